@@ -1,0 +1,1 @@
+"""What an end user starts: enhance, assets, models."""

@@ -1,0 +1,73 @@
+"""Label maps of images: which class each pixel belongs to, computed alike for frames and photographs.
+
+    LABELS/<key>.png      (h, w) uint8, class per pixel, of the image's aspect; any size, resized to nearest
+    LABELS/labels.json    method, number of classes, digests of what made them
+
+The discriminator and sKVD need the same taxonomy on both sides (Richter et al. 2021, sec. 3.3 and 4.1: "robust"
+labels of one network, run on renderings and photographs alike).
+"""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from datasets.images import write_png
+from gbuffer_tools.errors import InputError
+
+
+def label_path(folder: Path, key: str) -> Path:
+    """Where the label map of the image `key` lies."""
+    return folder / f"{key}.png"
+
+
+def read_label(folder: Path, key: str) -> np.ndarray:
+    """The label map of an image, (h, w) uint8.
+
+    Raises:
+        InputError: there is none, or it is a colour picture.
+    """
+    path = label_path(folder, key)
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    if pixels is None:
+        raise InputError(
+            f"{path}: no label map for image {key!r}; make them with `python -m datasets.label` for this folder."
+        )
+    if pixels.ndim != 2 or pixels.dtype != np.uint8:
+        raise InputError(
+            f"{path}: a label map is one channel of 8 bits (class ids), got {pixels.dtype} {pixels.shape}; "
+            "write ids, not colours."
+        )
+    return pixels
+
+
+def write_label(folder: Path, key: str, label: np.ndarray) -> None:
+    """Write a label map (h, w) uint8 for the image `key`."""
+    write_png(label_path(folder, key), label)
+
+
+def write_facts(folder: Path, facts: dict[str, object]) -> None:
+    """Write `labels.json`: how the maps of this folder were made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "labels.json.partial"
+    partial.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    partial.replace(folder / "labels.json")
+
+
+def read_facts(folder: Path) -> dict[str, object]:
+    """What `labels.json` tells.
+
+    Raises:
+        InputError: no label folder, or a damaged file.
+    """
+    path = folder / "labels.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not readable ({error}); make label maps with `python -m datasets.label`."
+        ) from error
+    if not isinstance(facts, dict) or not isinstance(facts.get("classes"), int):
+        raise InputError(f"{path}: lacks the number of `classes`; make the label maps again.")
+    return facts

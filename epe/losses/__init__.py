@@ -1,0 +1,1 @@
+"""The losses; each returns what is to be minimised, batch mean taken."""

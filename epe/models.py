@@ -1,0 +1,154 @@
+"""A trained network on disk: one safetensors file whose header holds all that is needed to feed it.
+
+    tensors           the network's state dict
+    metadata.model    JSON: version, kind, spec, channels, mean, std, classes, multiple_of, licence, record
+
+Nothing here runs code out of a file: the kind is looked up in `SPECS`, the spec is checked by its dataclass.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from epe.networks.enhancer import Enhancer, EnhancerSpec
+from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.vgg import VGG16
+
+VERSION = 1
+
+
+class ModelError(ValueError):
+    """A model file that cannot be used; the message is one line and names the file."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its weights, and the facts that a caller needs to feed it.
+
+    Attributes:
+        network: in evaluation mode, on the CPU.
+        kind: key into `SPECS`.
+        spec: the arguments that build the network again.
+        channels: names of the G-buffer channels, in the order in which the network reads them ("normal.0").
+        mean, std: per channel; the network is fed (value - mean) / std.
+        classes: names of the classes that the network routes by; empty where it routes by none.
+        multiple_of: height and width of the input must divide by this many pixels.
+        licence: of the weights.
+        record: how they came to be: data, steps, seed, date, digests.
+    """
+
+    network: nn.Module
+    kind: str
+    spec: dict[str, Any] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+    multiple_of: int = 1
+    licence: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+# The whole register: kind -> how its network is built from its spec. To add a network, add a line.
+SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
+    "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
+    "vgg16": lambda spec: VGG16(**spec),
+}
+
+HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")
+
+
+def save(model: Model, path: Path | str) -> None:
+    """Write a model, whole or not at all.
+
+    Raises:
+        ValueError: the statistics do not fit the channels, or the kind is not in `SPECS`.
+    """
+    if model.kind not in SPECS:
+        raise ValueError(f"kind {model.kind!r} is none of {', '.join(SPECS)}.")
+    if not len(model.channels) == len(model.mean) == len(model.std):
+        raise ValueError(
+            f"{len(model.channels)} channels, {len(model.mean)} means, {len(model.std)} deviations: must be equal."
+        )
+    header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    safetensors.torch.save_file(tensors, partial, metadata={"model": json.dumps(header)})
+    partial.replace(path)
+
+
+def load(path: Path | str) -> Model:
+    """Read a model; the network is in evaluation mode, on the CPU.
+
+    Raises:
+        ModelError: not a model file, of another version, of an unknown kind, or weights that do not fit its spec.
+    """
+    path = Path(path)
+    header = read_header(path)
+    kind, spec = header["kind"], header["spec"]
+    if kind not in SPECS:
+        raise ModelError(f"{path}: holds a {kind!r}; this version knows {', '.join(SPECS)}.")
+    try:
+        with torch.device("meta"):
+            network = SPECS[kind](spec)
+        network.to_empty(device="cpu").load_state_dict(safetensors.torch.load_file(path))
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path}: its weights or spec do not make a {kind!r} network ({reason}).") from error
+    return Model(
+        network=network.eval(),
+        kind=kind,
+        spec=spec,
+        channels=tuple(header["channels"]),
+        mean=tuple(header["mean"]),
+        std=tuple(header["std"]),
+        classes=tuple(header["classes"]),
+        multiple_of=header["multiple_of"],
+        licence=header["licence"],
+        record=header["record"],
+    )
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone: cheap, no weights read.
+
+    Raises:
+        ModelError: as `load`.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; wanted a model file (.safetensors).")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a safetensors file ({error}).") from error
+    try:
+        header = json.loads(metadata["model"])
+    except (KeyError, ValueError):
+        raise ModelError(
+            f"{path}: a safetensors file without our header; convert weights of other projects with `python -m app.convert`."
+        ) from None
+    if not isinstance(header, dict) or header.get("version") != VERSION:
+        found = header.get("version") if isinstance(header, dict) else type(header).__name__
+        raise ModelError(f"{path}: header version {found}, wanted {VERSION}; use a matching release.")
+    missing = [name for name in HEADER if name not in header]
+    if missing:
+        raise ModelError(f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again.")
+    return header
+
+
+def digest(path: Path | str) -> str:
+    """SHA-256 of a file, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,98 @@
+"""VGG16's convolutional part: the features behind matching, the discriminator, perceptual distances and sKVD.
+
+Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, configuration D.
+
+Shapes: B images, H W pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Padding = Literal["zeros", "replicate", "none"]
+
+# Width of each convolution, "M" for the 2x2 max pooling between blocks.
+LAYOUT: tuple[int | str, ...] = (
+    64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512,
+)  # fmt: skip
+
+LAYERS = (
+    "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3",
+    "relu4_1", "relu4_2", "relu4_3", "relu5_1", "relu5_2", "relu5_3",
+)  # fmt: skip
+
+CHANNELS: dict[str, int] = dict(zip(LAYERS, (w for w in LAYOUT if isinstance(w, int)), strict=True))
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class VGG16(nn.Module):
+    """VGG16 up to relu5_3, without the classifier.
+
+    Parameters carry torchvision's names (`features.0.weight`, …), so its state dict loads as it is.
+
+    Args:
+        padding: "zeros" as trained and as in metrics; "replicate" as in the discriminator (no dark rim);
+            "none" as in matching, where a 196 px crop gives exactly one relu5_3 vector.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, padding: Padding = "zeros") -> None:
+        super().__init__()
+        if padding not in ("zeros", "replicate", "none"):
+            raise ValueError(f"padding is zeros, replicate or none, got {padding!r}.")
+        mode = "zeros" if padding == "none" else padding
+        modules: list[nn.Module] = []
+        width = 3
+        for item in LAYOUT:
+            if isinstance(item, int):
+                pad = 0 if padding == "none" else 1
+                modules += [nn.Conv2d(width, item, 3, padding=pad, padding_mode=mode), nn.ReLU()]
+                width = item
+            else:
+                modules.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*modules)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        for module in modules:
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor, layers: Sequence[str] = LAYERS) -> dict[str, Tensor]:
+        """Features of RGB images.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1]. Normalised by ImageNet's mean and deviation inside.
+            layers: names out of `LAYERS`; nothing deeper than the deepest of them is computed.
+
+        Returns:
+            Per layer (B, C, H / 2^(block - 1), W / 2^(block - 1)), not negative.
+
+        Raises:
+            ValueError: an unknown layer.
+        """
+        unknown = [name for name in layers if name not in LAYERS]
+        if unknown:
+            raise ValueError(f"VGG16 has no layer {unknown[0]!r}; it has {', '.join(LAYERS)}.")
+        found: dict[str, Tensor] = {}
+        names = iter(LAYERS)
+        x = (image - self.mean) / self.std
+        for module in self.features:
+            x = module(x)
+            if isinstance(module, nn.ReLU):
+                name = next(names)
+                if name in layers:
+                    found[name] = x
+                if len(found) == len(set(layers)):
+                    break
+        return found
+
+
+def frozen(vgg: VGG16) -> VGG16:
+    """The same network as a fixed function: evaluation mode, no gradient into its parameters."""
+    return vgg.eval().requires_grad_(False)

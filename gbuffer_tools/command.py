@@ -1,0 +1,38 @@
+"""What every command shares: `--debug`, one-line errors, exit codes."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from gbuffer_tools.errors import InputError
+
+
+def run(
+    main: Callable[[argparse.Namespace], int | None],
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse, run, and turn bad input into one line on stderr.
+
+    Args:
+        main: gets the parsed arguments; returns the exit code, None for 0.
+        parser: the command's own options; `--debug` is added here.
+        argv: the command line, `sys.argv[1:]` when None.
+
+    Returns:
+        The exit code: 0 done, 1 the command's own "no" (findings), 2 bad input, 130 interrupted.
+    """
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    args = parser.parse_args(argv)
+    try:
+        return main(args) or 0
+    except InputError as error:
+        if args.debug:
+            raise
+        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        if args.debug:
+            raise
+        print(f"{parser.prog}: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
