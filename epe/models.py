@@ -100,10 +100,10 @@ def load(path: Path | str) -> Model:
     if kind not in SPECS:
         raise ModelError(f"{path}: holds a {kind!r}; this version knows {', '.join(SPECS)}.")
     try:
-        with torch.device("meta"):
-            network = SPECS[kind](spec)
-        network.to_empty(device="cpu").load_state_dict(safetensors.torch.load_file(path))
-    except (TypeError, ValueError, RuntimeError) as error:
+        check_shapes(path, kind, spec)
+        network = SPECS[kind](spec)
+        network.load_state_dict(safetensors.torch.load_file(path))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{path}: its weights or spec do not make a {kind!r} network ({reason}).") from error
     return Model(
@@ -118,6 +118,21 @@ def load(path: Path | str) -> Model:
         licence=header["licence"],
         record=header["record"],
     )
+
+
+def check_shapes(path: Path, kind: str, spec: dict[str, Any]) -> None:
+    """Compare the file's tensors with those of the network that its spec describes, before memory is taken.
+
+    Raises:
+        ValueError: a tensor is missing, surplus, or of another shape.
+    """
+    with torch.device("meta"):
+        wanted = {name: list(value.shape) for name, value in SPECS[kind](spec).state_dict().items()}
+    with safetensors.safe_open(path, framework="pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise ValueError(f"{name} is {found.get(name)}, wanted {wanted.get(name)}")
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -144,7 +159,9 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: header version {found}, wanted {VERSION}; use a matching release.")
     missing = [name for name in HEADER if name not in header]
     if missing:
-        raise ModelError(f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again.")
+        raise ModelError(
+            f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again."
+        )
     return header
 
 

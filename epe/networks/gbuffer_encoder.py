@@ -1,0 +1,107 @@
+"""G-buffers -> features that condition the enhancer, one map per scale.
+
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.2: every semantic class has a stream of
+its own, the streams are merged by the class masks, and a chain of residual blocks brings the merged features to the
+enhancer's scales.
+
+Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+def spectral_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    """3x3 convolution of spectral norm 1; replicate padding, so that borders look like their neighbours."""
+    return spectral_norm(nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode="replicate"))
+
+
+class EncoderBlock(nn.Module):
+    """Residual block of two spectrally normalised convolutions.
+
+    Where width or resolution change, the skip is a convolution of the same kind, rectified.
+    """
+
+    def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = spectral_conv(inputs, middle, stride)
+        self.second = spectral_conv(middle, outputs)
+        changes = stride != 1 or inputs != outputs
+        self.skip = (
+            nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU()) if changes else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+
+
+def soft_masks(classes: Tensor, count: int) -> Tensor:
+    """Class ids (B, H, W), or masks (B, K, H, W) that are passed through, -> float masks (B, K, H, W).
+
+    Raises:
+        ValueError: another shape, or another number of classes.
+    """
+    if classes.ndim == 3:
+        return F.one_hot(classes.long(), count).movedim(-1, 1).float()
+    if classes.ndim == 4 and classes.shape[1] == count:
+        return classes.float()
+    raise ValueError(
+        f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}."
+    )
+
+
+class GBufferEncoder(nn.Module):
+    """Class streams, merged by the masks, then one residual step per scale.
+
+    Args:
+        streams: per class, the indices of the G-buffer channels that its stream reads. The sky, say, has no
+            albedo: restricting it keeps the stream from learning noise.
+        stream_width: channels inside the streams (64 as released).
+        encoded: channels of the result (128 as released).
+        scales: how many maps; map i has 1 / 2^i of the resolution.
+    """
+
+    def __init__(
+        self, streams: Sequence[Sequence[int]], stream_width: int, encoded: int, scales: int
+    ) -> None:
+        super().__init__()
+        self.channels = tuple(tuple(stream) for stream in streams)
+        self.streams = nn.ModuleList(
+            nn.Sequential(
+                EncoderBlock(len(stream), stream_width, stream_width),
+                EncoderBlock(stream_width, stream_width, encoded),
+            )
+            for stream in self.channels
+        )
+        self.joint = nn.ModuleList(
+            nn.Sequential(
+                EncoderBlock(encoded, encoded, encoded, stride=1 if scale == 0 else 2),
+                EncoderBlock(encoded, encoded, encoded),
+            )
+            for scale in range(scales)
+        )
+
+    def forward(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
+        """Encode.
+
+        Args:
+            gbuffers: (B, G, H, W), normalised per channel.
+            classes: ids (B, H, W) or soft masks (B, K, H, W) that sum to 1.
+
+        Returns:
+            Per scale (B, E, H / 2^i, W / 2^i), rounded up.
+        """
+        masks = soft_masks(classes, len(self.streams)).to(gbuffers.dtype)
+        merged: Tensor | float = 0.0
+        for index, (stream, channels) in enumerate(zip(self.streams, self.channels, strict=True)):
+            # The mask keeps its channel axis: without it batches above 1 broadcast wrongly.
+            merged = merged + masks[:, index : index + 1] * stream(gbuffers[:, list(channels)])
+        scales = []
+        x = merged
+        for step in self.joint:
+            x = step(x)
+            scales.append(x)
+        return scales

@@ -1,0 +1,113 @@
+"""The perceptual discriminator: small critics on the features of a fixed VGG16, told which class they look at.
+
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3; projection: Miyato & Koyama, "cGANs
+with Projection Discriminator", 2018; adaptive updates: Karras et al., "Training Generative Adversarial Networks with
+Limited Data", 2020, applied per critic.
+
+Shapes: B images, C features, K classes, H W pixels, h w cells of a critic's verdict.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.networks.vgg import CHANNELS
+
+# The ten layers of the release.
+RELEASED_TAPS = (
+    "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DiscriminatorSpec:
+    """The sizes of the ensemble; the defaults are the release's.
+
+    Attributes:
+        taps: VGG16 layers, one critic each.
+        classes: size of the label taxonomy (194: MSeg's universal one).
+        layers: convolutions per critic before its output.
+        max_width: widest convolution of a critic.
+    """
+
+    taps: tuple[str, ...] = RELEASED_TAPS
+    classes: int = 194
+    layers: int = 4
+    max_width: int = 256
+
+
+class Critic(nn.Module):
+    """Scores cells of about 16 px: a verdict plus its agreement with the embedded class of the cell.
+
+    Args:
+        tap: VGG16 layer that it reads; its block tells how often to halve the resolution still.
+    """
+
+    def __init__(self, tap: str, classes: int, layers: int, max_width: int) -> None:
+        super().__init__()
+        halvings = max(0, 5 - int(tap[4]))  # relu1 is at 1/1, relu4 at 1/8; the verdict is at about 1/16
+        width = CHANNELS[tap]
+        base = width
+        modules: list[nn.Module] = []
+        for i in range(layers):
+            wider = min(max_width, base * 2**i)
+            stride = 2 if i < halvings else 1
+            modules += [
+                nn.Conv2d(width, wider, 3, stride, 1, bias=False, padding_mode="replicate"),
+                nn.GroupNorm(8, wider),
+                nn.LeakyReLU(0.2),
+            ]
+            width = wider
+        self.body = nn.Sequential(*modules)
+        self.out = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(width, 1, 1)
+        )
+        self.embedding = nn.Embedding(classes, width)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=0.2)
+        nn.init.normal_(self.embedding.weight, std=0.01)
+
+    def forward(self, features: Tensor, shares: Tensor) -> Tensor:
+        """(B, C, H, W) features of the tap and (B, K, H', W') label masks -> (B, 1, h, w) scores."""
+        x = self.body(features)
+        # Average the masks over each cell, then mix the embeddings: the same sum as embedding every pixel, for a
+        # hundredth of the memory.
+        cells = F.adaptive_avg_pool2d(shares, x.shape[-2:]).to(x.dtype)
+        embedded = torch.einsum("bkhw,kc->bchw", cells, self.embedding.weight.to(x.dtype))
+        return self.out(x) + (embedded * x).sum(dim=1, keepdim=True)
+
+
+class PerceptualDiscriminator(nn.Module):
+    """One critic per tap."""
+
+    def __init__(self, spec: DiscriminatorSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.critics = nn.ModuleDict(
+            {tap: Critic(tap, spec.classes, spec.layers, spec.max_width) for tap in spec.taps}
+        )
+
+    def forward(self, features: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Score.
+
+        Args:
+            features: per tap, of one batch of images; taps that are missing are left out of the result, which is
+                how adaptive updates skip critics.
+            labels: class ids (B, H, W), below `spec.classes`.
+
+        Returns:
+            Per tap (B, 1, h, w); 1 stands for a photograph, 0 for a rendering.
+
+        Raises:
+            ValueError: an id outside the taxonomy.
+        """
+        if int(labels.max()) >= self.spec.classes or int(labels.min()) < 0:
+            raise ValueError(
+                f"label ids must be in 0 .. {self.spec.classes - 1}, got {int(labels.min())} .. {int(labels.max())}."
+            )
+        shares = F.one_hot(labels.long(), self.spec.classes).movedim(-1, 1).float()
+        return {tap: self.critics[tap](features[tap], shares) for tap in self.spec.taps if tap in features}
