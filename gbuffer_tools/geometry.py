@@ -1,0 +1,77 @@
+"""Geometry and colour of frames, in plain NumPy.
+
+View space: x right, y up, z towards the camera. Depth is the distance along the view axis (metres, inf = nothing
+drawn). Projections are OpenGL's, 4 x 4, for column vectors. Row 0 of an image is its top.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+
+
+def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.float64]:
+    """Depth along the view axis from window-space depth in [0,1] (OpenGL's default depth range).
+
+    clip.z / clip.w = 2 window - 1, with clip.w = depth and view z = -depth.
+
+    Args:
+        window: any shape.
+        projection: (4,4), perspective.
+    """
+    ndc = 2 * window.astype(np.float64) - 1
+    return projection[2, 3] / (ndc + projection[2, 2])
+
+
+def position(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
+    """View-space position (H,W,3) of pixel centres at a depth (H,W); inf or nan where the depth is inf."""
+    height, width = depth.shape
+    z = depth.astype(np.float64)
+    x = (np.arange(width) + 0.5) / width * 2 - 1
+    y = 1 - (np.arange(height) + 0.5) / height * 2
+    # clip = P (x, y, -depth): the off-centre terms P[:, 2] shift the rays of stereo or jittered cameras.
+    rays_x = (x + projection[0, 2]) / projection[0, 0]
+    rays_y = (y + projection[1, 2]) / projection[1, 1]
+    return np.stack([rays_x[None] * z, rays_y[:, None] * z, -z], -1)
+
+
+def view_direction(height: int, width: int, projection: Floats) -> npt.NDArray[np.float64]:
+    """(H,W,3) unit vectors from each pixel's surface towards the camera."""
+    towards = -position(np.ones((height, width)), projection)
+    return towards / np.linalg.norm(towards, axis=-1, keepdims=True)
+
+
+def normal_from_depth(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
+    """(H,W,3) unit normals from central differences of positions; nan at the border and next to the sky."""
+    found = np.full((*depth.shape, 3), np.nan)
+    with np.errstate(invalid="ignore"):
+        at = position(depth, projection)
+        right = at[1:-1, 2:] - at[1:-1, :-2]
+        up = at[:-2, 1:-1] - at[2:, 1:-1]
+        normal = np.cross(right, up)
+        found[1:-1, 1:-1] = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+    return found
+
+
+def decode_spheremap(encoded: Floats) -> npt.NDArray[np.float64]:
+    """Unit normals (...,3) from the two-channel spheremap encoding (...,2) in [0,1].
+
+    The encoding is e = 0.5 + 0.5 normalize(n.xy) sqrt(0.5 + 0.5 n.z); Mittring, "A bit more deferred: CryEngine 3",
+    Triangle Game Conference 2009. z is in the source's own direction. At e = 0.5 the decoding gives (0, 0, -1).
+    """
+    e = 2 * encoded.astype(np.float64) - 1
+    squared = (e * e).sum(-1, keepdims=True)
+    z = np.clip(2 * squared - 1, -1, 1)
+    xy = e / np.sqrt(np.maximum(squared, 1e-12)) * np.sqrt(1 - z * z)
+    normal = np.concatenate([xy, z], -1)
+    return normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+
+
+def srgb_to_linear(srgb: Floats) -> Floats:
+    """sRGB in [0,1] to linear light (IEC 61966-2-1)."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: Floats) -> Floats:
+    """Linear light in [0,1] to sRGB (IEC 61966-2-1)."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)

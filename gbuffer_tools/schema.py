@@ -1,0 +1,26 @@
+"""The frame file, version 1: frames of one size from one source, with their G-buffers, in one HDF5 file.
+
+    /image                (N,H,W,3) uint8    sRGB, the frame as shown, without HUD where the source allows it
+    /buffers/<name>       (N,H,W) or (N,H,W,C), float16, float32, uint8 or uint16
+                          attributes units, space, range; unsigned integers also
+                          scale: value = stored * scale
+    /ids/class            (N,H,W) uint8      index into the root attribute `classes`
+    /ids/<name>           (N,H,W) uint8, uint16 or uint32; 0 = nothing drawn
+    /camera/view          (N,4,4) float64    world -> view space, column vectors
+    /camera/projection    (N,4,4) float64    view space -> OpenGL clip space
+    /frame/name           (N,) UTF-8         unique, fit for a file name
+    /frame/time           (N,) float64       seconds, optional
+    /frame/relight        (N,) float64       correlation of the source's lighting, redone from the buffers,
+                                             with the source's own lit image; optional
+  root attributes: format = "gbuffer-frames", version = 1, source, profile, classes, licence, tool
+
+View space: x right, y up, z towards the camera, in metres. Depth is the distance along the view axis, inf
+where nothing was drawn. Chunks are tiles (1,128,128,C), gzip 4 with shuffle, so that a crop reads what it needs.
+Buffers that are not in `BUFFERS` have a name that starts with `x_`.
+"""
+
+from gbuffer_tools.frame import BUFFERS, FORMAT, VERSION, BufferSpec, Frame, Header
+from gbuffer_tools.shard import Shard, shards
+from gbuffer_tools.writer import append, write
+
+__all__ = ["BUFFERS", "FORMAT", "VERSION", "BufferSpec", "Frame", "Header", "Shard", "append", "shards", "write"]
