@@ -63,22 +63,16 @@ class Images(Sequence[np.ndarray]):
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise InputError(
-                f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5)."
-            )
+            raise InputError(f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5).")
         self._shards: dict[Path, Shard] = {}
         entries = self._frames() or self._files()
         if not entries:
-            raise InputError(
-                f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5)."
-            )
+            raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5).")
         entries.sort(key=lambda entry: entry[0])
         self.keys = tuple(key for key, _, _ in entries)
         for before, after in zip(self.keys, self.keys[1:], strict=False):
             if before == after:
-                raise InputError(
-                    f"{self.folder}: two images have the key {after!r}; keep one suffix per name."
-                )
+                raise InputError(f"{self.folder}: two images have the key {after!r}; keep one suffix per name.")
         self._places = tuple((path, index) for _, path, index in entries)
 
     def _frames(self) -> list[tuple[str, Path, int]]:

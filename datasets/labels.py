@@ -65,9 +65,7 @@ def read_facts(folder: Path) -> dict[str, object]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not readable ({error}); make label maps with `python -m datasets.label`."
-        ) from error
+        raise InputError(f"{path}: not readable ({error}); make label maps with `python -m datasets.label`.") from error
     if not isinstance(facts, dict) or not isinstance(facts.get("classes"), int):
         raise InputError(f"{path}: lacks the number of `classes`; make the label maps again.")
     return facts

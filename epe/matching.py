@@ -16,8 +16,9 @@ from torch import Tensor
 from epe.networks.vgg import VGG16
 
 LAYER = "relu5_3"
-# One relu5_3 vector of an unpadded VGG16 sees exactly this many pixels.
+# One relu5_3 vector of an unpadded VGG16 sees exactly this many pixels, and the next one starts a stride further.
 CROP = 196
+STRIDE = 16
 
 
 @dataclass(frozen=True)
@@ -37,46 +38,30 @@ class Crops:
         return len(self.image)
 
 
-def random_crops(sizes: list[tuple[int, int]], per_image: int, crop: int, rng: np.random.Generator) -> Crops:
-    """Draw `per_image` crops uniformly in every image of at least `crop` pixels a side; smaller images get none."""
-    rows = [
-        (index, rng.integers(height - crop + 1), rng.integers(width - crop + 1))
-        for index, (height, width) in enumerate(sizes)
-        if min(height, width) >= crop
-        for _ in range(per_image)
-    ]
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return Crops(table[:, 0], table[:, 1], table[:, 2])
-
-
 @torch.inference_mode()
-def describe(vgg: VGG16, crops: Tensor) -> Tensor:
-    """One vector per crop: relu5_3 of an unpadded VGG16, averaged over the map (1x1 for 196 px).
+def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """relu5_3 of every crop of 196 px on a grid of 16 px, unit length.
+
+    Without padding, cell (i, j) of the whole image's relu5_3 depends on the 196 px from (16 i, 16 j) and on nothing
+    else: one pass gives what the release computes crop by crop.
 
     Args:
         vgg: with padding "none".
-        crops: (B, 3, c, c), c >= 196, sRGB in [0, 1].
+        image: (3, H, W), sRGB in [0, 1], sides of at least 196.
+        mean, std: (3,) of the image's own domain. Each domain is whitened by its own colours instead of ImageNet's,
+            so that what tells the domains apart as a whole does not decide which parts correspond.
 
     Returns:
-        (B, 512).
+        (h, w, 512).
 
     Raises:
-        ValueError: crops too small for an unpadded network.
+        ValueError: the image is smaller than a crop, or the network pads.
     """
-    if crops.shape[-1] < CROP:
-        raise ValueError(f"matching crops are at least {CROP} px, got {crops.shape[-1]}.")
-    return vgg(crops, [LAYER])[LAYER].mean(dim=(2, 3))
-
-
-def whiten(features: np.ndarray) -> np.ndarray:
-    """Centre and scale each feature over its own domain, then scale each vector to length 1; (N, D) float32.
-
-    The release whitens the images of each domain by their own statistics for the same purpose: what tells the
-    domains apart as a whole (colour, contrast) is not to decide which parts of them correspond.
-    """
-    features = features.astype(np.float32)
-    features = (features - features.mean(0)) / (features.std(0) + 1e-6)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    if min(image.shape[-2:]) < CROP:
+        raise ValueError(f"matching needs images of at least {CROP} px a side, got {tuple(image.shape[-2:])}.")
+    whitened = (image - mean.view(3, 1, 1)) / std.view(3, 1, 1) * vgg.std + vgg.mean
+    features = vgg(whitened[None], [LAYER])[LAYER][0].movedim(0, -1)
+    return torch.nn.functional.normalize(features, dim=-1)
 
 
 def nearest(frames: np.ndarray, photos: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
@@ -125,12 +110,7 @@ def coverage_weights(crops: Crops, crop: int, size: tuple[int, int]) -> np.ndarr
     np.add.at(density, (bottom, crops.left), -1)
     density = density.cumsum(0).cumsum(1)[:height, :width]
     table = np.pad(density.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    inside = (
-        table[bottom, right]
-        - table[crops.top, right]
-        - table[bottom, crops.left]
-        + table[crops.top, crops.left]
-    )
+    inside = table[bottom, right] - table[crops.top, right] - table[bottom, crops.left] + table[crops.top, crops.left]
     return density.max() * crop**2 / inside
 
 

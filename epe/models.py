@@ -152,16 +152,14 @@ def read_header(path: Path) -> dict[str, Any]:
         header = json.loads(metadata["model"])
     except (KeyError, ValueError):
         raise ModelError(
-            f"{path}: a safetensors file without our header; convert weights of other projects with `python -m app.convert`."
+            f"{path}: a safetensors file without our header; wanted a file written by train.epe or app.assets."
         ) from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else type(header).__name__
         raise ModelError(f"{path}: header version {found}, wanted {VERSION}; use a matching release.")
     missing = [name for name in HEADER if name not in header]
     if missing:
-        raise ModelError(
-            f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again."
-        )
+        raise ModelError(f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again.")
     return header
 
 

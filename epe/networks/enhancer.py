@@ -8,6 +8,7 @@ Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels
 channels at 1 / 2^i of the resolution.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -47,9 +48,7 @@ class EnhancerSpec:
     def __post_init__(self) -> None:
         seen = {channel for stream in self.streams for channel in stream}
         if not self.streams or not all(self.streams) or not seen <= set(range(self.channels)):
-            raise ValueError(
-                f"streams must each read some of the {self.channels} channels, got {self.streams}."
-            )
+            raise ValueError(f"streams must each read some of the {self.channels} channels, got {self.streams}.")
         if self.width % 8:
             raise ValueError(f"width must divide by the 8 groups of the normalisation, got {self.width}.")
 
@@ -120,9 +119,7 @@ def exchange(source: int, target: int, widths: Sequence[int]) -> nn.Module:
     if source == target:
         return nn.Identity()
     if source > target:
-        return nn.Sequential(
-            nn.Conv2d(widths[source], widths[target], 1, bias=False), nn.GroupNorm(8, widths[target])
-        )
+        return nn.Sequential(nn.Conv2d(widths[source], widths[target], 1, bias=False), nn.GroupNorm(8, widths[target]))
     steps: list[nn.Module] = []
     for _ in range(target - source - 1):
         steps += [conv3(widths[source], widths[source], stride=2), nn.GroupNorm(8, widths[source]), nn.ReLU()]
@@ -156,7 +153,7 @@ class Head(nn.Module):
         super().__init__()
         self.merge = nn.ModuleList(
             nn.Sequential(conv3(fine + coarse, fine, bias=True), nn.GroupNorm(8, fine), nn.LeakyReLU(0.2))
-            for fine, coarse in reversed(list(zip(widths, widths[1:], strict=False)))
+            for fine, coarse in reversed(list(itertools.pairwise(widths)))
         )
         self.out = conv3(widths[0], 3, bias=True)
         # Zero: an untrained enhancer returns its input.
@@ -182,7 +179,7 @@ class HRNet(nn.Module):
         )  # fmt: skip
         self.transitions = nn.ModuleList(
             nn.Sequential(nn.Conv2d(fine, coarse, 3, 2, 1, bias=False), nn.GroupNorm(8, coarse), nn.ReLU())
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            for fine, coarse in itertools.pairwise(widths)
         )
         self.stages = nn.ModuleList(
             nn.ModuleList(Branch(w, spec.encoded, spec.rad_layers, spec.blocks) for w in widths[: s + 1])

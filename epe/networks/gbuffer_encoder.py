@@ -30,9 +30,7 @@ class EncoderBlock(nn.Module):
         self.first = spectral_conv(inputs, middle, stride)
         self.second = spectral_conv(middle, outputs)
         changes = stride != 1 or inputs != outputs
-        self.skip = (
-            nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU()) if changes else nn.Identity()
-        )
+        self.skip = nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU()) if changes else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
@@ -48,9 +46,7 @@ def soft_masks(classes: Tensor, count: int) -> Tensor:
         return F.one_hot(classes.long(), count).movedim(-1, 1).float()
     if classes.ndim == 4 and classes.shape[1] == count:
         return classes.float()
-    raise ValueError(
-        f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}."
-    )
+    raise ValueError(f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
 
 
 class GBufferEncoder(nn.Module):
@@ -64,9 +60,7 @@ class GBufferEncoder(nn.Module):
         scales: how many maps; map i has 1 / 2^i of the resolution.
     """
 
-    def __init__(
-        self, streams: Sequence[Sequence[int]], stream_width: int, encoded: int, scales: int
-    ) -> None:
+    def __init__(self, streams: Sequence[Sequence[int]], stream_width: int, encoded: int, scales: int) -> None:
         super().__init__()
         self.channels = tuple(tuple(stream) for stream in streams)
         self.streams = nn.ModuleList(

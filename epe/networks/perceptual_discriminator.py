@@ -62,9 +62,7 @@ class Critic(nn.Module):
             ]
             width = wider
         self.body = nn.Sequential(*modules)
-        self.out = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(width, 1, 1)
-        )
+        self.out = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(width, 1, 1))
         self.embedding = nn.Embedding(classes, width)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -87,9 +85,7 @@ class PerceptualDiscriminator(nn.Module):
     def __init__(self, spec: DiscriminatorSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.critics = nn.ModuleDict(
-            {tap: Critic(tap, spec.classes, spec.layers, spec.max_width) for tap in spec.taps}
-        )
+        self.critics = nn.ModuleDict({tap: Critic(tap, spec.classes, spec.layers, spec.max_width) for tap in spec.taps})
 
     def forward(self, features: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
         """Score.

@@ -1,0 +1,114 @@
+"""What the enhancer reads of a frame: stored buffers, put on a scale that a network can use, and derived channels.
+
+Derived channels (view vector, reflection, facing, sky) are computed here and never stored. The list follows the
+authors' description of theirs: normals, the view vector reflected about the normal, distance, albedo, glossiness,
+irradiance (isl-org/PhotorealismEnhancement, issue 17).
+
+Shapes: h w pixels of a crop, C channels of a feature.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+# Where nothing was drawn depth is inf; a network is fed this distance in its place (metres).
+FAR = 1000.0
+
+
+def view_vector(projection: npt.NDArray[np.float64], size: tuple[int, int], rows: slice, cols: slice) -> Array:
+    """Unit vectors from the surface to the camera, in view space (x right, y up, z towards the camera).
+
+    Args:
+        projection: (4, 4), view space -> OpenGL clip space.
+        size: height and width of the whole frame, pixels.
+        rows, cols: the crop; both with start and stop.
+
+    Returns:
+        (h, w, 3).
+    """
+    height, width = size
+    x = (2 * (np.arange(cols.start, cols.stop) + 0.5) / width - 1 + projection[0, 2]) / projection[0, 0]
+    y = (1 - 2 * (np.arange(rows.start, rows.stop) + 0.5) / height + projection[1, 2]) / projection[1, 1]
+    ray = np.stack(np.broadcast_arrays(-x[None, :], -y[:, None], 1.0), axis=-1)
+    return (ray / np.linalg.norm(ray, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def facing(normal: Array, view: Array) -> Array:
+    """Cosine between normal and view vector, (h, w, 1): 1 where the surface faces the camera."""
+    return np.sum(normal * view, axis=-1, keepdims=True)
+
+
+def reflection(normal: Array, view: Array) -> Array:
+    """The view vector mirrored about the normal, (h, w, 3): where a mirror there would take its light from."""
+    return 2 * facing(normal, view) * normal - view
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A group of channels that is computed from stored buffers.
+
+    Attributes:
+        channels: C.
+        needs: names of the stored buffers.
+        compute: buffers (h, w, c) by name, and the view vectors (h, w, 3) -> (h, w, C).
+        mirrored: channels that change sign when the frame is flipped left to right.
+    """
+
+    channels: int
+    needs: tuple[str, ...]
+    compute: Callable[[Mapping[str, Array], Array], Array]
+    mirrored: tuple[int, ...] = ()
+
+
+def _stored(name: str, channels: int, mirrored: tuple[int, ...] = ()) -> Feature:
+    return Feature(channels, (name,), lambda b, _: b[name], mirrored)
+
+
+def _light(name: str) -> Feature:
+    """Linear light spans decades: its logarithm is what the eye, and a network, compares."""
+    return Feature(3, (name,), lambda b, _: np.log1p(np.maximum(b[name], 0)))
+
+
+FEATURES: dict[str, Feature] = {
+    "normal": _stored("normal", 3, mirrored=(0,)),
+    "albedo": _stored("albedo", 3),
+    "roughness": _stored("roughness", 1),
+    "metallic": _stored("metallic", 1),
+    "specular": _stored("specular", 1),
+    "occlusion": _stored("occlusion", 1),
+    "motion": _stored("motion", 2, mirrored=(0,)),
+    "emission": _light("emission"),
+    "irradiance": _light("irradiance"),
+    "irradiance_specular": _light("irradiance_specular"),
+    "log_depth": Feature(1, ("depth",), lambda b, _: np.log1p(np.minimum(b["depth"], FAR))),
+    "sky": Feature(1, ("depth",), lambda b, _: np.isinf(b["depth"]).astype(np.float32)),
+    "facing": Feature(1, ("normal",), lambda b, v: facing(b["normal"], v)),
+    "reflection": Feature(3, ("normal",), lambda b, v: reflection(b["normal"], v), mirrored=(0,)),
+}
+
+
+def channel_names(features: tuple[str, ...]) -> tuple[str, ...]:
+    """One name per channel, in the order of the stacked tensor: "normal.0", …
+
+    Raises:
+        KeyError: a feature that does not exist.
+    """
+    return tuple(f"{name}.{i}" for name in features for i in range(FEATURES[name].channels))
+
+
+def feature_names(channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The features behind `channel_names`, in order."""
+    return tuple(dict.fromkeys(channel.partition(".")[0] for channel in channels))
+
+
+def mirrored_channels(features: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """(C,) factors of a left-right flip: -1 where the sign changes, else 1."""
+    signs = []
+    for name in features:
+        feature = FEATURES[name]
+        signs += [-1.0 if i in feature.mirrored else 1.0 for i in range(feature.channels)]
+    return np.array(signs, np.float32)

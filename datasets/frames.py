@@ -1,0 +1,195 @@
+"""Frame files -> what the enhancer reads: image, normalised channels, class streams; whole frames or crops.
+
+Shapes: G channels, H W pixels of the frame, h w of a crop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from datasets.channels import FEATURES, channel_names, mirrored_channels, view_vector
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard, shards
+
+# Takes every class that no other stream names.
+REST = "*"
+
+
+class Sample(NamedTuple):
+    """One frame or crop, ready for the network.
+
+    Attributes:
+        image: (3, h, w) float32, sRGB in [0, 1].
+        gbuffers: (G, h, w) float32, normalised per channel.
+        classes: (h, w) int64, stream per pixel.
+    """
+
+    image: Tensor
+    gbuffers: Tensor
+    classes: Tensor
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How frames are read for a network; a model file carries it.
+
+    Attributes:
+        features: names out of `channels.FEATURES`, stacked in this order.
+        streams: per class stream, the names of the frame files' classes that it takes; "*": all the others.
+        mean, std: per channel, over the training frames.
+    """
+
+    features: tuple[str, ...]
+    streams: tuple[tuple[str, ...], ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Frames:
+    """The frames of a folder of frame files.
+
+    Args:
+        folder: of frame files.
+        reading: features, class streams and statistics.
+
+    Attributes:
+        keys: "<shard>/<frame>", sorted by shard.
+        sizes: (H, W) per frame.
+
+    Raises:
+        InputError: a file lacks a buffer that a feature needs, camera matrices, or a class that no stream takes.
+    """
+
+    def __init__(self, folder: Path | str, reading: Reading) -> None:
+        self.folder, self.reading = Path(folder), reading
+        self.paths = shards(self.folder)
+        self._signs = mirrored_channels(reading.features)
+        self._mean = np.array(reading.mean, np.float32)
+        self._std = np.array(reading.std, np.float32)
+        self._open: dict[Path, Shard] = {}
+        self._streams: dict[Path, np.ndarray] = {}
+        keys: list[str] = []
+        places: list[tuple[Path, int]] = []
+        sizes: list[tuple[int, int]] = []
+        for path in self.paths:
+            with Shard(path) as shard:
+                self._check(shard)
+                self._streams[path] = stream_table(shard, reading.streams)
+                keys += [f"{path.stem}/{name}" for name in shard.names]
+                places += [(path, i) for i in range(len(shard))]
+                sizes += [(shard.height, shard.width)] * len(shard)
+        self.keys, self.sizes, self._places = tuple(keys), tuple(sizes), tuple(places)
+
+    def _check(self, shard: Shard) -> None:
+        for name in self.reading.features:
+            for buffer in FEATURES[name].needs:
+                if buffer not in shard.buffers:
+                    raise InputError(
+                        f"{shard.path}: has no buffer {buffer!r}, which the feature {name!r} needs; it has "
+                        f"{', '.join(shard.buffers)}. Extract it, or train a model without it (`features` of the run)."
+                    )
+        if "class" not in shard.ids:
+            raise InputError(f"{shard.path}: has no ids/class; wanted class ids for the streams. Extract them.")
+        if shard.camera(0) is None and {"facing", "reflection"} & set(self.reading.features):
+            raise InputError(f"{shard.path}: has no camera matrices, which facing and reflection need; extract them.")
+
+    def __getstate__(self) -> dict[str, object]:
+        # HDF5 handles do not survive the way into a worker process; each opens its own.
+        return {**self.__dict__, "_open": {}}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def _shard(self, path: Path) -> Shard:
+        if path not in self._open:
+            self._open[path] = Shard(path)
+        return self._open[path]
+
+    def raw(self, index: int, rows: slice, cols: slice) -> np.ndarray:
+        """Channels of a crop before normalisation, (h, w, G) float32."""
+        path, i = self._places[index]
+        shard = self._shard(path)
+        needed = {buffer for name in self.reading.features for buffer in FEATURES[name].needs}
+        buffers = {name: shard.buffer(name, i, rows, cols) for name in needed}
+        camera = shard.camera(i)
+        projection = camera[1] if camera is not None else np.eye(4)
+        view = view_vector(projection, (shard.height, shard.width), rows, cols)
+        return np.concatenate([FEATURES[name].compute(buffers, view) for name in self.reading.features], axis=-1)
+
+    def read(self, index: int, rows: slice, cols: slice, *, flip: bool = False) -> Sample:
+        """A crop; `flip` mirrors it left to right, normals, reflections and motion with it.
+
+        Args:
+            index: of the frame.
+            rows, cols: slices with start and stop, in pixels.
+            flip: mirror.
+        """
+        path, i = self._places[index]
+        shard = self._shard(path)
+        image = shard.image(i, rows, cols).astype(np.float32) / 255
+        classes = self._streams[path][shard.id("class", i, rows, cols)]
+        gbuffers = self.raw(index, rows, cols)
+        if flip:
+            image, classes, gbuffers = image[:, ::-1], classes[:, ::-1], gbuffers[:, ::-1] * self._signs
+        gbuffers = (gbuffers - self._mean) / self._std
+        return Sample(
+            torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).contiguous(),
+            torch.from_numpy(np.ascontiguousarray(gbuffers)).movedim(-1, 0).contiguous(),
+            torch.from_numpy(np.ascontiguousarray(classes)),
+        )
+
+    def __getitem__(self, index: int) -> Sample:
+        """A whole frame."""
+        height, width = self.sizes[index]
+        return self.read(index, slice(0, height), slice(0, width))
+
+
+def stream_table(shard: Shard, streams: Sequence[Sequence[str]]) -> np.ndarray:
+    """(number of classes,) int64: the stream of each class id of a frame file.
+
+    Raises:
+        InputError: a class that no stream takes.
+    """
+    table = np.zeros(max(len(shard.header.classes), 1), np.int64)
+    rest = next((i for i, names in enumerate(streams) if REST in names), None)
+    for index, name in enumerate(shard.header.classes):
+        stream = next((i for i, names in enumerate(streams) if name in names), rest)
+        if stream is None:
+            raise InputError(f"{shard.path}: class {name!r} is in no stream; add it, or give one stream {REST!r}.")
+        table[index] = stream
+    return table
+
+
+def measure(folder: Path | str, features: tuple[str, ...], streams: tuple[tuple[str, ...], ...]) -> Reading:
+    """Per-channel mean and standard deviation over all pixels of all frames.
+
+    A constant channel gets the deviation 1, so that it is centred and nothing more.
+
+    Raises:
+        InputError: as `Frames`; an unknown feature; a value that is not finite.
+    """
+    unknown = [name for name in features if name not in FEATURES]
+    if unknown:
+        raise InputError(f"features: no feature {unknown[0]!r}; there are {', '.join(FEATURES)}.")
+    count = len(channel_names(features))
+    frames = Frames(folder, Reading(features, streams, (0.0,) * count, (1.0,) * count))
+    total, squares, pixels = np.zeros(count), np.zeros(count), 0
+    for index in tqdm(range(len(frames)), desc="channel statistics", unit="frame", leave=False):
+        height, width = frames.sizes[index]
+        values = frames.raw(index, slice(0, height), slice(0, width)).reshape(-1, count).astype(np.float64)
+        if not np.isfinite(values).all():
+            channel = channel_names(features)[int(np.argmin(np.isfinite(values).all(axis=0)))]
+            raise InputError(f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run the check.")
+        total += values.sum(0)
+        squares += np.square(values).sum(0)
+        pixels += len(values)
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    std[std < 1e-4] = 1.0
+    return Reading(features, streams, tuple(mean.tolist()), tuple(std.tolist()))

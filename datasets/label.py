@@ -1,0 +1,114 @@
+"""python -m datasets.label: label maps for frames and photographs, from one taxonomy.
+
+Method `clusters`: k-means over VGG16 features of all given folders at once, each folder being a domain of its own
+(renderings, photographs). The maps go to LABELS/<folder, relative to what the folders have in common>/<key>.png,
+the clustering to LABELS/clusters.npz; give it back with --clusters to label further folders alike, in the same order
+of domains.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from datasets.arrays import read_npz
+from datasets.images import Images
+from datasets.labels import write_facts, write_label
+from datasets.photos import to_height
+from datasets.weights import load_vgg
+from epe.clusters import Clusters, fit, pixel_features
+from epe.networks.vgg import VGG16
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m datasets.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="frame files or images, a domain each")
+    parser.add_argument("--out", type=Path, required=True, metavar="LABELS", help="folder to write")
+    parser.add_argument("--method", choices=["clusters"], default="clusters", help="how (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=12, help="number of classes (default: %(default)s)")
+    parser.add_argument("--clusters", type=Path, metavar="NPZ", help="use this clustering instead of making one")
+    parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument("--seed", type=int, default=0, help="of k-means (default: %(default)s)")
+    return parser
+
+
+def label_folders(folders: list[Path], out: Path) -> list[Path]:
+    """Where each folder's maps go: its path relative to what the folders have in common, under `out`."""
+    resolved = [folder.resolve() for folder in folders]
+    if len(set(resolved)) < len(resolved):
+        raise InputError(f"{folders[0]}: given twice; name each folder once.")
+    common = Path(os.path.commonpath(resolved)) if len(resolved) > 1 else resolved[0].parent
+    return [out / folder.relative_to(common) for folder in resolved]
+
+
+def features_of(vgg: VGG16, image: np.ndarray) -> np.ndarray:
+    """(h, w, D) features of an image (H, W, 3) uint8."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float() / 255
+    return pixel_features(vgg, pixels).numpy()
+
+
+def read_clusters(path: Path, domains: int) -> Clusters:
+    """A clustering written by this command.
+
+    Raises:
+        InputError: not one, or of another number of domains.
+    """
+    arrays = read_npz(path, ("mean", "basis", "scale", "centroids"))
+    if len(arrays["mean"]) != domains:
+        raise InputError(
+            f"{path}: made of {len(arrays['mean'])} folders, now {domains} are given; give as many, in the same order."
+        )
+    return Clusters(**arrays)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Cluster (or read the clustering), assign, write."""
+    if not 2 <= args.count <= 256:
+        raise InputError(f"--count {args.count}: wanted 2 .. 256 classes.")
+    targets = label_folders(args.folders, args.out)
+    sets = [Images(folder) for folder in args.folders]
+    height = min(sets[0][0].shape[0], 1080)
+    vgg = load_vgg(args.vgg, "replicate")
+    features = [
+        [
+            features_of(vgg, to_height(image, height))
+            for image in tqdm(images, desc=f"features of {folder}", unit="image")
+        ]
+        for folder, images in zip(args.folders, sets, strict=True)
+    ]
+    if args.clusters:
+        clusters = read_clusters(args.clusters, len(sets))
+    else:
+        flat = [np.concatenate([f.reshape(-1, f.shape[-1]) for f in maps]) for maps in features]
+        clusters = fit(flat, args.count, args.seed)
+        args.out.mkdir(parents=True, exist_ok=True)
+        partial = args.out / "clusters.npz.partial"
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **vars(clusters))
+        partial.replace(args.out / "clusters.npz")
+    shares = []
+    for domain, (images, maps, target) in enumerate(zip(sets, features, targets, strict=True)):
+        counts = np.zeros(len(clusters.centroids), np.int64)
+        for key, values in zip(images.keys, maps, strict=True):
+            ids = clusters.assign(values.reshape(-1, values.shape[-1]), domain).reshape(values.shape[:2])
+            counts += np.bincount(ids.ravel(), minlength=len(counts))
+            write_label(target, key, ids)
+        shares.append(counts / counts.sum())
+        write_facts(target, {"method": "clusters", "classes": len(counts), "shares": shares[-1].round(4).tolist()})
+    for folder, target, share in zip(args.folders, targets, shares, strict=True):
+        print(
+            f"{target}: {len(clusters.centroids)} classes; shares in {folder}: " + " ".join(f"{s:.2f}" for s in share)
+        )  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

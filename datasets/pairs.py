@@ -1,0 +1,159 @@
+"""Matched crops for training: a piece of a frame, and a piece of a photograph that shows alike things.
+
+A sample is a pure function of (seed, index), so a run that was stopped goes on with the very samples it would have
+seen, in any number of worker processes.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets.arrays import read_npz
+from datasets.frames import Frames
+from datasets.labels import read_facts, read_label
+from datasets.photos import Photos
+from gbuffer_tools.errors import InputError
+
+
+class Pair(NamedTuple):
+    """A training sample; the default collation stacks each entry along a first axis B.
+
+    Attributes:
+        image: (3, s, s) float32, sRGB in [0, 1].
+        gbuffers: (G, s, s) float32, normalised.
+        classes: (s, s) int64, class stream per pixel.
+        frame_labels: (s, s) int64, robust labels of the frame.
+        photo: (3, s, s) float32, sRGB in [0, 1].
+        photo_labels: (s, s) int64.
+    """
+
+    image: Tensor
+    gbuffers: Tensor
+    classes: Tensor
+    frame_labels: Tensor
+    photo: Tensor
+    photo_labels: Tensor
+
+
+def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slice) -> np.ndarray:
+    """The part of a label map (of any resolution) under a crop of its image, nearest, (h, w) int64.
+
+    Args:
+        label: (lh, lw) uint8, over the whole image.
+        size: height and width of the image, in whose pixels the crop is given.
+        rows, cols: the crop, with start and stop.
+    """
+    y = (np.arange(rows.start, rows.stop) * 2 + 1) * label.shape[0] // (2 * size[0])
+    x = (np.arange(cols.start, cols.stop) * 2 + 1) * label.shape[1] // (2 * size[1])
+    return label[y[:, None], x[None, :]].astype(np.int64)
+
+
+class Matches:
+    """The pairs that `datasets.match` wrote, drawn by weight.
+
+    Raises:
+        InputError: made for other frames, photographs or sizes.
+    """
+
+    def __init__(self, path: Path, frames: Frames, photos: Photos) -> None:
+        arrays = read_npz(path, ("frame_keys", "photo_keys", "frame", "photo", "weight", "crop", "photo_height"))
+        if int(arrays["photo_height"]) != photos.height:
+            raise InputError(
+                f"{path}: made for photographs of height {int(arrays['photo_height'])}, now {photos.height}; match again."
+            )
+        for name, keys, images in (("frame", frames.keys, frames.folder), ("photo", photos.keys, photos.folder)):
+            if arrays[f"{name}_keys"].tolist() != list(keys):
+                raise InputError(f"{path}: made for other images than those of {images}; match again.")
+        self.crop = int(arrays["crop"])
+        self.frame, self.photo = arrays["frame"], arrays["photo"]
+        if not len(self.frame) == len(self.photo) == len(arrays["weight"]) or not len(self.frame):
+            raise InputError(f"{path}: arrays of different lengths, or no pairs; match again.")
+        inside = all(
+            (boxes >= 0).all() and (boxes[:, 0] < count).all()
+            for boxes, count in ((self.frame, len(frames)), (self.photo, len(photos)))
+        )
+        if not inside or not np.isfinite(arrays["weight"]).all() or (arrays["weight"] < 0).any():
+            raise InputError(f"{path}: indices or weights out of range; match again.")
+        self._until = np.cumsum(arrays["weight"], dtype=np.float64)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Index of a pair, with probability proportional to its weight; O(log n)."""
+        return int(np.searchsorted(self._until, rng.random() * self._until[-1], side="right"))
+
+
+class Pairs(Dataset[Pair]):
+    """Crops of matched pairs.
+
+    The matched crops are 196 px; a sample is a square of `size` px at the same random place in both, so that what
+    was matched stays together. Both are mirrored together with probability 1/2.
+
+    Args:
+        frames, photos: what was matched.
+        matches: matches.npz.
+        frame_labels, photo_labels: folders of label maps, one taxonomy.
+        size: side of a sample, at most the matched crop's.
+        length: number of samples; index i is the i-th that training sees.
+        seed: of all draws.
+
+    Raises:
+        InputError: files that do not belong together; a missing label map.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        photos: Photos,
+        matches: Path,
+        *,
+        frame_labels: Path,
+        photo_labels: Path,
+        size: int,
+        length: int,
+        seed: int,
+    ) -> None:
+        self.frames, self.photos, self.size, self.length, self.seed = frames, photos, size, length, seed
+        self.matches = Matches(matches, frames, photos)
+        if not 0 < size <= self.matches.crop:
+            raise InputError(f"crop {size}: wanted 1 .. {self.matches.crop}, the side of the matched crops.")
+        counts = [int(str(read_facts(folder)["classes"])) for folder in (frame_labels, photo_labels)]
+        if counts[0] != counts[1]:
+            raise InputError(
+                f"{photo_labels}: {counts[1]} classes, {frame_labels} has {counts[0]}; label both at once."
+            )
+        self.label_classes = counts[0]
+        self._frame_labels = [read_label(frame_labels, key) for key in frames.keys]
+        self._photo_labels = [read_label(photo_labels, key) for key in photos.keys]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Pair:
+        rng = np.random.default_rng((self.seed, index))
+        pair = self.matches.draw(rng)
+        down, right = rng.integers(self.matches.crop - self.size + 1, size=2)
+        flip = bool(rng.integers(2))
+
+        def box(place: np.ndarray) -> tuple[int, slice, slice]:
+            image, top, left = (int(n) for n in place)
+            return image, slice(top + down, top + down + self.size), slice(left + right, left + right + self.size)
+
+        image, rows, cols = box(self.matches.frame[pair])
+        sample = self.frames.read(image, rows, cols, flip=flip)
+        frame_labels = crop_label(self._frame_labels[image], self.frames.sizes[image], rows, cols)
+
+        photo_image, rows, cols = box(self.matches.photo[pair])
+        pixels = self.photos[photo_image]
+        photo = pixels[rows, cols].astype(np.float32) / 255
+        photo_labels = crop_label(self._photo_labels[photo_image], pixels.shape[:2], rows, cols)
+        if flip:
+            frame_labels, photo, photo_labels = frame_labels[:, ::-1], photo[:, ::-1], photo_labels[:, ::-1]
+        return Pair(
+            *sample,
+            frame_labels=torch.from_numpy(np.ascontiguousarray(frame_labels)),
+            photo=torch.from_numpy(np.ascontiguousarray(photo)).movedim(-1, 0).contiguous(),
+            photo_labels=torch.from_numpy(np.ascontiguousarray(photo_labels)),
+        )
