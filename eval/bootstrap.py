@@ -1,0 +1,41 @@
+"""Bootstrap over whole images: crops of one image stand or fall together.
+
+Cluster bootstrap with percentile intervals: Davison & Hinkley, "Bootstrap Methods and their
+Application", 1997, sections 3.8 and 5.3.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def image_weights(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw images with replacement, as many as there are, `count` times.
+
+    Args:
+        groups: (N,) image index of each sample, 0 .. G-1.
+        count: number of resamples.
+        rng: source of randomness.
+
+    Returns:
+        (count, N) how often the image of each sample was drawn.
+    """
+    images = int(groups.max()) + 1
+    drawn = rng.multinomial(images, np.full(images, 1.0 / images), size=count)
+    return drawn[:, groups].astype(np.float64)
+
+
+def interval(values: NDArray[np.float64], level: float) -> tuple[float, float] | None:
+    """Central percentile interval of resampled values.
+
+    Args:
+        values: (count,) one value per resample; NaN where the resample had no value.
+        level: coverage, such as 0.95.
+
+    Returns:
+        Low and high end, or None when more than one resample in ten had no value: too few images.
+    """
+    defined = values[np.isfinite(values)]
+    if len(defined) < 0.9 * len(values):
+        return None
+    low, high = np.quantile(defined, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return float(low), float(high)

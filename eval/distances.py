@@ -1,0 +1,114 @@
+"""sKVD and KVD of one layer, with intervals: from scalar products to numbers.
+
+Shapes: N rendered crops, M real crops, B resamples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.bootstrap import image_weights, interval
+from eval.gram import Grams
+from eval.mmd import cubic, mmd2
+from eval.pairing import Pairing
+from eval.record import Estimate
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+UNIT = 1000.0
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """How often each crop's image was drawn, resample by resample; row 0 is all ones, for the plain estimate.
+
+    Attributes:
+        frames: (1 + B, N).
+        photos: (1 + B, M).
+    """
+
+    frames: Array
+    photos: Array
+
+
+def draw_resamples(frames: Indices, photos: Indices, *, count: int, both: bool, seed: int) -> Resamples:
+    """Resample images. All methods and layers use the same draws, so that they can be compared draw by draw.
+
+    Args:
+        frames: (N,) image of each rendered crop.
+        photos: (M,) image of each real crop.
+        count: B.
+        both: resample photographs, too; else they are a yardstick that does not change.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng([seed, 1])
+    rows = [np.ones((1, len(frames))), image_weights(frames, count, rng)]
+    columns = [np.ones((1, len(photos))), image_weights(photos, count, rng) if both else np.ones((count, len(photos)))]
+    return Resamples(np.concatenate(rows), np.concatenate(columns))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The crops' kernel values in one layer.
+
+    Attributes:
+        products: scalar products of the features, divided by their dimension.
+        square: what the products are divided by: the squared scale of the layer.
+        frames, photos: image of each crop.
+        pairing: who is compared with whom.
+        resamples: shared by all layers.
+    """
+
+    products: Grams
+    square: float
+    frames: Indices
+    photos: Indices
+    pairing: Pairing
+    resamples: Resamples
+
+    def skvd(self, method: int) -> Array:
+        """(1 + B) distances between the crops that have partners, and those partners.
+
+        A pair weighs what its frame and its photograph weigh. A partner that serves several crops weighs the sum.
+        """
+        fake, partner = self.pairing.fake, self.pairing.partner
+        weights = self.resamples.frames[:, fake] * self.resamples.photos[:, partner]
+        chosen, place = np.unique(partner, return_inverse=True)
+        real_weights = np.zeros((len(weights), len(chosen)))
+        np.add.at(real_weights.T, place, weights.T)
+        return self._mmd2(method, fake, chosen, weights, real_weights)
+
+    def kvd(self, method: int) -> Array:
+        """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
+        every, sample = np.arange(len(self.frames)), self.pairing.sample
+        return self._mmd2(method, every, sample, self.resamples.frames, self.resamples.photos[:, sample])
+
+    def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
+        return UNIT * mmd2(
+            cubic(self.products.fake[method][np.ix_(fake, fake)] / self.square),
+            cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
+            cubic(self.products.real[np.ix_(real, real)] / self.square),
+            x_groups=self.frames[fake],
+            y_groups=self.photos[real],
+            x_weights=weights,
+            y_weights=real_weights,
+        )
+
+
+def mean_square(real: Array, sample: Indices) -> float:
+    """Mean square of a layer's features over the photographs' sample; see `Grams` for `real`."""
+    return float(np.diag(real)[sample].mean())
+
+
+def estimate(values: Array, level: float) -> Estimate:
+    """The plain value (row 0) with the interval of its resamples."""
+    low, high = interval(values[1:], level) or (None, None)
+    return Estimate(float(values[0]), low, high)
+
+
+def ratio(values: Array, first: Array, level: float) -> Estimate | None:
+    """Ratio to the first method, draw by draw; None where the first one's own interval reaches 0."""
+    low = estimate(first, level).low
+    return None if low is None or low <= 0 else estimate(values / first, level)

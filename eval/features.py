@@ -1,0 +1,76 @@
+"""VGG16 features of image crops, one vector per crop and layer.
+
+Shapes: N crops, S side in pixels, D dimensions of a layer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from epe import models
+from epe.networks.vgg import VGG16, frozen
+from gbuffer_tools.errors import InputError
+
+# The last layer of each block, as the paper reports them.
+LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+# relu5_3 lies behind four poolings; 32 pixels leave it 2 x 2 cells.
+SMALLEST_CROP = 32
+
+Pooling = Literal["none", "mean"]
+Crops = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What turns crops into vectors.
+
+    Attributes:
+        vgg: in evaluation mode, on `device`.
+        pooling: "none" keeps every place (D = C * H * W, the metric as defined), "mean" averages over places (D = C).
+        batch: crops per forward pass; changes nothing but time and memory.
+        device: where features are computed and kept.
+    """
+
+    vgg: VGG16
+    pooling: Pooling
+    batch: int
+    device: torch.device
+
+    @torch.inference_mode()
+    def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Features of crops (N, S, S, 3) uint8 sRGB: per layer (N, D) float32 on `device`."""
+        features: dict[str, Tensor] = {}
+        for start in range(0, len(crops), self.batch):
+            pixels = torch.from_numpy(crops[start : start + self.batch]).to(self.device)
+            maps = self.vgg(pixels.permute(0, 3, 1, 2).float() / 255.0, layers)
+            for layer in layers:
+                found = maps.pop(layer)
+                rows = found.mean(dim=(2, 3)) if self.pooling == "mean" else found.flatten(1)
+                if layer not in features:
+                    # Filled in place: joining batches at the end would need the memory twice.
+                    features[layer] = rows.new_empty((len(crops), rows.shape[1]))
+                features[layer][start : start + len(rows)] = rows
+        return features
+
+
+def load_vgg(path: Path, device: torch.device) -> VGG16:
+    """VGG16 with the weights of a model file, as a fixed function.
+
+    Raises:
+        InputError: not a model file, or of another network.
+    """
+    try:
+        model = models.load(path)
+    except models.ModelError as error:
+        raise InputError(str(error)) from error
+    if not isinstance(model.network, VGG16):
+        raise InputError(
+            f"{path}: holds a {model.kind!r}, wanted 'vgg16'; fetch it with `python -m app.assets fetch vgg16`"
+        )
+    return frozen(model.network.to(device))

@@ -1,0 +1,236 @@
+"""The record of one judgement: values, intervals, counts, protocol and digests, as JSON.
+
+    format, version   "skvd-record", 1
+    tool              name and version of this project
+    methods           per method: name, folder, digest of its pictures, and per layer
+        skvd, kvd     {value, low, high}, 1000 x unbiased MMD²; low and high are null where there were too few images
+        ratio         {value, low, high} of sKVD over the first method's, both taken from the same resamples;
+                      null where the first method's sKVD is not clearly above 0
+    frames, photos    what was judged and what was dropped (class docstrings below)
+    protocol          everything that a number depends on
+    weights           name and SHA-256 of the file of the feature network
+    shown, pairs      which frames and which matched crops the page shows; folders are relative to the record's own
+
+Digests of picture folders depend on keys and pixels only, not on the order, dates or compression of files.
+"""
+
+import hashlib
+import json
+import os
+import types
+import typing
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from gbuffer_tools.errors import InputError
+
+FORMAT, VERSION = "skvd-record", 1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with the ends of its interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One set of pictures of the frames: the render itself, a baseline, an enhancer's output."""
+
+    name: str
+    folder: str
+    digest: str
+    skvd: dict[str, Estimate]
+    kvd: dict[str, Estimate]
+    ratio: dict[str, Estimate | None]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The rendered side, common to all methods.
+
+    Attributes:
+        images: frames judged; each is `height` x `width` pixels.
+        crops: crops drawn from them.
+        matched: of these, crops with a real partner. The other `dropped` ones do not enter sKVD.
+        labels: digest of the frames' label maps.
+    """
+
+    images: int
+    height: int
+    width: int
+    crops: int
+    matched: int
+    dropped: int
+    labels: str
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The real side.
+
+    Attributes:
+        folder: where the photographs lie.
+        images: photographs found; `dropped` of them are smaller than a crop.
+        resized: photographs that were reduced to the frames' height.
+        candidates: crops that the rendered crops could choose from.
+        partners: distinct crops that were chosen, out of `partner_images` photographs.
+        sample: crops that stand for the photographs in KVD.
+        digest: of the photographs.
+        labels: digest of their label maps.
+    """
+
+    folder: str
+    images: int
+    dropped: int
+    resized: int
+    candidates: int
+    partners: int
+    partner_images: int
+    sample: int
+    digest: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a number depends on besides the pictures. The strings say it in words, for readers."""
+
+    metric: str
+    unit: str
+    estimator: str
+    kernel: str
+    layers: tuple[str, ...]
+    pooling: str
+    scaling: str
+    scales: dict[str, float]
+    crop_side: int
+    crops_per_frame: int
+    crops_per_photo: int
+    similarity: str
+    similarity_above: float
+    label_method: str
+    label_classes: int
+    photo_size: str
+    seed: int
+    resamples: int
+    resampled: str
+    level: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The file of the feature network."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A rendered crop and its real partner; rows and columns in pixels as judged."""
+
+    frame: str
+    top: int
+    left: int
+    photo: str
+    photo_top: int
+    photo_left: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """All of one judgement."""
+
+    format: str
+    version: int
+    tool: str
+    methods: tuple[Method, ...]
+    frames: Frames
+    photos: Photos
+    protocol: Protocol
+    weights: Weights
+    shown: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+def digest(parts: dict[str, bytes]) -> str:
+    """One SHA-256 for named contents, whatever their order.
+
+    Args:
+        parts: key of a picture -> SHA-256 of its pixels.
+    """
+    total = hashlib.sha256()
+    for key in sorted(parts):
+        total.update(hashlib.sha256(key.encode()).digest() + parts[key])
+    return total.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write(record: Record, path: Path) -> None:
+    """Write a record as JSON."""
+    write_text(path, json.dumps(asdict(record), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        InputError: not a record of this version; names the first entry that does not fit.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); wanted a report of eval.skvd") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
+        raise InputError(f"{path}: not a {FORMAT} of version {VERSION}; make it with `python -m eval.skvd`")
+    try:
+        record: Record = _build(Record, content, "record")
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; make it again with `python -m eval.skvd`") from error
+    return record
+
+
+def _finite(text: str) -> float:
+    raise ValueError(f"{text} is no value")
+
+
+def _build(kind: Any, value: Any, place: str) -> Any:
+    """Turn JSON into the dataclasses above, checking every type on the way.
+
+    Raises:
+        ValueError: what was got and wanted, and where.
+    """
+    if is_dataclass(kind):
+        names = [field.name for field in fields(kind)]
+        if not isinstance(value, dict) or set(value) != set(names):
+            raise ValueError(f"{place} wants the entries {', '.join(names)}")
+        hints = typing.get_type_hints(kind)
+        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{place}.{name}") for name in names})
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else _build(arguments[0], value, place)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_build(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {key: _build(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{place} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
+    return value

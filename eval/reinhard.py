@@ -1,0 +1,78 @@
+"""Colour transfer between two sets of pictures: mean and deviation per axis of the l-alpha-beta space.
+
+Reinhard, Ashikhmin, Gooch, Shirley, "Color Transfer between Images", IEEE CG&A 21(5), 2001. Two things differ from the
+paper: statistics are taken over whole sets, so that one map serves all pictures (a sequence does not flicker), and the way
+back uses the exact inverse of the rounded matrix printed there. As in the paper, RGB values are taken as they are stored.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+# RGB to cone responses: the paper's equation 4.
+LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
+# Logarithmic cone responses to l, alpha, beta: equation 6. Orthonormal.
+AXES = np.diag(1 / np.sqrt([3.0, 6.0, 2.0])) @ np.array([[1.0, 1, 1], [1, 1, -2], [1, -1, 0]])
+# The logarithm of black does not exist. A quarter of an 8-bit step still rounds back to black.
+FLOOR = 0.25 / 255
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation (3,) of all pixels of a set, per axis of l-alpha-beta."""
+
+    mean: Array
+    std: Array
+
+
+def to_lab(rgb: Array) -> Array:
+    """(..., 3) RGB in [0, 1] to l, alpha, beta: decimal logarithms, rotated."""
+    return np.log10(np.maximum(rgb @ LMS.T, FLOOR)) @ AXES.T
+
+
+def to_rgb(lab: Array) -> Array:
+    """(..., 3) l, alpha, beta to RGB; not clipped, so parts may lie outside [0, 1]."""
+    return 10.0 ** (lab @ AXES) @ np.linalg.inv(LMS).T
+
+
+def moments(images: Iterable[Pixels]) -> Moments:
+    """Statistics over all pixels of a set of (H, W, 3) uint8 pictures.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    count, total, squares = 0, np.zeros(3), np.zeros((3, 3))
+    shift: Array | None = None
+    for image in images:
+        lab = to_lab(image.reshape(-1, 3) / 255.0)
+        # Sums about the first picture's mean: sums about 0 would cancel where the spread is small.
+        shift = lab.mean(axis=0) if shift is None else shift
+        count, total, squares = (
+            count + len(lab),
+            total + (lab - shift).sum(axis=0),
+            squares + (lab - shift).T @ (lab - shift),
+        )
+    if shift is None:
+        raise ValueError("no pictures to take statistics of")
+    mean = total / count
+    return Moments(mean + shift, np.sqrt(np.maximum(np.diag(squares) / count - mean**2, 0.0)))
+
+
+def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
+    """Move a picture's colours from the source's statistics to the target's: equations 10 and 11.
+
+    Args:
+        image: (H, W, 3) uint8.
+        source: statistics of the set that `image` belongs to. An axis without spread is only shifted.
+        target: statistics to reach.
+
+    Returns:
+        (H, W, 3) RGB, not clipped.
+    """
+    gain = np.where(source.std > 0, target.std / np.where(source.std > 0, source.std, 1.0), 1.0)
+    return to_rgb((to_lab(image / 255.0) - source.mean) * gain + target.mean)
