@@ -29,10 +29,10 @@ def run(
     except InputError as error:
         if args.debug:
             raise
-        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if args.debug:
             raise
-        print(f"{parser.prog}: interrupted", file=sys.stderr)  # noqa: T201
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130

@@ -1,0 +1,154 @@
+"""Start a game under RenderDoc on a private display and capture some of its frames.
+
+    python -m gbuffer_tools.capture --track candela_city --out captures --count 8
+
+Writes OUT/<track>_frame<N>.rdc for N = first, first + step, …; frames that are there already are not captured again.
+The game runs in a folder of its own under OUT, which goes when the command ends, as do the game and its display.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from gbuffer_tools import renderdoc
+from gbuffer_tools.command import run
+from gbuffer_tools.display import private_display
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.profile import QUALITIES, CaptureSettings, Launch
+from gbuffer_tools.profiles import PROFILES
+
+POLL_SECONDS = 0.02
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.capture", description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="supertuxkart", help="the game")
+    parser.add_argument("--track", required=True, help="the game's name of a track, e.g. candela_city")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the captures")
+    parser.add_argument("--quality", choices=QUALITIES, default="mid", help="full adds shadows, basic is fast (mid)")
+    parser.add_argument("--size", type=size, default=(640, 360), metavar="WxH", help="of the frames (640x360)")
+    parser.add_argument("--first", type=positive, default=60, help="number of the first frame (60)")
+    parser.add_argument("--step", type=positive, default=120, help="frames from one capture to the next (120)")
+    parser.add_argument("--count", type=positive, default=8, help="how many captures (8)")
+    parser.add_argument("--textures", type=positive, default=512, help="largest texture side; 256 and up for classes")
+    parser.add_argument("--patience", type=positive, default=600, help="seconds without a capture to give up at (600)")
+    return parser
+
+
+def size(text: str) -> tuple[int, int]:
+    """ "640x360" -> (640, 360)."""
+    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted WxH, e.g. 640x360")
+    return int(match[1]), int(match[2])
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a whole number of at least 1")
+    return int(text)
+
+
+def main(args: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    wanted = {args.first + i * args.step for i in range(args.count)}
+    targets = {n: args.out / f"{args.track}_frame{n}.rdc" for n in sorted(wanted)}
+    missing = {n: path for n, path in targets.items() if not path.exists()}
+    if not missing:
+        print(f"{args.out}: all {args.count} captures are there")
+        return
+    rd = renderdoc.load()
+    width, height = args.size
+    settings = CaptureSettings(args.track, width, height, args.quality, args.textures)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".capture-", dir=args.out) as private:
+        folder = Path(private).resolve()
+        launch = PROFILES[args.profile].launch(settings, folder)
+        with private_display() as display, running(rd, launch, display, folder) as control:
+            progress = tqdm(captures(rd, control, sorted(missing), args.patience), total=len(missing), unit="frame")
+            for number, path in progress:
+                path.replace(missing[number])
+                progress.set_postfix_str(missing[number].name)
+    print(f"{args.out}: {len(missing)} captures")
+
+
+@contextmanager
+def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any]:
+    """Run the game with RenderDoc inside; yields the target control, and ends the game afterwards."""
+    variables = {**launch.environment, "DISPLAY": display}
+    environment = [
+        rd.EnvironmentModification(rd.EnvMod.Set, rd.EnvSep.NoSep, name, value) for name, value in variables.items()
+    ]
+    options = rd.GetDefaultCaptureOptions()
+    options.allowFullscreen = False
+    options.refAllResources = False
+    before = children()
+    control = None
+    try:
+        template, line = str(folder / "capture"), shlex.join(launch.arguments)
+        started = rd.ExecuteAndInject(str(launch.program), str(folder), line, environment, template, options, False)
+        if not started.ident:
+            raise InputError(f"{launch.program}: RenderDoc could not start it ({started.result.Message()})")
+        control = rd.CreateTargetControl("localhost", started.ident, "gbuffer_tools.capture", True)
+        if control is None:
+            raise InputError(f"{launch.program}: ended while it started; start it by hand to see why")
+        yield control
+    finally:
+        if control is not None:
+            control.Shutdown()
+        for pid in children() - before:
+            end(pid)
+
+
+def children() -> set[int]:
+    """Processes that this one started and that are still there."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+
+def end(pid: int) -> None:
+    """Kill a child and wait for it. The game ignores SIGTERM while it loads."""
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def captures(rd: Any, control: Any, numbers: list[int], patience: float) -> Iterator[tuple[int, Path]]:
+    """Ask for frames by number, and yield each with its file when it is written.
+
+    Raises:
+        InputError: the game ended, or nothing came for `patience` seconds.
+    """
+    kinds = rd.TargetControlMessageType
+    asked, got, last = False, 0, time.monotonic()
+    while got < len(numbers):
+        message = control.ReceiveMessage(None)
+        if message.type == kinds.Disconnected:
+            raise InputError(f"the game ended after {got} of {len(numbers)} captures; ask for fewer or earlier frames")
+        if message.type == kinds.RegisterAPI and message.apiUse.presenting and not asked:
+            for number in numbers:
+                control.QueueCapture(number, 1)
+            asked = True
+        elif message.type == kinds.NewCapture:
+            got, last = got + 1, time.monotonic()
+            yield int(message.newCapture.frameNumber), Path(message.newCapture.path)
+        elif message.type == kinds.Noop:
+            time.sleep(POLL_SECONDS)
+        if time.monotonic() - last > patience:
+            raise InputError(f"no capture for {patience} s, {got} of {len(numbers)} came; use a smaller --size")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))
