@@ -1,7 +1,7 @@
 """Semantic classes of SuperTuxKart's surfaces, read from the names of their textures.
 
 The game's image files have telling names (`stktex_generic_cobbleStoneA.jpg`); the first rule that fits the file's
-name wins, then the first that fits the names of its folders. This is a heuristic, not the artists' intention: a
+name wins, then, for shared objects, the first that fits the names of its folders. This is a heuristic, not the artists' intention: a
 tileable wood on a fence counts as a building.
 """
 
@@ -18,27 +18,27 @@ RULES = tuple(
     for name, pattern in (
         ("item", r"^tnt|gift|nitro|banana|bubblegum|bubble_gum|easter_egg|swatter|zipper"),
         ("person", r"girl|crowd|people|spectator|silvian$|person|kiki_|_kiki|wilber"),
-        ("sign", r"logo|flag|sign|poster|banner|arrow|directionpattern|stoppattern|location|paper|panel|billboard"),
+        ("sign", r"logo|flag|sign|poster|banner|arrow|directionpattern|stoppattern|location|paper|panel|billboard|welcome|danger|^s\d$"),
         (
             "vegetation",
             r"tree|leaf|leaves|grass-|plant|flower|bush|brush|palm|cactus|fern|vine|ivy|pine|bark|trunk|bamboo|hedge"
             r"|foliage|branch|sapling|lily|conifer|corn|wheat|jungle|log_|endlog|carrot|agave|cattail|hayfiber"
-            r"|cabbage|mushroom|weed|reed|sunflower|seaweed|shrub|root",
+            r"|cabbage|accacia|acacia|mushroom|weed|reed|sunflower|seaweed|shrub|root",
         ),
         (
             "terrain",
-            r"racetrack_grass|grass|sand|snow|mud|moss(?!y_wall)|yellow_dirt|sea-bed|beach|lava|ice_|soil|underwater",
+            r"racetrack_grass|grass|sand|snow|mud|moss(?!y_wall)|yellow_dirt|sea-bed|beach|lava|ice_|soil|underwater|slowdown",
         ),
         (
             "road",
-            r"road|racetrack|asphalt|tarmac|pavement|paving|cobble|trail|path|startline|startingline|runway|checker|blend"
+            r"road|racetrack|asphalt|tarmac|pavement|paving|cobble|trail|path|startline|startingline|runway|checker|chess|^cross|blend"
             r"|earth|dirt|carpet|track_|kerb|curb",
         ),
         ("water", r"water(?!concrete)|^sea|ocean|river|lake|waterfall"),
         (
             "building",
             r"wall|roof|house|brick|window|door|temple|building|tile|stucco|plaster|rosette|shutter|wood|plank|castle"
-            r"|hut|tower|thatch|planch|mansion|church|dome|facade|chimney|pagoda|balcon|pub\\d|_pub|factory|shop|hortonstone|mossy_wall",
+            r"|hut|tower|thatch|planch|mansion|church|dome|facade|chimney|pagoda|balcon|pub\d|_pub|factory|shop|hortonstone|mossy_wall",
         ),
         ("light", r"lantern|lamp|lightblinker|gfxglow|bulb|candle|torch|neon"),
         ("fence_pole", r"fence|chain|pole|rope|barrier|rail|post"),
@@ -63,7 +63,8 @@ def classify(path: str) -> str:
     if folders[:1] == ["karts"]:
         return "kart"
     stem = file.rpartition(".")[0] or file
-    for text in (stem, "/".join(folders[1:])):
+    # A level's own folder names the place (`sandtrack`), not the surface.
+    for text in (stem, "" if folders[:1] == ["tracks"] else "/".join(folders[1:])):
         for name, pattern in RULES:
             if pattern.search(text):
                 return name

@@ -1,0 +1,128 @@
+"""Every finding, made on purpose."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from gbuffer_tools import check, geometry
+from gbuffer_tools.command import run
+from gbuffer_tools.schema import Frame, Header, write
+
+HEADER = Header("test", "none", ("sky", "wall"), "CC0-1.0", "tests")
+PROJECTION = np.array([[1.0, 0, 0, 0], [0, 1.5, 0, 0], [0, 0, -1.002, -2.002], [0, 0, -1, 0]])
+H, W = 24, 32
+
+
+def good() -> Frame:
+    """A tilted wall under a sky: depth in closed form, so that its normals are exact."""
+    n = np.array([0.3, 0.4, 0.866])
+    n /= np.linalg.norm(n)
+    depth = -6.0 / (geometry.position(np.ones((H, W)), PROJECTION) @ n)
+    depth[:3] = np.inf
+    drawn = np.isfinite(depth)
+    return Frame(
+        name="f",
+        image=np.full((H, W, 3), 90, np.uint8),
+        buffers={
+            "depth": depth.astype(np.float32),
+            "normal": np.where(drawn[..., None], n, 0).astype(np.float16),
+            "albedo": np.full((H, W, 3), 99, np.uint8),
+            "irradiance": np.full((H, W, 3), 1.5, np.float16),
+        },
+        ids={"class": drawn.astype(np.uint8)},
+        view=np.eye(4),
+        projection=PROJECTION,
+        relight=0.9999,
+    )
+
+
+def with_buffer(name: str, change: Callable[[np.ndarray], object]) -> Frame:
+    frame = good()
+    array = frame.buffers[name].copy()
+    change(array)
+    return replace(frame, buffers={**frame.buffers, name: array})
+
+
+def put(where: object, value: float) -> Callable[[np.ndarray], object]:
+    return lambda array: array.__setitem__(where, value)
+
+
+def problems(path: Path, frame: Frame) -> list[str]:
+    write(path, [frame], HEADER)
+    return [f.what for f in check.check(path)[1]]
+
+
+def test_nothing_is_found_in_a_good_frame(tmp_path):
+    assert problems(tmp_path / "s.h5", good()) == []
+
+
+SHIFTED = np.eye(4)
+SHIFTED[0, 0] = 2
+FLIPPED = PROJECTION * [[1], [1], [1], [-1]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (with_buffer("irradiance", put((9, 9), np.nan)), "irradiance has 1 pixels that are not a number"),
+        (with_buffer("irradiance", put((0, 0), np.nan)), "not a number"),  # in the sky, too
+        (with_buffer("irradiance", put((9, 9), np.inf)), "irradiance has 1 infinite pixels"),
+        (with_buffer("irradiance", put((9, 9), -1)), "irradiance is in -1..1.5, wanted 0..inf"),
+        (with_buffer("normal", put((9, 9), 1.5)), "normal is in"),
+        (with_buffer("normal", put((9, 9), 0.2)), "unit length in 0.15%"),
+        (with_buffer("depth", put((9, 9), -2)), "depth"),
+        (with_buffer("depth", put((9, 9), 0)), "depth reaches 0"),
+        (with_buffer("normal", lambda a: np.multiply(a, [1, 1, -1], out=a, casting="unsafe")), "faces the camera"),
+        (with_buffer("normal", lambda a: np.multiply(a, [-1, -1, 1], out=a, casting="unsafe")), "degrees off"),
+        (replace(good(), ids={"class": np.full((H, W), 2, np.uint8)}), "class id 2 is not among the 2 classes"),
+        (replace(good(), relight=0.99), "relight correlation 0.99000 is below"),
+        (replace(good(), relight=float("nan")), "relight correlation nan"),
+        (replace(good(), view=SHIFTED), "camera/view"),
+        (replace(good(), view=np.full((4, 4), np.nan)), "not finite"),
+        (replace(good(), projection=FLIPPED), "camera/projection"),
+    ],
+)
+def test_each_problem_is_found(tmp_path, frame, says):
+    found = problems(tmp_path / "s.h5", frame)
+    assert any(says in what for what in found), found
+
+
+def test_infinite_values_in_the_sky_are_no_problem(tmp_path):
+    assert problems(tmp_path / "s.h5", with_buffer("irradiance", put((0, 0), np.inf))) == []
+
+
+def command(*arguments: object) -> int:
+    return run(check.main, check.build_parser(), [str(a) for a in arguments])
+
+
+def test_command_ends_with_1_on_findings_and_0_without(tmp_path, capsys):
+    write(tmp_path / "a.h5", [good()], HEADER)
+    assert command(tmp_path) == 0
+    assert "1 frames, 0 findings" in capsys.readouterr().out
+    write(tmp_path / "b.h5", [replace(good(), relight=0.5)], HEADER)
+    assert command(tmp_path) == 1
+    out = capsys.readouterr().out
+    assert f"{tmp_path / 'b.h5'}/f: relight correlation 0.50000" in out
+    assert "24" in out
+
+
+def test_a_file_that_cannot_be_opened_is_a_finding_and_the_others_are_checked(tmp_path, capsys):
+    write(tmp_path / "b.h5", [good()], HEADER)
+    (tmp_path / "a.h5").write_text("no")
+    with h5py.File(tmp_path / "c.h5", "w"):
+        pass
+    assert command(tmp_path, "--json") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert [s["frames"] for s in result["files"]] == [0, 1, 0]
+    assert [Path(f["file"]).name for f in result["findings"]] == ["a.h5", "c.h5"]
+    assert result["files"][1]["relight"] == 0.9999
+
+
+def test_an_empty_folder_is_bad_input(tmp_path, capsys):
+    assert command(tmp_path) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

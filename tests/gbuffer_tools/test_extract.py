@@ -1,0 +1,104 @@
+"""The extract command around a replay that is made up: names, resuming, what is left when it stops."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gbuffer_tools import extract, extraction, textures
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard
+from tests.gbuffer_tools.made import frame
+from tests.gbuffer_tools.test_renderdoc import made
+
+Extract = Callable[..., extraction.Extracted]
+
+
+def command(*arguments: object) -> int:
+    return run(extract.main, extract.build_parser(), [str(a) for a in arguments])
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path: Path) -> list[str]:
+    """Names of the frames that were replayed; the replay itself is replaced."""
+    done: list[str] = []
+
+    def fake(path: Path, name: str, level: str, *_: object, patience: float) -> extraction.Extracted:
+        done.append(f"{level}/{name}")
+        if "bad" in path.name:
+            raise InputError(f"{path}: not today")
+        found = {5: textures.Match("textures/city_asphalt_1.jpg", 0.001), 6: textures.Match(None, 0.5)}
+        return extraction.Extracted(frame(name, len(name)), found, 0.0, 3, 0.1)
+
+    monkeypatch.setattr(extraction, "extract", fake)
+    monkeypatch.setattr(textures, "image_index", lambda *_: textures.ImageIndex((), None))
+    monkeypatch.setenv("DISPLAY", ":none")
+    return done
+
+
+def captures(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(made())
+    return folder
+
+
+def test_frames_go_to_the_file_of_their_track_in_order(tmp_path, calls):
+    source = captures(tmp_path / "cap", "town_frame1000.rdc", "town_frame60.rdc", "farm_frame7.rdc", "other.rdc")
+    assert command(source, "--out", tmp_path / "out") == 0
+    assert calls == ["farm/frame00007", "other/other", "town/frame00060", "town/frame01000"]
+    with Shard(tmp_path / "out" / "town.h5") as shard:
+        assert shard.names == ("frame00060", "frame01000")
+        assert shard.header.profile == "supertuxkart"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "farm.h5", "farm.json", "other.h5", "other.json", "town.h5", "town.json",
+    ]  # fmt: skip
+
+
+def test_only_missing_frames_are_extracted(tmp_path, calls):
+    source = captures(tmp_path / "cap", "town_frame60.rdc")
+    command(source, "--out", tmp_path / "out")
+    captures(source, "town_frame70.rdc")
+    before = len(calls)
+    assert command(source, "--out", tmp_path / "out") == 0
+    assert calls[before:] == ["town/frame00070"]
+    assert command(source, "--out", tmp_path / "out") == 0
+    assert len(calls) == before + 1
+
+
+def test_a_capture_that_cannot_be_replayed_leaves_what_came_before(tmp_path, calls, capsys):
+    source = captures(tmp_path / "cap", "a_frame1.rdc", "bad_frame2.rdc")
+    assert command(source, "--out", tmp_path / "out") == 2
+    assert "not today" in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.h5", "a.json"]
+
+
+def test_damaged_captures_are_named_before_anything_is_replayed(tmp_path, calls, capsys):
+    source = captures(tmp_path / "cap", "a_frame1.rdc", "b_frame2.rdc")
+    (source / "b_frame2.rdc").write_bytes(made()[:-20])
+    assert command(source, "--out", tmp_path / "out") == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "b_frame2.rdc: cut off" in err
+    assert calls == []
+
+
+def test_names_of_textures_are_stored_with_their_classes(tmp_path, calls):
+    command(captures(tmp_path / "cap", "town_frame60.rdc"), "--out", tmp_path / "out")
+    names = json.loads((tmp_path / "out" / "town.json").read_text())["textures"]
+    assert names["5"] == {"file": "textures/city_asphalt_1.jpg", "class": "road", "error": 0.001}
+    assert names["6"]["class"] == "unknown"
+
+
+def test_two_captures_of_one_frame_are_refused(tmp_path, calls, capsys):
+    first = captures(tmp_path / "x", "town_frame60.rdc")
+    second = captures(tmp_path / "y", "town_frame60.rdc")
+    assert command(first, second, "--out", tmp_path / "out") == 2
+    assert "same frame" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_refused(tmp_path, capsys):
+    assert command(tmp_path, "--out", tmp_path / "out") == 2
+    assert "holds no captures" in capsys.readouterr().err

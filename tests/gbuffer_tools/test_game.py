@@ -1,0 +1,89 @@
+"""A real capture of a real game, end to end. `EPE_TEST_RDC` names a capture, else one is made where the game is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gbuffer_tools import renderdoc
+from gbuffer_tools.check import MIN_RELIGHT, check
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard
+
+pytestmark = [pytest.mark.game, pytest.mark.timeout(900)]
+SEARCH = f"{os.environ.get('PATH', '')}:/usr/games"
+
+
+def command(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", f"gbuffer_tools.{module}", *(str(a) for a in arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory) -> Path:
+    try:
+        renderdoc.load()
+    except InputError as error:
+        pytest.skip(str(error))
+    if not shutil.which("Xvfb") and not os.environ.get("DISPLAY"):
+        pytest.skip("needs Xvfb or a display")
+    if given := os.environ.get("EPE_TEST_RDC"):
+        return Path(given).resolve()
+    if not shutil.which("supertuxkart", path=SEARCH):
+        pytest.skip("needs SuperTuxKart, or a capture named by EPE_TEST_RDC")
+    out = tmp_path_factory.mktemp("captures")
+    small = ("--size", "320x180", "--quality", "basic", "--textures", "64", "--count", 1)
+    done = command("capture", "--track", "cornfield_crossing", "--out", out, *small)
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in out.iterdir()] == ["cornfield_crossing_frame60.rdc"]  # no game's home is left
+    return out / "cornfield_crossing_frame60.rdc"
+
+
+@pytest.fixture(scope="module")
+def extracted(capture, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("frames")
+    done = command("extract", capture, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return next(out.glob("*.h5"))
+
+
+def test_the_lighting_is_reproduced_and_nothing_is_found(extracted):
+    summary, findings = check(extracted)
+    assert findings == []
+    assert summary.relight is not None
+    assert summary.relight >= MIN_RELIGHT
+
+
+def test_a_race_has_a_road_a_sky_and_karts(extracted):
+    names = json.loads(extracted.with_suffix(".json").read_text())["textures"]
+    with Shard(extracted) as shard:
+        seen = {shard.header.classes[i] for i in np.unique(shard.id("class", 0))}
+        assert set(np.unique(shard.id("texture", 0))) - {0} & {int(n) for n in names}
+        assert shard.image(0).std() > 10
+    assert {"sky", "road", "kart"} <= seen
+
+
+def test_twice_the_same_bits(capture, extracted, tmp_path):
+    done = command("extract", capture, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / extracted.name).read_bytes() == extracted.read_bytes()
+
+
+def test_damage_inside_is_one_line_and_exit_code_2(capture, tmp_path):
+    """The outside is whole, so RenderDoc itself gets to see the damage, in a process of its own."""
+    data = bytearray(capture.read_bytes())
+    middle = len(data) // 3
+    data[middle : middle + 4096] = np.random.default_rng(0).bytes(4096)
+    (tmp_path / "bad.rdc").write_bytes(data)
+    done = command("extract", tmp_path / "bad.rdc", "--out", tmp_path / "out")
+    if done.returncode == 0:
+        pytest.skip("the damage hit pixels of a texture")
+    assert done.returncode == 2
+    assert "bad.rdc" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "out").glob("*"))
