@@ -107,7 +107,7 @@ def main(args: argparse.Namespace) -> None:
     for folder, target, share in zip(args.folders, targets, shares, strict=True):
         print(
             f"{target}: {len(clusters.centroids)} classes; shares in {folder}: " + " ".join(f"{s:.2f}" for s in share)
-        )  # noqa: T201
+        )
 
 
 if __name__ == "__main__":

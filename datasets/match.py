@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> None:
         )
     write(args.out, frames.keys, photos.keys, frame_crops, photo_crops, pairs, height)
     used = len(np.unique(pairs.frame))
-    print(  # noqa: T201
+    print(
         f"{args.out}: {len(pairs.frame):,} pairs; {used:,} of {len(frame_crops):,} frame crops matched, "
         f"{len(np.unique(pairs.photo)):,} of {len(photo_crops):,} photo crops used, "
         f"median cosine {np.median(pairs.cosine):.2f}"

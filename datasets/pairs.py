@@ -4,6 +4,7 @@ A sample is a pure function of (seed, index), so a run that was stopped goes on 
 seen, in any number of worker processes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,22 +64,38 @@ class Matches:
         arrays = read_npz(path, ("frame_keys", "photo_keys", "frame", "photo", "weight", "crop", "photo_height"))
         if int(arrays["photo_height"]) != photos.height:
             raise InputError(
-                f"{path}: made for photographs of height {int(arrays['photo_height'])}, now {photos.height}; match again."
+                f"{path}: made for photographs {int(arrays['photo_height'])} px high, now {photos.height}; match again."
             )
-        for name, keys, images in (("frame", frames.keys, frames.folder), ("photo", photos.keys, photos.folder)):
-            if arrays[f"{name}_keys"].tolist() != list(keys):
-                raise InputError(f"{path}: made for other images than those of {images}; match again.")
-        self.crop = int(arrays["crop"])
-        self.frame, self.photo = arrays["frame"], arrays["photo"]
-        if not len(self.frame) == len(self.photo) == len(arrays["weight"]) or not len(self.frame):
+        weight = arrays["weight"]
+        if not len(arrays["frame"]) == len(arrays["photo"]) == len(weight) or not len(weight):
             raise InputError(f"{path}: arrays of different lengths, or no pairs; match again.")
-        inside = all(
-            (boxes >= 0).all() and (boxes[:, 0] < count).all()
-            for boxes, count in ((self.frame, len(frames)), (self.photo, len(photos)))
-        )
-        if not inside or not np.isfinite(arrays["weight"]).all() or (arrays["weight"] < 0).any():
-            raise InputError(f"{path}: indices or weights out of range; match again.")
-        self._until = np.cumsum(arrays["weight"], dtype=np.float64)
+        if not np.isfinite(weight).all() or (weight <= 0).any():
+            raise InputError(f"{path}: weights that are not positive numbers; match again.")
+        self.crop = int(arrays["crop"])
+        sizes = [photos[i].shape[:2] for i in range(len(photos))]
+        self.frame = self._boxes(path, arrays["frame"], arrays["frame_keys"], frames.keys, frames.sizes)
+        self.photo = self._boxes(path, arrays["photo"], arrays["photo_keys"], photos.keys, sizes)
+        self._until = np.cumsum(weight, dtype=np.float64)
+
+    def _boxes(
+        self,
+        path: Path,
+        boxes: np.ndarray,
+        stored: np.ndarray,
+        keys: Sequence[str],
+        sizes: Sequence[tuple[int, int]],
+    ) -> np.ndarray:
+        """The boxes (P, 3) with the file's image numbers replaced by those of the images at hand."""
+        number = {key: i for i, key in enumerate(keys)}
+        missing = [key for key in stored.tolist() if key not in number]
+        if missing:
+            raise InputError(f"{path}: made for an image {missing[0]!r} that is not there now; match again.")
+        if (boxes < 0).any() or (boxes[:, 0] >= len(stored)).any():
+            raise InputError(f"{path}: crops of images that it does not name; match again.")
+        image = np.array([number[key] for key in stored.tolist()])[boxes[:, 0]]
+        if (boxes[:, 1:] + self.crop > np.array(sizes)[image]).any():
+            raise InputError(f"{path}: crops that reach over the images at hand; match again.")
+        return np.column_stack([image, boxes[:, 1:]])
 
     def draw(self, rng: np.random.Generator) -> int:
         """Index of a pair, with probability proportional to its weight; O(log n)."""

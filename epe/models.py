@@ -39,7 +39,7 @@ class Model:
         spec: the arguments that build the network again.
         channels: names of the G-buffer channels, in the order in which the network reads them ("normal.0").
         mean, std: per channel; the network is fed (value - mean) / std.
-        classes: names of the classes that the network routes by; empty where it routes by none.
+        classes: per class stream, the names of the classes that it takes ("*": the rest); empty where there are none.
         multiple_of: height and width of the input must divide by this many pixels.
         licence: of the weights.
         record: how they came to be: data, steps, seed, date, digests.
@@ -51,7 +51,7 @@ class Model:
     channels: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    classes: tuple[str, ...] = ()
+    classes: tuple[tuple[str, ...], ...] = ()
     multiple_of: int = 1
     licence: str = ""
     record: dict[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def load(path: Path | str) -> Model:
         channels=tuple(header["channels"]),
         mean=tuple(header["mean"]),
         std=tuple(header["std"]),
-        classes=tuple(header["classes"]),
+        classes=tuple(tuple(names) for names in header["classes"]),
         multiple_of=header["multiple_of"],
         licence=header["licence"],
         record=header["record"],

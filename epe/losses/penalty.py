@@ -21,9 +21,7 @@ def gradient_penalty(scores: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> 
             backward pass through VGG16 is too dear, the features that the critics read.
 
     Returns:
-        Mean over the batch of the squared gradient norm, summed over `inputs`; a scalar. For features the norm
-        is taken per element of the feature map (divided by its size), so that taps of 65,536 and of 512 numbers
-        per pixel weigh alike.
+        Mean over the batch of the squared gradient norm, summed over `inputs`; a scalar.
     """
     verdicts = torch.stack([value.mean(dim=(1, 2, 3)).sum() for value in scores.values()]).sum()
     gradients = torch.autograd.grad(verdicts, list(inputs), create_graph=True)

@@ -71,7 +71,7 @@ def every_channel(channels: int, classes: int) -> tuple[tuple[int, ...], ...]:
 # same code for CPUs: no towers of their own in the RADs (81 % of the parameters of `hr`), fewer stages.
 PRESETS: dict[str, dict[str, int]] = {
     "hr": {"width": 16, "stages": 4, "blocks": 4, "encoded": 128, "stream_width": 64, "rad_layers": 3},
-    "hr-small": {"width": 24, "stages": 3, "blocks": 2, "encoded": 32, "stream_width": 16, "rad_layers": 0},
+    "hr-small": {"width": 24, "stages": 3, "blocks": 1, "encoded": 32, "stream_width": 16, "rad_layers": 0},
     "hr-tiny": {"width": 16, "stages": 2, "blocks": 1, "encoded": 16, "stream_width": 8, "rad_layers": 0},
 }
 

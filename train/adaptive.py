@@ -1,0 +1,60 @@
+"""Which critics learn in a step: those that are too good rest.
+
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3, after Karras et al. 2020. Without it
+critics on VGG features win within a hundred steps, and their gradient stops telling the generator anything.
+"""
+
+from collections.abc import Iterable
+
+import torch
+
+FIRST_WINDOW = 10
+HIGHEST_LEVEL = 1000
+
+
+class AdaptiveUpdates:
+    """Per critic a level, raised when its accuracy is above the target and lowered when below.
+
+    A critic is drawn with probability 1 / (1 + level). Its accuracy is averaged over a window of as many updates as
+    the level says (10 at first), so that a good critic is judged over more of its rarer updates.
+
+    Args:
+        names: of the critics.
+        target: accuracy in [0, 1] (0.6 as released).
+    """
+
+    def __init__(self, names: Iterable[str], target: float) -> None:
+        self.target = target
+        self.level = dict.fromkeys(names, 0)
+        self.window = dict.fromkeys(self.level, FIRST_WINDOW)
+        self.seen: dict[str, list[float]] = {name: [] for name in self.level}
+
+    def probability(self, name: str) -> float:
+        """With which a critic is drawn."""
+        return 1 / (1 + self.level[name])
+
+    def draw(self, generator: torch.Generator | None = None) -> list[str]:
+        """The critics that learn in this step, possibly none."""
+        chances = torch.rand(len(self.level), generator=generator).tolist()
+        return [name for name, chance in zip(self.level, chances, strict=True) if chance < self.probability(name)]
+
+    def observe(self, name: str, accuracy: float) -> None:
+        """Take note of the accuracy that a critic had when it learned."""
+        self.seen[name].append(accuracy)
+        if len(self.seen[name]) >= self.window[name]:
+            mean = sum(self.seen[name]) / len(self.seen[name])
+            change = 1 if mean > self.target else -1
+            self.level[name] = min(max(self.level[name] + change, 0), HIGHEST_LEVEL)
+            self.window[name] = max(self.level[name], 1)
+            self.seen[name] = []
+
+    def state_dict(self) -> dict[str, object]:
+        """Plain numbers, for a checkpoint."""
+        return {"level": self.level, "window": self.window, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
+        """Go on from a checkpoint."""
+        for name in self.level:
+            self.level[name] = int(str(state["level"][name]))
+            self.window[name] = int(str(state["window"][name]))
+            self.seen[name] = list(state["seen"][name])  # type: ignore[call-overload]

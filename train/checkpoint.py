@@ -1,0 +1,99 @@
+"""Everything that a run needs to go on, in one file, written whole or not at all.
+
+    tensors            the tensors of all parts, by their path: "generator/stem.0.weight"
+    metadata.tree      JSON: the parts' state dicts with tensors replaced by their paths, and the step
+
+safetensors, not a pickle: reading a checkpoint runs no code.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from gbuffer_tools.errors import InputError
+
+# Marks a tensor in the tree; no state dict has such a key.
+TENSOR = "__tensor__"
+
+
+class Stateful(Protocol):
+    """Anything with the state of a module or an optimiser."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> object: ...
+
+
+def unravel(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """A nested state -> the same tree for JSON, its tensors put aside under their paths."""
+    if isinstance(value, Tensor):
+        tensors[path] = value.detach().cpu().contiguous().clone()
+        return {TENSOR: path}
+    if isinstance(value, Mapping):
+        # Optimisers use integer keys, which JSON would turn into text: pairs keep them.
+        return {"items": [[key, unravel(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return [unravel(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]
+    return value
+
+
+def ravel(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """The inverse of `unravel`; tuples come back as lists."""
+    if isinstance(tree, dict):
+        if TENSOR in tree:
+            return tensors[tree[TENSOR]]
+        return {key: ravel(item, tensors) for key, item in tree["items"]}
+    if isinstance(tree, list):
+        return [ravel(item, tensors) for item in tree]
+    return tree
+
+
+class Checkpoint:
+    """The newest state of a run.
+
+    Args:
+        path: of the file.
+        parts: what is saved and restored, by name.
+    """
+
+    def __init__(self, path: Path, parts: Mapping[str, Stateful]) -> None:
+        self.path, self.parts = path, parts
+
+    def save(self, step: int) -> None:
+        """Write the state after `step` steps."""
+        tensors: dict[str, Tensor] = {}
+        tree = {name: unravel(part.state_dict(), name, tensors) for name, part in self.parts.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(self.path.name + ".partial")
+        safetensors.torch.save_file(tensors, partial, metadata={"tree": json.dumps(tree), "step": str(step)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        # A stop midway must not leave half a file under the real name.
+        partial.replace(self.path)
+
+    def load(self) -> int:
+        """Restore the parts; the number of steps that were done, 0 where there is no checkpoint.
+
+        Raises:
+            InputError: a damaged checkpoint, or one of another run.
+        """
+        if not self.path.exists():
+            return 0
+        try:
+            with safetensors.safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata() or {}
+            tree, step = json.loads(metadata["tree"]), int(metadata["step"])
+            tensors = safetensors.torch.load_file(self.path)
+            for name, part in self.parts.items():
+                part.load_state_dict(ravel(tree[name], tensors))
+        except (safetensors.SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{self.path}: does not fit this run ({reason}); give another --out, or delete it to start anew."
+            ) from error
+        return step

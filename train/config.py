@@ -1,0 +1,52 @@
+"""A run file and a command line -> a frozen dataclass, and back into a file beside the weights."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from jsonargparse import ArgumentParser, Namespace
+
+Config = TypeVar("Config")
+
+
+class Parser(ArgumentParser):
+    """Answers a mistake with one line and exit code 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
+        """Print the reason, which names the key, without the usage."""
+        line = " ".join(message.split())
+        print(f"{self.prog}: {line}; see --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parse(
+    kind: type[Config], prog: str, description: str, argv: Sequence[str] | None = None
+) -> tuple[Config, str, bool]:
+    """Read a run.
+
+    Args:
+        kind: a frozen dataclass; its docstring explains its fields in `--help`.
+        prog: the command.
+        description: for `--help`.
+        argv: the command line; None: the process's.
+
+    Returns:
+        The run; the same as YAML text; whether tracebacks are wanted (`--debug`).
+    """
+    parser = Parser(prog=prog, description=description, version=None)
+    parser.add_argument("--config", action="config", help="run file (YAML); later options override it")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_class_arguments(kind, None, as_group=True)
+    chosen: Namespace = parser.parse_args(argv)
+    debug = chosen.pop("debug")
+    chosen.pop("config", None)
+    text = parser.dump(chosen, skip_none=False, skip_validation=True)
+    values = parser.instantiate(chosen)
+    return kind(**{name: getattr(values, name) for name in vars(values)}), text, debug
+
+
+def store(text: str, path: Path) -> None:
+    """Write the resolved run beside its weights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,79 @@
+"""The loop that all training commands share. It knows steps, not models."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gbuffer_tools.errors import InputError
+from train.checkpoint import Checkpoint
+
+Batch = TypeVar("Batch")
+
+# So many steps without a finite loss, one after the other, and the run is lost.
+PATIENCE = 20
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the loop does what; all in steps.
+
+    Attributes:
+        steps: in all.
+        log_every, preview_every, save_every: intervals; the last step does all three.
+        seed: step n draws from seed + n, so a resumed run needs no generator's state.
+    """
+
+    steps: int
+    log_every: int
+    preview_every: int
+    save_every: int
+    seed: int
+
+
+def run(
+    step: Callable[[Batch, int], dict[str, Tensor]],
+    batches: Callable[[int], Iterable[Batch]],
+    checkpoint: Checkpoint,
+    schedule: Schedule,
+    *,
+    log: Callable[[int, dict[str, float]], None],
+    preview: Callable[[int], None],
+    saved: Callable[[int], None],
+) -> None:
+    """Go on from the checkpoint to the last step.
+
+    Args:
+        step: one update of all networks from a batch; returns what to log. A value that is not finite tells that
+            it updated nothing.
+        batches: the batches from a given step on.
+        checkpoint: restored at the start, saved on schedule.
+        schedule: when.
+        log, preview, saved: called with the number of steps done.
+
+    Raises:
+        InputError: `PATIENCE` steps in a row without a finite loss.
+    """
+    start, lost = checkpoint.load(), 0
+    with tqdm(total=schedule.steps, initial=start, unit="step", dynamic_ncols=True) as bar:
+        for done, batch in zip(range(start + 1, schedule.steps + 1), batches(start), strict=False):
+            torch.manual_seed(schedule.seed + done)
+            losses = step(batch, done)
+            bar.update()
+
+            last = done == schedule.steps
+            if last or done % schedule.log_every == 0:
+                values = {name: float(value) for name, value in losses.items()}
+                bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
+                log(done, values)
+            lost = 0 if all(bool(torch.isfinite(value)) for value in losses.values()) else lost + 1
+            if lost == PATIENCE:
+                raise InputError(f"step {done}: no finite loss for {PATIENCE} steps; lower the learning rate (--rate).")
+            if last or done % schedule.preview_every == 0:
+                preview(done)
+            if last or done % schedule.save_every == 0:
+                checkpoint.save(done)
+                saved(done)
