@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.labels import read_label
+from datasets.photos import to_height
 from eval import record
 from eval.alignment import Crop, describe, draw_crops
 from gbuffer_tools.errors import InputError
@@ -84,7 +84,7 @@ def cut_photos(photos: Images, labels: Path, *, height: int, side: int, count: i
     for index, key in enumerate(photos.keys):
         photo = photos[index]
         pixels[key] = _sha256(photo)
-        size = reduce(photo, height).shape[:2]
+        size = to_height(photo, height).shape[:2]
         if min(size) < side:
             dropped += 1
             continue
@@ -137,15 +137,6 @@ def read_crops(
 def region(image: Pixels, top: int, left: int, side: int) -> Pixels:
     """A square of an image."""
     return image[top : top + side, left : left + side]
-
-
-def reduce(photo: Pixels, height: int) -> Pixels:
-    """A photograph of at most `height` rows, its aspect kept."""
-    rows, columns = photo.shape[:2]
-    if rows <= height:
-        return photo
-    width = max(1, round(columns * height / rows))
-    return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def same_size(size: tuple[int, int]) -> Callable[[Pixels, Path], Pixels]:

@@ -20,33 +20,22 @@ Indices = NDArray[np.int64]
 UNIT = 1000.0
 
 
-@dataclass(frozen=True)
-class Resamples:
-    """How often each crop's image was drawn, resample by resample; row 0 is all ones, for the plain estimate.
+def draw_resamples(frames: Indices, *, count: int, seed: int) -> Array:
+    """How often each crop's frame was drawn, resample by resample.
 
-    Attributes:
-        frames: (1 + B, N).
-        photos: (1 + B, M).
-    """
-
-    frames: Array
-    photos: Array
-
-
-def draw_resamples(frames: Indices, photos: Indices, *, count: int, both: bool, seed: int) -> Resamples:
-    """Resample images. All methods and layers use the same draws, so that they can be compared draw by draw.
+    All methods and layers use the same draws, so that they can be compared draw by draw. Photographs are not
+    resampled: they are the yardstick, the same for all methods, and another choice of them would move all alike.
 
     Args:
-        frames: (N,) image of each rendered crop.
-        photos: (M,) image of each real crop.
+        frames: (N,) frame of each rendered crop.
         count: B.
-        both: resample photographs, too; else they are a yardstick that does not change.
         seed: of the draws.
+
+    Returns:
+        (1 + B, N); row 0 is all ones, for the plain estimate.
     """
-    rng = np.random.default_rng([seed, 1])
-    rows = [np.ones((1, len(frames))), image_weights(frames, count, rng)]
-    columns = [np.ones((1, len(photos))), image_weights(photos, count, rng) if both else np.ones((count, len(photos)))]
-    return Resamples(np.concatenate(rows), np.concatenate(columns))
+    draws = image_weights(frames, count, np.random.default_rng([seed, 1]))
+    return np.concatenate([np.ones((1, len(frames))), draws])
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class Layer:
         square: what the products are divided by: the squared scale of the layer.
         frames, photos: image of each crop.
         pairing: who is compared with whom.
-        resamples: shared by all layers.
+        resamples: (1 + B, N) weights of the rendered crops, shared by all layers.
     """
 
     products: Grams
@@ -66,15 +55,15 @@ class Layer:
     frames: Indices
     photos: Indices
     pairing: Pairing
-    resamples: Resamples
+    resamples: Array
 
     def skvd(self, method: int) -> Array:
         """(1 + B) distances between the crops that have partners, and those partners.
 
-        A pair weighs what its frame and its photograph weigh. A partner that serves several crops weighs the sum.
+        A partner that serves several crops weighs as much as they do together.
         """
         fake, partner = self.pairing.fake, self.pairing.partner
-        weights = self.resamples.frames[:, fake] * self.resamples.photos[:, partner]
+        weights = self.resamples[:, fake]
         chosen, place = np.unique(partner, return_inverse=True)
         real_weights = np.zeros((len(weights), len(chosen)))
         np.add.at(real_weights.T, place, weights.T)
@@ -83,7 +72,7 @@ class Layer:
     def kvd(self, method: int) -> Array:
         """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
         every, sample = np.arange(len(self.frames)), self.pairing.sample
-        return self._mmd2(method, every, sample, self.resamples.frames, self.resamples.photos[:, sample])
+        return self._mmd2(method, every, sample, self.resamples, np.ones((len(self.resamples), len(sample))))
 
     def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
         return UNIT * mmd2(

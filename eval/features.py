@@ -5,7 +5,6 @@ Shapes: N crops, S side in pixels, D dimensions of a layer.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,9 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from epe import models
-from epe.networks.vgg import VGG16, frozen
-from gbuffer_tools.errors import InputError
+from epe.networks.vgg import VGG16
 
 # The last layer of each block, as the paper reports them.
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
@@ -44,11 +41,11 @@ class Extractor:
 
     @torch.inference_mode()
     def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features of crops (N, S, S, 3) uint8 sRGB: per layer (N, D) float32 on `device`."""
+        """Features of crops (N, S, S, 3) uint8 sRGB: per layer (N, D) of the network's type on `device`."""
         features: dict[str, Tensor] = {}
         for start in range(0, len(crops), self.batch):
             pixels = torch.from_numpy(crops[start : start + self.batch]).to(self.device)
-            maps = self.vgg(pixels.permute(0, 3, 1, 2).float() / 255.0, layers)
+            maps = self.vgg(pixels.permute(0, 3, 1, 2).to(self.vgg.mean.dtype) / 255.0, layers)
             for layer in layers:
                 found = maps.pop(layer)
                 rows = found.mean(dim=(2, 3)) if self.pooling == "mean" else found.flatten(1)
@@ -57,20 +54,3 @@ class Extractor:
                     features[layer] = rows.new_empty((len(crops), rows.shape[1]))
                 features[layer][start : start + len(rows)] = rows
         return features
-
-
-def load_vgg(path: Path, device: torch.device) -> VGG16:
-    """VGG16 with the weights of a model file, as a fixed function.
-
-    Raises:
-        InputError: not a model file, or of another network.
-    """
-    try:
-        model = models.load(path)
-    except models.ModelError as error:
-        raise InputError(str(error)) from error
-    if not isinstance(model.network, VGG16):
-        raise InputError(
-            f"{path}: holds a {model.kind!r}, wanted 'vgg16'; fetch it with `python -m app.assets fetch vgg16`"
-        )
-    return frozen(model.network.to(device))

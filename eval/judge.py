@@ -11,11 +11,13 @@ import torch
 
 from datasets.images import Images
 from datasets.labels import read_facts
+from datasets.photos import to_height
+from datasets.weights import load_vgg
 from epe import models
 from eval import alignment, record
-from eval.crops import PhotoSide, Pixels, Side, cut_frames, cut_photos, read_crops, reduce, same_size
+from eval.crops import PhotoSide, Pixels, Side, cut_frames, cut_photos, read_crops, same_size
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
-from eval.features import LAYERS, SMALLEST_CROP, Extractor, Pooling, load_vgg
+from eval.features import LAYERS, SMALLEST_CROP, Extractor, Pooling
 from eval.gram import Grams, grams
 from eval.pairing import Pairing, pair, shown_pairs
 from gbuffer_tools.errors import InputError
@@ -29,10 +31,7 @@ SCALING = {
     "rms": "a layer is divided by its root mean square over the photographs' KVD sample (`scales`)",
     "none": "features as the network gives them",
 }
-RESAMPLED = {
-    "frames": "frames, each with its crops and their partners; the photographs are held fixed",
-    "both": "frames and photographs, independently; a pair weighs the product of both",
-}
+RESAMPLED = "frames, each with its crops and their partners; the photographs are held fixed"
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ class Settings:
         methods: name -> folder; the first is what the others are compared with.
         crops: per frame. The first as many candidates of a photograph stand for it in KVD.
         candidates: crops per photograph that partners are chosen from; at least `crops`.
-        resample: a key of `RESAMPLED`.
         memory: bytes of features to hold at a time.
     """
 
@@ -56,7 +54,6 @@ class Settings:
     candidates: int = 32
     pooling: Pooling = "none"
     scaling: Literal["rms", "none"] = "rms"
-    resample: Literal["frames", "both"] = "frames"
     resamples: int = 1000
     seed: int = 0
     batch: int = 8
@@ -90,7 +87,7 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True) -> re
         InputError: folders, labels, images or weights that do not fit together.
     """
     facts = label_facts(settings.fake_labels, settings.real_labels)
-    vgg = load_vgg(settings.vgg, _device(settings.device))  # before the pictures: fail early
+    vgg = load_vgg(settings.vgg, "zeros").to(_device(settings.device))  # before the pictures: fail early
     scene = set_up(settings)
     pixels, digests = _read(scene)
     extract = Extractor(vgg, settings.pooling, settings.batch, _device(settings.device))
@@ -164,7 +161,7 @@ def spread(keys: tuple[str, ...], count: int) -> tuple[str, ...]:
 def _read(scene: Scene) -> tuple[list[Pixels], list[str]]:
     """Crops of the photographs, then of each method; digests of the methods."""
     used = [scene.real.crops[i] for i in scene.pairing.used]
-    real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: reduce(photo, scene.height))
+    real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: to_height(photo, scene.height))
     fit = same_size((scene.height, scene.width))
     fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=fit) for images in scene.methods.values()]
     return [real] + [pixels for pixels, _ in fakes], [digest for _, digest in fakes]
@@ -172,9 +169,7 @@ def _read(scene: Scene) -> tuple[list[Pixels], list[str]]:
 
 def _layers(settings: Settings, scene: Scene, products: dict[str, Grams]) -> dict[str, Layer]:
     frames, photos = scene.fake.groups, scene.real.groups[scene.pairing.used]
-    draws = draw_resamples(
-        frames, photos, count=settings.resamples, both=settings.resample == "both", seed=settings.seed
-    )
+    draws = draw_resamples(frames, count=settings.resamples, seed=settings.seed)
     layers = {}
     for name, found in products.items():
         square = mean_square(found.real, scene.pairing.sample) if settings.scaling == "rms" else 1.0
@@ -212,7 +207,8 @@ def _frames(scene: Scene) -> record.Frames:
 
 
 def _photos(scene: Scene, relative_to: Path) -> record.Photos:
-    partners = np.unique(scene.pairing.used[scene.pairing.partner])
+    chosen = scene.pairing.used[scene.pairing.partner]
+    partners, served = np.unique(chosen), np.bincount(scene.real.groups[chosen])
     return record.Photos(
         folder=_relative(scene.photos.folder, relative_to),
         images=len(scene.photos),
@@ -221,6 +217,7 @@ def _photos(scene: Scene, relative_to: Path) -> record.Photos:
         candidates=len(scene.real.crops),
         partners=len(partners),
         partner_images=len(set(scene.real.groups[partners])),
+        largest_share=float(served.max() / served.sum()),
         sample=len(scene.pairing.sample),
         digest=scene.real.digest,
         labels=scene.real.labels,
@@ -247,7 +244,7 @@ def _protocol(settings: Settings, side: int, scales: dict[str, float], facts: tu
         photo_size="reduced to the frames' height by area interpolation where higher, never enlarged",
         seed=settings.seed,
         resamples=settings.resamples,
-        resampled=RESAMPLED[settings.resample],
+        resampled=RESAMPLED,
         level=LEVEL,
     )
 

@@ -79,6 +79,7 @@ class Photos:
         resized: photographs that were reduced to the frames' height.
         candidates: crops that the rendered crops could choose from.
         partners: distinct crops that were chosen, out of `partner_images` photographs.
+        largest_share: part of the pairs that the busiest photograph serves.
         sample: crops that stand for the photographs in KVD.
         digest: of the photographs.
         labels: digest of their label maps.
@@ -91,6 +92,7 @@ class Photos:
     candidates: int
     partners: int
     partner_images: int
+    largest_share: float
     sample: int
     digest: str
     labels: str

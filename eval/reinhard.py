@@ -1,8 +1,9 @@
 """Colour transfer between two sets of pictures: mean and deviation per axis of the l-alpha-beta space.
 
-Reinhard, Ashikhmin, Gooch, Shirley, "Color Transfer between Images", IEEE CG&A 21(5), 2001. Two things differ from the
-paper: statistics are taken over whole sets, so that one map serves all pictures (a sequence does not flicker), and the way
-back uses the exact inverse of the rounded matrix printed there. As in the paper, RGB values are taken as they are stored.
+Reinhard, Ashikhmin, Gooch, Shirley, "Color Transfer between Images", IEEE CG&A 21(5), 2001. Two things differ from
+the paper: statistics are taken over whole sets, so that one map serves all pictures and a sequence does not flicker;
+and the way back uses the exact inverse of the paper's RGB-to-LMS matrix instead of its printed, rounded one.
+RGB values are taken as they are stored, without linearisation.
 """
 
 from collections.abc import Iterable
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-# RGB to cone responses: the paper's equation 4.
+# RGB to cone responses, as printed in the paper.
 LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
-# Logarithmic cone responses to l, alpha, beta: equation 6. Orthonormal.
+# Logarithmic cone responses to l, alpha, beta; orthonormal, so that the transpose leads back.
 AXES = np.diag(1 / np.sqrt([3.0, 6.0, 2.0])) @ np.array([[1.0, 1, 1], [1, 1, -2], [1, -1, 0]])
 # The logarithm of black does not exist. A quarter of an 8-bit step still rounds back to black.
 FLOOR = 0.25 / 255
@@ -46,25 +47,23 @@ def moments(images: Iterable[Pixels]) -> Moments:
     Raises:
         ValueError: no pictures.
     """
-    count, total, squares = 0, np.zeros(3), np.zeros((3, 3))
+    count, total, squares = 0, np.zeros(3), np.zeros(3)
     shift: Array | None = None
     for image in images:
         lab = to_lab(image.reshape(-1, 3) / 255.0)
         # Sums about the first picture's mean: sums about 0 would cancel where the spread is small.
         shift = lab.mean(axis=0) if shift is None else shift
-        count, total, squares = (
-            count + len(lab),
-            total + (lab - shift).sum(axis=0),
-            squares + (lab - shift).T @ (lab - shift),
-        )
+        count += len(lab)
+        total += (lab - shift).sum(axis=0)
+        squares += ((lab - shift) ** 2).sum(axis=0)
     if shift is None:
         raise ValueError("no pictures to take statistics of")
     mean = total / count
-    return Moments(mean + shift, np.sqrt(np.maximum(np.diag(squares) / count - mean**2, 0.0)))
+    return Moments(mean + shift, np.sqrt(np.maximum(squares / count - mean**2, 0.0)))
 
 
 def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
-    """Move a picture's colours from the source's statistics to the target's: equations 10 and 11.
+    """Move a picture's colours from the source's statistics to the target's: shift, stretch, shift.
 
     Args:
         image: (H, W, 3) uint8.

@@ -1,7 +1,7 @@
 """How far frames are from photographs, where both show the same: sKVD per VGG layer, and KVD beside it.
 
 Richter et al., "Enhancing Photorealism Enhancement", 2021, introduce sKVD (semantically aligned Kernel VGG Distance);
-the authors never released it. The definition: `alignment` (which crops), `features` (what of them), `mmd` (the distance).
+the authors never released it. The definition: `alignment` (which crops), `features` (what of them), `mmd` (how far).
 
     python -m eval.skvd --fake render=FRAMES --fake enhanced=OUT --real PHOTOS \\
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
@@ -53,12 +53,6 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("rms", "none"),
         default="rms",
         help="rms: divide a layer by its root mean square over the photographs; none: as the network gives it",
-    )
-    parser.add_argument(
-        "--resample",
-        choices=("frames", "both"),
-        default="frames",
-        help="what the intervals resample: frames (the photographs are the yardstick), or photographs, too",
     )
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of crops and resamples (default %(default)s)")
@@ -117,7 +111,6 @@ def settings(args: argparse.Namespace) -> "Settings":
         candidates=args.candidates,
         pooling=args.pooling,
         scaling=args.scaling,
-        resample=args.resample,
         resamples=args.resamples,
         seed=args.seed,
         batch=args.batch,

@@ -1,0 +1,117 @@
+"""Reports out of records: a Markdown table, and one self-contained HTML page with plots and pictures.
+
+python -m eval.report A.json [B.json …] --out page.html
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from eval.record import Estimate, Record, read, write_text
+from eval.words import change, counts, ends, number, protocol, verdict
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__.splitlines()[0])
+    parser.add_argument("records", nargs="+", type=Path, metavar="FILE.json", help="reports of eval.skvd")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.html", help="page; a .md of its name beside it"
+    )
+    return parser
+
+
+def table(record: Record, metric: str = "skvd") -> str:
+    """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
+    names = [method.name.replace("|", "\\|") for method in record.methods]
+    title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
+    lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    for layer in record.protocol.layers:
+        cells = []
+        for index, method in enumerate(record.methods):
+            found: Estimate = getattr(method, metric)[layer]
+            moved = f", {change(method.ratio[layer])}" if index and metric == "skvd" else ""
+            cells.append(f"{number(found.value)} ({ends(found)}{moved})")
+        lines.append(f"| {layer} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def markdown(records: list[Record]) -> str:
+    """The whole report as Markdown, without pictures."""
+    parts = ["# sKVD report\n"]
+    for record in records:
+        parts += [
+            f"- **{verdict(record, method).method}**: {verdict(record, method).text}" for method in record.methods[1:]
+        ]
+        level = f"{100 * record.protocol.level:g} % intervals"
+        parts += [f"\n{record.protocol.unit}, lower is closer; in brackets {level}, and the change of sKVD.\n"]
+        parts += [table(record), "\nWithout alignment:\n", table(record, "kvd"), "\n## Counts\n"]
+        parts += [f"- {name}: {text}" for name, text in counts(record)]
+        parts += ["\n## Protocol\n"] + [f"- {name}: {text}" for name, text in protocol(record)] + [""]
+    return "\n".join(parts)
+
+
+def html(records: list[tuple[Path, Record]]) -> str:
+    """The page: everything of each record, pictures and plots embedded.
+
+    Args:
+        records: each with its file, whose folder the record's picture folders are relative to.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from eval.pictures import gallery
+    from eval.plots import colour
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    sections = [
+        {
+            "file": path.name,
+            "record": record,
+            "gallery": gallery(record, path.resolve().parent),
+            "plots": plots(record, f"record {index + 1}"),
+            "verdicts": [(i, verdict(record, method)) for i, method in enumerate(record.methods) if i],
+            "counts": counts(record),
+            "protocol": protocol(record),
+        }
+        for index, (path, record) in enumerate(records)
+    ]
+    page = environment.get_template("report.html")
+    return page.render(sections=sections, colour=colour, number=number, ends=ends, change=change)
+
+
+def plots(record: Record, label: str) -> dict[str, object]:
+    """SVGs by metric: bars per layer, and the ratios (empty with one method, or where no ratio is defined)."""
+    from markupsafe import Markup
+
+    from eval import plots as draw
+
+    found: dict[str, object] = {}
+    for metric in ("skvd", "kvd"):
+        found[metric] = {
+            layer: Markup(
+                draw.bars([getattr(m, metric)[layer] for m in record.methods], label=f"{label}: {metric} {layer}")
+            )
+            for layer in record.protocol.layers
+        }
+    others = [(i, method) for i, method in enumerate(record.methods) if i and any(method.ratio.values())]
+    found["ratios"] = Markup(draw.ratios(others, record.protocol.layers, label=f"{label}: ratios")) if others else ""
+    return found
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the page and the Markdown beside it."""
+    if args.out.suffix != ".html":
+        raise InputError(f"--out: got {args.out}, wanted a name that ends in .html")
+    records = [(path, read(path)) for path in args.records]
+    write_text(args.out, html(records))
+    write_text(args.out.with_suffix(".md"), markdown([record for _, record in records]))
+    print(args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))
