@@ -1,0 +1,139 @@
+"""Every network preset with its exact number of parameters and its counted multiply-adds for one image."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    # A network, and what runs it once.
+    Built = tuple[nn.Module, Callable[[], object]]
+    Builder = Callable[[int, int], Built]
+
+# Sizes of the enhancers below: as many G-buffer channels and class streams as the released `hr` has.
+CHANNELS, CLASSES = 32, 12
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One preset.
+
+    Attributes:
+        macs: multiply-adds of one forward pass, batch 1.
+        size: width x height of the image that they were counted for.
+    """
+
+    name: str
+    parameters: int
+    macs: int
+    size: str
+
+
+def enhancer(preset: str, height: int, width: int) -> "Built":
+    """An enhancer with soft class masks."""
+    import torch
+
+    from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
+
+    network = Enhancer(EnhancerSpec(CHANNELS, every_channel(CHANNELS, CLASSES), **PRESETS[preset]))
+    image, gbuffers, classes = (torch.empty(1, c, height, width) for c in (3, CHANNELS, CLASSES))
+    return network, lambda: network(image, gbuffers, classes)
+
+
+def perceptual_discriminator(height: int, width: int) -> "Built":
+    """The critics alone; VGG16, whose features they read, has its own line."""
+    import torch
+
+    from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+    from epe.networks.vgg import VGG16
+
+    network = PerceptualDiscriminator(DiscriminatorSpec())
+    features = VGG16()(torch.empty(1, 3, height, width), network.spec.taps)
+    shares = torch.empty(1, network.spec.classes, height, width)
+    # Not `forward`, which looks at the values of the labels.
+    return network, lambda: [critic(features[tap], shares) for tap, critic in network.critics.items()]
+
+
+def vgg16(height: int, width: int) -> "Built":
+    """VGG16 up to relu5_3."""
+    import torch
+
+    from epe.networks.vgg import VGG16
+
+    network = VGG16()
+    return network, lambda: network(torch.empty(1, 3, height, width))
+
+
+def builders() -> "dict[str, Builder]":
+    """Per preset, how it is built for a height and width."""
+    from functools import partial
+
+    from epe.networks.enhancer import PRESETS
+
+    return {
+        **{name: partial(enhancer, name) for name in PRESETS},
+        "perceptual-discriminator": perceptual_discriminator,
+        "vgg16": vgg16,
+    }
+
+
+def measure(name: str, build: "Builder", height: int, width: int) -> Entry:
+    """Build and run one preset on the meta device: no weights are made and nothing is computed."""
+    import torch
+
+    from epe.macs import Macs
+
+    with torch.device("meta"), torch.inference_mode():
+        network, forward = build(height, width)
+        network.eval()
+        with Macs() as macs:
+            forward()
+    return Entry(name, sum(p.numel() for p in network.parameters()), macs.total, f"{width}x{height}")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """ "WxH" -> height, width.
+
+    Raises:
+        InputError: not two positive numbers; smaller than VGG16 can pool four times.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and 16 <= int(part) <= 1 << 16 for part in parts):
+        raise InputError(f"--size {text}: wanted WIDTHxHEIGHT with both in 16 .. 65536, for example 1280x720.")
+    return int(parts[1]), int(parts[0])
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="python -m app.models", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a list of objects: name, parameters, macs, size")
+    parser.add_argument("--size", default="1280x720", metavar="WxH", help="image to count for (default: %(default)s)")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the table."""
+    height, width = parse_size(args.size)
+
+    from tqdm import tqdm
+
+    # Spectral normalisation is slow to set up on the meta device: `hr` takes 20 s.
+    building = tqdm(builders().items(), desc="building", unit="network", leave=False)
+    found = [measure(name, build, height, width) for name, build in building]
+    if args.json:
+        print(json.dumps([asdict(entry) for entry in found], indent=2))
+        return
+    print(f"{'name':<28}{'parameters':>14}{f'GMAC at {found[0].size}':>24}")
+    for entry in found:
+        print(f"{entry.name:<28}{entry.parameters:>14,}{entry.macs / 1e9:>24,.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

@@ -1,0 +1,75 @@
+"""The table of presets: exact parameters, counted multiply-adds, stable keys."""
+
+import json
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from app import models
+from app.models import CHANNELS, CLASSES, build_parser, builders, main, measure, parse_size
+from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
+from epe.networks.vgg import CHANNELS as WIDTHS
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def no_power_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spectral normalisation's first estimates take 20 s on the meta device and change neither size nor count."""
+    monkeypatch.setattr(torch.nn.utils.parametrizations._SpectralNorm, "_power_method", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("hr", 44_736_691), ("perceptual-discriminator", 27_578_634), ("vgg16", 14_714_688)]
+)
+def test_published_networks_have_their_parameters(name: str, parameters: int) -> None:
+    entry = measure(name, builders()[name], 32, 64)
+    assert entry.parameters == parameters
+    assert entry.size == "64x32"
+
+
+def test_vgg16_has_the_macs_of_the_closed_form() -> None:
+    height, width = 64, 96
+    macs, before = 0, 3
+    for layer, channels in WIDTHS.items():
+        scale = 2 ** (int(layer[4]) - 1)
+        macs += (height // scale) * (width // scale) * 9 * before * channels
+        before = channels
+    assert measure("vgg16", builders()["vgg16"], height, width).macs == macs
+
+
+def test_an_enhancers_macs_agree_with_torchs_counter_and_grow_with_the_area() -> None:
+    small, large = (measure("hr-tiny", builders()["hr-tiny"], 32 * k, 48 * k) for k in (1, 2))
+    network = Enhancer(EnhancerSpec(CHANNELS, every_channel(CHANNELS, CLASSES), **PRESETS["hr-tiny"])).eval()
+    theirs = FlopCounterMode(display=False)
+    with theirs, torch.no_grad():
+        network(torch.rand(1, 3, 32, 48), torch.rand(1, CHANNELS, 32, 48), torch.rand(1, CLASSES, 32, 48))
+    assert small.macs == theirs.get_total_flops() / 2
+    assert large.macs == 4 * small.macs
+
+
+def test_json_has_the_promised_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(models, "builders", lambda: {"vgg16": models.vgg16})
+    assert run(main, build_parser(), ["--json", "--size", "64x32"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry == {"name": "vgg16", "parameters": 14_714_688, "macs": entry["macs"], "size": "64x32"}
+    assert isinstance(entry["macs"], int)
+
+
+def test_the_table_for_people(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(models, "builders", lambda: {"vgg16": models.vgg16})
+    run(main, build_parser(), ["--size", "224x224"])
+    # 15.35 GMAC is VGG16's well-known figure at 224 x 224, its fully connected layers (0.12) aside.
+    assert "15.35" in capsys.readouterr().out
+
+
+def test_presets_are_listed_under_their_names() -> None:
+    assert {*PRESETS, "perceptual-discriminator"} <= set(builders())
+    assert "hr" in builders()
+
+
+@pytest.mark.parametrize("size", ["", "64", "64x", "64x-32", "8x64", "64x32x3", "axb", "1x99999999"])
+def test_a_size_that_is_none(size: str) -> None:
+    with pytest.raises(InputError, match="WIDTHxHEIGHT"):
+        parse_size(size)
