@@ -1,0 +1,263 @@
+"""From frame files and a model file to PNGs: the right pixels, in the right places, or one line of complaint."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from app import enhance
+from app.enhance import build_parser, main
+from datasets.channels import channel_names
+from datasets.images import read_image
+from epe.models import Model, load, save
+from epe.networks.enhancer import Enhancer, EnhancerSpec, every_channel
+from epe.networks.vgg import VGG16
+from gbuffer_tools import schema
+from gbuffer_tools.command import run
+from tests.gbuffer_tools.made import HEADER, frame
+
+FEATURES = ("normal", "albedo", "log_depth", "sky")
+STREAMS = (("sky",), ("*",))
+
+
+def untrained(features: tuple[str, ...] = FEATURES, multiple_of: int = 1) -> Model:
+    """An enhancer that changes its input: the last layer, zero at the start, is set at random."""
+    torch.manual_seed(0)
+    channels = channel_names(features)
+    spec = EnhancerSpec(
+        len(channels),
+        every_channel(len(channels), 2),
+        width=8,
+        stages=2,
+        blocks=1,
+        encoded=8,
+        stream_width=8,
+        rad_layers=0,
+    )
+    network = Enhancer(spec).eval()
+    torch.nn.init.normal_(network.image.head.out.weight, std=0.2)
+    return Model(
+        network=network,
+        kind="epe",
+        spec=spec.as_dict(),
+        channels=channels,
+        mean=(0.5,) * len(channels),
+        std=(2.0,) * len(channels),
+        classes=STREAMS,
+        multiple_of=multiple_of,
+        licence="CC0-1.0",
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_power_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spectral normalisation's first estimates take seconds on the meta device; those of the file replace them."""
+    monkeypatch.setattr(torch.nn.utils.parametrizations._SpectralNorm, "_power_method", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save(untrained(), path)
+    return path
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    schema.write(folder / "one.h5", [frame("a", 0), frame("b", 1)], HEADER)
+    schema.write(folder / "two.h5", [frame("a", 2)], HEADER)
+    return folder
+
+
+def command(model: Path, source: Path, out: Path, *more: str) -> int:
+    return run(main, build_parser(), [str(model), str(source), "--out", str(out), "--device", "cpu", *more])
+
+
+def test_one_png_per_frame_named_by_file_and_frame(model: Path, frames: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert command(model, frames, out) == 0
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*")) == ["one/a.png", "one/b.png", "two/a.png"]
+
+
+def test_the_pixels_are_those_of_the_network_on_the_normalised_channels(
+    model: Path, frames: Path, tmp_path: Path
+) -> None:
+    command(model, frames, tmp_path / "out")
+    made = frame("b", 1)
+    depth, albedo = made.buffers["depth"], made.buffers["albedo"].astype(np.float32) / 255
+    gbuffers = np.concatenate(
+        [
+            made.buffers["normal"].astype(np.float32),
+            albedo,
+            np.log1p(np.minimum(depth, 1000.0))[..., None],
+            np.isinf(depth)[..., None],
+        ],
+        axis=-1,
+        dtype=np.float32,
+    )
+    gbuffers = (gbuffers - 0.5) / 2
+    image = torch.from_numpy(made.image).movedim(-1, 0)[None] / 255
+    with torch.inference_mode():
+        wanted = load(model).network(
+            image,
+            torch.from_numpy(gbuffers).movedim(-1, 0)[None],
+            torch.from_numpy(made.ids["class"].astype(np.int64))[None],
+        )
+    got = read_image(tmp_path / "out/one/b.png").astype(int)
+    # 1: a value on the edge of rounding may fall to either side (channels_last sums in another order).
+    assert np.abs(got - (wanted[0].movedim(0, -1) * 255).round().numpy()).max() <= 1
+    assert np.abs(got - made.image).mean() > 2  # the model does something
+
+
+def test_strength_mixes_with_the_frame(model: Path, frames: Path, tmp_path: Path) -> None:
+    for strength in ("0", "0.5", "1"):
+        command(model, frames, tmp_path / strength, "--strength", strength)
+    none, half, full = (read_image(tmp_path / s / "one/a.png").astype(float) for s in ("0", "0.5", "1"))
+    assert np.array_equal(none, frame("a", 0).image)
+    assert np.abs(half - (none + full) / 2).max() <= 1  # rounding of three pictures
+
+
+def test_a_single_file_gives_what_the_folder_gives(model: Path, frames: Path, tmp_path: Path) -> None:
+    command(model, frames, tmp_path / "all")
+    assert command(model, frames / "two.h5", tmp_path / "one") == 0
+    assert [p.relative_to(tmp_path / "one").as_posix() for p in (tmp_path / "one").rglob("*.png")] == ["two/a.png"]
+    assert np.array_equal(read_image(tmp_path / "one/two/a.png"), read_image(tmp_path / "all/two/a.png"))
+
+
+def test_pictures_are_not_replaced_unless_told(
+    model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    (out / "two").mkdir(parents=True)
+    (out / "two/a.png").write_bytes(b"mine")
+    assert command(model, frames, out) == 2
+    assert "two/a.png: is there already (1 of 3); pass --overwrite" in capsys.readouterr().err
+    assert [p.name for p in out.rglob("*.*")] == ["a.png"]
+    assert (out / "two/a.png").read_bytes() == b"mine"
+    assert command(model, frames, out, "--overwrite") == 0
+    assert len(read_image(out / "two/a.png")) == 36
+
+
+def test_sizes_that_do_not_divide_are_padded_and_cut_back(frames: Path, tmp_path: Path) -> None:
+    save(untrained(multiple_of=32), tmp_path / "m.safetensors")
+    assert command(tmp_path / "m.safetensors", frames, tmp_path / "out") == 0
+    assert read_image(tmp_path / "out/one/a.png").shape == (36, 64, 3)
+
+
+def test_large_frames_run_in_tiles(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    forward = Enhancer.forward
+
+    def spy(self: Enhancer, image: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(image.shape[-2:]))
+        return forward(self, image, *rest)
+
+    monkeypatch.setattr(Enhancer, "forward", spy)
+    schema.write(tmp_path / "large.h5", [frame("a", 0, size=(40, 400))], HEADER)
+    for tile in ("1280", "256"):
+        command(model, tmp_path / "large.h5", tmp_path / tile, "--tile", tile)
+    assert seen == [(40, 400), (40, 232), (40, 232)]
+    whole, tiled = (read_image(tmp_path / tile / "large/a.png").astype(float) for tile in ("1280", "256"))
+    # The tiles' GroupNorm statistics differ a little from the frame's, no more.
+    assert np.abs(whole - tiled).mean() < 3
+
+
+def test_bf16_is_near_fp32(model: Path, frames: Path, tmp_path: Path) -> None:
+    command(model, frames, tmp_path / "fp32")
+    assert command(model, frames, tmp_path / "bf16", "--precision", "bf16") == 0
+    fp32, bf16 = (read_image(tmp_path / p / "one/a.png").astype(float) for p in ("fp32", "bf16"))
+    assert 0 < np.abs(fp32 - bf16).mean() < 4  # bfloat16 keeps 8 bits; errors add up over layers
+
+
+def broken_frames(tmp_path: Path) -> Path:
+    made = frame()
+    buffers = {name: value for name, value in made.buffers.items() if name != "normal"}
+    schema.write(tmp_path / "poor.h5", [dataclasses.replace(made, buffers=buffers, relight=None)], HEADER)
+    return tmp_path / "poor.h5"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--strength", "1.5"], "--strength 1.5: wanted a number in 0 .. 1"),
+        (["--strength", "nan"], "--strength nan"),
+        (["--tile", "100"], "--tile 100: wanted 256 or more"),
+        (["--device", "cuda:99"], "--device cuda:99: is not there"),
+        (["--device", "toaster"], "--device toaster: is not there"),
+    ],
+)
+def test_bad_options_are_one_line(
+    model: Path, frames: Path, tmp_path: Path, more: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(model, frames, tmp_path / "out", *more) == 2
+    complaint = capsys.readouterr().err
+    assert words in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_inputs_are_one_line_and_nothing_is_written(
+    model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vgg = tmp_path / "vgg.safetensors"
+    save(Model(network=VGG16(), kind="vgg16"), vgg)
+    noise = tmp_path / "noise.safetensors"
+    noise.write_bytes(b"noise")
+    poor = broken_frames(tmp_path)
+    for args, words in (
+        ((vgg, frames), "vgg.safetensors: is a 'vgg16', which reads no G-buffers"),
+        ((noise, frames), "noise.safetensors: not a safetensors file"),
+        ((tmp_path / "none.safetensors", frames), "none.safetensors: no such file"),
+        ((model, tmp_path / "none"), "none: no such file or folder"),
+        ((model, noise), "noise.safetensors"),
+        ((model, poor), f"{poor}: has no buffer 'normal'"),
+    ):
+        assert command(*args, tmp_path / "out") == 2
+        complaint = capsys.readouterr().err
+        assert words in complaint
+        assert complaint.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_the_folder_that_lacks_a_channel_is_found_before_any_work(
+    model: Path, frames: Path, tmp_path: Path
+) -> None:
+    shutil.move(broken_frames(tmp_path), frames / "zzz.h5")
+    assert command(model, frames, tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_that_are_not_finite_are_no_picture(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = untrained()
+    torch.nn.init.constant_(broken.network.image.head.out.weight, float("nan"))
+    save(broken, tmp_path / "m.safetensors")
+    assert command(tmp_path / "m.safetensors", frames, tmp_path / "out") == 2
+    assert "frame one/a: the model gives values that are not finite" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/**/*.png"))
+
+
+def test_help_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, app.enhance as e; e.build_parser(); sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_default_tile_takes_720p_whole() -> None:
+    assert enhance.TILE >= 1280
+
+
+def test_pictures_are_png(model: Path, frames: Path, tmp_path: Path) -> None:
+    command(model, frames / "two.h5", tmp_path / "out")
+    data = (tmp_path / "out/two/a.png").read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED).dtype == np.uint8
