@@ -26,7 +26,7 @@ from gbuffer_tools.schema import Shard, shards
 
 MIN_RELIGHT = 0.999
 LENGTH_TOLERANCE = 0.01
-"""float16 and rounding to 1/512 leave a length within 0.004 of 1."""
+"""float16 and rounding to 1/256 leave a length within 0.004 of 1."""
 RANGE_TOLERANCE = 1e-3
 MAX_NORMAL_ANGLE = 20.0
 """Median degrees between stored normals and those of the depth; normal maps and edges leave 1 to 6 in real frames."""

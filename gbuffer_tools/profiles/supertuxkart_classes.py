@@ -1,8 +1,8 @@
 """Semantic classes of SuperTuxKart's surfaces, read from the names of their textures.
 
 The game's image files have telling names (`stktex_generic_cobbleStoneA.jpg`); the first rule that fits the file's
-name wins, then, for shared objects, the first that fits the names of its folders. This is a heuristic, not the artists' intention: a
-tileable wood on a fence counts as a building.
+name wins, then, for shared objects, the first that fits the names of its folders. This is a heuristic, not the
+artists' intention: a tileable wood on a fence counts as a building.
 """
 
 import re
@@ -16,18 +16,24 @@ CLASSES = (
 RULES = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("item", r"^tnt|gift|nitro|banana|bubblegum|bubble_gum|easter_egg|swatter|zipper"),
-        ("person", r"girl|crowd|people|spectator|silvian$|person|kiki_|_kiki|wilber"),
-        ("sign", r"logo|flag|sign|poster|banner|arrow|directionpattern|stoppattern|location|paper|panel|billboard|welcome|danger|^s\d$"),
+        ("sky", r"^sky|skybox|_sky$"),
+        ("item", r"^tnt|gift|nitro|banana|bubblegum|bubble_gum|easter_egg|swatter|zipper|blueshell|parachute"),
+        ("person", r"girl|crowd|people|spectator|silvian$|person|kiki_|_kiki|wilber|beachguy|beachwom"),
+        (
+            "sign",
+            r"logo|flag|sign|poster|banner|arrow|directionpattern|stoppattern|location|paper|panel|billboard|welcome|screen"
+            r"|danger|^s\d$",
+        ),
+        ("road", r"^road|sandroad"),
         (
             "vegetation",
-            r"tree|leaf|leaves|grass-|plant|flower|bush|brush|palm|cactus|fern|vine|ivy|pine|bark|trunk|bamboo|hedge"
+            r"tree|leaf|leaves|grass-|plant|flower|bush|brush|palm|cactus|fern|vine|ivy|pine|bark|trunk|bamboo|hedge|willow|birch"
             r"|foliage|branch|sapling|lily|conifer|corn|wheat|jungle|log_|endlog|carrot|agave|cattail|hayfiber"
-            r"|cabbage|accacia|acacia|mushroom|weed|reed|sunflower|seaweed|shrub|root",
+            r"|cabbage|susan|accacia|acacia|mushroom|weed|reed|sunflower|seaweed|shrub|root",
         ),
         (
             "terrain",
-            r"racetrack_grass|grass|sand|snow|mud|moss(?!y_wall)|yellow_dirt|sea-bed|beach|lava|ice_|soil|underwater|slowdown",
+            r"racetrack_grass|grass|sand|snow|mud|moss(?!y_wall)|yellow_dirt|sea-bed|beach|lava|ice_|soil|underwater|slowdown|forest_floor",
         ),
         (
             "road",
@@ -38,7 +44,7 @@ RULES = tuple(
         (
             "building",
             r"wall|roof|house|brick|window|door|temple|building|tile|stucco|plaster|rosette|shutter|wood|plank|castle"
-            r"|hut|tower|thatch|planch|mansion|church|dome|facade|chimney|pagoda|balcon|pub\d|_pub|factory|shop|hortonstone|mossy_wall",
+            r"|(?:^|_)hut|tower|thatch|planch|mansion|church|dome|facade|chimney|pagoda|balcon|egypt|pyramid|sphinx|pub\d|_pub|factory|shop|hortonstone|mossy_wall",
         ),
         ("light", r"lantern|lamp|lightblinker|gfxglow|bulb|candle|torch|neon"),
         ("fence_pole", r"fence|chain|pole|rope|barrier|rail|post"),
@@ -51,7 +57,8 @@ RULES = tuple(
         (
             "prop",
             r"hayball|hay_|cardboard|oldcar|skull|crate|barrel|cloth|pumpkin|box|wheel|buoy|cart|boat|ship|tent"
-            r"|statue|ribbon|wicker|cars|fabric|umbrella|chair|table|bench|balloon|gondola|bell|food|fruit",
+            r"|statue|ribbon|wicker|cars|fabric|umbrella|chair|table|bench|balloon|gondola|bell|food|fruit"
+            r"|jet|plane_|_plane|crab|monkey|parrot|gnu|beachball|ceramic",
         ),
     )
 )
