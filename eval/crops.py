@@ -45,12 +45,12 @@ class PhotoSide(Side):
     """Crops of the photographs.
 
     Attributes:
-        digest: of the photographs' own pixels.
+        pixels: SHA-256 of each photograph's own pixels, by key.
         resized: how many were reduced.
         dropped: how many are smaller than a crop.
     """
 
-    digest: str
+    pixels: dict[str, bytes]
     resized: int
     dropped: int
 
@@ -100,14 +100,12 @@ def cut_photos(photos: Images, labels: Path, *, height: int, side: int, count: i
             f"{photos.folder}: {dropped} of {len(photos)} photographs are smaller than a crop of {side} px, "
             "wanted at least 2 that are not; add photographs"
         )
-    return PhotoSide(
-        crops, np.array(groups), np.stack(cells), record.digest(label_parts), record.digest(pixels), resized, dropped
-    )
+    return PhotoSide(crops, np.array(groups), np.stack(cells), record.digest(label_parts), pixels, resized, dropped)
 
 
 def read_crops(
     images: Images, crops: list[Crop], *, side: int, fit: Callable[[Pixels, Path], Pixels]
-) -> tuple[Pixels, str]:
+) -> tuple[Pixels, dict[str, bytes]]:
     """Pixels of crops.
 
     Args:
@@ -117,7 +115,7 @@ def read_crops(
         fit: makes an image as it is judged out of the image as read (and its file, for messages).
 
     Returns:
-        (N, S, S, 3) uint8 sRGB in the order of `crops`, and the digest of all images that were read.
+        (N, S, S, 3) uint8 sRGB in the order of `crops`, and SHA-256 of the pixels of each image, by key.
     """
     pixels = np.empty((len(crops), side, side, 3), np.uint8)
     places = {key: index for index, key in enumerate(images.keys)}
@@ -131,7 +129,7 @@ def read_crops(
         judged = fit(image, images.path(places[key]))
         for index in indices:
             pixels[index] = region(judged, crops[index].top, crops[index].left, side)
-    return pixels, record.digest(parts)
+    return pixels, parts
 
 
 def region(image: Pixels, top: int, left: int, side: int) -> Pixels:

@@ -24,7 +24,7 @@ def draw_resamples(frames: Indices, *, count: int, seed: int) -> Array:
     """How often each crop's frame was drawn, resample by resample.
 
     All methods and layers use the same draws, so that they can be compared draw by draw. Photographs are not
-    resampled: they are the yardstick, the same for all methods, and another choice of them would move all alike.
+    resampled: they are the yardstick, the same for all methods.
 
     Args:
         frames: (N,) frame of each rendered crop.
@@ -45,14 +45,15 @@ class Layer:
     Attributes:
         products: scalar products of the features, divided by their dimension.
         square: what the products are divided by: the squared scale of the layer.
-        frames, photos: image of each crop.
+        frames: per method (N,) image of each rendered crop, by a number.
+        photos: (M,) image of each real crop; a picture on both sides has one number.
         pairing: who is compared with whom.
         resamples: (1 + B, N) weights of the rendered crops, shared by all layers.
     """
 
     products: Grams
     square: float
-    frames: Indices
+    frames: list[Indices]
     photos: Indices
     pairing: Pairing
     resamples: Array
@@ -71,7 +72,7 @@ class Layer:
 
     def kvd(self, method: int) -> Array:
         """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
-        every, sample = np.arange(len(self.frames)), self.pairing.sample
+        every, sample = np.arange(self.resamples.shape[1]), self.pairing.sample
         return self._mmd2(method, every, sample, self.resamples, np.ones((len(self.resamples), len(sample))))
 
     def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
@@ -79,7 +80,7 @@ class Layer:
             cubic(self.products.fake[method][np.ix_(fake, fake)] / self.square),
             cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
             cubic(self.products.real[np.ix_(real, real)] / self.square),
-            x_groups=self.frames[fake],
+            x_groups=self.frames[method][fake],
             y_groups=self.photos[real],
             x_weights=weights,
             y_weights=real_weights,

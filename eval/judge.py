@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.labels import read_facts
@@ -89,17 +90,17 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True) -> re
     facts = label_facts(settings.fake_labels, settings.real_labels)
     vgg = load_vgg(settings.vgg, "zeros").to(_device(settings.device))  # before the pictures: fail early
     scene = set_up(settings)
-    pixels, digests = _read(scene)
+    pixels, contents = _read(scene)
     extract = Extractor(vgg, settings.pooling, settings.batch, _device(settings.device))
     products = grams(extract, pixels[0], pixels[1:], layers=LAYERS, memory=settings.memory, progress=progress)
-    layers = _layers(settings, scene, products)
+    layers = _layers(settings, scene, products, contents)
     names, folders = list(scene.methods), list(scene.methods.values())
     return record.Record(
         format=record.FORMAT,
         version=record.VERSION,
         tool=f"photorealism-enhancement {version('photorealism-enhancement')}",
         methods=tuple(
-            _method(name, _relative(folders[i].folder, relative_to), digests[i], layers, i)
+            _method(name, _relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, i)
             for i, name in enumerate(names)
         ),
         frames=_frames(scene),
@@ -158,18 +159,33 @@ def spread(keys: tuple[str, ...], count: int) -> tuple[str, ...]:
     return tuple(keys[round(step)] for step in steps)
 
 
-def _read(scene: Scene) -> tuple[list[Pixels], list[str]]:
-    """Crops of the photographs, then of each method; digests of the methods."""
+def image_numbers(keys: list[str], contents: dict[str, bytes]) -> NDArray[np.int64]:
+    """One number per picture (N,), drawn from its pixels: the same picture has the same number on both sides.
+
+    Args:
+        keys: picture of each crop.
+        contents: SHA-256 of each picture's pixels.
+    """
+    # 63 of the digest's bits: two different pictures collide with a chance of 1 in 10^18.
+    return np.array([int.from_bytes(contents[key][:8], "little") >> 1 for key in keys], dtype=np.int64)
+
+
+def _read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
+    """Crops of the photographs, then of each method; digests of each method's pictures."""
     used = [scene.real.crops[i] for i in scene.pairing.used]
     real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: to_height(photo, scene.height))
     fit = same_size((scene.height, scene.width))
     fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=fit) for images in scene.methods.values()]
-    return [real] + [pixels for pixels, _ in fakes], [digest for _, digest in fakes]
+    return [real] + [pixels for pixels, _ in fakes], [contents for _, contents in fakes]
 
 
-def _layers(settings: Settings, scene: Scene, products: dict[str, Grams]) -> dict[str, Layer]:
-    frames, photos = scene.fake.groups, scene.real.groups[scene.pairing.used]
-    draws = draw_resamples(frames, count=settings.resamples, seed=settings.seed)
+def _layers(
+    settings: Settings, scene: Scene, products: dict[str, Grams], contents: list[dict[str, bytes]]
+) -> dict[str, Layer]:
+    keys = [crop.key for crop in scene.fake.crops]
+    frames = [image_numbers(keys, pixels) for pixels in contents]
+    photos = image_numbers([scene.real.crops[i].key for i in scene.pairing.used], scene.real.pixels)
+    draws = draw_resamples(scene.fake.groups, count=settings.resamples, seed=settings.seed)
     layers = {}
     for name, found in products.items():
         square = mean_square(found.real, scene.pairing.sample) if settings.scaling == "rms" else 1.0
@@ -219,7 +235,7 @@ def _photos(scene: Scene, relative_to: Path) -> record.Photos:
         partner_images=len(set(scene.real.groups[partners])),
         largest_share=float(served.max() / served.sum()),
         sample=len(scene.pairing.sample),
-        digest=scene.real.digest,
+        digest=record.digest(scene.real.pixels),
         labels=scene.real.labels,
     )
 

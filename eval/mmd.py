@@ -31,21 +31,21 @@ def mmd2(
     """Unbiased MMD² from kernel values; slightly below 0 where the two sets look alike.
 
     Two samples of one group (crops of one image) are not independent draws, so their pair says nothing about
-    the spread of the distribution: such pairs count neither in the sum nor in the mean. With every sample
-    in its own group this is the usual estimate, which leaves out k(x, x) only. A weight is how often a
-    sample stands in the set; a sample never forms a pair with its own copies.
+    the distributions: such pairs count neither in the sums nor in the means. With every sample in a
+    group of its own this is the usual estimate, which leaves out k(x, x) only. A weight is how often a sample
+    stands in the set; a sample never forms a pair with its own copies.
 
     Args:
         xx: (N, N) kernel values within x.
         xy: (N, M) kernel values between x and y.
         yy: (M, M) kernel values within y.
-        x_groups: (N,) the image that each x comes from.
-        y_groups: (M,) the image that each y comes from.
+        x_groups: (N,) the image that each x comes from, by any number.
+        y_groups: (M,) the image that each y comes from. A number that both sides have is one image on both sides.
         x_weights: (..., N) at least 0; ones when None.
         y_weights: (..., M) at least 0; ones when None. Leading axes as in `x_weights`.
 
     Returns:
-        (...) float64; NaN where all the weight of one side lies in one group, so that it has no pair.
+        (...) float64; NaN where no pair is left, as when all the weight of one side lies in one group.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -60,13 +60,17 @@ def mmd2(
             f"weights {x_weights.shape}, {y_weights.shape}; wanted (N, N), (N, M), (M, M), (N,), (M,), (…, N), (…, M)."
         )
     with np.errstate(invalid="ignore", divide="ignore"):
-        totals = x_weights.sum(axis=-1) * y_weights.sum(axis=-1)
-        between = ((x_weights @ xy) * y_weights).sum(axis=-1) / totals
-        return _within(xx, x_groups, x_weights) + _within(yy, y_groups, y_weights) - 2.0 * between
+        return (
+            _mean(xx, x_groups, x_groups, x_weights, x_weights)
+            + _mean(yy, y_groups, y_groups, y_weights, y_weights)
+            - 2.0 * _mean(xy, x_groups, y_groups, x_weights, y_weights)
+        )
 
 
-def _within(kernel: Array, groups: NDArray[np.int64], weights: Array) -> Array:
+def _mean(
+    kernel: Array, rows: NDArray[np.int64], columns: NDArray[np.int64], row_weights: Array, column_weights: Array
+) -> Array:
     """Weighted mean of the kernel over pairs from different groups."""
-    apart = (groups[:, None] != groups[None, :]).astype(np.float64)
-    total = ((weights @ (kernel * apart)) * weights).sum(axis=-1)
-    return total / ((weights @ apart) * weights).sum(axis=-1)
+    apart = (rows[:, None] != columns[None, :]).astype(np.float64)
+    total = ((row_weights @ (kernel * apart)) * column_weights).sum(axis=-1)
+    return total / ((row_weights @ apart) * column_weights).sum(axis=-1)

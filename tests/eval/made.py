@@ -1,13 +1,15 @@
 """Small pictures with structure, made by code: a sky, a ground, boxes between them, and texture."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from datasets.images import write_png
+from datasets.images import Images, write_png
 from datasets.labels import write_facts, write_label
 
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 HEIGHT, WIDTH = 96, 144
 SIDE = 40  # of a crop: floor(sqrt(96 * 144 / 8)) = 41, even
 
@@ -37,3 +39,12 @@ def write_scenes(folder: Path, labels: Path, *, count: int, seed: int) -> None:
         write_png(folder / "set" / f"{index:02}.png", image)
         write_label(labels, f"set/{index:02}", label)
     write_facts(labels, {"method": "made", "classes": 3})
+
+
+def changed(source: Path, target: Path, change: Change) -> Path:
+    """A copy of a folder of pictures with every picture changed."""
+    images = Images(source)
+    for index, key in enumerate(images.keys):
+        image = change(images[index].astype(float), np.random.default_rng(index))
+        write_png(target / f"{key}.png", np.clip(image, 0, 255).astype(np.uint8))
+    return target

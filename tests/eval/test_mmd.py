@@ -21,14 +21,14 @@ def slow_mmd2(x, y, x_images, y_images):
             if images[i] != images[j]
         ]
         within.append(sum(pairs) / len(pairs))
-    between = [k(a, b) for a in x for b in y]
+    between = [k(a, b) for a, i in zip(x, x_images, strict=True) for b, j in zip(y, y_images, strict=True) if i != j]
     return within[0] + within[1] - 2 * sum(between) / len(between)
 
 
 def fast_mmd2(x, y, x_images=None, y_images=None, **weights):
     d = x.shape[1]
     x_images = np.arange(len(x)) if x_images is None else x_images
-    y_images = np.arange(len(y)) if y_images is None else y_images
+    y_images = -1 - np.arange(len(y)) if y_images is None else y_images
     kernels = cubic(x @ x.T / d), cubic(x @ y.T / d), cubic(y @ y.T / d)
     return mmd2(*kernels, x_groups=x_images, y_groups=y_images, **weights)
 
@@ -55,7 +55,7 @@ def test_two_points_at_a_distance():
 @pytest.mark.parametrize("seed", range(5))
 def test_agrees_with_definition(seed):
     x, y = draw(seed)
-    images = np.arange(7) // 2, np.arange(9) // 3
+    images = np.arange(7) // 2, 2 + np.arange(9) // 3  # images 2 and 3 stand on both sides
     # 1e-11: both in float64; only the order of the sums differs.
     assert fast_mmd2(x, y, *images) == pytest.approx(slow_mmd2(x, y, *images), rel=1e-11, abs=1e-11)
 
@@ -77,10 +77,16 @@ def test_crops_of_one_image_do_not_bias():
 
     groups = np.arange(12) // 2
     pairs = [(images(6), images(6)) for _ in range(2000)]
-    values = [fast_mmd2(x, y, groups, groups) for x, y in pairs]
+    values = [fast_mmd2(x, y, groups, -1 - groups) for x, y in pairs]
     counted = [fast_mmd2(x, y) for x, y in pairs]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
     assert np.mean(counted) > 4 * np.std(counted) / np.sqrt(len(counted))
+
+
+def test_a_set_and_itself():
+    # All three means are over the same pairs.
+    x, _ = draw(5)
+    assert fast_mmd2(x, x, np.arange(7) // 2, np.arange(7) // 2) == pytest.approx(0, abs=1e-12)
 
 
 def test_whole_weights_are_repetitions():
@@ -89,7 +95,7 @@ def test_whole_weights_are_repetitions():
     x_weights, y_weights = np.array([2, 1, 0, 1, 3, 1, 1.0]), np.array([1, 2, 1, 0, 1, 1, 1, 2, 1.0])
     x_rows, y_rows = np.repeat(np.arange(7), x_weights.astype(int)), np.repeat(np.arange(9), y_weights.astype(int))
     weighted = fast_mmd2(x, y, x_weights=x_weights, y_weights=y_weights)
-    assert weighted == pytest.approx(slow_mmd2(x[x_rows], y[y_rows], x_rows, y_rows), rel=1e-11)
+    assert weighted == pytest.approx(slow_mmd2(x[x_rows], y[y_rows], x_rows, -1 - y_rows), rel=1e-11)
 
 
 def test_weights_of_one_are_the_plain_estimate():

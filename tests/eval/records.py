@@ -1,0 +1,33 @@
+"""Records made by hand, of pictures that need not exist."""
+
+from eval import record
+from eval.record import Estimate, Frames, Method, Pair, Photos, Protocol, Record, Weights
+
+LAYERS = ("relu1_2", "relu5_3")
+
+
+def method(name, scale=1.0):
+    def values(base):
+        return {layer: Estimate(scale * base, scale * base * 0.8, scale * base * 1.2) for layer in LAYERS}
+
+    ratio = {layer: Estimate(scale, scale * 0.9, scale * 1.1) for layer in LAYERS}
+    return Method(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), ratio)
+
+
+def made(*methods):
+    """A record with two layers, of pictures that need not exist."""
+    return Record(
+        format=record.FORMAT,
+        version=record.VERSION,
+        tool="photorealism-enhancement 0",
+        methods=methods or (method("render"), method("enhanced", 0.7)),
+        frames=Frames(4, 96, 144, 12, 10, 2, "b" * 64),
+        photos=Photos("pictures/photos", 5, 1, 3, 24, 7, 4, 0.3, 12, "c" * 64, "d" * 64),
+        protocol=Protocol(
+            "m", "1000 x MMD²", "e", "k", LAYERS, "p", "s", {"relu1_2": 1.5, "relu5_3": 2.0}, 40, 3, 6, "cells",
+            0.5, "clusters", 12, "reduced", 0, 200, "frames", 0.95,
+        ),
+        weights=Weights("vgg16.safetensors", "e" * 64),
+        shown=("set/00", "set/01"),
+        pairs=(Pair("set/00", 1, 2, "set/03", 4, 5, 0.75),),
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+import json
+from dataclasses import asdict
+
+import pytest
+
+from eval import record
+from eval.record import Estimate, Method
+from gbuffer_tools.errors import InputError
+from tests.eval.records import made, method
+
+
+def test_what_is_written_is_read(tmp_path):
+    gaps = method("gaps")
+    gaps = Method(gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {"relu1_2": None})
+    for found in (made(), made(gaps)):
+        record.write(found, tmp_path / "r.json")
+        assert record.read(tmp_path / "r.json") == found
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def damaged(change, path):
+    content = json.loads(json.dumps(asdict(made())))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(version=2), "not a skvd-record of version 1"),
+        (lambda r: r.pop("frames"), "record wants the entries format, version"),
+        (lambda r: r["frames"].update(images="4"), "record.frames.images is a str, wanted int"),
+        (
+            lambda r: r["methods"][1]["skvd"]["relu1_2"].update(value=None),
+            r"record.methods\[1\].skvd.relu1_2.value is a NoneType",
+        ),
+        (lambda r: r["photos"].update(more=1), "record.photos wants the entries folder"),
+        (lambda r: r.update(methods={}), "record.methods is a dict, wanted tuple"),
+        (lambda r: r["protocol"]["scales"].update(relu1_2=float("nan")), "NaN is no value"),
+    ],
+)  # fmt: skip
+def test_a_damaged_record_is_one_line(tmp_path, change, message):
+    path = damaged(change, tmp_path / "r.json")
+    with pytest.raises(InputError, match=message) as caught:
+        record.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "not json", "{}"])
+def test_other_files_are_one_line(tmp_path, text):
+    (tmp_path / "r.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"r\.json: not a"):
+        record.read(tmp_path / "r.json")
+
+
+def test_digest_does_not_depend_on_order():
+    parts = {"a": b"1" * 32, "b": b"2" * 32}
+    assert record.digest(parts) == record.digest(dict(reversed(parts.items())))
+    assert record.digest(parts) != record.digest({"a": b"2" * 32, "b": b"1" * 32})

@@ -1,0 +1,65 @@
+import shutil
+
+import pytest
+
+from eval import record, skvd
+from gbuffer_tools import command
+
+
+def run(*argv):
+    return command.run(skvd.main, skvd.build_parser(), [str(part) for part in argv])
+
+
+@pytest.fixture
+def sides(scenes):
+    labels = scenes / "labels"
+    return ["--real", scenes / "photos", "--fake-labels", labels / "frames", "--real-labels", labels / "photos"]
+
+
+def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, capsys):
+    shutil.copytree(scenes / "frames", tmp_path / "second")
+    out = tmp_path / "out" / "report.json"
+    fakes = ["--fake", f"render={scenes / 'frames'}", "--fake", tmp_path / "second"]
+    few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--pooling", "mean"]
+    assert run(*fakes, *sides, "--out", out, "--vgg", random_vgg, *few) == 0
+    assert {path.name for path in out.parent.iterdir()} == {"report.json", "report.md", "report.html"}
+    found = record.read(out)
+    assert [method.name for method in found.methods] == ["render", "second"]
+    # The same pictures under another name: the same digest and the same values, bit for bit.
+    assert found.methods[0].digest == found.methods[1].digest
+    assert found.methods[0].skvd == found.methods[1].skvd
+    assert found.weights.sha256 == record.hashlib.sha256(random_vgg.read_bytes()).hexdigest()
+    assert str(out.with_suffix(".html")) in capsys.readouterr().out
+    # Folders are relative to the record, so that both can be moved together.
+    assert (out.parent / found.methods[1].folder).resolve() == (tmp_path / "second").resolve()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--crops", "0"], "--crops: got 0, wanted 1 or more"),
+        (["--candidates", "4"], "--candidates: got 4, wanted at least as many as --crops 8"),
+        (["--memory", "0"], "--memory: got 0.0"),
+        (["--fake", "render=elsewhere"], "got the name 'render', wanted one name per method"),
+        (["--device", "tpu"], "--device: got tpu"),
+    ],
+)
+def test_senseless_options_are_one_line(scenes, sides, random_vgg, tmp_path, capsys, options, message):
+    out = tmp_path / "report.json"
+    assert run("--fake", f"render={scenes / 'frames'}", *sides, "--out", out, "--vgg", random_vgg, *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_missing_labels_tell_how_to_make_them(scenes, tmp_path, capsys):
+    assert run("--fake", scenes / "frames", "--real", scenes / "photos", "--out", tmp_path / "r.json") == 2
+    assert "python -m datasets.label" in capsys.readouterr().err
+
+
+def test_weights_of_another_kind_are_refused(scenes, sides, tmp_path, capsys):
+    (tmp_path / "w.safetensors").write_bytes(b"no weights")
+    argv = ["--fake", scenes / "frames", *sides, "--out", tmp_path / "r.json", "--vgg", tmp_path / "w.safetensors"]
+    assert run(*argv) == 2
+    assert "w.safetensors: not a safetensors file" in capsys.readouterr().err
