@@ -107,7 +107,7 @@ def replay(path: Path, profile_name: str) -> Replayed:
             raise InputError(f"{path}: no G-buffer pass of {profile.source}; capture during a race, or name --profile")
         try:
             return _replay(capture, found, profile)
-        except ValueError as error:
+        except (ValueError, LookupError) as error:
             raise InputError(f"{path}: not as {profile.source} makes it ({error})") from error
 
 
@@ -222,6 +222,8 @@ def object_map(
         present, inverse = np.unique(instance, return_inverse=True)
         objects[where] = count + 1 + inverse
         count += len(present)
+    if count > np.iinfo(objects.dtype).max:
+        raise InputError(f"{count} objects in one frame, at most {np.iinfo(objects.dtype).max} have an id")
     return objects.reshape(got.draw_map.shape)
 
 

@@ -145,7 +145,10 @@ def opened(rd: Any, path: Path) -> Iterator[Replay]:
             raise InputError(f"{path}: RenderDoc cannot read it ({_why(result)}); capture the frame again")
         result, controller = file.OpenCapture(rd.ReplayOptions(), None)
         if controller is None:
-            raise InputError(f"{path}: RenderDoc cannot replay it here ({_why(result)})")
+            raise InputError(f"{path}: RenderDoc cannot replay it ({_why(result)}); is DISPLAY alive?")
+        interface = controller.GetAPIProperties().pipelineType
+        if interface != rd.GraphicsAPI.OpenGL:
+            raise InputError(f"{path}: drawn with {interface.name}, wanted OpenGL; choose it in the game's settings")
         yield Replay(rd, controller)
     finally:
         if controller is not None:

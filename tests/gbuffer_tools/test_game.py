@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,28 @@ def test_damage_inside_is_one_line_and_exit_code_2(capture, tmp_path):
     assert "bad.rdc" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_dead_display_is_one_line(capture, tmp_path, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":12345")
+    done = command("extract", capture, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "DISPLAY" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_stopping_ends_the_game_and_its_display(capture, tmp_path):
+    """SIGTERM while the game runs: nothing that was started is left, and no folder of the game."""
+    if os.environ.get("EPE_TEST_RDC"):
+        pytest.skip("needs SuperTuxKart itself")
+    line = [sys.executable, "-m", "gbuffer_tools.capture", "--track", "cornfield_crossing", "--out", str(tmp_path)]
+    line += ["--size", "320x180", "--quality", "basic", "--textures", "64", "--first", "5000"]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        while len(started := children.read_text().split()) < 2:
+            assert running.poll() is None
+            time.sleep(0.1)
+        running.terminate()
+        assert running.wait(60) == 130
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    assert not list(tmp_path.iterdir())
