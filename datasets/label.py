@@ -16,10 +16,12 @@ import torch
 from tqdm import tqdm
 
 from datasets.arrays import read_npz
+from datasets.cache import asset
 from datasets.images import Images
 from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
 from datasets.weights import load_vgg
+from epe import models
 from epe.clusters import Clusters, fit, pixel_features
 from epe.networks.vgg import VGG16
 from gbuffer_tools.command import run
@@ -103,7 +105,16 @@ def main(args: argparse.Namespace) -> None:
             counts += np.bincount(ids.ravel(), minlength=len(counts))
             write_label(target, key, ids)
         shares.append(counts / counts.sum())
-        write_facts(target, {"method": "clusters", "classes": len(counts), "shares": shares[-1].round(4).tolist()})
+        write_facts(
+            target,
+            {
+                "method": "clusters",
+                "classes": len(counts),
+                "shares": shares[-1].round(4).tolist(),
+                # Equal digests mean one taxonomy: what compares two label folders asks for that.
+                "digests": {"vgg": models.digest(args.vgg or asset("vgg16")), "clusters": clusters.digest()},
+            },
+        )
     for folder, target, share in zip(args.folders, targets, shares, strict=True):
         print(
             f"{target}: {len(clusters.centroids)} classes; shares in {folder}: " + " ".join(f"{s:.2f}" for s in share)

@@ -6,6 +6,7 @@ is that alike things get the same id in renderings and in photographs.
 Shapes: N positions, D feature length, P components.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import faiss
@@ -37,6 +38,13 @@ class Clusters:
     basis: np.ndarray
     scale: np.ndarray
     centroids: np.ndarray
+
+    def digest(self) -> str:
+        """SHA-256 over all arrays, in hex: two clusterings of one digest give the same ids."""
+        whole = hashlib.sha256()
+        for array in (self.mean, self.basis, self.scale, self.centroids):
+            whole.update(np.ascontiguousarray(array).tobytes())
+        return whole.hexdigest()
 
     def project(self, features: np.ndarray, domain: int) -> np.ndarray:
         """(N, D) features of a domain -> (N, P) components that are comparable between domains."""
