@@ -59,6 +59,8 @@ def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """
     if min(image.shape[-2:]) < CROP:
         raise ValueError(f"matching needs images of at least {CROP} px a side, got {tuple(image.shape[-2:])}.")
+    if vgg.padding != "none":
+        raise ValueError(f"matching needs a VGG16 with padding none, got {vgg.padding}.")
     whitened = (image - mean.view(3, 1, 1)) / std.view(3, 1, 1) * vgg.std + vgg.mean
     features = vgg(whitened[None], [LAYER])[LAYER][0].movedim(0, -1)
     return torch.nn.functional.normalize(features, dim=-1)

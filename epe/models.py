@@ -8,6 +8,7 @@ Nothing here runs code out of a file: the kind is looked up in `SPECS`, the spec
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,8 +85,13 @@ def save(model: Model, path: Path | str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    safetensors.torch.save_file(tensors, partial, metadata={"model": json.dumps(header)})
-    partial.replace(path)
+    try:
+        safetensors.torch.save_file(tensors, partial, metadata={"model": json.dumps(header)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(path: Path | str) -> Model:
@@ -103,8 +109,8 @@ def load(path: Path | str) -> Model:
         check_shapes(path, kind, spec)
         network = SPECS[kind](spec)
         network.load_state_dict(safetensors.torch.load_file(path))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{path}: its weights or spec do not make a {kind!r} network ({reason}).") from error
     return Model(
         network=network.eval(),
@@ -150,17 +156,43 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: not a safetensors file ({error}).") from error
     try:
         header = json.loads(metadata["model"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise ModelError(
             f"{path}: a safetensors file without our header; wanted a file written by train.epe or app.assets."
         ) from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else type(header).__name__
-        raise ModelError(f"{path}: header version {found}, wanted {VERSION}; use a matching release.")
+        raise ModelError(f"{path}: header version {str(found)[:40]!r}, wanted {VERSION}; use a matching release.")
     missing = [name for name in HEADER if name not in header]
     if missing:
         raise ModelError(f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again.")
+    wrong = [name for name in HEADER if not well_formed(name, header[name])]
+    if wrong:
+        raise ModelError(f"{path}: header has an odd {wrong[0]!r}; the file is damaged, fetch or train it again.")
+    if not len(header["channels"]) == len(header["mean"]) == len(header["std"]):
+        raise ModelError(
+            f"{path}: header has other numbers of channels, means and deviations; fetch or train it again."
+        )
     return header
+
+
+def well_formed(name: str, value: object) -> bool:
+    """Whether a header entry is what `Model` says that it is."""
+    if name in ("kind", "licence"):
+        return isinstance(value, str)
+    if name in ("spec", "record"):
+        return isinstance(value, dict)
+    if name == "multiple_of":
+        return type(value) is int and value >= 1
+    if not isinstance(value, list):
+        return False
+    if name == "channels":
+        return all(isinstance(item, str) for item in value)
+    if name == "classes":
+        return all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in value)
+    # mean, std: finite, and what is divided by is not 0.
+    numbers = all(type(item) in (int, float) and abs(item) < float("inf") for item in value)
+    return numbers and (name == "mean" or all(item > 0 for item in value))
 
 
 def digest(path: Path | str) -> str:

@@ -21,6 +21,14 @@ from epe.networks.gbuffer_encoder import GBufferEncoder
 from epe.networks.rad import RAD
 
 
+# Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
+LIMITS = {
+    "channels": (1, 1024), "width": (8, 1024), "stages": (1, 6), "blocks": (1, 8),
+    "encoded": (1, 1024), "stream_width": (1, 1024), "rad_layers": (0, 6),
+}  # fmt: skip
+MOST_STREAMS = 256
+
+
 @dataclass(frozen=True)
 class EnhancerSpec:
     """The sizes of an enhancer. The defaults are the released `hr`, but for `streams`.
@@ -46,9 +54,15 @@ class EnhancerSpec:
     rad_layers: int = 3
 
     def __post_init__(self) -> None:
+        for name, (least, most) in LIMITS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
         seen = {channel for stream in self.streams for channel in stream}
-        if not self.streams or not all(self.streams) or not seen <= set(range(self.channels)):
-            raise ValueError(f"streams must each read some of the {self.channels} channels, got {self.streams}.")
+        if not all(self.streams) or not seen <= set(range(self.channels)):
+            raise ValueError(f"streams must each read some of the {self.channels} channels, got {self.streams!r:.200}.")
+        if not 1 <= len(self.streams) <= MOST_STREAMS:
+            raise ValueError(f"wanted 1 .. {MOST_STREAMS} class streams, got {len(self.streams)}.")
         if self.width % 8:
             raise ValueError(f"width must divide by the 8 groups of the normalisation, got {self.width}.")
 

@@ -38,6 +38,17 @@ class DiscriminatorSpec:
     layers: int = 4
     max_width: int = 256
 
+    def __post_init__(self) -> None:
+        unknown = [tap for tap in self.taps if tap not in CHANNELS]
+        if unknown or not self.taps or len(set(self.taps)) < len(self.taps):
+            raise ValueError(f"taps must be some of {', '.join(CHANNELS)}, each once, got {self.taps!r:.200}.")
+        for name, least, most in (("classes", 1, 65536), ("layers", 1, 16), ("max_width", 8, 4096)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        if self.max_width % 8:
+            raise ValueError(f"max_width must divide by the 8 groups of the normalisation, got {self.max_width}.")
+
 
 class Critic(nn.Module):
     """Scores cells of about 16 px: a verdict plus its agreement with the embedded class of the cell.

@@ -45,6 +45,7 @@ class VGG16(nn.Module):
         super().__init__()
         if padding not in ("zeros", "replicate", "none"):
             raise ValueError(f"padding is zeros, replicate or none, got {padding!r}.")
+        self.padding = padding
         mode = "zeros" if padding == "none" else padding
         modules: list[nn.Module] = []
         width = 3

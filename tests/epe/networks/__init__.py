@@ -1,0 +1,1 @@
+"""Networks: sizes as published, shapes, independence of the batch."""
