@@ -133,7 +133,10 @@ class Frames:
         path, i = self._places[index]
         shard = self._shard(path)
         image = shard.image(i, rows, cols).astype(np.float32) / 255
-        classes = self._streams[path][shard.id("class", i, rows, cols)]
+        ids, streams = shard.id("class", i, rows, cols), self._streams[path]
+        if ids.max() >= len(streams):
+            raise InputError(f"{path}: frame {shard.names[i]!r} has class id {ids.max()} of {len(streams)}; check it.")
+        classes = streams[ids]
         gbuffers = self.raw(index, rows, cols)
         if flip:
             image, classes, gbuffers = image[:, ::-1], classes[:, ::-1], gbuffers[:, ::-1] * self._signs

@@ -22,10 +22,15 @@ from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
 from datasets.weights import load_vgg
 from epe import models
-from epe.clusters import Clusters, fit, pixel_features
-from epe.networks.vgg import VGG16
+from epe.clusters import LAYERS, Clusters, fit, pixel_features
+from epe.networks.vgg import CHANNELS, VGG16
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+
+# Of the features that are clustered.
+LENGTH = sum(CHANNELS[layer] for layer in LAYERS)
+# VGG16 halves four times up to relu5_3.
+SMALLEST = 16
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,8 +57,14 @@ def label_folders(folders: list[Path], out: Path) -> list[Path]:
     return [out / folder.relative_to(common) for folder in resolved]
 
 
-def features_of(vgg: VGG16, image: np.ndarray) -> np.ndarray:
-    """(h, w, D) features of an image (H, W, 3) uint8."""
+def features_of(vgg: VGG16, image: np.ndarray, name: str) -> np.ndarray:
+    """(h, w, D) features of an image (H, W, 3) uint8.
+
+    Raises:
+        InputError: it is too small; the message calls it `name`.
+    """
+    if min(image.shape[:2]) < SMALLEST:
+        raise InputError(f"{name}: is {image.shape[1]}x{image.shape[0]} pixels; wanted {SMALLEST} a side or more.")
     pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float() / 255
     return pixel_features(vgg, pixels).numpy()
 
@@ -64,11 +75,17 @@ def read_clusters(path: Path, domains: int) -> Clusters:
     Raises:
         InputError: not one, or of another number of domains.
     """
-    arrays = read_npz(path, ("mean", "basis", "scale", "centroids"))
+    arrays = read_npz(path, dict.fromkeys(("mean", "basis", "scale", "centroids"), ("f", 2)))
     if len(arrays["mean"]) != domains:
         raise InputError(
             f"{path}: made of {len(arrays['mean'])} folders, now {domains} are given; give as many, in the same order."
         )
+    shapes = [arrays[name].shape for name in ("mean", "basis", "scale", "centroids")]
+    (_, length), (_, kept), _, (count, _) = shapes
+    if shapes != [(domains, length), (length, kept), (domains, kept), (count, kept)] or length != LENGTH:
+        raise InputError(f"{path}: arrays of shapes {shapes} make no clustering; make it again.")
+    if not 2 <= count <= 256 or not all(np.isfinite(array).all() for array in arrays.values()):
+        raise InputError(f"{path}: {count} centroids, or values that are not finite; wanted 2 .. 256; make it again.")
     return Clusters(**arrays)
 
 
@@ -82,8 +99,8 @@ def main(args: argparse.Namespace) -> None:
     vgg = load_vgg(args.vgg, "replicate")
     features = [
         [
-            features_of(vgg, to_height(image, height))
-            for image in tqdm(images, desc=f"features of {folder}", unit="image")
+            features_of(vgg, to_height(image, height), f"{folder}/{key}")
+            for key, image in zip(images.keys, tqdm(images, desc=f"features of {folder}", unit="image"), strict=True)
         ]
         for folder, images in zip(args.folders, sets, strict=True)
     ]
@@ -91,6 +108,9 @@ def main(args: argparse.Namespace) -> None:
         clusters = read_clusters(args.clusters, len(sets))
     else:
         flat = [np.concatenate([f.reshape(-1, f.shape[-1]) for f in maps]) for maps in features]
+        for folder, positions in zip(args.folders, flat, strict=True):
+            if len(positions) < args.count:
+                raise InputError(f"{folder}: too few pixels for {args.count} classes; add images, or lower --count.")
         clusters = fit(flat, args.count, args.seed)
         args.out.mkdir(parents=True, exist_ok=True)
         partial = args.out / "clusters.npz.partial"

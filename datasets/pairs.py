@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from datasets.arrays import read_npz
 from datasets.frames import Frames
-from datasets.labels import read_facts, read_label
+from datasets.labels import label_path, read_facts, read_label
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 
@@ -53,6 +53,13 @@ def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slic
     return label[y[:, None], x[None, :]].astype(np.int64)
 
 
+# What `datasets.match` writes: kinds of elements, and number of axes.
+ARRAYS = {
+    "frame_keys": ("U", 1), "photo_keys": ("U", 1), "frame": ("i", 2), "photo": ("i", 2), "weight": ("f", 1),
+    "crop": ("i", 0), "photo_height": ("i", 0),
+}  # fmt: skip
+
+
 class Matches:
     """The pairs that `datasets.match` wrote, drawn by weight.
 
@@ -61,7 +68,7 @@ class Matches:
     """
 
     def __init__(self, path: Path, frames: Frames, photos: Photos) -> None:
-        arrays = read_npz(path, ("frame_keys", "photo_keys", "frame", "photo", "weight", "crop", "photo_height"))
+        arrays = read_npz(path, ARRAYS)
         if int(arrays["photo_height"]) != photos.height:
             raise InputError(
                 f"{path}: made for photographs {int(arrays['photo_height'])} px high, now {photos.height}; match again."
@@ -71,6 +78,8 @@ class Matches:
             raise InputError(f"{path}: arrays of different lengths, or no pairs; match again.")
         if not np.isfinite(weight).all() or (weight <= 0).any():
             raise InputError(f"{path}: weights that are not positive numbers; match again.")
+        if {arrays["frame"].shape[1], arrays["photo"].shape[1]} != {3}:
+            raise InputError(f"{path}: crops that are not image, top, left; match again.")
         self.crop = int(arrays["crop"])
         sizes = [photos[i].shape[:2] for i in range(len(photos))]
         self.frame = self._boxes(path, arrays["frame"], arrays["frame_keys"], frames.keys, frames.sizes)
@@ -86,6 +95,7 @@ class Matches:
         sizes: Sequence[tuple[int, int]],
     ) -> np.ndarray:
         """The boxes (P, 3) with the file's image numbers replaced by those of the images at hand."""
+        boxes = boxes.astype(np.int64)  # sums of what a file says must not wrap around
         number = {key: i for i, key in enumerate(keys)}
         missing = [key for key in stored.tolist() if key not in number]
         if missing:
@@ -142,8 +152,17 @@ class Pairs(Dataset[Pair]):
                 f"{photo_labels}: {counts[1]} classes, {frame_labels} has {counts[0]}; label both at once."
             )
         self.label_classes = counts[0]
-        self._frame_labels = [read_label(frame_labels, key) for key in frames.keys]
-        self._photo_labels = [read_label(photo_labels, key) for key in photos.keys]
+        self._frame_labels = [self._label(frame_labels, key) for key in frames.keys]
+        self._photo_labels = [self._label(photo_labels, key) for key in photos.keys]
+
+    def _label(self, folder: Path, key: str) -> np.ndarray:
+        label = read_label(folder, key)
+        if label.max() >= self.label_classes:
+            raise InputError(
+                f"{label_path(folder, key)}: has the id {label.max()}, labels.json says {self.label_classes} classes; "
+                "label again."
+            )
+        return label
 
     def __len__(self) -> int:
         return self.length

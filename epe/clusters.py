@@ -104,4 +104,4 @@ def fit(domains: list[np.ndarray], count: int, seed: int) -> Clusters:
     points = np.concatenate([draft.project(subset, i) for i, subset in enumerate(subsets)])
     kmeans = faiss.Kmeans(kept, count, niter=40, nredo=3, seed=seed + 1)
     kmeans.train(np.ascontiguousarray(points))
-    return Clusters(mean, basis, scale, kmeans.centroids.copy())
+    return Clusters(mean, basis, scale, np.array(kmeans.centroids))

@@ -70,11 +70,14 @@ class Checkpoint:
         tree = {name: unravel(part.state_dict(), name, tensors) for name, part in self.parts.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(self.path.name + ".partial")
-        safetensors.torch.save_file(tensors, partial, metadata={"tree": json.dumps(tree), "step": str(step)})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        # A stop midway must not leave half a file under the real name.
-        partial.replace(self.path)
+        try:
+            safetensors.torch.save_file(tensors, partial, metadata={"tree": json.dumps(tree), "step": str(step)})
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            # A stop midway must not leave half a file under the real name.
+            partial.replace(self.path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def load(self) -> int:
         """Restore the parts; the number of steps that were done, 0 where there is no checkpoint.
@@ -91,8 +94,8 @@ class Checkpoint:
             tensors = safetensors.torch.load_file(self.path)
             for name, part in self.parts.items():
                 part.load_state_dict(ravel(tree[name], tensors))
-        except (safetensors.SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+        except (safetensors.SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
             raise InputError(
                 f"{self.path}: does not fit this run ({reason}); give another --out, or delete it to start anew."
             ) from error

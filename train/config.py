@@ -49,4 +49,6 @@ def parse(
 def store(text: str, path: Path) -> None:
     """Write the resolved run beside its weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -52,7 +52,7 @@ def run(
         batches: the batches from a given step on.
         checkpoint: restored at the start, saved on schedule.
         schedule: when.
-        log, preview, saved: called with the number of steps done.
+        log, preview, saved: called with the number of steps done; `saved` just before the checkpoint is written.
 
     Raises:
         InputError: `PATIENCE` steps in a row without a finite loss.
@@ -75,5 +75,7 @@ def run(
             if last or done % schedule.preview_every == 0:
                 preview(done)
             if last or done % schedule.save_every == 0:
-                checkpoint.save(done)
+                # The checkpoint comes last: a run that is stopped between the two does these steps again, and what
+                # `saved` writes fits the last step in the end.
                 saved(done)
+                checkpoint.save(done)

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from epe.networks.gbuffer_encoder import GBufferEncoder
 from epe.networks.rad import RAD
 
-
 # Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
 LIMITS = {
     "channels": (1, 1024), "width": (8, 1024), "stages": (1, 6), "blocks": (1, 8),

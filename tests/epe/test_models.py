@@ -243,8 +243,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         "spec",
         [
-            {"taps": ["relu9_9"]}, {"taps": []}, {"taps": ["x"]}, {"taps": ["relu1_1"], "layers": 10**9}, {"classes": -1},
-            {"taps": ["relu1_1", "relu1_1"]}, {"max_width": 12}, {"a": 1}, {"taps": None},
+            {"taps": ["relu9_9"]}, {"taps": []}, {"taps": ["x"]}, {"taps": ["relu1_1"], "layers": 10**9},
+            {"classes": -1}, {"taps": ["relu1_1", "relu1_1"]}, {"max_width": 12}, {"a": 1}, {"taps": None},
         ],
     )  # fmt: skip
     def test_a_discriminator_of_an_impossible_spec(self, path: Path, spec: dict[str, Any]) -> None:

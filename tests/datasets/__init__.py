@@ -1,0 +1,1 @@
+"""From files to tensors, on miniature data made by code."""
