@@ -199,13 +199,15 @@ def _layers(
 
 def _method(name: str, folder: str, digest: str, layers: dict[str, Layer], index: int) -> record.Method:
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
+    first = {layer: found.skvd(0) for layer, found in layers.items()}
     return record.Method(
         name=name,
         folder=folder,
         digest=digest,
         skvd={layer: estimate(values, LEVEL) for layer, values in skvd.items()},
         kvd={layer: estimate(found.kvd(index), LEVEL) for layer, found in layers.items()},
-        ratio={layer: ratio(skvd[layer], found.skvd(0), LEVEL) for layer, found in layers.items()},
+        difference={layer: estimate(skvd[layer] - first[layer], LEVEL) for layer in layers},
+        ratio={layer: ratio(skvd[layer], first[layer], LEVEL) for layer in layers},
     )
 
 

@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eval.record import Estimate, Method
+from eval.record import Estimate
 from eval.words import number
 
 # The first method, the yardstick, is grey. Mid tones that are legible on white and on near-black.
@@ -21,54 +21,28 @@ def colour(index: int) -> str:
     return COLOURS[0] if index == 0 else COLOURS[1 + (index - 1) % (len(COLOURS) - 1)]
 
 
-def bars(estimates: list[Estimate], *, label: str) -> str:
-    """One bar with its interval per method; the numbers stand below the bars."""
+def bars(estimates: list[tuple[int, Estimate]], *, label: str) -> str:
+    """One bar with its interval per method; the numbers stand below the bars.
+
+    Args:
+        estimates: place of a method in the record, and its value.
+        label: what a screen reader says; unique on the page.
+    """
     figure = Figure(figsize=(2.1, 2.0), layout="constrained")
     axes = figure.subplots()
-    for index, found in enumerate(estimates):
-        axes.bar(index, found.value, width=0.72, color=colour(index))
+    for place, (index, found) in enumerate(estimates):
+        axes.bar(place, found.value, width=0.72, color=colour(index))
         if found.low is not None and found.high is not None:
-            axes.plot([index, index], [found.low, found.high], color=INK, linewidth=1.4, solid_capstyle="butt")
+            axes.plot([place, place], [found.low, found.high], color=INK, linewidth=1.4, solid_capstyle="butt")
             for end in (found.low, found.high):
-                axes.plot([index - 0.13, index + 0.13], [end, end], color=INK, linewidth=1.4)
+                axes.plot([place - 0.13, place + 0.13], [end, end], color=INK, linewidth=1.4)
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xticks(range(len(estimates)), [number(found.value) for found in estimates], fontsize=8)
+    axes.set_xticks(range(len(estimates)), [number(found.value) for _, found in estimates], fontsize=8)
     axes.tick_params(axis="x", length=0)
     axes.locator_params(axis="y", nbins=4)
     axes.set_xlim(-0.6, len(estimates) - 0.4)
     _plain(axes)
     axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.8)
-    return _svg(figure, label)
-
-
-def ratios(methods: list[tuple[int, Method]], layers: tuple[str, ...], *, label: str) -> str:
-    """Ratio to the first method with its paired interval: layers from top to bottom, a line at 1.
-
-    Args:
-        methods: place in the record and method, without the first.
-        layers: in order.
-        label: what a screen reader says.
-    """
-    step = 0.8 / len(methods)
-    figure = Figure(figsize=(5.0, 0.6 + len(layers) * max(0.36, 0.2 * len(methods))), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(1.0, color=INK, linewidth=1.0)
-    for turn, (index, method) in enumerate(methods):
-        for row, layer in enumerate(layers):
-            found = method.ratio[layer]
-            if found is None:
-                continue
-            place = row + (turn - (len(methods) - 1) / 2) * step
-            if found.low is not None and found.high is not None:
-                axes.plot([found.low, found.high], [place, place], color=colour(index), linewidth=2.2)
-            axes.plot(found.value, place, "o", color=colour(index), markersize=6)
-    axes.set_yticks(range(len(layers)), layers)
-    axes.set_ylim(len(layers) - 0.5, -0.5)
-    low, high = axes.get_xlim()
-    axes.set_xlim(min(low, 0.95), max(high, 1.05))
-    axes.tick_params(axis="y", length=0)
-    _plain(axes)
-    axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.8)
     return _svg(figure, label)
 
 

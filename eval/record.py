@@ -4,8 +4,9 @@
     tool              name and version of this project
     methods           per method: name, folder, digest of its pictures, and per layer
         skvd, kvd     {value, low, high}, 1000 x unbiased MMD²; low and high are null where there were too few images
-        ratio         {value, low, high} of sKVD over the first method's, both taken from the same resamples;
-                      null where the first method's sKVD is not clearly above 0
+        difference    {value, low, high} of sKVD less the first method's, both from the same resamples: what the real
+                      crops have among themselves cancels, so this tells methods apart where their own intervals overlap
+        ratio         {value, low, high} of sKVD over the first method's, likewise; null where that may be 0
     frames, photos    what was judged and what was dropped (class docstrings below)
     protocol          everything that a number depends on
     weights           name and SHA-256 of the file of the feature network
@@ -46,6 +47,7 @@ class Method:
     digest: str
     skvd: dict[str, Estimate]
     kvd: dict[str, Estimate]
+    difference: dict[str, Estimate]
     ratio: dict[str, Estimate | None]
 
 

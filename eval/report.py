@@ -6,11 +6,15 @@ python -m eval.report A.json [B.json …] --out page.html
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eval.record import Estimate, Record, read, write_text
-from eval.words import change, counts, ends, number, protocol, verdict
+from eval.record import Estimate, Method, Record, read, write_text
+from eval.words import change, counts, ends, number, protocol, side, verdict
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,10 +36,16 @@ def table(record: Record, metric: str = "skvd") -> str:
         cells = []
         for index, method in enumerate(record.methods):
             found: Estimate = getattr(method, metric)[layer]
-            moved = f", {change(method.ratio[layer])}" if index and metric == "skvd" else ""
+            moved = f", {moves(method, layer)}" if index and metric == "skvd" else ""
             cells.append(f"{number(found.value)} ({ends(found)}{moved})")
         lines.append(f"| {layer} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def moves(method: Method, layer: str) -> str:
+    """Which way a method's sKVD moved against the first one's, and by how much if that can be said."""
+    found = method.ratio[layer]
+    return side(method.difference[layer]) + (f" {change(found)}" if found else "")
 
 
 def markdown(records: list[Record]) -> str:
@@ -46,7 +56,7 @@ def markdown(records: list[Record]) -> str:
             f"- **{verdict(record, method).method}**: {verdict(record, method).text}" for method in record.methods[1:]
         ]
         level = f"{100 * record.protocol.level:g} % intervals"
-        parts += [f"\n{record.protocol.unit}, lower is closer; in brackets {level}, and the change of sKVD.\n"]
+        parts += [f"\n{record.protocol.unit}, lower is closer; in brackets {level}, and where sKVD moved.\n"]
         parts += [table(record), "\nWithout alignment:\n", table(record, "kvd"), "\n## Counts\n"]
         parts += [f"- {name}: {text}" for name, text in counts(record)]
         parts += ["\n## Protocol\n"] + [f"- {name}: {text}" for name, text in protocol(record)] + [""]
@@ -81,26 +91,24 @@ def html(records: list[tuple[Path, Record]]) -> str:
         for index, (path, record) in enumerate(records)
     ]
     page = environment.get_template("report.html")
-    return page.render(sections=sections, colour=colour, number=number, ends=ends, change=change)
+    return page.render(sections=sections, colour=colour, number=number, ends=ends, change=change, side_of=side)
 
 
-def plots(record: Record, label: str) -> dict[str, object]:
-    """SVGs by metric: bars per layer, and the ratios (empty with one method, or where no ratio is defined)."""
+def plots(record: Record, label: str) -> dict[str, dict[str, "Markup"]]:
+    """SVGs by metric and layer: "skvd", "kvd", and "differences" to the first method (none with one method)."""
     from markupsafe import Markup
 
-    from eval import plots as draw
+    from eval.plots import bars
 
-    found: dict[str, object] = {}
-    for metric in ("skvd", "kvd"):
-        found[metric] = {
-            layer: Markup(
-                draw.bars([getattr(m, metric)[layer] for m in record.methods], label=f"{label}: {metric} {layer}")
-            )
-            for layer in record.protocol.layers
-        }
-    others = [(i, method) for i, method in enumerate(record.methods) if i and any(method.ratio.values())]
-    found["ratios"] = Markup(draw.ratios(others, record.protocol.layers, label=f"{label}: ratios")) if others else ""
-    return found
+    everyone, others = list(enumerate(record.methods)), list(enumerate(record.methods))[1:]
+
+    def panel(metric: str, layer: str, methods: list[tuple[int, Method]]) -> Markup:
+        estimates = [(place, getattr(method, metric)[layer]) for place, method in methods]
+        return Markup(bars(estimates, label=f"{label}: {metric} {layer}"))
+
+    layers = record.protocol.layers
+    found = {metric: {layer: panel(metric, layer, everyone) for layer in layers} for metric in ("skvd", "kvd")}
+    return found | {"differences": {layer: panel("difference", layer, others) for layer in layers} if others else {}}
 
 
 def main(args: argparse.Namespace) -> None:

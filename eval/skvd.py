@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--memory", type=float, default=2.5, metavar="GIB", help="features to hold at a time (default %(default)s GiB)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    return parser  # fmt: skip
+    return parser
 
 
 def methods(texts: list[str]) -> dict[str, Path]:

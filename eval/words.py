@@ -11,8 +11,8 @@ class Verdict:
 
     Attributes:
         method: its name.
-        closer: layers where it is closer to the photographs; the paired interval of the ratio lies below 1.
-        farther: layers where it is farther; the interval lies above 1.
+        closer: layers where it is closer to the photographs: the paired interval of the difference lies below 0.
+        farther: layers where it is farther: the interval lies above 0.
         text: one sentence.
     """
 
@@ -42,24 +42,25 @@ def change(found: Estimate | None) -> str:
     return "–" if found is None else f"{100 * (found.value - 1):+.0f} %".replace("-", "−")
 
 
+def side(difference: Estimate) -> str:
+    """On which side of the first method: "closer", "farther" or "undecided"."""
+    if difference.high is not None and difference.high < 0:
+        return "closer"
+    return "farther" if difference.low is not None and difference.low > 0 else "undecided"
+
+
 def verdict(record: Record, method: Method) -> Verdict:
     """Where a method is told apart from the first one."""
-    closer = tuple(
-        layer for layer, found in method.ratio.items() if found and found.high is not None and found.high < 1
+    sides = {layer: side(found) for layer, found in method.difference.items()}
+    closer, farther, undecided = (
+        tuple(layer for layer, found in sides.items() if found == name) for name in ("closer", "farther", "undecided")
     )
-    farther = tuple(layer for layer, found in method.ratio.items() if found and found.low is not None and found.low > 1)
-    count, first = len(record.protocol.layers), record.methods[0].name
-    changes = [found for found in method.ratio.values() if found]
-    if not changes:
-        return Verdict(method.name, closer, farther, f"{first} is too close to the photographs for a ratio.")
-    smallest, largest = (change(pick(changes, key=lambda found: found.value)) for pick in (min, max))
-    parts = [f"closer to the photographs than {first} at {len(closer)} of {count} layers"]
-    if farther:
-        parts.append(f"farther at {len(farther)}")
-    undecided = count - len(closer) - len(farther)
-    if undecided:
-        parts.append(f"undecided at {undecided}")
-    return Verdict(method.name, closer, farther, f"{', '.join(parts)}; sKVD {smallest} to {largest}.")
+    text = f"closer to the photographs than {record.methods[0].name} at {len(closer)} of {len(sides)} layers"
+    text += f", farther at {len(farther)}" if farther else ""
+    text += f", undecided at {len(undecided)}" if undecided else ""
+    changes = sorted((found for found in method.ratio.values() if found), key=lambda found: found.value)
+    text += f"; sKVD {change(changes[0])} to {change(changes[-1])}." if len(changes) == len(sides) else "."
+    return Verdict(method.name, closer, farther, text)
 
 
 def counts(record: Record) -> list[tuple[str, str]]:

@@ -10,8 +10,10 @@ def method(name, scale=1.0):
     def values(base):
         return {layer: Estimate(scale * base, scale * base * 0.8, scale * base * 1.2) for layer in LAYERS}
 
+    less = 300.0 * (scale - 1)
+    difference = {layer: Estimate(less, less - 20, less + 20) for layer in LAYERS}
     ratio = {layer: Estimate(scale, scale * 0.9, scale * 1.1) for layer in LAYERS}
-    return Method(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), ratio)
+    return Method(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), difference, ratio)
 
 
 def made(*methods):

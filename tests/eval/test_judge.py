@@ -15,6 +15,7 @@ from eval import judge as module
 from eval.crops import cut_frames, cut_photos
 from eval.features import LAYERS
 from eval.judge import judge, label_facts, spread
+from eval.record import Estimate
 from gbuffer_tools.errors import InputError
 from tests.eval.made import HEIGHT, SIDE, WIDTH, changed
 
@@ -157,7 +158,10 @@ def test_methods_of_one_call_do_not_touch_each_other(settings, scenes, tmp_path)
     alone = run(replace(settings, methods={"dark": dark}), tmp_path)
     assert values(both, method=1) == pytest.approx(values(alone), abs=1e-6 * 8000)
     assert both.methods[1].digest == alone.methods[0].digest
-    assert both.methods[1].ratio.keys() == set(LAYERS)
+    for layer in LAYERS:
+        wanted = values(both, method=1)[layer] - values(both)[layer]
+        assert both.methods[1].difference[layer].value == pytest.approx(wanted, abs=1e-9 * 8000)
+        assert both.methods[0].difference[layer] == Estimate(0.0, 0.0, 0.0)
 
 
 def test_corrupt_picture_is_named(settings, scenes, tmp_path):

@@ -11,7 +11,9 @@ from tests.eval.records import made, method
 
 def test_what_is_written_is_read(tmp_path):
     gaps = method("gaps")
-    gaps = Method(gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {"relu1_2": None})
+    gaps = Method(
+        gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {}, {"relu1_2": None}
+    )
     for found in (made(), made(gaps)):
         record.write(found, tmp_path / "r.json")
         assert record.read(tmp_path / "r.json") == found
