@@ -18,10 +18,10 @@ from gbuffer_tools.errors import InputError
 # Subtracted from blue, green, red in 0..255 before the first convolution by the weights' authors (Caffe's convention).
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
-# Mean activation of each layer of the Oxford weights, in the order of `LAYERS`: `mean_activations` over the 61
+# Mean activation of each layer of the Oxford weights, in the order of `LAYERS`: `mean_activations` over the 38
 # photographs of samples/photos/train at their stored size, padding "zeros". The authors trained on a scale of 0..255.
 OXFORD_MEANS: tuple[float, ...] = (
-    22.1741, 112.032, 168.586, 173.22, 206.57, 224.657, 134.499, 117.424, 62.8542, 14.1445, 15.0725, 5.60158, 0.571666,
+    21.4131, 108.666, 164.241, 168.025, 202.792, 220.359, 130.943, 113.979, 60.8252, 13.5419, 14.2323, 5.29331, 0.523982,
 )  # fmt: skip
 
 

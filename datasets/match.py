@@ -32,9 +32,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=Path, required=True, help="folder of frame files")
     parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--out", type=Path, required=True, help="matches.npz to write")
-    parser.add_argument("--neighbours", type=int, default=10, help="photo crops per frame crop (default: %(default)s)")
+    parser.add_argument("--neighbours", type=int, default=10, help="photographs per frame crop (default: %(default)s)")
     parser.add_argument(
         "--least", type=float, default=0.5, help="cosine above which a pair counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--balance",
+        type=float,
+        default=0.5,
+        help="0: photographs that match everything are drawn for everything, 1: all alike (default: %(default)s)",
     )
     parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: the fetched ones)")
     parser.add_argument("--seed", type=int, default=0, help="places the grids of crops (default: %(default)s)")
@@ -77,9 +83,10 @@ def describe_all(
 
 def main(args: argparse.Namespace) -> None:
     """Match and write."""
-    if not -1 <= args.least < 1 or args.neighbours < 1:
+    if not -1 <= args.least < 1 or args.neighbours < 1 or not 0 <= args.balance <= 1:
         raise InputError(
-            f"--least {args.least} --neighbours {args.neighbours}: wanted a cosine below 1, and 1 or more."
+            f"--least {args.least} --neighbours {args.neighbours} --balance {args.balance}: "
+            "wanted a cosine below 1, 1 or more, and 0 .. 1."
         )
     vgg = load_vgg(args.vgg, "none")
     rng = np.random.default_rng(args.seed)
@@ -93,10 +100,17 @@ def main(args: argparse.Namespace) -> None:
 
     frame_crops, frame_features = describe_all(vgg, frame_pixels, rng, str(args.frames))
     photo_crops, photo_features = describe_all(vgg, photo_pixels, rng, str(args.photos))
-    found, cosines = matching.nearest(frame_features, photo_features, args.neighbours)
+    found, cosines = matching.nearest(frame_features, photo_features, photo_crops.image, args.neighbours)
     pairs = matching.pair(
-        frame_crops, found, cosines, least=args.least, crop=matching.CROP, size=(height, width)
-    )  # fmt: skip
+        frame_crops,
+        photo_crops,
+        found,
+        cosines,
+        least=args.least,
+        balance=args.balance,
+        crop=matching.CROP,
+        size=(height, width),
+    )
     if not len(pairs.frame):
         raise InputError(
             f"{args.photos}: no crop is closer than cosine {args.least} to one of {args.frames}; "
@@ -104,10 +118,11 @@ def main(args: argparse.Namespace) -> None:
         )
     write(args.out, frames.keys, photos.keys, frame_crops, photo_crops, pairs, height)
     used = len(np.unique(pairs.frame))
+    drawn = np.bincount(photo_crops.image[pairs.photo], weights=pairs.weight)
     print(
         f"{args.out}: {len(pairs.frame):,} pairs; {used:,} of {len(frame_crops):,} frame crops matched, "
-        f"{len(np.unique(pairs.photo)):,} of {len(photo_crops):,} photo crops used, "
-        f"median cosine {np.median(pairs.cosine):.2f}"
+        f"{np.count_nonzero(drawn)} of {len(photos)} photographs used, "
+        f"the busiest for {drawn.max() / drawn.sum():.0%}; median cosine {np.median(pairs.cosine):.2f}"
     )
 
 

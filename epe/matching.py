@@ -66,18 +66,34 @@ def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def nearest(frames: np.ndarray, photos: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """The photo crops most similar to each frame crop, exactly.
+def nearest(
+    frames: np.ndarray, photos: np.ndarray, image: np.ndarray, neighbours: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The photographs most similar to each frame crop, each by its best crop, exactly.
+
+    One crop a photograph: those around the best one show nearly the same, and would take all places.
 
     Args:
         frames, photos: (N, D) and (M, D) unit vectors.
+        image: (M,) the photograph of each photo crop.
+        neighbours: k, photographs per frame crop.
 
     Returns:
-        Indices (N, k) and cosines (N, k), best first; k = min(neighbours, M).
+        Indices of photo crops (N, k) and cosines (N, k), best first; k at most the number of photographs.
     """
-    index = faiss.IndexFlatIP(photos.shape[1])
-    index.add(np.ascontiguousarray(photos, np.float32))
-    cosines, found = index.search(np.ascontiguousarray(frames, np.float32), min(neighbours, len(photos)))
+    frames = np.ascontiguousarray(frames, np.float32)
+    found = np.zeros((len(frames), 0), np.int64)
+    cosines = np.zeros((len(frames), 0), np.float32)
+    for number in np.unique(image):
+        rows = np.flatnonzero(image == number)
+        index = faiss.IndexFlatIP(photos.shape[1])
+        index.add(np.ascontiguousarray(photos[rows], np.float32))
+        cosine, best = index.search(frames, 1)
+        cosines = np.concatenate([cosines, cosine], axis=1)
+        found = np.concatenate([found, rows[best]], axis=1)
+        # Stable, so that of equal cosines the earlier photograph stays.
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
+        cosines, found = (np.take_along_axis(values, order, axis=1) for values in (cosines, found))
     return found, cosines
 
 
@@ -88,7 +104,7 @@ class Pairs:
     Attributes:
         frame, photo: (P,) indices into the two sets of crops.
         cosine: (P,) similarity.
-        weight: (P,) how often to draw the pair, relative; at least 1.
+        weight: (P,) how often to draw the pair, relative.
     """
 
     frame: np.ndarray
@@ -118,23 +134,33 @@ def coverage_weights(crops: Crops, crop: int, size: tuple[int, int]) -> np.ndarr
 
 def pair(
     frame_crops: Crops,
+    photo_crops: Crops,
     found: np.ndarray,
     cosines: np.ndarray,
     *,
     least: float,
+    balance: float,
     crop: int,
     size: tuple[int, int],
 ) -> Pairs:
-    """Keep neighbours above the least cosine and weigh them by coverage.
+    """Keep neighbours above the least cosine, weigh them by coverage and by how sought-after the photograph is.
+
+    In high dimensions a few photographs are the neighbours of everything (hubs; Radovanovic et al. 2010). Unchecked,
+    the enhancer would learn the look of those few.
 
     Args:
-        frame_crops: the N crops that were searched for.
+        frame_crops, photo_crops: the crops that `found` is about.
         found, cosines: (N, k) as from `nearest`.
         least: cosine above which a pair is kept (0.5: squared distance below 1, as released).
+        balance: the weight is divided by the number of the photograph's pairs to this power. 0: as released; 1:
+            every photograph is drawn as often as any other.
         crop: side, pixels.
         size: height and width of the frames.
     """
     row, column = np.nonzero(cosines > least)
     kept = Crops(frame_crops.image[row], frame_crops.top[row], frame_crops.left[row])
+    photo = found[row, column]
     weight = coverage_weights(kept, crop, size) if len(row) else np.zeros(0)
-    return Pairs(frame=row, photo=found[row, column], cosine=cosines[row, column], weight=weight)
+    image = photo_crops.image[photo]
+    weight = weight / np.bincount(image, minlength=1)[image] ** balance
+    return Pairs(frame=row, photo=photo, cosine=cosines[row, column], weight=weight)

@@ -131,7 +131,7 @@ def test_fetched_vgg16_sees_photographs_at_mean_one() -> None:
         pytest.skip(str(absent))
     photos = Images(SAMPLES / "train")
     some = [photos[i] for i in range(0, len(photos), 16)]
-    # 4 of the 61 photographs that the constants were measured on: near 1, not at it.
+    # 4 of the 38 photographs that the constants were measured on: near 1, not at it.
     assert mean_activations(model.network.state_dict(), some) == pytest.approx([1.0] * 13, abs=0.35)
     assert "Simonyan" in model.licence
     assert model.record["source_sha256"] == find("vgg16").sha256
