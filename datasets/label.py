@@ -89,6 +89,21 @@ def read_clusters(path: Path, domains: int) -> Clusters:
     return Clusters(**arrays)
 
 
+def make_clusters(args: argparse.Namespace, features: list[list[np.ndarray]]) -> Clusters:
+    """Cluster the features of all folders and write LABELS/clusters.npz."""
+    flat = [np.concatenate([f.reshape(-1, f.shape[-1]) for f in maps]) for maps in features]
+    for folder, positions in zip(args.folders, flat, strict=True):
+        if len(positions) < args.count:
+            raise InputError(f"{folder}: too few pixels for {args.count} classes; add images, or lower --count.")
+    clusters = fit(flat, args.count, args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    partial = args.out / "clusters.npz.partial"
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **vars(clusters))
+    partial.replace(args.out / "clusters.npz")
+    return clusters
+
+
 def main(args: argparse.Namespace) -> None:
     """Cluster (or read the clustering), assign, write."""
     if not 2 <= args.count <= 256:
@@ -96,6 +111,7 @@ def main(args: argparse.Namespace) -> None:
     targets = label_folders(args.folders, args.out)
     sets = [Images(folder) for folder in args.folders]
     height = min(sets[0][0].shape[0], 1080)
+    known = read_clusters(args.clusters, len(sets)) if args.clusters else None
     vgg = load_vgg(args.vgg, "replicate")
     features = [
         [
@@ -104,19 +120,7 @@ def main(args: argparse.Namespace) -> None:
         ]
         for folder, images in zip(args.folders, sets, strict=True)
     ]
-    if args.clusters:
-        clusters = read_clusters(args.clusters, len(sets))
-    else:
-        flat = [np.concatenate([f.reshape(-1, f.shape[-1]) for f in maps]) for maps in features]
-        for folder, positions in zip(args.folders, flat, strict=True):
-            if len(positions) < args.count:
-                raise InputError(f"{folder}: too few pixels for {args.count} classes; add images, or lower --count.")
-        clusters = fit(flat, args.count, args.seed)
-        args.out.mkdir(parents=True, exist_ok=True)
-        partial = args.out / "clusters.npz.partial"
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **vars(clusters))
-        partial.replace(args.out / "clusters.npz")
+    clusters = known or make_clusters(args, features)
     shares = []
     for domain, (images, maps, target) in enumerate(zip(sets, features, targets, strict=True)):
         counts = np.zeros(len(clusters.centroids), np.int64)

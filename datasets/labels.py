@@ -66,6 +66,7 @@ def read_facts(folder: Path) -> dict[str, object]:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable ({error}); make label maps with `python -m datasets.label`.") from error
-    if not isinstance(facts, dict) or not isinstance(facts.get("classes"), int):
-        raise InputError(f"{path}: lacks the number of `classes`; make the label maps again.")
+    count = facts.get("classes") if isinstance(facts, dict) else None
+    if not isinstance(facts, dict) or type(count) is not int or not 1 <= count <= 256:
+        raise InputError(f"{path}: lacks the number of `classes`, 1 .. 256; make the label maps again.")
     return facts

@@ -1,0 +1,49 @@
+"""Where weights come from: the cache, a user's file, or one line of complaint."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from datasets.cache import asset, cache_folder
+from datasets.weights import load_vgg
+from epe import models
+from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from gbuffer_tools.errors import InputError
+
+
+def test_the_cache_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOREAL_CACHE", str(tmp_path / "here"))
+    assert cache_folder() == tmp_path / "here"
+    monkeypatch.delenv("PHOTOREAL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "there"))
+    assert cache_folder() == tmp_path / "there" / "photorealism-enhancement"
+
+
+def test_an_asset_that_was_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOREAL_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="python -m app.assets fetch vgg16"):
+        load_vgg(None, "zeros")
+    (tmp_path / "vgg16.safetensors").write_bytes(b"")
+    assert asset("vgg16") == tmp_path / "vgg16.safetensors"
+
+
+def test_vgg16_is_frozen_and_pads_as_asked(vgg_file: Path) -> None:
+    zeros, none = load_vgg(vgg_file, "zeros"), load_vgg(vgg_file, "none")
+    assert not any(parameter.requires_grad for parameter in zeros.parameters())
+    assert not zeros.training
+    assert all(torch.equal(a, b) for a, b in zip(zeros.parameters(), none.parameters(), strict=True))
+    image = torch.rand(1, 3, 20, 20)
+    assert zeros(image, ["relu1_1"])["relu1_1"].shape[-1] == 20
+    assert none(image, ["relu1_1"])["relu1_1"].shape[-1] == 18
+
+
+def test_refuses_other_files(tmp_path: Path) -> None:
+    network = PerceptualDiscriminator(DiscriminatorSpec(("relu1_1",), 3, 1, 64))
+    spec = {"taps": ["relu1_1"], "classes": 3, "layers": 1, "max_width": 64}
+    models.save(models.Model(network, "perceptual-discriminator", spec), tmp_path / "d")
+    with pytest.raises(InputError, match="holds a 'perceptual-discriminator'; wanted vgg16"):
+        load_vgg(tmp_path / "d", "zeros")
+    (tmp_path / "x").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        load_vgg(tmp_path / "x", "zeros")
