@@ -33,7 +33,7 @@ demo: $(VENV)/installed
 	$(RUN) datasets.label $(FRAMES)/train $(PHOTOS)/train --out $(LABELS)
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --clusters $(LABELS)/clusters.npz --out $(LABELS)
 	@echo '--- match crops'
-	$(RUN) datasets.match --frames $(FRAMES)/train --photos $(PHOTOS)/train --out $(DEMO)/matches.npz
+	$(RUN) datasets.match --frames $(FRAMES)/train --photos $(PHOTOS)/train --out $(DEMO)/matches.npz --least 0.4
 	@echo '--- train $(STEPS) steps'
 	$(RUN) train.epe --config train/runs/samples.yaml --steps $(STEPS)
 	@echo '--- enhance the held-out frames: with the model just trained, and with the one that ships'

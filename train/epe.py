@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 
+from datasets.cache import asset
 from datasets.channels import channel_names
 from datasets.frames import Frames, Reading, measure
 from datasets.pairs import Pair, Pairs
@@ -50,6 +51,7 @@ class Config:
         frame_labels: label maps of the frames, by datasets.label
         photo_labels: label maps of the photographs
         out: folder of the run
+        licence: of the trained weights, for the model file
         features: what the network reads of a frame (datasets/channels.py)
         streams: per class stream the names of its classes; "*" takes the rest
         sky_features: what the stream of the sky reads; null: all, as the others
@@ -89,6 +91,7 @@ class Config:
     frame_labels: Path
     photo_labels: Path
     out: Path
+    licence: str = "as the data it was trained on"
     features: tuple[str, ...] = (
         "normal", "reflection", "facing", "log_depth", "albedo", "roughness", "metallic", "emission",
         "irradiance", "irradiance_specular", "occlusion", "sky",
@@ -263,6 +266,7 @@ def as_model(p: Players, reading: Reading, done: int) -> models.Model:
         "command": "train.epe", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,
         "preset": config.preset, "perceptual": NAME, "precision": config.precision,
         "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),
+        "digests": {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))},
     }  # fmt: skip
     return models.Model(
         network=p.average.network,
@@ -272,7 +276,7 @@ def as_model(p: Players, reading: Reading, done: int) -> models.Model:
         mean=reading.mean,
         std=reading.std,
         classes=reading.streams,
-        licence="see the licences of the training data",
+        licence=config.licence,
         record=record,
     )
 
