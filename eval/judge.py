@@ -1,5 +1,6 @@
 """One judgement: crops, partners, features, distances and their intervals, put into a record."""
 
+import math
 import os
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -41,8 +42,8 @@ class Settings:
 
     Attributes:
         methods: name -> folder; the first is what the others are compared with.
-        crops: per frame. The first as many candidates of a photograph stand for it in KVD.
-        candidates: crops per photograph that partners are chosen from; at least `crops`.
+        crops: per frame.
+        candidates: crops per photograph that partners are chosen from.
         memory: bytes of features to hold at a time.
     """
 
@@ -133,7 +134,9 @@ def set_up(settings: Settings) -> Scene:
     fake = cut_frames(frames, settings.fake_labels, size=size, side=side, count=settings.crops, seed=seed)
     photos = Images(settings.real)
     real = cut_photos(photos, settings.real_labels, height=height, side=side, count=settings.candidates, seed=seed)
-    pairing = pair(fake, real, above=ABOVE, sample=settings.crops)
+    # About as many crops stand for the photographs in KVD as for the frames.
+    sample = min(settings.candidates, math.ceil(len(fake.crops) / len(np.unique(real.groups))))
+    pairing = pair(fake, real, above=ABOVE, sample=sample)
     return Scene(methods, photos, height, width, side, fake, real, pairing)
 
 

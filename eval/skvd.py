@@ -95,8 +95,6 @@ def settings(args: argparse.Namespace) -> "Settings":
     for name, smallest in (("crops", 1), ("candidates", 1), ("resamples", 10), ("batch", 1), ("seed", 0)):
         if getattr(args, name) < smallest:
             raise InputError(f"--{name}: got {getattr(args, name)}, wanted {smallest} or more")
-    if args.candidates < args.crops:
-        raise InputError(f"--candidates: got {args.candidates}, wanted at least as many as --crops {args.crops}")
     if not args.memory > 0:
         raise InputError(f"--memory: got {args.memory}, wanted GiB above 0")
     if args.out.suffix != ".json":

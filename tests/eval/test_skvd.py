@@ -38,7 +38,7 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
     ("options", "message"),
     [
         (["--crops", "0"], "--crops: got 0, wanted 1 or more"),
-        (["--candidates", "4"], "--candidates: got 4, wanted at least as many as --crops 8"),
+        (["--candidates", "0"], "--candidates: got 0, wanted 1 or more"),
         (["--memory", "0"], "--memory: got 0.0"),
         (["--fake", "render=elsewhere"], "got the name 'render', wanted one name per method"),
         (["--device", "tpu"], "--device: got tpu"),
