@@ -63,11 +63,12 @@ class Config:
         crop: side of the training crops, at most 196 pixels
         batch: crops per step
         steps: updates of the generator in all
-        rate: learning rate of both players
+        rate: learning rate of the generator
+        critic_rate: learning rate of the critics
         beta1: Adam's
         beta2: Adam's
         weight_decay: L2, added to the gradient
-        decay_every: steps after which the rate is multiplied by decay_factor
+        decay_every: steps after which the rates are multiplied by decay_factor
         decay_factor: see decay_every
         clip: largest gradient norm of the generator
         perceptual_weight: of the distance to the input, against the summed critics
@@ -107,6 +108,7 @@ class Config:
     batch: int = 1
     steps: int = 500_000
     rate: float = 1e-4
+    critic_rate: float = 1e-4
     beta1: float = 0.9
     beta2: float = 0.999
     weight_decay: float = 1e-4
@@ -163,8 +165,8 @@ def step(p: Players, batch: Pair, n: int) -> dict[str, Tensor]:
     """One update of the critics that are drawn, on a detached fake, then one of the generator."""
     c = p.config
     batch = Pair(*(x.to(c.device, non_blocking=True) for x in batch))
-    for optimiser in (p.generator_optimiser, p.critics_optimiser):
-        optimiser.param_groups[0]["lr"] = c.rate * c.decay_factor ** ((n - 1) // c.decay_every)
+    for optimiser, rate in ((p.generator_optimiser, c.rate), (p.critics_optimiser, c.critic_rate)):
+        optimiser.param_groups[0]["lr"] = rate * c.decay_factor ** ((n - 1) // c.decay_every)
     with p.autocast():
         fake = p.generator(batch.image, batch.gbuffers, batch.classes).float()
     seen = p.features(fake, (*c.taps, *LAYERS))
