@@ -29,10 +29,11 @@ def run(
     except InputError as error:
         if args.debug:
             raise
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 2
+        message, code = str(error), 2
     except KeyboardInterrupt:
         if args.debug:
             raise
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+        message, code = "interrupted", 130
+    # Not before here: with the error its frames are gone, and with them progress bars that share the line.
+    print(f"{parser.prog}: {message}", file=sys.stderr)
+    return code

@@ -28,7 +28,7 @@ def scene(name: str = "a", seed: int = 0, size: tuple[int, int] = (36, 64)) -> F
     rng = np.random.default_rng(seed)
     height, width = size
     horizon = height // 4
-    normal = rng.normal(size=(*size, 3)) + (0, 0, 1.5)
+    normal = rng.normal(size=(*size, 3)) + np.array([0, 0, 1.5])
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     normal[:horizon] = 0
     depth = rng.uniform(1, 2000, size)

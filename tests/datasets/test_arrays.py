@@ -119,7 +119,7 @@ def test_an_entry_that_is_no_array(tmp_path: Path) -> None:
 
 def test_random_damage_is_one_line_or_harmless(path: Path, tmp_path: Path) -> None:
     whole, rng = path.read_bytes(), np.random.default_rng(0)
-    outcomes = set()
+    lines: list[int] = []
     for _ in range(300):
         damaged = bytearray(whole)
         for _ in range(rng.integers(1, 4)):
@@ -127,8 +127,6 @@ def test_random_damage_is_one_line_or_harmless(path: Path, tmp_path: Path) -> No
         (tmp_path / "y.npz").write_bytes(damaged)
         try:
             read_npz(tmp_path / "y.npz", WANTED)
-            outcomes.add("read")
         except InputError as error:
-            assert len(str(error).splitlines()) == 1
-            outcomes.add("refused")
-    assert "refused" in outcomes
+            lines.append(len(str(error).splitlines()))
+    assert set(lines) == {1}

@@ -22,7 +22,7 @@ def test_the_cache_is_named_by_the_environment(tmp_path: Path, monkeypatch: pyte
 
 def test_an_asset_that_was_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOTOREAL_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match="python -m app.assets fetch vgg16"):
+    with pytest.raises(InputError, match=r"python -m app\.assets fetch vgg16"):
         load_vgg(None, "zeros")
     (tmp_path / "vgg16.safetensors").write_bytes(b"")
     assert asset("vgg16") == tmp_path / "vgg16.safetensors"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from epe.matching import CROP, STRIDE, Crops, coverage_weights, describe, nearest, pair
+from epe.matching import CROP, STRIDE, Crops, Pairs, coverage_weights, describe, nearest, pair
 from epe.networks.vgg import VGG16, frozen
 
 MEAN, STD = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.1])
@@ -62,21 +62,30 @@ class TestDescribe:
 
 
 class TestNearest:
-    @pytest.mark.parametrize(("photos", "neighbours"), [(40, 5), (3, 5), (1, 1)])
-    def test_agrees_with_numpy(self, photos: int, neighbours: int) -> None:
-        a, b = unit_rows(25, 0), unit_rows(photos, 1)
-        found, cosines = nearest(a, b, neighbours)
-        wanted = a.astype(np.float64) @ b.astype(np.float64).T
-        order = np.argsort(-wanted, axis=1)[:, :neighbours]
-        assert found.shape == cosines.shape == (25, min(neighbours, photos))
-        assert np.array_equal(found, order)
-        np.testing.assert_allclose(cosines, np.take_along_axis(wanted, order, 1), atol=1e-6)  # fp32 sums of 16
+    @pytest.mark.parametrize(("photographs", "neighbours"), [(8, 5), (3, 5), (1, 1)])
+    def test_agrees_with_numpy(self, photographs: int, neighbours: int) -> None:
+        a, b = unit_rows(25, 0), unit_rows(40, 1)
+        image = np.random.default_rng(2).permutation(np.arange(40) % photographs)
+        found, cosines = nearest(a, b, image, neighbours)
+        k = min(neighbours, photographs)
+        assert found.shape == cosines.shape == (25, k)
+        every = a.astype(np.float64) @ b.astype(np.float64).T
+        for row in range(25):
+            best = [max(np.flatnonzero(image == number), key=lambda i: every[row, i]) for number in range(photographs)]
+            wanted = sorted(best, key=lambda i: -every[row, i])[:k]
+            assert found[row].tolist() == wanted
+            np.testing.assert_allclose(cosines[row], every[row, wanted], atol=1e-6)  # fp32 sums of 16
 
     def test_finds_itself(self) -> None:
         a = unit_rows(30, 2)
-        found, cosines = nearest(a, a, 1)
+        found, cosines = nearest(a, a, np.arange(30), 1)
         assert found[:, 0].tolist() == list(range(30))
         np.testing.assert_allclose(cosines, 1, atol=1e-6)
+
+    def test_takes_each_photograph_once(self) -> None:
+        a, image = unit_rows(6, 3), np.repeat(np.arange(4), 10)
+        found, _ = nearest(a, unit_rows(40, 4), image, 4)
+        assert all(sorted(image[row]) == [0, 1, 2, 3] for row in found)
 
 
 def slow_weights(crops: Crops, crop: int, size: tuple[int, int]) -> np.ndarray:
@@ -106,17 +115,28 @@ class TestCoverageWeights:
 
 class TestPair:
     crops = Crops(np.array([0, 0, 1]), np.array([0, 5, 6]), np.array([0, 5, 6]))
+    photos = Crops(np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 2]), np.zeros(10, np.int64), np.zeros(10, np.int64))
     found = np.array([[7, 3], [2, 9], [4, 1]])
+    cosines = np.array([[0.9, 0.5], [0.6, 0.51], [0.4, 0.3]], np.float32)
+
+    def paired(self, cosines: np.ndarray, balance: float) -> Pairs:
+        return pair(
+            self.crops, self.photos, self.found, cosines, least=0.5, balance=balance, crop=4, size=(10, 10)
+        )  # fmt: skip
 
     def test_keeps_what_is_above_the_threshold(self) -> None:
-        cosines = np.array([[0.9, 0.5], [0.6, 0.51], [0.4, 0.3]], np.float32)
-        pairs = pair(self.crops, self.found, cosines, least=0.5, crop=4, size=(10, 10))
+        pairs = self.paired(self.cosines, balance=0)
         assert pairs.frame.tolist() == [0, 1, 1]
         assert pairs.photo.tolist() == [7, 2, 9]
         assert pairs.cosine.tolist() == pytest.approx([0.9, 0.6, 0.51])
         # The second crop counts twice over its place: it is paired twice.
         assert pairs.weight.tolist() == [2, 1, 1]
 
+    @pytest.mark.parametrize("balance", [0.5, 1.0])
+    def test_sought_after_photographs_weigh_less(self, balance: float) -> None:
+        # Photo crops 7 and 9 are of photograph 2, crop 2 of photograph 0.
+        assert self.paired(self.cosines, balance).weight.tolist() == pytest.approx([2 / 2**balance, 1, 1 / 2**balance])
+
     def test_nothing_alike_gives_no_pairs(self) -> None:
-        pairs = pair(self.crops, self.found, np.zeros((3, 2), np.float32), least=0.5, crop=4, size=(10, 10))
+        pairs = self.paired(np.zeros((3, 2), np.float32), balance=0.5)
         assert len(pairs.frame) == len(pairs.photo) == len(pairs.cosine) == len(pairs.weight) == 0
