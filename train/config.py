@@ -41,7 +41,7 @@ def parse(
     chosen: Namespace = parser.parse_args(argv)
     debug = chosen.pop("debug")
     chosen.pop("config", None)
-    text = parser.dump(chosen, skip_none=False, skip_validation=True)
+    text = parser.dump(chosen, skip_validation=True)
     values = parser.instantiate(chosen)
     return kind(**{name: getattr(values, name) for name in vars(values)}), text, debug
 
