@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.record import Estimate, Method, Record, read, write_text
-from eval.words import change, counts, ends, number, protocol, side, verdict
+from eval.words import cautions, change, counts, ends, number, protocol, side, verdict
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -55,6 +55,7 @@ def markdown(records: list[Record]) -> str:
         parts += [
             f"- **{verdict(record, method).method}**: {verdict(record, method).text}" for method in record.methods[1:]
         ]
+        parts += [f"\n**Caution.** {text}" for text in cautions(record)]
         level = f"{100 * record.protocol.level:g} % intervals"
         parts += [f"\n{record.protocol.unit}, lower is closer; in brackets {level}, and where sKVD moved.\n"]
         parts += [table(record), "\nWithout alignment:\n", table(record, "kvd"), "\n## Counts\n"]
@@ -85,6 +86,7 @@ def html(records: list[tuple[Path, Record]]) -> str:
             "gallery": gallery(record, path.resolve().parent),
             "plots": plots(record, f"record {index + 1}"),
             "verdicts": [(i, verdict(record, method)) for i, method in enumerate(record.methods) if i],
+            "cautions": cautions(record),
             "counts": counts(record),
             "protocol": protocol(record),
         }

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from eval.record import Estimate, Method, Record
 
+# A caution is due below this share of matched crops, and above this share of pairs with one photograph.
+FEW, MUCH = 0.5, 0.3
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -61,6 +64,22 @@ def verdict(record: Record, method: Method) -> Verdict:
     changes = sorted((found for found in method.ratio.values() if found), key=lambda found: found.value)
     text += f"; sKVD {change(changes[0])} to {change(changes[-1])}." if len(changes) == len(sides) else "."
     return Verdict(method.name, closer, farther, text)
+
+
+def cautions(record: Record) -> list[str]:
+    """Where the numbers stand on thin ground."""
+    frames, photos, found = record.frames, record.photos, []
+    if frames.matched < FEW * frames.crops:
+        found.append(
+            f"Only {frames.matched} of {frames.crops} rendered crops have a real partner, so sKVD says little about the "
+            "rest. More photographs, or labels of fewer classes, make more pairs."
+        )
+    if photos.largest_share > MUCH:
+        found.append(
+            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs, so sKVD is much of it the distance to "
+            "that photograph. More photographs, or labels of fewer classes, spread the pairs."
+        )
+    return found
 
 
 def counts(record: Record) -> list[tuple[str, str]]:

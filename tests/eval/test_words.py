@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from eval.record import Estimate
-from eval.words import change, counts, ends, number, protocol, verdict
+from eval.words import cautions, change, counts, ends, number, protocol, verdict
 from tests.eval.records import made, method
 
 
@@ -57,3 +59,12 @@ def test_every_fact_of_the_record_is_told():
         "95 %",
     ):
         assert fact in told
+
+
+def test_thin_ground_is_said():
+    record = made()
+    assert cautions(record) == []
+    few = replace(record, frames=replace(record.frames, matched=5, dropped=7))
+    assert [text.split(" rendered")[0] for text in cautions(few)] == ["Only 5 of 12"]
+    one = replace(record, photos=replace(record.photos, largest_share=0.62))
+    assert cautions(one)[0].startswith("One photograph serves 62 % of the pairs")
