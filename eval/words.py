@@ -71,13 +71,13 @@ def cautions(record: Record) -> list[str]:
     frames, photos, found = record.frames, record.photos, []
     if frames.matched < FEW * frames.crops:
         found.append(
-            f"Only {frames.matched} of {frames.crops} rendered crops have a real partner, so sKVD says little about the "
-            "rest. More photographs, or labels of fewer classes, make more pairs."
+            f"Only {frames.matched} of {frames.crops} rendered crops have a real partner: sKVD says little about the rest. "
+            "More photographs, or labels of fewer classes, make more pairs."
         )
     if photos.largest_share > MUCH:
         found.append(
-            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs, so sKVD is much of it the distance to "
-            "that photograph. More photographs, or labels of fewer classes, spread the pairs."
+            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs: sKVD is largely the distance to it. "
+            "More photographs, or labels of fewer classes, spread the pairs."
         )
     return found
 
