@@ -89,6 +89,10 @@ def save(model: Model, path: Path | str) -> None:
         safetensors.torch.save_file(tensors, partial, metadata={"model": json.dumps(header)})
         with partial.open("rb") as file:
             os.fsync(file.fileno())
+        # safetensors makes files that only their owner can read; a model is for sharing as far as the umask says.
+        umask = os.umask(0o077)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -130,6 +130,39 @@ class Config:
     save_every: int = 250
 
 
+# The least that makes sense of what is counted.
+LEAST = {
+    "batch": 1, "steps": 1, "decay_every": 1, "penalty_every": 1, "log_every": 1, "preview_every": 1, "save_every": 1,
+    "workers": 0, "seed": 0,
+}  # fmt: skip
+
+
+def check(config: Config) -> None:
+    """Refuse what no run can have, before anything is read.
+
+    Raises:
+        InputError: names the setting.
+    """
+    for name, least in LEAST.items():
+        if getattr(config, name) < least:
+            raise InputError(f"--{name} {getattr(config, name)}: wanted {least} or more.")
+    for name in ("rate", "critic_rate", "clip"):
+        if not getattr(config, name) > 0:
+            raise InputError(f"--{name} {getattr(config, name)}: wanted more than 0.")
+    for name in ("beta1", "beta2", "ema"):
+        if not 0 <= getattr(config, name) < 1:
+            raise InputError(f"--{name} {getattr(config, name)}: wanted 0 or more and less than 1.")
+    unread = [name for name in config.sky_features or () if name not in config.features]
+    if unread:
+        raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")
+    if config.preset not in PRESETS:
+        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(PRESETS)}.")
+    try:
+        torch.empty(0, device=config.device)
+    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
+        raise InputError(f"--device {config.device}: cannot be used ({str(error).splitlines()[0]}).") from error
+
+
 @dataclass
 class Players:
     """All that a step moves, and the constants it needs."""
@@ -231,14 +264,14 @@ def build_players(config: Config, reading: Reading, label_classes: int) -> Playe
         read = tuple(i for i, name in enumerate(channels) if name.partition(".")[0] in config.sky_features)
         for index in sky:
             streams[index] = read
-    if config.preset not in PRESETS:
-        raise InputError(f"preset {config.preset!r}: wanted one of {', '.join(PRESETS)}.")
-    spec = EnhancerSpec(len(channels), tuple(streams), **PRESETS[config.preset])
+    try:
+        spec = EnhancerSpec(len(channels), tuple(streams), **PRESETS[config.preset])
+        critics_spec = DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
+    except ValueError as error:
+        raise InputError(f"this run's networks cannot be built: {error}") from error
     # Channels last: convolutions of few channels are about a tenth faster that way on CPUs, and faster on GPUs.
     generator = Enhancer(spec).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    critics = PerceptualDiscriminator(
-        DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
-    ).to(config.device)
+    critics = PerceptualDiscriminator(critics_spec).to(config.device)
     adam = partial(
         torch.optim.Adam, lr=config.rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
     )
@@ -285,6 +318,7 @@ def as_model(p: Players, reading: Reading, done: int) -> models.Model:
 
 def train(config: Config, text: str) -> None:
     """Run to the end, or go on to it."""
+    check(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
     reading = measure(config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams))
@@ -335,12 +369,14 @@ def main() -> int:
     except InputError as error:
         if debug:
             raise
-        print(f"python -m train.epe: {error}", file=sys.stderr)
-        return 2
+        message, code = str(error), 2
     except KeyboardInterrupt:
-        print("python -m train.epe: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+        message, code = "interrupted; the same command goes on from the last checkpoint", 130
+    else:
+        return 0
+    # Not before here: with the error its frames are gone, and with them progress bars that share the line.
+    print(f"python -m train.epe: {message}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

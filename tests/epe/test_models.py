@@ -117,6 +117,10 @@ class TestSave:
     def test_leaves_nothing_behind(self, path: Path) -> None:
         assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
 
+    def test_the_umask_decides_who_reads_it(self, path: Path, tmp_path: Path) -> None:
+        (tmp_path / "plain").touch()
+        assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
     def test_a_save_that_fails_keeps_the_old_file(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = path.read_bytes()
 
