@@ -71,12 +71,12 @@ def cautions(record: Record) -> list[str]:
     frames, photos, found = record.frames, record.photos, []
     if frames.matched < FEW * frames.crops:
         found.append(
-            f"Only {frames.matched} of {frames.crops} rendered crops have a real partner: sKVD says little about the rest. "
+            f"Only {frames.matched} of {frames.crops} rendered crops have a real partner; sKVD leaves out the rest. "
             "More photographs, or labels of fewer classes, make more pairs."
         )
     if photos.largest_share > MUCH:
         found.append(
-            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs: sKVD is largely the distance to it. "
+            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs: sKVD is largely its distance. "
             "More photographs, or labels of fewer classes, spread the pairs."
         )
     return found
