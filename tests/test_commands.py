@@ -1,0 +1,112 @@
+"""The commands and their options are frozen: scripts rely on them. A change here is a change of the contract."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMMON = {"--help", "--debug"}
+# Command line up to `--help` -> its long options, those of `COMMON` aside.
+FROZEN: dict[str, set[str]] = {
+    "gbuffer_tools.capture": {
+        "--count", "--first", "--out", "--patience", "--profile", "--quality", "--size", "--step", "--textures",
+        "--track",
+    },
+    "gbuffer_tools.check": {"--json"},
+    "gbuffer_tools.extract": {"--out", "--patience", "--profile"},
+    "gbuffer_tools.inspect": {"--frame", "--sheet"},
+    "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
+    "datasets.match": {"--balance", "--frames", "--least", "--neighbours", "--out", "--photos", "--seed", "--vgg"},
+    "train.epe": {
+        "--config", "--print_config",
+        # Data.
+        "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
+        # Networks.
+        "--features", "--streams", "--sky_features", "--preset", "--taps", "--critic_layers", "--critic_width", "--vgg",
+        # Optimisation.
+        "--crop", "--batch", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2", "--weight_decay",
+        "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
+        "--penalty_input", "--adaptive_target", "--ema", "--precision",
+        # The machine, and when what is done.
+        "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
+    },
+    "eval.baselines": set(),
+    "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
+    "eval.report": {"--out"},
+    "eval.skvd": {
+        "--batch", "--candidates", "--crops", "--device", "--fake", "--fake-labels", "--memory", "--out", "--pooling",
+        "--real", "--real-labels", "--resamples", "--scaling", "--seed", "--vgg",
+    },
+    "app.assets": set(),
+    "app.assets fetch": {"--dir", "--file"},
+    "app.assets list": {"--dir"},
+    "app.enhance": {"--device", "--out", "--overwrite", "--precision", "--strength", "--tile"},
+    "app.photographs": {"--out"},
+    "app.models": {"--json", "--size"},
+}  # fmt: skip
+# `--debug` belongs to the command, not to its parts.
+PARTS = {line for line in FROZEN if " " in line}
+
+
+def start(monkeypatch: pytest.MonkeyPatch, line: str, *more: str) -> int | str | None:
+    """Run `python -m LINE MORE…` in this process, through the file's last lines; its exit code."""
+    module, *words = line.split()
+    monkeypatch.setattr(sys, "argv", [module, *words, *more])
+    monkeypatch.setenv("COLUMNS", "100")
+    # Otherwise runpy warns of a module that another test has imported.
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module(module, run_name="__main__", alter_sys=False)
+    return caught.value.code
+
+
+def options(text: str) -> set[str]:
+    """Long options that a help text lists; those that its prose mentions stand further right."""
+    return {name for line in text.splitlines() for name in re.findall(r"^  (?:-\w, )?(--[a-z][\w-]*)", line)}
+
+
+@pytest.mark.parametrize("line", FROZEN)
+def test_help_lists_exactly_the_frozen_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert start(monkeypatch, line, "--help") == 0
+    found = options(capsys.readouterr().out)
+    assert found == FROZEN[line] | (COMMON - {"--debug"} if line in PARTS else COMMON)
+
+
+@pytest.mark.parametrize("line", FROZEN)
+def test_an_unknown_option_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert start(monkeypatch, line, "--no-such-option") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    # argparse prints its usage before the reason; a run's options would fill a screen, so there it is one line.
+    assert printed.err.splitlines()[-1].startswith(f"python -m {line.split()[0]}")
+    assert "Traceback" not in printed.err
+    assert line != "train.epe" or len(printed.err.splitlines()) == 1
+
+
+def test_every_command_is_frozen() -> None:
+    """A file that can be started is in the list above."""
+    rooms = ("gbuffer_tools", "epe", "datasets", "eval", "train", "app")
+    paths = [path.relative_to(ROOT) for room in rooms for path in (ROOT / room).rglob("*.py")]
+    found = {
+        ".".join(path.with_suffix("").parts)
+        for path in paths
+        if re.search(r"sys\.exit\((run\(main, build_parser\(\)\)|main\(\))\)", (ROOT / path).read_text("utf-8"))
+    }
+    assert found == {line.split()[0] for line in FROZEN}
+
+
+def test_in_a_process_of_its_own() -> None:
+    command = [sys.executable, "-m", "gbuffer_tools.inspect", "no-such-file.h5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("python -m gbuffer_tools.inspect: no-such-file.h5: ")
