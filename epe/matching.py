@@ -82,8 +82,8 @@ def nearest(
         Indices of photo crops (N, k) and cosines (N, k), best first; k at most the number of photographs.
     """
     frames = np.ascontiguousarray(frames, np.float32)
-    found = np.zeros((len(frames), 0), np.int64)
-    cosines = np.zeros((len(frames), 0), np.float32)
+    found: np.ndarray = np.zeros((len(frames), 0), np.int64)
+    cosines: np.ndarray = np.zeros((len(frames), 0), np.float32)
     for number in np.unique(image):
         rows = np.flatnonzero(image == number)
         index = faiss.IndexFlatIP(photos.shape[1])

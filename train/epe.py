@@ -33,7 +33,7 @@ from epe.networks.perceptual_discriminator import RELEASED_TAPS, DiscriminatorSp
 from epe.networks.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
-from train.checkpoint import Checkpoint
+from train.checkpoint import Checkpoint, Stateful
 from train.config import parse, store
 from train.ema import Average
 from train.engine import Schedule, run
@@ -334,7 +334,7 @@ def train(config: Config, text: str) -> None:
         seed=config.seed,
     )
     p = build_players(config, reading, pairs.label_classes)
-    parts = {
+    parts: dict[str, Stateful] = {
         "generator": p.generator, "average": p.average.network, "critics": p.critics, "adaptive": p.adaptive,
         "generator_optimiser": p.generator_optimiser, "critics_optimiser": p.critics_optimiser,
     }  # fmt: skip

@@ -62,8 +62,7 @@ def mirrored(frame: Frame) -> Frame:
     """The same scene seen in a mirror: pixels from right to left, what points right now points left."""
     buffers = {name: np.ascontiguousarray(value[:, ::-1]) for name, value in frame.buffers.items()}
     for name in ("normal", "motion"):
-        buffers[name] = buffers[name].copy()
-        buffers[name][..., 0] *= -1
+        buffers[name] = buffers[name] * np.array([-1] + [1] * (buffers[name].shape[-1] - 1), np.float16)
     assert frame.projection is not None
     projection = np.array(frame.projection, np.float64)
     projection[0, 2] *= -1

@@ -70,13 +70,14 @@ def test_a_cosine_is_that_of_its_two_crops(folder: Path, matches: Path, vgg_file
     with np.load(matches) as file:
         frame, photo, cosine = (file[name] for name in ("frame", "photo", "cosine"))
 
-    def features(image: np.ndarray, top: int, left: int, domain: list[np.ndarray]) -> torch.Tensor:
+    def features(image: np.ndarray, place: np.ndarray, domain: list[np.ndarray]) -> torch.Tensor:
+        top, left = place.tolist()
         crop = torch.from_numpy(image[top : top + CROP, left : left + CROP].copy()).movedim(-1, 0) / 255
         return describe(vgg, crop, *moments(domain))[0, 0]
 
     for row in (0, len(frame) - 1):
-        here = features(frames[frame[row, 0]], *frame[row, 1:], [frames[i] for i in range(3)])
-        there = features(photos[photo[row, 0]], *photo[row, 1:], [photos[i] for i in range(3)])
+        here = features(frames[frame[row, 0]], frame[row, 1:], [frames[i] for i in range(3)])
+        there = features(photos[photo[row, 0]], photo[row, 1:], [photos[i] for i in range(3)])
         assert float(here @ there) == pytest.approx(cosine[row], abs=1e-4)  # fp32 through 13 convolutions
 
 

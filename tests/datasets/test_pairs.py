@@ -169,7 +169,8 @@ class TestSample:
 
     def test_half_are_flipped_and_offsets_reach_both_ends(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pairs = made(folder, length=1000)
-        sample, matched, flips = pairs.frames[0], {}, []
+        sample, flips = pairs.frames[0], []
+        matched: dict[int, list[tuple[int, int]]] = {}
         for image, top, left in pairs.matches.frame.tolist():
             matched.setdefault(image, []).append((top, left))
         offsets: set[tuple[int, int]] = set()

@@ -193,7 +193,7 @@ class TestRefused:
             ("std", [1, 1, float("inf")]), ("std", None),
         ],
     )  # fmt: skip
-    def test_an_entry_of_another_type(self, path: Path, name: str, value: object) -> None:
+    def test_an_entry_of_another_type(self, path: Path, name: str, value: Any) -> None:
         rewrite(path, **{name: value})
         assert f"an odd {name!r}" in refusal(path)
 

@@ -28,8 +28,8 @@ def write_data(folder: Path) -> Path:
         return Crops(rng.integers(0, 3, 20), rng.integers(0, 5, 20), rng.integers(0, 13, 20))
 
     pairs = Matched(np.arange(20), np.arange(20), np.ones(20), rng.uniform(1, 3, 20))
-    keys = [Images(folder / name).keys for name in ("frames", "photos")]
-    write(folder / "matches.npz", *keys, crops(), crops(), pairs, SIZE[0])
+    frames, photos = (Images(folder / name).keys for name in ("frames", "photos"))
+    write(folder / "matches.npz", frames, photos, crops(), crops(), pairs, SIZE[0])
     return folder
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
+from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, Fusion, every_channel
 
 
 def count(network: nn.Module) -> int:
@@ -108,8 +108,9 @@ class TestShapes:
             network = Enhancer(EnhancerSpec(32, every_channel(32, 12)))
             branches = [torch.empty(1, 16 * 2**i, n, n) for i, n in enumerate((196, 98, 49, 25))]
             fusion = network.image.fusions[-1]
+            assert isinstance(fusion, Fusion)
             for target, paths in enumerate(fusion.paths):
-                for source, path in enumerate(paths):
+                for source, path in enumerate(paths.children()):
                     out = path(branches[source])
                     assert out.shape[1] == branches[target].shape[1]
                     assert out.shape[-1] == branches[max(source, target)].shape[-1]

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from epe.networks.perceptual_discriminator import RELEASED_TAPS, DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.perceptual_discriminator import RELEASED_TAPS, Critic, DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
 
 HEADS = {"relu1": 1_636_737, "relu2": 2_263_809, "relu3": 3_001_345, "relu4": 3_591_169}
@@ -51,6 +51,7 @@ def test_projection_equals_embedding_every_pixel(critics: PerceptualDiscriminato
     features = features_of(2)
     got = critics(features, labels)["relu2_1"]
     critic = critics.critics["relu2_1"]
+    assert isinstance(critic, Critic)
     x = critic.body(features["relu2_1"])
     embedded = F.adaptive_avg_pool2d(critic.embedding(labels).movedim(-1, 1), x.shape[-2:])
     wanted = critic.out(x) + (embedded * x).sum(1, keepdim=True)
