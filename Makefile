@@ -40,10 +40,11 @@ demo: $(VENV)/installed
 	$(RUN) app.enhance $(DEMO)/run/model.safetensors $(FRAMES)/heldout --out $(DEMO)/enhanced-$(STEPS)-steps --overwrite
 	$(RUN) app.enhance $(MODEL) $(FRAMES)/heldout --out $(DEMO)/enhanced --overwrite
 	$(RUN) eval.baselines reinhard --source $(FRAMES)/heldout --target $(PHOTOS)/train --out $(DEMO)/reinhard --overwrite
+	$(RUN) eval.baselines soften --source $(FRAMES)/heldout --out $(DEMO)/soften --overwrite
 	@echo '--- judge them against photographs that nothing has seen, by labels that training knows nothing of'
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(JUDGE)
 	$(RUN) eval.skvd --fake render=$(FRAMES)/heldout --fake reinhard=$(DEMO)/reinhard \
-		--fake '$(STEPS) steps=$(DEMO)/enhanced-$(STEPS)-steps' --fake shipped=$(DEMO)/enhanced \
+		--fake soften=$(DEMO)/soften --fake '$(STEPS) steps=$(DEMO)/enhanced-$(STEPS)-steps' --fake shipped=$(DEMO)/enhanced \
 		--real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout --real-labels $(JUDGE)/photos/heldout \
 		--out $(DEMO)/report.json
 	@echo

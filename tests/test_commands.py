@@ -36,6 +36,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.baselines": set(),
     "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
+    "eval.baselines soften": {"--out", "--overwrite", "--seed", "--source"},
     "eval.report": {"--out"},
     "eval.skvd": {
         "--batch", "--candidates", "--crops", "--device", "--fake", "--fake-labels", "--memory", "--out", "--pooling",
