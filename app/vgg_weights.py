@@ -21,7 +21,8 @@ CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 # Mean activation of each layer of the Oxford weights, in the order of `LAYERS`: `mean_activations` over the 38
 # photographs of samples/photos/train at their stored size, padding "zeros". The authors trained on a scale of 0..255.
 OXFORD_MEANS: tuple[float, ...] = (
-    21.4131, 108.666, 164.241, 168.025, 202.792, 220.359, 130.943, 113.979, 60.8252, 13.5419, 14.2323, 5.29331, 0.523982,
+    21.4131, 108.666, 164.241, 168.025, 202.792, 220.359, 130.943,
+    113.979, 60.8252, 13.5419, 14.2323, 5.29331, 0.523982,
 )  # fmt: skip
 
 
