@@ -90,7 +90,9 @@ class TestDraw:
         matches.draw(np.random.default_rng(0))
         assert looked == [12]
 
-    @pytest.mark.parametrize(("number", "pair"), [(0.0, 0), (1 / 78 - 1e-9, 0), (1 / 78 + 1e-9, 1), (1 - 2**-53, 11)])
+    @pytest.mark.parametrize(
+        ("number", "pair"), [(0.0, 0), (1 / 78 - 1e-9, 0), (1 / 78, 1), (1 / 78 + 1e-9, 1), (1 - 2**-53, 11)]
+    )
     def test_borders(self, folder: Path, number: float, pair: int) -> None:
         class Fixed:
             def random(self) -> float:

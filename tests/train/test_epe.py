@@ -25,6 +25,7 @@ from epe import models
 from gbuffer_tools.errors import InputError
 from tests.train.made import STEPS, configured, settings, write_data
 from train import epe
+from train.checkpoint import ravel
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_epe.txt"
@@ -119,6 +120,9 @@ class TestResume:
         epe.train(config, "")
         assert {n for n, _ in Writer.curve} == {5, 6, 7, 8}
         assert_same_bits(tmp_path, straight.out)
+        # Eight steps are less than the first window: every critic learned in each, and that is remembered.
+        adaptive = ravel(contents(tmp_path / "checkpoint.safetensors")[1]["tree"]["adaptive"], {})
+        assert {tap: len(seen) for tap, seen in adaptive["seen"].items()} == {"relu1_2": STEPS, "relu3_3": STEPS}
 
     def test_killed_at_a_random_step_and_started_again(
         self, data: Path, vgg_file: Path, tmp_path: Path, straight: Straight
