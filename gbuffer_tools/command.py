@@ -30,6 +30,10 @@ def run(
         if args.debug:
             raise
         message, code = str(error), 2
+    except OSError as error:  # a full disk, a folder that may not be written
+        if args.debug or error.filename is None:
+            raise
+        message, code = f"{error.filename}: {error.strerror}", 2
     except KeyboardInterrupt:
         if args.debug:
             raise

@@ -33,6 +33,11 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "python -m room.verb: a.h5: got x, wanted y; do z\n"
 
 
+def test_what_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lambda _: open("/no such folder/x"), parser(), []) == 2  # type: ignore[arg-type, return-value]  # noqa: PTH123, SIM115
+    assert capsys.readouterr().err == "python -m room.verb: /no such folder/x: No such file or directory\n"
+
+
 def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(interrupt, parser(), []) == 130
     assert capsys.readouterr().err == "python -m room.verb: interrupted\n"

@@ -40,7 +40,7 @@ def test_listing_s_numbers_are_the_buffer_s(path, capsys):
 
 
 def test_sheet_is_written_and_every_tile_has_content(path, capsys):
-    out = path.parent / "out.png"
+    out = path.parent / "a folder to make" / "out.png"
     assert command(path, "--sheet", out, "--frame", "b") == 0
     picture = cv2.imread(str(out))
     tile = round(TILE_WIDTH * 36 / 64) + LABEL_HEIGHT
@@ -51,7 +51,7 @@ def test_sheet_is_written_and_every_tile_has_content(path, capsys):
         assert part[LABEL_HEIGHT:].std() > 5, k
         assert part[:LABEL_HEIGHT].max() > 150, k  # the label
     assert (picture[2 * tile :, 2 * TILE_WIDTH :] == BACKGROUND[0]).all()
-    assert not list(path.parent.glob("*.partial"))
+    assert not list(out.parent.glob("*.partial"))
 
 
 def test_the_image_tile_is_the_image(path):
