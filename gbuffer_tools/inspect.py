@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
             _, png = cv2.imencode(".png", np.ascontiguousarray(sheet(shard, i)[..., ::-1]))
             partial = args.sheet.with_name(args.sheet.name + ".partial")
             partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(png.tobytes())
+            partial.write_bytes(png.tobytes())
             partial.replace(args.sheet)
             print(f"sheet of {shard.names[i]}: {args.sheet}")
 
