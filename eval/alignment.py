@@ -6,13 +6,14 @@ Crops are squares of an eighth of the frame's area; a crop is described by its l
 cells; the similarity of two crops is the share of equal cells.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eval.randomness import generator_for
 
 GRID = 16
 AREA = 1 / 8
@@ -63,8 +64,7 @@ def draw_crops(key: str, height: int, width: int, *, side: int, count: int, seed
     """
     if min(height, width) < side:
         raise ValueError(f"{key}: got {width}x{height} pixels, wanted at least {side}x{side}")
-    words = np.frombuffer(hashlib.sha256(key.encode()).digest(), dtype="<u4")
-    rng = np.random.default_rng([seed, *words.tolist()])
+    rng = generator_for(key, seed)
     crops = []
     for _ in range(count):
         # Drawn crop by crop: asking for more crops leaves the first ones where they were.

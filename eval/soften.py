@@ -4,11 +4,11 @@ Not a published method, but the first thing to beat: renderings are sharper than
 distances on VGG features reward nothing as cheaply as undoing that.
 """
 
-import hashlib
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from eval.randomness import generator_for
 
 Pixels = NDArray[np.uint8]
 
@@ -26,7 +26,6 @@ def soften(image: Pixels, key: str, seed: int) -> Pixels:
         key: of the picture; with the seed it decides the noise, whatever other pictures there are.
         seed: of all pictures.
     """
-    words = np.frombuffer(hashlib.sha256(key.encode()).digest(), dtype="<u4")
-    noise = NOISE * np.random.default_rng([seed, *words.tolist()]).standard_normal(image.shape)
+    noise = NOISE * generator_for(key, seed).standard_normal(image.shape)
     blurred = cv2.GaussianBlur(image.astype(np.float64), (0, 0), BLUR, borderType=cv2.BORDER_REPLICATE)
     return np.clip(np.round(CONTRAST * blurred + LIFT + noise), 0, 255).astype(np.uint8)

@@ -24,20 +24,32 @@ def run(
     """
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
+    return guarded(lambda: main(args), parser.prog, debug=args.debug)
+
+
+def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupted: str = "interrupted") -> int:
+    """Do a command's work; what a user caused becomes one line on stderr. Exit codes as `run`.
+
+    Args:
+        main: returns the exit code, None for 0.
+        prog: the command's name, in front of the line.
+        debug: show tracebacks instead.
+        interrupted: what to say on Ctrl-C.
+    """
     try:
-        return main(args) or 0
+        return main() or 0
     except InputError as error:
-        if args.debug:
+        if debug:
             raise
         message, code = str(error), 2
     except OSError as error:  # a full disk, a folder that may not be written
-        if args.debug or error.filename is None:
+        if debug or error.filename is None:
             raise
         message, code = f"{error.filename}: {error.strerror}", 2
     except KeyboardInterrupt:
-        if args.debug:
+        if debug:
             raise
-        message, code = "interrupted", 130
+        message, code = interrupted, 130
     # Not before here: with the error its frames are gone, and with them progress bars that share the line.
-    print(f"{parser.prog}: {message}", file=sys.stderr)
+    print(f"{prog}: {message}", file=sys.stderr)
     return code

@@ -9,7 +9,6 @@ stopped extraction leaves whole files, and the same command goes on with the fra
 
 import argparse
 import json
-import os
 import re
 import signal
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools import extraction, textures
+from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.command import run
 from gbuffer_tools.display import some_display
 from gbuffer_tools.errors import InputError
@@ -118,11 +118,6 @@ def line(item: Job, done: extraction.Extracted) -> str:
         f"{item.shard}/{item.frame}: {done.draws} draws, {done.frame.ids['object'].max()} objects, "
         f"{done.unknown:.2%} unknown, relight correlation {relight}, {done.seconds:.1f} s"
     )
-
-
-def cache_folder() -> Path:
-    """Where things that can be made again are kept; `PHOTOREAL_CACHE` names another place."""
-    return Path(os.environ.get("PHOTOREAL_CACHE") or Path.home() / ".cache" / "photorealism-enhancement")
 
 
 if __name__ == "__main__":

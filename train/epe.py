@@ -31,6 +31,7 @@ from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
+from gbuffer_tools.command import guarded
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
 from train.checkpoint import Checkpoint, Stateful
@@ -293,15 +294,15 @@ def batches(pairs: Pairs, config: Config, start: int) -> Iterator[Pair]:
     return iter(DataLoader(rest, config.batch, num_workers=config.workers, drop_last=True))
 
 
-def as_model(p: Players, reading: Reading, done: int) -> models.Model:
-    """The averaged generator with all that is needed to feed it."""
+def as_model(p: Players, reading: Reading, done: int, digests: dict[str, str]) -> models.Model:
+    """The averaged generator with all that is needed to feed it; `digests` of the files that it was made from."""
     config = p.config
     spec = p.average.network.spec
     record = {
         "command": "train.epe", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,
         "preset": config.preset, "perceptual": NAME, "precision": config.precision,
         "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),
-        "digests": {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))},
+        "digests": digests,
     }  # fmt: skip
     return models.Model(
         network=p.average.network,
@@ -339,6 +340,7 @@ def train(config: Config, text: str) -> None:
         "generator_optimiser": p.generator_optimiser, "critics_optimiser": p.critics_optimiser,
     }  # fmt: skip
     checkpoint = Checkpoint(config.out / "checkpoint.safetensors", parts)
+    digests = {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))}
     store(text, config.out / "run.yaml")
     writer = SummaryWriter(config.out / "tensorboard")
 
@@ -355,7 +357,7 @@ def train(config: Config, text: str) -> None:
         Schedule(config.steps, config.log_every, config.preview_every, config.save_every, config.seed),
         log=log,
         preview=lambda done: write_preview(config.out / "previews" / f"{done:07d}.png", p.average.network, pairs),
-        saved=lambda done: models.save(as_model(p, reading, done), config.out / "model.safetensors"),
+        saved=lambda done: models.save(as_model(p, reading, done, digests), config.out / "model.safetensors"),
     )
     writer.close()
     print(f"{config.out / 'model.safetensors'}: {config.steps:,} steps")
@@ -364,19 +366,12 @@ def train(config: Config, text: str) -> None:
 def main() -> int:
     """The command."""
     config, text, debug = parse(Config, "python -m train.epe", __doc__ or "")
-    try:
-        train(config, text)
-    except InputError as error:
-        if debug:
-            raise
-        message, code = str(error), 2
-    except KeyboardInterrupt:
-        message, code = "interrupted; the same command goes on from the last checkpoint", 130
-    else:
-        return 0
-    # Not before here: with the error its frames are gone, and with them progress bars that share the line.
-    print(f"python -m train.epe: {message}", file=sys.stderr)
-    return code
+    return guarded(
+        lambda: train(config, text),
+        "python -m train.epe",
+        debug=debug,
+        interrupted="interrupted; the same command goes on from the last checkpoint",
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from datasets.cache import asset, cache_folder
+from datasets.cache import asset
 from datasets.weights import load_vgg
 from epe import models
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.errors import InputError
 
 
