@@ -102,6 +102,7 @@ def fit(domains: list[np.ndarray], count: int, seed: int) -> Clusters:
     scale = np.stack([common / (c @ basis).std(0).clip(1e-6) for c in centred])
     draft = Clusters(mean, basis, scale, np.zeros((count, kept), np.float32))
     points = np.concatenate([draft.project(subset, i) for i, subset in enumerate(subsets)])
-    kmeans = faiss.Kmeans(kept, count, niter=40, nredo=3, seed=seed + 1)
+    # By default faiss would train on no more than 256 points a centroid.
+    kmeans = faiss.Kmeans(kept, count, niter=40, nredo=3, seed=seed + 1, max_points_per_centroid=len(points))
     kmeans.train(np.ascontiguousarray(points))
     return Clusters(mean, basis, scale, np.array(kmeans.centroids))
