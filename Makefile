@@ -46,7 +46,7 @@ demo: $(VENV)/installed
 	$(RUN) eval.skvd --fake render=$(FRAMES)/heldout --fake reinhard=$(DEMO)/reinhard \
 		--fake soften=$(DEMO)/soften --fake '$(STEPS) steps=$(DEMO)/enhanced-$(STEPS)-steps' --fake shipped=$(DEMO)/enhanced \
 		--real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout --real-labels $(JUDGE)/photos/heldout \
-		--out $(DEMO)/report.json
+		--crops 16 --out $(DEMO)/report.json
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard
 
@@ -43,10 +44,8 @@ def write_png(path: Path, image: np.ndarray) -> None:
     done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as PNG.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    data.tofile(partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        data.tofile(partial)
 
 
 class Images(Sequence[np.ndarray]):

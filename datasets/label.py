@@ -24,6 +24,7 @@ from datasets.weights import load_vgg
 from epe import models
 from epe.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.vgg import CHANNELS, VGG16
+from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -96,11 +97,8 @@ def make_clusters(args: argparse.Namespace, features: list[list[np.ndarray]]) ->
         if len(positions) < args.count:
             raise InputError(f"{folder}: too few pixels for {args.count} classes; add images, or lower --count.")
     clusters = fit(flat, args.count, args.seed)
-    args.out.mkdir(parents=True, exist_ok=True)
-    partial = args.out / "clusters.npz.partial"
-    with partial.open("wb") as file:
+    with replacing(args.out / "clusters.npz") as partial, partial.open("wb") as file:
         np.savez_compressed(file, **vars(clusters))
-    partial.replace(args.out / "clusters.npz")
     return clusters
 
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from datasets.images import write_png
+from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
 
 
@@ -49,10 +50,7 @@ def write_label(folder: Path, key: str, label: np.ndarray) -> None:
 
 def write_facts(folder: Path, facts: dict[str, object]) -> None:
     """Write `labels.json`: how the maps of this folder were made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "labels.json.partial"
-    partial.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / "labels.json")
+    write_text(folder / "labels.json", json.dumps(facts, indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> dict[str, object]:

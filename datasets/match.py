@@ -20,6 +20,7 @@ from datasets.photos import to_height
 from datasets.weights import load_vgg
 from epe import matching
 from epe.networks.vgg import VGG16
+from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -140,9 +141,7 @@ def write(
     def boxes(crops: matching.Crops, rows: np.ndarray) -> np.ndarray:
         return np.stack([crops.image[rows], crops.top[rows], crops.left[rows]], axis=1).astype(np.int32)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
             frame_keys=np.array(frame_keys),
@@ -154,7 +153,6 @@ def write(
             crop=np.int32(matching.CROP),
             photo_height=np.int32(photo_height),
         )
-    partial.replace(path)
 
 
 if __name__ == "__main__":

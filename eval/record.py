@@ -17,13 +17,13 @@ Digests of picture folders depend on keys and pixels only, not on the order, dat
 
 import hashlib
 import json
-import os
 import types
 import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
 
 FORMAT, VERSION = "skvd-record", 1
@@ -173,17 +173,6 @@ def digest(parts: dict[str, bytes]) -> str:
     for key in sorted(parts):
         total.update(hashlib.sha256(key.encode()).digest() + parts[key])
     return total.hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def write(record: Record, path: Path) -> None:

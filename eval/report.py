@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.record import Estimate, Method, Record, read, write_text
+from eval.record import Estimate, Method, Record, read
 from eval.words import cautions, change, counts, ends, number, protocol, side, verdict
+from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools import extraction, textures
+from gbuffer_tools.atomic import write_text
 from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.command import run
 from gbuffer_tools.display import some_display
@@ -98,15 +99,12 @@ def frames_in(path: Path) -> tuple[str, ...]:
 
 def store(out: Path, item: Job, done: extraction.Extracted, profile: GameProfile) -> None:
     """Add names, then the frame: a frame without names would be skipped by the next run."""
-    out.mkdir(parents=True, exist_ok=True)
     names_path = out / f"{item.shard}.json"
     names = json.loads(names_path.read_text())["textures"] if names_path.exists() else {}
     for texture, found in sorted(done.names.items()):
         kind = profile.classify(found.file) if found.file else profile.unknown
         names[str(texture)] = {"file": found.file, "class": kind, "error": round(found.error, 5)}
-    partial = names_path.with_suffix(".json.partial")
-    partial.write_text(json.dumps({"textures": dict(sorted(names.items()))}, indent=1) + "\n")
-    partial.replace(names_path)
+    write_text(names_path, json.dumps({"textures": dict(sorted(names.items()))}, indent=1) + "\n")
     header = Header(profile.source, profile.name, profile.classes, profile.licence, TOOL)
     append(out / f"{item.shard}.h5", [done.frame], header)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import buffer_spec
@@ -36,10 +37,8 @@ def main(args: argparse.Namespace) -> None:
         print("\n".join(listing(shard, i)))
         if args.sheet:
             _, png = cv2.imencode(".png", np.ascontiguousarray(sheet(shard, i)[..., ::-1]))
-            partial = args.sheet.with_name(args.sheet.name + ".partial")
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(png.tobytes())
-            partial.replace(args.sheet)
+            with replacing(args.sheet) as partial:
+                partial.write_bytes(png.tobytes())
             print(f"sheet of {shard.names[i]}: {args.sheet}")
 
 

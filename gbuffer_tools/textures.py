@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gbuffer_tools import geometry
+from gbuffer_tools.atomic import replacing
 
 SIDE = 16
 MAX_ERROR = 0.03
@@ -110,8 +111,6 @@ def image_index(data: Path, folders: Sequence[str], cache: Path) -> ImageIndex:
         if image is not None:
             known.append((str(path.relative_to(data)), signature(image)))
     index = ImageIndex(tuple(n for n, _ in known), np.array([s for _, s in known], np.float32))
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = stored.with_suffix(".partial.npz")
-    np.savez_compressed(partial, files=np.array(index.files), signatures=index.signatures)
-    partial.replace(stored)
+    with replacing(stored) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, files=np.array(index.files), signatures=index.signatures)
     return index

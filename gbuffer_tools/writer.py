@@ -1,15 +1,14 @@
 """Writing frame files: in one step, so that a killed writer never leaves half a file under a real name."""
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 import h5py
 import numpy as np
 
 from gbuffer_tools import hdf5
+from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import (
     CAMERAS,
@@ -39,8 +38,7 @@ def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
     Raises:
         InputError: no frames, or frames that do not fit together or the format.
     """
-    partial = path.with_name(path.name + ".partial")
-    with _whole_or_nothing(path, partial), h5py.File(partial, "w") as file:
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
         for key in HEADER_TEXTS:
             file.attrs[key] = getattr(header, key)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
@@ -60,36 +58,10 @@ def append(path: Path, frames: Iterable[Frame], header: Header) -> None:
     with Shard(path) as shard:
         if shard.header != header:
             raise InputError(f"{path}: was written with other classes, source or tool; choose another --out")
-    partial = path.with_name(path.name + ".partial")
-    with _whole_or_nothing(path, partial):
+    with replacing(path) as partial:
         shutil.copyfile(path, partial)
         with h5py.File(partial, "r+") as file:
             _add_all(file, frames, path)
-
-
-class _whole_or_nothing:  # noqa: N801 - reads as what it does
-    """Give `path` what was written under `partial`, or leave `path` as it was."""
-
-    def __init__(self, path: Path, partial: Path) -> None:
-        self.path, self.partial = path, partial
-
-    def __enter__(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.partial.unlink(missing_ok=True)
-            return
-        with self.partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        self.partial.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)  # the rename itself has to reach the disk, too
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _add_all(file: h5py.File, frames: Iterable[Frame], path: Path) -> None:

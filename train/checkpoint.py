@@ -7,7 +7,6 @@ safetensors, not a pickle: reading a checkpoint runs no code.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
 
 # Marks a tensor in the tree; no state dict has such a key.
@@ -68,16 +68,8 @@ class Checkpoint:
         """Write the state after `step` steps."""
         tensors: dict[str, Tensor] = {}
         tree = {name: unravel(part.state_dict(), name, tensors) for name, part in self.parts.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(self.path.name + ".partial")
-        try:
+        with replacing(self.path) as partial:
             safetensors.torch.save_file(tensors, partial, metadata={"tree": json.dumps(tree), "step": str(step)})
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            # A stop midway must not leave half a file under the real name.
-            partial.replace(self.path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def load(self) -> int:
         """Restore the parts; the number of steps that were done, 0 where there is no checkpoint.

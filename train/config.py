@@ -1,8 +1,7 @@
-"""A run file and a command line -> a frozen dataclass, and back into a file beside the weights."""
+"""A run file and a command line -> a frozen dataclass, and back into YAML."""
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
@@ -44,11 +43,3 @@ def parse(
     text = parser.dump(chosen, skip_validation=True)
     values = parser.instantiate(chosen)
     return kind(**{name: getattr(values, name) for name in vars(values)}), text, debug
-
-
-def store(text: str, path: Path) -> None:
-    """Write the resolved run beside its weights."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

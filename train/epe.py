@@ -31,11 +31,12 @@ from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
+from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import guarded
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
 from train.checkpoint import Checkpoint, Stateful
-from train.config import parse, store
+from train.config import parse
 from train.ema import Average
 from train.engine import Schedule, run
 from train.preview import write_preview
@@ -341,7 +342,7 @@ def train(config: Config, text: str) -> None:
     }  # fmt: skip
     checkpoint = Checkpoint(config.out / "checkpoint.safetensors", parts)
     digests = {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))}
-    store(text, config.out / "run.yaml")
+    write_text(config.out / "run.yaml", text)
     writer = SummaryWriter(config.out / "tensorboard")
 
     def log(done: int, values: dict[str, float]) -> None:
