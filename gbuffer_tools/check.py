@@ -66,6 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> int:
+    missing = [path for path in args.data if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file or folder; wanted frame files (.h5) or folders of them")
     files = [file for path in args.data for file in (shards(path) if path.is_dir() else [path])]
     findings: list[Finding] = []
     summaries = []

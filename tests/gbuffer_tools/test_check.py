@@ -126,3 +126,8 @@ def test_a_file_that_cannot_be_opened_is_a_finding_and_the_others_are_checked(tm
 def test_an_empty_folder_is_bad_input(tmp_path, capsys):
     assert command(tmp_path) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_path_that_does_not_exist_is_bad_input(tmp_path, capsys):
+    assert command(tmp_path / "no.h5") == 2
+    assert "no.h5: no such file or folder" in capsys.readouterr().err
