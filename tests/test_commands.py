@@ -17,7 +17,9 @@ FROZEN: dict[str, set[str]] = {
         "--track",
     },
     "gbuffer_tools.check": {"--json"},
-    "gbuffer_tools.extract": {"--out", "--patience", "--profile"},
+    "gbuffer_tools.extract": {
+        "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--source",
+    },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
     "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
     "datasets.match": {"--balance", "--frames", "--least", "--neighbours", "--out", "--photos", "--seed", "--vgg"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.arrays import read_npz
+from gbuffer_tools.arrays import read_npz
 from gbuffer_tools.errors import InputError
 
 WANTED = {"a": ("i", 1), "name": ("U", 1), "weight": ("f", 2), "crop": ("i", 0)}
