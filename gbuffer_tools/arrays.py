@@ -1,10 +1,11 @@
-"""Reading .npz files of others: sizes are checked before memory is taken, pickles are refused."""
+"""Reading .npz and .npy files of others: sizes are checked before memory is taken, pickles are refused."""
 
 import math
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -13,7 +14,10 @@ from gbuffer_tools.errors import InputError
 
 # Of all arrays together, unpacked: matches of a million pairs take 32 MB.
 LARGEST = 2 << 30
+MOST_ARRAYS = 64
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# What zipfile, its decompressors and numpy raise on damaged files; NotImplementedError is a RuntimeError.
+DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
@@ -42,22 +46,79 @@ def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.
                 _check(archive, path, name, kinds, axes)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in wanted}
-    # What zipfile and its decompressors raise on damaged archives; NotImplementedError is a RuntimeError.
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: not a readable .npz file ({reason}); make it again.") from error
+    except DAMAGE as error:
+        raise _unreadable(path, error, ".npz") from error
+
+
+def npz_headers(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+    """Type and shape of each array of an .npz file, as their headers state them; no array is read.
+
+    Raises:
+        InputError: not an .npz, or an array in it is not readable.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = {}
+            for entry in archive.infolist()[:MOST_ARRAYS]:
+                with archive.open(entry) as file:
+                    dtype, shape, _ = _header(file)
+                found[entry.filename.removesuffix(".npy")] = dtype, shape
+            return found
+    except DAMAGE as error:
+        raise _unreadable(path, error, ".npz") from error
+
+
+def read_npy(path: Path, kinds: str, axes: int) -> np.ndarray:
+    """The array of an .npy file.
+
+    Args:
+        path: of the file.
+        kinds: of its elements, as in `dtype.kind`.
+        axes: how many it has.
+
+    Raises:
+        InputError: no such file, not an .npy, an array of another type, larger than 2 GiB, or made of Python objects.
+    """
+    try:
+        with path.open("rb") as file:
+            dtype, shape, columns = _header(file)
+            size = path.stat().st_size - file.tell()
+            _agree(path, "the array", (dtype, shape), (kinds, axes), size)
+            values = np.frombuffer(file.read(size), dtype).reshape(shape, order="F" if columns else "C")
+            return values.copy()  # of its own memory: writable, and free of the file's alignment
+    except DAMAGE as error:
+        raise _unreadable(path, error, ".npy") from error
+
+
+def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"{path}: not a readable {kind} file ({reason}); make it again.")
+
+
+def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
+    """Type, shape, and whether columns come first."""
+    version = npy.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"stored in version {version} of .npy")
+    shape, columns, dtype = HEADERS[version](file)
+    return dtype, shape, columns
 
 
 def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: int) -> None:
     """Compare an array's header with what it takes in the file: numpy takes the memory that the header names."""
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
-        version = npy.read_magic(file)
-        if version not in HEADERS:
-            raise ValueError(f"{name} is stored in version {version} of .npy")
-        shape, _, dtype = HEADERS[version](file)
+        dtype, shape, _ = _header(file)
         left = entry.file_size - file.tell()
+    _agree(path, name, (dtype, shape), (kinds, axes), left)
+
+
+def _agree(path: Path, name: str, got: tuple[np.dtype, tuple[int, ...]], wanted: tuple[str, int], size: int) -> None:
+    """Refuse an array of another type than wanted, or whose header promises other than the `size` bytes there are."""
+    (dtype, shape), (kinds, axes) = got, wanted
     if dtype.kind not in kinds or len(shape) != axes:
         raise InputError(f"{path}: {name} is {dtype} {shape}, wanted {axes} axes of kind {kinds!r}; make it again.")
-    if math.prod(shape) * dtype.itemsize != left:
-        raise ValueError(f"{name} is to be {dtype} {shape}, its data are {left:,} bytes")
+    if size > LARGEST:
+        raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {LARGEST:,}.")
+    if math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{name} is to be {dtype} {shape}, its data are {size:,} bytes")
