@@ -14,7 +14,7 @@ import math
 import os
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,6 @@ MAX_COORDINATE = 2**24
 READ_AT_ONCE = 65536
 
 Attribute = str | float | Array
-Channels = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -152,20 +151,6 @@ def read(path: Path) -> tuple[dict[str, Array], Header]:
                 raise InputError(f"{path}: channel {name!r} is not as its header says; write the file again")
             channels[part.full(name)] = _placed(pixels, part.data, known.display)
     return channels, known
-
-
-def pick(channels: Channels, name: str) -> Array | None:
-    """A channel by its name, upper and lower case alike; None where there is none."""
-    if name in channels:
-        return channels[name]
-    return next((array for key, array in channels.items() if key.lower() == name.lower()), None)
-
-
-def stack(channels: Channels, layer: str, components: str) -> Array | None:
-    """(H,W,n) of the channels `layer.c`, one letter each ("RGB"); None where one is missing. An empty layer: bare."""
-    found = [pick(channels, f"{layer}.{c}" if layer else c) for c in components]
-    present = [array for array in found if array is not None]
-    return np.stack(present, -1) if len(present) == len(components) else None
 
 
 def _placed(pixels: Array, data: Window, display: Window) -> Array:

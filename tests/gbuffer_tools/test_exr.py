@@ -101,14 +101,6 @@ def test_parts_give_their_name_to_channels_that_lack_it(tmp_path):
     assert header.attributes["software"] == "hand"
 
 
-def test_layers_are_found_in_any_case():
-    channels = {"View.normal.X": np.zeros((2, 2)), "View.Normal.y": np.ones((2, 2)), "R": np.ones((2, 2))}
-    assert exr.stack(channels, "view.NORMAL", "XY").shape == (2, 2, 2)
-    assert exr.stack(channels, "View.Normal", "XYZ") is None
-    assert exr.stack(channels, "", "R").shape == (2, 2, 1)
-    assert exr.pick(channels, "G") is None
-
-
 def patched(path: Path, name: bytes, offset: int, value: bytes) -> Path:
     """Overwrite bytes of an attribute's value; `offset` counts from its first byte."""
     data = bytearray(path.read_bytes())
