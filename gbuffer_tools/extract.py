@@ -11,17 +11,10 @@ import json
 import os
 import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from itertools import groupby, islice
-from multiprocessing import get_context
+from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -29,6 +22,7 @@ from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
+from gbuffer_tools.parallel import in_parallel
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.schema import Header, Shard, append
 from gbuffer_tools.source import About, Job, Made, Options, Source
@@ -36,9 +30,6 @@ from gbuffer_tools.sources import SOURCES
 
 TOOL = "gbuffer_tools.extract 1"
 PER_FILE = 16
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -167,34 +158,6 @@ def by_file(works: list[Work], processes: int) -> Iterator[str]:
     with in_parallel(processes) as each:
         for lines in each(make_file, works):
             yield from lines
-
-
-@contextmanager
-def in_parallel(processes: int) -> Iterator[Callable[[Callable[[Task], Result], list[Task]], Iterator[Result]]]:
-    """A map over processes, its results in order; plain `map` for one process.
-
-    Raises:
-        InputError: a process died.
-    """
-    if processes == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        try:
-            yield partial(ahead, pool, 2 * processes)
-        except BrokenProcessPool as error:
-            raise InputError("a process died, perhaps for want of memory; the same command with --jobs 1") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def ahead(pool: Executor, window: int, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """`pool.map`, but never more than `window` results ahead of the one that is asked for: frames are large."""
-    todo = iter(tasks)
-    running = deque(pool.submit(function, task) for task in islice(todo, window))
-    while running:
-        yield running.popleft().result()
-        running.extend(pool.submit(function, task) for task in islice(todo, 1))
 
 
 def read(task: tuple[Work, Job]) -> Made:
