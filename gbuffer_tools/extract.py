@@ -21,6 +21,7 @@ from tqdm import tqdm
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.explain import explain
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.parallel import in_parallel
 from gbuffer_tools.profiles import PROFILES
@@ -64,10 +65,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="sources:\n" + "\n".join(f"  {s.name:13} {s.reads}" for s in SOURCES.values()),
     )
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files or folders of a renderer")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the frame files")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the frame files; needed but for --explain")
     parser.add_argument(
         "--source", choices=list(SOURCES), metavar="NAME", help="kind of the files (default: found out)"
     )
+    parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, to write a profile by")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="what channels and ids mean (YAML)")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="supertuxkart", help="the game of captures")
     parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
@@ -81,6 +83,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Find, plan, make what is missing."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    if args.explain:
+        for path in args.sources:
+            for line in explain(path, args.patience):
+                print(line)
+        return
+    if args.out is None:
+        raise InputError("--out is missing: the folder for the frame files")
     for name in ("jobs", "per_file"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")

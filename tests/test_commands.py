@@ -18,7 +18,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "gbuffer_tools.check": {"--json"},
     "gbuffer_tools.extract": {
-        "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--source",
+        "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--source",
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
     "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},

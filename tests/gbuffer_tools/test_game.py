@@ -104,6 +104,17 @@ def test_marks_tell_the_same_as_replaying_to_every_draw(capture, tmp_path):
     assert fast.readings.keys() == slow.readings.keys()
 
 
+def test_explain_points_at_the_g_buffer(capture):
+    done = command("extract", capture, "--explain")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    [start] = [i for i, line in enumerate(lines) if line.endswith("looks like the G-buffer")]
+    targets = [line for line in lines[start:] if line.startswith("  target ")][:2]
+    assert "albedo" in targets[0]
+    assert "normal" in targets[1]
+    assert "  per instance: " in "\n".join(lines[start : start + 20])
+
+
 def test_twice_the_same_bits(capture, extracted, tmp_path):
     done = command("extract", capture, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
