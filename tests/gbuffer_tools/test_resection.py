@@ -1,0 +1,84 @@
+"""Cameras are found again from what they see."""
+
+import numpy as np
+import pytest
+
+from gbuffer_tools import geometry, resection
+
+SIZE = 48, 64
+PLANES = 0.1, 100.0
+
+
+def rotation(seed: int) -> np.ndarray:
+    turn, upper = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    turn = turn * np.sign(np.diag(upper))
+    return turn * np.sign(np.linalg.det(turn))
+
+
+def scene(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(view, projection, depth, world positions) of a bumpy surface; fy differs from fx, the centre is not central."""
+    height, width = SIZE
+    projection = geometry.projection_from_intrinsics((70, 75), (30, 27), (width, height), PLANES)
+    view = np.eye(4)
+    view[:3, :3], view[:3, 3] = rotation(seed), (3, -2, 8)
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    depth = 6 + np.sin(x / 9) + np.cos(y / 5) * 1.5 + (x > 30) * 4
+    seen = geometry.position(depth, projection)
+    return view, projection, depth, (seen - view[:3, 3]) @ view[:3, :3]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_camera_is_solved_from_world_positions(seed):
+    view, projection, _, world = scene(seed)
+    found = resection.camera_from_positions(world, np.ones(SIZE, bool), PLANES)
+    assert found is not None
+    # Float64 through a 12 x 12 eigenproblem of squared equations.
+    assert np.abs(found[0] - view).max() < 1e-4
+    assert np.abs(found[1] - projection).max() < 1e-4
+
+
+def test_float32_positions_and_wrong_pixels_do_no_harm():
+    view, projection, _, world = scene(1)
+    rng = np.random.default_rng(0)
+    noisy = world.astype(np.float32)
+    wrong = rng.random(SIZE) < 0.1
+    noisy[wrong] += rng.normal(size=(wrong.sum(), 3)).astype(np.float32)
+    found = resection.camera_from_positions(noisy, np.ones(SIZE, bool), PLANES)
+    assert np.abs(found[0] - view).max() < 2e-3
+    assert np.abs(found[1] - projection).max() < 2e-3
+
+
+def test_planes_few_points_and_other_cameras_are_not_solved():
+    view, projection, _, world = scene(2)
+    drawn = np.ones(SIZE, bool)
+    flat = (geometry.position(np.full(SIZE, 5.0), projection) - view[:3, 3]) @ view[:3, :3]
+    assert resection.camera_from_positions(flat, drawn, PLANES) is None
+    few = np.zeros(SIZE, bool)
+    few[:3, :3] = True
+    assert resection.camera_from_positions(world, few, PLANES) is None
+    shuffled = np.random.default_rng(0).permutation(world.reshape(-1, 3)).reshape(world.shape)
+    assert resection.camera_from_positions(shuffled, drawn, PLANES) is None
+    assert resection.camera_from_positions(np.full_like(world, np.nan), drawn, PLANES) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rotation_is_solved_from_normals(seed):
+    turn = rotation(seed)
+    rng = np.random.default_rng(seed)
+    world = rng.normal(size=(20, 20, 3))
+    world /= np.linalg.norm(world, axis=-1, keepdims=True)
+    view = world @ turn.T
+    view[0] = np.nan
+    view[1] = -view[1]  # wrong ones are left out
+    found = resection.rotation_from_normals(world, view, np.ones((20, 20), bool))
+    assert np.abs(found - turn).max() < 1e-9
+
+
+def test_one_direction_is_not_enough():
+    world = np.tile([0.0, 0, 1], (20, 20, 1))
+    drawn = np.ones((20, 20), bool)
+    assert resection.rotation_from_normals(world, world, drawn) is None
+    assert resection.rotation_from_normals(world, world, np.zeros_like(drawn)) is None
+    rng = np.random.default_rng(0)
+    noise = [n / np.linalg.norm(n, axis=-1, keepdims=True) for n in rng.normal(size=(2, 20, 20, 3))]
+    assert resection.rotation_from_normals(*noise, drawn) is None
