@@ -1,9 +1,19 @@
 """One file per kind of files that renderers write, and the list of them, in the order in which they are tried."""
 
 from gbuffer_tools.source import Source
-from gbuffer_tools.sources import carla, epe, images, labelled, renderdoc
+from gbuffer_tools.sources import carla, epe, exr, exr_blender, images, labelled, renderdoc, replicator
 
 # The special before the general: a folder of plain images would also hold those of a data set with labels.
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (renderdoc.SOURCE, carla.SOURCE, epe.SOURCE, labelled.SOURCE, images.SOURCE)
+    source.name: source
+    for source in (
+        renderdoc.SOURCE,
+        replicator.SOURCE,
+        carla.SOURCE,
+        epe.SOURCE,
+        exr_blender.SOURCE,
+        labelled.SOURCE,
+        exr.SOURCE,
+        images.SOURCE,
+    )
 }

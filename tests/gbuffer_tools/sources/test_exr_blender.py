@@ -1,0 +1,142 @@
+"""Blender's multilayer files: a miniature of the layout, closed forms, and (marked `blender`) real renders."""
+
+import numpy as np
+import pytest
+
+from gbuffer_tools import cryptomatte, geometry
+from gbuffer_tools.sources import exr_blender
+from tests.gbuffer_tools.made_exr import extracted, layer, refused, write_exr
+from tests.gbuffer_tools.test_resection import rotation
+
+pytest.importorskip("OpenEXR")
+
+SIZE = H, W = 40, 60
+PROJECTION = geometry.projection_from_intrinsics((60, 60), (30, 20), (W, H), (0.1, 1000))
+TURN, PLACE = rotation(5), np.array([9.0, 8, 7])
+
+
+def ridge() -> tuple[np.ndarray, np.ndarray]:
+    """Two planes that meet: depth (H,W) and unit view normals."""
+    rays = geometry.position(np.ones(SIZE), PROJECTION)
+    planes = [(np.array([0.6, 0, 0.8]), 4.0), (np.array([-0.48, 0.36, 0.8]), 4.0)]
+    depths = np.stack([c / -(rays @ n) for n, c in planes])
+    return depths.min(0), np.stack([n for n, _ in planes])[depths.argmin(0)]
+
+
+def passes(*leave_out: str, view: str = "ViewLayer") -> dict[str, np.ndarray]:
+    depth, normal = ridge()
+    world = geometry.position(depth, PROJECTION) @ TURN + PLACE
+    stored = np.where(np.arange(H)[:, None] < 3, 1e10, depth)
+    vector = np.broadcast_to((3.0, 4.0, 5.0, 6.0), (*SIZE, 4))
+    ids = np.full(SIZE, cryptomatte.name_id("Cube"), np.uint32).view(np.float32)
+    ids = np.where(stored < 1e9, ids, 0)
+    crypto = np.stack([ids, stored < 1e9, ids * 0, ids * 0], -1)
+    found = (
+        layer("Combined", np.full((*SIZE, 4), 0.25), "RGBA")
+        | {"Depth.Z": stored.astype(np.float32)}
+        | layer("Normal", np.where(stored[..., None] < 1e9, normal @ TURN, 0))
+        | layer("Position", np.where(stored[..., None] < 1e9, world, 0))
+        | layer("Vector", vector, "XYZW")
+        | layer("DiffCol", np.full((*SIZE, 3), 0.5), "RGB")
+        | layer("Emit", np.full((*SIZE, 3), 3.0), "RGB")
+        | layer("AO", np.full((*SIZE, 3), 0.75), "RGB")
+        | {"IndexOB.X": np.full(SIZE, 5, np.float32), "IndexMA.X": np.full(SIZE, 6, np.float32)}
+        | layer("CryptoObject00", crypto, "rgba")
+    )
+    return {f"{view}.{name}": array for name, array in found.items() if name.split(".")[0] not in leave_out}
+
+
+def attributes(view: str = "ViewLayer") -> dict[str, object]:
+    start = "cryptomatte/ab12cd3/"
+    return {
+        "BlenderMultiChannel": "Blender V2.55.1 and newer",
+        f"{start}name": f"{view}.CryptoObject",
+        f"{start}hash": "MurmurHash3_32",
+        f"{start}conversion": "uint32_to_float32",
+        f"{start}manifest": f'{{"Cube": "{cryptomatte.name_id("Cube"):08x}"}}',
+    }
+
+
+def test_all_passes_with_the_camera_solved_from_positions(tmp_path):
+    write_exr(tmp_path / "shot" / "0001.exr", passes(), **attributes())
+    header, frames = extracted(tmp_path, tmp_path / "shot")
+    found = frames["shot/0001"]
+    depth, normal = ridge()
+    assert header.profile == "exr_blender"
+    assert header.source == "Blender"
+    assert (found.image == 137).all()
+    assert np.isinf(found.buffers["depth"][:3]).all()
+    assert np.array_equal(found.buffers["depth"][3:], depth[3:].astype(np.float32))
+    assert np.abs(found.view[:3, :3] - TURN).max() < 1e-4
+    assert np.abs(found.projection - PROJECTION).max() < 1e-3
+    assert np.abs(found.buffers["normal"][3:] - normal[3:]).max() < 1e-3
+    assert found.buffers["motion"][0, 0].tolist() == [3, -4]
+    assert found.buffers["albedo"][0, 0].tolist() == [0.5] * 3
+    assert found.buffers["emission"][0, 0].tolist() == [3] * 3
+    assert (found.buffers["occlusion"] == 0.75).all()
+    assert (found.ids["object"][3:] == cryptomatte.name_id("Cube")).all()
+    assert not found.ids["object"][:3].any()
+    assert (found.ids["material"][3:] == 6).all()
+
+
+def test_without_positions_a_mapping_gives_the_lens_and_normals_give_the_rotation(tmp_path):
+    write_exr(tmp_path / "shot" / "0001.exr", passes("Position"), **attributes())
+    (tmp_path / "m.yaml").write_text(
+        "camera: {focal: [60, 60]}\nclasses: {names: [sky, other, box], rules: {Cube: box}}"
+    )
+    found = extracted(tmp_path, tmp_path / "shot", "--mapping", tmp_path / "m.yaml")[1]["shot/0001"]
+    assert np.abs(found.view[:3, :3] - TURN).max() < 1e-3
+    assert np.abs(found.buffers["normal"][3:] - ridge()[1][3:]).max() < 3e-3
+    assert np.array_equal(found.ids["class"][:, 0], [0] * 3 + [2] * (H - 3))
+
+
+def test_without_any_camera_normals_stay_in_the_world(tmp_path):
+    write_exr(tmp_path / "shot" / "0001.exr", passes("Position"), **attributes())
+    found = extracted(tmp_path, tmp_path / "shot")[1]["shot/0001"]
+    assert "normal" not in found.buffers
+    assert np.abs(found.buffers["x_normal_world"][3:] - (ridge()[1] @ TURN)[3:]).max() < 1e-3
+    assert found.view is None
+
+
+def test_old_cycles_wrote_distances_and_a_mapping_says_so(tmp_path):
+    channels = passes("Position", "Normal")
+    depth, _ = ridge()
+    channels["ViewLayer.Depth.Z"] = np.linalg.norm(geometry.position(depth, PROJECTION), axis=-1).astype(np.float32)
+    write_exr(tmp_path / "shot" / "0001.exr", channels, **attributes())
+    (tmp_path / "m.yaml").write_text("camera: {focal: [60, 60]}\ndepth: {channel: ViewLayer.Depth.Z, along: ray}")
+    found = extracted(tmp_path, tmp_path / "shot", "--mapping", tmp_path / "m.yaml")[1]["shot/0001"]
+    assert np.abs(found.buffers["depth"] / depth - 1).max() < 1e-6
+
+
+def test_names_of_blender_5_and_of_renamed_view_layers():
+    new = {"DiffCol": "Diffuse Color", "Emit": "Emission", "AO": "Ambient Occlusion", "IndexMA": "Material Index"}
+    names = []
+    for name in passes(view="My.Layer"):
+        start, key, component = name.rsplit(".", 2)
+        names.append(f"{start}.{new.get(key, key)}.{component}")
+    names += ["Composite.Combined.R", "Composite.Combined.G", "Composite.Combined.B"]
+    found = exr_blender.meanings(tuple(names), attributes("My.Layer"))
+    assert found.image.channels[0] == "My.Layer.Combined.R"
+    assert found.buffers["albedo"].channels[2] == "My.Layer.Diffuse Color.B"
+    assert set(found.buffers) == {"albedo", "emission", "occlusion"}
+    assert found.ids["object"].cryptomatte == "My.Layer.CryptoObject"
+    assert found.ids["material"].channel == "My.Layer.Material Index.X"
+
+
+def test_other_files_are_not_claimed(tmp_path):
+    write_exr(tmp_path / "a" / "a.exr", passes())
+    write_exr(tmp_path / "b" / "b.exr", passes("Combined"), **attributes())
+    assert exr_blender.SOURCE.find(tmp_path / "a") == exr_blender.SOURCE.find(tmp_path / "b") == []
+
+
+def test_a_damaged_manifest_is_one_line(tmp_path, capsys):
+    bad = attributes() | {"cryptomatte/ab12cd3/manifest": "{"}
+    write_exr(tmp_path / "shot" / "0001.exr", passes(), **bad)
+    assert "0001.exr: the manifest of cryptomatte 'ViewLayer.CryptoObject' is no JSON" in refused(
+        tmp_path, capsys, tmp_path / "shot"
+    )
+
+
+def test_producer_names_the_version_where_there_is_one():
+    assert exr_blender.producer({"Software": "Blender 4.2.1"}) == "Blender 4.2.1"
+    assert exr_blender.producer({}) == "Blender"
