@@ -3,7 +3,7 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -68,13 +68,13 @@ def npz_headers(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         raise _unreadable(path, error, ".npz") from error
 
 
-def read_npy(path: Path, kinds: str, axes: int) -> np.ndarray:
+def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
     """The array of an .npy file.
 
     Args:
         path: of the file.
         kinds: of its elements, as in `dtype.kind`.
-        axes: how many it has.
+        axes: how many it may have.
 
     Raises:
         InputError: no such file, not an .npy, an array of another type, larger than 2 GiB, or made of Python objects.
@@ -110,14 +110,17 @@ def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: in
     with archive.open(entry) as file:
         dtype, shape, _ = _header(file)
         left = entry.file_size - file.tell()
-    _agree(path, name, (dtype, shape), (kinds, axes), left)
+    _agree(path, name, (dtype, shape), (kinds, (axes,)), left)
 
 
-def _agree(path: Path, name: str, got: tuple[np.dtype, tuple[int, ...]], wanted: tuple[str, int], size: int) -> None:
+def _agree(
+    path: Path, name: str, got: tuple[np.dtype, tuple[int, ...]], wanted: tuple[str, Collection[int]], size: int
+) -> None:
     """Refuse an array of another type than wanted, or whose header promises other than the `size` bytes there are."""
     (dtype, shape), (kinds, axes) = got, wanted
-    if dtype.kind not in kinds or len(shape) != axes:
-        raise InputError(f"{path}: {name} is {dtype} {shape}, wanted {axes} axes of kind {kinds!r}; make it again.")
+    count = " or ".join(map(str, axes))
+    if dtype.kind not in kinds or len(shape) not in axes:
+        raise InputError(f"{path}: {name} is {dtype} {shape}, wanted {count} axes of kind {kinds!r}; make it again.")
     if size > LARGEST:
         raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {LARGEST:,}.")
     if math.prod(shape) * dtype.itemsize != size:

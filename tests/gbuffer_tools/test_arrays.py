@@ -155,7 +155,7 @@ class TestNpy:
         values = np.arange(12).reshape(3, 4).astype(dtype)
         for order in "CF":
             np.save(tmp_path / "x.npy", np.asarray(values, order=order))
-            found = read_npy(tmp_path / "x.npy", "fui", 2)
+            found = read_npy(tmp_path / "x.npy", "fui", (2,))
             assert np.array_equal(found, values)
             found[0, 0] = 1  # not the file's memory
 
@@ -163,30 +163,30 @@ class TestNpy:
         np.save(tmp_path / "x.npy", np.zeros((2, 3)))
         for kinds, axes in (("u", 2), ("f", 3)):
             with pytest.raises(InputError, match=r"the array is float64 \(2, 3\), wanted"):
-                read_npy(tmp_path / "x.npy", kinds, axes)
+                read_npy(tmp_path / "x.npy", kinds, (axes,))
 
     def test_pickles(self, tmp_path: Path) -> None:
         np.save(tmp_path / "x.npy", np.array([Loud()], dtype=object), allow_pickle=True)
         with pytest.raises(InputError, match="object"):
-            read_npy(tmp_path / "x.npy", "f", 1)
+            read_npy(tmp_path / "x.npy", "f", (1,))
         with pytest.raises(InputError):
-            read_npy(tmp_path / "x.npy", "O", 1)
+            read_npy(tmp_path / "x.npy", "O", (1,))
 
     @pytest.mark.parametrize("shape", [(10**12,), (3,), (0,)])
     def test_a_header_that_promises_other_than_there_is(self, tmp_path: Path, shape: tuple[int]) -> None:
         (tmp_path / "x.npy").write_bytes(header(shape) + bytes(16))
         with pytest.raises(InputError, match="its data are 16 bytes"):
-            read_npy(tmp_path / "x.npy", "i", 1)
+            read_npy(tmp_path / "x.npy", "i", (1, 2))
 
     def test_a_file_of_terabytes(self, tmp_path: Path) -> None:
         with (tmp_path / "x.npy").open("wb") as file:
             file.write(header((2**40,)))
             file.truncate(file.tell() + 2**43)
         with pytest.raises(InputError, match=r"unpacks to 8,796,093,022,208 bytes"):
-            read_npy(tmp_path / "x.npy", "i", 1)
+            read_npy(tmp_path / "x.npy", "i", (1, 2))
 
     def test_no_file_and_no_array(self, tmp_path: Path) -> None:
         (tmp_path / "x.npy").write_bytes(b"nothing of the kind")
         for name in ("gone.npy", "x.npy"):
             with pytest.raises(InputError, match=r"not a readable \.npy file"):
-                read_npy(tmp_path / name, "f", 1)
+                read_npy(tmp_path / name, "f", (1,))
