@@ -16,7 +16,7 @@ FROZEN: dict[str, set[str]] = {
         "--count", "--first", "--out", "--patience", "--profile", "--quality", "--size", "--step", "--textures",
         "--track",
     },
-    "gbuffer_tools.check": {"--json"},
+    "gbuffer_tools.check": {"--jobs", "--json"},
     "gbuffer_tools.extract": {
         "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--source",
     },
