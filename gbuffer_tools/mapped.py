@@ -129,7 +129,7 @@ def _add_depth(making: _Making, meanings: Meanings, raw: Floats) -> None:
 def _add_normal(making: _Making, normal: Normal) -> None:
     """View space where it can be had. Where something was drawn but has no normal, it faces the camera."""
     stored = np.nan_to_num(stack(making.channels, normal.channels).astype(np.float64), posinf=0, neginf=0)
-    if normal.encoding == "unit":
+    if normal.encoding == "unit" or (normal.encoding == "either" and _is_unit(stored[making.drawn])):
         stored = 2 * stored - 1
     vectors = np.stack([stored[..., "xyz".index(a[-1])] * (-1 if a[0] == "-" else 1) for a in normal.axes], -1)
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
@@ -147,6 +147,12 @@ def _add_normal(making: _Making, normal: Normal) -> None:
     if lost.any():
         making.notes.append(f"{lost.mean():.2%} drawn without a normal face the camera")
     making.buffers["normal"] = np.where(making.drawn[..., None], vectors, 0).astype(np.float16)
+
+
+def _is_unit(stored: Floats) -> bool:
+    """Whether vectors (n,3) have more nearly unit length when 0..1 is taken for -1..1."""
+    off = [float(np.median(np.abs(np.linalg.norm(v, axis=-1) - 1))) for v in (stored, 2 * stored - 1) if len(v)]
+    return len(off) == 2 and off[1] < off[0]
 
 
 def _turn(making: _Making, world: Matrix) -> Matrix | None:

@@ -100,7 +100,7 @@ class Normal:
         space: "view" or "world"; the latter needs a camera, else it is stored as x_normal_world.
         axes: which of the file's components point right, up, and towards the camera (view), or along the world's x, y
             and z (world): [x, -y, -z] turns y down, z forward into y up, z backward.
-        encoding: "signed": -1..1; "unit": 0..1 means -1..1.
+        encoding: "signed": -1..1; "unit": 0..1 means -1..1; "either": the one of them that gives unit lengths.
     """
 
     channels: tuple[str, ...]
@@ -111,7 +111,7 @@ class Normal:
     def __post_init__(self) -> None:
         _count("channels", self.channels, 3)
         _one_of("space", self.space, "view", "world")
-        _one_of("encoding", self.encoding, "signed", "unit")
+        _one_of("encoding", self.encoding, "signed", "unit", "either")
         if not set(self.axes) <= AXES or sorted(axis[-1] for axis in self.axes) != ["x", "y", "z"]:
             raise ValueError(f"axes: {list(self.axes)}, wanted x, y and z, each with or without -")
 
