@@ -39,15 +39,15 @@ def broken(path: Path, where: str) -> Iterator[None]:
         raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
 
 
-def open_read(path: Path) -> h5py.File:
-    """Open for reading; raises `InputError` where `path` is no readable HDF5 file."""
+def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
+    """Open for reading; raises `InputError` where `path` is no readable HDF5 file, let alone what is `wanted`."""
     try:
         with path.open("rb") as file:
             head = file.read(len(SIGNATURE))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a frame file (.h5)") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
     if head != SIGNATURE:
-        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it a frame file?")
+        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
         return h5py.File(path, "r")
 
@@ -93,6 +93,20 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
         raise InputError(f"{path}: {found.name} holds {found.dtype}, wanted {wanted}")
     _check_storage(found, path)
     return found
+
+
+def text_in(parent: h5py.Group, name: str, path: Path, *, most: int) -> str:
+    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of fixed length, at most `most` bytes.
+
+    Raises:
+        InputError: as `dataset_in`; also for texts of variable length, lists of texts, and longer ones.
+    """
+    found = parent[name]
+    dtype = found.dtype if isinstance(found, h5py.Dataset) else None
+    if dtype is None or dtype.kind != "S" or dtype.itemsize > most or found.shape != ():
+        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {most:,} bytes")
+    with broken(path, name):
+        return bytes(dataset_in(parent, name, path, {dtype})[()]).decode()
 
 
 def _check_storage(dataset: h5py.Dataset, path: Path) -> None:

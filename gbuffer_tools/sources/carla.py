@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools import geometry
 from gbuffer_tools.arrays import npz_headers, read_npz
+from gbuffer_tools.colour import linear16
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.images import read_image, read_pixels
@@ -65,7 +65,6 @@ KINDS = {name.lower(): name for name in BECOMES} | {
 }  # fmt: skip
 SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal", "BaseColor"}
 SUFFIXES = (".png", ".jpg", ".npz")
-SRGB_TO_LINEAR = np.round(geometry.srgb_to_linear(np.arange(256) / 255) * 65535).astype(np.uint16)
 
 
 def find(path: Path) -> list[Job]:
@@ -138,7 +137,7 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
         if name == "GBufferB":
             buffers |= {each: np.ascontiguousarray(wide[..., i]) for i, each in enumerate(MATERIAL)}
         elif becomes == "albedo":
-            buffers[becomes] = SRGB_TO_LINEAR[wide[..., :3]]
+            buffers[becomes] = linear16(wide[..., :3])
         else:
             buffers[becomes] = np.ascontiguousarray(wide[..., :3] if channels == 3 else wide[..., 0])
     return buffers

@@ -1,0 +1,285 @@
+"""BlenderProc's containers: N.hdf5, a frame each, its buffers as datasets in the root.
+
+What they hold follows from BlenderProc's code (DLR-RM/BlenderProc: WriterUtility, RendererUtility, FlowRendererUtility,
+CameraUtility). Space is Blender's camera space, which is the frame file's view space: x right, y up, z to the camera.
+
+ * normals: the compositor turns Blender's world normals n by (R X)^T, R being the camera's rotation and X one by -90
+   degrees about x. With v = R^T n, the normal in camera space, that is X^T v = (v.x, -v.z, v.y). It stores 0.5 and
+   0.5, -0.5, 0.5 times these, the last two in each other's place: 0.5 v + 0.5, the two swaps undoing each other.
+   Background is 0.5.
+ * depth lies along the axis, distance along the ray, metres. The background has 1e10, or 65504 after half precision;
+   anti-aliased, it has BlenderProc's greatest distance, 10000.
+ * K has the first pixel's centre at 0: half a pixel from the frame file's.
+ * backward_flow points to where a pixel was, forward_flow to where it will be, both with y down.
+ * colors and diffuse have 8 bits and are taken as sRGB.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from gbuffer_tools import geometry, hdf5
+from gbuffer_tools.colour import linear16
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
+from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.texts import MAX_JSON_BYTES, parse_json
+
+Matrix = npt.NDArray[np.float64]
+
+BYTES, FLOATS = {np.dtype("u1")}, {np.dtype("f4"), np.dtype("f2"), np.dtype("f8")}
+NUMBERS = {np.dtype(kind) for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8")} | FLOATS
+# Dataset -> types, and channels; 0: none of its own.
+KNOWN: dict[str, tuple[set[np.dtype], tuple[int, ...]]] = {
+    "colors": (BYTES, (3, 4)), "depth": (FLOATS, (0, 1)), "distance": (FLOATS, (0, 1)), "normals": (FLOATS, (3,)),
+    "diffuse": (BYTES, (3, 4)), "category_id_segmaps": (NUMBERS, (0, 1)), "class_segmaps": (NUMBERS, (0, 1)),
+    "instance_segmaps": (NUMBERS, (0, 1)), "forward_flow": (FLOATS, (2,)), "backward_flow": (FLOATS, (2,)),
+}  # fmt: skip
+CLASSES = ("category_id_segmaps", "class_segmaps")
+CAMERAS = ("camera_pose", "cam_states", "campose")
+ATTRIBUTES = ("instance_attribute_maps", "segcolormap")
+VERSION = "blender_proc_version"
+WANTED = "a container of BlenderProc"
+EYES = ("", "-left", "-right")
+BACKGROUND, GREATEST, NEAR_GREATEST = 65504.0, 1e4, 0.1
+PLANES = (0.1, 1000.0)
+"""Blender's own, where files do not tell."""
+SHORTEST = 0.1
+
+
+def find(path: Path) -> list[Job]:
+    """The containers in a folder and those in it, or one. Stereo pairs are two frames."""
+    if path.is_dir():
+        folders = dict[Path, list[Path]]()
+        for file in sorted([*path.glob("*.hdf5"), *path.glob("*/*.hdf5")]):
+            folders.setdefault(file.parent, []).append(file)
+        return [job for files in folders.values() for job in _jobs(path, files)]
+    return _jobs(path.parent, [path]) if path.suffix == ".hdf5" else []
+
+
+def _jobs(root: Path, files: list[Path]) -> list[Job]:
+    """Of a folder's files; none where none of them is BlenderProc's. `about` tells which of them cannot be read."""
+    eyes = {file: _eyes(file) for file in files}
+    if not any(eyes.values()):
+        return []
+    return [
+        Job(shard_name(root, file.parent), _frame_name(file) + EYES[eye], file, eye)
+        for file, count in eyes.items()
+        for eye in ((1, 2) if count == 2 else (0,))
+    ]
+
+
+def _frame_name(file: Path) -> str:
+    return f"{int(file.stem):06d}" if re.fullmatch("[0-9]{1,9}", file.stem) else fit_name(file.stem)[:56]
+
+
+def _eyes(file: Path) -> int:
+    """1, or 2 of a stereo pair; 0 where the file is not BlenderProc's."""
+    try:
+        with hdf5.open_read(file, WANTED) as container, hdf5.broken(file, "the root"):
+            if "colors" in container and isinstance(container.get("colors", getlink=True), h5py.HardLink):
+                return 2 if getattr(container["colors"], "ndim", 0) == 4 else 1
+            return 2 if "colors_0" in container and "colors_1" in container else 0
+    except InputError:
+        return 0
+
+
+def about(jobs: list[Job], options: Options) -> About:
+    """Names of classes from the attribute maps of all frames: of a class whose objects share a name, that one."""
+    named: dict[int, set[str]] = {}
+    version, classes = "", False
+    for job in jobs:
+        with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "the root"):
+            there = hdf5.names(container, job.file)
+            for key in KNOWN:
+                _dataset(container, there, key, job)
+            classes = classes or any(key.removesuffix("_0") in CLASSES for key in there)
+            for row in _rows(container, there, job.file, ATTRIBUTES):
+                number = row.get("category_id", row.get("class"))
+                if type(number) is int and 0 <= number < MAX_CLASSES:
+                    found = row.get("category_name", re.sub(r"\.\d{3}$", "", str(row.get("name", ""))))
+                    named.setdefault(number, set()).add(" ".join(str(found).split())[:256])
+            if VERSION in there:
+                version = hdf5.text_in(container, VERSION, job.file, most=64).strip()
+    source = f"BlenderProc {version}".strip()
+    return About(source, "blenderproc", class_names(named) if classes else (), options.licence or "not stated")
+
+
+def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
+    """Names by number: "class N" where the objects of a class have several names, or no file tells any."""
+    only = {number: next(iter(names)) for number, names in named.items() if len(names) == 1 and "" not in names}
+    count = max(named) + 1 if named else MAX_CLASSES
+    return tuple("background" if i == 0 and i not in only else only.get(i, f"class {i}") for i in range(count))
+
+
+def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, object]]:
+    """The objects of the first of the JSON texts `keys` that is there: of a list, or one alone."""
+    for key in keys:
+        if key in there and container[key].dtype.kind == "S":
+            text = hdf5.text_in(container, key, file, most=MAX_JSON_BYTES)
+            read = parse_json(text, f"{file}: /{key}")
+            yield from (row for row in (read if isinstance(read, list) else [read]) if isinstance(row, dict))
+            return
+
+
+def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py.Dataset | None:
+    """The dataset of a buffer, of the job's eye where it has its own; checked before any of it is read."""
+    name = f"{key}_{job.index - 1}" if job.index and key not in there else key
+    if name not in there:
+        return None
+    dtypes, channels = KNOWN[key]
+    found = hdf5.dataset_in(container, name, job.file, dtypes)
+    shape = found.shape[1:] if _both_eyes(job, key, there) and found.shape[:1] == (2,) else found.shape
+    fits = (0 if len(shape) == 2 else shape[2] if len(shape) == 3 else -1) in channels
+    if not fits or not 0 < min(shape) <= max(shape) <= MAX_SIDE:
+        raise InputError(f"{job.file}: /{name} has shape {found.shape}, wanted (H, W) and {channels[-1]} channels")
+    if math.prod(found.shape) * found.dtype.itemsize > MAX_FRAME_BYTES:
+        raise InputError(f"{job.file}: /{name} takes more than {MAX_FRAME_BYTES:,} bytes")
+    return found
+
+
+def _both_eyes(job: Job, key: str, there: list[str]) -> bool:
+    """Whether a dataset has both eyes of a pair, (2,H,W) or (2,H,W,C)."""
+    return job.index > 0 and key in there
+
+
+def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix, Matrix] | None:
+    """(view, projection) from what scripts store of a camera; None where it lacks a pose or intrinsics.
+
+    Args:
+        row: `cam_K` (9 numbers or 3 x 3) or `fov_x`, `fov_y` (radians); and `cam2world`, `cam2world_matrix` (4 x 4,
+            Blender's camera), or `cam_R_w2c`, `cam_t_w2c` (OpenCV's camera).
+        size: (height, width), pixels.
+
+    Raises:
+        ValueError: matrices that are no camera's.
+    """
+    height, width = size
+    if "cam_K" in row:
+        k = _numbers(row["cam_K"], 9).reshape(3, 3)
+        focal, centre = (k[0, 0], k[1, 1]), (k[0, 2] + 0.5, k[1, 2] + 0.5)
+        if k[0, 1] or k[1, 0] or k[2].tolist() != [0, 0, 1]:
+            raise ValueError("cam_K is sheared, or no matrix of intrinsics")
+    elif "fov_x" in row and "fov_y" in row:
+        half = np.tan(_numbers([row["fov_x"], row["fov_y"]], 2) / 2)
+        focal, centre = (width / 2 / half[0], height / 2 / half[1]), (width / 2, height / 2)
+    else:
+        return None
+    view = np.eye(4)
+    pose = row.get("cam2world", row.get("cam2world_matrix"))
+    if pose is not None:
+        view = geometry.view_from_pose(_numbers(pose, 16).reshape(4, 4))
+    elif "cam_R_w2c" in row and "cam_t_w2c" in row:
+        flip = np.diag([1.0, -1, -1])  # OpenCV's y is down, its z forward
+        view[:3, :3] = flip @ _numbers(row["cam_R_w2c"], 9).reshape(3, 3)
+        view[:3, 3] = flip @ _numbers(row["cam_t_w2c"], 3)
+    else:
+        return None
+    if min(focal) <= 0 or np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > 1e-3:
+        raise ValueError("the camera's rotation or focal length is none")
+    return view, geometry.projection_from_intrinsics(focal, centre, (width, height), PLANES)
+
+
+def _numbers(value: object, count: int) -> Matrix:
+    flat = [n for row in value for n in (row if isinstance(row, list) else [row])] if isinstance(value, list) else []
+    if len(flat) != count or not all(type(n) in (int, float) and math.isfinite(n) for n in flat):
+        raise ValueError(f"a camera has {str(value)[:60]}, wanted {count} numbers")
+    return np.array(flat, np.float64)
+
+
+def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[str, Array]:
+    """Buffers of a frame.
+
+    Args:
+        found: the datasets, by BlenderProc's names: depth or distance (H,W), normals (H,W,3) in [0,1], diffuse (H,W,3)
+            uint8, flows (H,W,2).
+        projection: None where it is not known; distances along the rays stay what they are then, 0 for nothing.
+    """
+    buffers: dict[str, Array] = {}
+    nothing: npt.NDArray[np.bool_] | None = None
+    if "depth" in found or "distance" in found:
+        name = "depth" if "depth" in found else "distance"
+        values = found[name].astype(np.float64)
+        along = values
+        if projection is not None and name == "depth":
+            along = values / geometry.depth_from_distance(np.ones(values.shape), projection)
+        nothing = (values >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(values)
+        if name == "depth" or projection is not None:
+            depth = (
+                values if name == "depth" or projection is None else geometry.depth_from_distance(values, projection)
+            )
+            buffers["depth"] = np.where(nothing, np.inf, depth).astype(np.float32)
+        else:
+            buffers["x_distance"] = np.where(nothing, 0, values).astype(np.float32)
+    if "normals" in found:
+        normal = 2 * found["normals"].astype(np.float64) - 1
+        length = np.linalg.norm(normal, axis=-1, keepdims=True)
+        none = length < SHORTEST if nothing is None else nothing[..., None] | (length < SHORTEST)
+        buffers["normal"] = np.where(none, 0, normal / np.maximum(length, SHORTEST)).astype(np.float16)
+    if "diffuse" in found:
+        buffers["albedo"] = linear16(found["diffuse"][..., :3].astype(np.uint8))
+    for name, becomes in (("backward_flow", "motion"), ("forward_flow", "x_forward_flow")):
+        if name in found:
+            buffers[becomes] = found[name].astype(np.float32)
+    return buffers
+
+
+def read(job: Job, about: About, _: Options) -> Made:
+    """A container, or one eye of it."""
+    with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "its datasets"):
+        there = hdf5.names(container, job.file)
+        found: dict[str, Array] = {}
+        for key in KNOWN:
+            dataset = _dataset(container, there, key, job)
+            if dataset is not None:
+                values = dataset[job.index - 1] if _both_eyes(job, key, there) else dataset[()]
+                found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
+        rows = [*_rows(container, there, job.file, CAMERAS), {}]
+    if "colors" not in found:
+        raise InputError(f"{job.file}: has no colors; wanted {WANTED} with the rendered image")
+    image = np.ascontiguousarray(found.pop("colors")[..., :3])
+    for name, array in found.items():
+        if array.shape[:2] != image.shape[:2]:
+            raise InputError(f"{job.file}: colors are {image.shape[:2]}, {name} {array.shape[:2]}; wanted one size")
+    try:
+        # The pose is the left eye's, or the middle's: neither tells.
+        camera = None if job.index else camera_of(rows[0], (image.shape[0], image.shape[1]))
+        ids = to_ids(found, len(about.classes))
+    except ValueError as error:
+        raise InputError(f"{job.file}: {error}; write it again") from error
+    buffers = to_buffers(found, camera[1] if camera else None)
+    view, projection = camera or (None, None)
+    note = ", ".join((*buffers, *ids)) + ("" if camera else "; no camera")
+    return Made(Frame(job.frame, image, buffers, ids, view, projection), note)
+
+
+def to_ids(found: Mapping[str, Array], classes: int) -> dict[str, Array]:
+    """Classes and objects of a frame; raises `ValueError` for numbers that are none, or beyond the classes."""
+    ids: dict[str, Array] = {}
+    for name, dtype, keys in (("class", np.uint8, CLASSES), ("object", np.uint32, ("instance_segmaps",))):
+        for key in keys:
+            if key in found and name not in ids:
+                values, most = found[key], classes - 1 if name == "class" else 2**32 - 1
+                if not ((values >= 0) & (values <= most) & (values == np.floor(values))).all():
+                    raise ValueError(f"{key} has numbers other than 0..{most}")
+                ids[name] = values.astype(dtype)
+    return ids
+
+
+SOURCE = Source(
+    name="blenderproc",
+    reads="BlenderProc's containers (.hdf5)",
+    conventions=(
+        "right-handed, Blender's camera space (x right, y up, z to the camera), normals 0.5 n + 0.5; depth along the "
+        "axis, distance along the ray; colors and diffuse as sRGB"
+    ),
+    find=find,
+    about=about,
+    read=read,
+)
