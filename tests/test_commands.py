@@ -17,6 +17,7 @@ FROZEN: dict[str, set[str]] = {
         "--track",
     },
     "gbuffer_tools.check": {"--jobs", "--json"},
+    "gbuffer_tools.export": {"--format", "--frame", "--out", "--overwrite"},
     "gbuffer_tools.extract": {
         "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--source",
     },

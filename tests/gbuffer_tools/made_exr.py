@@ -29,13 +29,13 @@ def grey(size: tuple[int, int], prefix: str = "") -> dict[str, np.ndarray]:
     return {f"{prefix}{c}": np.full(size, 0.25, np.float32) for c in "RGB"}
 
 
-def extracted(tmp_path: Path, *arguments: object) -> tuple[Header, dict[str, Frame]]:
-    """What `python -m gbuffer_tools.extract` makes, all of it accepted by `check`: shard/frame -> frame."""
+def extracted(tmp_path: Path, *arguments: object, accepted: bool = True) -> tuple[Header, dict[str, Frame]]:
+    """What `python -m gbuffer_tools.extract` makes: shard/frame -> frame. All of it has to be `accepted` by `check`."""
     out = tmp_path / "frames"
     assert run(extract.main, extract.build_parser(), [*map(str, arguments), "--out", str(out), "--jobs", "1"]) == 0
     frames = {}
     for path in sorted(out.glob("*.h5")):
-        assert check.check(path)[1] == []
+        assert check.check(path)[1] == [] or not accepted
         with Shard(path) as shard:
             header = shard.header
             frames |= {f"{path.stem}/{name}": shard.frame(i) for i, name in enumerate(shard.names)}
