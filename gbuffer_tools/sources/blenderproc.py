@@ -30,6 +30,7 @@ from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, F
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.texts import MAX_JSON_BYTES, parse_json
+from gbuffer_tools.unmapped import licence
 
 Matrix = npt.NDArray[np.float64]
 
@@ -57,7 +58,7 @@ def find(path: Path) -> list[Job]:
     """The containers in a folder and those in it, or one. Stereo pairs are two frames."""
     if path.is_dir():
         folders = dict[Path, list[Path]]()
-        for file in sorted([*path.glob("*.hdf5"), *path.glob("*/*.hdf5")]):
+        for file in sorted(p for pattern in ("*.hdf5", "*/*.hdf5") for p in path.glob(pattern) if p.is_file()):
             folders.setdefault(file.parent, []).append(file)
         return [job for files in folders.values() for job in _jobs(path, files)]
     return _jobs(path.parent, [path]) if path.suffix == ".hdf5" else []
@@ -92,6 +93,7 @@ def _eyes(file: Path) -> int:
 
 def about(jobs: list[Job], options: Options) -> About:
     """Names of classes from the attribute maps of all frames: of a class whose objects share a name, that one."""
+    stated = licence(options, "blenderproc")
     named: dict[int, set[str]] = {}
     version, classes = "", False
     for job in jobs:
@@ -108,7 +110,7 @@ def about(jobs: list[Job], options: Options) -> About:
             if VERSION in there:
                 version = hdf5.text_in(container, VERSION, job.file, most=64).strip()
     source = f"BlenderProc {version}".strip()
-    return About(source, "blenderproc", class_names(named) if classes else (), options.licence or "not stated")
+    return About(source, "blenderproc", class_names(named) if classes else (), stated)
 
 
 def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
@@ -135,13 +137,19 @@ def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py
         return None
     dtypes, channels = KNOWN[key]
     found = hdf5.dataset_in(container, name, job.file, dtypes)
-    shape = found.shape[1:] if _both_eyes(job, key, there) and found.shape[:1] == (2,) else found.shape
+    shape = _shape(found, job, key, there)
     fits = (0 if len(shape) == 2 else shape[2] if len(shape) == 3 else -1) in channels
     if not fits or not 0 < min(shape) <= max(shape) <= MAX_SIDE:
         raise InputError(f"{job.file}: /{name} has shape {found.shape}, wanted (H, W) and {channels[-1]} channels")
     if math.prod(found.shape) * found.dtype.itemsize > MAX_FRAME_BYTES:
         raise InputError(f"{job.file}: /{name} takes more than {MAX_FRAME_BYTES:,} bytes")
     return found
+
+
+def _shape(data: h5py.Dataset, job: Job, key: str, there: list[str]) -> tuple[int, ...]:
+    """Of one eye's array."""
+    shape: tuple[int, ...] = data.shape
+    return shape[1:] if _both_eyes(job, key, there) and shape[:1] == (2,) else shape
 
 
 def _both_eyes(job: Job, key: str, there: list[str]) -> bool:
@@ -234,19 +242,19 @@ def read(job: Job, about: About, _: Options) -> Made:
     """A container, or one eye of it."""
     with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "its datasets"):
         there = hdf5.names(container, job.file)
+        datasets = {key: _dataset(container, there, key, job) for key in KNOWN}
+        sizes = {key: _shape(data, job, key, there)[:2] for key, data in datasets.items() if data is not None}
+        if "colors" not in sizes:
+            raise InputError(f"{job.file}: has no colors; wanted {WANTED} with the rendered image")
+        odd = next((key for key in sizes if sizes[key] != sizes["colors"]), None)
+        if odd:
+            raise InputError(f"{job.file}: colors are {sizes['colors']}, {odd} {sizes[odd]}; wanted one size")
         found: dict[str, Array] = {}
-        for key in KNOWN:
-            dataset = _dataset(container, there, key, job)
-            if dataset is not None:
-                values = dataset[job.index - 1] if _both_eyes(job, key, there) else dataset[()]
-                found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
+        for key in sizes:
+            values = datasets[key][job.index - 1] if _both_eyes(job, key, there) else datasets[key][()]
+            found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
         rows = [*_rows(container, there, job.file, CAMERAS), {}]
-    if "colors" not in found:
-        raise InputError(f"{job.file}: has no colors; wanted {WANTED} with the rendered image")
     image = np.ascontiguousarray(found.pop("colors")[..., :3])
-    for name, array in found.items():
-        if array.shape[:2] != image.shape[:2]:
-            raise InputError(f"{job.file}: colors are {image.shape[:2]}, {name} {array.shape[:2]}; wanted one size")
     try:
         # The pose is the left eye's, or the middle's: neither tells.
         camera = None if job.index else camera_of(rows[0], (image.shape[0], image.shape[1]))

@@ -29,6 +29,7 @@ from gbuffer_tools.images import read_image, read_pixels
 from gbuffer_tools.labels import GROUPS, mask_ids
 from gbuffer_tools.naming import shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.unmapped import licence
 
 # Tags of CARLA 0.9.14 and later (carla.readthedocs.io, sensors reference); earlier ones had other numbers.
 TAGS = (
@@ -111,6 +112,7 @@ def _base(file: Path, root: Path) -> Path:
 
 def about(jobs: list[Job], options: Options) -> About:
     """What class ids mean: tags where label maps are images, groups where they are masks."""
+    stated = licence(options, "carla")
     kinds = {dict(job.others)[SEMANTIC].suffix if SEMANTIC in dict(job.others) else "" for job in jobs}
     if len(kinds) > 1:
         raise InputError(
@@ -118,7 +120,7 @@ def about(jobs: list[Job], options: Options) -> About:
             "label maps; wanted one kind for all"
         )
     classes = {"": (), ".npz": GROUPS}.get(kinds.pop(), TAGS)
-    return About("CARLA", "carla", classes, options.licence or "not stated")
+    return About("CARLA", "carla", classes, stated)
 
 
 def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:

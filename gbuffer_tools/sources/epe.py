@@ -24,6 +24,7 @@ from gbuffer_tools.labels import CITYSCAPES, GROUPS, group_ids, mask_ids
 from gbuffer_tools.naming import fit_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.texts import MAX_LIST_BYTES, inside, read_text
+from gbuffer_tools.unmapped import licence
 
 LISTS = (".txt", ".csv")
 GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"
@@ -35,7 +36,12 @@ HEAD_BYTES = 65536
 def find(path: Path) -> list[Job]:
     """The lines of a list, or of the lists in a folder."""
     lists = sorted(p for p in path.iterdir() if p.suffix in LISTS) if path.is_dir() else [path]
-    return [job for file in lists if file.suffix in LISTS and _looks_like_a_list(file) for job in _jobs(file)]
+    return [
+        job
+        for file in lists
+        if file.suffix in LISTS and file.is_file() and _looks_like_a_list(file)
+        for job in _jobs(file)
+    ]
 
 
 def _looks_like_a_list(file: Path) -> bool:
@@ -95,7 +101,7 @@ def _highest(folder: Path, named: str) -> int | None:
     """The highest number of a label map, 255 aside; None for what has colours; 0 for what cannot be read."""
     path = inside(folder, named)
     try:
-        pixels = read_pixels(path) if path else np.zeros((1, 1), np.uint8)
+        pixels = read_pixels(path) if path and path.is_file() else np.zeros((1, 1), np.uint8)
     except InputError:
         return 0
     return int(pixels[pixels != 255].max(initial=0)) if pixels.ndim == 2 else None
@@ -103,6 +109,7 @@ def _highest(folder: Path, named: str) -> int | None:
 
 def about(jobs: list[Job], options: Options) -> About:
     """The groups of classes of the release. Every line is checked now, before the first file is read."""
+    stated = licence(options, "epe")
     for job in jobs:
         files = dict(job.others)
         if len(job.others) != len(jobs[0].others) or "?" in files:
@@ -118,7 +125,7 @@ def about(jobs: list[Job], options: Options) -> About:
                 )
             if not path.is_file():
                 raise InputError(f"{job.file}: line {job.index} names {named}, which is not there; remove the line")
-    return About("EPE", "epe", GROUPS, options.licence or "not stated")
+    return About("EPE", "epe", GROUPS, stated)
 
 
 def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array | None, robust: Array | None) -> Frame:

@@ -11,6 +11,7 @@ from gbuffer_tools.frame import Frame
 from gbuffer_tools.images import image_size, read_image
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.unmapped import licence
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -50,9 +51,10 @@ def sized_shard(name: str, image: Path) -> str:
 
 def about(jobs: list[Job], options: Options) -> About:
     """Nothing but where they come from. Every header is checked now, before the first image is decoded."""
+    stated = licence(options, "images")
     for job in jobs:
         image_size(job.file)
-    return About("images", "images", (), options.licence or "not stated")
+    return About("images", "images", (), stated)
 
 
 def read(job: Job, _: About, __: Options) -> Made:

@@ -20,6 +20,7 @@ from gbuffer_tools.labels import CITYSCAPES, VIPER, Taxonomy
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.sources.images import images_below, sized_shard
+from gbuffer_tools.unmapped import licence
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def label_of(layout: Layout, folder: Path, image: Path) -> Path:
 
 def about(jobs: list[Job], options: Options) -> About:
     """The classes of the data set. Every header is checked now, before the first image is decoded."""
+    stated = licence(options, "labelled")
     for job in jobs:
         label = job.others[0][1]
         if not label.is_file():
@@ -102,7 +104,7 @@ def about(jobs: list[Job], options: Options) -> About:
     if len(layouts) > 1:
         raise InputError(f"{jobs[0].file}: lies among files of {' and '.join(sorted(layouts))}; extract one at a time")
     layout = LAYOUTS[layouts.pop()]
-    return About(layout.name, "labelled", layout.taxonomy.classes, options.licence or "not stated")
+    return About(layout.name, "labelled", layout.taxonomy.classes, stated)
 
 
 def to_frame(name: str, image: Array, label: Array, taxonomy: Taxonomy) -> Frame:

@@ -32,6 +32,7 @@ from gbuffer_tools.images import read_image, read_pixels
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.texts import read_json
+from gbuffer_tools.unmapped import licence
 
 Floats = npt.NDArray[np.floating]
 
@@ -81,12 +82,13 @@ def find(path: Path) -> list[Job]:
 
 def about(jobs: list[Job], options: Options) -> About:
     """Background, unlabelled, then all classes that the label files of these frames name, sorted."""
+    stated = licence(options, "replicator")
     labelled = [job for job in jobs if SEMANTIC in dict(job.others)]
     names = {name for job in labelled for name in labels(job).values()} - {BACKGROUND, UNLABELLED}
     classes = (BACKGROUND, UNLABELLED, *sorted(names)) if labelled else ()
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{jobs[0].file}: its frames have {len(classes)} classes, wanted at most {MAX_CLASSES}")
-    return About("Omniverse Replicator", "replicator", classes, options.licence or "not stated")
+    return About("Omniverse Replicator", "replicator", classes, stated)
 
 
 def labels(job: Job) -> dict[tuple[int, ...], str]:
