@@ -21,11 +21,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gbuffer_tools.cluster import over
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.findings import Finding, Seen, constants, frame_problems, normal_angle
 from gbuffer_tools.overlay import Overlay, Still, overlay
-from gbuffer_tools.parallel import in_parallel
 from gbuffer_tools.schema import Shard, shards
 from gbuffer_tools.series import Summary, differences, duplicates, gaps
 
@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the result as JSON, with all that was measured")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--jobs", type=int, default=cores, metavar="N", help="processes (one a core: %(default)s)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
     return parser
 
 
@@ -46,10 +47,10 @@ def main(args: argparse.Namespace) -> int:
     if missing:
         raise InputError(f"{missing[0]}: no such file or folder; wanted frame files (.h5) or folders of them")
     named = [file for path in args.data for file in (shards(path) if path.is_dir() else [path])]
-    files = list(dict.fromkeys(named))
+    files = list(dict.fromkeys(path.absolute() if args.scheduler else path for path in named))
     summaries: list[Summary] = []
     findings: list[Finding] = []
-    with in_parallel(min(args.jobs, len(files))) as each:
+    with over(args.scheduler, min(args.jobs, len(files))) as each:
         for summary, found in tqdm(each(check, files), total=len(files), unit="file", disable=len(files) < 2):
             summaries.append(summary)
             findings += found

@@ -19,11 +19,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools.atomic import write_text
+from gbuffer_tools.cluster import over
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.explain import explain
 from gbuffer_tools.frame import Frame
-from gbuffer_tools.parallel import in_parallel
+from gbuffer_tools.parallel import Map
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.schema import Header, Shard, append
 from gbuffer_tools.source import About, Job, Made, Options, Source
@@ -76,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--jobs", type=int, default=cores, metavar="N", help="processes (one a core: %(default)s)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
     parser.add_argument("--patience", type=float, default=600, help="seconds to give up on a frame after (600)")
     return parser
 
@@ -93,6 +95,9 @@ def main(args: argparse.Namespace) -> None:
     for name in ("jobs", "per_file"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
+    if args.scheduler:  # its workers may run in other folders
+        args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
+        args.mapping = args.mapping and args.mapping.absolute()
     options = Options(args.mapping, args.profile, args.licence, args.patience)
     jobs = find(args.sources, SOURCES[args.source] if args.source else None)
     works = [work for name in jobs for work in plan(SOURCES[name], jobs[name], args.out, args.per_file, options)]
@@ -103,8 +108,8 @@ def main(args: argparse.Namespace) -> None:
             mine = [work for work in works if work.source == name and work.jobs]
             if not mine:
                 continue
-            with SOURCES[name].ready(options):
-                for line in (by_frame if SOURCES[name].stepwise else by_file)(mine, args.jobs):
+            with SOURCES[name].ready(options), over(args.scheduler, args.jobs) as each:
+                for line in (by_frame if SOURCES[name].stepwise else by_file)(mine, each):
                     bar.update()
                     tqdm.write(line)
 
@@ -153,20 +158,18 @@ def frames_in(path: Path) -> tuple[str, ...]:
         return shard.names
 
 
-def by_frame(works: list[Work], processes: int) -> Iterator[str]:
+def by_frame(works: list[Work], each: Map) -> Iterator[str]:
     """Slow sources: frames are read in parallel, and each is stored when it and those before it are there."""
     tasks = [(work, job) for work in works for job in work.jobs]
-    with in_parallel(processes) as each:
-        for (work, job), made in zip(tasks, each(read, tasks), strict=True):
-            store(work, made)
-            yield f"{work.path.stem}/{job.frame}: {made.note}"
+    for (work, job), made in zip(tasks, each(read, tasks), strict=True):
+        store(work, made)
+        yield f"{work.path.stem}/{job.frame}: {made.note}"
 
 
-def by_file(works: list[Work], processes: int) -> Iterator[str]:
+def by_file(works: list[Work], each: Map) -> Iterator[str]:
     """Fast sources: a process makes a frame file at a time, so that compressing runs in parallel, too."""
-    with in_parallel(processes) as each:
-        for lines in each(make_file, works):
-            yield from lines
+    for lines in each(make_file, works):
+        yield from lines
 
 
 def read(task: tuple[Work, Job]) -> Made:

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from gbuffer_tools.errors import InputError
 
@@ -24,8 +24,14 @@ SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG in linux/prctl.h."""
 
 
+class Map(Protocol):
+    """`map`, wherever the work is done: results in the order of the tasks."""
+
+    def __call__(self, function: Callable[[Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]: ...
+
+
 @contextmanager
-def in_parallel(processes: int) -> Iterator[Callable[[Callable[[Task], Result], list[Task]], Iterator[Result]]]:
+def in_parallel(processes: int) -> Iterator[Map]:
     """A map over processes, its results in order; plain `map` for one process.
 
     Raises:

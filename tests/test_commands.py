@@ -16,10 +16,10 @@ FROZEN: dict[str, set[str]] = {
         "--count", "--first", "--out", "--patience", "--profile", "--quality", "--size", "--step", "--textures",
         "--track",
     },
-    "gbuffer_tools.check": {"--jobs", "--json"},
+    "gbuffer_tools.check": {"--jobs", "--json", "--scheduler"},
     "gbuffer_tools.export": {"--format", "--frame", "--out", "--overwrite"},
     "gbuffer_tools.extract": {
-        "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--source",
+        "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--scheduler", "--source",
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
     "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},

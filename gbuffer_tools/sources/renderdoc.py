@@ -63,7 +63,8 @@ def read(item: Job, _: About, options: Options) -> Made:
     """Replay a capture."""
     profile = PROFILES[options.profile]
     index = image_index(options.profile)
-    done = extraction.extract(item.file, item.frame, item.shard, profile, index, patience=options.patience)
+    with some_display():  # on another machine than the one that `ready` made one on
+        done = extraction.extract(item.file, item.frame, item.shard, profile, index, patience=options.patience)
     names = {
         texture: {
             "file": found.file,
