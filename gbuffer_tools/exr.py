@@ -124,7 +124,7 @@ def header(path: Path) -> Header:
     """Parse and judge a file's header.
 
     Raises:
-        InputError: no readable EXR file; or one that is tiled, deep, subsampled, or beyond the limits.
+        InputError: no readable EXR file; or one with deep, subsampled or mipmapped pixels, or beyond the limits.
     """
     try:
         with path.open("rb") as file:
@@ -226,8 +226,6 @@ class _Parser:
             raws.append(self.attributes())
         if flags & DEEP or any(b"deep" in raw.get("type", ("", b""))[1] for raw in raws):
             raise self.bad("holds deep pixels; flatten it to one value a pixel")
-        if flags & TILED or any("tiles" in raw for raw in raws):
-            raise self.bad("is tiled; write it as scanlines")
         many = len(raws) > 1
         found = Header(
             tuple(self.part(raw, many) for raw in raws),
@@ -305,7 +303,14 @@ class _Parser:
         if code >= len(COMPRESSIONS):
             raise self.bad(f"compression {code} is unknown; write it with zip")
         name = self.text(raw["name"][1], "a part's name") if many and "name" in raw else ""
-        return Part(name, self.channels(raw), self.window(raw, "dataWindow"), COMPRESSIONS[code])
+        found = Part(name, self.channels(raw), self.window(raw, "dataWindow"), COMPRESSIONS[code])
+        if "tiles" in raw:
+            width, height, levels = struct.unpack("<IIB", self.raw(raw, "tiles", "tiledesc", 9))
+            if levels & 0xF:
+                raise self.bad("holds its picture in several sizes (mipmaps); write one")
+            if not 0 < width * height * found.bytes_a_pixel <= MAX_BYTES or max(width, height) > MAX_SIDE:
+                raise self.bad(f"tiles of {width} x {height}, wanted sides of 1..{MAX_SIDE}")
+        return found
 
     def raw(self, raw: dict[str, tuple[str, bytes]], name: str, kind: str, size: int) -> bytes:
         """A required attribute of a fixed size."""

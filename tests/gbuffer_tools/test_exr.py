@@ -158,11 +158,28 @@ def test_too_many_channels_are_refused(tmp_path):
     assert "list of channels is damaged, or longer than 512" in refusal(write(tmp_path / "a.exr", channels))
 
 
-def test_tiled_files_are_refused(tmp_path):
-    header = {"type": OpenEXR.tiledimage, "tiles": OpenEXR.TileDescription()}
-    path = tmp_path / "a.exr"
-    OpenEXR.File(header, {"Y": np.zeros((64, 64), np.float32)}).write(str(path))
-    assert "is tiled" in refusal(path)
+def tiled(path: Path, side: int) -> Path:
+    tiles = OpenEXR.TileDescription()
+    tiles.xSize = tiles.ySize = side
+    OpenEXR.File({"type": OpenEXR.tiledimage, "tiles": tiles}, pictures()).write(str(path))
+    return path
+
+
+def test_tiled_files_give_the_same_bits(tmp_path):
+    found, _ = exr.read(tiled(tmp_path / "a.exr", 16))
+    assert all(np.array_equal(found[name], array) for name, array in pictures().items())
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (8, b"\x01", "several sizes"),
+        (0, b"\xff\xff\xff\xff", "tiles of 4294967295 x 16"),
+        (4, bytes(4), "tiles of 16 x 0"),
+    ],
+)
+def test_mipmaps_and_odd_tiles_are_refused(tmp_path, offset, value, message):
+    assert message in refusal(patched(tiled(tmp_path / "a.exr", 16), b"tiles", offset, value))
 
 
 @pytest.mark.parametrize(("flag", "message"), [(exr.DEEP, "deep"), (0x4000, "version 2, flags")])
@@ -208,10 +225,13 @@ def test_a_missing_package_is_one_line(tmp_path, monkeypatch):
     assert "pip install 'OpenEXR>=3.4'" in refusal(path)
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("compression", [*COMPRESSIONS, "tiled"])
 def test_damaged_files_never_crash(tmp_path, compression):
     """Each file ends in an `InputError` or in arrays of the right kind. GBUFFER_FUZZ is how many files."""
-    base = write(tmp_path / "a.exr", pictures(), compression).read_bytes()
+    made = (
+        tiled(tmp_path / "a.exr", 8) if compression == "tiled" else write(tmp_path / "a.exr", pictures(), compression)
+    )
+    base = made.read_bytes()
     rng = random.Random(compression)
     path = tmp_path / "b.exr"
     refused = 0
