@@ -18,6 +18,7 @@ Matrix = npt.NDArray[np.float64]
 
 HALF_MAX = 65504.0
 WORLD_NORMAL, DISTANCE = "x_normal_world", "x_distance"
+"""For files whose camera is not known; 0 where nothing was drawn, as infinities are depth's alone."""
 KEEPS_ITS_TYPE = frozenset(("depth", "motion"))
 """Standard buffers that float16 is too coarse for; the others are stored in it."""
 
@@ -122,7 +123,7 @@ def _add_depth(making: _Making, meanings: Meanings, raw: Floats) -> None:
     elif making.camera is not None:
         making.buffers["depth"] = geometry.depth_from_distance(raw, making.camera[1]).astype(np.float32)
     else:
-        making.buffers[DISTANCE] = raw.astype(np.float32)
+        making.buffers[DISTANCE] = np.where(making.drawn, raw, 0).astype(np.float32)
         making.notes.append(f"distances stay {DISTANCE}: depth needs a camera (--mapping)")
 
 

@@ -75,8 +75,11 @@ def test_distances_along_rays_of_a_tilted_plane_become_its_depth():
 
 
 def test_distances_without_a_camera_stay_distances():
-    found = made({"d": np.full(SIZE, 3, np.float32)}, depth=Depth("d", "ray"))
+    distance = np.full(SIZE, 3, np.float32)
+    distance[0, 0] = -1
+    found = made({"d": distance}, depth=Depth("d", "ray"))
     assert set(found.frame.buffers) == {"x_distance"}
+    assert np.array_equal(found.frame.buffers["x_distance"], np.maximum(distance, 0))
     assert "depth needs a camera" in found.note
 
 

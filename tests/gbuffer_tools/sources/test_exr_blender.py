@@ -1,9 +1,15 @@
 """Blender's multilayer files: a miniature of the layout, closed forms, and (marked `blender`) real renders."""
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
-from gbuffer_tools import cryptomatte, geometry
+from gbuffer_tools import cryptomatte, exr, geometry
 from gbuffer_tools.sources import exr_blender
 from tests.gbuffer_tools.made_exr import extracted, layer, refused, write_exr
 from tests.gbuffer_tools.test_resection import rotation
@@ -140,3 +146,127 @@ def test_a_damaged_manifest_is_one_line(tmp_path, capsys):
 def test_producer_names_the_version_where_there_is_one():
     assert exr_blender.producer({"Software": "Blender 4.2.1"}) == "Blender 4.2.1"
     assert exr_blender.producer({}) == "Blender"
+
+
+@pytest.fixture(scope="session")
+def render(tmp_path_factory) -> Path:
+    """Frame 2 of blender_scene.py, and its facts."""
+    out = tmp_path_factory.mktemp("render")
+    script = Path(__file__).with_name("blender_scene.py")
+    command = ["blender", "-b", "--factory-startup", "--python-exit-code", "1", "-P", str(script), "--", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+    return out
+
+
+@pytest.mark.blender
+@pytest.mark.skipif(shutil.which("blender") is None, reason="needs Blender: apt-get install blender")
+class TestRender:
+    """What Blender writes is what this source takes it for. Its passes are of one sample somewhere in the pixel."""
+
+    @pytest.fixture(scope="class")
+    def facts(self, render):
+        return json.loads((render / "scene.json").read_text())
+
+    @pytest.fixture(scope="class")
+    def found(self, render, tmp_path_factory):
+        mapping = render / "m.yaml"
+        mapping.write_text(
+            "classes: {names: [sky, other, road, ball], of: material, rules: {Asphalt: road, Paint: ball}}"
+        )
+        header, frames = extracted(tmp_path_factory.mktemp("out"), render, "--mapping", mapping)
+        assert header.source.startswith("Blender")
+        (frame,) = frames.values()
+        return frame
+
+    @pytest.fixture(scope="class")
+    def truth(self, facts):
+        """Closed forms at pixel centres: whether the ball, depth, view normal; and view, projection."""
+        height, width = 64, 96
+        focal = facts["focal"]
+        projection = geometry.projection_from_intrinsics((focal, focal), (48, 32), (width, height), (0.1, 1000))
+        view = geometry.view_from_pose(np.array(facts["pose"]))
+        rays = geometry.position(np.ones((height, width)), projection)
+        normal = view[:3, :3] @ facts["floor"][0]
+        point = view[:3, :3] @ facts["floor"][1] + view[:3, 3]
+        floor = (normal @ point) / (rays @ normal)
+        floor[floor < 0] = np.inf
+        centre, radius = view[:3, :3] @ facts["ball"][0] + view[:3, 3], facts["ball"][1]
+        a, b, c = (rays**2).sum(-1), rays @ centre, centre @ centre - radius**2
+        inside = b**2 - a * c
+        ball = np.where(inside > 0, (b - np.sqrt(np.maximum(inside, 0))) / a, np.inf)
+        depth = np.minimum(floor, ball)
+        normals = np.where(
+            (ball < floor)[..., None],
+            (rays * np.where(np.isfinite(ball), ball, 0)[..., None] - centre) / radius,
+            normal,
+        )
+        return ball < floor, depth, normals, view, projection
+
+    @pytest.fixture(scope="class")
+    def inner(self, found, truth):
+        """Pixels well within the floor and within the ball."""
+        kernel = np.ones((7, 7), np.uint8)
+        ids = found.ids["object"]
+        floor, ball = (
+            cv2.erode((ids == cryptomatte.name_id(name)).astype(np.uint8), kernel, borderValue=0) > 0
+            for name in ("Floor", "Ball.red")
+        )
+        assert floor.sum() > 500
+        assert ball.sum() > 100
+        assert truth[0][ball].all()
+        return floor, ball
+
+    def test_names_of_the_manifest_are_hashed_as_here(self, render):
+        (path,) = render.glob("*.exr")
+        known = cryptomatte.cryptomattes(exr.header(path).attributes)
+        assert len(known) == 3
+        names = {name for crypto in known for name in crypto.names.values()}
+        assert {"Floor", "Ball.red", "Lamp", "Asphalt", "Paint", "Glow"} <= names
+        for crypto in known:
+            assert all(cryptomatte.name_id(name) == ident for ident, name in crypto.names.items())
+
+    def test_depth_is_along_the_axis(self, found, truth, inner):
+        _, depth, _, _, projection = truth
+        slope = np.hypot(*np.gradient(np.where(np.isfinite(depth), depth, 0)))
+        rays = np.linalg.norm(geometry.position(np.ones(depth.shape), projection), axis=-1)
+        for where in inner:
+            off = np.abs(found.buffers["depth"] - depth)[where]
+            assert (off <= slope[where] + 2e-3).all()  # a sample within a pixel of its centre; the ball is of facets
+            assert np.median(off) < 0.1 * np.median((depth * (rays - 1))[where])  # distances along rays are far off
+
+    def test_the_camera_is_the_one_that_rendered(self, found, truth):
+        *_, view, projection = truth
+        assert np.abs(found.view[:3, :3] - view[:3, :3]).max() < 3e-3
+        assert np.abs(found.view[:3, 3] - view[:3, 3]).max() < 3e-2
+        assert np.abs(found.projection[:2] - projection[:2]).max() < 1e-2
+
+    def test_normals_are_turned_to_the_view(self, found, truth, inner):
+        floor, ball = inner
+        cosine = (found.buffers["normal"].astype(np.float64) * truth[2]).sum(-1)
+        assert np.degrees(np.arccos(np.clip(cosine[floor], -1, 1))).max() < 0.5
+        assert np.degrees(np.arccos(np.clip(np.median(cosine[ball]), -1, 1))) < 3  # a pixel turns by up to 8 degrees
+
+    def test_motion_points_to_the_previous_frame(self, found, truth, inner, facts):
+        _, depth, _, view, projection = truth
+        floor, ball = inner
+        at = geometry.position(np.where(np.isfinite(depth), depth, 1), projection)
+        before = at - view[:3, :3] @ facts["move"]
+        shift = [(p[..., :2] / -p[..., 2:]) * facts["focal"] for p in (before, at)]
+        wanted = (shift[0] - shift[1]) * (1, -1)
+        assert np.abs(wanted[ball]).min(0).max() > 0.5
+        assert np.abs(found.buffers["motion"][floor]).max() < 1e-3
+        assert np.abs(found.buffers["motion"] - wanted)[ball].max() < 0.1
+
+    def test_colours_ids_and_classes(self, found, inner):
+        floor, ball = inner
+        for where, colour, number, label in ((floor, (0.5, 0.25, 0.125), 1, 2), (ball, (0.1, 0.2, 0.8), 2, 3)):
+            assert np.abs(found.buffers["albedo"][where] - colour).max() < 1e-3
+            assert (found.ids["class"][where] == label).all(), number
+            assert not found.buffers["emission"][where].any()
+        lamp = found.ids["object"] == cryptomatte.name_id("Lamp")
+        assert np.abs(found.buffers["emission"][lamp].astype(np.float64).max(0) - 3).max() < 1e-2
+        assert (found.ids["class"][lamp] == 1).all()
+        sky = np.isinf(found.buffers["depth"])
+        assert sky.any()
+        assert not found.ids["class"][sky].any()
