@@ -3,16 +3,17 @@
     rgb_0000.png                                   beside all others; or, with several render products,
     PRODUCT/rgb_0000.png  PRODUCT_rgb_0000.png     or each annotator in a folder of its own: PRODUCT/rgb/rgb_0000.png
     camera_params_0000.json                        matrices for row vectors; view space is OpenGL's, in scene units
-    distance_to_image_plane_0000.npy               metres along the view axis, inf where nothing is
+    distance_to_image_plane_0000.npy               metres along the view axis; where nothing is, inf, or 0 as documented
     distance_to_camera_0000.npy                    metres along the ray
     normals_0000.png, .npy                         of the world, right-handed; 0.5 n + 0.5 in the image, rounded down
     motion_vectors_0000.npy                        to where the pixel was: +x it moved left, +y it moved up
     semantic_segmentation_0000.png                 ids or colours, of which semantic_segmentation_labels_0000.json tells
     instance_segmentation_0000.png                 likewise, with instance_segmentation_mapping_0000.json
 
-NVIDIA's documentation gives motion vectors no unit; they are taken as pixels. Their y, downwards to where the pixel
-was, has the direction of the frame file's. Without camera parameters normals and distances along rays stay as they
-are, `x_world_normal` and `x_distance` (0 where nothing is).
+NVIDIA's documentation (omni.replicator.core, annotators_details) names no unit of motion vectors; its example for an
+image of 512 pixels prints -93.8 to 23.5, which can only be pixels. Their y, downwards to where the pixel was, has the
+direction of the frame file's. Without camera parameters normals and distances along rays stay as they are,
+`x_world_normal` and `x_distance` (0 where nothing is).
 """
 
 import math
@@ -192,7 +193,7 @@ def to_buffers(found: Mapping[str, Array], camera: Camera | None) -> dict[str, A
         camera: None where it is not known.
     """
     buffers: dict[str, Array] = {}
-    distances = {name: found[name].reshape(found[name].shape[:2]) for name in (AXIS, RAY) if name in found}
+    distances = {name: _something(found[name]) for name in (AXIS, RAY) if name in found}
     if AXIS in distances:
         buffers["depth"] = distances[AXIS].astype(np.float32)
     elif RAY in distances and camera:
@@ -210,6 +211,12 @@ def to_buffers(found: Mapping[str, Array], camera: Camera | None) -> dict[str, A
     if MOTION in found:
         buffers["motion"] = np.ascontiguousarray(found[MOTION][..., :2].astype(np.float32))
     return buffers
+
+
+def _something(distance: Array) -> Floats:
+    """Distances (H,W), inf where nothing is."""
+    flat: Floats = distance.reshape(distance.shape[:2]).astype(np.float64)
+    return np.where(flat > 0, flat, np.inf)
 
 
 def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
@@ -280,7 +287,7 @@ SOURCE = Source(
     reads="folders of Omniverse Replicator's BasicWriter (Isaac Sim)",
     conventions=(
         "right-handed; normals of the world, turned by camera_params; depth along the axis, or along the ray and "
-        "converted; motion to the previous frame, taken as pixels; images as shown"
+        "converted; motion to the previous frame, pixels; images as shown"
     ),
     find=find,
     about=about,

@@ -136,6 +136,13 @@ def test_distances_along_rays_become_depth() -> None:
     assert np.allclose(found["depth"], SCENE.depth, rtol=1e-6)
 
 
+@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan])
+def test_where_nothing_is(nothing: float) -> None:
+    found = {"distance_to_image_plane": np.array([[2.5, nothing]]), "distance_to_camera": np.ones((1, 2))}
+    assert to_buffers(found, None)["depth"].tolist() == [[2.5, np.inf]]
+    assert to_buffers({"distance_to_camera": np.array([[2.5, nothing]])}, None)["x_distance"].tolist() == [[2.5, 0]]
+
+
 def test_the_camera_is_in_metres_whatever_the_scene() -> None:
     for unit in (1.0, 0.01):
         camera = camera_of(parameters(unit))
@@ -143,6 +150,7 @@ def test_the_camera_is_in_metres_whatever_the_scene() -> None:
         assert np.allclose(np.linalg.inv(camera.view), SCENE.pose)
         expected = geometry.projection_from_intrinsics(FOCAL, CENTRE, SIZE[::-1], (0.01 * unit, 1e6 * unit))
         assert np.allclose(camera.projection, expected)
+    assert camera_of(parameters() | {"cameraNearFar": [0.01, float("inf")]}).projection[2, 2] == pytest.approx(-1)
     nested = parameters() | {"cameraViewTransform": np.reshape(parameters()["cameraViewTransform"], (4, 4)).tolist()}
     assert np.allclose(camera_of(nested).view, camera_of(parameters()).view)
 
