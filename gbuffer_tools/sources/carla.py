@@ -9,7 +9,8 @@
 
 All of it has 8 bits, which is enough for colours and materials and for nothing else:
  * SceneDepth was some depth in some scale before it was cut to 256 steps, and nothing in the files says which. It
-   is no distance: `x_scene_depth`. Record the sensor.camera.depth where depth is wanted.
+   is no distance: `x_scene_depth`. Images of sensor.camera.depth, saved raw as Depth/0000012.png, are: 24 bits over
+   three channels, red the lowest, for 0..1000 m along the view axis.
  * GBufferA has 0.5 n + 0.5 of normals in the world, Unreal's: left-handed, x forward, y right, z up. They turn into
    view space by the camera's pose, which none of these files has: `x_world_normal`.
  * SceneColor was radiance of any height, cut at 1: `x_scene_color`.
@@ -59,10 +60,12 @@ STACK = {
 }  # fmt: skip
 STACK_CHANNELS = 18
 
-FRAME, ARRAYS, SEMANTIC = "frame", "arrays", "semantic"
+FRAME, ARRAYS, SEMANTIC, DEPTH = "frame", "arrays", "semantic", "depth"
+FARTHEST = 1000.0
+"""Metres that the depth sensor reaches; the sky has this value."""
 KINDS = {name.lower(): name for name in BECOMES} | {
     "finalcolor": FRAME, "frames": FRAME, "rgb": FRAME, "gbuffer": ARRAYS, "gbuffers": ARRAYS,
-    "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC,
+    "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC, "depth": DEPTH,
 }  # fmt: skip
 SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal", "BaseColor"}
 SUFFIXES = (".png", ".jpg", ".npz")
@@ -177,6 +180,19 @@ def from_stack(stack: Array) -> dict[str, Array]:
     )
 
 
+def sensor_depth(pixels: Array) -> Array:
+    """Metres along the view axis (H,W) float32, inf in the sky, of the depth sensor's raw image (H,W,3 or 4) uint8.
+
+    Raises:
+        ValueError: the image was converted to grey.
+    """
+    wide = (pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, -1)).astype(np.float64)
+    if (wide[..., 0] == wide[..., 1]).all() and (wide[..., 1] == wide[..., 2]).all():
+        raise ValueError("is grey; wanted the depth sensor's image raw, without a ColorConverter")
+    metres = FARTHEST * (wide[..., :3] @ (1, 256, 65536)) / (2**24 - 1)
+    return np.where(metres < FARTHEST, metres, np.inf).astype(np.float32)
+
+
 def read(job: Job, about: About, _: Options) -> Made:
     """A frame and its buffers."""
     files = dict(job.others)
@@ -186,6 +202,11 @@ def read(job: Job, about: About, _: Options) -> Made:
         ids = {"class": class_ids(files[SEMANTIC])} if SEMANTIC in files else {}
     except ValueError as error:
         raise InputError(f"{files.get(ARRAYS, job.file)}: {error}") from error
+    if DEPTH in files:
+        try:
+            buffers["depth"] = sensor_depth(_eight_bits(files[DEPTH]))
+        except ValueError as error:
+            raise InputError(f"{files[DEPTH]}: {error}") from error
     image = read_image(job.file)
     for name, array in (*buffers.items(), *ids.items()):
         if array.shape[:2] != image.shape[:2]:
@@ -244,7 +265,7 @@ SOURCE = Source(
     reads="CARLA: frames beside the G-buffers of listen_to_gbuffer, as images or as CARLA2Real's .npz",
     conventions=(
         "8 bits; normals of the world (left-handed: x forward, y right, z up) and depth of unknown scale stay x_; base "
-        "colour is taken as sRGB; labels are tags of CARLA >= 0.9.14"
+        "colour is taken as sRGB; the depth sensor's depth is along the axis; labels are tags of CARLA >= 0.9.14"
     ),
     find=find,
     about=about,

@@ -10,7 +10,7 @@ from gbuffer_tools.geometry import srgb_to_linear
 from gbuffer_tools.images import write_png
 from gbuffer_tools.labels import GROUPS
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sources.carla import TAGS, find, from_stack, to_buffers
+from gbuffer_tools.sources.carla import TAGS, find, from_stack, sensor_depth, to_buffers
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.test_images import picture
 
@@ -96,6 +96,22 @@ def test_images_of_one_channel_and_other_names(tmp_path: Path) -> None:
     assert np.array_equal(frame.ids["class"], CLASSES)
 
 
+def test_the_depth_sensor(root: Path, tmp_path: Path) -> None:
+    for i in (12, 13):
+        save(root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=STACK)
+        code = np.arange(48).reshape(SIZE) * 350_000 + i
+        code[0, :3] = 2**24 - 1
+        raw = np.stack([code & 255, code >> 8 & 255, code >> 16], -1).astype(np.uint8)
+        write_png(root / "Depth" / f"{i:07d}.png", raw)
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        depth = shard.buffer("depth", 0)[..., 0]
+    assert np.isinf(depth[0, :3]).all()
+    assert np.allclose(depth.ravel()[3:], (np.arange(3, 48) * 350_000 + 12) / (2**24 - 1) * 1000, rtol=1e-6)
+    for grey in (np.zeros(SIZE, np.uint8), np.zeros((*SIZE, 3), np.uint8)):
+        with pytest.raises(ValueError, match="is grey; wanted the depth sensor's image raw"):
+            sensor_depth(grey)
+
+
 def test_masks_of_groups(root: Path, tmp_path: Path) -> None:
     ids = CLASSES % 13
     for i in (12, 13):
@@ -178,6 +194,10 @@ class TestRefusals:
         (root / "GBufferA").mkdir()
         cv2.imwrite(str(root / "GBufferA" / "0000012.png"), STACK[..., :3].astype(np.uint16))
         assert "0000012.png: has 16 bits" in refused(root, tmp_path / "out", capsys)
+
+    def test_a_converted_image_of_the_depth_sensor(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
+        write_png(root / "Depth" / "0000012.png", CLASSES)
+        assert "Depth/0000012.png: is grey" in refused(root, tmp_path / "out", capsys)
 
     def test_some_frames_without_label_map(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
         write_png(root / "Frames" / "FinalColor-0000014.png", picture(0, SIZE))
