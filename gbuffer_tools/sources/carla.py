@@ -65,7 +65,8 @@ FARTHEST = 1000.0
 """Metres that the depth sensor reaches; the sky has this value."""
 KINDS = {name.lower(): name for name in BECOMES} | {
     "finalcolor": FRAME, "frames": FRAME, "rgb": FRAME, "gbuffer": ARRAYS, "gbuffers": ARRAYS,
-    "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC, "depth": DEPTH,
+    "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC,
+    "depth": DEPTH,
 }  # fmt: skip
 SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal", "BaseColor"}
 SUFFIXES = (".png", ".jpg", ".npz")
