@@ -30,19 +30,20 @@ class Cryptomatte:
 
     Attributes:
         name: start of its layers' names: "ViewLayer.CryptoObject".
-        names: id -> name; empty where the file has no manifest.
+        names: id -> name; empty where the file has no manifest, or a damaged one.
+        problem: what is wrong with the manifest; some programs cut it off. Its ids are sound.
     """
 
     name: str
     names: Mapping[int, str]
+    problem: str = ""
 
 
 def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
     """The cryptomattes that header attributes declare, by name.
 
     Raises:
-        ValueError: another hash or conversion than the specification's, or a manifest that is no JSON object of
-            names and ids.
+        ValueError: another hash or conversion than the specification's.
     """
     found = []
     for key, name in sorted(attributes.items()):
@@ -53,12 +54,15 @@ def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
             got = attributes.get(f"cryptomatte/{match[1]}/{part}", wanted)
             if got != wanted:
                 raise ValueError(f"cryptomatte {name!r} has {part} {got!r}, wanted {wanted}")
-        found.append(Cryptomatte(name, manifest(attributes.get(f"cryptomatte/{match[1]}/manifest", "{}"), name)))
+        try:
+            found.append(Cryptomatte(name, manifest(attributes.get(f"cryptomatte/{match[1]}/manifest", "{}"), name)))
+        except ValueError as error:
+            found.append(Cryptomatte(name, {}, str(error)))
     return sorted(found, key=lambda crypto: crypto.name)
 
 
 def manifest(text: object, name: str) -> dict[int, str]:
-    """id -> name of a manifest's text; raises `ValueError` as `cryptomattes`."""
+    """id -> name of a manifest's text; raises `ValueError` where it is no JSON object of names and ids."""
     try:
         entries = json.loads(str(text))
     except (json.JSONDecodeError, RecursionError) as error:

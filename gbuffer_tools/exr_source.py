@@ -57,7 +57,7 @@ class Kind:
         meanings = over(known or Meanings(), read_mapping(options.mapping))
         notes = []
         if header.lossy:
-            notes.append(f"compressed with {header.lossy}, which changes values")
+            notes.append(f"compressed with {header.lossy}, which may change values")
             kept = {name: ids for name, ids in meanings.ids.items() if not ids.cryptomatte}
             if len(kept) < len(meanings.ids):
                 meanings = replace(meanings, ids=kept)

@@ -193,11 +193,16 @@ def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> Array:
 
 
 def _add_ids(making: _Making, meanings: Meanings, attributes: Mapping[str, object]) -> None:
-    known = {crypto.name.lower(): crypto.names for crypto in cryptomatte.cryptomattes(attributes)}
+    known = {crypto.name.lower(): crypto for crypto in cryptomatte.cryptomattes(attributes)}
+    classes = meanings.classes
     for name, ids in meanings.ids.items():
         making.ids[name] = _ids(making, name, ids)
-        making.names[name] = known.get(ids.cryptomatte.lower(), {})
-    classes = meanings.classes
+        crypto = known.get(ids.cryptomatte.lower(), cryptomatte.Cryptomatte("", {}))
+        making.names[name] = crypto.names
+        if crypto.problem:
+            making.notes.append(f"ids/{name} have no names: {crypto.problem}")
+            if classes and classes.of == name and classes.rules:
+                raise ValueError(f"{crypto.problem}; classes.rules need its names")
     if classes is None:
         if "class" in making.ids:
             raise ValueError("ids.class needs the section classes of a --mapping")

@@ -18,6 +18,8 @@ FLAT = 1e-3
 """Smallest spread of the points across their best plane, relative to their spread in it: below, they do not fix a
 camera."""
 MAX_PIXELS = 1.0
+MAX_SKEW, MAX_CONDITION = 0.01, 1e6
+"""A pinhole camera's rows are far from each other; a parallel projection's third one vanishes or is noise."""
 MIN_SPREAD = 1e-3
 MAX_DEGREES = 20.0
 
@@ -60,7 +62,11 @@ def camera_from_positions(
         kept = errors <= max(3 * median, 1e-9)
     if median > MAX_PIXELS:
         return None
+    if np.linalg.cond(matrix[:, :3] / np.linalg.norm(matrix[:, :3], axis=1, keepdims=True)) > MAX_CONDITION:
+        return None
     lens, turn, place = _parted(matrix, points[kept])
+    if abs(lens[0, 1]) > MAX_SKEW * lens[0, 0]:
+        return None
     flip = np.diag([1.0, -1.0, -1.0])  # pixel rows grow downwards, and cameras of this kind look along +z
     view = np.eye(4)
     view[:3, :3], view[:3, 3] = flip @ turn, -flip @ turn @ place

@@ -90,17 +90,24 @@ def test_half_floats_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"hash": "md5"}, "hash 'md5'"),
-        ({"conversion": "none"}, "conversion 'none'"),
-        ({"manifest": "{"}, "no JSON"),
-        ({"manifest": "[" * 200_000}, "no JSON"),
-        ({"manifest": "[]"}, "no JSON object"),
-        ({"manifest": '{"a": 5}'}, "gives 'a' the id 5"),
-        ({"manifest": '{"a": "xyz"}'}, "gives 'a' the id 'xyz'"),
-    ],
+    ("change", "message"), [({"hash": "md5"}, "hash 'md5'"), ({"conversion": "no"}, "conversion 'no'")]
 )
 def test_what_the_specification_does_not_know_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         cryptomatte.cryptomattes(attributes(**change))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "no JSON"),
+        ("[" * 200_000, "no JSON"),
+        ("[]", "no JSON object"),
+        ('{"a": 5}', "gives 'a' the id 5"),
+        ('{"a": "xyz"}', "gives 'a' the id 'xyz'"),
+    ],
+)
+def test_damaged_manifests_leave_ids_without_names(text, message):
+    (found,) = cryptomatte.cryptomattes(attributes(manifest=text))
+    assert found.names == {}
+    assert message in found.problem

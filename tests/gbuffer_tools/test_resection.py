@@ -61,6 +61,22 @@ def test_planes_few_points_and_other_cameras_are_not_solved():
     assert resection.camera_from_positions(np.full_like(world, np.nan), drawn, PLANES) is None
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-4])
+def test_a_parallel_projection_is_no_pinhole_camera(noise):
+    x, y = np.meshgrid(np.arange(64) / 8, -np.arange(48) / 8)
+    seen = np.stack([x, y, np.sin(x * 3) - 5 - (x > 4)], -1)
+    world = seen @ rotation(1) + np.random.default_rng(0).normal(size=seen.shape) * noise
+    assert resection.camera_from_positions(world, np.ones(SIZE, bool), PLANES) is None
+
+
+def test_sheared_pictures_are_of_no_pinhole_camera():
+    _, _, _, world = scene(3)
+    sheared = np.stack([np.roll(row, i // 4, 0) for i, row in enumerate(world)])
+    drawn = np.zeros(SIZE, bool)
+    drawn[:, 12:] = True
+    assert resection.camera_from_positions(sheared, drawn, PLANES) is None
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_rotation_is_solved_from_normals(seed):
     turn = rotation(seed)

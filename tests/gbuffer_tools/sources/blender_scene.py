@@ -56,13 +56,11 @@ for i, (thing, name) in enumerate(((floor, "Asphalt"), (ball, "Paint"), (lamp, "
     thing.data.materials.append(bpy.data.materials[name])
     thing.pass_index = i
 
+bpy.context.preferences.edit.keyframe_new_interpolation_type = "LINEAR"
 MOVE = Vector((0.25, 0.1, 0.2))
 for number, place in ((1, Vector((0, 0, 1.6)) - MOVE), (2, Vector((0, 0, 1.6))), (3, Vector((0, 0, 1.6)) + MOVE)):
     ball.location = place
     ball.keyframe_insert("location", frame=number)
-for curve in ball.animation_data.action.fcurves:
-    for key in curve.keyframe_points:
-        key.interpolation = "LINEAR"
 
 bpy.ops.object.light_add(type="SUN", rotation=(0.4, 0.3, 0))
 bpy.ops.object.camera_add(location=(3, -7, 4.5), rotation=Euler((math.radians(66), 0.05, math.radians(23))))

@@ -135,12 +135,14 @@ def test_other_files_are_not_claimed(tmp_path):
     assert exr_blender.SOURCE.find(tmp_path / "a") == exr_blender.SOURCE.find(tmp_path / "b") == []
 
 
-def test_a_damaged_manifest_is_one_line(tmp_path, capsys):
+def test_a_damaged_manifest_matters_to_rules_only(tmp_path, capsys):
     bad = attributes() | {"cryptomatte/ab12cd3/manifest": "{"}
     write_exr(tmp_path / "shot" / "0001.exr", passes(), **bad)
-    assert "0001.exr: the manifest of cryptomatte 'ViewLayer.CryptoObject' is no JSON" in refused(
-        tmp_path, capsys, tmp_path / "shot"
-    )
+    assert (extracted(tmp_path, tmp_path / "shot")[1]["shot/0001"].ids["object"] > 0).any()
+    (tmp_path / "m.yaml").write_text("classes: {names: [sky, other, box], rules: {Cube: box}}")
+    message = refused(tmp_path, capsys, tmp_path / "shot", "--mapping", tmp_path / "m.yaml")
+    assert "0001.exr: the manifest of cryptomatte 'ViewLayer.CryptoObject' is no JSON" in message
+    assert "classes.rules need its names" in message
 
 
 def test_producer_names_the_version_where_there_is_one():
