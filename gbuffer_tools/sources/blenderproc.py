@@ -45,6 +45,8 @@ KNOWN: dict[str, tuple[set[np.dtype], tuple[int, ...]]] = {
 CLASSES = ("category_id_segmaps", "class_segmaps")
 CAMERAS = ("camera_pose", "cam_states", "campose")
 ATTRIBUTES = ("instance_attribute_maps", "segcolormap")
+# Datasets of numbers -> what `camera_of` calls them.
+MATRICES = {"cam_K": ("cam_K", (3, 3)), "campose": ("cam2world", (4, 4)), "cam2world": ("cam2world", (4, 4))}
 VERSION = "blender_proc_version"
 WANTED = "a container of BlenderProc"
 EYES = ("", "-left", "-right")
@@ -70,14 +72,15 @@ def _jobs(root: Path, files: list[Path]) -> list[Job]:
     if not any(eyes.values()):
         return []
     return [
-        Job(shard_name(root, file.parent), _frame_name(file) + EYES[eye], file, eye)
+        Job(shard_name(root, file.parent), _frame_name(file, eye), file, eye)
         for file, count in eyes.items()
         for eye in ((1, 2) if count == 2 else (0,))
     ]
 
 
-def _frame_name(file: Path) -> str:
-    return f"{int(file.stem):06d}" if re.fullmatch("[0-9]{1,9}", file.stem) else fit_name(file.stem)[:56]
+def _frame_name(file: Path, eye: int) -> str:
+    number = re.fullmatch("[0-9]{1,9}", file.stem)
+    return fit_name((f"{int(file.stem):06d}" if number else file.stem) + EYES[eye])
 
 
 def _eyes(file: Path) -> int:
@@ -123,11 +126,20 @@ def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
 def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, object]]:
     """The objects of the first of the JSON texts `keys` that is there: of a list, or one alone."""
     for key in keys:
-        if key in there and container[key].dtype.kind == "S":
+        if key in there and isinstance(container[key], h5py.Dataset) and container[key].dtype.kind == "S":
             text = hdf5.text_in(container, key, file, most=MAX_JSON_BYTES)
             read = parse_json(text, f"{file}: /{key}")
             yield from (row for row in (read if isinstance(read, list) else [read]) if isinstance(row, dict))
             return
+
+
+def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str, object]:
+    """What a container tells of its camera: JSON of one object, and matrices stored as they are."""
+    row = next(_rows(container, there, file, CAMERAS), {})
+    for key, (becomes, shape) in MATRICES.items():
+        if key in there and getattr(container[key], "shape", None) == shape:
+            row.setdefault(becomes, hdf5.dataset_in(container, key, file, FLOATS)[()].tolist())
+    return row
 
 
 def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py.Dataset | None:
@@ -162,7 +174,8 @@ def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix,
 
     Args:
         row: `cam_K` (9 numbers or 3 x 3) or `fov_x`, `fov_y` (radians); and `cam2world`, `cam2world_matrix` (4 x 4,
-            Blender's camera), or `cam_R_w2c`, `cam_t_w2c` (OpenCV's camera).
+            Blender's camera), or `location`, `rotation_euler` of it (XYZ, radians), or `cam_R_w2c`, `cam_t_w2c`
+            (OpenCV's camera).
         size: (height, width), pixels.
 
     Raises:
@@ -179,19 +192,40 @@ def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix,
         focal, centre = (width / 2 / half[0], height / 2 / half[1]), (width / 2, height / 2)
     else:
         return None
-    view = np.eye(4)
-    pose = row.get("cam2world", row.get("cam2world_matrix"))
-    if pose is not None:
-        view = geometry.view_from_pose(_numbers(pose, 16).reshape(4, 4))
-    elif "cam_R_w2c" in row and "cam_t_w2c" in row:
-        flip = np.diag([1.0, -1, -1])  # OpenCV's y is down, its z forward
-        view[:3, :3] = flip @ _numbers(row["cam_R_w2c"], 9).reshape(3, 3)
-        view[:3, 3] = flip @ _numbers(row["cam_t_w2c"], 3)
-    else:
+    view = _view(row)
+    if view is None:
         return None
     if min(focal) <= 0 or np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > 1e-3:
         raise ValueError("the camera's rotation or focal length is none")
     return view, geometry.projection_from_intrinsics(focal, centre, (width, height), PLANES)
+
+
+def _view(row: Mapping[str, object]) -> Matrix | None:
+    """World to view from the pose that a script stored in one of its ways."""
+    pose = row.get("cam2world", row.get("cam2world_matrix"))
+    if pose is not None:
+        return geometry.view_from_pose(_numbers(pose, 16).reshape(4, 4))
+    if "location" in row and "rotation_euler" in row:
+        placed = np.eye(4)
+        placed[:3, :3], placed[:3, 3] = euler(_numbers(row["rotation_euler"], 3)), _numbers(row["location"], 3)
+        return geometry.view_from_pose(placed)
+    if "cam_R_w2c" in row and "cam_t_w2c" in row:
+        flip = np.diag([1.0, -1, -1])  # OpenCV's y is down, its z forward
+        view = np.eye(4)
+        view[:3, :3] = flip @ _numbers(row["cam_R_w2c"], 9).reshape(3, 3)
+        view[:3, 3] = flip @ _numbers(row["cam_t_w2c"], 3)
+        return view
+    return None
+
+
+def euler(angles: Matrix) -> Matrix:
+    """Rotation (3,3) of Blender's Euler angles in its order XYZ: about x first, then y, then z; radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    turned: Matrix = about_z @ about_y @ about_x
+    return turned
 
 
 def _numbers(value: object, count: int) -> Matrix:
@@ -212,19 +246,8 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[st
     buffers: dict[str, Array] = {}
     nothing: npt.NDArray[np.bool_] | None = None
     if "depth" in found or "distance" in found:
-        name = "depth" if "depth" in found else "distance"
-        values = found[name].astype(np.float64)
-        along = values
-        if projection is not None and name == "depth":
-            along = values / geometry.depth_from_distance(np.ones(values.shape), projection)
-        nothing = (values >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(values)
-        if name == "depth" or projection is not None:
-            depth = (
-                values if name == "depth" or projection is None else geometry.depth_from_distance(values, projection)
-            )
-            buffers["depth"] = np.where(nothing, np.inf, depth).astype(np.float32)
-        else:
-            buffers["x_distance"] = np.where(nothing, 0, values).astype(np.float32)
+        name, metres, nothing = distances(found, projection)
+        buffers[name] = np.where(nothing, np.inf if name == "depth" else 0, metres).astype(np.float32)
     if "normals" in found:
         normal = 2 * found["normals"].astype(np.float64) - 1
         length = np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -236,6 +259,17 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[st
         if name in found:
             buffers[becomes] = found[name].astype(np.float32)
     return buffers
+
+
+def distances(found: Mapping[str, Array], projection: Matrix | None) -> tuple[str, Matrix, npt.NDArray[np.bool_]]:
+    """The buffer for depth or distance, (H,W) metres, and where nothing was drawn."""
+    values = found["depth" if "depth" in found else "distance"].astype(np.float64)
+    axis = 1.0 if projection is None else geometry.depth_from_distance(np.ones(values.shape), projection)
+    along = values / axis if "depth" in found else values
+    nothing = (along >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(along)
+    if "depth" in found:
+        return "depth", values, nothing
+    return "x_distance" if projection is None else "depth", values * axis, nothing
 
 
 def read(job: Job, about: About, _: Options) -> Made:
@@ -253,11 +287,11 @@ def read(job: Job, about: About, _: Options) -> Made:
         for key in sizes:
             values = datasets[key][job.index - 1] if _both_eyes(job, key, there) else datasets[key][()]
             found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
-        rows = [*_rows(container, there, job.file, CAMERAS), {}]
+        row = _camera_row(container, there, job.file)
     image = np.ascontiguousarray(found.pop("colors")[..., :3])
     try:
         # The pose is the left eye's, or the middle's: neither tells.
-        camera = None if job.index else camera_of(rows[0], (image.shape[0], image.shape[1]))
+        camera = None if job.index else camera_of(row, (image.shape[0], image.shape[1]))
         ids = to_ids(found, len(about.classes))
     except ValueError as error:
         raise InputError(f"{job.file}: {error}; write it again") from error

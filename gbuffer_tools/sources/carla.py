@@ -59,6 +59,10 @@ STACK = {
     "CustomStencil": 17,
 }  # fmt: skip
 STACK_CHANNELS = 18
+UNREAL_5 = {
+    "SceneColor": "SceneColor", "GBufferA": "WorldNormal", "GBufferC": "BaseColor", "GBufferD": "SubsurfaceColor",
+}  # fmt: skip
+"""What is in the places of buffers with three channels there."""
 
 FRAME, ARRAYS, SEMANTIC, DEPTH = "frame", "arrays", "semantic", "depth"
 FARTHEST = 1000.0
@@ -166,16 +170,9 @@ def from_stack(stack: Array) -> dict[str, Array]:
     if not ((noise >= 0) & (noise < 1)).all() or (rest != np.clip(np.round(rest), 0, 255)).any():
         raise ValueError(f"arr_0 is {stack.dtype}, wanted uint8, or floats of whole 0..255 with noise in channel 16")
     found = from_stack(np.where(np.arange(STACK_CHANNELS) == STACK["SSAO"], 0, stack).astype(np.uint8))
-    del found["SSAO"], found["CustomStencil"]
-    material = found.pop("GBufferB")
-    turned = {
-        "SceneColor": "SceneColor",
-        "GBufferA": "WorldNormal",
-        "GBufferC": "BaseColor",
-        "GBufferD": "SubsurfaceColor",
-    }
+    material = found["GBufferB"]
     return (
-        {turned[name]: values[..., ::-1] for name, values in found.items() if name in turned}
+        {meant: found[name][..., ::-1] for name, meant in UNREAL_5.items()}
         | {"SceneDepth": found["SceneDepth"]}
         | {name.capitalize(): material[..., i] for i, name in enumerate(MATERIAL)}
     )
@@ -204,10 +201,7 @@ def read(job: Job, about: About, _: Options) -> Made:
     except ValueError as error:
         raise InputError(f"{files.get(ARRAYS, job.file)}: {error}") from error
     if DEPTH in files:
-        try:
-            buffers["depth"] = sensor_depth(_eight_bits(files[DEPTH]))
-        except ValueError as error:
-            raise InputError(f"{files[DEPTH]}: {error}") from error
+        buffers["depth"] = _depth(files[DEPTH])
     image = read_image(job.file)
     for name, array in (*buffers.items(), *ids.items()):
         if array.shape[:2] != image.shape[:2]:
@@ -241,6 +235,13 @@ def _eight_bits(path: Path) -> Array:
     if pixels.dtype != np.uint8:
         raise InputError(f"{path}: has 16 bits, wanted the 8 that CARLA writes")
     return pixels
+
+
+def _depth(path: Path) -> Array:
+    try:
+        return sensor_depth(_eight_bits(path))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def class_ids(path: Path) -> Array:

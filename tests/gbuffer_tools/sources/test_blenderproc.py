@@ -11,7 +11,7 @@ import pytest
 from gbuffer_tools import geometry
 from gbuffer_tools.geometry import linear_to_srgb
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sources.blenderproc import camera_of, class_names, find, to_buffers, to_ids
+from gbuffer_tools.sources.blenderproc import camera_of, class_names, euler, find, to_buffers, to_ids
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.sources.scene import CENTRE, FOCAL, SIZE, scene
 from tests.gbuffer_tools.test_images import picture
@@ -130,6 +130,28 @@ class TestCameras:
             assert np.allclose(np.linalg.inv(view), SCENE.pose)
             assert np.allclose(projection, PROJECTION)
 
+    def test_blenders_angles(self) -> None:
+        """The scene's camera is tilted by 80 degrees about x, then turned by 30 about z."""
+        row = {
+            "cam_K": K,
+            "location": SCENE.pose[:3, 3].tolist(),
+            "rotation_euler": [math.radians(80), 0, math.radians(30)],
+        }
+        assert np.allclose(np.linalg.inv(camera_of(row, SIZE)[0]), SCENE.pose)
+        assert np.allclose(euler(np.array([0, math.pi / 2, 0])) @ (0, 0, 1), (1, 0, 0))
+        turned = euler(np.array([0.3, 0.4, 0.5])) @ (1, 0, 0)  # about x nothing, about y down, about z to the side
+        assert np.allclose(turned, (math.cos(0.4) * math.cos(0.5), math.cos(0.4) * math.sin(0.5), -math.sin(0.4)))
+
+    def test_matrices_as_datasets(self, tmp_path: Path) -> None:
+        matrices = {"cam_K": np.array(K), "campose": SCENE.pose}
+        write(tmp_path / "in" / "0.hdf5", without("cam_states") | matrices)
+        write(tmp_path / "in" / "1.hdf5", datasets(1) | {"cam_K": np.zeros((3, 3))})  # the text is believed first
+        with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+            for i in range(2):
+                view, projection = shard.camera(i)
+                assert np.allclose(np.linalg.inv(view), SCENE.pose)
+                assert np.allclose(projection, PROJECTION)
+
     def test_angles(self) -> None:
         height, width = SIZE
         row = {"fov_x": 2 * math.atan(width / 2 / 30), "fov_y": 2 * math.atan(height / 2 / 28), **STATE}
@@ -212,6 +234,17 @@ class TestRefusals:
         line = refused(tmp_path / "in", tmp_path / "out", capsys)
         assert "0.hdf5: " in line
         assert message in line
+
+    def test_groups_where_datasets_belong(self, tmp_path: Path, capsys) -> None:
+        for name in ("cam_states", "normals", "blender_proc_version"):
+            write(tmp_path / "in" / "0.hdf5", without(name))
+            with h5py.File(tmp_path / "in" / "0.hdf5", "a") as file:
+                file.create_group(name)
+            if name != "cam_states":
+                assert f"/{name} is no" in refused(tmp_path / "in", tmp_path / "out", capsys)
+            else:
+                with Shard(extracted(tmp_path / "in", tmp_path / "other")[0]) as shard:
+                    assert shard.camera(0) is None
 
     def test_a_broken_file_among_others_is_found_before_anything_is_made(self, tmp_path: Path, capsys) -> None:
         write(tmp_path / "in" / "0.hdf5", datasets())
