@@ -178,7 +178,10 @@ def _add_others(making: _Making, meanings: Meanings) -> None:
         making.buffers["motion"] = moved.astype(np.float32)
     for name, buffer in meanings.buffers.items():
         stored = stack(making.channels, buffer.channels)
-        values = stored.astype(np.float64) * buffer.scale + buffer.offset
+        values = stored.astype(np.float64)
+        if buffer.plus:
+            values += stack(making.channels, buffer.plus)
+        values = values * buffer.scale + buffer.offset
         making.buffers[name] = fitted(name, values, stored.dtype)
 
 

@@ -136,11 +136,19 @@ class Motion:
 
 @dataclass(frozen=True)
 class Buffer:
-    """Any other buffer: value = stored * scale + offset."""
+    """Any other buffer: value = stored * scale + offset.
+
+    Attributes:
+        plus: channels that are added to the first, as direct and indirect light are.
+    """
 
     channels: tuple[str, ...]
     scale: float = 1.0
     offset: float = 0.0
+    plus: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _count("plus", self.plus, 0, len(self.channels))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ closed form, tests/gbuffer_tools/sources/test_exr_blender.py):
                normals. Without all of these normals stay x_normal_world
     Vector     pixels, y up: X and Y to the previous frame, Z and W from the next
     DiffCol, Emit, AO, GlossCol            albedo, emission, occlusion, x_glossy_colour
+    DiffDir + DiffInd, GlossDir + GlossInd irradiance, irradiance_specular: light without the surface's colour, so that
+               Combined is albedo * irradiance + x_glossy_colour * irradiance_specular + emission, and transmission
     CryptoObject, CryptoMaterial, CryptoAsset, else IndexOB, IndexMA         ids/object, ids/material, ids/asset
 """
 
@@ -26,6 +28,10 @@ COMBINED = ".combined"
 # Names up to Blender 4, and from Blender 5.
 ALBEDO, EMISSION, OCCLUSION = ("DiffCol", "Diffuse Color"), ("Emit", "Emission"), ("AO", "Ambient Occlusion")
 GLOSSY = ("GlossCol", "Glossy Color")
+LIGHT = {
+    "irradiance": (("DiffDir", "DiffInd"), ("Diffuse Direct", "Diffuse Indirect")),
+    "irradiance_specular": (("GlossDir", "GlossInd"), ("Glossy Direct", "Glossy Indirect")),
+}
 INDEX = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Material Index")}
 DEPTH = ("Depth", "Z")
 
@@ -60,7 +66,7 @@ def view_layer(names: tuple[str, ...]) -> str | None:
 
 
 def buffers(names: tuple[str, ...], view: str) -> dict[str, Buffer]:
-    """Colour passes that are standard buffers."""
+    """Colour passes that are standard buffers, and sums of light that are."""
     wanted = {"albedo": ALBEDO, "emission": EMISSION, "occlusion": OCCLUSION, "x_glossy_colour": GLOSSY}
     found = {}
     for name, keys in wanted.items():
@@ -68,6 +74,11 @@ def buffers(names: tuple[str, ...], view: str) -> dict[str, Buffer]:
             channels = components(names, f"{view}.{key}", "RGB")
             if channels:
                 found[name] = Buffer(channels[:1] if name == "occlusion" else channels)
+    for name, pairs in LIGHT.items():
+        for pair in pairs:
+            direct, indirect = (components(names, f"{view}.{key}", "RGB") for key in pair)
+            if direct and indirect:
+                found[name] = Buffer(direct, plus=indirect)
     return found
 
 

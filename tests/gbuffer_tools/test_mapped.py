@@ -170,6 +170,7 @@ def test_other_buffers_are_scaled_and_kept_in_range():
             "roughness": Buffer(("r",)),
             "emission": Buffer(("w", "w", "r")),
             "x_count": Buffer(("u",)),
+            "x_sum": Buffer(("r",), 2, 1, plus=("G",)),
         },
     ).frame.buffers
     assert found["x_wet"].dtype == np.float32
@@ -179,6 +180,7 @@ def test_other_buffers_are_scaled_and_kept_in_range():
     assert found["emission"][0, 0].tolist() == [65504, 65504, 1.5]
     assert found["x_count"].dtype == np.float32
     assert (found["x_count"] == 70000).all()
+    assert (found["x_sum"] == 5).all()  # (1.5 + 0.5) 2 + 1
 
 
 def crypto() -> tuple[dict[str, np.ndarray], dict[str, object]]:

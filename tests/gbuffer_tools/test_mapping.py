@@ -110,6 +110,7 @@ def test_what_is_told_replaces_sections_and_adds_entries():
         ("buffers: {albedo: {channels: [a]}}", "albedo has 1 channels, wanted 3"),
         ("buffers: {wet: {channels: [a]}}", "buffer 'wet' is not standard"),
         ("buffers: {depth: {channels: [a]}}", "depth has a section of its own"),
+        ("buffers: {x_a: {channels: [a], plus: [b, c]}}", "buffers.x_a: plus: 2 entries, wanted 0 or 1"),
         ("buffers: []", "buffers: list of 0, wanted entries of str"),
         ("ids: {object: {}}", "ids.object: wanted one of channel and cryptomatte"),
         ("ids: {'../x': {channel: a}}", "ids: '../x', wanted a name"),

@@ -69,7 +69,8 @@ camera.data.lens = 30
 
 view = bpy.context.view_layer
 for name in (
-    "z", "mist", "normal", "position", "vector", "uv", "diffuse_color", "glossy_color", "emit", "ambient_occlusion",
+    "z", "mist", "normal", "position", "vector", "uv", "diffuse_color", "diffuse_direct",
+    "diffuse_indirect", "glossy_color", "emit", "ambient_occlusion",
     "object_index", "material_index", "cryptomatte_object", "cryptomatte_material", "cryptomatte_asset",
 ):  # fmt: skip
     setattr(view, f"use_pass_{name}", True)

@@ -45,6 +45,8 @@ def passes(*leave_out: str, view: str = "ViewLayer") -> dict[str, np.ndarray]:
         | layer("Vector", vector, "XYZW")
         | layer("DiffCol", np.full((*SIZE, 3), 0.5), "RGB")
         | layer("Emit", np.full((*SIZE, 3), 3.0), "RGB")
+        | layer("DiffDir", np.full((*SIZE, 3), 1.5), "RGB")
+        | layer("DiffInd", np.full((*SIZE, 3), 0.25), "RGB")
         | layer("AO", np.full((*SIZE, 3), 0.75), "RGB")
         | {"IndexOB.X": np.full(SIZE, 5, np.float32), "IndexMA.X": np.full(SIZE, 6, np.float32)}
         | layer("CryptoObject00", crypto, "rgba")
@@ -80,6 +82,8 @@ def test_all_passes_with_the_camera_solved_from_positions(tmp_path):
     assert found.buffers["albedo"][0, 0].tolist() == [0.5] * 3
     assert found.buffers["emission"][0, 0].tolist() == [3] * 3
     assert (found.buffers["occlusion"] == 0.75).all()
+    assert found.buffers["irradiance"][0, 0].tolist() == [1.75] * 3
+    assert "irradiance_specular" not in found.buffers
     assert (found.ids["object"][3:] == cryptomatte.name_id("Cube")).all()
     assert not found.ids["object"][:3].any()
     assert (found.ids["material"][3:] == 6).all()
@@ -116,6 +120,7 @@ def test_old_cycles_wrote_distances_and_a_mapping_says_so(tmp_path):
 
 def test_names_of_blender_5_and_of_renamed_view_layers():
     new = {"DiffCol": "Diffuse Color", "Emit": "Emission", "AO": "Ambient Occlusion", "IndexMA": "Material Index"}
+    new |= {"DiffDir": "Diffuse Direct", "DiffInd": "Diffuse Indirect"}
     names = []
     for name in passes(view="My.Layer"):
         start, key, component = name.rsplit(".", 2)
@@ -124,7 +129,7 @@ def test_names_of_blender_5_and_of_renamed_view_layers():
     found = exr_blender.meanings(tuple(names), attributes("My.Layer"))
     assert found.image.channels[0] == "My.Layer.Combined.R"
     assert found.buffers["albedo"].channels[2] == "My.Layer.Diffuse Color.B"
-    assert set(found.buffers) == {"albedo", "emission", "occlusion"}
+    assert set(found.buffers) == {"albedo", "emission", "occlusion", "irradiance"}
     assert found.ids["object"].cryptomatte == "My.Layer.CryptoObject"
     assert found.ids["material"].channel == "My.Layer.Material Index.X"
 
@@ -259,6 +264,13 @@ class TestRender:
         assert np.abs(wanted[ball]).min(0).max() > 0.5
         assert np.abs(found.buffers["motion"][floor]).max() < 1e-3
         assert np.abs(found.buffers["motion"] - wanted)[ball].max() < 0.1
+
+    def test_light_times_albedo_is_the_picture(self, found, inner):
+        for where in inner:
+            lit = found.buffers["albedo"].astype(np.float64) * found.buffers["irradiance"]
+            assert lit[where].max() > 0.02
+            srgb = geometry.linear_to_srgb(np.clip(lit, 0, 1)) * 255
+            assert np.abs(srgb - found.image)[where].max() < 1  # half floats and rounding to bytes
 
     def test_colours_ids_and_classes(self, found, inner):
         floor, ball = inner
