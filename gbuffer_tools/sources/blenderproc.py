@@ -295,7 +295,8 @@ def read(job: Job, about: About, _: Options) -> Made:
         ids = to_ids(found, len(about.classes))
     except ValueError as error:
         raise InputError(f"{job.file}: {error}; write it again") from error
-    buffers = to_buffers(found, camera[1] if camera else None)
+    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+        buffers = to_buffers(found, camera[1] if camera else None)
     view, projection = camera or (None, None)
     note = ", ".join((*buffers, *ids)) + ("" if camera else "; no camera")
     return Made(Frame(job.frame, image, buffers, ids, view, projection), note)

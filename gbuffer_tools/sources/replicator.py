@@ -243,7 +243,8 @@ def read(job: Job, about: About, _: Options) -> Made:
     for name, array in (*found.items(), *ids.items()):
         if array.shape[:2] != image.shape[:2]:
             raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
-    buffers = to_buffers(found, camera)
+    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+        buffers = to_buffers(found, camera)
     frame = Frame(
         job.frame, image, buffers, ids, camera.view if camera else None, camera.projection if camera else None
     )
