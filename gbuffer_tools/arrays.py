@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -16,8 +17,11 @@ from gbuffer_tools.errors import InputError
 LARGEST = 2 << 30
 MOST_ARRAYS = 64
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-# What zipfile, its decompressors and numpy raise on damaged files; NotImplementedError is a RuntimeError.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# What zipfile, its decompressors, numpy and the tokenizer of its headers raise on damaged files; NotImplementedError
+# is a RuntimeError.
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:

@@ -135,16 +135,16 @@ def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
 
 
 def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:
-    """A scalar string attribute of at most `MAX_TEXT` characters."""
-    value = _attribute(owner, name, path)
+    """A scalar string attribute of at most `MAX_TEXT` characters; its heap was judged (gbuffer_tools.hdf5_heap)."""
+    value = _attribute(owner, name, path, "SO")
     if not isinstance(value, str):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted text")
     return _bounded(value, name, path)
 
 
 def texts_attribute(owner: h5py.Group, name: str, path: Path, *, most: int) -> tuple[str, ...]:
-    """A 1-D string attribute of at most `most` entries."""
-    value = _attribute(owner, name, path, most=most)
+    """A 1-D string attribute of at most `most` entries; as `text_attribute`."""
+    value = _attribute(owner, name, path, "SO", most=most)
     if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str) for v in value):
         raise InputError(f"{path}: attribute {name} is not a list of texts")
     return tuple(_bounded(v, name, path) for v in value)
@@ -152,19 +152,23 @@ def texts_attribute(owner: h5py.Group, name: str, path: Path, *, most: int) -> t
 
 def number_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> float:
     """A scalar number attribute."""
-    value = _attribute(owner, name, path)
+    value = _attribute(owner, name, path, "iuf")
     if not isinstance(value, np.integer | np.floating):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted a number")
     return float(value)
 
 
-def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, *, most: int = 1) -> object:
+def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: str, *, most: int = 1) -> object:
     if name not in owner.attrs:
         raise InputError(f"{path}: {owner.name} lacks the attribute {name}; is it a frame file?")
     stored = owner.attrs.get_id(name)
     count = stored.get_space().get_simple_extent_npoints()
     if count > most or count * stored.dtype.itemsize > 2**20:
         raise InputError(f"{path}: attribute {name} is larger than {most} entries or 1 MiB")
+    # Of any other type, the library would have to follow references that nobody has judged.
+    if stored.dtype.kind not in kinds or (stored.dtype.kind == "O" and h5py.check_string_dtype(stored.dtype) is None):
+        wanted = "a number" if "f" in kinds else "text"
+        raise InputError(f"{path}: attribute {name} is {stored.dtype}, wanted {wanted}")
     with broken(path, f"attribute {name}"):
         return owner.attrs[name]
 
