@@ -323,11 +323,18 @@ def _built(kind: typing.Any, node: object, where: str) -> object:
         if not isinstance(node, list) or len(node) > MAX_ENTRIES:
             raise ValueError(f"{where}: {_shown(node)}, wanted a list of at most {MAX_ENTRIES}")
         return tuple(_built(inner[0], value, f"{where}[{i}]") for i, value in enumerate(node))
-    if kind is float and isinstance(node, int | float) and not isinstance(node, bool) and not math.isnan(node):
-        return float(node)
+    if kind is float and _is_number(node):
+        return float(node)  # type: ignore[arg-type]
     if kind is str and isinstance(node, str) and node:
         return node
     raise ValueError(f"{where}: {_shown(node)}, wanted {'a number' if kind is float else 'text'}")
+
+
+def _is_number(node: object) -> bool:
+    try:
+        return isinstance(node, int | float) and not isinstance(node, bool) and not math.isnan(node)
+    except OverflowError:  # an integer of more than 308 digits
+        return False
 
 
 def _section(kind: typing.Any, node: object, where: str) -> object:
