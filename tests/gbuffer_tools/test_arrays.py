@@ -178,6 +178,13 @@ class TestNpy:
         with pytest.raises(InputError, match="its data are 16 bytes"):
             read_npy(tmp_path / "x.npy", "i", (1, 2))
 
+    @pytest.mark.parametrize("text", [b"{'descr': (", b'{"shape": """', b"  {\n {"])
+    def test_a_header_that_is_no_python(self, tmp_path: Path, text: bytes) -> None:
+        """numpy hands it to Python's tokenizer, which has errors of its own."""
+        (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text)
+        with pytest.raises(InputError, match=r"not a readable \.npy file"):
+            read_npy(tmp_path / "x.npy", "f", (1,))
+
     def test_a_file_of_terabytes(self, tmp_path: Path) -> None:
         with (tmp_path / "x.npy").open("wb") as file:
             file.write(header((2**40,)))

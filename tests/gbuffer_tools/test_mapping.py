@@ -99,6 +99,7 @@ def test_what_is_told_replaces_sections_and_adds_entries():
         ("depth: {channel: Z, metres: 0}", "metres: 0, wanted more than 0"),
         ("depth: {channel: Z, metres: .nan}", "wanted a number"),
         ("depth: {channel: Z, metres: true}", "wanted a number"),
+        (f"depth: {{channel: Z, metres: {10**400}}}", "wanted a number"),
         ("depth: {channel: 7}", "depth.channel: 7, wanted text"),
         ("image: {channels: R}", "image.channels: 'R', wanted a list"),
         ("image: {channels: [R, 5, B]}", "image.channels[1]: 5, wanted text"),
