@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -148,15 +149,26 @@ def _content(path: Path) -> bytes:
 
 
 def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
-    try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # raised for sizes that OpenCV itself refuses
-        pixels = None
+    pixels = None
+    if _promises_no_more_than_there_is(content):
+        with suppress(cv2.error):  # raised for sizes that OpenCV itself refuses
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
         raise InputError(
             f"{path}: not a readable image ({len(content):,} bytes); wanted PNG, JPEG or WebP. Remove or replace it."
         )
     return pixels
+
+
+def _promises_no_more_than_there_is(content: bytes) -> bool:
+    """Whether the chunks of a PNG end within the file: OpenCV takes the memory that their lengths name, up to 2 GiB."""
+    at = len(PNG) if content.startswith(PNG) else len(content)
+    while at + 12 <= len(content):
+        last = content[at + 4 : at + 8] == b"IEND"
+        at += 12 + int.from_bytes(content[at : at + 4], "big")
+        if last:
+            break
+    return at <= len(content)
 
 
 def _palette_bits(content: bytes) -> int:

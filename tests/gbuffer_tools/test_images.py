@@ -1,5 +1,6 @@
 """Image files: pixels and numbers as they are, sizes before decoding, and what is refused."""
 
+import resource
 import struct
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.images import image_size, read_image, read_pixels, write_png
+from gbuffer_tools.isolate import in_child
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (5, 7)) -> np.ndarray:
@@ -75,6 +77,23 @@ class TestRead:
     def test_refuses_what_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"gone\.png: cannot be read \(No such file"):
             read_image(tmp_path / "gone.png")
+
+
+def memory_to_refuse(path: Path) -> int:
+    """Bytes; for a process of its own, whose peak is its own, too."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="not a readable image"):
+        read_image(path)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+def test_a_chunk_that_promises_a_gigabyte_takes_none(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", picture())
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    at = content.index(b"IDAT") - 4
+    content[at : at + 4] = (2**30).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    assert in_child(memory_to_refuse, tmp_path / "a.png", seconds=60, what="a.png") < 2**26
 
 
 def test_png_of_floats_is_a_mistake_of_ours(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.gbuffer_tools.fuzz.hunt import Outcome, damage, hunt
+from tests.gbuffer_tools.fuzz.hunt import Failure, Outcome, damage, hunt
 from tests.gbuffer_tools.fuzz.readers import READERS, write_seed
 
 BATCH = 500
@@ -43,8 +43,11 @@ def main() -> int:
         counts = f"{o.mutants:7}  {o.read:7}  {o.refused:7}  {len(o.failures):8}"
         tqdm.write(f"{name:20} {counts}  {o.seconds:7.1f}  {o.slowest:9.2f}  {o.memory / 2**20:10.0f}")
     for name, o in outcomes.items():
+        alike: dict[str, list[Failure]] = {}
         for failure in o.failures:
-            tqdm.write(f"{name} --first {failure.number}: {failure.what}")
+            alike.setdefault(failure.what.rpartition(" at ")[2], []).append(failure)
+        for first, *more in alike.values():
+            tqdm.write(f"{name} --first {first.number}: {first.what} (and {len(more)} more at the same place)")
     return 1 if any(o.failures for o in outcomes.values()) else 0
 
 
