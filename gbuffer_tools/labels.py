@@ -62,7 +62,8 @@ class Taxonomy:
 
 def _packed(colour: Array) -> npt.NDArray[np.uint32]:
     wide = colour.astype(np.uint32)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    packed: npt.NDArray[np.uint32] = wide[..., 0] * np.uint32(65536) + wide[..., 1] * np.uint32(256) + wide[..., 2]
+    return packed
 
 
 def _taxonomy(name: str, rows: str, others: tuple[tuple[int, int], ...] = ()) -> Taxonomy:

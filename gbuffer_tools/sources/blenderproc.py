@@ -11,7 +11,8 @@ CameraUtility). Space is Blender's camera space, which is the frame file's view 
    anti-aliased, it has BlenderProc's greatest distance, 10000.
  * K has the first pixel's centre at 0: half a pixel from the frame file's.
  * backward_flow points to where a pixel was, forward_flow to where it will be, both with y down.
- * colors and diffuse have 8 bits and are taken as sRGB.
+ * colors have 8 bits, as shown. diffuse has 8 bits through the scene's view transform, by default Filmic, which cannot
+   be undone: `x_diffuse`. Written as OPEN_EXR it has floats, linear light: albedo.
 """
 
 import math
@@ -24,7 +25,6 @@ import numpy as np
 import numpy.typing as npt
 
 from gbuffer_tools import geometry, hdf5
-from gbuffer_tools.colour import linear16
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.naming import fit_name, shard_name
@@ -34,12 +34,15 @@ from gbuffer_tools.unmapped import licence
 
 Matrix = npt.NDArray[np.float64]
 
-BYTES, FLOATS = {np.dtype("u1")}, {np.dtype("f4"), np.dtype("f2"), np.dtype("f8")}
-NUMBERS = {np.dtype(kind) for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8")} | FLOATS
+Types = frozenset[np.dtype[np.generic]]
+
+BYTES: Types = frozenset([np.dtype("u1")])
+FLOATS: Types = frozenset(np.dtype(kind) for kind in ("f2", "f4", "f8"))
+NUMBERS: Types = FLOATS.union(np.dtype(kind) for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"))
 # Dataset -> types, and channels; 0: none of its own.
-KNOWN: dict[str, tuple[set[np.dtype], tuple[int, ...]]] = {
+KNOWN: dict[str, tuple[Types, tuple[int, ...]]] = {
     "colors": (BYTES, (3, 4)), "depth": (FLOATS, (0, 1)), "distance": (FLOATS, (0, 1)), "normals": (FLOATS, (3,)),
-    "diffuse": (BYTES, (3, 4)), "category_id_segmaps": (NUMBERS, (0, 1)), "class_segmaps": (NUMBERS, (0, 1)),
+    "diffuse": (BYTES | FLOATS, (3, 4)), "category_id_segmaps": (NUMBERS, (0, 1)), "class_segmaps": (NUMBERS, (0, 1)),
     "instance_segmaps": (NUMBERS, (0, 1)), "forward_flow": (FLOATS, (2,)), "backward_flow": (FLOATS, (2,)),
 }  # fmt: skip
 CLASSES = ("category_id_segmaps", "class_segmaps")
@@ -240,7 +243,7 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[st
 
     Args:
         found: the datasets, by BlenderProc's names: depth or distance (H,W), normals (H,W,3) in [0,1], diffuse (H,W,3)
-            uint8, flows (H,W,2).
+            uint8 or linear floats, flows (H,W,2).
         projection: None where it is not known; distances along the rays stay what they are then, 0 for nothing.
     """
     buffers: dict[str, Array] = {}
@@ -254,7 +257,11 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[st
         none = length < SHORTEST if nothing is None else nothing[..., None] | (length < SHORTEST)
         buffers["normal"] = np.where(none, 0, normal / np.maximum(length, SHORTEST)).astype(np.float16)
     if "diffuse" in found:
-        buffers["albedo"] = linear16(found["diffuse"][..., :3].astype(np.uint8))
+        colour = found["diffuse"][..., :3]
+        if colour.dtype == np.uint8:
+            buffers["x_diffuse"] = np.ascontiguousarray(colour)
+        else:
+            buffers["albedo"] = np.clip(colour.astype(np.float32), 0, 1).astype(np.float16)
     for name, becomes in (("backward_flow", "motion"), ("forward_flow", "x_forward_flow")):
         if name in found:
             buffers[becomes] = found[name].astype(np.float32)
@@ -284,8 +291,10 @@ def read(job: Job, about: About, _: Options) -> Made:
         if odd:
             raise InputError(f"{job.file}: colors are {sizes['colors']}, {odd} {sizes[odd]}; wanted one size")
         found: dict[str, Array] = {}
-        for key in sizes:
-            values = datasets[key][job.index - 1] if _both_eyes(job, key, there) else datasets[key][()]
+        for key, data in datasets.items():
+            if data is None:
+                continue
+            values = data[job.index - 1] if _both_eyes(job, key, there) else data[()]
             found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
         row = _camera_row(container, there, job.file)
     image = np.ascontiguousarray(found.pop("colors")[..., :3])
@@ -309,7 +318,9 @@ def to_ids(found: Mapping[str, Array], classes: int) -> dict[str, Array]:
         for key in keys:
             if key in found and name not in ids:
                 values, most = found[key], classes - 1 if name == "class" else 2**32 - 1
-                if not ((values >= 0) & (values <= most) & (values == np.floor(values))).all():
+                with np.errstate(invalid="ignore"):  # of what is no number
+                    whole = values.astype(np.int64).clip(0, most)
+                if (whole != values).any():
                     raise ValueError(f"{key} has numbers other than 0..{most}")
                 ids[name] = values.astype(dtype)
     return ids
@@ -320,7 +331,7 @@ SOURCE = Source(
     reads="BlenderProc's containers (.hdf5)",
     conventions=(
         "right-handed, Blender's camera space (x right, y up, z to the camera), normals 0.5 n + 0.5; depth along the "
-        "axis, distance along the ray; colors and diffuse as sRGB"
+        "axis, distance along the ray; colors as shown, diffuse linear where it has floats"
     ),
     find=find,
     about=about,

@@ -147,7 +147,7 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
         if name == "GBufferB":
             buffers |= {each: np.ascontiguousarray(wide[..., i]) for i, each in enumerate(MATERIAL)}
         elif becomes == "albedo":
-            buffers[becomes] = linear16(wide[..., :3])
+            buffers[becomes] = linear16(wide[..., :3].astype(np.uint8))
         else:
             buffers[becomes] = np.ascontiguousarray(wide[..., :3] if channels == 3 else wide[..., 0])
     return buffers
@@ -166,7 +166,7 @@ def from_stack(stack: Array) -> dict[str, Array]:
         return {
             name: stack[..., at] if BECOMES[name][1] == 1 else stack[..., at : at + 3] for name, at in STACK.items()
         }
-    rest = np.delete(stack, STACK["SSAO"], -1)
+    rest = np.delete(stack.astype(np.float64), STACK["SSAO"], -1)
     if not ((noise >= 0) & (noise < 1)).all() or (rest != np.clip(np.round(rest), 0, 255)).any():
         raise ValueError(f"arr_0 is {stack.dtype}, wanted uint8, or floats of whole 0..255 with noise in channel 16")
     found = from_stack(np.where(np.arange(STACK_CHANNELS) == STACK["SSAO"], 0, stack).astype(np.uint8))

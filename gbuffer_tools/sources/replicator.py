@@ -222,7 +222,8 @@ def _something(distance: Array) -> Floats:
 def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
     """Unit normals in view space (H,W,3) from those of the world, uint8 for 0.5 n + 0.5; 0 where there is none."""
     # The image was rounded down: the middle of the step is half a step up.
-    world = (given + 0.5) / 255 * 2 - 1 if given.dtype == np.uint8 else given.astype(np.float64)
+    world = given.astype(np.float64)
+    world = (world + 0.5) / 255 * 2 - 1 if given.dtype == np.uint8 else world
     length = np.linalg.norm(world, axis=-1, keepdims=True)
     return np.where(length > SHORTEST, geometry.turn(world / np.maximum(length, SHORTEST), view), 0)
 

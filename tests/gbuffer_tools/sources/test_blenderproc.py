@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
-from gbuffer_tools.geometry import linear_to_srgb
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.blenderproc import camera_of, class_names, euler, find, to_buffers, to_ids
 from tests.gbuffer_tools.sources.commands import extracted, refused
@@ -78,7 +77,7 @@ def test_containers(tmp_path: Path) -> None:
     assert np.array_equal(frame.image, picture(2, SIZE))
     assert np.array_equal(frame.buffers["depth"], SCENE.depth.astype(np.float32))
     assert np.abs(frame.buffers["normal"] - SCENE.normal).max() < 0.0005  # float16
-    assert np.array_equal(np.round(linear_to_srgb(frame.buffers["albedo"] / 65535) * 255), picture(9, SIZE))
+    assert np.array_equal(frame.buffers["x_diffuse"], picture(9, SIZE))
     assert np.array_equal(frame.buffers["motion"], FLOW)
     assert np.array_equal(frame.buffers["x_forward_flow"], -FLOW)
     assert np.array_equal(frame.ids["class"], IDS)
@@ -112,6 +111,11 @@ def test_the_background_of_anti_aliased_distances() -> None:
     for found in ({"distance": distance}, {"depth": distance / rays}):
         depth = to_buffers(found, PROJECTION)["depth"]
         assert np.array_equal(np.isinf(depth), SCENE.sky)
+
+
+def test_linear_diffuse_is_albedo() -> None:
+    found = to_buffers({"diffuse": np.array([[(0, 0.5, 1.25, 1)]], np.float32)}, None)
+    assert found["albedo"].tolist() == [[[0, 0.5, 1]]]
 
 
 def test_normals_where_there_are_none() -> None:
@@ -204,7 +208,7 @@ def test_names_of_classes(tmp_path: Path) -> None:
 def test_numbers_of_other_types() -> None:
     for dtype in (np.float32, np.int64):
         assert to_ids({"class_segmaps": IDS.astype(dtype)}, 3)["class"].dtype == np.uint8
-    for bad in (-1, 0.5, 3):
+    for bad in (-1, 0.5, 3, np.nan, np.inf):
         with pytest.raises(ValueError, match=r"class_segmaps has numbers other than 0\.\.2"):
             to_ids({"class_segmaps": np.full((2, 2), bad)}, 3)
 
