@@ -47,6 +47,7 @@ def inside(folder: Path, named: str) -> Path | None:
     """
     try:
         found = (folder / named).resolve()
+        found.exists()  # raises where no file can have such a name
     except (OSError, ValueError, RuntimeError):  # a null byte, a name too long, links in a circle
         return None
     return found if found.is_relative_to(folder.resolve()) else None
