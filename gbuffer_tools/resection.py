@@ -20,6 +20,8 @@ camera."""
 MAX_PIXELS = 1.0
 MAX_SKEW, MAX_CONDITION = 0.01, 1e6
 """A pinhole camera's rows are far from each other; a parallel projection's third one vanishes or is noise."""
+STEPS, NUDGE = 8, 1e-6
+AS_GOOD = 1.01
 MIN_SPREAD = 1e-3
 MAX_DEGREES = 20.0
 
@@ -32,7 +34,9 @@ def camera_from_positions(
     The projection (3,4) that takes points to pixel centres is the null vector of the points' equations (Hartley and
     Zisserman, Multiple View Geometry, 2nd ed., 7.1, with their normalisation); an RQ decomposition parts it into lens
     and pose. Points that miss their pixel by more than three medians, which antialiased edges do, are left out and the
-    rest is solved again.
+    rest is solved again. The result is refined by least squares of the misses in pixels, once with square pixels and
+    the centre in the middle, once without; the former counts where it misses by no more, as renderers sample anywhere
+    in a pixel, and that noise alone would shift the centre and tilt the camera against it.
 
     Args:
         positions: (H,W,3) world.
@@ -43,6 +47,17 @@ def camera_from_positions(
         (view, projection), each (4,4); None where the points are too few, all in a plane, or of no pinhole camera
         without skew (the median point misses its pixel by more than one).
     """
+    try:
+        with np.errstate(all="ignore"):
+            found = _solved(positions, drawn, planes)
+    except np.linalg.LinAlgError:  # of numbers near the largest that there are
+        return None
+    return found if found is not None and all(np.isfinite(matrix).all() for matrix in found) else None
+
+
+def _solved(
+    positions: Floats, drawn: npt.NDArray[np.bool_], planes: tuple[float, float]
+) -> tuple[Matrix, Matrix] | None:
     height, width = drawn.shape
     rows, cols = np.nonzero(drawn & np.isfinite(positions).all(-1))
     if len(rows) < MIN_SAMPLES:
@@ -67,6 +82,7 @@ def camera_from_positions(
     lens, turn, place = _parted(matrix, points[kept])
     if abs(lens[0, 1]) > MAX_SKEW * lens[0, 0]:
         return None
+    lens, turn, place = _refined(points[kept], pixels[kept], (lens, turn, place), (width / 2, height / 2))
     flip = np.diag([1.0, -1.0, -1.0])  # pixel rows grow downwards, and cameras of this kind look along +z
     view = np.eye(4)
     view[:3, :3], view[:3, 3] = flip @ turn, -flip @ turn @ place
@@ -134,6 +150,45 @@ def _misses(matrix: Matrix, points: Matrix, pixels: Matrix) -> Matrix:
     with np.errstate(divide="ignore", invalid="ignore"):
         missed = np.linalg.norm(seen[:, :2] / seen[:, 2:] - pixels, axis=1)
     return np.where(np.isfinite(missed), missed, np.inf)
+
+
+def _refined(
+    points: Matrix, pixels: Matrix, start: tuple[Matrix, Matrix, Matrix], middle: tuple[float, float]
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Lens, rotation and place of the least squared misses: Gauss-Newton over turn, place, focal lengths and centre."""
+    lens, turn, place = start
+
+    def camera(change: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        central = len(change) == 7
+        focal = np.sqrt(lens[0, 0] * lens[1, 1]) if central else np.diag(lens)[:2]
+        focal = focal * np.exp(change[6:7] if central else change[6:8])
+        centre = middle if central else lens[:2, 2] + change[8:]
+        found = np.diag([*np.broadcast_to(focal, 2), 1.0])
+        found[:2, 2] = centre
+        return found, _turned(change[:3]) @ turn, place + change[3:6]
+
+    def misses(change: Matrix) -> Matrix:
+        found, turned, placed = camera(change)
+        seen = (points - placed) @ (found @ turned).T
+        return np.asarray((seen[:, :2] / seen[:, 2:] - pixels).ravel())
+
+    best = []
+    for count in (7, 10):
+        change = np.zeros(count)
+        for _ in range(STEPS):
+            slopes = [misses(change + step) - misses(change - step) for step in np.eye(count) * NUDGE]
+            change -= np.linalg.lstsq(np.stack(slopes, 1) / (2 * NUDGE), misses(change), rcond=None)[0]
+        best.append((float(np.sqrt((misses(change) ** 2).mean())), camera(change)))
+    (simple, central), (free, other) = best
+    return central if simple <= free * AS_GOOD + 1e-6 else other
+
+
+def _turned(by: Matrix) -> Matrix:
+    """The rotation (3,3) about an axis by its length, radians (Rodrigues)."""
+    angle = float(np.linalg.norm(by))
+    x, y, z = by / max(angle, 1e-30)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def _parted(matrix: Matrix, points: Matrix) -> tuple[Matrix, Matrix, Matrix]:

@@ -48,6 +48,22 @@ def test_float32_positions_and_wrong_pixels_do_no_harm():
     assert np.abs(found[1] - projection).max() < 2e-3
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_samples_anywhere_in_a_pixel_do_not_tilt_a_usual_camera(seed):
+    height, width = SIZE
+    projection = geometry.projection_from_intrinsics((70, 70), (32, 24), (width, height), PLANES)
+    view, _, depth, _ = scene(seed)
+    shift = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, *SIZE))
+    rays = geometry.position(np.ones(SIZE), projection)
+    rays[..., :2] += np.stack([shift[0], shift[1]], -1) / 70
+    world = (rays * depth[..., None] - view[:3, 3]) @ view[:3, :3]
+    found = resection.camera_from_positions(world, np.ones(SIZE, bool), PLANES)
+    # 3072 pixels, 0.29 pixels of noise, 70 pixels a radian: 7e-5 of turn at best. The focal length and the camera's
+    # distance from its scene are harder to part.
+    assert np.abs(found[0][:3, :3] - view[:3, :3]).max() < 1e-3
+    assert np.abs(found[1] / np.where(projection == 0, 1, projection) - (projection != 0)).max() < 5e-3
+
+
 def test_planes_few_points_and_other_cameras_are_not_solved():
     view, projection, _, world = scene(2)
     drawn = np.ones(SIZE, bool)
@@ -59,6 +75,13 @@ def test_planes_few_points_and_other_cameras_are_not_solved():
     shuffled = np.random.default_rng(0).permutation(world.reshape(-1, 3)).reshape(world.shape)
     assert resection.camera_from_positions(shuffled, drawn, PLANES) is None
     assert resection.camera_from_positions(np.full_like(world, np.nan), drawn, PLANES) is None
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30, 1e200])
+def test_garbage_is_no_camera_and_no_traceback(scale):
+    for seed in range(5):
+        garbage = np.random.default_rng(seed).normal(size=(*SIZE, 3)) * scale
+        assert resection.camera_from_positions(garbage, np.ones(SIZE, bool), PLANES) is None
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-4])

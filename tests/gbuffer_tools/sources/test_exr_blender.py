@@ -155,7 +155,7 @@ def test_producer_names_the_version_where_there_is_one():
     assert exr_blender.producer({}) == "Blender"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def render(tmp_path_factory) -> Path:
     """Frame 2 of blender_scene.py, and its facts."""
     out = tmp_path_factory.mktemp("render")
@@ -166,63 +166,65 @@ def render(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def facts(render):
+    return json.loads((render / "scene.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def found(render, tmp_path_factory):
+    mapping = render / "m.yaml"
+    mapping.write_text("classes: {names: [sky, other, road, ball], of: material, rules: {Asphalt: road, Paint: ball}}")
+    header, frames = extracted(tmp_path_factory.mktemp("out"), render, "--mapping", mapping)
+    assert header.source.startswith("Blender")
+    (frame,) = frames.values()
+    return frame
+
+
+@pytest.fixture(scope="module")
+def truth(facts):
+    """Closed forms at pixel centres: whether the ball, depth, view normal; and view, projection."""
+    height, width = 64, 96
+    focal = facts["focal"]
+    projection = geometry.projection_from_intrinsics((focal, focal), (48, 32), (width, height), (0.1, 1000))
+    view = geometry.view_from_pose(np.array(facts["pose"]))
+    rays = geometry.position(np.ones((height, width)), projection)
+    normal = view[:3, :3] @ facts["floor"][0]
+    point = view[:3, :3] @ facts["floor"][1] + view[:3, 3]
+    floor = (normal @ point) / (rays @ normal)
+    floor[floor < 0] = np.inf
+    centre, radius = view[:3, :3] @ facts["ball"][0] + view[:3, 3], facts["ball"][1]
+    a, b, c = (rays**2).sum(-1), rays @ centre, centre @ centre - radius**2
+    inside = b**2 - a * c
+    ball = np.where(inside > 0, (b - np.sqrt(np.maximum(inside, 0))) / a, np.inf)
+    depth = np.minimum(floor, ball)
+    normals = np.where(
+        (ball < floor)[..., None],
+        (rays * np.where(np.isfinite(ball), ball, 0)[..., None] - centre) / radius,
+        normal,
+    )
+    return ball < floor, depth, normals, view, projection
+
+
+@pytest.fixture(scope="module")
+def inner(found, truth):
+    """Pixels well within the floor and within the ball."""
+    kernel = np.ones((7, 7), np.uint8)
+    ids = found.ids["object"]
+    floor, ball = (
+        cv2.erode((ids == cryptomatte.name_id(name)).astype(np.uint8), kernel, borderValue=0) > 0
+        for name in ("Floor", "Ball.red")
+    )
+    assert floor.sum() > 500
+    assert ball.sum() > 100
+    assert truth[0][ball].all()
+    return floor, ball
+
+
 @pytest.mark.blender
 @pytest.mark.skipif(shutil.which("blender") is None, reason="needs Blender: apt-get install blender")
 class TestRender:
     """What Blender writes is what this source takes it for. Its passes are of one sample somewhere in the pixel."""
-
-    @pytest.fixture(scope="class")
-    def facts(self, render):
-        return json.loads((render / "scene.json").read_text())
-
-    @pytest.fixture(scope="class")
-    def found(self, render, tmp_path_factory):
-        mapping = render / "m.yaml"
-        mapping.write_text(
-            "classes: {names: [sky, other, road, ball], of: material, rules: {Asphalt: road, Paint: ball}}"
-        )
-        header, frames = extracted(tmp_path_factory.mktemp("out"), render, "--mapping", mapping)
-        assert header.source.startswith("Blender")
-        (frame,) = frames.values()
-        return frame
-
-    @pytest.fixture(scope="class")
-    def truth(self, facts):
-        """Closed forms at pixel centres: whether the ball, depth, view normal; and view, projection."""
-        height, width = 64, 96
-        focal = facts["focal"]
-        projection = geometry.projection_from_intrinsics((focal, focal), (48, 32), (width, height), (0.1, 1000))
-        view = geometry.view_from_pose(np.array(facts["pose"]))
-        rays = geometry.position(np.ones((height, width)), projection)
-        normal = view[:3, :3] @ facts["floor"][0]
-        point = view[:3, :3] @ facts["floor"][1] + view[:3, 3]
-        floor = (normal @ point) / (rays @ normal)
-        floor[floor < 0] = np.inf
-        centre, radius = view[:3, :3] @ facts["ball"][0] + view[:3, 3], facts["ball"][1]
-        a, b, c = (rays**2).sum(-1), rays @ centre, centre @ centre - radius**2
-        inside = b**2 - a * c
-        ball = np.where(inside > 0, (b - np.sqrt(np.maximum(inside, 0))) / a, np.inf)
-        depth = np.minimum(floor, ball)
-        normals = np.where(
-            (ball < floor)[..., None],
-            (rays * np.where(np.isfinite(ball), ball, 0)[..., None] - centre) / radius,
-            normal,
-        )
-        return ball < floor, depth, normals, view, projection
-
-    @pytest.fixture(scope="class")
-    def inner(self, found, truth):
-        """Pixels well within the floor and within the ball."""
-        kernel = np.ones((7, 7), np.uint8)
-        ids = found.ids["object"]
-        floor, ball = (
-            cv2.erode((ids == cryptomatte.name_id(name)).astype(np.uint8), kernel, borderValue=0) > 0
-            for name in ("Floor", "Ball.red")
-        )
-        assert floor.sum() > 500
-        assert ball.sum() > 100
-        assert truth[0][ball].all()
-        return floor, ball
 
     def test_names_of_the_manifest_are_hashed_as_here(self, render):
         (path,) = render.glob("*.exr")
@@ -250,7 +252,8 @@ class TestRender:
 
     def test_normals_are_turned_to_the_view(self, found, truth, inner):
         floor, ball = inner
-        cosine = (found.buffers["normal"].astype(np.float64) * truth[2]).sum(-1)
+        normal = found.buffers["normal"].astype(np.float64)
+        cosine = (normal * truth[2]).sum(-1) / np.maximum(np.linalg.norm(normal, axis=-1), 0.5)
         assert np.degrees(np.arccos(np.clip(cosine[floor], -1, 1))).max() < 0.5
         assert np.degrees(np.arccos(np.clip(np.median(cosine[ball]), -1, 1))) < 3  # a pixel turns by up to 8 degrees
 
