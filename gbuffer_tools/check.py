@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
     found_in, noted_in = Counter(f.file for f in findings), Counter(n.file for n in notes)
     summaries = [replace(s, findings=found_in[s.file], notes=noted_in[s.file]) for s in summaries]
     if args.json:
-        parts = {"files": summaries, "findings": findings, "notes": notes}
+        parts: dict[str, list[Summary] | list[Finding]] = {"files": summaries, "findings": findings, "notes": notes}
         print(json.dumps({name: [asdict(part) for part in list_] for name, list_ in parts.items()}, indent=1))
     else:
         print("\n".join(table(summaries, findings, notes)))
