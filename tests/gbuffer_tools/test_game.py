@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import draws, renderdoc
-from gbuffer_tools.check import MIN_RELIGHT, check
+from gbuffer_tools.check import check
+from gbuffer_tools.findings import MIN_RELIGHT
 from gbuffer_tools.display import some_display
 from gbuffer_tools.draw_marks import mark
 from gbuffer_tools.errors import InputError
