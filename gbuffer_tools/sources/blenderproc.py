@@ -10,9 +10,11 @@ CameraUtility). Space is Blender's camera space, which is the frame file's view 
  * depth lies along the axis, distance along the ray, metres. The background has 1e10, or 65504 after half precision;
    anti-aliased, it has BlenderProc's greatest distance, 10000.
  * K has the first pixel's centre at 0: half a pixel from the frame file's.
- * backward_flow points to where a pixel was, forward_flow to where it will be, both with y down.
+ * backward_flow points to where a pixel was, forward_flow to where it will be, both with y down (measured with Blender
+   3.4: of what moves right and up its vector pass has negative red and green, which BlenderProc takes, y negated).
  * colors have 8 bits, as shown. diffuse has 8 bits through the scene's view transform, by default Filmic, which cannot
-   be undone: `x_diffuse`. Written as OPEN_EXR it has floats, linear light: albedo.
+   be undone (measured: 0.5 becomes 177 of 255, sRGB would be 188): `x_diffuse`. Written as OPEN_EXR it has floats,
+   linear light: albedo.
 """
 
 import math
