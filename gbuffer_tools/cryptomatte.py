@@ -90,7 +90,7 @@ def ids(channels: Channels, name: str) -> Array | None:
     if first.dtype != np.float32:
         raise ValueError(f"cryptomatte {name!r} is stored as {first.dtype}, which damages its ids; write 32-bit floats")
     bits: npt.NDArray[np.uint32] = np.ascontiguousarray(first).view(np.uint32)
-    return np.where(coverage > 0, bits, 0).astype(np.uint32)
+    return np.where(coverage.astype(np.float32) > 0, bits, 0).astype(np.uint32)
 
 
 def _first(channels: Channels, name: str, components: tuple[str, ...]) -> Array | None:

@@ -50,7 +50,7 @@ def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[st
     for name, array in frame.buffers.items():
         values = array if array.ndim == 3 else array[..., None]
         if values.dtype.kind == "u":
-            values = (values / np.float64(np.iinfo(values.dtype).max)).astype(np.float32)
+            values = (values.astype(np.float64) / (2 ** (8 * values.dtype.itemsize) - 1)).astype(np.float32)
         counts[name] = array.shape[2] if array.ndim == 3 else 0
         channels |= {c: values[..., i] for i, c in enumerate(component_names(name, values.shape[2]))}
     channels |= {f"ids.{name}": array.astype(np.uint32) for name, array in frame.ids.items()}
@@ -98,14 +98,9 @@ def from_channels(name: str, channels: Channels, attributes: Mapping[str, object
         if dtype not in ID_TYPES:
             raise ValueError("gbuffer/ids is damaged")
         ids[key] = stack(channels, (f"ids.{key}",))[..., 0].astype(dtype)
-    frame = Frame(
-        name,
-        image,
-        buffers,
-        ids,
-        *(_matrix(attributes, key) for key in CAMERAS),
-        *(_number(attributes, key) for key in MOMENTS),
-    )
+    view, projection = (_matrix(attributes, key) for key in CAMERAS)
+    time, relight = (_number(attributes, key) for key in MOMENTS)
+    frame = Frame(name, image, buffers, ids, view, projection, time, relight)
     check_frame(frame)
     return frame
 

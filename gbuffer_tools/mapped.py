@@ -101,7 +101,7 @@ def _camera(making: _Making, camera: Camera) -> tuple[tuple[Matrix, Matrix] | No
     height, width = making.drawn.shape
     near, far = camera.planes
     if camera.positions:
-        positions = stack(making.channels, camera.positions)
+        positions = stack(making.channels, camera.positions).astype(np.float64)
         found = resection.camera_from_positions(positions, making.drawn & positions.any(-1), (near, far))
         making.notes.append("camera solved from positions" if found else "no camera: positions do not fix one")
         return found, found is not None
@@ -180,15 +180,15 @@ def _add_others(making: _Making, meanings: Meanings) -> None:
         stored = stack(making.channels, buffer.channels)
         values = stored.astype(np.float64)
         if buffer.plus:
-            values += stack(making.channels, buffer.plus)
+            values += stack(making.channels, buffer.plus).astype(np.float64)
         values = values * buffer.scale + buffer.offset
         making.buffers[name] = fitted(name, values, stored.dtype)
 
 
 def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> Array:
     """Values in a buffer's range and type: float16 for standard ones, `stored`'s precision for others; no nan."""
-    dtype = np.float16 if name in BUFFERS and name not in KEEPS_ITS_TYPE else np.result_type(stored, np.float16)
-    dtype = np.float32 if dtype == np.float64 else dtype  # of integers
+    coarse = np.dtype(stored) == np.float16 or (name in BUFFERS and name not in KEEPS_ITS_TYPE)
+    dtype = np.float16 if coarse else np.float32
     low, high = BUFFERS[name].range if name in BUFFERS else (-np.inf, np.inf)
     top = HALF_MAX if dtype == np.float16 else float(np.finfo(np.float32).max)
     values = np.clip(np.nan_to_num(values, nan=0, posinf=top, neginf=-top), max(low, -top), min(high, top))

@@ -165,7 +165,7 @@ def _refined(
         centre = middle if central else lens[:2, 2] + change[8:]
         found = np.diag([*np.broadcast_to(focal, 2), 1.0])
         found[:2, 2] = centre
-        return found, _turned(change[:3]) @ turn, place + change[3:6]
+        return found, np.asarray(_turned(change[:3]) @ turn), np.asarray(place + change[3:6])
 
     def misses(change: Matrix) -> Matrix:
         found, turned, placed = camera(change)
@@ -199,5 +199,5 @@ def _parted(matrix: Matrix, points: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     lens, turn = np.linalg.inv(upper), turned.T
     signs = np.diag(np.sign(np.diag(lens)))
     lens, turn = lens @ signs, signs @ turn
-    place = -np.linalg.solve(matrix[:, :3], matrix[:, 3])
+    place = np.asarray(-np.linalg.solve(matrix[:, :3], matrix[:, 3]), np.float64)
     return lens / lens[2, 2], turn, place

@@ -244,6 +244,16 @@ class TestRender:
             assert (off <= slope[where] + 2e-3).all()  # a sample within a pixel of its centre; the ball is of facets
             assert np.median(off) < 0.1 * np.median((depth * (rays - 1))[where])  # distances along rays are far off
 
+    def test_depth_is_the_axis_of_the_position_pass(self, render, truth, inner):
+        """Exact, wherever in the pixel the sample is: both passes are of the same one."""
+        (path,) = render.glob("*.exr")
+        channels, _ = exr.read(path)
+        positions = np.stack([channels[f"ViewLayer.Position.{c}"] for c in "XYZ"], -1).astype(np.float64)
+        view = truth[3]
+        along = -(positions @ view[2, :3] + view[2, 3])
+        for where in inner:
+            assert np.abs(along - channels["ViewLayer.Depth.Z"])[where].max() < 1e-4
+
     def test_the_camera_is_the_one_that_rendered(self, found, truth):
         *_, view, projection = truth
         assert np.abs(found.view[:3, :3] - view[:3, :3]).max() < 3e-3
