@@ -13,10 +13,10 @@ import pytest
 
 from gbuffer_tools import draws, renderdoc
 from gbuffer_tools.check import check
-from gbuffer_tools.findings import MIN_RELIGHT
 from gbuffer_tools.display import some_display
 from gbuffer_tools.draw_marks import mark
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.findings import MIN_RELIGHT
 from gbuffer_tools.isolate import in_child
 from gbuffer_tools.profile import gbuffer_pass
 from gbuffer_tools.profiles import PROFILES
