@@ -75,6 +75,8 @@ for name in (
 ):  # fmt: skip
     setattr(view, f"use_pass_{name}", True)
 settings = scene.render.image_settings
+if hasattr(settings, "media_type"):  # Blender 5
+    settings.media_type = "MULTI_LAYER_IMAGE"
 settings.file_format, settings.color_depth, settings.exr_codec = "OPEN_EXR_MULTILAYER", "32", "ZIP"
 scene.frame_set(2)
 scene.render.filepath = str(out / "render_")
