@@ -5,7 +5,8 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
 
     Combined   scene-linear RGB, before the view transform (Filmic, AgX): the picture is clipped, not tone-mapped
     Depth      metres along the view axis, 1e10 where nothing was drawn (measured: 1.5e-6 m off the Position pass's).
-               Cycles of Blender 2.8 wrote distances along rays: depth: {channel: …, along: ray} in a mapping
+               Cycles of Blender 2.8 wrote distances along rays: say so in a mapping,
+               depth: {channel: ViewLayer.Depth.Z, along: ray, beyond: 1.0e+9}, with a camera
     Normal     world space. The file does not hold the camera. With the pass Position it is solved from that; else from
                a mapping's camera; where the camera's pose is not told, the view's rotation is solved from the depth's
                normals. Without all of these normals stay x_normal_world

@@ -111,11 +111,16 @@ def test_without_any_camera_normals_stay_in_the_world(tmp_path):
 def test_old_cycles_wrote_distances_and_a_mapping_says_so(tmp_path):
     channels = passes("Position", "Normal")
     depth, _ = ridge()
-    channels["ViewLayer.Depth.Z"] = np.linalg.norm(geometry.position(depth, PROJECTION), axis=-1).astype(np.float32)
+    distance = np.linalg.norm(geometry.position(depth, PROJECTION), axis=-1)
+    sky = np.arange(H) < 3
+    channels["ViewLayer.Depth.Z"] = np.where(sky[:, None], 1e10, distance).astype(np.float32)
     write_exr(tmp_path / "shot" / "0001.exr", channels, **attributes())
-    (tmp_path / "m.yaml").write_text("camera: {focal: [60, 60]}\ndepth: {channel: ViewLayer.Depth.Z, along: ray}")
+    (tmp_path / "m.yaml").write_text(
+        "camera: {focal: [60, 60]}\ndepth: {channel: ViewLayer.Depth.Z, along: ray, beyond: 1.0e+9}"
+    )
     found = extracted(tmp_path, tmp_path / "shot", "--mapping", tmp_path / "m.yaml")[1]["shot/0001"]
-    assert np.abs(found.buffers["depth"] / depth - 1).max() < 1e-6
+    assert np.isinf(found.buffers["depth"][sky]).all()
+    assert np.abs(found.buffers["depth"] / depth - 1)[~sky].max() < 1e-6
 
 
 def test_names_of_blender_5_and_of_renamed_view_layers():
