@@ -83,6 +83,8 @@ def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
     drawn = np.ones((shard.height, shard.width), bool)
     if "depth" in shard.buffers:
         drawn = np.isfinite(shard.buffer("depth", i)[..., 0])
+    elif "normal" in shard.buffers:  # where nothing was drawn there is no normal
+        drawn = shard.buffer("normal", i).any(-1)
     seen.drawn += int(drawn.sum())
     for name in shard.buffers:
         values = shard.buffer(name, i)

@@ -19,7 +19,8 @@ FROZEN: dict[str, set[str]] = {
     "gbuffer_tools.check": {"--jobs", "--json", "--scheduler"},
     "gbuffer_tools.export": {"--format", "--frame", "--out", "--overwrite"},
     "gbuffer_tools.extract": {
-        "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile", "--scheduler", "--source",
+        "--explain", "--jobs", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile",
+        "--scheduler", "--source",
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
     "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},

@@ -232,6 +232,9 @@ def read(job: Job, about: About, _: Options) -> Made:
     """A frame: the files of its number."""
     files = dict(job.others)
     found: dict[str, Array] = {name: read_npy(files[name], "f", (2, 3)) for name in (AXIS, RAY) if name in files}
+    for name, distance in found.items():
+        if distance.shape[2:] not in ((), (1,)):
+            raise InputError(f"{files[name]}: is {distance.shape}, wanted (H, W); write the folder again")
     found |= {name: _read_vectors(files[name]) for name in ("normals", MOTION) if name in files}
     camera = None
     if CAMERA in files:
