@@ -103,7 +103,7 @@ def test_the_processes_of_a_killed_run_end_with_it(source, tmp_path):
 def test_killed_at_every_step_in_turn_it_goes_on(tmp_path):
     """The process kills itself before the n-th opening, renaming or removing of a file in the output folder."""
     source = tmp_path / "source"
-    write_source(source, shards=1, frames=4)
+    write_source(source, shards=1, frames=2)
     fork = get_context("forkserver")
     fork.set_forkserver_preload(["tests.gbuffer_tools.made_source"])
 
@@ -124,7 +124,7 @@ def test_killed_at_every_step_in_turn_it_goes_on(tmp_path):
         assert files(out) == whole, f"killed at step {len(frames)}"
     assert code == 0
     assert frames == sorted(frames)
-    assert set(frames) == {0, 3, 4, 5, 6, 7, 8}  # the first file at once, then one frame after the other
+    assert set(frames) == {0, 2, 3, 4}  # one file at once, then one frame after the other
 
 
 def die_at(step: int, source: Path, out: Path) -> None:
@@ -138,6 +138,7 @@ def die_at(step: int, source: Path, out: Path) -> None:
             if seen == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    os.fsync = lambda _: None  # slow, and of use where the machine dies, not the process
     sys.addaudithook(count)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
