@@ -15,7 +15,7 @@ MODEL  := samples/models/supertuxkart.safetensors
 # sKVD compares crops of equal label layout; few classes leave few crops without a partner.
 JUDGE  := $(DEMO)/judge
 
-.PHONY: demo test lint game install
+.PHONY: demo test lint bench game install
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(RUN) mypy
+
+bench: $(VENV)/installed
+	$(RUN) benchmarks.frame_files
 
 # What capturing and extracting a game needs on Debian 12; about 680 MB, most of it the game's data.
 game:

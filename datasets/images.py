@@ -7,45 +7,13 @@ different folders never meet.
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.images import SUFFIXES, read_image, write_png
 from gbuffer_tools.schema import Shard
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-
-
-def read_image(path: Path) -> np.ndarray:
-    """An image file as (H, W, 3) uint8, sRGB, RGB order; grey is repeated, alpha dropped, 16 bit scaled.
-
-    Raises:
-        InputError: not a readable image.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # raised for sizes that OpenCV itself refuses
-        pixels = None
-    if pixels is None:
-        raise InputError(
-            f"{path}: not a readable image ({data.size:,} bytes); wanted PNG, JPEG or WebP. Remove or replace it."
-        )
-    return np.ascontiguousarray(pixels[..., ::-1])
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB, or (H, W) uint8, losslessly; whole or not at all."""
-    pixels = image[..., ::-1] if image.ndim == 3 else image
-    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
-    if not done:
-        raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as PNG.")
-    with replacing(path) as partial:
-        data.tofile(partial)
+__all__ = ["SUFFIXES", "Images", "read_image", "write_png"]
 
 
 class Images(Sequence[np.ndarray]):

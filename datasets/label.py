@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasets.arrays import read_npz
 from datasets.cache import asset
 from datasets.images import Images
 from datasets.labels import write_facts, write_label
@@ -24,6 +23,7 @@ from datasets.weights import load_vgg
 from epe import models
 from epe.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.vgg import CHANNELS, VGG16
+from gbuffer_tools.arrays import read_npz
 from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError

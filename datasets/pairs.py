@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets.arrays import read_npz
 from datasets.frames import Frames
 from datasets.labels import label_path, read_facts, read_label
 from datasets.photos import Photos
+from gbuffer_tools.arrays import read_npz
 from gbuffer_tools.errors import InputError
 
 

@@ -41,6 +41,45 @@ def view_direction(height: int, width: int, projection: Floats) -> npt.NDArray[n
     return towards / np.linalg.norm(towards, axis=-1, keepdims=True)
 
 
+def depth_from_distance(distance: Floats, projection: Floats) -> npt.NDArray[np.float64]:
+    """Depth along the view axis (H,W) from the distance to the camera's centre along each pixel's ray; inf stays."""
+    rays = np.linalg.norm(position(np.ones(distance.shape), projection), axis=-1)
+    return distance.astype(np.float64) / rays
+
+
+def projection_from_intrinsics(
+    focal: tuple[float, float], centre: tuple[float, float], size: tuple[int, int], planes: tuple[float, float]
+) -> npt.NDArray[np.float64]:
+    """OpenGL's projection (4,4) of a pinhole camera.
+
+    Args:
+        focal: (fx, fy), pixels.
+        centre: (cx, cy), pixels from the image's top left corner; pixel centres are at column + 0.5, row + 0.5.
+        size: (width, height), pixels.
+        planes: (near, far), metres.
+    """
+    (fx, fy), (cx, cy), (width, height), (near, far) = focal, centre, size, planes
+    return np.array([
+        [2 * fx / width, 0, 1 - 2 * cx / width, 0],
+        [0, 2 * fy / height, 2 * cy / height - 1, 0],
+        [0, 0, (far + near) / (near - far), 2 * far * near / (near - far)],
+        [0, 0, -1, 0],
+    ])  # fmt: skip
+
+
+def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
+    """World to view (4,4) from the camera's place in the world (4,4), rigid, the camera looking along its -z, y up."""
+    turned = pose[:3, :3].astype(np.float64).T
+    view = np.eye(4)
+    view[:3, :3], view[:3, 3] = turned, -turned @ pose[:3, 3]
+    return view
+
+
+def turn(vectors: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
+    """(...,3) directions turned by the upper left 3x3 of a matrix: world normals to view normals by the view matrix."""
+    return vectors.astype(np.float64) @ matrix[:3, :3].astype(np.float64).T
+
+
 def normal_from_depth(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """(H,W,3) unit normals from central differences of positions; nan at the border and next to the sky."""
     found = np.full((*depth.shape, 3), np.nan)

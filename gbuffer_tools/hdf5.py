@@ -39,15 +39,15 @@ def broken(path: Path, where: str) -> Iterator[None]:
         raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
 
 
-def open_read(path: Path) -> h5py.File:
-    """Open for reading; raises `InputError` where `path` is no readable HDF5 file."""
+def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
+    """Open for reading; raises `InputError` where `path` is no readable HDF5 file, let alone what is `wanted`."""
     try:
         with path.open("rb") as file:
             head = file.read(len(SIGNATURE))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a frame file (.h5)") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
     if head != SIGNATURE:
-        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it a frame file?")
+        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
         return h5py.File(path, "r")
 
@@ -95,6 +95,20 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
     return found
 
 
+def text_in(parent: h5py.Group, name: str, path: Path, *, most: int) -> str:
+    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of fixed length, at most `most` bytes.
+
+    Raises:
+        InputError: as `dataset_in`; also for texts of variable length, lists of texts, and longer ones.
+    """
+    found = parent[name]
+    dtype = found.dtype if isinstance(found, h5py.Dataset) else None
+    if dtype is None or dtype.kind != "S" or dtype.itemsize > most or found.shape != ():
+        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {most:,} bytes")
+    with broken(path, name):
+        return bytes(dataset_in(parent, name, path, {dtype})[()]).decode()
+
+
 def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
     plist = dataset.id.get_create_plist()
     if plist.get_layout() not in LAYOUTS or plist.get_external_count():
@@ -121,16 +135,16 @@ def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
 
 
 def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:
-    """A scalar string attribute of at most `MAX_TEXT` characters."""
-    value = _attribute(owner, name, path)
+    """A scalar string attribute of at most `MAX_TEXT` characters; its heap was judged (gbuffer_tools.hdf5_heap)."""
+    value = _attribute(owner, name, path, "SO")
     if not isinstance(value, str):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted text")
     return _bounded(value, name, path)
 
 
 def texts_attribute(owner: h5py.Group, name: str, path: Path, *, most: int) -> tuple[str, ...]:
-    """A 1-D string attribute of at most `most` entries."""
-    value = _attribute(owner, name, path, most=most)
+    """A 1-D string attribute of at most `most` entries; as `text_attribute`."""
+    value = _attribute(owner, name, path, "SO", most=most)
     if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str) for v in value):
         raise InputError(f"{path}: attribute {name} is not a list of texts")
     return tuple(_bounded(v, name, path) for v in value)
@@ -138,19 +152,23 @@ def texts_attribute(owner: h5py.Group, name: str, path: Path, *, most: int) -> t
 
 def number_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> float:
     """A scalar number attribute."""
-    value = _attribute(owner, name, path)
+    value = _attribute(owner, name, path, "iuf")
     if not isinstance(value, np.integer | np.floating):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted a number")
     return float(value)
 
 
-def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, *, most: int = 1) -> object:
+def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: str, *, most: int = 1) -> object:
     if name not in owner.attrs:
         raise InputError(f"{path}: {owner.name} lacks the attribute {name}; is it a frame file?")
     stored = owner.attrs.get_id(name)
     count = stored.get_space().get_simple_extent_npoints()
     if count > most or count * stored.dtype.itemsize > 2**20:
         raise InputError(f"{path}: attribute {name} is larger than {most} entries or 1 MiB")
+    # Of any other type, the library would have to follow references that nobody has judged.
+    if stored.dtype.kind not in kinds or (stored.dtype.kind == "O" and h5py.check_string_dtype(stored.dtype) is None):
+        wanted = "a number" if "f" in kinds else "text"
+        raise InputError(f"{path}: attribute {name} is {stored.dtype}, wanted {wanted}")
     with broken(path, f"attribute {name}"):
         return owner.attrs[name]
 

@@ -6,18 +6,15 @@ is not a capture, or was cut off, is refused before native code sees it.
 """
 
 import importlib
-import struct
 import sys
 from pathlib import Path
 from typing import Any
 
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.rdc import FRAME_CAPTURE, HEADER, SECTION
 
 DIST_PACKAGES = "/usr/lib/python3/dist-packages"
 MAGIC = b"RDOC\x00\x00\x00\x00"
-HEADER = struct.Struct("<8sII16s")  # magic, version, length of all headers, program version
-SECTION = struct.Struct("<BxxxIQQQII")  # ascii?, kind, stored bytes, unpacked bytes, version, flags, name's length
-FRAME_CAPTURE = 1
 MAX_UNPACKED = 64 * 2**30
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gbuffer_tools import pixels
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.gl_calls import Slot
 from gbuffer_tools.profile import DrawPass
 
 
@@ -33,6 +34,7 @@ class Replay:
     def __init__(self, rd: Any, controller: Any) -> None:
         self.rd, self.controller = rd, controller
         self.textures = {int(t.resourceId): t for t in controller.GetTextures()}
+        self.buffers = {int(b.resourceId): b for b in controller.GetBuffers()}
         self.passes = self._passes()
 
     def at(self, draw: Any, force: bool = True) -> Any:
@@ -69,12 +71,30 @@ class Replay:
         shader = state.GetShaderReflection(stage)
         if shader is None:
             return {}
-        units = state.GetBindpointMapping(stage).readOnlyResources
         bound = {
             b.bindPoint.bind: int(b.resources[0].resourceId) for b in state.GetReadOnlyResources(stage) if b.resources
         }
-        named = {r.name: bound.get(units[r.bindPoint].bind, 0) for r in shader.readOnlyResources}
+        named = {name: bound.get(unit, 0) for name, unit in self.units(state).items()}
         return {name: texture for name, texture in named.items() if texture in self.textures}
+
+    def units(self, state: Any) -> dict[str, int]:
+        """Sampler name of the fragment shader -> texture unit."""
+        stage = self.rd.ShaderStage.Fragment
+        shader = state.GetShaderReflection(stage)
+        if shader is None:
+            return {}
+        units = state.GetBindpointMapping(stage).readOnlyResources
+        return {r.name: units[r.bindPoint].bind for r in shader.readOnlyResources}
+
+    def attribute(self, state: Any, name: str) -> int:
+        """Index of a vertex attribute by its name in the shader, -1 where the shader reads none of that name."""
+        stage = self.rd.ShaderStage.Vertex
+        shader = state.GetShaderReflection(stage)
+        inputs = [parameter.varName for parameter in shader.inputSignature] if shader is not None else []
+        if name not in inputs:
+            return -1
+        slots = list(state.GetBindpointMapping(stage).inputAttributes)
+        return slots.index(inputs.index(name)) if inputs.index(name) in slots else -1
 
     def constants(self, state: Any, block: str, stage: Any) -> npt.NDArray[np.float32] | None:
         """A uniform block as floats, None where the shader has none of that name."""
@@ -102,12 +122,19 @@ class Replay:
         for found in state.GetVertexInputs():
             if found.name == attribute and found.perInstance:
                 source = buffers[found.vertexBuffer]
-                start = source.byteOffset + draw.instanceOffset * source.byteStride + found.byteOffset
-                length = draw.numInstances * source.byteStride
-                data = bytes(self.controller.GetBufferData(source.resourceId, start, length))
-                rows = [data[i : i + 12] for i in range(0, len(data), source.byteStride)]
-                return np.array([np.frombuffer(r, "<f4") for r in rows if len(r) == 12], np.float32).reshape(-1, 3)
+                first = source.byteOffset + found.byteOffset
+                return self.instances(Slot(int(source.resourceId), source.byteStride, first), draw)
         return np.zeros((0, 3), np.float32)
+
+    def instances(self, slot: Slot | None, draw: Any) -> npt.NDArray[np.float32]:
+        """(instances,3) floats that a draw's instances read from a slot of its vertex array; (0,3) for none."""
+        source = self.buffers.get(slot.buffer) if slot else None
+        if slot is None or source is None or slot.stride < 12:
+            return np.zeros((0, 3), np.float32)
+        start, length = slot.offset + draw.instanceOffset * slot.stride, draw.numInstances * slot.stride
+        data = bytes(self.controller.GetBufferData(source.resourceId, start, length))
+        rows = [data[i : i + 12] for i in range(0, len(data), slot.stride)]
+        return np.array([np.frombuffer(r, "<f4") for r in rows if len(r) == 12], np.float32).reshape(-1, 3)
 
     def _passes(self) -> list[Pass]:
         found: list[Pass] = []
@@ -134,27 +161,45 @@ def digest(data: bytes) -> int:
 
 
 @contextmanager
-def opened(rd: Any, path: Path) -> Iterator[Replay]:
-    """Open a capture for replay; raises `InputError` where RenderDoc cannot."""
+def initialised(rd: Any) -> Iterator[None]:
+    """RenderDoc's replay, started and ended; once in a process, for it crashes the second time."""
     rd.InitialiseReplay(rd.GlobalEnvironment(), [])
+    try:
+        yield
+    finally:
+        rd.ShutdownReplay()
+
+
+@contextmanager
+def opened(rd: Any, path: Path, name: Path | None = None) -> Iterator[Replay]:
+    """Open a capture for replay.
+
+    Args:
+        rd: RenderDoc's module, initialised.
+        path: of the capture.
+        name: what errors call it, where `path` is a copy.
+
+    Raises:
+        InputError: RenderDoc cannot read or replay it here.
+    """
+    name = name or path
     file = rd.OpenCaptureFile()
     controller = None
     try:
         result = file.OpenFile(str(path), "", None)
         if result != rd.ResultCode.Succeeded:
-            raise InputError(f"{path}: RenderDoc cannot read it ({_why(result)}); capture the frame again")
+            raise InputError(f"{name}: RenderDoc cannot read it ({_why(result)}); capture the frame again")
         result, controller = file.OpenCapture(rd.ReplayOptions(), None)
         if controller is None:
-            raise InputError(f"{path}: RenderDoc cannot replay it ({_why(result)}); is DISPLAY alive?")
+            raise InputError(f"{name}: RenderDoc cannot replay it ({_why(result)}); is DISPLAY alive?")
         interface = controller.GetAPIProperties().pipelineType
         if interface != rd.GraphicsAPI.OpenGL:
-            raise InputError(f"{path}: drawn with {interface.name}, wanted OpenGL; choose it in the game's settings")
+            raise InputError(f"{name}: drawn with {interface.name}, wanted OpenGL; choose it in the game's settings")
         yield Replay(rd, controller)
     finally:
         if controller is not None:
             controller.Shutdown()
         file.Shutdown()
-        rd.ShutdownReplay()
 
 
 def _why(result: Any) -> str:

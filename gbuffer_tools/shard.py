@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools import hdf5
+from gbuffer_tools import hdf5, hdf5_heap
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import (
     BUFFER_DTYPES,
@@ -145,6 +145,7 @@ class Shard:
 
     def _read_header(self) -> Header:
         file, path = self._file, self.path
+        hdf5_heap.check_attributes(file, path)
         if (got := hdf5.text_attribute(file, "format", path)) != FORMAT:
             raise InputError(f"{path}: format is {got!r}, wanted {FORMAT!r}; is it a frame file?")
         if (number := hdf5.number_attribute(file, "version", path)) != VERSION:
@@ -190,6 +191,8 @@ class Shard:
         names = hdf5.dataset_in(group, "name", self.path, {dtype})
         if names.ndim != 1 or not 0 < len(names) <= MAX_FRAMES:
             raise InputError(f"{self.path}: /frame/name has shape {names.shape}, wanted 1..{MAX_FRAMES} names")
+        if variable:
+            hdf5_heap.check_elements(names, self.path)
         # One by one: every entry of a variable-length array may point at the same long text.
         found = tuple(self._name(names, i) for i in range(len(names)))
         if len(set(found)) < len(found):

@@ -123,6 +123,85 @@ def test_a_file_that_cannot_be_opened_is_a_finding_and_the_others_are_checked(tm
     assert result["files"][1]["relight"] == 0.9999
 
 
+def moving(i: int, hud: bool = False) -> Frame:
+    """A wall that comes nearer, with a pattern, large enough to judge what is constant."""
+    rng = np.random.default_rng(i)
+    image = rng.integers(0, 99, (120, 160, 3), np.uint8)
+    if hud:
+        image[10:20, 30:60] = 200
+    depth = rng.uniform(4, 5, (120, 160)).astype(np.float32)
+    return Frame(f"f{10 * i:03d}", image, {"depth": depth, "metallic": np.zeros((120, 160), np.uint8)})
+
+
+def test_what_may_be_meant_is_a_note_and_no_reason_to_end_with_1(tmp_path, capsys):
+    write(tmp_path / "a.h5", [moving(i) for i in (1, 2, 3, 5)], HEADER)
+    assert command(tmp_path) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].split()[-2:] == ["0", "2"]
+    assert out[2:] == [
+        f"{tmp_path / 'a.h5'}: note: metallic is 0 in every drawn pixel",
+        f"{tmp_path / 'a.h5'}: note: missing in a row with steps of 10: f040",
+        "4 frames, 0 findings, 2 notes",
+    ]
+
+
+def test_what_all_frames_of_a_file_show_is_found(tmp_path):
+    frames = [moving(i, hud=True) for i in range(5)]
+    for frame in frames:
+        frame.buffers["depth"][:60] += 1
+        frame.buffers["roughness"] = np.full((120, 160), 51, np.uint8)
+    write(tmp_path / "a.h5", frames, HEADER)
+    summary, findings = check.check(tmp_path / "a.h5")
+    assert [f.what for f in findings] == [
+        "roughness is 0.2 in every drawn pixel",
+        "image has a HUD? 1.56% of it stay the same in 5 frames, whatever is behind: columns 30..59, rows 10..19",
+    ]
+    assert summary.findings == 2
+    assert summary.overlay is not None
+    assert summary.overlay.boxes == ((30, 10, 30, 10),)
+
+
+def test_files_of_a_folder_are_compared_and_counted(tmp_path, capsys):
+    write(tmp_path / "a.h5", [moving(1)], HEADER)
+    write(tmp_path / "b.h5", [moving(1), moving(2)], replace(HEADER, classes=("sky",)))
+    assert command(tmp_path, tmp_path / "a.h5", "--json", "--jobs", "1") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert [Path(s["file"]).name for s in result["files"]] == ["a.h5", "b.h5"]
+    assert [(Path(f["file"]).name, f["frame"], f["what"][:20]) for f in result["findings"]] == [
+        ("b.h5", "", "classes differ from "),
+        ("b.h5", "f010", "image is the same as"),
+    ]
+    assert [s["findings"] for s in result["files"]] == [0, 2]
+
+
+def test_json_tells_the_angle_between_the_normals(tmp_path, capsys):
+    frame = good()
+    turned = frame.buffers["normal"].copy()
+    n, drawn = turned[9, 9].astype(np.float64), np.isfinite(frame.buffers["depth"])
+    across = np.cross(n, [0, 1, 0]) / np.linalg.norm(np.cross(n, [0, 1, 0]))
+    half = drawn & (np.arange(W) < W * 0.3)
+    turned[half] = np.cos(np.radians(12)) * n + np.sin(np.radians(12)) * across
+    write(tmp_path / "a.h5", [replace(frame, buffers={**frame.buffers, "normal": turned})], HEADER)
+    assert command(tmp_path, "--json") == 0
+    angle = json.loads(capsys.readouterr().out)["files"][0]["normal_angle"]
+    assert angle["median"] <= 0.2
+    assert angle["p90"] == pytest.approx(12, abs=0.2)
+    # The border and the rows next to the sky have no normal of depth.
+    assert angle["histogram"][:4] == [(H - 5) * (W - 2 - 9), 0, (H - 5) * 9, 0]
+    assert sum(angle["histogram"][4:]) == 0
+
+
+def test_processes_change_nothing(tmp_path, capsys):
+    for name in "cab":
+        write(tmp_path / f"{name}.h5", [moving(ord(name))], HEADER)
+    outputs = set()
+    for jobs in (1, 2):
+        assert command(tmp_path, "--json", "--jobs", jobs) == 0
+        outputs.add(capsys.readouterr().out)
+    assert len(outputs) == 1
+    assert command(tmp_path, "--jobs", "0") == 2
+
+
 def test_an_empty_folder_is_bad_input(tmp_path, capsys):
     assert command(tmp_path) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -17,7 +17,7 @@ Extract = Callable[..., extraction.Extracted]
 
 
 def command(*arguments: object) -> int:
-    return run(extract.main, extract.build_parser(), [str(a) for a in arguments])
+    return run(extract.main, extract.build_parser(), [*map(str, arguments), "--jobs", "1"])
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_two_captures_of_one_frame_are_refused(tmp_path, calls, capsys):
     first = captures(tmp_path / "x", "town_frame60.rdc")
     second = captures(tmp_path / "y", "town_frame60.rdc")
     assert command(first, second, "--out", tmp_path / "out") == 2
-    assert "same frame" in capsys.readouterr().err
+    assert "become this frame" in capsys.readouterr().err
 
 
 def test_an_empty_folder_is_refused(tmp_path, capsys):
     assert command(tmp_path, "--out", tmp_path / "out") == 2
-    assert "holds no captures" in capsys.readouterr().err
+    assert "holds nothing to extract" in capsys.readouterr().err

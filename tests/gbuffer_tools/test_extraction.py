@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import extraction, textures
-from gbuffer_tools.extraction import Draw, Replayed
+from gbuffer_tools.draws import Draw, Drawn
+from gbuffer_tools.extraction import Replayed
 from gbuffer_tools.profile import Captured
 from gbuffer_tools.profiles import PROFILES
 
@@ -14,7 +15,7 @@ PROJECTION = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1.002, -2.002], [0,
 
 def replayed(draw_map: np.ndarray, draws: tuple[Draw, ...]) -> Replayed:
     captured = Captured({}, np.zeros(draw_map.shape), draw_map > 0, {}, None, {}, {})
-    return Replayed(captured, np.zeros((*draw_map.shape, 3), np.uint8), draw_map, draws, {})
+    return Replayed(captured, np.zeros((*draw_map.shape, 3), np.uint8), Drawn(draw_map, draws, {}))
 
 
 def draw(texture: int = 0, origins: list[list[float]] | None = None) -> Draw:

@@ -11,9 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import renderdoc
-from gbuffer_tools.check import MIN_RELIGHT, check
+from gbuffer_tools import draws, renderdoc
+from gbuffer_tools.check import check
+from gbuffer_tools.display import some_display
+from gbuffer_tools.draw_marks import mark
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.findings import MIN_RELIGHT
+from gbuffer_tools.isolate import in_child
+from gbuffer_tools.profile import gbuffer_pass
+from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.replay import initialised, opened
 from gbuffer_tools.schema import Shard
 
 pytestmark = [pytest.mark.game, pytest.mark.timeout(900)]
@@ -67,6 +74,46 @@ def test_a_race_has_a_road_a_sky_and_karts(extracted):
         assert set(np.unique(shard.id("texture", 0))) - {0} & {int(n) for n in names}
         assert shard.image(0).std() > 10
     assert {"sky", "road", "kart"} <= seen
+
+
+def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
+    """The draws by marks and by replaying to each; in a process of its own."""
+    profile = PROFILES["supertuxkart"]
+    rd = renderdoc.load()
+    with initialised(rd):
+        marked = mark(rd, path, folder)
+        assert marked is not None
+        with opened(rd, marked.path) as replay:
+            found = gbuffer_pass([replay.describe(p) for p in replay.passes], profile.is_gbuffer)
+            assert found is not None
+            gbuffer = replay.passes[found]
+            assert marked.draws == tuple(draws.chunk_of(draw) for draw in gbuffer.draws)
+            by_marks = draws.by_marks(replay, gbuffer, profile)
+            assert by_marks is not None
+            return by_marks, draws.by_replaying(replay, gbuffer, profile)
+
+
+def test_marks_tell_the_same_as_replaying_to_every_draw(capture, tmp_path):
+    """Marks name the last draw that wrote a pixel, replaying the last one that changed it: 0.1 % may differ."""
+    with some_display():
+        fast, slow = in_child(both_ways, capture, tmp_path, seconds=600, what=str(capture))
+    assert (fast.draw_map == slow.draw_map).mean() >= 0.999
+    assert len(fast.draws) == len(slow.draws) > 20
+    for a, b in zip(fast.draws, slow.draws, strict=True):
+        assert (a.shader, a.texture) == (b.shader, b.texture)
+        assert np.array_equal(a.origins, b.origins)
+    assert fast.readings.keys() == slow.readings.keys()
+
+
+def test_explain_points_at_the_g_buffer(capture):
+    done = command("extract", capture, "--explain")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    [start] = [i for i, line in enumerate(lines) if line.endswith("looks like the G-buffer")]
+    targets = [line for line in lines[start:] if line.startswith("  target ")][:2]
+    assert "albedo" in targets[0]
+    assert "normal" in targets[1]
+    assert "  per instance: " in "\n".join(lines[start : start + 20])
 
 
 def test_twice_the_same_bits(capture, extracted, tmp_path):

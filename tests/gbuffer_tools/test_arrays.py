@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.arrays import read_npz
+from gbuffer_tools.arrays import npz_headers, read_npy, read_npz
 from gbuffer_tools.errors import InputError
 
 WANTED = {"a": ("i", 1), "name": ("U", 1), "weight": ("f", 2), "crop": ("i", 0)}
@@ -130,3 +130,70 @@ def test_random_damage_is_one_line_or_harmless(path: Path, tmp_path: Path) -> No
         except InputError as error:
             lines.append(len(str(error).splitlines()))
     assert set(lines) == {1}
+
+
+def test_headers_alone(path: Path) -> None:
+    found = npz_headers(path)
+    assert found["weight"] == (np.dtype(np.float32), (3, 4))
+    assert found["crop"][1] == ()
+    assert set(found) == set(WANTED)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"x\.npz: not a readable \.npz file"):
+        npz_headers(path)
+
+
+def test_headers_of_an_archive_of_other_things(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.txt", b"raw")
+    with pytest.raises(InputError, match="not a readable"):
+        npz_headers(tmp_path / "x.npz")
+
+
+class TestNpy:
+    @pytest.mark.parametrize("dtype", ["<f2", ">f4", "f8", "u1", "i4"])
+    def test_what_was_saved(self, tmp_path: Path, dtype: str) -> None:
+        values = np.arange(12).reshape(3, 4).astype(dtype)
+        for order in "CF":
+            np.save(tmp_path / "x.npy", np.asarray(values, order=order))
+            found = read_npy(tmp_path / "x.npy", "fui", (2,))
+            assert np.array_equal(found, values)
+            found[0, 0] = 1  # not the file's memory
+
+    def test_another_type_or_shape(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "x.npy", np.zeros((2, 3)))
+        for kinds, axes in (("u", 2), ("f", 3)):
+            with pytest.raises(InputError, match=r"the array is float64 \(2, 3\), wanted"):
+                read_npy(tmp_path / "x.npy", kinds, (axes,))
+
+    def test_pickles(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "x.npy", np.array([Loud()], dtype=object), allow_pickle=True)
+        with pytest.raises(InputError, match="object"):
+            read_npy(tmp_path / "x.npy", "f", (1,))
+        with pytest.raises(InputError):
+            read_npy(tmp_path / "x.npy", "O", (1,))
+
+    @pytest.mark.parametrize("shape", [(10**12,), (3,), (0,)])
+    def test_a_header_that_promises_other_than_there_is(self, tmp_path: Path, shape: tuple[int]) -> None:
+        (tmp_path / "x.npy").write_bytes(header(shape) + bytes(16))
+        with pytest.raises(InputError, match="its data are 16 bytes"):
+            read_npy(tmp_path / "x.npy", "i", (1, 2))
+
+    @pytest.mark.parametrize("text", [b"{'descr': (", b'{"shape": """', b"  {\n {"])
+    def test_a_header_that_is_no_python(self, tmp_path: Path, text: bytes) -> None:
+        """numpy hands it to Python's tokenizer, which has errors of its own."""
+        (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text)
+        with pytest.raises(InputError, match=r"not a readable \.npy file"):
+            read_npy(tmp_path / "x.npy", "f", (1,))
+
+    def test_a_file_of_terabytes(self, tmp_path: Path) -> None:
+        with (tmp_path / "x.npy").open("wb") as file:
+            file.write(header((2**40,)))
+            file.truncate(file.tell() + 2**43)
+        with pytest.raises(InputError, match=r"unpacks to 8,796,093,022,208 bytes"):
+            read_npy(tmp_path / "x.npy", "i", (1, 2))
+
+    def test_no_file_and_no_array(self, tmp_path: Path) -> None:
+        (tmp_path / "x.npy").write_bytes(b"nothing of the kind")
+        for name in ("gone.npy", "x.npy"):
+            with pytest.raises(InputError, match=r"not a readable \.npy file"):
+                read_npy(tmp_path / name, "f", (1,))

@@ -1,0 +1,130 @@
+"""Frame files against the released format (one compressed npz a frame): size, bytes read for a crop, crops a second.
+
+    python -m benchmarks.frame_files
+
+Frames of 960x540 are put together from four sample frames each, so that their contents are real. The released format
+is rebuilt from the same channels: the picture as uint8, all buffers stacked as float16.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import h5py
+import numpy as np
+
+from gbuffer_tools.frame import Array, Frame
+from gbuffer_tools.schema import Shard, write
+
+CROP = 196
+"""Of EPE's training."""
+PROCESSES = 2
+
+
+def mosaics(path: Path) -> Iterator[Frame]:
+    """Frames of twice the sides, four of the file's in each."""
+    with Shard(path) as shard:
+        for start in range(0, len(shard) - 3, 4):
+            four = [shard.frame(start + i) for i in range(4)]
+            yield Frame(
+                f"mosaic{start:05d}",
+                joined([f.image for f in four]),
+                {name: joined([f.buffers[name] for f in four]) for name in four[0].buffers},
+                {"class": joined([f.ids["class"] for f in four])},
+            )
+
+
+def joined(parts: list[Array]) -> Array:
+    """Four arrays, two by two."""
+    return np.concatenate([np.concatenate(parts[:2], 1), np.concatenate(parts[2:], 1)])
+
+
+def released(frame: Frame, path: Path) -> None:
+    """Write a frame as the release does."""
+    stack = [np.atleast_3d(array).astype(np.float16) for array in frame.buffers.values()]
+    np.savez_compressed(path, img=frame.image, gbuffers=np.concatenate(stack, -1), classes=frame.ids["class"])
+
+
+def read_crops(path: Path, count: int, seed: int) -> None:
+    """Random crops of all channels out of a frame file."""
+    rng = np.random.default_rng(seed)
+    with Shard(path) as shard:
+        for _ in range(count):
+            i = int(rng.integers(len(shard)))
+            top, left = (int(rng.integers(side - CROP + 1)) for side in (shard.height, shard.width))
+            window = slice(top, top + CROP), slice(left, left + CROP)
+            shard.image(i, *window), shard.id("class", i, *window)
+            for name in shard.buffers:
+                shard.buffer(name, i, *window)
+
+
+def read_released(paths: list[Path], count: int, seed: int) -> None:
+    """The same out of npz files: a whole frame for every crop."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        with np.load(paths[int(rng.integers(len(paths)))]) as file:
+            for name in file.files:
+                array = file[name]
+                top, left = (int(rng.integers(side - CROP + 1)) for side in array.shape[:2])
+                array[top : top + CROP, left : left + CROP].copy()
+
+
+def unpacked(path: Path, count: int = 2000) -> float:
+    """Bytes that are unpacked for a random crop, by the chunks it touches, over the crop's own."""
+    rng = np.random.default_rng(0)
+    with h5py.File(path) as file:
+        (_, height, width, _), (_, *tile, _) = file["image"].shape, file["image"].chunks
+    touched = np.ones(count)
+    for side, step in zip((height, width), tile, strict=True):
+        first = rng.integers(side - CROP + 1, size=count)
+        touched *= ((first + CROP - 1) // step - first // step + 1) * step
+    return float(touched.mean() / CROP**2)
+
+
+def crops_per_second(read: Callable[..., None], what: object, crops: int) -> float:
+    """Throughput of all processes together, their start not counted."""
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_start, range(PROCESSES)))
+        began = time.perf_counter()
+        for running in [pool.submit(read, what, crops, seed) for seed in range(PROCESSES)]:
+            running.result()
+        return PROCESSES * crops / (time.perf_counter() - began)
+
+
+def _start(_: int) -> None:
+    """Importing this module is the start; the pause gives every process one of these."""
+    time.sleep(0.5)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.frame_files", description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=Path, default=Path("samples/frames/train/scotland.h5"))
+    parser.add_argument("--crops", type=int, default=200, help="per process (%(default)s)")
+    args = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        frames = list(mosaics(args.frames))
+        ours = Path(folder) / "ours.h5"
+        with Shard(args.frames) as shard:
+            write(ours, frames, shard.header)
+        theirs = [Path(folder) / f"{frame.name}.npz" for frame in frames]
+        for frame, path in zip(frames, theirs, strict=True):
+            released(frame, path)
+        height, width = frames[0].image.shape[:2]
+        channels = sum(np.atleast_3d(b).shape[2] for b in frames[0].buffers.values())
+        size, theirs_size = ours.stat().st_size / len(frames), sum(p.stat().st_size for p in theirs) / len(frames)
+        print(f"{len(frames)} frames of {width}x{height}, {channels} buffer channels, picture and classes")
+        print(f"bytes a frame: {size:,.0f}, npz {theirs_size:,.0f}, ratio {size / theirs_size:.2f}")
+        whole = height * width / CROP**2
+        print(f"unpacked for a random {CROP} px crop: {unpacked(ours):.2f} times its bytes, npz {whole:.1f}")
+        fast = crops_per_second(read_crops, ours, args.crops)
+        slow = crops_per_second(read_released, theirs, max(args.crops // 10, 1))
+        print(f"crops a second, {PROCESSES} processes: {fast:.0f}, npz {slow:.1f}, ratio {fast / slow:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Reading .npz and .npy files of others: sizes are checked before memory is taken, pickles are refused."""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from tokenize import TokenError
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from gbuffer_tools.errors import InputError
+
+# Of all arrays together, unpacked: matches of a million pairs take 32 MB.
+LARGEST = 2 << 30
+MOST_ARRAYS = 64
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# What zipfile, its decompressors, numpy and the tokenizer of its headers raise on damaged files; NotImplementedError
+# is a RuntimeError.
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
+    """The wanted arrays of an .npz file.
+
+    Args:
+        path: of the file.
+        wanted: per array the kinds of its elements, as in `dtype.kind` ("fi": floats or integers), and how many
+            axes it has.
+
+    Raises:
+        InputError: no such file, not an .npz, an array missing or of another type, larger than 2 GiB, or made of
+            Python objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > LARGEST:
+                raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {LARGEST:,}.")
+            there = {entry.filename.removesuffix(".npy") for entry in archive.infolist()}
+            for name, (kinds, axes) in wanted.items():
+                if name not in there:
+                    raise InputError(
+                        f"{path}: has no array {name!r}, only {', '.join(map(repr, sorted(there)))}; make it again."
+                    )
+                _check(archive, path, name, kinds, axes)
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in wanted}
+    except DAMAGE as error:
+        raise _unreadable(path, error, ".npz") from error
+
+
+def npz_headers(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+    """Type and shape of each array of an .npz file, as their headers state them; no array is read.
+
+    Raises:
+        InputError: not an .npz, or an array in it is not readable.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = {}
+            for entry in archive.infolist()[:MOST_ARRAYS]:
+                with archive.open(entry) as file:
+                    dtype, shape, _ = _header(file)
+                found[entry.filename.removesuffix(".npy")] = dtype, shape
+            return found
+    except DAMAGE as error:
+        raise _unreadable(path, error, ".npz") from error
+
+
+def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
+    """The array of an .npy file.
+
+    Args:
+        path: of the file.
+        kinds: of its elements, as in `dtype.kind`.
+        axes: how many it may have.
+
+    Raises:
+        InputError: no such file, not an .npy, an array of another type, larger than 2 GiB, or made of Python objects.
+    """
+    try:
+        with path.open("rb") as file:
+            dtype, shape, columns = _header(file)
+            size = path.stat().st_size - file.tell()
+            _agree(path, "the array", (dtype, shape), (kinds, axes), size)
+            values = np.frombuffer(file.read(size), dtype).reshape(shape, order="F" if columns else "C")
+            return values.copy()  # of its own memory: writable, and free of the file's alignment
+    except DAMAGE as error:
+        raise _unreadable(path, error, ".npy") from error
+
+
+def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"{path}: not a readable {kind} file ({reason}); make it again.")
+
+
+def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
+    """Type, shape, and whether columns come first."""
+    version = npy.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"stored in version {version} of .npy")
+    shape, columns, dtype = HEADERS[version](file)
+    return dtype, shape, columns
+
+
+def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: int) -> None:
+    """Compare an array's header with what it takes in the file: numpy takes the memory that the header names."""
+    entry = archive.getinfo(f"{name}.npy")
+    with archive.open(entry) as file:
+        dtype, shape, _ = _header(file)
+        left = entry.file_size - file.tell()
+    _agree(path, name, (dtype, shape), (kinds, (axes,)), left)
+
+
+def _agree(
+    path: Path, name: str, got: tuple[np.dtype, tuple[int, ...]], wanted: tuple[str, Collection[int]], size: int
+) -> None:
+    """Refuse an array of another type than wanted, or whose header promises other than the `size` bytes there are."""
+    (dtype, shape), (kinds, axes) = got, wanted
+    count = " or ".join(map(str, axes))
+    if dtype.kind not in kinds or len(shape) not in axes:
+        raise InputError(f"{path}: {name} is {dtype} {shape}, wanted {count} axes of kind {kinds!r}; make it again.")
+    if size > LARGEST:
+        raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {LARGEST:,}.")
+    if math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{name} is to be {dtype} {shape}, its data are {size:,} bytes")

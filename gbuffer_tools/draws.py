@@ -1,0 +1,176 @@
+"""The draws of a G-buffer pass: which of them made which pixel, and what each was drawn with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gbuffer_tools import gl_calls, textures
+from gbuffer_tools.draw_marks import BLOCK, Marked, blocks
+from gbuffer_tools.profile import GameProfile
+from gbuffer_tools.replay import Pass, Replay, digest, shadows_muted
+
+MIN_TEXTURE_SIDE = 8
+"""Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
+MIN_AGREEMENT = 0.999
+"""Of the pixels that bear marks with those that the pass changed; below, something else writes the stencil."""
+STENCIL_FORMATS = ("D24S8",)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of the G-buffer pass.
+
+    Attributes:
+        shader, texture: first 32 bits of the digest of the fragment shader and of the colour texture, 0 = none.
+        origins: (instances,3) places in the world.
+    """
+
+    shader: int
+    texture: int
+    origins: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A pass.
+
+    Attributes:
+        draw_map: (H,W) 1-based index of the draw that made the pixel, 0 = none.
+        draws: in order.
+        readings: texture -> readings for naming (`textures.readings`); flat fillers are left out.
+    """
+
+    draw_map: npt.NDArray[np.uint16]
+    draws: tuple[Draw, ...]
+    readings: dict[int, textures.Signature]
+
+
+class Textures:
+    """Digests and readings of the colour textures, each read once."""
+
+    def __init__(self, capture: Replay) -> None:
+        self.capture = capture
+        self.digests: dict[int, int] = {}
+        self.readings: dict[int, textures.Signature] = {}
+
+    def digest(self, texture: int) -> int:
+        """Of a texture, 0 for none."""
+        if texture not in self.capture.textures:
+            return 0
+        if texture not in self.digests:
+            self.digests[texture] = digest(self.capture.raw(texture))
+            image = self.capture.pixels(texture)[::-1]  # image files are uploaded top row first
+            if min(image.shape[:2]) >= MIN_TEXTURE_SIDE and image.shape[2] >= 3 and image.dtype == np.uint8:
+                self.readings[self.digests[texture]] = textures.readings(image.astype(np.uint8, copy=False))
+        return self.digests[texture]
+
+
+def of_pass(capture: Replay, found: int, profile: GameProfile, marked: Marked | None) -> Drawn:
+    """The draws of pass number `found`: by their marks, or, where there are none to be trusted, by replaying to each.
+
+    Raises:
+        ValueError, LookupError: the capture is not as the profile's game makes it.
+    """
+    gbuffer = capture.passes[found]
+    if marked is not None and marked.draws == tuple(chunk_of(draw) for draw in gbuffer.draws):
+        drawn = by_marks(capture, gbuffer, profile)
+        if drawn is not None:
+            return drawn
+    with shadows_muted(capture, found):
+        return by_replaying(capture, gbuffer, profile)
+
+
+def chunk_of(draw: Any) -> int:
+    """Index of a draw's call among the capture's chunks."""
+    return int(draw.events[-1].chunkIndex)
+
+
+def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn | None:
+    """One replay for every 255 draws and one for every shader program; None where marks and pixels disagree."""
+    if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
+        return None
+    capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)
+    before = colours(capture, gbuffer.targets)
+    draw_map = np.zeros(before[0].size, np.uint16)
+    for number, block in enumerate(blocks(gbuffer.draws)):
+        capture.at(block[-1])
+        stencil = np.frombuffer(capture.raw(gbuffer.depth), "<u4") & 0xFF
+        draw_map = np.where(stencil > 0, number * BLOCK + stencil, draw_map).astype(np.uint16)
+    after = colours(capture, gbuffer.targets)
+    changed = np.any([a != b for a, b in zip(after, before, strict=True)], axis=0)
+    if (changed == (draw_map > 0)).mean() < MIN_AGREEMENT:
+        return None
+
+    chunks = capture.controller.GetStructuredFile().chunks
+    indices = [chunk_of(draw) for draw in gbuffer.draws]
+    bound = gl_calls.bound_at(chunks, frozenset(indices))
+    programs: dict[int, Program] = {}
+    known = Textures(capture)
+    draws = []
+    for draw, index in zip(gbuffer.draws, indices, strict=True):
+        state = bound[index]
+        if state.program not in programs:
+            programs[state.program] = Program.at(capture, capture.at(draw), profile)
+        program = programs[state.program]
+        texture = known.digest(state.textures.get(program.unit, 0))
+        slot = state.inputs.get(program.origin)
+        draws.append(Draw(program.shader, texture, capture.instances(slot, draw)))
+    size = capture.textures[gbuffer.depth].height, capture.textures[gbuffer.depth].width
+    return Drawn(upright(draw_map, size), tuple(draws), known.readings)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What draws of one shader program share.
+
+    Attributes:
+        shader: digest of the fragment shader.
+        unit: texture unit of the sampler that names surfaces, -1 for none.
+        origin: index of the vertex attribute with an instance's place, -1 for none.
+    """
+
+    shader: int
+    unit: int
+    origin: int
+
+    @classmethod
+    def at(cls, capture: Replay, state: Any, profile: GameProfile) -> "Program":
+        """Of the draw that was replayed to."""
+        return cls(
+            capture.shader_digest(state),
+            capture.units(state).get(profile.colour_sampler, -1),
+            capture.attribute(state, profile.origin_attribute),
+        )
+
+
+def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
+    """One replay for every draw: a pixel belongs to the last draw after which any of its targets had changed."""
+    watched = (*gbuffer.targets, gbuffer.depth)
+    size = capture.textures[gbuffer.depth].height, capture.textures[gbuffer.depth].width
+    capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)
+    before = colours(capture, watched)
+    draw_map = np.zeros(size[0] * size[1], np.uint16)
+    draws: list[Draw] = []
+    known = Textures(capture)
+    for number, action in enumerate(gbuffer.draws, 1):
+        state = capture.at(action)
+        after = colours(capture, watched)
+        draw_map[np.any([a != b for a, b in zip(after, before, strict=True)], axis=0)] = number
+        before = after
+        texture = known.digest(capture.samplers(state).get(profile.colour_sampler, 0))
+        origins = capture.origins(state, action, profile.origin_attribute)
+        draws.append(Draw(capture.shader_digest(state), texture, origins))
+    return Drawn(upright(draw_map, size), tuple(draws), known.readings)
+
+
+def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
+    """The targets' words as they are now; RenderDoc's formats here have four bytes a pixel."""
+    return [np.frombuffer(capture.raw(texture), "<u4") for texture in watched]
+
+
+def upright(draw_map: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
+    """(H W,) as OpenGL has it, bottom row first, to (H,W), top row first."""
+    return np.ascontiguousarray(draw_map.reshape(size)[::-1])

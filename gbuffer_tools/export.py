@@ -1,0 +1,101 @@
+"""Turn the frames of a frame file into EXR files or PNGs, to look at them with other tools.
+
+    python -m gbuffer_tools.export frames/candela_city.h5 --out exr
+    python -m gbuffer_tools.export frames/candela_city.h5 --out png --format png --frame frame00060
+
+An EXR file holds all of a frame: its buffers as layers, ids, cameras in the header (gbuffer_tools.exported says how),
+and `extract` reads it back. PNGs are pictures only: the image, and each buffer through the colour map of
+`inspect --sheet`.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from gbuffer_tools.atomic import replacing
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.exported import to_channels
+from gbuffer_tools.frame import MAX_CLASSES, Array
+from gbuffer_tools.images import write_png
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.sheet import Picture, class_colours, ids_picture, values_picture
+
+FORMATS = ("exr", "png")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.export", description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path, metavar="FILE", help="a frame file (.h5)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument("--frame", metavar="NAME", help="one frame only (all)")
+    parser.add_argument("--format", choices=FORMATS, default="exr", help="one EXR file, or PNGs, a frame (%(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Refuse what is there, then write file by file, each whole or not at all."""
+    if args.out.exists() and not args.out.is_dir():
+        raise InputError(f"{args.out}: is a file; wanted a folder, there or not")
+    with Shard(args.file) as shard:
+        if args.frame and args.frame not in shard.names:
+            raise InputError(f"{args.file}: has no frame {args.frame!r}; wanted one of {', '.join(shard.names)}")
+        chosen = [i for i, name in enumerate(shard.names) if args.frame in (None, name)]
+        outputs = {i: paths(shard, i, args.out, args.format) for i in chosen}
+        there = [path for named in outputs.values() for path in named.values() if path.exists()]
+        if there and not args.overwrite:
+            raise InputError(f"{there[0]}: is there already; add --overwrite, or choose another --out")
+        for i, named in tqdm(outputs.items(), unit="frame", disable=len(outputs) < 2):
+            if args.format == "exr":
+                write_exr(named[""], *to_channels(shard.frame(i), shard.header))
+            else:
+                for name, picture in pictures(shard, i):
+                    write_png(named[name], picture)
+        count = sum(map(len, outputs.values()))
+        print(f"{len(chosen)} frames of {args.file}: {count} files in {args.out}")
+
+
+def paths(shard: Shard, i: int, out: Path, kind: str) -> dict[str, Path]:
+    """What a frame becomes: name of a picture -> file. Frame names are fit for file names (gbuffer_tools.frame)."""
+    if kind == "exr":
+        return {"": out / f"{shard.names[i]}.exr"}
+    names = ["image", *shard.buffers, *(f"ids.{name}" for name in shard.ids)]
+    return {name: out / f"{shard.names[i]}.{name}.png" for name in names}
+
+
+def pictures(shard: Shard, i: int) -> Iterator[tuple[str, Picture]]:
+    """The image, and all buffers and ids through their colour maps, (H,W,3)."""
+    yield "image", shard.image(i)
+    for name in shard.buffers:
+        yield name, values_picture(name, shard.buffer(name, i))[0]
+    for name in shard.ids:
+        ids = shard.id(name, i)
+        yield f"ids.{name}", class_colours(MAX_CLASSES)[ids] if name == "class" else ids_picture(ids)
+
+
+def write_exr(path: Path, channels: dict[str, Array], attributes: dict[str, object]) -> None:
+    """Write an EXR file (zip, lossless), whole or not at all.
+
+    Raises:
+        InputError: the package OpenEXR is absent, or cannot write there.
+    """
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise InputError(f"{path}: writing it needs a package; pip install 'OpenEXR>=3.4'") from error
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage} | attributes
+    pixels = {name: np.ascontiguousarray(array) for name, array in channels.items()}
+    try:
+        with replacing(path) as partial:
+            OpenEXR.File(header, pixels, num_threads=0).write(str(partial))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be written ({' '.join(str(error).split())[-160:]})") from error
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

@@ -1,0 +1,202 @@
+"""What can be wrong with the numbers of one frame, and with those of all frames of a file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from gbuffer_tools import geometry
+from gbuffer_tools.frame import BUFFERS, buffer_spec
+from gbuffer_tools.schema import Shard
+
+MIN_RELIGHT = 0.999
+LENGTH_TOLERANCE = 0.01
+"""float16 and rounding to 1/256 leave a length within 0.004 of 1."""
+RANGE_TOLERANCE = 1e-3
+MAX_NORMAL_ANGLE = 20.0
+"""Median degrees between stored normals and those of the depth; normal maps and edges leave 1 to 6 in real frames."""
+MIN_FACING = 0.8
+"""Share of pixels whose normal faces the camera; interpolated normals turn away at silhouettes and in foliage."""
+MIN_JUDGED_PIXELS = 100
+ORTHONORMAL_TOLERANCE = 1e-3
+
+MIN_CONSTANT_PIXELS = 20_000
+"""Fewer drawn pixels in a file may well show one thing only, of one colour."""
+NEUTRAL: dict[str, tuple[float, ...]] = {
+    "roughness": (1,),
+    "metallic": (0,),
+    "specular": (0, 0.5),
+    "emission": (0,),
+    "irradiance_specular": (0,),
+    "occlusion": (1,),
+    "motion": (0,),
+}
+"""What renderers write where a scene has no such thing; 0.5 is Unreal Engine's default specular."""
+NEUTRAL_TOLERANCE = 0.003
+"""0.5 in 8 bits is 127/255 or 128/255."""
+ANGLE_BINS, HISTOGRAM_BINS = 1800, 36
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong, or as a note: something to know of. `frame` is empty where it is the whole file."""
+
+    file: str
+    frame: str
+    what: str
+
+
+@dataclass
+class Seen:
+    """What the frames of a file have shown so far.
+
+    Attributes:
+        drawn: pixels where something was drawn.
+        ranges: buffer -> (2,C) lowest and highest finite value of each channel there.
+        classes: lowest and highest class id there; None: no class ids.
+        angles: (ANGLE_BINS,) pixels by the angle in 0..180 degrees between the normal and that of the depth.
+    """
+
+    drawn: int = 0
+    ranges: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    classes: tuple[int, int] | None = None
+    angles: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(ANGLE_BINS, np.int64))
+
+
+@dataclass(frozen=True)
+class NormalAngle:
+    """The angle between the normals that are stored and those of the depth, in degrees.
+
+    Attributes:
+        median, p90: half and 90 % of the pixels stay below, to 0.1.
+        histogram: pixels per 5 degrees.
+    """
+
+    median: float
+    p90: float
+    histogram: tuple[int, ...]
+
+
+def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
+    """What is wrong with a frame, a line each; `seen` is brought up to date."""
+    drawn = np.ones((shard.height, shard.width), bool)
+    if "depth" in shard.buffers:
+        drawn = np.isfinite(shard.buffer("depth", i)[..., 0])
+    elif "normal" in shard.buffers:  # where nothing was drawn there is no normal
+        drawn = shard.buffer("normal", i).any(-1)
+    seen.drawn += int(drawn.sum())
+    for name in shard.buffers:
+        values = shard.buffer(name, i)
+        see_range(seen, name, values[drawn])
+        yield from value_problems(name, values, drawn)
+    if "class" in shard.ids:
+        ids = shard.id("class", i)
+        highest, count = int(ids.max()), len(shard.header.classes)
+        if highest >= count:
+            yield f"class id {highest} is not among the {count} classes"
+        if drawn.any():
+            before = seen.classes or (highest, 0)
+            seen.classes = min(before[0], int(ids[drawn].min())), max(before[1], int(ids[drawn].max()))
+    relight = shard.moment("relight", i)
+    if relight is not None and not relight >= MIN_RELIGHT:
+        yield f"relight correlation {relight:.5f} is below {MIN_RELIGHT}: buffers and image do not belong together"
+    camera = shard.camera(i)
+    problem = camera_problem(*camera) if camera else None
+    if problem:
+        yield problem
+    elif camera and {"normal", "depth"} <= set(shard.buffers):
+        depth, normal = shard.buffer("depth", i)[..., 0], shard.buffer("normal", i)
+        yield from normal_problems(normal.astype(np.float64), depth.astype(np.float64), camera[1], seen)
+
+
+def see_range(seen: Seen, name: str, here: npt.NDArray[np.float32]) -> None:
+    """Widen a buffer's range by the values (P,C) of drawn pixels."""
+    finite = here[np.isfinite(here).all(-1)]
+    if len(finite):
+        found = np.stack([finite.min(0), finite.max(0)])
+        low, high = seen.ranges.get(name, found)
+        seen.ranges[name] = np.stack([np.minimum(low, found[0]), np.maximum(high, found[1])])
+
+
+def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArray[np.bool_]) -> Iterator[str]:
+    """Numbers that are not numbers, infinite or out of range where something was drawn."""
+    if np.isnan(values).any():
+        yield f"{name} has {np.isnan(values).any(-1).sum()} pixels that are not a number"
+    here = values[drawn]
+    if np.isinf(here).any():
+        yield f"{name} has {np.isinf(here).any(-1).sum()} infinite pixels where something was drawn"
+    low, high = buffer_spec(name, values.shape[2]).range
+    finite = here[np.isfinite(here)]
+    if finite.size and (finite.min() < low - RANGE_TOLERANCE or finite.max() > high + RANGE_TOLERANCE):
+        yield f"{name} is in {finite.min():g}..{finite.max():g}, wanted {low:g}..{high:g}"
+    if name == "depth" and finite.size and finite.min() <= 0:
+        yield f"depth reaches {finite.min():g}, wanted above 0"
+    if name == "normal" and finite.size:
+        off = np.abs(np.linalg.norm(here.astype(np.float64), axis=-1) - 1) > LENGTH_TOLERANCE
+        if off.any():
+            yield f"normal is not of unit length in {off.mean():.2%} of the drawn pixels"
+
+
+def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]) -> str | None:
+    """Why these are no camera in the format's convention, None where they are."""
+    if not (np.isfinite(view).all() and np.isfinite(projection).all()):
+        return "camera has numbers that are not finite"
+    if np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > ORTHONORMAL_TOLERANCE or any(view[3] != (0, 0, 0, 1)):
+        return "camera/view is not a rotation or reflection with a translation"
+    if any(projection[3] != (0, 0, -1, 0)) or projection[0, 0] <= 0 or projection[1, 1] <= 0:
+        return "camera/projection is not an OpenGL perspective that looks along -z"
+    return None
+
+
+def normal_problems(
+    normal: npt.NDArray[np.float64], depth: npt.NDArray[np.float64], projection: npt.NDArray[np.float64], seen: Seen
+) -> Iterator[str]:
+    """Normals in another space or with another sign than the format's."""
+    from_depth = geometry.normal_from_depth(depth, projection)
+    judged = np.isfinite(from_depth).all(-1) & np.isfinite(normal).all(-1)
+    if judged.sum() < MIN_JUDGED_PIXELS:
+        return
+    towards = geometry.view_direction(depth.shape[0], depth.shape[1], projection)
+    facing = ((normal * towards).sum(-1)[judged] > 0).mean()
+    if facing < MIN_FACING:
+        yield f"normal faces the camera in only {facing:.1%} of the pixels; its z should point towards the camera"
+    angles = np.degrees(np.arccos(np.clip((normal * from_depth).sum(-1)[judged], -1, 1)))
+    seen.angles += np.histogram(angles, ANGLE_BINS, (0, 180))[0]
+    angle = float(np.median(angles))
+    if angle > MAX_NORMAL_ANGLE:
+        yield f"normal is {angle:.0f} degrees off the depth's in the median, wanted at most {MAX_NORMAL_ANGLE:g}"
+
+
+def constants(seen: Seen, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
+    """Buffers that say nothing: one value in every drawn pixel of a file; (whether that is normal, a line) each.
+
+    It is normal for buffers of things that a scene may lack (`NEUTRAL`), for `x_` buffers, of which nothing is known,
+    and for class ids: a scene may be all road.
+    """
+    if seen.drawn < MIN_CONSTANT_PIXELS:
+        return
+    for name, (low, high) in seen.ranges.items():
+        still = np.flatnonzero(low == high)
+        if not len(still):
+            continue
+        which = name if len(still) == len(low) else f"{name}, channel {' and '.join(map(str, still))},"
+        values = " ".join(f"{low[c]:g}" for c in still)
+        neutral = any(np.abs(low[still] - value).max() <= NEUTRAL_TOLERANCE for value in NEUTRAL.get(name, ()))
+        yield neutral or name not in BUFFERS, f"{which} is {values} in every drawn pixel"
+    if seen.classes and seen.classes[0] == seen.classes[1] and 1 < len(classes) > seen.classes[0]:
+        yield True, f"ids/class is {classes[seen.classes[0]]!r} in every drawn pixel"
+
+
+def normal_angle(seen: Seen) -> NormalAngle | None:
+    """None where no pixel has both normals."""
+    if not seen.angles.any():
+        return None
+    histogram = tuple(int(n) for n in seen.angles.reshape(HISTOGRAM_BINS, -1).sum(1))
+    return NormalAngle(angle_at(seen.angles, 0.5), angle_at(seen.angles, 0.9), histogram)
+
+
+def angle_at(angles: npt.NDArray[np.int64], share: float) -> float:
+    """The angle in degrees that a share of the pixels of `Seen.angles` stays below, to 0.1."""
+    reached = np.searchsorted(np.cumsum(angles), share * angles.sum())
+    return round(float(reached + 1) * 180 / ANGLE_BINS, 1)

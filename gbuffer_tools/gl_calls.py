@@ -1,0 +1,211 @@
+"""What was bound at a draw, read from a capture's list of OpenGL calls: no replay needed.
+
+RenderDoc answers such questions only about the event that it has replayed to, and replays the frame from its start each
+time. A frame's calls, and the state before them, are in the capture by name ("structured data"); walking them once
+tells the same of all draws. Objects are resource ids of the capture.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+TEXTURE_2D = 0x0DE1
+TEXTURE0 = 0x84C0
+FRAMEBUFFER, DRAW_FRAMEBUFFER = 0x8D40, 0x8CA9
+
+BEGIN = "Internal::Beginning of Capture"
+INITIAL = "Internal::Initial Contents"
+DRAWS = frozenset((
+    "glDrawArrays", "glDrawArraysInstanced", "glDrawArraysInstancedBaseInstance", "glDrawElements",
+    "glDrawElementsBaseVertex", "glDrawElementsInstanced", "glDrawElementsInstancedBaseInstance",
+    "glDrawElementsInstancedBaseVertex", "glDrawElementsInstancedBaseVertexBaseInstance", "glDrawRangeElements",
+    "glDrawRangeElementsBaseVertex",
+))  # fmt: skip
+"""Calls that are one draw each."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A vertex buffer as a vertex array reads it: resource, bytes per step, first byte."""
+
+    buffer: int = 0
+    stride: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One input of the vertex shader: which slot it reads, and how many bytes into a step."""
+
+    slot: int
+    offset: int = 0
+
+
+@dataclass
+class VertexArray:
+    """Attributes and slots by index."""
+
+    attributes: dict[int, Attribute] = field(default_factory=dict)
+    slots: dict[int, Slot] = field(default_factory=dict)
+
+    def source(self, attribute: int) -> Slot | None:
+        """Where an attribute comes from, None where it has no buffer."""
+        found = self.attributes.get(attribute, Attribute(attribute))
+        slot = self.slots.get(found.slot)
+        return replace(slot, offset=slot.offset + found.offset) if slot and slot.buffer else None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a draw uses.
+
+    Attributes:
+        program: 0 for none, or a pipeline of separate ones.
+        textures: texture unit -> 2-D texture.
+        inputs: attribute -> where it is read from.
+    """
+
+    program: int
+    textures: dict[int, int]
+    inputs: dict[int, Slot]
+
+
+def bound_at(chunks: Any, draws: Collection[int]) -> dict[int, Bound]:
+    """What is bound at some draws.
+
+    Args:
+        chunks: of RenderDoc's structured file (SDFile.chunks).
+        draws: indices of the draws' chunks.
+
+    Raises:
+        LookupError: a call lacks an argument, as in a capture of another version.
+    """
+    walk = _Walk()
+    found = {}
+    for index, chunk in enumerate(chunks):
+        name = chunk.name
+        if index in draws:
+            found[index] = walk.bound()
+        elif name in _CALLS:
+            _CALLS[name](walk, chunk)
+    return found
+
+
+def value(chunk: Any, name: str) -> int:
+    """An argument of a call: a number, or a resource id."""
+    child = chunk.FindChild(name)
+    if child is None:
+        raise LookupError(f"{chunk.name} without {name}")
+    return number(child)
+
+
+def number(item: Any) -> int:
+    """The number, or resource id, that a structured object holds."""
+    return int(item.AsResourceId()) if item.type.name in ("GLResource", "ResourceId") else int(item.AsInt())
+
+
+def elements(chunk: Any, name: str) -> Iterator[Any]:
+    """Entries of an array argument."""
+    child = chunk.FindChild(name)
+    if child is None:
+        raise LookupError(f"{chunk.name} without {name}")
+    for i in range(child.NumChildren()):
+        yield child.GetChild(i)
+
+
+class _Walk:
+    """OpenGL's bindings, as far as draws are told apart by them."""
+
+    def __init__(self) -> None:
+        self.program, self.active, self.array = 0, 0, 0
+        self.textures: dict[int, int] = {}
+        self.arrays: dict[int, VertexArray] = {}
+
+    def bound(self) -> Bound:
+        array = self.at(self.array)
+        inputs = {i: array.source(i) for i in {*array.attributes, *array.slots}}
+        return Bound(self.program, dict(self.textures), {i: slot for i, slot in inputs.items() if slot})
+
+    def at(self, array: int) -> VertexArray:
+        return self.arrays.setdefault(array, VertexArray())
+
+
+def _begin(walk: _Walk, chunk: Any) -> None:
+    state = chunk.FindChild("state")
+    if state is None:
+        raise LookupError(f"{chunk.name} without state")
+    walk.program = value(state, "GL_CURRENT_PROGRAM")
+    walk.array = value(state, "GL_VERTEX_ARRAY_BINDING")
+    walk.active = value(state, "GL_ACTIVE_TEXTURE") - TEXTURE0
+    walk.textures = {unit: number(item) for unit, item in enumerate(elements(state, "GL_TEXTURE_BINDING_2D"))}
+
+
+def _initial(walk: _Walk, chunk: Any) -> None:
+    state = chunk.FindChild("VAOState")
+    if state is None or not value(state, "valid"):
+        return
+    array = VertexArray()
+    for i, item in enumerate(elements(state, "VertexAttribs")):
+        array.attributes[i] = Attribute(value(item, "vbslot"), value(item, "offset"))
+    for i, item in enumerate(elements(state, "VertexBuffers")):
+        array.slots[i] = Slot(value(item, "Buffer"), value(item, "Stride"), value(item, "Offset"))
+    walk.arrays[value(chunk, "id")] = array
+
+
+def _pointer(walk: _Walk, chunk: Any) -> None:
+    index, array = value(chunk, "index"), walk.at(value(chunk, "vaobj"))
+    array.attributes[index] = Attribute(index)
+    # A stride of 0 means tightly packed; such attributes advance by vertex, and origins do not.
+    array.slots[index] = Slot(value(chunk, "buffer"), value(chunk, "stride"), value(chunk, "offset"))
+
+
+def _binding(walk: _Walk, chunk: Any) -> None:
+    array, index = walk.at(value(chunk, "vaobj")), value(chunk, "attribindex")
+    before = array.attributes.get(index, Attribute(index))
+    array.attributes[index] = replace(before, slot=value(chunk, "bindingindex"))
+
+
+def _format(walk: _Walk, chunk: Any) -> None:
+    array, index = walk.at(value(chunk, "vaobj")), value(chunk, "attribindex")
+    before = array.attributes.get(index, Attribute(index))
+    array.attributes[index] = replace(before, offset=value(chunk, "relativeoffset"))
+
+
+def _vertex_buffer(walk: _Walk, chunk: Any) -> None:
+    slot = Slot(value(chunk, "buffer"), value(chunk, "stride"), value(chunk, "offset"))
+    walk.at(value(chunk, "vaobj")).slots[value(chunk, "bindingindex")] = slot
+
+
+def _texture(walk: _Walk, chunk: Any) -> None:
+    if value(chunk, "target") == TEXTURE_2D:
+        walk.textures[walk.active] = value(chunk, "texture")
+
+
+def _texture_unit(walk: _Walk, chunk: Any) -> None:
+    walk.textures[value(chunk, "unit")] = value(chunk, "texture")
+
+
+def _textures(walk: _Walk, chunk: Any) -> None:
+    first = value(chunk, "first")
+    walk.textures |= {first + i: number(item) for i, item in enumerate(elements(chunk, "textures"))}
+
+
+def _active(walk: _Walk, chunk: Any) -> None:
+    walk.active = value(chunk, "texture") - TEXTURE0
+
+
+def _program(walk: _Walk, chunk: Any) -> None:
+    walk.program = value(chunk, "program")
+
+
+def _array(walk: _Walk, chunk: Any) -> None:
+    walk.array = value(chunk, "vaobj")
+
+
+_CALLS = {
+    BEGIN: _begin, INITIAL: _initial, "glActiveTexture": _active, "glBindTexture": _texture,
+    "glBindTextureUnit": _texture_unit, "glBindTextures": _textures, "glUseProgram": _program,
+    "glBindVertexArray": _array, "glVertexAttribPointer": _pointer, "glVertexAttribIPointer": _pointer,
+    "glVertexAttribBinding": _binding, "glVertexAttribFormat": _format, "glVertexAttribIFormat": _format,
+    "glBindVertexBuffer": _vertex_buffer,
+}  # fmt: skip

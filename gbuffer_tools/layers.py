@@ -1,0 +1,69 @@
+"""Named channels: `layer.pass.component`, where the layer is all before the last dot; case does not matter."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from gbuffer_tools.frame import Array
+
+Channels = Mapping[str, Array]
+
+
+def split(name: str) -> tuple[str, str]:
+    """(layer, component) of a channel's name; the layer of a bare name is empty."""
+    layer, _, component = name.rpartition(".")
+    return layer, component
+
+
+def layers(names: Iterable[str]) -> dict[str, list[str]]:
+    """Layer -> its channels' full names, in order."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(split(name)[0], []).append(name)
+    return found
+
+
+def named(names: Iterable[str], wanted: str) -> str | None:
+    """The channel of that name as the file spells it."""
+    return next((name for name in names if name.lower() == wanted.lower()), None)
+
+
+def components(names: Iterable[str], layer: str, letters: str) -> tuple[str, ...] | None:
+    """The channels `layer.X`, `layer.Y`, … as the file spells them, one a letter; None where one is missing."""
+    known = tuple(names)
+    found = tuple(named(known, f"{layer}.{letter}" if layer else letter) for letter in letters)
+    present = tuple(name for name in found if name is not None)
+    return present if len(present) == len(letters) else None
+
+
+def only(names: Iterable[str], layer: str) -> str | None:
+    """The channel of a layer that has just one, whatever its component is called."""
+    found = [name for name in names if split(name)[0].lower() == layer.lower()]
+    return found[0] if len(found) == 1 else None
+
+
+def pick(channels: Channels, name: str) -> Array | None:
+    """A channel by its name; None where there is none."""
+    spelt = name if name in channels else named(channels, name)
+    return None if spelt is None else channels[spelt]
+
+
+def stack(channels: Channels, names: Iterable[str]) -> Array:
+    """(H,W,n) of channels by their names.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    found = []
+    for name in names:
+        array = pick(channels, name)
+        if array is None:
+            raise ValueError(f"lacks the channel {name!r}; has {listed(channels)}")
+        found.append(array)
+    return np.stack(found, -1)
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names for an error message."""
+    known = list(names)
+    return ", ".join(known[:most]) + (f", … ({len(known)} in all)" if len(known) > most else "")

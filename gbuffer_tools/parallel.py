@@ -1,0 +1,76 @@
+"""A map over processes: results in the order of the tasks, few of them in memory, no process left behind."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from gbuffer_tools.errors import InputError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+SET_PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG in linux/prctl.h."""
+
+
+class Map(Protocol):
+    """`map`, wherever the work is done: results in the order of the tasks."""
+
+    def __call__(self, function: Callable[[Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]: ...
+
+
+@contextmanager
+def in_parallel(processes: int) -> Iterator[Map]:
+    """A map over processes, its results in order; plain `map` for one process.
+
+    Raises:
+        InputError: a process died.
+    """
+    if processes == 1:
+        yield map
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=end_with_parent) as pool:
+        try:
+            yield partial(ahead, pool, 2 * processes)
+        except BrokenProcessPool as error:
+            raise InputError("a process died, perhaps for want of memory; the same command with --jobs 1") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def ahead(pool: Executor, window: int, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    """`pool.map`, but never more than `window` results ahead of the one that is asked for: frames are large."""
+    todo = iter(tasks)
+    running = deque(pool.submit(function, task) for task in islice(todo, window))
+    while running:
+        yield running.popleft().result()
+        running.extend(pool.submit(function, task) for task in islice(todo, 1))
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is killed.
+
+    A pool's processes would else wait for work for ever, and first finish what they have, into the `.partial` file
+    that the command, started again, is writing by then. Linux ends them at once; a thread would have to wait for
+    libraries to let go of the interpreter, but is what other systems have.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "for the processes of a pool"
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent.pid:  # it was gone before
+            os._exit(1)
+    else:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

@@ -1,0 +1,34 @@
+"""One file per kind of files that renderers write, and the list of them, in the order in which they are tried."""
+
+from gbuffer_tools.source import Source
+from gbuffer_tools.sources import (
+    blenderproc,
+    carla,
+    epe,
+    exr,
+    exr_blender,
+    exr_mitsuba,
+    exr_unreal,
+    images,
+    labelled,
+    renderdoc,
+    replicator,
+)
+
+# The special before the general: a folder of plain images would also hold those of a data set with labels.
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        renderdoc.SOURCE,
+        replicator.SOURCE,
+        blenderproc.SOURCE,
+        carla.SOURCE,
+        epe.SOURCE,
+        exr_blender.SOURCE,
+        exr_unreal.SOURCE,
+        exr_mitsuba.SOURCE,
+        labelled.SOURCE,
+        exr.SOURCE,
+        images.SOURCE,
+    )
+}

@@ -1,0 +1,341 @@
+"""BlenderProc's containers: N.hdf5, a frame each, its buffers as datasets in the root.
+
+What they hold follows from BlenderProc's code (DLR-RM/BlenderProc: WriterUtility, RendererUtility, FlowRendererUtility,
+CameraUtility). Space is Blender's camera space, which is the frame file's view space: x right, y up, z to the camera.
+
+ * normals: the compositor turns Blender's world normals n by (R X)^T, R being the camera's rotation and X one by -90
+   degrees about x. With v = R^T n, the normal in camera space, that is X^T v = (v.x, -v.z, v.y). It stores 0.5 and
+   0.5, -0.5, 0.5 times these, the last two in each other's place: 0.5 v + 0.5, the two swaps undoing each other.
+   Background is 0.5.
+ * depth lies along the axis, distance along the ray, metres. The background has 1e10, or 65504 after half precision;
+   anti-aliased, it has BlenderProc's greatest distance, 10000.
+ * K has the first pixel's centre at 0: half a pixel from the frame file's.
+ * backward_flow points to where a pixel was, forward_flow to where it will be, both with y down (measured with Blender
+   3.4: of what moves right and up its vector pass has negative red and green, which BlenderProc takes, y negated).
+ * colors have 8 bits, as shown. diffuse has 8 bits through the scene's view transform, by default Filmic, which cannot
+   be undone (measured: 0.5 becomes 177 of 255, sRGB would be 188): `x_diffuse`. Written as OPEN_EXR it has floats,
+   linear light: albedo.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from gbuffer_tools import geometry, hdf5
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
+from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.texts import MAX_JSON_BYTES, parse_json
+from gbuffer_tools.unmapped import licence
+
+Matrix = npt.NDArray[np.float64]
+
+Types = frozenset[np.dtype[np.generic]]
+
+BYTES: Types = frozenset([np.dtype("u1")])
+FLOATS: Types = frozenset(np.dtype(kind) for kind in ("f2", "f4", "f8"))
+NUMBERS: Types = FLOATS.union(np.dtype(kind) for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"))
+# Dataset -> types, and channels; 0: none of its own.
+KNOWN: dict[str, tuple[Types, tuple[int, ...]]] = {
+    "colors": (BYTES, (3, 4)), "depth": (FLOATS, (0, 1)), "distance": (FLOATS, (0, 1)), "normals": (FLOATS, (3,)),
+    "diffuse": (BYTES | FLOATS, (3, 4)), "category_id_segmaps": (NUMBERS, (0, 1)), "class_segmaps": (NUMBERS, (0, 1)),
+    "instance_segmaps": (NUMBERS, (0, 1)), "forward_flow": (FLOATS, (2,)), "backward_flow": (FLOATS, (2,)),
+}  # fmt: skip
+CLASSES = ("category_id_segmaps", "class_segmaps")
+CAMERAS = ("camera_pose", "cam_states", "campose")
+ATTRIBUTES = ("instance_attribute_maps", "segcolormap")
+# Datasets of numbers -> what `camera_of` calls them.
+MATRICES = {"cam_K": ("cam_K", (3, 3)), "campose": ("cam2world", (4, 4)), "cam2world": ("cam2world", (4, 4))}
+VERSION = "blender_proc_version"
+WANTED = "a container of BlenderProc"
+EYES = ("", "-left", "-right")
+BACKGROUND, GREATEST, NEAR_GREATEST = 65504.0, 1e4, 0.1
+PLANES = (0.1, 1000.0)
+"""Blender's own, where files do not tell."""
+SHORTEST = 0.1
+
+
+def find(path: Path) -> list[Job]:
+    """The containers in a folder and those in it, or one. Stereo pairs are two frames."""
+    if path.is_dir():
+        folders = dict[Path, list[Path]]()
+        for file in sorted(p for pattern in ("*.hdf5", "*/*.hdf5") for p in path.glob(pattern) if p.is_file()):
+            folders.setdefault(file.parent, []).append(file)
+        return [job for files in folders.values() for job in _jobs(path, files)]
+    return _jobs(path.parent, [path]) if path.suffix == ".hdf5" else []
+
+
+def _jobs(root: Path, files: list[Path]) -> list[Job]:
+    """Of a folder's files; none where none of them is BlenderProc's. `about` tells which of them cannot be read."""
+    eyes = {file: _eyes(file) for file in files}
+    if not any(eyes.values()):
+        return []
+    return [
+        Job(shard_name(root, file.parent), _frame_name(file, eye), file, eye)
+        for file, count in eyes.items()
+        for eye in ((1, 2) if count == 2 else (0,))
+    ]
+
+
+def _frame_name(file: Path, eye: int) -> str:
+    number = re.fullmatch("[0-9]{1,9}", file.stem)
+    return fit_name((f"{int(file.stem):06d}" if number else file.stem) + EYES[eye])
+
+
+def _eyes(file: Path) -> int:
+    """1, or 2 of a stereo pair; 0 where the file is not BlenderProc's."""
+    try:
+        with hdf5.open_read(file, WANTED) as container, hdf5.broken(file, "the root"):
+            if "colors" in container and isinstance(container.get("colors", getlink=True), h5py.HardLink):
+                return 2 if getattr(container["colors"], "ndim", 0) == 4 else 1
+            return 2 if "colors_0" in container and "colors_1" in container else 0
+    except InputError:
+        return 0
+
+
+def about(jobs: list[Job], options: Options) -> About:
+    """Names of classes from the attribute maps of all frames: of a class whose objects share a name, that one."""
+    stated = licence(options, "blenderproc")
+    named: dict[int, set[str]] = {}
+    version, classes = "", False
+    for job in jobs:
+        with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "the root"):
+            there = hdf5.names(container, job.file)
+            for key in KNOWN:
+                _dataset(container, there, key, job)
+            classes = classes or any(key.removesuffix("_0") in CLASSES for key in there)
+            for row in _rows(container, there, job.file, ATTRIBUTES):
+                number = row.get("category_id", row.get("class"))
+                if type(number) is int and 0 <= number < MAX_CLASSES:
+                    found = row.get("category_name", re.sub(r"\.\d{3}$", "", str(row.get("name", ""))))
+                    named.setdefault(number, set()).add(" ".join(str(found).split())[:256])
+            if VERSION in there:
+                version = hdf5.text_in(container, VERSION, job.file, most=64).strip()
+    source = f"BlenderProc {version}".strip()
+    return About(source, "blenderproc", class_names(named) if classes else (), stated)
+
+
+def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
+    """Names by number: "class N" where the objects of a class have several names, or no file tells any."""
+    only = {number: next(iter(names)) for number, names in named.items() if len(names) == 1 and "" not in names}
+    count = max(named) + 1 if named else MAX_CLASSES
+    return tuple("background" if i == 0 and i not in only else only.get(i, f"class {i}") for i in range(count))
+
+
+def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, object]]:
+    """The objects of the first of the JSON texts `keys` that is there: of a list, or one alone."""
+    for key in keys:
+        if key in there and isinstance(container[key], h5py.Dataset) and container[key].dtype.kind == "S":
+            text = hdf5.text_in(container, key, file, most=MAX_JSON_BYTES)
+            read = parse_json(text, f"{file}: /{key}")
+            yield from (row for row in (read if isinstance(read, list) else [read]) if isinstance(row, dict))
+            return
+
+
+def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str, object]:
+    """What a container tells of its camera: JSON of one object, and matrices stored as they are."""
+    row = next(_rows(container, there, file, CAMERAS), {})
+    for key, (becomes, shape) in MATRICES.items():
+        if key in there and getattr(container[key], "shape", None) == shape:
+            row.setdefault(becomes, hdf5.dataset_in(container, key, file, FLOATS)[()].tolist())
+    return row
+
+
+def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py.Dataset | None:
+    """The dataset of a buffer, of the job's eye where it has its own; checked before any of it is read."""
+    name = f"{key}_{job.index - 1}" if job.index and key not in there else key
+    if name not in there:
+        return None
+    dtypes, channels = KNOWN[key]
+    found = hdf5.dataset_in(container, name, job.file, dtypes)
+    shape = _shape(found, job, key, there)
+    fits = (0 if len(shape) == 2 else shape[2] if len(shape) == 3 else -1) in channels
+    if not fits or not 0 < min(shape) <= max(shape) <= MAX_SIDE:
+        raise InputError(f"{job.file}: /{name} has shape {found.shape}, wanted (H, W) and {channels[-1]} channels")
+    if math.prod(found.shape) * found.dtype.itemsize > MAX_FRAME_BYTES:
+        raise InputError(f"{job.file}: /{name} takes more than {MAX_FRAME_BYTES:,} bytes")
+    return found
+
+
+def _shape(data: h5py.Dataset, job: Job, key: str, there: list[str]) -> tuple[int, ...]:
+    """Of one eye's array."""
+    shape: tuple[int, ...] = data.shape
+    return shape[1:] if _both_eyes(job, key, there) and shape[:1] == (2,) else shape
+
+
+def _both_eyes(job: Job, key: str, there: list[str]) -> bool:
+    """Whether a dataset has both eyes of a pair, (2,H,W) or (2,H,W,C)."""
+    return job.index > 0 and key in there
+
+
+def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix, Matrix] | None:
+    """(view, projection) from what scripts store of a camera; None where it lacks a pose or intrinsics.
+
+    Args:
+        row: `cam_K` (9 numbers or 3 x 3) or `fov_x`, `fov_y` (radians); and `cam2world`, `cam2world_matrix` (4 x 4,
+            Blender's camera), or `location`, `rotation_euler` of it (XYZ, radians), or `cam_R_w2c`, `cam_t_w2c`
+            (OpenCV's camera).
+        size: (height, width), pixels.
+
+    Raises:
+        ValueError: matrices that are no camera's.
+    """
+    height, width = size
+    if "cam_K" in row:
+        k = _numbers(row["cam_K"], 9).reshape(3, 3)
+        focal, centre = (k[0, 0], k[1, 1]), (k[0, 2] + 0.5, k[1, 2] + 0.5)
+        if k[0, 1] or k[1, 0] or k[2].tolist() != [0, 0, 1]:
+            raise ValueError("cam_K is sheared, or no matrix of intrinsics")
+    elif "fov_x" in row and "fov_y" in row:
+        half = np.tan(_numbers([row["fov_x"], row["fov_y"]], 2) / 2)
+        focal, centre = (width / 2 / half[0], height / 2 / half[1]), (width / 2, height / 2)
+    else:
+        return None
+    view = _view(row)
+    if view is None:
+        return None
+    if min(focal) <= 0 or np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > 1e-3:
+        raise ValueError("the camera's rotation or focal length is none")
+    return view, geometry.projection_from_intrinsics(focal, centre, (width, height), PLANES)
+
+
+def _view(row: Mapping[str, object]) -> Matrix | None:
+    """World to view from the pose that a script stored in one of its ways."""
+    pose = row.get("cam2world", row.get("cam2world_matrix"))
+    if pose is not None:
+        return geometry.view_from_pose(_numbers(pose, 16).reshape(4, 4))
+    if "location" in row and "rotation_euler" in row:
+        placed = np.eye(4)
+        placed[:3, :3], placed[:3, 3] = euler(_numbers(row["rotation_euler"], 3)), _numbers(row["location"], 3)
+        return geometry.view_from_pose(placed)
+    if "cam_R_w2c" in row and "cam_t_w2c" in row:
+        flip = np.diag([1.0, -1, -1])  # OpenCV's y is down, its z forward
+        view = np.eye(4)
+        view[:3, :3] = flip @ _numbers(row["cam_R_w2c"], 9).reshape(3, 3)
+        view[:3, 3] = flip @ _numbers(row["cam_t_w2c"], 3)
+        return view
+    return None
+
+
+def euler(angles: Matrix) -> Matrix:
+    """Rotation (3,3) of Blender's Euler angles in its order XYZ: about x first, then y, then z; radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    turned: Matrix = about_z @ about_y @ about_x
+    return turned
+
+
+def _numbers(value: object, count: int) -> Matrix:
+    flat = [n for row in value for n in (row if isinstance(row, list) else [row])] if isinstance(value, list) else []
+    if len(flat) != count or not all(type(n) in (int, float) and math.isfinite(n) for n in flat):
+        raise ValueError(f"a camera has {str(value)[:60]}, wanted {count} numbers")
+    return np.array(flat, np.float64)
+
+
+def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[str, Array]:
+    """Buffers of a frame.
+
+    Args:
+        found: the datasets, by BlenderProc's names: depth or distance (H,W), normals (H,W,3) in [0,1], diffuse (H,W,3)
+            uint8 or linear floats, flows (H,W,2).
+        projection: None where it is not known; distances along the rays stay what they are then, 0 for nothing.
+    """
+    buffers: dict[str, Array] = {}
+    nothing: npt.NDArray[np.bool_] | None = None
+    if "depth" in found or "distance" in found:
+        name, metres, nothing = distances(found, projection)
+        buffers[name] = np.where(nothing, np.inf if name == "depth" else 0, metres).astype(np.float32)
+    if "normals" in found:
+        normal = 2 * found["normals"].astype(np.float64) - 1
+        length = np.linalg.norm(normal, axis=-1, keepdims=True)
+        none = length < SHORTEST if nothing is None else nothing[..., None] | (length < SHORTEST)
+        buffers["normal"] = np.where(none, 0, normal / np.maximum(length, SHORTEST)).astype(np.float16)
+    if "diffuse" in found:
+        colour = found["diffuse"][..., :3]
+        if colour.dtype == np.uint8:
+            buffers["x_diffuse"] = np.ascontiguousarray(colour)
+        else:
+            buffers["albedo"] = np.clip(colour.astype(np.float32), 0, 1).astype(np.float16)
+    for name, becomes in (("backward_flow", "motion"), ("forward_flow", "x_forward_flow")):
+        if name in found:
+            buffers[becomes] = found[name].astype(np.float32)
+    return buffers
+
+
+def distances(found: Mapping[str, Array], projection: Matrix | None) -> tuple[str, Matrix, npt.NDArray[np.bool_]]:
+    """The buffer for depth or distance, (H,W) metres, and where nothing was drawn."""
+    values = found["depth" if "depth" in found else "distance"].astype(np.float64)
+    axis = 1.0 if projection is None else geometry.depth_from_distance(np.ones(values.shape), projection)
+    along = values / axis if "depth" in found else values
+    nothing = (along >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(along)
+    if "depth" in found:
+        return "depth", values, nothing
+    return "x_distance" if projection is None else "depth", values * axis, nothing
+
+
+def read(job: Job, about: About, _: Options) -> Made:
+    """A container, or one eye of it."""
+    with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "its datasets"):
+        there = hdf5.names(container, job.file)
+        datasets = {key: _dataset(container, there, key, job) for key in KNOWN}
+        sizes = {key: _shape(data, job, key, there)[:2] for key, data in datasets.items() if data is not None}
+        if "colors" not in sizes:
+            raise InputError(f"{job.file}: has no colors; wanted {WANTED} with the rendered image")
+        odd = next((key for key in sizes if sizes[key] != sizes["colors"]), None)
+        if odd:
+            raise InputError(f"{job.file}: colors are {sizes['colors']}, {odd} {sizes[odd]}; wanted one size")
+        found: dict[str, Array] = {}
+        for key, data in datasets.items():
+            if data is None:
+                continue
+            values = data[job.index - 1] if _both_eyes(job, key, there) else data[()]
+            found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
+        row = _camera_row(container, there, job.file)
+    image = np.ascontiguousarray(found.pop("colors")[..., :3])
+    try:
+        # The pose is the left eye's, or the middle's: neither tells.
+        camera = None if job.index else camera_of(row, (image.shape[0], image.shape[1]))
+        ids = to_ids(found, len(about.classes))
+    except ValueError as error:
+        raise InputError(f"{job.file}: {error}; write it again") from error
+    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+        buffers = to_buffers(found, camera[1] if camera else None)
+    view, projection = camera or (None, None)
+    note = ", ".join((*buffers, *ids)) + ("" if camera else "; no camera")
+    return Made(Frame(job.frame, image, buffers, ids, view, projection), note)
+
+
+def to_ids(found: Mapping[str, Array], classes: int) -> dict[str, Array]:
+    """Classes and objects of a frame; raises `ValueError` for numbers that are none, or beyond the classes."""
+    ids: dict[str, Array] = {}
+    for name, dtype, keys in (("class", np.uint8, CLASSES), ("object", np.uint32, ("instance_segmaps",))):
+        for key in keys:
+            if key in found and name not in ids:
+                values, most = found[key], classes - 1 if name == "class" else 2**32 - 1
+                with np.errstate(invalid="ignore"):  # of what is no number
+                    whole = values.astype(np.int64).clip(0, most)
+                if (whole != values).any():
+                    raise ValueError(f"{key} has numbers other than 0..{most}")
+                ids[name] = values.astype(dtype)
+    return ids
+
+
+SOURCE = Source(
+    name="blenderproc",
+    reads="BlenderProc's containers (.hdf5)",
+    conventions=(
+        "right-handed, Blender's camera space (x right, y up, z to the camera), normals 0.5 n + 0.5; depth along the "
+        "axis, distance along the ray; colors as shown, diffuse linear where it has floats"
+    ),
+    find=find,
+    about=about,
+    read=read,
+)

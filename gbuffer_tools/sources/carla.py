@@ -1,0 +1,275 @@
+"""CARLA's G-buffers beside its frames, as `listen_to_gbuffer` and CARLA2Real (stefanos50/CARLA2Real) leave them.
+
+    Frames/FinalColor-0000012.png                      the frame
+    GBuffersCompressed/GBuffer-0000012.npz             arrays by name: SceneColor, SceneDepth, GBufferA, ...
+    GBuffers/GBuffer-0000012.npz                       `arr_0`, 18 channels: their stack, of which `STACK` tells
+    GBuffers/GBuffer-000012/GBufferA-000012.png        or an image each, also as GBufferA/000012.png
+    SemanticSegmentation/SemanticSegmentation-0000012  .png: tags in red, as the sensor sends them;
+                                                       .npz: `arr_0`, masks of the twelve groups of EPE
+
+All of it has 8 bits, which is enough for colours and materials and for nothing else:
+ * SceneDepth was some depth in some scale before it was cut to 256 steps, and nothing in the files says which. It
+   is no distance: `x_scene_depth`. Images of sensor.camera.depth, saved raw as Depth/0000012.png, are: 24 bits over
+   three channels, red the lowest, for 0..1000 m along the view axis.
+ * GBufferA has 0.5 n + 0.5 of normals in the world, Unreal's: left-handed, x forward, y right, z up. They turn into
+   view space by the camera's pose, which none of these files has: `x_world_normal`.
+ * SceneColor was radiance of any height, cut at 1: `x_scene_color`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from gbuffer_tools.arrays import npz_headers, read_npz
+from gbuffer_tools.colour import linear16
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import Array, Frame
+from gbuffer_tools.images import read_image, read_pixels
+from gbuffer_tools.labels import GROUPS, mask_ids
+from gbuffer_tools.naming import shard_name
+from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.unmapped import licence
+
+# Tags of CARLA 0.9.14 and later (carla.readthedocs.io, sensors reference); earlier ones had other numbers.
+TAGS = (
+    "unlabeled", "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+    "terrain", "sky", "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "static",
+    "dynamic", "other", "water", "road line", "ground", "bridge", "rail track", "guard rail",
+)  # fmt: skip
+
+# Buffer of CARLA -> what it becomes, and with how many of its channels. GBufferB's become three.
+BECOMES: dict[str, tuple[str, int]] = {
+    "SceneColor": ("x_scene_color", 3), "SceneDepth": ("x_scene_depth", 1), "SceneStencil": ("x_scene_stencil", 1),
+    "GBufferA": ("x_world_normal", 3), "GBufferB": ("", 3), "GBufferC": ("albedo", 3),
+    "GBufferD": ("x_custom_data", 3), "GBufferE": ("x_gbuffer_e", 3), "GBufferF": ("x_gbuffer_f", 3),
+    "Velocity": ("x_velocity", 3), "SSAO": ("occlusion", 1), "GBufferSSAO": ("occlusion", 1),
+    "CustomDepth": ("x_custom_depth", 1), "CustomStencil": ("x_custom_stencil", 1),
+    "WorldNormal": ("x_world_normal", 3), "BaseColor": ("albedo", 3), "SubsurfaceColor": ("x_subsurface_color", 3),
+    "Metallic": ("metallic", 1), "Specular": ("specular", 1), "Roughness": ("roughness", 1),
+}  # fmt: skip
+MATERIAL = ("metallic", "specular", "roughness")
+
+# Channels of CARLA2Real's `arr_0`: buffer -> where it starts. Its stack for CARLA 0.10 (Unreal Engine 5) has the
+# channels of colours in the order BGR, noise where SSAO was, and the class where the stencil was; being made with
+# noise, it has floats, by which it is told apart.
+STACK = {
+    "SceneColor": 0, "SceneDepth": 3, "GBufferA": 4, "GBufferB": 7, "GBufferC": 10, "GBufferD": 13, "SSAO": 16,
+    "CustomStencil": 17,
+}  # fmt: skip
+STACK_CHANNELS = 18
+UNREAL_5 = {
+    "SceneColor": "SceneColor", "GBufferA": "WorldNormal", "GBufferC": "BaseColor", "GBufferD": "SubsurfaceColor",
+}  # fmt: skip
+"""What is in the places of buffers with three channels there."""
+
+FRAME, ARRAYS, SEMANTIC, DEPTH = "frame", "arrays", "semantic", "depth"
+FARTHEST = 1000.0
+"""Metres that the depth sensor reaches; the sky has this value."""
+KINDS = {name.lower(): name for name in BECOMES} | {
+    "finalcolor": FRAME, "frames": FRAME, "rgb": FRAME, "gbuffer": ARRAYS, "gbuffers": ARRAYS,
+    "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC,
+    "depth": DEPTH,
+}  # fmt: skip
+SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal", "BaseColor"}
+SUFFIXES = (".png", ".jpg", ".npz")
+
+
+def find(path: Path) -> list[Job]:
+    """The frames that have G-buffers, by the numbers in the names of the files."""
+    if not path.is_dir():
+        return []
+    found: dict[tuple[Path, int], dict[str, Path]] = {}
+    for file in sorted(p for pattern in ("*", "*/*", "*/*/*", "*/*/*/*") for p in path.glob(pattern)):
+        number, kind = _number(file), _kind(file)
+        if file.suffix in SUFFIXES and number is not None and kind and file.is_file():
+            found.setdefault((_base(file, path), number), {}).setdefault(kind, file)
+    return [
+        Job(shard_name(path, base), f"{number:07d}", files[FRAME], number,
+            tuple((kind, files[kind]) for kind in sorted(files) if kind != FRAME))
+        for (base, number), files in sorted(found.items())
+        if FRAME in files and SURE & set(files)
+    ]  # fmt: skip
+
+
+def _words(path: Path) -> list[str]:
+    return re.split("[-_]", path.stem)
+
+
+def _number(file: Path) -> int | None:
+    numbers = [word for word in _words(file) if re.fullmatch("[0-9]{1,12}", word)]
+    return int(numbers[-1]) if numbers else None
+
+
+def _kind(file: Path) -> str | None:
+    """By a word of the name; where it has none, by the folder's."""
+    words = [*_words(file), *_words(file.parent)]
+    kind = next((KINDS[word.lower()] for word in words if word.lower() in KINDS), None)
+    wrong = {FRAME: file.suffix == ".npz", ARRAYS: file.suffix != ".npz"}
+    return None if kind is None or wrong.get(kind) else kind
+
+
+def _base(file: Path, root: Path) -> Path:
+    """The folder of the recording: the lowest above a file that is not named after a buffer."""
+    folder = file.parent
+    while folder != root and any(word.lower() in KINDS for word in _words(folder)):
+        folder = folder.parent
+    return folder
+
+
+def about(jobs: list[Job], options: Options) -> About:
+    """What class ids mean: tags where label maps are images, groups where they are masks."""
+    stated = licence(options, "carla")
+    kinds = {dict(job.others)[SEMANTIC].suffix if SEMANTIC in dict(job.others) else "" for job in jobs}
+    if len(kinds) > 1:
+        raise InputError(
+            f"{jobs[0].file}: its recording has frames with {' and with '.join(sorted(k or 'no' for k in kinds))} "
+            "label maps; wanted one kind for all"
+        )
+    classes = {"": (), ".npz": GROUPS}.get(kinds.pop(), TAGS)
+    return About("CARLA", "carla", classes, stated)
+
+
+def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
+    """Buffers of a frame from CARLA's.
+
+    Args:
+        found: by CARLA's names, (H,W) or (H,W,3 or more) uint8 in the order RGB.
+
+    Returns:
+        Name -> (H,W) or (H,W,3) uint8, fixed point; albedo is uint16 and linear, taken from sRGB, as Unreal stores it.
+    """
+    buffers: dict[str, Array] = {}
+    for name, values in found.items():
+        becomes, channels = BECOMES[name]
+        wide = values if values.ndim == 3 else values[..., None].repeat(channels, -1)
+        if name == "GBufferB":
+            buffers |= {each: np.ascontiguousarray(wide[..., i]) for i, each in enumerate(MATERIAL)}
+        elif becomes == "albedo":
+            buffers[becomes] = linear16(wide[..., :3].astype(np.uint8))
+        else:
+            buffers[becomes] = np.ascontiguousarray(wide[..., :3] if channels == 3 else wide[..., 0])
+    return buffers
+
+
+def from_stack(stack: Array) -> dict[str, Array]:
+    """CARLA's buffers in CARLA2Real's stack (H,W,18), uint8, or float for that of Unreal Engine 5.
+
+    Raises:
+        ValueError: another number of channels, or numbers that are no 8 bits.
+    """
+    if stack.shape[2] != STACK_CHANNELS:
+        raise ValueError(f"arr_0 has {stack.shape[2]} channels, wanted {STACK_CHANNELS}")
+    noise = np.asarray(stack[..., STACK["SSAO"]], np.float64)
+    if stack.dtype == np.uint8:
+        return {
+            name: stack[..., at] if BECOMES[name][1] == 1 else stack[..., at : at + 3] for name, at in STACK.items()
+        }
+    rest = np.delete(stack.astype(np.float64), STACK["SSAO"], -1)
+    if not ((noise >= 0) & (noise < 1)).all() or (rest != np.clip(np.round(rest), 0, 255)).any():
+        raise ValueError(f"arr_0 is {stack.dtype}, wanted uint8, or floats of whole 0..255 with noise in channel 16")
+    found = from_stack(np.where(np.arange(STACK_CHANNELS) == STACK["SSAO"], 0, stack).astype(np.uint8))
+    material = found["GBufferB"]
+    return (
+        {meant: found[name][..., ::-1] for name, meant in UNREAL_5.items()}
+        | {"SceneDepth": found["SceneDepth"]}
+        | {name.capitalize(): material[..., i] for i, name in enumerate(MATERIAL)}
+    )
+
+
+def sensor_depth(pixels: Array) -> Array:
+    """Metres along the view axis (H,W) float32, inf in the sky, of the depth sensor's raw image (H,W,3 or 4) uint8.
+
+    Raises:
+        ValueError: the image was converted to grey.
+    """
+    wide = (pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, -1)).astype(np.float64)
+    if (wide[..., 0] == wide[..., 1]).all() and (wide[..., 1] == wide[..., 2]).all():
+        raise ValueError("is grey; wanted the depth sensor's image raw, without a ColorConverter")
+    metres = FARTHEST * (wide[..., :3] @ (1, 256, 65536)) / (2**24 - 1)
+    return np.where(metres < FARTHEST, metres, np.inf).astype(np.float32)
+
+
+def read(job: Job, about: About, _: Options) -> Made:
+    """A frame and its buffers."""
+    files = dict(job.others)
+    try:
+        found = dict(_found(files))
+        buffers = to_buffers(found)
+        ids = {"class": class_ids(files[SEMANTIC])} if SEMANTIC in files else {}
+    except ValueError as error:
+        raise InputError(f"{files.get(ARRAYS, job.file)}: {error}") from error
+    if DEPTH in files:
+        buffers["depth"] = _depth(files[DEPTH])
+    image = read_image(job.file)
+    for name, array in (*buffers.items(), *ids.items()):
+        if array.shape[:2] != image.shape[:2]:
+            raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
+    unknown = ", ".join(sorted(name for name in buffers if name.startswith("x_")))
+    note = f"{len(found)} buffers of 8 bits, without standard meaning: {unknown}"
+    return Made(Frame(job.frame, image, buffers, ids), note)
+
+
+def _found(files: dict[str, Path]) -> Iterator[tuple[str, Array]]:
+    """CARLA's buffers, by its names: those of the archive where there is one."""
+    if ARRAYS not in files:
+        yield from ((name, _eight_bits(files[name])) for name in files if name in BECOMES)
+        return
+    archive = files[ARRAYS]
+    headers = npz_headers(archive)
+    if "arr_0" in headers:
+        yield from from_stack(read_npz(archive, {"arr_0": ("uf", 3)})["arr_0"]).items()
+        return
+    known = [name for name in headers if name in BECOMES]
+    if not known:
+        raise InputError(f"{archive}: has {', '.join(headers)[:200]}; wanted arr_0 or arrays named after G-buffers")
+    for name, values in read_npz(archive, {name: ("u", 3) for name in known}).items():
+        if values.dtype != np.uint8 or values.shape[2] < 3:
+            raise InputError(f"{archive}: {name} is {values.dtype} {values.shape}, wanted uint8 (H, W, 3)")
+        yield name, values
+
+
+def _eight_bits(path: Path) -> Array:
+    pixels = read_pixels(path)
+    if pixels.dtype != np.uint8:
+        raise InputError(f"{path}: has 16 bits, wanted the 8 that CARLA writes")
+    return pixels
+
+
+def _depth(path: Path) -> Array:
+    try:
+        return sensor_depth(_eight_bits(path))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def class_ids(path: Path) -> Array:
+    """Class ids (H,W): `TAGS` of an image of the semantic sensor, `GROUPS` of masks."""
+    if path.suffix == ".npz":
+        masks = read_npz(path, {"arr_0": ("fub", 3)})["arr_0"]
+        if masks.shape[2] != len(GROUPS) - 1:
+            raise InputError(f"{path}: arr_0 is {masks.shape}, wanted masks (H, W, {len(GROUPS) - 1})")
+        return mask_ids(masks)
+    pixels = _eight_bits(path)
+    tags = pixels if pixels.ndim == 2 else pixels[..., 0]
+    highest = pixels.reshape(tags.size, -1).max(0).tolist()
+    if tags.max() >= len(TAGS) or (pixels.ndim == 3 and pixels[..., 1:3].any()):
+        raise InputError(
+            f"{path}: wanted tags 0..{len(TAGS) - 1} in red, got up to {highest}; "
+            "save the sensor's image raw, without ColorConverter.CityScapesPalette"
+        )
+    return np.ascontiguousarray(tags)
+
+
+SOURCE = Source(
+    name="carla",
+    reads="CARLA: frames beside the G-buffers of listen_to_gbuffer, as images or as CARLA2Real's .npz",
+    conventions=(
+        "8 bits; normals of the world (left-handed: x forward, y right, z up) and depth of unknown scale stay x_; base "
+        "colour is taken as sRGB; the depth sensor's depth is along the axis; labels are tags of CARLA >= 0.9.14"
+    ),
+    find=find,
+    about=about,
+    read=read,
+)

@@ -1,0 +1,210 @@
+"""The file lists and archives of EPE (isl-org/PhotorealismEnhancement): what people prepared for it can be read on.
+
+A list is a text file; each line names the files of a frame, separated by commas: image, robust label map, G-buffers
+(.npz), ground truth label map. The order differs among its users, so it is found out from the files of the first
+line: the .npz by its name, the image by its three channels, and of two label maps the robust one by numbers above
+Cityscapes' 34 (MSeg has 194 classes), or by its path, or by being first. All files have to be in the list's folder.
+
+The archives hold either `data` (H,W,32), the release's stand-in for G-buffers made of VGG16 features, or `img`
+(H,W,3), `gbuffers` (H,W,26) and `shader` (H,W,12), the masks of its groups of classes. What the 26 channels are was
+never published (the authors named normals, reflected view vector, distance, albedo, glossiness, irradiance, but no
+order: issue 17), so none of them becomes a standard buffer.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from gbuffer_tools.arrays import npz_headers, read_npz
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_CHANNELS, Array, Frame
+from gbuffer_tools.images import SUFFIXES, read_image, read_pixels
+from gbuffer_tools.labels import CITYSCAPES, GROUPS, group_ids, mask_ids
+from gbuffer_tools.naming import fit_name
+from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.texts import MAX_LIST_BYTES, inside, read_text
+from gbuffer_tools.unmapped import licence
+
+LISTS = (".txt", ".csv")
+GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"
+WANTED = "image, robust label map, G-buffers (.npz), label map"
+MAX_LABEL = 34
+HEAD_BYTES = 65536
+
+
+def find(path: Path) -> list[Job]:
+    """The lines of a list, or of the lists in a folder."""
+    lists = sorted(p for p in path.iterdir() if p.suffix in LISTS) if path.is_dir() else [path]
+    return [
+        job
+        for file in lists
+        if file.suffix in LISTS and file.is_file() and _looks_like_a_list(file)
+        for job in _jobs(file)
+    ]
+
+
+def _looks_like_a_list(file: Path) -> bool:
+    """Whether its first line names one .npz, an image, and nothing that is neither."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(HEAD_BYTES).decode("utf-8-sig", "replace")
+    except OSError:
+        return False
+    return _kinds(next((_cells(line) for line in head.splitlines() if line.strip()), [])) is not None
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split(",")]
+
+
+def _kinds(cells: list[str]) -> list[str] | None:
+    """ "npz" or "picture" for each file of a line; None where it is no line of a list."""
+    suffixes = [Path(cell).suffix.lower() for cell in cells]
+    kinds = ["npz" if s == ".npz" else "picture" if s in SUFFIXES else "" for s in suffixes]
+    return kinds if kinds.count("npz") == 1 and 1 <= kinds.count("picture") <= 3 and "" not in kinds else None
+
+
+def _jobs(file: Path) -> list[Job]:
+    try:
+        lines = read_text(file, MAX_LIST_BYTES).splitlines()
+    except InputError:  # not text after its first line
+        return []
+    rows = [(number, _cells(line)) for number, line in enumerate(lines, 1) if line.strip()]
+    columns = _columns(file.parent, rows[0][1])
+    image = columns.index(IMAGE)
+    stems = [Path(cells[image]).stem if len(cells) == len(columns) else f"line {number}" for number, cells in rows]
+    unique = len(set(stems)) == len(stems)
+    return [
+        Job(fit_name(file.stem), fit_name(stem if unique else cells[min(image, len(cells) - 1)]), file, number,
+            tuple((columns[i] if i < len(columns) else "?", Path(cell)) for i, cell in enumerate(cells)))
+        for stem, (number, cells) in zip(stems, rows, strict=True)
+    ]  # fmt: skip
+
+
+def _columns(folder: Path, cells: list[str]) -> list[str]:
+    """What the files of a line are, by what is in them; by their order where that does not tell."""
+    kinds = _kinds(cells) or []
+    labels = {i: _highest(folder, cells[i]) for i, kind in enumerate(kinds) if kind == "picture"}
+    image = next((i for i, highest in labels.items() if highest is None), min(labels))
+    del labels[image]
+    robust = [i for i in labels if re.search("robust|mseg", cells[i], re.IGNORECASE) or (labels[i] or 0) > MAX_LABEL]
+    if len(labels) == 2 and len(robust) != 1:
+        robust = [min(labels)]
+    if len(labels) == 1 and not robust and min(labels) < kinds.index("npz"):
+        robust = list(labels)
+    roles = {image: IMAGE, kinds.index("npz"): GBUFFERS} | dict.fromkeys(labels, TRUTH) | dict.fromkeys(robust, ROBUST)
+    return [roles[i] for i in range(len(cells))]
+
+
+def _highest(folder: Path, named: str) -> int | None:
+    """The highest number of a label map, 255 aside; None for what has colours; 0 for what cannot be read."""
+    path = inside(folder, named)
+    try:
+        pixels = read_pixels(path) if path and path.is_file() else np.zeros((1, 1), np.uint8)
+    except InputError:
+        return 0
+    return int(pixels[pixels != 255].max(initial=0)) if pixels.ndim == 2 else None
+
+
+def about(jobs: list[Job], options: Options) -> About:
+    """The groups of classes of the release. Every line is checked now, before the first file is read."""
+    stated = licence(options, "epe")
+    for job in jobs:
+        files = dict(job.others)
+        if len(job.others) != len(jobs[0].others) or "?" in files:
+            raise InputError(
+                f"{job.file}: line {job.index} names {len(job.others)} files; wanted {WANTED} as in line 1"
+            )
+        for named in files.values():
+            path = inside(job.file.parent, str(named))
+            if path is None:
+                raise InputError(
+                    f"{job.file}: line {job.index} names {named}, which is outside {job.file.parent}; "
+                    "put the list into the folder that holds all its files"
+                )
+            if not path.is_file():
+                raise InputError(f"{job.file}: line {job.index} names {named}, which is not there; remove the line")
+    return About("EPE", "epe", GROUPS, stated)
+
+
+def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array | None, robust: Array | None) -> Frame:
+    """A frame of arrays as they are in the files.
+
+    Args:
+        name: of the frame.
+        image: (H,W,3) uint8, sRGB.
+        gbuffers: name of the buffer and (H,W,C), C up to 64. Floats stay, float64 becomes float32.
+        groups: (H,W) ids of `GROUPS`, or None. Of another size: resized to nearest, as `robust`.
+        robust: (H,W) ids of a robust segmentation, or None.
+
+    Raises:
+        ValueError: G-buffers of another size than the image, or numbers beyond 8 bits.
+    """
+    buffer, values = gbuffers
+    size = image.shape[:2]
+    if values.shape[:2] != size or not 1 <= values.shape[2] <= MAX_CHANNELS:
+        raise ValueError(f"G-buffers are {values.shape}, wanted {(*size, f'1..{MAX_CHANNELS}')} as the image")
+    if robust is not None and robust.max() > 255:
+        raise ValueError(f"a robust label map reaches {robust.max()}, wanted 0..255")
+    stored = values if values.dtype in (np.uint8, np.uint16, np.float16) else values.astype(np.float32)
+    ids = {} if groups is None else {"class": nearest(groups, size)}
+    if robust is not None:
+        ids["robust"] = nearest(robust, size).astype(np.uint8)
+    return Frame(name, image, {buffer: np.ascontiguousarray(stored)}, ids)
+
+
+def nearest(label: Array, size: tuple[int, ...]) -> Array:
+    """A label map at another size: each pixel takes the value at its centre."""
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
+        for there, wanted in zip(label.shape, size, strict=True)
+    )
+    return np.ascontiguousarray(label[rows[:, None], columns])
+
+
+def read(job: Job, _: About, __: Options) -> Made:
+    """The files of a line."""
+    files = {role: job.file.parent / named for role, named in job.others}
+    archive = files[GBUFFERS]
+    if "data" in npz_headers(archive):
+        image = read_image(files[IMAGE])
+        buffer = "x_fake_vgg", read_npz(archive, {"data": ("f", 3)})["data"]
+        groups = _truth(files[TRUTH]) if TRUTH in files else None
+    else:
+        found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})
+        image, buffer, groups = found["img"], ("x_gbuffers", found["gbuffers"]), mask_ids(found["shader"])
+    robust = _numbers(files[ROBUST]) if ROBUST in files else None
+    try:
+        frame = to_frame(job.frame, image, buffer, groups, robust)
+    except ValueError as error:
+        raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error
+    return Made(
+        frame, f"taken as {', '.join(role for role, _ in job.others)}; {buffer[0]} {buffer[1].shape[2]} channels"
+    )
+
+
+def _numbers(path: Path) -> Array:
+    label = read_pixels(path)
+    if label.ndim != 2:
+        raise InputError(f"{path}: a label map in colours; wanted one channel of class numbers")
+    return label
+
+
+def _truth(path: Path) -> Array:
+    """Groups of classes from numbers or colours of Cityscapes."""
+    label = read_pixels(path)
+    try:
+        return group_ids(label if label.ndim == 2 else CITYSCAPES.ids(label))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; wanted numbers of Cityscapes") from error
+
+
+SOURCE = Source(
+    name="epe",
+    reads="file lists (.txt, .csv) and .npz archives prepared for the release of EPE",
+    conventions="sRGB images; G-buffer channels of unknown meaning, kept as they are; Cityscapes numbers grouped by 12",
+    find=find,
+    about=about,
+    read=read,
+)

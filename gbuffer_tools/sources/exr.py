@@ -1,0 +1,116 @@
+"""EXR files of any renderer: R, G, B, Z and cryptomattes by their names, all else through a --mapping.
+
+The picture is R, G, B (or Y), bare or the first layer of a common name. Z, where there is one, is taken for metres
+along the view axis: the format's documents leave unit and direction open, so a mapping should say. Layers that are
+named as the standard buffers (albedo.R …) are taken for them, normals aside, whose space nothing tells.
+Files that `python -m gbuffer_tools.export` wrote are read back whole.
+"""
+
+import re
+
+from gbuffer_tools import exported, exr
+from gbuffer_tools.cryptomatte import cryptomattes
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.exr_source import Kind, text
+from gbuffer_tools.frame import BUFFERS
+from gbuffer_tools.layers import components, named, only
+from gbuffer_tools.mapping import Buffer, Depth, Ids, Image, Meanings
+from gbuffer_tools.source import About, Job, Made, Options, Source
+
+PICTURES = ("", "rgba", "rgb", "beauty", "combined", "image", "color", "colour", "main")
+DEPTHS = ("depth", "z", "zdepth")
+FAR = 1e9
+"""Renderers write 1e10 and more where nothing was drawn."""
+NOT_BY_NAME = frozenset(("depth", "normal", "motion"))
+LEAST_CHANNELS = 3
+
+
+def meanings(names: tuple[str, ...], attributes: dict[str, exr.Attribute]) -> Meanings | None:
+    """What can be told from names alone. Files with fewer than three channels hold no picture."""
+    if len(names) < LEAST_CHANNELS:
+        return None
+    return Meanings(image=picture(names), depth=depth(names), buffers=buffers(names), ids=crypto_ids(attributes))
+
+
+def picture(names: tuple[str, ...]) -> Image | None:
+    """R, G, B or Y of the first common layer."""
+    for layer in PICTURES:
+        for letters in ("RGB", "Y"):
+            found = components(names, layer, letters)
+            if found:
+                return Image(found)
+    return None
+
+
+def depth(names: tuple[str, ...]) -> Depth | None:
+    """Z, or a layer of one channel with depth's name."""
+    found = named(names, "Z") or next((name for layer in DEPTHS if (name := only(names, layer))), None)
+    return Depth(found, beyond=FAR) if found else None
+
+
+def buffers(names: tuple[str, ...]) -> dict[str, Buffer]:
+    """Layers that are named as standard buffers."""
+    found = {}
+    for name, spec in BUFFERS.items():
+        one = only(names, name)
+        channels = (one,) if one else components(names, name, "RGB")
+        if name not in NOT_BY_NAME and channels and len(channels) == spec.channels:
+            found[name] = Buffer(channels)
+    return found
+
+
+def crypto_ids(attributes: dict[str, exr.Attribute]) -> dict[str, Ids]:
+    """Cryptomattes by the kind that their names tell: CryptoMaterial becomes ids/material."""
+    found: dict[str, Ids] = {}
+    try:
+        known = cryptomattes(attributes)
+    except ValueError:  # reading will tell
+        return {}
+    for crypto in known:
+        word = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?i)crypto_?(matte_?)?", "", crypto.name.rpartition(".")[2]).lower())
+        kind = next((kind for kind in ("object", "material", "asset") if kind in word), word.strip("_"))
+        found.setdefault(
+            kind if re.fullmatch(r"[a-z][a-z0-9_]{0,40}", kind) else "object", Ids(cryptomatte=crypto.name)
+        )
+    return found
+
+
+def producer(attributes: dict[str, exr.Attribute]) -> str:
+    """The program that the header names."""
+    return text(attributes, "software", "Software", "generatedBy")[:200] or "EXR"
+
+
+KIND = Kind("exr", meanings, producer)
+
+
+def about(jobs: list[Job], options: Options) -> About:
+    """As of any EXR file; of exported ones, the frame file that they come from."""
+    first = exr.header(jobs[0].file).attributes
+    found = KIND.about(jobs, options)
+    if exported.MARK not in first:
+        return found
+    try:
+        return exported.about(first, options.licence)
+    except ValueError as error:
+        raise InputError(f"{jobs[0].file}: {error}; export it again") from error
+
+
+def read(job: Job, known: About, options: Options) -> Made:
+    """A frame."""
+    if exported.MARK not in exr.header(job.file).attributes:
+        return KIND.read(job, known, options)
+    channels, header = exr.read(job.file)
+    try:
+        return Made(exported.from_channels(job.frame, channels, header.attributes), "as it was exported")
+    except ValueError as error:
+        raise InputError(f"{job.file}: {' '.join(str(error).split())}; export it again") from error
+
+
+SOURCE = Source(
+    name="exr",
+    reads="EXR files of any renderer (R, G, B, Z, cryptomattes; the rest with --mapping)",
+    conventions="scene-linear RGB; Z in metres along the view axis, unless a mapping says otherwise",
+    find=KIND.find,
+    about=about,
+    read=read,
+)

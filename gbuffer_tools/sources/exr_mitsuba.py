@@ -1,0 +1,66 @@
+"""EXR files of Mitsuba 3 with AOVs (the `aov` integrator), whose names the user chose.
+
+An AOV `name:kind` becomes the layer `name`; its components tell most of its kind: R, G, B are an albedo, T a distance
+along the ray, I an index. X, Y, Z are positions or normals, which their names tell: pos, position, p; n, nn, normal,
+sh_normal, geo_normal. All are in world space; the file does not hold the camera, which is solved from positions, or
+told by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba averages all AOVs, indices too.
+"""
+
+import re
+
+from gbuffer_tools import exr
+from gbuffer_tools.exr_source import Kind
+from gbuffer_tools.layers import components, layers, only, split
+from gbuffer_tools.mapping import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
+from gbuffer_tools.source import Source
+
+PROGRAM = "mitsuba"
+POSITIONS = re.compile(r"(?i)p|pos|posn|.*position.*")
+NORMALS = re.compile(r"(?i)n|nn|ns|ng|.*norm.*")
+SHAPES = re.compile(r"(?i)id|ids|sid|.*(shape|object|instance).*")
+ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
+
+
+def meanings(names: tuple[str, ...], attributes: dict[str, exr.Attribute]) -> Meanings | None:
+    """Of the AOVs by their components and names; None where neither the header nor a distance `.T` tells Mitsuba."""
+    distances = [layer for layer in layers(names) if layer and split(only(names, layer) or "")[1] == "T"]
+    program = any(isinstance(value, str) and PROGRAM in value.lower() for value in attributes.values())
+    image = components(names, "", "RGB")
+    if not image or not (program or distances):
+        return None
+    normal = _first(names, NORMALS, "XYZ")
+    positions = _first(names, POSITIONS, "XYZ")
+    albedo = _first(names, ALBEDOS, "RGB")
+    shape = _first(names, SHAPES, "I")
+    distance = only(names, distances[0]) if distances else None
+    return Meanings(
+        image=Image(image),
+        depth=Depth(distance, "ray") if distance else None,
+        normal=Normal(normal, "world") if normal else None,
+        buffers={"albedo": Buffer(albedo)} if albedo else {},
+        ids={"object": Ids(shape[0])} if shape else {},
+        camera=Camera(positions=positions) if positions else None,
+    )
+
+
+def _first(names: tuple[str, ...], pattern: re.Pattern[str], letters: str) -> tuple[str, ...] | None:
+    """The first layer with such a name and these components."""
+    found = (components(names, layer, letters) for layer in layers(names) if pattern.fullmatch(layer))
+    return next((channels for channels in found if channels), None)
+
+
+def producer(attributes: dict[str, exr.Attribute]) -> str:
+    """Mitsuba as the header names it."""
+    texts = (value for value in attributes.values() if isinstance(value, str))
+    return next((value[:200] for value in texts if PROGRAM in value.lower()), "Mitsuba")
+
+
+KIND = Kind("exr_mitsuba", meanings, producer)
+SOURCE = Source(
+    name="exr_mitsuba",
+    reads="EXR files of Mitsuba 3 with AOVs",
+    conventions="world right-handed; normals in world space; distances along rays; scene-linear RGB",
+    find=KIND.find,
+    about=KIND.about,
+    read=KIND.read,
+)

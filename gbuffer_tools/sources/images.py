@@ -1,0 +1,72 @@
+"""Folders of plain images: frames that have nothing but RGB.
+
+The images of a folder and of one size become the frame file FOLDER-WxH.h5; folders within it, FOLDER-DEEPER-WxH.h5.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import Frame
+from gbuffer_tools.images import image_size, read_image
+from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.unmapped import licence
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def find(path: Path) -> list[Job]:
+    """The images in a folder and those below it, or an image."""
+    return [
+        Job(sized_shard(shard_name(root, file.parent), file), fit_name(file.stem), file) for root, file in _files(path)
+    ]
+
+
+def _files(path: Path) -> Iterable[tuple[Path, Path]]:
+    if path.is_dir():
+        return [(path, file) for file in images_below(path)]
+    return [(path.parent, path)] if path.suffix.lower() in SUFFIXES else []
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Image files in a folder and the folders in it, sorted, without what is hidden."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+
+
+def sized_shard(name: str, image: Path) -> str:
+    """The name of a frame file with the image's size: frames of one file have one. Without it where it has none."""
+    try:
+        height, width = image_size(image)
+    except InputError:  # `about` will tell
+        return name
+    return f"{name}-{width}x{height}"
+
+
+def about(jobs: list[Job], options: Options) -> About:
+    """Nothing but where they come from. Every header is checked now, before the first image is decoded."""
+    stated = licence(options, "images")
+    for job in jobs:
+        image_size(job.file)
+    return About("images", "images", (), stated)
+
+
+def read(job: Job, _: About, __: Options) -> Made:
+    """An image."""
+    return Made(Frame(job.frame, read_image(job.file)), "RGB alone")
+
+
+SOURCE = Source(
+    name="images",
+    reads="images without buffers (.png, .jpg, .webp), also in nested folders",
+    conventions="sRGB as in the files; 16 bits are rounded to 8, alpha is dropped",
+    find=find,
+    about=about,
+    read=read,
+)

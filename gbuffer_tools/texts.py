@@ -1,0 +1,53 @@
+"""Small text files of others: JSON, and lists of files that may name nothing outside their folder."""
+
+import json
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError
+
+MAX_JSON_BYTES = 16 * 2**20
+MAX_LIST_BYTES = 256 * 2**20
+
+
+def read_text(path: Path, most: int) -> str:
+    """A UTF-8 text file of at most `most` bytes.
+
+    Raises:
+        InputError: absent, larger, or no text.
+    """
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise InputError(f"{path}: {size:,} bytes, wanted at most {most:,}.")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start:,}); write it again.") from error
+
+
+def parse_json(text: str, where: str) -> object:
+    """What a JSON text holds; raises `InputError`, which starts with `where`, where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where}: not readable JSON ({reason}); write it again.") from error
+
+
+def read_json(path: Path) -> object:
+    """What a JSON file of at most 16 MiB holds; raises `InputError` where it cannot be read."""
+    return parse_json(read_text(path, MAX_JSON_BYTES), str(path))
+
+
+def inside(folder: Path, named: str) -> Path | None:
+    """The file that a list in `folder` names; None where it is not in that folder, also by way of links.
+
+    A path is relative to the list's folder, or absolute.
+    """
+    try:
+        found = (folder / named).resolve()
+        found.exists()  # raises where no file can have such a name
+    except (OSError, ValueError, RuntimeError):  # a null byte, a name too long, links in a circle
+        return None
+    return found if found.is_relative_to(folder.resolve()) else None

@@ -1,0 +1,295 @@
+"""What is fuzzed: every reader of files that somebody else wrote, with small whole files of its kind."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gbuffer_tools import arrays, check, exr, images, mapping
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import check_frame
+from gbuffer_tools.images import write_png
+from gbuffer_tools.renderdoc import check_capture
+from gbuffer_tools.schema import Shard, write
+from gbuffer_tools.source import Options
+from gbuffer_tools.sources import SOURCES
+from tests.gbuffer_tools import made_exr, test_mapping, test_renderdoc
+from tests.gbuffer_tools.made import HEADER, frame
+from tests.gbuffer_tools.sources import (
+    test_blenderproc,
+    test_carla,
+    test_epe,
+    test_exr_blender,
+    test_exr_mitsuba,
+    test_exr_unreal,
+    test_replicator,
+)
+from tests.gbuffer_tools.test_images import palette_png, picture
+
+SIZE = (6, 8)
+MAPPING = "mapping.yaml"
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 19, SIZE, np.uint8)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A way to read a folder.
+
+    Attributes:
+        name: for the command line.
+        seeds: each writes whole files into an empty folder.
+        read: reads all files of such a folder; raises `InputError` where it refuses.
+        seconds: of the processor that it may take for it; other work on the machine does not count.
+    """
+
+    name: str
+    seeds: tuple[Callable[[Path], object], ...]
+    read: Callable[[Path], object]
+    seconds: float = 5
+
+
+class WrongRefusalError(Exception):
+    """A source has refused files that are not of its kind."""
+
+
+# Single readers: each file of the folder.
+
+
+def each_file(read: Callable[[Path], object], folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        read(path)
+
+
+def read_frames(path: Path) -> None:
+    with Shard(path) as shard:
+        for i in range(len(shard)):
+            shard.frame(i)
+
+
+def read_check(path: Path) -> None:
+    """Finds, instead of refusing."""
+    _, findings = check.check(path)
+    if any(len(finding.what.splitlines()) != 1 for finding in findings):
+        raise AssertionError(findings)
+
+
+def read_npz(path: Path) -> None:
+    headers = arrays.npz_headers(path)
+    arrays.read_npz(path, {name: (dtype.kind, len(shape)) for name, (dtype, shape) in headers.items()})
+
+
+def read_picture(path: Path) -> None:
+    images.read_pixels(path)
+    images.read_image(path)
+
+
+# Seeds of these.
+
+
+def frame_files(folder: Path) -> None:
+    write(folder / "two.h5", [frame("a", 1, SIZE), frame("b", 2, SIZE)], HEADER)
+
+
+def frame_file_of_tiles(folder: Path) -> None:
+    write(folder / "tiles.h5", [frame("a", 1, (3, 140))], HEADER)
+
+
+def npz_files(folder: Path) -> None:
+    np.savez(folder / "a.npz", data=RNG.normal(size=(*SIZE, 3)), names=np.arange(5))
+    np.savez_compressed(folder / "b.npz", arr_0=np.zeros((*SIZE, 18), np.uint8))
+
+
+def npy_files(folder: Path) -> None:
+    np.save(folder / "a.npy", RNG.normal(size=(*SIZE, 4)).astype(np.float32))
+    np.save(folder / "b.npy", np.asfortranarray(RNG.integers(0, 9, SIZE)))
+
+
+def image_files(folder: Path) -> None:
+    rgb = picture(0, SIZE)
+    write_png(folder / "rgb.png", rgb)
+    cv2.imwrite(str(folder / "deep.png"), rgb.astype(np.uint16) * 257)
+    cv2.imwrite(str(folder / "alpha.png"), np.dstack([rgb, rgb[..., :1]]))
+    for bits in (1, 4, 8):
+        (folder / f"palette{bits}.png").write_bytes(palette_png(LABELS & (2**bits - 1), bits))
+    for suffix in ("jpg", "webp", "bmp", "tif"):
+        cv2.imwrite(str(folder / f"rgb.{suffix}"), rgb)
+
+
+def mapping_files(folder: Path) -> None:
+    (folder / "a.yaml").write_text(test_mapping.WHOLE)
+
+
+def captures(folder: Path) -> None:
+    (folder / "town_frame60.rdc").write_bytes(test_renderdoc.made())
+
+
+def exr_files(folder: Path) -> None:
+    pixels = {"R": RNG.normal(size=SIZE), "G": np.zeros(SIZE), "B": np.ones(SIZE), "Z": RNG.random(SIZE) + 1}
+    kinds = {"R": np.float16, "G": np.float32, "B": np.float16, "Z": np.float32}
+    for how in ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "DWAA"):
+        channels = {name: values.astype(kinds[name]) for name, values in pixels.items()}
+        made_exr.write_exr(folder / f"{how}.exr", channels, how, comments="a note")
+
+
+# Seeds of sources.
+
+
+def plain_images(folder: Path) -> None:
+    write_png(folder / "walk" / "1.png", picture(1, SIZE))
+    cv2.imwrite(str(folder / "walk" / "2.jpg"), picture(2, SIZE))
+
+
+def playing_for_data(folder: Path) -> None:
+    write_png(folder / "images" / "00001.png", picture(1, SIZE))
+    (folder / "labels").mkdir()
+    (folder / "labels" / "00001.png").write_bytes(palette_png(LABELS))
+
+
+def cityscapes(folder: Path) -> None:
+    write_png(folder / "leftImg8bit" / "bonn" / "bonn_0_leftImg8bit.png", picture(0, SIZE))
+    write_png(folder / "gtFine" / "bonn" / "bonn_0_gtFine_labelIds.png", LABELS)
+
+
+def fake_lists(folder: Path) -> None:
+    for i in (1, 2):
+        write_png(folder / f"img/{i}.png", picture(i, SIZE))
+        write_png(folder / f"robust/{i}.png", test_epe.ROBUST)
+        write_png(folder / f"gt/{i}.png", test_epe.TRUTH)
+        (folder / "gbuf").mkdir(exist_ok=True)
+        np.savez_compressed(folder / f"gbuf/{i}.npz", data=test_epe.FAKE)
+    test_epe.write_list(folder, *(tuple(name.replace("1", str(i)) for name in test_epe.FILES) for i in (1, 2)))
+
+
+def real_lists(folder: Path) -> None:
+    fake_lists(folder)
+    masks = RNG.random((*SIZE, 12)).astype(np.float32)
+    for i in (1, 2):
+        np.savez(folder / f"gbuf/{i}.npz", img=picture(5, SIZE), gbuffers=test_epe.REAL, shader=masks)
+
+
+def carla(archive: dict[str, np.ndarray], folder: Path) -> None:
+    root = folder / "Town"
+    write_png(root / "Frames" / "FinalColor-0000012.png", picture(12, SIZE))
+    write_png(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.png", test_carla.semantic(LABELS))
+    test_carla.save(root / "GBuffers" / "GBuffer-0000012.npz", **archive)
+
+
+def carla_images(folder: Path) -> None:
+    root = folder / "Town"
+    write_png(root / "Frames" / "FinalColor-0000012.png", picture(12, SIZE))
+    test_carla.save(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.npz", arr_0=np.ones((*SIZE, 12)))
+    for name, values in test_carla.NAMED.items():
+        write_png(root / f"{name}/000012.png", values)
+
+
+def mapped_exr(folder: Path) -> None:
+    layer = made_exr.layer
+    channels = layer("c", np.full((*SIZE, 3), 0.5), "RGB") | layer("n", np.full((*SIZE, 3), 0.6))
+    channels |= {"d.Z": np.ones(SIZE, np.float32), "m.X": LABELS.astype(np.float32)}
+    made_exr.write_exr(folder / "0001.exr", channels)
+    (folder / MAPPING).write_text("""image: {channels: [c.R, c.G, c.B]}
+depth: {channel: d.Z, along: ray, metres: 0.01}
+normal: {channels: [n.X, n.Y, n.Z], space: world}
+ids: {material: {channel: m.X}}
+classes: {names: [nothing, tree], of: material, numbers: {7: tree}, default: nothing}
+camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]}
+""")
+
+
+def plain_exr(folder: Path) -> None:
+    ids = test_exr_blender.passes()
+    crypto = {name.removeprefix("ViewLayer."): ids[name] for name in ids if "Crypto" in name}
+    attributes = test_exr_blender.attributes("") | {"cryptomatte/ab12cd3/name": "CryptoObject"}
+    del attributes["BlenderMultiChannel"]
+    grey = made_exr.grey(test_exr_blender.SIZE)
+    made_exr.write_exr(folder / "0001.exr", grey | crypto | {"Z": grey["R"]}, **attributes)
+
+
+def blender(folder: Path) -> None:
+    made_exr.write_exr(folder / "0001.exr", test_exr_blender.passes(), **test_exr_blender.attributes())
+
+
+def unreal(folder: Path) -> None:
+    made_exr.write_exr(folder / "shot.0001.exr", test_exr_unreal.passes(), **test_exr_unreal.metadata())
+
+
+def mitsuba(folder: Path) -> None:
+    made_exr.write_exr(folder / "shot" / "a.exr", test_exr_mitsuba.aovs(), generatedBy="Mitsuba version 3.9.1")
+
+
+def containers(folder: Path) -> None:
+    test_blenderproc.write(folder / "0.hdf5", test_blenderproc.datasets())
+
+
+def replicator(own: bool, folder: Path) -> None:
+    test_replicator.write(folder / "_out", own=own)
+
+
+def extract(name: str, folder: Path) -> None:
+    """As the command: sources before this one look at the files and must not refuse them, then this one reads."""
+    source = SOURCES[name]
+    for other in SOURCES.values():
+        try:
+            jobs = other.find(folder)
+        except InputError as error:
+            if other is not source:
+                raise WrongRefusalError(f"{other.name}: {error}") from error
+            raise
+        if other is source:
+            break
+    told = folder / MAPPING
+    options = Options(mapping=told if told.exists() else None)
+    if not jobs:
+        raise InputError("nothing to extract")
+    about = source.about(jobs, options)
+    if source.name == "renderdoc":  # replaying is native code in a process of its own, and takes seconds
+        return
+    for job in jobs:
+        made = source.read(job, about, options)
+        try:
+            check_frame(made.frame)
+        except ValueError as error:  # the writer's refusal
+            raise InputError(f"{job.file}: {' '.join(str(error).split())}") from error
+
+
+SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {
+    "renderdoc": (captures,),
+    "replicator": (partial(replicator, False), partial(replicator, True)),
+    "blenderproc": (containers,),
+    "carla": (partial(carla, {"arr_0": test_carla.STACK}), partial(carla, test_carla.NAMED), carla_images),
+    "epe": (fake_lists, real_lists),
+    "exr_blender": (blender,),
+    "exr_mitsuba": (mitsuba,),
+    "exr_unreal": (unreal,),
+    "labelled": (playing_for_data, cityscapes),
+    "exr": (plain_exr, mapped_exr),
+    "images": (plain_images,),
+}
+
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        Reader("frame files", (frame_files, frame_file_of_tiles), partial(each_file, read_frames)),
+        Reader("check", (frame_files, frame_file_of_tiles), partial(each_file, read_check)),
+        Reader("npz", (npz_files,), partial(each_file, read_npz)),
+        Reader("npy", (npy_files,), partial(each_file, partial(arrays.read_npy, kinds="fiu", axes=(2, 3)))),
+        Reader("pictures", (image_files,), partial(each_file, read_picture)),
+        Reader("mapping", (mapping_files,), partial(each_file, mapping.read_mapping)),
+        Reader("rdc", (captures,), partial(each_file, check_capture)),
+        Reader("OpenEXR", (exr_files,), partial(each_file, exr.read)),
+        *(Reader(f"source {name}", SEEDS[name], partial(extract, name)) for name in SOURCES if name in SEEDS),
+    )
+}
+
+
+def write_seed(reader: Reader, which: int, folder: Path) -> dict[str, bytes]:
+    """Write a seed into a folder, which is emptied first; its files by their path in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    reader.seeds[which](folder)
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -1,0 +1,205 @@
+"""CARLA's recordings: the layouts in which people keep them, what each buffer becomes, and what is refused."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gbuffer_tools.geometry import srgb_to_linear
+from gbuffer_tools.images import write_png
+from gbuffer_tools.labels import GROUPS
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.carla import TAGS, find, from_stack, sensor_depth, to_buffers
+from tests.gbuffer_tools.sources.commands import extracted, refused
+from tests.gbuffer_tools.test_images import picture
+
+SIZE = (6, 8)
+STACK = np.random.default_rng(1).integers(0, 256, (*SIZE, 18), np.uint8)
+NAMED = {
+    "SceneColor": STACK[..., 0:3], "SceneDepth": STACK[..., [3] * 3], "GBufferA": STACK[..., 4:7],
+    "GBufferB": STACK[..., 7:10], "GBufferC": STACK[..., 10:13], "GBufferD": STACK[..., 13:16],
+    "GBufferSSAO": STACK[..., [16] * 3], "CustomStencil": STACK[..., [17] * 3],
+}  # fmt: skip
+CLASSES = np.random.default_rng(2).integers(0, 29, SIZE, np.uint8)
+
+
+def semantic(tags: np.ndarray) -> np.ndarray:
+    return np.dstack([tags, np.zeros((*SIZE, 2), np.uint8)])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """CARLA2Real's folders, the G-buffers still to come."""
+    root = tmp_path / "CarlaDataset"
+    for i in (12, 13):
+        write_png(root / "Frames" / f"FinalColor-{i:07d}.png", picture(i, SIZE))
+        write_png(root / "SemanticSegmentation" / f"SemanticSegmentation-{i:07d}.png", semantic(CLASSES))
+    return root
+
+
+def save(path: Path, **arrays: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)
+
+
+def assert_whole(path: Path, frames: tuple[str, ...] = ("0000012", "0000013")) -> None:
+    """The buffers of `STACK`, bit by bit."""
+    with Shard(path) as shard:
+        assert shard.names == frames
+        assert shard.header.classes == TAGS
+        frame = shard.frame(0)
+    assert np.array_equal(frame.image, picture(12, SIZE))
+    assert np.array_equal(frame.ids["class"], CLASSES)
+    for name, channels in {
+        "x_scene_color": slice(0, 3), "x_scene_depth": 3, "x_world_normal": slice(4, 7), "metallic": 7, "specular": 8,
+        "roughness": 9, "x_custom_data": slice(13, 16), "occlusion": 16, "x_custom_stencil": 17,
+    }.items():  # fmt: skip
+        assert np.array_equal(frame.buffers[name], STACK[..., channels]), name
+    linear = frame.buffers["albedo"] / 65535
+    assert np.abs(linear - srgb_to_linear(STACK[..., 10:13] / 255)).max() <= 0.5 / 65535 + 1e-9
+    assert len(frame.buffers) == 10
+
+
+def test_stacks(root: Path, tmp_path: Path) -> None:
+    for i in (12, 13):
+        save(root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=STACK)
+    (path,) = extracted(root, tmp_path / "out")
+    assert path.name == "CarlaDataset.h5"
+    assert_whole(path)
+
+
+def test_named_arrays(root: Path, tmp_path: Path) -> None:
+    for i in (12, 13):
+        save(root / "GBuffersCompressed" / f"GBuffer-{i:07d}.npz", **NAMED)
+    assert_whole(extracted(root, tmp_path / "out")[0])
+
+
+@pytest.mark.parametrize("pattern", ["GBuffers/GBuffer-{i:06d}/{name}-{i:06d}.png", "{name}/{i:06d}.png"])
+def test_images(root: Path, tmp_path: Path, pattern: str) -> None:
+    for i in (12, 13):
+        for name, values in NAMED.items():
+            write_png(root / pattern.format(i=i, name=name), values)
+    assert_whole(extracted(root.parent, tmp_path / "out")[0])
+
+
+def test_images_of_one_channel_and_other_names(tmp_path: Path) -> None:
+    root = tmp_path / "ue5"
+    write_png(root / "Frames" / "1.png", picture(0, SIZE))
+    write_png(root / "Frames" / "1_WorldNormal.png", STACK[..., 4:7])
+    write_png(root / "Frames" / "1_Roughness.png", STACK[..., 9])
+    write_png(root / "Semantic" / "segmentation_1.png", CLASSES)
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        frame = shard.frame(0)
+    assert set(frame.buffers) == {"x_world_normal", "roughness"}
+    assert np.array_equal(frame.buffers["roughness"], STACK[..., 9])
+    assert np.array_equal(frame.ids["class"], CLASSES)
+
+
+def test_the_depth_sensor(root: Path, tmp_path: Path) -> None:
+    for i in (12, 13):
+        save(root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=STACK)
+        code = np.arange(48).reshape(SIZE) * 350_000 + i
+        code[0, :3] = 2**24 - 1
+        raw = np.stack([code & 255, code >> 8 & 255, code >> 16], -1).astype(np.uint8)
+        write_png(root / "Depth" / f"{i:07d}.png", raw)
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        depth = shard.buffer("depth", 0)[..., 0]
+    assert np.isinf(depth[0, :3]).all()
+    assert np.allclose(depth.ravel()[3:], (np.arange(3, 48) * 350_000 + 12) / (2**24 - 1) * 1000, rtol=1e-6)
+    for grey in (np.zeros(SIZE, np.uint8), np.zeros((*SIZE, 3), np.uint8)):
+        with pytest.raises(ValueError, match="is grey; wanted the depth sensor's image raw"):
+            sensor_depth(grey)
+
+
+def test_masks_of_groups(root: Path, tmp_path: Path) -> None:
+    ids = CLASSES % 13
+    for i in (12, 13):
+        save(root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=STACK)
+        (root / "SemanticSegmentation" / f"SemanticSegmentation-{i:07d}.png").unlink()
+        masks = np.eye(13, dtype=np.float32)[ids][..., :12]
+        save(root / "SemanticSegmentation" / f"SemanticSegmentation-{i:07d}.npz", arr_0=masks)
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        assert shard.header.classes == GROUPS
+        assert np.array_equal(shard.id("class", 0), ids)
+
+
+def test_the_stack_of_unreal_engine_5() -> None:
+    stack = STACK.astype(np.float64)
+    stack[..., 16] = np.random.default_rng(0).random(SIZE)
+    buffers = to_buffers(from_stack(stack))
+    assert np.array_equal(buffers["x_world_normal"], STACK[..., [6, 5, 4]])
+    assert np.array_equal(buffers["x_scene_color"], STACK[..., [2, 1, 0]])
+    assert np.array_equal(buffers["specular"], STACK[..., 8])
+    assert np.array_equal(buffers["x_scene_depth"], STACK[..., 3])
+    assert not {"occlusion", "x_custom_stencil"} & set(buffers)
+    with pytest.raises(ValueError, match="arr_0 is float64, wanted uint8"):
+        from_stack(STACK.astype(np.float64))
+    with pytest.raises(ValueError, match="arr_0 has 17 channels, wanted 18"):
+        from_stack(STACK[..., :17])
+
+
+def test_white_black_and_middle_base_colour() -> None:
+    grey = np.array([[0, 128, 255]], np.uint8)
+    albedo = to_buffers({"GBufferC": np.dstack([grey] * 3)})["albedo"]
+    assert (albedo[0, :, 1] / 65535).tolist() == pytest.approx([0, 0.21586, 1], abs=1e-5)
+
+
+def test_two_recordings(root: Path, tmp_path: Path) -> None:
+    save(root / "GBuffers" / "GBuffer-0000012.npz", arr_0=STACK)
+    for town in ("Town01", "Town02"):
+        write_png(root / town / "rgb" / "7.png", picture(0, SIZE))
+        write_png(root / town / "GBufferA" / "7.png", STACK[..., 4:7])
+    jobs = find(root)
+    assert [(job.shard, job.frame) for job in jobs] == [
+        ("CarlaDataset", "0000012"), ("Town01", "0000007"), ("Town02", "0000007"),
+    ]  # fmt: skip
+
+
+def test_other_folders_are_none_of_its(root: Path, tmp_path: Path) -> None:
+    write_png(tmp_path / "plain" / "rgb" / "7.png", picture(0, SIZE))
+    write_png(tmp_path / "plain" / "rgb" / "seven.png", picture(0, SIZE))
+    assert find(root) == find(tmp_path / "plain") == find(root / "Frames" / "FinalColor-0000012.png") == []
+
+
+class TestRefusals:
+    @pytest.fixture
+    def archive(self, root: Path) -> Path:
+        (root / "Frames" / "FinalColor-0000013.png").unlink()
+        save(root / "GBuffers" / "GBuffer-0000012.npz", arr_0=STACK)
+        return root / "GBuffers" / "GBuffer-0000012.npz"
+
+    def test_archives_of_other_things(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
+        for arrays, message in (
+            ({"a": STACK}, "has a; wanted arr_0 or arrays named after G-buffers"),
+            ({"arr_0": STACK[..., :3]}, "arr_0 has 3 channels, wanted 18"),
+            ({"arr_0": STACK[:3]}, "is (6, 8), its x_scene_color (3, 8)"),
+            ({"GBufferA": STACK[..., :2]}, "GBufferA is uint8 (6, 8, 2), wanted uint8 (H, W, 3)"),
+            ({"arr_0": STACK[..., 0]}, "wanted 3 axes"),
+        ):
+            np.savez(archive, **arrays)
+            assert message in refused(root, tmp_path / "out", capsys)
+
+    def test_label_maps_in_colours_or_of_unknown_tags(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
+        label = root / "SemanticSegmentation" / "SemanticSegmentation-0000012.png"
+        for pixels in (picture(0, SIZE) % 29, semantic(CLASSES + 29)):
+            write_png(label, pixels)
+            assert "wanted tags 0..28 in red" in refused(root, tmp_path / "out", capsys)
+        label.unlink()
+        save(label.with_suffix(".npz"), arr_0=np.zeros((*SIZE, 3)))
+        assert "wanted masks (H, W, 12)" in refused(root, tmp_path / "out", capsys)
+
+    def test_images_of_16_bits(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
+        archive.unlink()
+        (root / "GBufferA").mkdir()
+        cv2.imwrite(str(root / "GBufferA" / "0000012.png"), STACK[..., :3].astype(np.uint16))
+        assert "0000012.png: has 16 bits" in refused(root, tmp_path / "out", capsys)
+
+    def test_a_converted_image_of_the_depth_sensor(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
+        write_png(root / "Depth" / "0000012.png", CLASSES)
+        assert "Depth/0000012.png: is grey" in refused(root, tmp_path / "out", capsys)
+
+    def test_some_frames_without_label_map(self, root: Path, archive: Path, tmp_path: Path, capsys) -> None:
+        write_png(root / "Frames" / "FinalColor-0000014.png", picture(0, SIZE))
+        save(root / "GBuffers" / "GBuffer-0000014.npz", arr_0=STACK)
+        assert "frames with .png and with no label maps" in refused(root, tmp_path / "out", capsys)

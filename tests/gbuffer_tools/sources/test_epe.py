@@ -1,0 +1,159 @@
+"""Lists and archives of EPE: both forms, any order of columns, and what is refused."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gbuffer_tools.images import write_png
+from gbuffer_tools.labels import GROUPS, group_ids
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.epe import find, nearest, to_frame
+from tests.gbuffer_tools.sources.commands import extracted, refused
+from tests.gbuffer_tools.test_images import palette_png, picture
+
+SIZE = (6, 8)
+RNG = np.random.default_rng(0)
+FAKE = RNG.normal(size=(*SIZE, 32)).astype(np.float16)
+REAL = RNG.normal(size=(*SIZE, 26)).astype(np.float32)
+TRUTH = RNG.integers(0, 34, SIZE, np.uint8)
+ROBUST = RNG.integers(0, 194, SIZE, np.uint8)
+FILES = ("img/1.png", "robust/1.png", "gbuf/1.npz", "gt/1.png")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    write_png(root / FILES[0], picture(0, SIZE))
+    write_png(root / FILES[1], ROBUST)
+    (root / "gbuf").mkdir()
+    np.savez_compressed(root / FILES[2], data=FAKE)
+    write_png(root / FILES[3], TRUTH)
+    write_list(root, FILES)
+    return root
+
+
+def write_list(root: Path, *rows: tuple[str, ...]) -> None:
+    (root / "train.txt").write_text("".join(",".join(row) + "\n" for row in rows))
+
+
+def test_fake_gbuffers(root: Path, tmp_path: Path) -> None:
+    (path,) = extracted(root, tmp_path / "out")
+    assert path.name == "train.h5"
+    with Shard(path) as shard:
+        frame = shard.frame(0)
+        assert shard.names == ("1",)
+        assert shard.header.classes == GROUPS
+    assert np.array_equal(frame.image, picture(0, SIZE))
+    assert np.array_equal(frame.buffers["x_fake_vgg"], FAKE)
+    assert frame.buffers["x_fake_vgg"].dtype == np.float16
+    assert np.array_equal(frame.ids["class"], group_ids(TRUTH))
+    assert np.array_equal(frame.ids["robust"], ROBUST)
+
+
+def test_real_gbuffers(root: Path, tmp_path: Path) -> None:
+    masks = np.eye(13)[group_ids(TRUTH)][..., :12]
+    for scale, dtype in ((1, np.float32), (255, np.uint8)):
+        np.savez(root / FILES[2], img=picture(5, SIZE), gbuffers=REAL, shader=(masks * scale).astype(dtype))
+        (path,) = extracted(root, tmp_path / f"out{scale}")
+        with Shard(path) as shard:
+            frame = shard.frame(0)
+        assert np.array_equal(frame.image, picture(5, SIZE))  # the archive's, not the list's
+        assert np.array_equal(frame.buffers["x_gbuffers"], REAL)
+        assert np.array_equal(frame.ids["class"], group_ids(TRUTH))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_columns_in_any_order_are_told_apart_by_content(root: Path, order: tuple[int, ...]) -> None:
+    for new, old in zip("abcd", FILES, strict=True):  # names that tell nothing
+        (root / old).rename(root / f"{new}{Path(old).suffix}")
+    names = ("a.png", "b.png", "c.npz", "d.png")
+    write_list(root, tuple(names[i] for i in order))
+    (job,) = find(root)
+    found = {role: str(path) for role, path in job.others}
+    assert found == dict(zip(("image", "robust label", "gbuffers", "gt label"), names, strict=True))
+
+
+def test_columns_that_content_does_not_tell(root: Path) -> None:
+    write_png(root / FILES[1], TRUTH)
+    (root / FILES[0]).unlink()
+    assert [role for role, _ in find(root)[0].others] == ["image", "robust label", "gbuffers", "gt label"]
+    write_list(root, (FILES[0], FILES[3], FILES[2], FILES[1]))
+    assert [role for role, _ in find(root)[0].others] == ["image", "gt label", "gbuffers", "robust label"]
+
+
+def test_without_label_maps(root: Path, tmp_path: Path) -> None:
+    write_list(root, (FILES[0], FILES[2]))
+    with Shard(extracted(root / "train.txt", tmp_path / "out")[0]) as shard:
+        assert shard.ids == ()
+
+
+def test_palettes_and_other_sizes(root: Path, tmp_path: Path) -> None:
+    large = TRUTH.repeat(2, 0).repeat(2, 1)
+    (root / FILES[3]).write_bytes(palette_png(large))
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        assert np.array_equal(shard.id("class", 0), group_ids(TRUTH))
+
+
+def test_equal_names_in_several_folders(root: Path, tmp_path: Path) -> None:
+    write_png(root / "other" / "1.png", picture(1, SIZE))
+    write_list(root, FILES, ("other/1.png", *FILES[1:]))
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        assert shard.names == ("img_1.png", "other_1.png")
+
+
+def test_a_frame_of_plain_arrays() -> None:
+    frame = to_frame("a", picture(0, SIZE), ("x_gbuffers", REAL.astype(np.float64)), None, None)
+    assert frame.buffers["x_gbuffers"].dtype == np.float32
+    assert frame.ids == {}
+    assert nearest(np.arange(12).reshape(3, 4), (6, 2)).tolist() == [[1, 3], [1, 3], [5, 7], [5, 7], [9, 11], [9, 11]]
+
+
+def test_other_texts_are_none_of_its(tmp_path: Path) -> None:
+    for i, text in enumerate(("", "a,b,c", "x.png,y.png", "a.npz", "a.npz,b.npz,c.png", "a.png,b.npz,c.mat", "\0\xff")):
+        (tmp_path / f"{i}.txt").write_text(text)
+    (tmp_path / "x.csv").mkdir()
+    assert find(tmp_path) == find(tmp_path / "0.txt") == []
+
+
+class TestRefusals:
+    def test_files_outside(self, root: Path, tmp_path: Path, capsys) -> None:
+        write_png(tmp_path / "secret.png", picture(0, SIZE))
+        (root / "link.png").symlink_to(tmp_path / "secret.png")
+        for named in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
+            write_list(root, FILES, (named, *FILES[1:]))
+            line = refused(root, tmp_path / "out", capsys)
+            assert f"train.txt: line 2 names {named}, which is outside {root}" in line
+
+    def test_files_that_are_not_there(self, root: Path, tmp_path: Path, capsys) -> None:
+        write_list(root, ("gone.png", *FILES[1:]))
+        assert "line 1 names gone.png, which is not there" in refused(root, tmp_path / "out", capsys)
+
+    def test_lines_of_another_length(self, root: Path, tmp_path: Path, capsys) -> None:
+        for row in (FILES[:3], (*FILES, "x.png")):
+            write_list(root, FILES, row)
+            assert f"line 2 names {len(row)} files" in refused(root, tmp_path / "out", capsys)
+
+    def test_archives_of_other_things(self, root: Path, tmp_path: Path, capsys) -> None:
+        np.savez(root / FILES[2], arr_0=FAKE)
+        assert "has no array 'img'" in refused(root, tmp_path / "out", capsys)
+        np.savez(root / FILES[2], data=FAKE[:3])
+        assert "G-buffers are (3, 8, 32)" in refused(root, tmp_path / "out", capsys)
+        np.savez(root / FILES[2], data=np.array([print], dtype=object))
+        assert "object" in refused(root, tmp_path / "out", capsys)
+        (root / FILES[2]).write_bytes(b"PK\x03\x04")
+        assert "1.npz: not a readable .npz file" in refused(root, tmp_path / "out", capsys)
+
+    def test_label_maps_in_colours(self, root: Path, tmp_path: Path, capsys) -> None:
+        write_png(root / FILES[1], picture(0, SIZE))
+        assert "robust/1.png: a label map in colours" in refused(root, tmp_path / "out", capsys)
+        write_png(root / FILES[1], ROBUST)
+        write_png(root / FILES[3], picture(0, SIZE))
+        assert "gt/1.png" in refused(root, tmp_path / "out", capsys)
+
+    def test_robust_labels_beyond_8_bits(self, root: Path, tmp_path: Path, capsys) -> None:
+        import cv2
+
+        cv2.imwrite(str(root / FILES[1]), ROBUST.astype(np.uint16) + 256)
+        assert "a robust label map reaches" in refused(root, tmp_path / "out", capsys)

@@ -1,0 +1,150 @@
+"""Unreal's Movie Render Queue: miniatures of both layouts, cameras in closed form. No engine ran here."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gbuffer_tools import cryptomatte, geometry
+from gbuffer_tools.sources import exr_unreal
+from tests.gbuffer_tools.made_exr import extracted, grey, layer, refused, write_exr
+
+pytest.importorskip("OpenEXR")
+
+SIZE = H, W = 40, 60
+FOCAL = W / 2 / math.tan(math.radians(30))
+PROJECTION = geometry.projection_from_intrinsics((FOCAL, FOCAL), (30, 20), (W, H), (0.1, 1000))
+QUEUE = "FinalImageMovieRenderQueue_"
+
+
+def ridge() -> tuple[np.ndarray, np.ndarray]:
+    rays = geometry.position(np.ones(SIZE), PROJECTION)
+    planes = [(np.array([0.6, 0, 0.8]), 4.0), (np.array([-0.48, 0.36, 0.8]), 4.0)]
+    depths = np.stack([c / -(rays @ n) for n, c in planes])
+    return depths.min(0), np.stack([n for n, _ in planes])[depths.argmin(0)]
+
+
+def metadata() -> dict[str, object]:
+    ids = {name: cryptomatte.name_id(name) for name in ("Floor", "Crate_2")}
+    found = {"curPos/x": "100.0", "curPos/y": "-250", "curPos/z": "175.5"}
+    found |= {"curRot/pitch": "-12.5", "curRot/yaw": "40", "curRot/roll": "5", "FinalImage/fov": "60.0"}
+    return {f"unreal/camera/{key}": value for key, value in found.items()} | {
+        "cryptomatte/2cb4/name": "ActorHitProxyMask",
+        "cryptomatte/2cb4/hash": "MurmurHash3_32",
+        "cryptomatte/2cb4/conversion": "uint32_to_float32",
+        "cryptomatte/2cb4/manifest": "{" + ", ".join(f'"{k}": "{v:08x}"' for k, v in ids.items()) + "}",
+    }
+
+
+VIEW = exr_unreal.view_matrix(np.array([1.0, -2.5, 1.755]), *np.radians([-12.5, 40, 5]))
+
+
+def passes() -> dict[str, np.ndarray]:
+    depth, normal = ridge()
+    stored = np.where(np.arange(H)[:, None] < 3, 65504, depth * 100)
+    world = normal @ VIEW[:3, :3]  # to Unreal's axes
+    ids = np.full(SIZE, cryptomatte.name_id("Floor"), np.uint32)
+    ids[:, 30:] = cryptomatte.name_id("Crate_2")
+    crypto = np.stack([ids.view(np.float32), np.ones(SIZE), np.zeros(SIZE), np.zeros(SIZE)], -1)
+    return (
+        grey(SIZE)
+        | layer(f"{QUEUE}WorldDepth", np.stack([stored] * 3, -1), "RGB")
+        | layer("FinalImagePP_WorldNormal", world * 0.5 + 0.5, "RGB")
+        | layer("FinalImagePP_BaseColor", np.full((*SIZE, 3), 0.5), "RGB")
+        | layer("FinalImagePP_Roughness", np.full((*SIZE, 3), 0.25), "RGB")
+        | layer(f"{QUEUE}MotionVectors", np.full((*SIZE, 3), (0.75, 0.5, 0.0)), "RGB")
+        | layer("ActorHitProxyMask00", crypto, "RGBA")
+    )
+
+
+def check_frame(found) -> None:
+    depth, normal = ridge()
+    assert (found.image == 137).all()
+    assert np.isinf(found.buffers["depth"][:3]).all()
+    assert np.abs(found.buffers["depth"][3:] / depth[3:] - 1).max() < 1e-6
+    assert np.abs(found.buffers["normal"][3:] - normal[3:]).max() < 1e-3
+    assert np.allclose(found.view, VIEW)
+    assert np.allclose(found.projection, PROJECTION)
+    assert (found.buffers["roughness"] == 0.25).all()
+    assert found.buffers["albedo"][0, 0].tolist() == [0.5] * 3
+    assert found.buffers["x_motion_unreal"][0, 0].tolist() == [0.25, 0]
+    assert "motion" not in found.buffers
+    assert found.ids["object"][5, [0, 59]].tolist() == [cryptomatte.name_id(n) for n in ("Floor", "Crate_2")]
+
+
+def test_a_multilayer_file(tmp_path):
+    write_exr(tmp_path / "Shot" / "Shot.0001.exr", passes(), "PIZ", **metadata())
+    (tmp_path / "m.yaml").write_text("classes: {names: [sky, other, box], rules: {^Crate: box}}")
+    header, frames = extracted(tmp_path, tmp_path / "Shot", "--mapping", tmp_path / "m.yaml")
+    assert (header.profile, header.source) == ("exr_unreal", "Unreal Engine")
+    check_frame(frames["Shot/Shot.0001"])
+    assert frames["Shot/Shot.0001"].ids["class"][[0, 5, 5], [0, 0, 59]].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "frame"),
+    [
+        ("Shot.{}.0001.exr", "Shot/Shot.0001"),
+        ("Shot_{}_0001.exr", "Shot/Shot_0001"),
+        ("{}/Shot.0001.exr", "Shot/Shot.0001"),
+        ("{}.exr", "Shot/frame"),
+    ],
+)
+def test_a_file_for_each_pass(tmp_path, pattern, frame):
+    files: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in passes().items():
+        start, _, component = name.rpartition(".")
+        files.setdefault(start or "FinalImage", {})[component] = array
+    for start, channels in files.items():
+        write_exr(tmp_path / "Shot" / pattern.format(start), channels, **metadata())
+    _, frames = extracted(tmp_path, tmp_path / "Shot")
+    assert list(frames) == [frame]
+    check_frame(frames[frame])
+
+
+def test_a_mapping_tells_the_signs_of_motion(tmp_path):
+    write_exr(tmp_path / "Shot" / "Shot.0001.exr", passes(), **metadata())
+    (tmp_path / "m.yaml").write_text(
+        f"motion: {{channels: [{QUEUE}MotionVectors.R, {QUEUE}MotionVectors.G], pixels: [-{W}, {H}], rest: 0.5}}"
+    )
+    _, frames = extracted(tmp_path, tmp_path / "Shot", "--mapping", tmp_path / "m.yaml")
+    assert frames["Shot/Shot.0001"].buffers["motion"][0, 0].tolist() == [-15, 0]
+
+
+@pytest.mark.parametrize(
+    ("turns", "point", "seen"),
+    [
+        ((0, 0, 0), (7, 2, 3), (2, 3, -7)),  # ahead is x, right is y, up is z
+        ((0, 90, 0), (-2, 7, 3), (2, 3, -7)),  # yaw looks along y, right is -x
+        ((90, 0, 0), (-3, 2, 7), (2, 3, -7)),  # pitch looks up, its up is -x
+        ((0, 0, 90), (7, 3, -2), (2, 3, -7)),  # roll leans to the right: up is y, right is -z
+    ],
+)
+def test_rotators_in_closed_form(turns, point, seen):
+    view = exr_unreal.view_matrix(np.zeros(3), *np.radians(turns))
+    assert np.allclose(view[:3, :3] @ point, seen)
+    assert np.linalg.det(view[:3, :3]) == pytest.approx(-1)
+
+
+def test_a_camera_that_is_not_told_whole_is_not_made_up():
+    whole = {key: value for key, value in metadata().items() if key.startswith("unreal/camera")}
+    assert exr_unreal.camera(whole).view != ()
+    without = {key: value for key, value in whole.items() if "yaw" not in key}
+    assert exr_unreal.camera(without).view == ()
+    assert exr_unreal.camera(without).degrees == 60
+    assert exr_unreal.camera({}) is None
+    assert exr_unreal.camera(whole | {"unreal/camera/FinalImage/fov": "wide"}) is None
+    assert exr_unreal.camera(whole | {"unreal/camera/overscanPercentage": "0.1"}) is None
+
+
+def test_passes_of_other_sizes_are_refused(tmp_path, capsys):
+    write_exr(tmp_path / "s" / "a.FinalImage.0001.exr", grey(SIZE))
+    write_exr(tmp_path / "s" / f"a.{QUEUE}WorldDepth.0001.exr", grey((8, 8)))
+    assert "is (8, 8), a.FinalImage.0001.exr is (40, 60)" in refused(tmp_path, capsys, tmp_path / "s")
+
+
+def test_other_files_are_not_claimed(tmp_path):
+    write_exr(tmp_path / "a" / "a.exr", grey(SIZE))
+    (tmp_path / "a" / "b.exr").write_bytes(b"no")
+    assert exr_unreal.SOURCE.find(tmp_path / "a") == []
+    assert exr_unreal.SOURCE.find(tmp_path / "a" / "a.exr") == []

@@ -1,0 +1,62 @@
+"""Plain images become frames without buffers."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gbuffer_tools.images import read_image, write_png
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.images import find
+from tests.gbuffer_tools.sources.commands import extracted, refused
+
+
+def picture(seed: int, size: tuple[int, int] = (36, 64)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_png(tmp_path / "in" / "b.png", picture(0))
+    write_png(tmp_path / "in" / "deep" / "er" / "c.png", picture(1))
+    write_png(tmp_path / "in" / "small.png", picture(2, (20, 30)))
+    write_png(tmp_path / "in" / ".cache" / "hidden.png", picture(3))
+    for suffix in (".jpg", ".webp"):
+        cv2.imwrite(str(tmp_path / "in" / f"a{suffix[1]}{suffix}"), picture(4))
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    return tmp_path / "in"
+
+
+def test_folders_and_sizes_become_files(folder: Path, tmp_path: Path) -> None:
+    paths = extracted(folder, tmp_path / "out")
+    assert [p.name for p in paths] == ["deep-er-64x36.h5", "in-30x20.h5", "in-64x36.h5"]
+    with Shard(paths[2]) as shard:
+        assert shard.names == ("aj", "aw", "b")
+        assert (shard.buffers, shard.ids, shard.header.classes) == ({}, (), ())
+        assert shard.header.licence == "not stated"
+        assert np.array_equal(shard.image(2), picture(0))
+        assert np.array_equal(shard.image(0), read_image(folder / "aj.jpg"))
+        assert np.array_equal(shard.image(1), read_image(folder / "aw.webp"))
+
+
+def test_one_image(folder: Path, tmp_path: Path) -> None:
+    paths = extracted(folder / "b.png", tmp_path / "out", "--licence", "CC0-1.0")
+    with Shard(paths[0]) as shard:
+        assert shard.names == ("b",)
+        assert shard.header.licence == "CC0-1.0"
+
+
+def test_other_files_are_none_of_its(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("x")
+    assert find(tmp_path) == find(tmp_path / "x.txt") == []
+
+
+def test_a_broken_header_is_found_before_anything_is_made(folder: Path, tmp_path: Path, capsys) -> None:
+    (folder / "z.png").write_bytes(b"no image")
+    assert "z.png: not a readable image (8 bytes)" in refused(folder, tmp_path / "out", capsys, "--per-file", "1")
+
+
+def test_one_name_twice(folder: Path, tmp_path: Path, capsys) -> None:
+    cv2.imwrite(str(folder / "b.jpg"), picture(4))
+    assert "two of the sources would become this frame" in refused(folder, tmp_path / "out", capsys)

@@ -1,0 +1,164 @@
+"""Extract is killed without a chance to clean up: what is there is whole, and a rerun ends in the same bits."""
+
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from gbuffer_tools import extract
+from gbuffer_tools.schema import Shard
+from tests.gbuffer_tools.made_source import write_source
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = int(os.environ.get("KILL_ROUNDS", 3))
+SEED = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
+
+
+def arguments(source: Path, out: Path, jobs: int) -> list[str]:
+    return [*map(str, (source / "made", source / "made1", "--out", out)), "--per-file", "3", "--jobs", str(jobs)]
+
+
+def start(source: Path, out: Path, jobs: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.gbuffer_tools.made_source", *arguments(source, out, jobs)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kill") / "source"
+    write_source(folder, shards=2, frames=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path) -> dict[str, bytes]:
+    """The files of a run that nobody stopped."""
+    out = source.parent / "whole"
+    assert start(source, out, 1).wait() == 0
+    found = files(out)
+    assert len(found) == 2 * (2 + 2 * 2)  # two files a shard; of one kind with names beside them
+    return found
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(out.iterdir())} if out.exists() else {}
+
+
+def check_what_is_there(out: Path) -> int:
+    """Every file under a real name can be read, all of it. Returns how many frames there are."""
+    frames = 0
+    for path in out.iterdir() if out.exists() else ():
+        if path.suffix == ".h5":
+            with Shard(path) as shard:
+                frames += len([shard.frame(i) for i in range(len(shard))])
+        elif path.suffix == ".json":
+            assert json.loads(path.read_text())["textures"]
+        else:
+            assert path.suffix == ".partial"
+    return frames
+
+
+def test_two_processes_write_the_same_bits_as_one(source, whole, tmp_path):
+    assert start(source, tmp_path / "out", 2).wait() == 0
+    assert files(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_random_and_run_again_it_ends_in_the_same_bits(source, whole, tmp_path, jobs):
+    chance = random.Random(SEED + jobs)
+    logging.warning("KILL_SEED=%d", SEED)  # shown where the test fails
+    killed = 0
+    for number in range(ROUNDS):
+        out = tmp_path / str(number)
+        for _ in range(2):
+            process = start(source, out, jobs)
+            until(lambda out=out, process=process: out.exists() or process.poll() is not None)
+            time.sleep(chance.uniform(0, 0.3))
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait() == -signal.SIGKILL
+            check_what_is_there(out)
+        assert start(source, out, jobs).wait() == 0
+        assert files(out) == whole
+    assert killed > 0
+
+
+def test_the_processes_of_a_killed_run_end_with_it(source, tmp_path):
+    process = start(source, tmp_path / "out", 2)
+    until(lambda: len(children(process.pid)) >= 2 and (tmp_path / "out").exists())
+    pool = children(process.pid)
+    process.kill()
+    process.wait()
+    until(lambda: not any(alive(pid) for pid in pool), seconds=5)
+
+
+def test_killed_at_every_step_in_turn_it_goes_on(tmp_path):
+    """The process kills itself before the n-th opening, renaming or removing of a file in the output folder."""
+    source = tmp_path / "source"
+    write_source(source, shards=1, frames=2)
+    fork = get_context("forkserver")
+    fork.set_forkserver_preload(["tests.gbuffer_tools.made_source"])
+
+    def extract_up_to(step: int, out: Path) -> int | None:
+        child = fork.Process(target=die_at, args=(step, source, out))
+        child.start()
+        child.join()
+        return child.exitcode
+
+    assert extract_up_to(0, tmp_path / "whole") == 0
+    whole = files(tmp_path / "whole")
+    frames, code = [], -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        out = tmp_path / str(len(frames))
+        code = extract_up_to(len(frames) + 1, out)
+        frames.append(check_what_is_there(out))
+        assert extract_up_to(0, out) == 0
+        assert files(out) == whole, f"killed at step {len(frames)}"
+    assert code == 0
+    assert frames == sorted(frames)
+    assert set(frames) == {0, 2, 3, 4}  # one file at once, then one frame after the other
+
+
+def die_at(step: int, source: Path, out: Path) -> None:
+    """Extract, up to the step-th event; 0: up to the end."""
+    seen = 0
+
+    def count(event: str, details: tuple[object, ...]) -> None:
+        nonlocal seen
+        if event in ("open", "os.rename", "os.remove") and str(details[0]).startswith(str(out)):
+            seen += 1
+            if seen == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    os.fsync = lambda _: None  # slow, and of use where the machine dies, not the process
+    sys.addaudithook(count)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    extract.main(extract.build_parser().parse_args(arguments(source, out, 1)))
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "too late"
+        time.sleep(0.002)
+
+
+def children(pid: int) -> list[int]:
+    """The processes of the pool; also the one that tracks their semaphores."""
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in found.read_text().split()] if found.exists() else []
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody waits for does not."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
