@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -126,8 +127,8 @@ def main(args: argparse.Namespace) -> None:
     found = judge(chosen, relative_to=args.out.resolve().parent)
     page, table = args.out.with_suffix(".html"), args.out.with_suffix(".md")
     record.write(found, args.out)
-    record.write_text(table, report.markdown([found]))
-    record.write_text(page, report.html([(args.out, found)]))
+    write_text(table, report.markdown([found]))
+    write_text(page, report.html([(args.out, found)]))
     print(f"{report.table(found)}\n{page}")
 
 

@@ -123,7 +123,7 @@ def largest_pass(chunks: Any) -> tuple[int, ...] | None:
                 target = gl_calls.value(chunks[index], "framebuffer")
         elif name in gl_calls.DRAWS:
             passes.setdefault(target, []).append(index)
-    draws = tuple(max(passes.values(), key=len, default=[]))
+    draws = max(map(tuple, passes.values()), key=len, default=())
     inside = range(draws[0], draws[-1] + 1) if draws else range(0)
     return draws if draws and not any(_uses_stencil(chunks[i]) for i in inside) else None
 

@@ -84,7 +84,7 @@ def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
     if "depth" in shard.buffers:
         drawn = np.isfinite(shard.buffer("depth", i)[..., 0])
     elif "normal" in shard.buffers:  # where nothing was drawn there is no normal
-        drawn = shard.buffer("normal", i).any(-1)
+        drawn = (shard.buffer("normal", i) != 0).any(axis=-1)
     seen.drawn += int(drawn.sum())
     for name in shard.buffers:
         values = shard.buffer(name, i)

@@ -25,7 +25,9 @@ def test_a_reader_reads_or_says_in_one_line_why_not(name):
 
 
 def test_every_source_has_seeds():
-    assert {f"source {name}" for name in SOURCES} <= set(READERS), "add files of the new source to fuzz/readers.py"
+    # Other tests register sources of their own.
+    ours = {f"source {s.name}" for s in SOURCES.values() if s.find.__module__.startswith("gbuffer_tools.")}
+    assert ours <= set(READERS), "add files of the new source to fuzz/readers.py"
 
 
 # Readers that do what readers must not do.
