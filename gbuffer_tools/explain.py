@@ -104,16 +104,19 @@ def look(path: Path) -> tuple[Seen, ...]:
     rd = renderdoc.load()
     with initialised(rd), opened(rd, path) as capture:
         made: dict[int, str] = {}
+        later: dict[int, set[str]] = {}  # texture -> samplers that read it
         states = []
         for number, found in enumerate(capture.passes):
             state = capture.at(found.draws[-1])
-            reads = {name: describe(capture, texture, made) for name, texture in capture.samplers(state).items()}
+            samplers = capture.samplers(state)
+            reads = {name: describe(capture, texture, made) for name, texture in samplers.items()}
+            for name, texture in samplers.items():
+                later.setdefault(texture, set()).add(name)
             outputs = output_names(capture, state)
             pixels = [capture.pixels(texture) if texture in capture.textures else None for texture in found.targets]
             states.append((found, reads, outputs, pixels, blocks(capture, state), instanced(state)))
             made |= {texture: f"target {slot} of pass {number}" for slot, texture in enumerate(found.targets)}
             made[found.depth] = f"depth of pass {number}"
-        later = sampled_as(capture)
         return tuple(
             Seen(
                 number,
@@ -188,15 +191,6 @@ def describe(capture: Replay, texture: int, made: dict[int, str]) -> str:
         return made[texture]
     known = capture.textures.get(texture)
     return f"{known.format.Name()} {known.width}x{known.height}" if known else "nothing"
-
-
-def sampled_as(capture: Replay) -> dict[int, set[str]]:
-    """Texture -> names of the samplers that read it in the last draws of all passes."""
-    found: dict[int, set[str]] = {}
-    for item in capture.passes:
-        for name, texture in capture.samplers(capture.at(item.draws[-1])).items():
-            found.setdefault(texture, set()).add(name)
-    return found
 
 
 def output_names(capture: Replay, state: Any) -> tuple[str, ...]:

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import buffer_spec
+from gbuffer_tools.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sheet import sheet
 
@@ -36,9 +35,7 @@ def main(args: argparse.Namespace) -> None:
         i = shard.names.index(args.frame) if args.frame else 0
         print("\n".join(listing(shard, i)))
         if args.sheet:
-            _, png = cv2.imencode(".png", np.ascontiguousarray(sheet(shard, i)[..., ::-1]))
-            with replacing(args.sheet) as partial:
-                partial.write_bytes(png.tobytes())
+            write_png(args.sheet, sheet(shard, i))
             print(f"sheet of {shard.names[i]}: {args.sheet}")
 
 
