@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gbuffer_tools import exr, mapped
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.folders import files_below
 from gbuffer_tools.frame import Array
 from gbuffer_tools.layers import split
 from gbuffer_tools.mapping import Meanings, over, read_mapping
@@ -81,13 +82,7 @@ def exr_files(path: Path) -> list[Path]:
     """EXR files by their name, sorted, without what is hidden."""
     if not path.is_dir():
         return [path] if path.suffix.lower() == ".exr" else []
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() == ".exr"
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    return files_below(path, (".exr",))
 
 
 def files_of(job: Job) -> list[Path]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.folders import files_below
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.images import image_size, read_image
 from gbuffer_tools.naming import fit_name, shard_name
@@ -31,13 +32,7 @@ def _files(path: Path) -> Iterable[tuple[Path, Path]]:
 
 def images_below(folder: Path) -> list[Path]:
     """Image files in a folder and the folders in it, sorted, without what is hidden."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+    return files_below(folder, SUFFIXES)
 
 
 def sized_shard(name: str, image: Path) -> str:
