@@ -3,7 +3,7 @@
     python -m benchmarks.frame_files
 
 Frames of 960x540 are put together from four sample frames each, so that their contents are real. The released format
-is rebuilt from the same channels: the picture as uint8, all buffers stacked as float16.
+is rebuilt from the same channels: the picture as uint8, all buffers stacked as float16, a mask for each class.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from gbuffer_tools.frame import Array, Frame
-from gbuffer_tools.schema import Shard, write
+from gbuffer_tools.schema import Shard, shards, write
 
 CROP = 196
 """Of EPE's training."""
@@ -43,10 +43,11 @@ def joined(parts: list[Array]) -> Array:
     return np.concatenate([np.concatenate(parts[:2], 1), np.concatenate(parts[2:], 1)])
 
 
-def released(frame: Frame, path: Path) -> None:
+def released(frame: Frame, classes: int, path: Path) -> None:
     """Write a frame as the release does."""
     stack = [np.atleast_3d(array).astype(np.float16) for array in frame.buffers.values()]
-    np.savez_compressed(path, img=frame.image, gbuffers=np.concatenate(stack, -1), classes=frame.ids["class"])
+    masks = frame.ids["class"][..., None] == np.arange(classes)
+    np.savez_compressed(path, img=frame.image, gbuffers=np.concatenate(stack, -1), shader=masks.astype(np.uint8))
 
 
 def read_crops(path: Path, count: int, seed: int) -> None:
@@ -103,27 +104,50 @@ def _start(_: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.frame_files", description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=Path, default=Path("samples/frames/train/scotland.h5"))
+    both = [Path("samples/frames/train"), Path("samples/frames/heldout")]
+    parser.add_argument("--frames", type=Path, nargs="+", default=both, help="folders of frame files (the samples)")
     parser.add_argument("--crops", type=int, default=200, help="per process (%(default)s)")
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
-        frames = list(mosaics(args.frames))
-        ours = Path(folder) / "ours.h5"
-        with Shard(args.frames) as shard:
-            write(ours, frames, shard.header)
-        theirs = [Path(folder) / f"{frame.name}.npz" for frame in frames]
-        for frame, path in zip(frames, theirs, strict=True):
-            released(frame, path)
-        height, width = frames[0].image.shape[:2]
-        channels = sum(np.atleast_3d(b).shape[2] for b in frames[0].buffers.values())
-        size, theirs_size = ours.stat().st_size / len(frames), sum(p.stat().st_size for p in theirs) / len(frames)
-        print(f"{len(frames)} frames of {width}x{height}, {channels} buffer channels, picture and classes")
-        print(f"bytes a frame: {size:,.0f}, npz {theirs_size:,.0f}, ratio {size / theirs_size:.2f}")
-        whole = height * width / CROP**2
-        print(f"unpacked for a random {CROP} px crop: {unpacked(ours):.2f} times its bytes, npz {whole:.1f}")
-        fast = crops_per_second(read_crops, ours, args.crops)
-        slow = crops_per_second(read_released, theirs, max(args.crops // 10, 1))
+        ours, theirs = written([path for found in args.frames for path in shards(found)], Path(folder))
+        for line in sizes(ours, theirs):
+            print(line)
+        fast = crops_per_second(read_crops, ours[0], args.crops)
+        slow = crops_per_second(read_released, theirs[ours[0]], max(args.crops // 10, 1))
         print(f"crops a second, {PROCESSES} processes: {fast:.0f}, npz {slow:.1f}, ratio {fast / slow:.1f}")
+
+
+def written(paths: list[Path], folder: Path) -> tuple[list[Path], dict[Path, list[Path]]]:
+    """Both formats of all mosaics: our files, and for each of them the released ones of its frames."""
+    ours, theirs = [], {}
+    for path in paths:
+        frames = list(mosaics(path))
+        if not frames:
+            continue
+        with Shard(path) as shard:
+            header = shard.header
+        ours.append(folder / path.name)
+        write(ours[-1], frames, header)
+        theirs[ours[-1]] = [folder / f"{path.stem}-{frame.name}.npz" for frame in frames]
+        for frame, file in zip(frames, theirs[ours[-1]], strict=True):
+            released(frame, len(header.classes), file)
+    return ours, theirs
+
+
+def sizes(ours: list[Path], theirs: dict[Path, list[Path]]) -> Iterator[str]:
+    """Lines about sizes on disk and bytes unpacked."""
+    total, total_npz = 0, 0
+    for path in ours:
+        size, npz = path.stat().st_size, sum(file.stat().st_size for file in theirs[path])
+        total, total_npz = total + size, total_npz + npz
+        count = len(theirs[path])
+        each, each_npz = size / count, npz / count
+        yield f"{path.stem}: {count} frames, bytes a frame {each:,.0f}, npz {each_npz:,.0f}, ratio {size / npz:.3f}"
+    yield f"all: {total / total_npz:.3f} of the npz files' size"
+    with Shard(ours[0]) as shard:
+        height, width = shard.height, shard.width
+    whole = height * width / CROP**2
+    yield f"unpacked for a random {CROP} px crop: {unpacked(ours[0]):.2f} times its bytes, npz {whole:.1f}"
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 
 FORMAT, VERSION = "gbuffer-frames", 1
-TILE = 96
-"""Side of the chunks: a random crop of 196 px touches 2.2 times its own bytes; at 128 px it would be 2.7."""
+TILE = 136, 96
+"""Most rows and columns of a chunk: a random crop of 196 px touches 2.4 times its own bytes. Tall ones pack better."""
 MAX_SIDE, MAX_FRAMES, MAX_CHANNELS, MAX_CLASSES = 16384, 100_000, 64, 256
 MAX_NAME_BYTES = 64
 MAX_FRAME_BYTES = 2**30

@@ -7,6 +7,7 @@ this, so everything but plain, fully written datasets behind hard links is refus
 """
 
 import math
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ FILTERS = {
 LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
 MAX_CHUNK_BYTES = 64 * 2**20
 MAX_TEXT = 4096
+DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
+"""How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
 
 
 @contextmanager
@@ -113,11 +116,10 @@ def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
     plist = dataset.id.get_create_plist()
     if plist.get_layout() not in LAYOUTS or plist.get_external_count():
         raise InputError(f"{path}: {dataset.name} keeps its data elsewhere; copy it into this file")
-    for i in range(plist.get_nfilters()):
-        code = plist.get_filter(i)[0]
-        if code not in FILTERS:
-            known = ", ".join(FILTERS.values())
-            raise InputError(f"{path}: {dataset.name} uses HDF5 filter {code}, wanted only {known}")
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if not set(filters) <= set(FILTERS) or len(set(filters)) < len(filters):
+        used = ", ".join(FILTERS.get(code, str(code)) for code in filters)
+        raise InputError(f"{path}: {dataset.name} uses HDF5 filters {used}, wanted {', '.join(FILTERS.values())}, once")
     if dataset.shape is None:
         raise InputError(f"{path}: {dataset.name} has no shape")
     if dataset.chunks is not None:
@@ -128,10 +130,36 @@ def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
             )
         wanted = math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
         written = dataset.id.get_num_chunks()
+        _check_chunks(dataset, filters, chunk_bytes, path)
     else:
         wanted, written = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
     if written < wanted:
         raise InputError(f"{path}: {dataset.name} is declared larger than what was written; write it again")
+
+
+def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, path: Path) -> None:
+    """HDF5 unpacks a chunk to whatever is in it, and finds out afterwards that it was too much."""
+    most = chunk_bytes + chunk_bytes // 1000 + 64  # what cannot be packed grows by a few bytes
+    doubtful: list[tuple[int, ...]] = []
+
+    def judge(chunk: h5py.h5d.StoreInfo) -> None:
+        if chunk.size > most:
+            raise InputError(f"{path}: {dataset.name} has a chunk of {chunk.size:,} bytes, wanted < {most:,}")
+        if chunk.size * DEFLATE_RATIO > MAX_UNPACKED:
+            doubtful.append(chunk.chunk_offset)
+
+    dataset.id.chunk_iter(judge)
+    deflate = h5py.h5z.FILTER_DEFLATE
+    for offset in doubtful if deflate in filters else ():
+        left_out, stored = dataset.id.read_direct_chunk(offset)
+        if left_out >> filters.index(deflate) & 1:
+            continue
+        try:
+            unpacked = zlib.decompressobj().decompress(stored, chunk_bytes + 1)
+        except zlib.error as error:
+            raise InputError(f"{path}: {dataset.name} has a broken chunk at {offset} ({error})") from error
+        if len(unpacked) > chunk_bytes:
+            raise InputError(f"{path}: {dataset.name} has a chunk at {offset} that unpacks to more than its size")
 
 
 def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:

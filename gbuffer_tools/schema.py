@@ -15,7 +15,7 @@
   root attributes: format = "gbuffer-frames", version = 1, source, profile, classes, licence, tool
 
 View space: x right, y up, z towards the camera, in metres. Depth is the distance along the view axis, inf
-where nothing was drawn. Chunks are tiles (1,128,128,C), gzip 4 with shuffle, so that a crop reads what it needs.
+where nothing was drawn. Chunks are tiles, at most (1,136,96,C), deflated, so that a crop reads what it needs.
 Buffers that are not in `BUFFERS` have a name that starts with `x_`.
 """
 

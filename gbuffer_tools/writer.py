@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from gbuffer_tools import hdf5
+from gbuffer_tools import hdf5, tiles
 from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import (
@@ -16,7 +17,6 @@ from gbuffer_tools.frame import (
     HEADER_TEXTS,
     MAX_NAME_BYTES,
     MOMENTS,
-    TILE,
     VERSION,
     Array,
     Frame,
@@ -27,6 +27,8 @@ from gbuffer_tools.frame import (
 from gbuffer_tools.shard import Shard
 
 NAME = h5py.string_dtype("utf-8", MAX_NAME_BYTES)
+HDF5_FORMAT = ("v110", "v110")
+"""Of HDF5 1.10 (2016), whose list of tiles takes 18 bytes a tile; the format of 1.8 takes 72, 2 % of a frame file."""
 
 
 def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
@@ -38,7 +40,7 @@ def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
     Raises:
         InputError: no frames, or frames that do not fit together or the format.
     """
-    with replacing(path) as partial, h5py.File(partial, "w") as file:
+    with replacing(path) as partial, h5py.File(partial, "w", libver=HDF5_FORMAT) as file:
         for key in HEADER_TEXTS:
             file.attrs[key] = getattr(header, key)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
@@ -67,16 +69,17 @@ def append(path: Path, frames: Iterable[Frame], header: Header) -> None:
 def _add_all(file: h5py.File, frames: Iterable[Frame], path: Path) -> None:
     known = {bytes(n).decode() for n in file["frame/name"][:]} if "frame" in file else set()
     count = len(known)
-    for frame in frames:
-        try:
-            check_frame(frame)
-            if frame.name in known:
-                raise ValueError(f"a frame named {frame.name} is there already")
-            _add(file, count, _arrays(frame))
-        except ValueError as error:
-            raise InputError(f"{path}: frame {frame.name!r}: {hdf5.one_line(error)}") from error
-        known.add(frame.name)
-        count += 1
+    with ThreadPoolExecutor() as threads:
+        for frame in frames:
+            try:
+                check_frame(frame)
+                if frame.name in known:
+                    raise ValueError(f"a frame named {frame.name} is there already")
+                _add(file, count, _arrays(frame), threads)
+            except ValueError as error:
+                raise InputError(f"{path}: frame {frame.name!r}: {hdf5.one_line(error)}") from error
+            known.add(frame.name)
+            count += 1
     if not count:
         raise InputError(f"{path}: no frames to write")
 
@@ -97,7 +100,7 @@ def _arrays(frame: Frame) -> dict[str, Array]:
     return rows
 
 
-def _add(file: h5py.File, index: int, rows: dict[str, Array]) -> None:
+def _add(file: h5py.File, index: int, rows: dict[str, Array], threads: Executor) -> None:
     """Write one row into every dataset; the first row creates them."""
     if index == 0:
         for path, row in rows.items():
@@ -112,7 +115,10 @@ def _add(file: h5py.File, index: int, rows: dict[str, Array]) -> None:
             before = f"{data.dtype} {data.shape[1:]}"
             raise ValueError(f"{path} is {row.dtype} {row.shape}, wanted {before} as in the frames before")
         data.resize(index + 1, axis=0)
-        data[index] = row
+        if is_map(path, row):
+            tiles.put(data, index, row, threads)
+        else:
+            data[index] = row
 
 
 def _members(file: h5py.File) -> dict[str, list[str]]:
@@ -120,16 +126,17 @@ def _members(file: h5py.File) -> dict[str, list[str]]:
     return {"": ["image"] if "image" in file else []} | groups
 
 
+def is_map(path: str, row: Array) -> bool:
+    """Whether a row has pixels."""
+    return row.ndim >= 2 and not path.startswith("camera/")
+
+
 def _create(file: h5py.File, path: str, row: Array) -> None:
-    if row.ndim < 2 or path.startswith("camera/"):
+    if not is_map(path, row):
         shape = row.shape
         file.create_dataset(path, (0, *shape), row.dtype, maxshape=(None, *shape), chunks=(64, *shape))
         return
-    tile = tuple(min(TILE, side) for side in row.shape[:2])
-    data = file.create_dataset(
-        path, (0, *row.shape), row.dtype, maxshape=(None, *row.shape), chunks=(1, *tile, *row.shape[2:]),
-        compression="gzip", compression_opts=4, shuffle=True,
-    )  # fmt: skip
+    data = tiles.create(file, path, row)
     if path.startswith("buffers/"):
         spec = buffer_spec(path.removeprefix("buffers/"), 1 if row.ndim == 2 else row.shape[2])
         data.attrs["units"], data.attrs["space"] = spec.units, spec.space

@@ -87,11 +87,11 @@ def test_standard_buffers_say_units_space_and_range(path):
         assert set(BUFFERS) >= {"depth", "normal", "albedo", "motion"}
 
 
-def test_tiles_are_96(tmp_path):
+def test_tiles_divide_the_frame_evenly(tmp_path):
     write(tmp_path / "s.h5", [frame(size=(130, 300))], HEADER)
     with h5py.File(tmp_path / "s.h5") as file:
-        assert file["buffers/normal"].chunks == (1, 96, 96, 3)
-        assert file["ids/class"].chunks == (1, 96, 96)
+        assert file["buffers/normal"].chunks == (1, 130, 75, 3)
+        assert file["ids/class"].chunks == (1, 130, 75)
 
 
 def test_the_same_frames_make_the_same_file(tmp_path, path):
