@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools import draws, geometry, renderdoc, textures
+from gbuffer_tools import draws, geometry, gl_calls, renderdoc, textures
 from gbuffer_tools.draw_marks import Marked, mark
 from gbuffer_tools.draws import Drawn
 from gbuffer_tools.errors import InputError
@@ -127,8 +127,14 @@ def _lighting(
     capture: Replay, passes: list[Pass], profile: GameProfile
 ) -> tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.float64] | None, dict[str, npt.NDArray[np.float64]]]:
     """Inputs, result and constants of the draw that lights the scene; nothing where the frame has none."""
+    known = capture.program_samplers()
+    indices = frozenset(draws.chunk_of(draw) for found in passes for draw in found.draws)
+    bound = gl_calls.bound_at(capture.controller.GetStructuredFile().chunks, indices)
     for found in passes:
         for draw in found.draws:
+            names = known.get(bound[draws.chunk_of(draw)].program)
+            if names is not None and not profile.is_lighting(names):
+                continue
             state = capture.at(draw)
             samplers = capture.samplers(state)
             if not found.targets or not profile.is_lighting(frozenset(samplers)):

@@ -91,6 +91,13 @@ def bound_at(chunks: Any, draws: Collection[int]) -> dict[int, Bound]:
     return found
 
 
+def attached(chunks: Any) -> Iterator[tuple[int, int]]:
+    """Programs and the shaders that they were made of, as far as the calls are in the capture."""
+    for chunk in chunks:
+        if chunk.name == "glAttachShader":
+            yield value(chunk, "program"), value(chunk, "shader")
+
+
 def value(chunk: Any, name: str) -> int:
     """An argument of a call: a number, or a resource id."""
     child = chunk.FindChild(name)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools import pixels
+from gbuffer_tools import gl_calls, pixels
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.gl_calls import Slot
 from gbuffer_tools.profile import DrawPass
@@ -76,6 +76,18 @@ class Replay:
         }
         named = {name: bound.get(unit, 0) for name, unit in self.units(state).items()}
         return {name: texture for name, texture in named.items() if texture in self.textures}
+
+    def program_samplers(self) -> dict[int, frozenset[str]]:
+        """Program -> names of its fragment shader's samplers, for the programs whose making is in the capture; no replay."""
+        stage, no_pipeline = self.rd.ShaderStage.Fragment, self.rd.ResourceId.Null()
+        resources = {int(r.resourceId): r.resourceId for r in self.controller.GetResources()}
+        found = {}
+        for program, shader in gl_calls.attached(self.controller.GetStructuredFile().chunks):
+            for entry in self.controller.GetShaderEntryPoints(resources[shader]) if shader in resources else ():
+                if entry.stage == stage:
+                    reflection = self.controller.GetShader(no_pipeline, resources[shader], entry)
+                    found[program] = frozenset(r.name for r in reflection.readOnlyResources)
+        return found
 
     def units(self, state: Any) -> dict[str, int]:
         """Sampler name of the fragment shader -> texture unit."""

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -35,6 +36,11 @@ class ImageIndex:
 
     files: tuple[str, ...]
     signatures: Signature
+
+    @cached_property
+    def means(self) -> Signature:
+        """(K,3) mean colours."""
+        return self.signatures.mean((1, 2))
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,7 @@ def match(texture: Signature, index: ImageIndex, level: str) -> Match:
     if not index.files:
         return Match(None, 1.0)
     # The difference of the means is never above the mean of the differences: most files need no closer look.
-    means = index.signatures.mean((1, 2))
-    bound = np.stack([np.abs(means - reading.mean((0, 1))).mean(1) for reading in texture]).min(0)
+    bound = np.stack([np.abs(index.means - reading.mean((0, 1))).mean(1) for reading in texture]).min(0)
     near = np.flatnonzero(bound < MAX_ERROR)
     if not near.size:
         return Match(None, float(bound.min()))
