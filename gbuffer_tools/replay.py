@@ -78,7 +78,7 @@ class Replay:
         return {name: texture for name, texture in named.items() if texture in self.textures}
 
     def program_samplers(self) -> dict[int, frozenset[str]]:
-        """Program -> names of its fragment shader's samplers, for the programs whose making is in the capture; no replay."""
+        """Program -> names of its fragment shader's samplers, for programs whose making is in the capture."""
         stage, no_pipeline = self.rd.ShaderStage.Fragment, self.rd.ResourceId.Null()
         resources = {int(r.resourceId): r.resourceId for r in self.controller.GetResources()}
         found = {}
