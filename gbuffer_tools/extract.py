@@ -8,7 +8,6 @@ same command goes on with what is missing after it was stopped, and ends in the 
 
 import argparse
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.explain import explain
 from gbuffer_tools.frame import Frame
-from gbuffer_tools.parallel import Map
+from gbuffer_tools.parallel import Map, cores
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.schema import Header, Shard, append
 from gbuffer_tools.source import About, Job, Made, Options, Source
@@ -75,8 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="supertuxkart", help="the game of captures")
     parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")
-    cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--jobs", type=int, default=cores, metavar="N", help="processes (one a core: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
     parser.add_argument("--patience", type=float, default=600, help="seconds to give up on a frame after (600)")
     return parser
