@@ -3,7 +3,7 @@
 A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. The name is its own:
 several may write one file at once, as a cluster does that starts a piece of work again while the first still runs; the
 last one to end counts. What a killed writer leaves is never read, and goes when another process of this machine first
-writes into the folder. That of another machine, which may still be at it, stays: remove it when nothing runs.
+writes into the folder. That of another machine, which may still be at it, stays until somebody knows better: `clear`.
 """
 
 import functools
@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +56,17 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) in one step."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def clear(paths: Iterable[Path]) -> None:
+    """Remove what killed writers of these files left, wherever they ran. Nobody must be writing them."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, mine in names.items():
+        for entry in os.scandir(folder) if folder.is_dir() else ():
+            if entry.name.endswith(SUFFIX) and entry.name.removesuffix(SUFFIX).rpartition(".")[0] in mine:
+                Path(entry.path).unlink(missing_ok=True)
 
 
 @functools.cache

@@ -56,7 +56,8 @@ from gbuffer_tools import parallel  # noqa: E402
 
 def process(seconds: float) -> int:
     time.sleep(0.3)  # for the other to start
-    print(os.getpid(), flush=True)
+    sys.stdout.write(f"{os.getpid()}\n")
+    sys.stdout.flush()
     time.sleep(seconds)
     return os.getpid()
 

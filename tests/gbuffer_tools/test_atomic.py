@@ -85,6 +85,13 @@ def test_what_a_killed_writer_leaves_goes_what_a_living_one_writes_stays(tmp_pat
     other.join()
 
 
+def test_clearing_takes_what_was_left_of_these_files_only(tmp_path: Path) -> None:
+    for name in ("a.h5", "a.h5.here-1-0.partial", "a.h5.there-2-3.partial", "b.h5.here-1-0.partial", "a.partial"):
+        (tmp_path / name).touch()
+    atomic.clear([tmp_path / "a.h5", tmp_path / "gone" / "a.h5"])
+    assert {p.name for p in tmp_path.iterdir()} == {"a.h5", "b.h5.here-1-0.partial", "a.partial"}
+
+
 def test_a_system_without_processes_to_ask_for_or_folders_to_open(tmp_path: Path, monkeypatch) -> None:
     """Windows: asking whether a process is there would end it."""
     left = tmp_path / f"a.txt.{atomic._HOST}-{2**22 + 1}-0.partial"
