@@ -110,8 +110,13 @@ def read(task: tuple[Work, Job]) -> Made | Refused:
     except InputError as error:
         return Refused(str(error))
     except ValueError as error:
-        return Refused(str(InputError(f"{job.file}: {' '.join(str(error).split())}")))
+        return refused(f"{job.file}: {' '.join(str(error).split())}")
     return made
+
+
+def refused(why: str) -> Refused:
+    """With what cannot be printed escaped."""
+    return Refused(str(InputError(why)))
 
 
 def told(work: Work, job: Job, made: Made | Refused) -> Told:
@@ -133,7 +138,7 @@ def fitting(made: Made, job: Job, path: Path, layout: Layout) -> Made | Refused:
         (dtype, shape), (wanted, size) = mine[other], layout[other]
         parts = [f"{other} is {dtype} {shape}, wanted {wanted} {size}"]
     why = f"{made.lacks}; so it {' and '.join(parts)}" if made.lacks else " and ".join(parts)
-    return Refused(f"{job.file}: {why}, unlike the other frames of {path.name}; use another --out for such frames")
+    return refused(f"{job.file}: {why}, unlike the other frames of {path.name}; use another --out for such frames")
 
 
 def layout_of(frame: Frame) -> Layout:
