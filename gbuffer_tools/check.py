@@ -12,7 +12,6 @@ image may be there twice. What may well be meant, like frames left out of a row,
 import argparse
 import hashlib
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.findings import Finding, Seen, constants, frame_problems, normal_angle
 from gbuffer_tools.overlay import Overlay, Still, overlay
+from gbuffer_tools.parallel import cores
 from gbuffer_tools.schema import Shard, shards
 from gbuffer_tools.series import Summary, differences, duplicates, gaps
 
@@ -34,8 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.check", description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", type=Path, metavar="DIR", help="folders of frame files, or frame files")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, with all that was measured")
-    cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--jobs", type=int, default=cores, metavar="N", help="processes (one a core: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
     return parser
 

@@ -9,3 +9,7 @@ class InputError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
+
+class NotInstalledError(InputError):
+    """This machine lacks a program or package that reading needs: no fault of the file's."""

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, NotInstalledError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -171,7 +171,7 @@ def _decode(path: Path, known: Header) -> list[dict[str, Array]]:
     try:
         import OpenEXR
     except ImportError as error:
-        raise InputError(f"{path}: reading it needs a package; pip install 'OpenEXR>=3.4'") from error
+        raise NotInstalledError(f"{path}: reading it needs a package; pip install 'OpenEXR>=3.4'") from error
     try:
         with _quiet() as said:
             # One thread: extract runs many processes already.

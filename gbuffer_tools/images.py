@@ -2,7 +2,8 @@
 
 import struct
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -150,8 +151,8 @@ def _content(path: Path) -> bytes:
 
 def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
     pixels = None
-    if _promises_no_more_than_there_is(content):
-        with suppress(cv2.error):  # raised for sizes that OpenCV itself refuses
+    if not content.startswith(PNG) or _is_whole_png(content):
+        with suppress(cv2.error), _silent():  # raised for sizes that OpenCV itself refuses
             pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
         raise InputError(
@@ -160,13 +161,31 @@ def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
     return pixels
 
 
-def _promises_no_more_than_there_is(content: bytes) -> bool:
-    """Whether the chunks of a PNG end within the file: OpenCV takes the memory that their lengths name, up to 2 GiB."""
-    at = len(PNG) if content.startswith(PNG) else len(content)
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without OpenCV's own lines about a file: ours says more. libjpeg's, of files that can be read, still come."""
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+def _is_whole_png(content: bytes) -> bool:
+    """Whether a PNG's chunks end within the file, and those without which there is no image are as they were written.
+
+    OpenCV takes the memory that their lengths name, up to 2 GiB; of wrong check sums libpng prints a line of its own.
+    """
+    at, view = len(PNG), memoryview(content)
     while at + 12 <= len(content):
-        last = content[at + 4 : at + 8] == b"IEND"
-        at += 12 + int.from_bytes(content[at : at + 4], "big")
-        if last:
+        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
+        kind, check = bytes(view[at + 4 : at + 8]), int.from_bytes(view[end - 4 : end], "big")
+        needed = not kind[0] & 0x20  # capital letter (PNG specification, 5.4)
+        if end > len(content) or (needed and zlib.crc32(view[at + 4 : end - 4]) != check):
+            return False
+        at = end
+        if kind == b"IEND":
             break
     return at <= len(content)
 

@@ -10,7 +10,7 @@ from gbuffer_tools import cryptomatte, geometry, resection
 from gbuffer_tools.frame import BUFFERS, Array, Frame
 from gbuffer_tools.layers import Channels, pick, stack
 from gbuffer_tools.mapping import Camera, Classes, Ids, Image, Meanings, Normal
-from gbuffer_tools.source import Made
+from gbuffer_tools.source import Made, Names
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
@@ -35,6 +35,7 @@ class _Making:
     ids: dict[str, Array] = field(default_factory=dict)
     names: dict[str, Mapping[int, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    lacks: str = ""
 
 
 def to_frame(name: str, channels: Channels, meanings: Meanings, attributes: Mapping[str, object]) -> Made:
@@ -67,7 +68,7 @@ def to_frame(name: str, channels: Channels, meanings: Meanings, attributes: Mapp
     view, projection = making.camera if making.camera is not None else (None, None)
     found = f"{', '.join([*making.buffers, *(f'ids/{key}' for key in making.ids)]) or 'RGB alone'}"
     frame = Frame(name, image, making.buffers, making.ids, view, projection)
-    return Made(frame, "; ".join([found, *making.notes]))
+    return Made(frame, "; ".join([found, *making.notes]), seen_names(making.ids, making.names), making.lacks)
 
 
 def to_image(channels: Channels, image: Image) -> tuple[npt.NDArray[np.uint8], float]:
@@ -103,7 +104,8 @@ def _camera(making: _Making, camera: Camera) -> tuple[tuple[Matrix, Matrix] | No
     if camera.positions:
         positions = stack(making.channels, camera.positions).astype(np.float64)
         found = resection.camera_from_positions(positions, making.drawn & positions.any(-1), (near, far))
-        making.notes.append("camera solved from positions" if found else "no camera: positions do not fix one")
+        making.lacks = "" if found else "its positions do not fix a pinhole camera"
+        making.notes.append("camera solved from positions" if found else f"no camera: {making.lacks}")
         return found, found is not None
     if camera.projection:
         projection = np.array(camera.projection)
@@ -165,9 +167,11 @@ def _turn(making: _Making, world: Matrix) -> Matrix | None:
         return view if making.posed else None
     seen = geometry.normal_from_depth(making.buffers["depth"].astype(np.float64), projection)
     turn = resection.rotation_from_normals(world, seen, making.drawn)
-    if turn is not None:
-        making.camera = np.pad(turn, ((0, 1), (0, 1))) + np.diag([0.0, 0, 0, 1]), projection
-        making.notes.append("the view's rotation solved from normals, its place unknown")
+    if turn is None:
+        making.lacks = "its normals do not fix how the camera is turned"
+        return None
+    making.camera = np.pad(turn, ((0, 1), (0, 1))) + np.diag([0.0, 0, 0, 1]), projection
+    making.notes.append("the view's rotation solved from normals, its place unknown")
     return turn
 
 
@@ -216,6 +220,12 @@ def _add_ids(making: _Making, meanings: Meanings, attributes: Mapping[str, objec
         )
     found = classes_of(making.ids[classes.of], making.names[classes.of], classes)
     making.ids["class"] = np.where(making.drawn, found, 0).astype(np.uint8)
+
+
+def seen_names(ids: Mapping[str, Array], names: Mapping[str, Mapping[int, str]]) -> dict[str, Names]:
+    """What the ids of a frame are called, by id map; those that have names."""
+    found = {key: set(map(int, np.unique(ids[key]))) & set(known) for key, known in names.items() if known}
+    return {f"ids/{key}": {i: {"name": names[key][i]} for i in sorted(seen)} for key, seen in found.items()}
 
 
 def _ids(making: _Making, name: str, ids: Ids) -> npt.NDArray[np.uint32]:

@@ -30,6 +30,13 @@ class Map(Protocol):
     def __call__(self, function: Callable[[Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]: ...
 
 
+def cores() -> int:
+    """How many processors this process may use, as far as the system tells."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def in_parallel(processes: int) -> Iterator[Map]:
     """A map over processes, its results in order; plain `map` for one process.
@@ -62,9 +69,9 @@ def ahead(pool: Executor, window: int, function: Callable[[Task], Result], tasks
 def end_with_parent() -> None:
     """End this process when the one that started it is killed.
 
-    A pool's processes would else wait for work for ever, and first finish what they have, into the `.partial` file
-    that the command, started again, is writing by then. Linux ends them at once; a thread would have to wait for
-    libraries to let go of the interpreter, but is what other systems have.
+    A pool's processes would else wait for work for ever, and first finish what they have, which the command, started
+    again, is making by then. Linux ends them at once; a thread has to wait for libraries to let go of the interpreter,
+    but is what other systems have.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None, "for the processes of a pool"

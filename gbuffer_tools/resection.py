@@ -82,7 +82,10 @@ def _solved(
     lens, turn, place = _parted(matrix, points[kept])
     if abs(lens[0, 1]) > MAX_SKEW * lens[0, 0]:
         return None
-    lens, turn, place = _refined(points[kept], pixels[kept], (lens, turn, place), (width / 2, height / 2))
+    refined = _refined(points[kept], pixels[kept], (lens, turn, place), (width / 2, height / 2))
+    if refined is None:
+        return None
+    lens, turn, place = refined
     flip = np.diag([1.0, -1.0, -1.0])  # pixel rows grow downwards, and cameras of this kind look along +z
     view = np.eye(4)
     view[:3, :3], view[:3, 3] = flip @ turn, -flip @ turn @ place
@@ -154,8 +157,11 @@ def _misses(matrix: Matrix, points: Matrix, pixels: Matrix) -> Matrix:
 
 def _refined(
     points: Matrix, pixels: Matrix, start: tuple[Matrix, Matrix, Matrix], middle: tuple[float, float]
-) -> tuple[Matrix, Matrix, Matrix]:
-    """Lens, rotation and place of the least squared misses: Gauss-Newton over turn, place, focal lengths and centre."""
+) -> tuple[Matrix, Matrix, Matrix] | None:
+    """Lens, rotation and place of the least squared misses: Gauss-Newton over turn, place, focal lengths and centre.
+
+    None where it runs away: points that are nearly in a plane, and off their pixels' centres.
+    """
     lens, turn, place = start
 
     def camera(change: Matrix) -> tuple[Matrix, Matrix, Matrix]:
@@ -174,12 +180,18 @@ def _refined(
 
     best = []
     for count in (7, 10):
-        change = np.zeros(count)
+        change, missed = np.zeros(count), misses(np.zeros(count))
         for _ in range(STEPS):
             slopes = [misses(change + step) - misses(change - step) for step in np.eye(count) * NUDGE]
-            change -= np.linalg.lstsq(np.stack(slopes, 1) / (2 * NUDGE), misses(change), rcond=None)[0]
-        best.append((float(np.sqrt((misses(change) ** 2).mean())), camera(change)))
+            if not np.isfinite([*slopes, missed]).all():  # LAPACK would print so
+                break
+            change -= np.linalg.lstsq(np.stack(slopes, 1) / (2 * NUDGE), missed, rcond=None)[0]
+            missed = misses(change)
+        found = np.median(np.linalg.norm(missed.reshape(-1, 2), axis=1)) <= MAX_PIXELS
+        best.append((float(np.sqrt((missed**2).mean())) if found else np.inf, camera(change)))
     (simple, central), (free, other) = best
+    if min(simple, free) == np.inf:
+        return None
     return central if simple <= free * AS_GOOD + 1e-6 else other
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from gbuffer_tools.frame import Frame
 
+Names = Mapping[int, Mapping[str, object]]
+"""Id -> what is known of it."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -72,12 +75,16 @@ class Made:
     Attributes:
         frame: all of it, in the frame file's conventions (gbuffer_tools.frame).
         note: one line: what was found, what is missing.
-        names: texture id -> what is known of it, for the JSON file beside the frame file.
+        names: for the JSON file beside the frame file (gbuffer_tools.making): "textures", or "ids/NAME" -> the ids of
+            this frame that have names.
+        lacks: what its files should tell but do not, a few words; empty where nothing. Such a frame is stored only in
+            a file in which all lack the same.
     """
 
     frame: Frame
     note: str = ""
-    names: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    names: Mapping[str, Names] = field(default_factory=dict)
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,9 @@ class Source:
         conventions: handedness, space of normals, meaning of depth, colour space, as the files have them.
         find: the frames in a file or folder that the user named; empty: this is not that kind of files. Looks at names
             and headers only, and must not raise on files of other kinds.
-        about: what the frames of one file have in common; reads headers and lists, no pixels.
-        read: makes one frame.
+        about: what the frames of one file have in common; reads headers and lists, no pixels. `InputError` where it
+            finds one damaged; a frame for which it raises alone is left out, any other reason ends the run.
+        read: makes one frame; `InputError` where that cannot be: the frame is left out.
         ready: called once before the first frame of a run, with the options; `InputError` where something is not
             installed. What it sets up (a display, an index) lasts for the block, also for other processes.
         stepwise: frames take seconds each, so each is stored when it is there; else a frame file is written at once.

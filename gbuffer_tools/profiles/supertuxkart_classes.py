@@ -29,7 +29,7 @@ RULES = tuple(
             "vegetation",
             r"tree|leaf|leaves|grass-|plant|flower|bush|brush|palm|cactus|fern|vine|ivy|pine|bark|trunk|bamboo|hedge|willow|birch"
             r"|foliage|branch|sapling|lily|conifer|corn|wheat|jungle|log_|endlog|carrot|agave|cattail|hayfiber"
-            r"|cabbage|susan|accacia|acacia|mushroom|weed|reed|sunflower|seaweed|shrub|root",
+            r"|cabbage|susan|accacia|acacia|mushroom|weed|liana|reed|sunflower|seaweed|shrub|root",
         ),
         (
             "terrain",
@@ -38,7 +38,7 @@ RULES = tuple(
         (
             "road",
             r"road|racetrack|asphalt|tarmac|pavement|paving|cobble|trail|path|startline|startingline|runway|checker|chess|^cross|blend"
-            r"|earth|dirt|carpet|track_|kerb|curb",
+            r"|earth|dirt|carpet|track_|kerb|curb|border",
         ),
         ("water", r"water(?!concrete)|^sea|ocean|river|lake|waterfall"),
         (

@@ -77,7 +77,7 @@ def _jobs(file: Path) -> list[Job]:
     unique = len(set(stems)) == len(stems)
     return [
         Job(fit_name(file.stem), fit_name(stem if unique else cells[min(image, len(cells) - 1)]), file, number,
-            tuple((columns[i] if i < len(columns) else "?", Path(cell)) for i, cell in enumerate(cells)))
+            tuple((columns[i] if len(cells) == len(columns) else "?", Path(cell)) for i, cell in enumerate(cells)))
         for stem, (number, cells) in zip(stems, rows, strict=True)
     ]  # fmt: skip
 
@@ -112,7 +112,7 @@ def about(jobs: list[Job], options: Options) -> About:
     stated = licence(options, "epe")
     for job in jobs:
         files = dict(job.others)
-        if len(job.others) != len(jobs[0].others) or "?" in files:
+        if "?" in files:
             raise InputError(
                 f"{job.file}: line {job.index} names {len(job.others)} files; wanted {WANTED} as in line 1"
             )

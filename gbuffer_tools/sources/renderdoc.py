@@ -78,7 +78,7 @@ def read(item: Job, _: About, options: Options) -> Made:
         f"{done.draws} draws, {done.frame.ids['object'].max()} objects, {done.unknown:.2%} unknown, "
         f"relight correlation {relight}, {done.seconds:.1f} s"
     )
-    return Made(done.frame, note, names)
+    return Made(done.frame, note, {"textures": names})
 
 
 SOURCE = Source(

@@ -3,6 +3,7 @@
     python -m tests.gbuffer_tools.made_source FOLDER --out OUT
 
 SHARD_NAME.made becomes the frame NAME of SHARD.h5, stored at once; SHARD_NAME.made1 is stored as soon as it is there.
+A file holds a number, of which the frame is made; one that holds anything else is refused for that.
 """
 
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from gbuffer_tools import extract
 from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.sources import SOURCES
 from tests.gbuffer_tools.made import HEADER, frame
@@ -23,8 +25,11 @@ def source(suffix: str, *, stepwise: bool) -> Source:
         return About(HEADER.source, HEADER.profile, HEADER.classes, HEADER.licence)
 
     def read(job: Job, _: About, __: Options) -> Made:
-        seed = int(job.file.read_text())
-        return Made(frame(job.frame, seed, (90, 160)), f"seed {seed}", {seed: {"file": None}} if stepwise else {})
+        text = job.file.read_text()
+        if not text.isdecimal():
+            raise InputError(f"{job.file}: {text}")
+        names = {"textures" if stepwise else "ids/object": {int(text): {"name": f"object {text}"}}}
+        return Made(frame(job.frame, int(text), (90, 160)), f"seed {text}", names)
 
     return Source(suffix[1:], "made-up files", "of the frame file", find, about, read, stepwise=stepwise)
 

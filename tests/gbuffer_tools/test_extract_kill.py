@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def whole(source: Path) -> dict[str, bytes]:
     out = source.parent / "whole"
     assert start(source, out, 1).wait() == 0
     found = files(out)
-    assert len(found) == 2 * (2 + 2 * 2)  # two files a shard; of one kind with names beside them
+    assert len(found) == 2 * 2 * 2 * 2  # two kinds, shards, files a shard; each with names beside it
     return found
 
 
@@ -60,8 +61,10 @@ def check_what_is_there(out: Path) -> int:
         if path.suffix == ".h5":
             with Shard(path) as shard:
                 frames += len([shard.frame(i) for i in range(len(shard))])
+            assert len(next(iter(json.loads(path.with_suffix(".json").read_text()).values()))) >= len(shard)
         elif path.suffix == ".json":
-            assert json.loads(path.read_text())["textures"]
+            kind = "textures" if re.match(r"made1\d", path.stem) else "ids/object"
+            assert set(json.loads(path.read_text())) == {kind}
         else:
             assert path.suffix == ".partial"
     return frames

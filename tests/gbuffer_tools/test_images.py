@@ -174,3 +174,34 @@ class TestSize:
                     except InputError as error:
                         lines.add(len(str(error).splitlines()))
         assert lines == {1}
+
+
+def broken_png(how: str) -> bytes:
+    raw = bytearray(cv2.imencode(".png", picture(size=(20, 30)))[1].tobytes())
+    at = raw.index(b"IDAT")
+    if how == "a bit of its pixels":
+        raw[at + 20] ^= 1
+    elif how == "a bit of its header":
+        raw[25] ^= 2
+    elif how == "without an end":
+        del raw[-12:]
+        del raw[-40:]
+    return bytes(raw)
+
+
+@pytest.mark.parametrize("how", ["a bit of its pixels", "a bit of its header", "without an end", "a cut TIFF"])
+def test_a_damaged_file_is_refused_without_words_of_the_libraries(tmp_path: Path, capfd, how: str) -> None:
+    content = cv2.imencode(".tif", picture())[1].tobytes()[:-60] if how == "a cut TIFF" else broken_png(how)
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(InputError, match="not a readable image"):
+        read_image(tmp_path / "x")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_png_whose_comment_is_damaged_is_read(tmp_path: Path) -> None:
+    """What programs write about an image may be wrong without harm."""
+    raw = palette_png(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    note = b"tEXt" + b"Comment\0red"
+    chunk = struct.pack(">I", len(note) - 4) + note + b"\1\2\3\4"
+    (tmp_path / "x.png").write_bytes(raw[:33] + chunk + raw[33:])
+    assert read_image(tmp_path / "x.png").shape == (3, 4, 3)

@@ -119,6 +119,16 @@ def test_world_normals_without_a_pose_are_turned_to_agree_with_the_depth():
     assert "rotation solved from normals" in found.note
 
 
+def test_a_wall_does_not_fix_how_the_camera_is_turned():
+    wall = np.tile((0.0, 0, 1), (*SIZE, 1))
+    found = made(
+        {"Z": np.full(SIZE, 4.0)} | xyz("n", wall @ rotation(4)),
+        depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=LENS,
+    )  # fmt: skip
+    assert "x_normal_world" in found.frame.buffers
+    assert found.lacks == "its normals do not fix how the camera is turned"
+
+
 def test_world_normals_without_a_camera_stay_world_normals():
     found = made(xyz("n", np.ones((*SIZE, 3))), normal=Normal(channels_of("n"), "world"))
     assert np.abs(found.frame.buffers["x_normal_world"] - 1 / np.sqrt(3)).max() < 1e-3
@@ -150,7 +160,8 @@ def test_a_flat_scene_fixes_no_camera():
     world = geometry.position(np.full(SIZE, 5.0), PROJECTION)
     found = made(xyz("p", world), camera=Camera(positions=channels_of("p")))
     assert found.frame.view is None
-    assert "positions do not fix one" in found.note
+    assert found.lacks == "its positions do not fix a pinhole camera"
+    assert "positions do not fix a pinhole camera" in found.note
 
 
 def test_motion_is_in_pixels_and_points_to_the_previous_frame():
@@ -203,11 +214,23 @@ def test_names_of_a_cryptomatte_become_classes():
         ids={"object": Ids(cryptomatte="C")},
         classes=Classes(("sky", "other", "tree", "road"), rules={"^Oak": "tree", "(?i)road": "road"}),
     )
-    frame = mapped.to_frame("a", RGB | channels | {"Z": depth}, meanings, attributes).frame
-    assert frame.ids["object"][1, 0] == cryptomatte.name_id("Oak.001")
+    found = mapped.to_frame("a", RGB | channels | {"Z": depth}, meanings, attributes)
+    frame = found.frame
+    oak, road = (cryptomatte.name_id(name) for name in ("Oak.001", "Road"))
+    assert found.names == {"ids/object": {oak: {"name": "Oak.001"}, road: {"name": "Road"}}}
+    assert frame.ids["object"][1, 0] == oak
     assert not frame.ids["object"][0].any()
     assert np.array_equal(np.unique(frame.ids["class"][0]), [0])
     assert frame.ids["class"][1, [0, 30, 50]].tolist() == [2, 3, 1]
+
+
+def test_only_names_that_are_seen_are_told_and_each_id_map_has_its_own():
+    channels, attributes = crypto()
+    coverage = {"C00.G": (np.arange(W) < 30) * np.ones(SIZE, np.float32)}  # the road covers nothing
+    meanings = Meanings(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
+    stored = {"m": np.full(SIZE, 7, np.float32)}
+    found = mapped.to_frame("a", RGB | channels | coverage | stored, meanings, attributes)
+    assert found.names == {"ids/object": {cryptomatte.name_id("Oak.001"): {"name": "Oak.001"}}}
 
 
 def test_ids_of_a_channel_are_whole_numbers_and_become_classes_by_number():

@@ -168,6 +168,9 @@ def test_rounded_keeps_infinity_and_the_bits_it_says():
         ("tracks/scotland/water_dark.png", "water"),
         ("models/banana.png", "item"),
         ("library/stklib_pineTree_a/diffuse.png", "vegetation"),
+        ("textures/stk_generic_borderDarkGreenA.png", "road"),  # a kerb
+        ("tracks/black_forest/grass-border.png", "vegetation"),
+        ("library/stklib_liana_a/stklib_liana_diff_a.png", "vegetation"),
         ("tracks/scotland/x.png", "unknown"),
     ],
 )

@@ -1,11 +1,13 @@
 """A source's files through the commands that users run: extract, then check."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from gbuffer_tools import check, extract
 from gbuffer_tools.command import run
+from gbuffer_tools.schema import Shard
 
 
 def extracted(source: Path, out: Path, *arguments: str) -> list[Path]:
@@ -17,8 +19,14 @@ def extracted(source: Path, out: Path, *arguments: str) -> list[Path]:
     return paths
 
 
-def refused(source: Path, out: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line with which extract refuses; nothing is left in `out`."""
+def refused(
+    source: Path, out: Path, capsys: pytest.CaptureFixture[str], *arguments: str, made: Collection[str] = ()
+) -> str:
+    """The last line with which extract refuses; no other frames than `made` are in `out`, nor anything else."""
     assert run(extract.main, extract.build_parser(), [str(source), "--out", str(out), "--jobs", "1", *arguments]) == 2
-    assert not list(out.glob("*"))
+    names = []
+    for path in out.glob("*"):
+        with Shard(path) as shard:
+            names += [f"{path.stem}/{name}" for name in shard.names]
+    assert sorted(names) == sorted(made)
     return capsys.readouterr().err.splitlines()[-1]

@@ -123,7 +123,7 @@ class TestRefusals:
         (root / "link.png").symlink_to(tmp_path / "secret.png")
         for named in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
             write_list(root, FILES, (named, *FILES[1:]))
-            line = refused(root, tmp_path / "out", capsys)
+            line = refused(root, tmp_path / named.replace("/", "_"), capsys, made=["train/1"])
             assert f"train.txt: line 2 names {named}, which is outside {root}" in line
 
     def test_files_that_are_not_there(self, root: Path, tmp_path: Path, capsys) -> None:
@@ -133,7 +133,8 @@ class TestRefusals:
     def test_lines_of_another_length(self, root: Path, tmp_path: Path, capsys) -> None:
         for row in (FILES[:3], (*FILES, "x.png")):
             write_list(root, FILES, row)
-            assert f"line 2 names {len(row)} files" in refused(root, tmp_path / "out", capsys)
+            out = tmp_path / str(len(row))
+            assert f"line 2 names {len(row)} files" in refused(root, out, capsys, made=["train/1"])
 
     def test_archives_of_other_things(self, root: Path, tmp_path: Path, capsys) -> None:
         np.savez(root / FILES[2], arr_0=FAKE)

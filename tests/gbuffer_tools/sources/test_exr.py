@@ -112,7 +112,8 @@ def test_refusals(tmp_path, capsys):
 def test_frames_of_two_sizes_are_refused(tmp_path, capsys):
     write_exr(tmp_path / "s" / "a.exr", grey(SIZE))
     write_exr(tmp_path / "s" / "b.exr", grey((8, 8)))
-    assert "frame 'b'" in refused(tmp_path, capsys, tmp_path / "s")
+    says = "b.exr: image is uint8 (8, 8, 3), wanted uint8 (24, 32, 3), unlike the other frames of s.h5"
+    assert says in refused(tmp_path, capsys, tmp_path / "s")
 
 
 def test_other_files_are_not_claimed(tmp_path):

@@ -52,9 +52,10 @@ def test_other_files_are_none_of_its(tmp_path: Path) -> None:
     assert find(tmp_path) == find(tmp_path / "x.txt") == []
 
 
-def test_a_broken_header_is_found_before_anything_is_made(folder: Path, tmp_path: Path, capsys) -> None:
+def test_a_broken_header_is_named_and_the_others_are_made(folder: Path, tmp_path: Path, capsys) -> None:
     (folder / "z.png").write_bytes(b"no image")
-    assert "z.png: not a readable image (8 bytes)" in refused(folder, tmp_path / "out", capsys, "--per-file", "1")
+    made = ["deep-er-64x36/c", "in-30x20/small", "in-64x36/aj", "in-64x36/aw", "in-64x36/b"]
+    assert "z.png: not a readable image (8 bytes)" in refused(folder, tmp_path / "out", capsys, made=made)
 
 
 def test_one_name_twice(folder: Path, tmp_path: Path, capsys) -> None:

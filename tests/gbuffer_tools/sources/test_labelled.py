@@ -85,7 +85,7 @@ class TestRefusals:
 
     def test_an_image_without_label(self, root: Path, tmp_path: Path, capsys) -> None:
         write_png(root / "images" / "b.png", picture(0, SIZE))
-        assert "b.png: has no label map" in refused(root, tmp_path / "out", capsys)
+        assert "b.png: has no label map" in refused(root, tmp_path / "out", capsys, made=["in-8x6/a"])
 
     def test_a_label_of_another_size(self, root: Path, tmp_path: Path, capsys) -> None:
         write_png(root / "labels" / "a.png", numbers(0, 34)[:3])
