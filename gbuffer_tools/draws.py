@@ -16,6 +16,7 @@ MIN_TEXTURE_SIDE = 8
 """Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
 MIN_AGREEMENT = 0.999
 """Of the pixels that bear marks with those that the pass changed; below, something else writes the stencil."""
+WORDS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "V16"}
 STENCIL_FORMATS = ("D24S8",)
 
 
@@ -166,9 +167,21 @@ def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
     return Drawn(upright(draw_map, size), tuple(draws), known.readings)
 
 
-def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
-    """The targets' words as they are now; RenderDoc's formats here have four bytes a pixel."""
-    return [np.frombuffer(capture.raw(texture), "<u4") for texture in watched]
+def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.generic]]:
+    """The targets as they are now, (H W,) each: a word for a pixel, whatever it means."""
+    return [words(capture.raw(t), capture.textures[t].width * capture.textures[t].height) for t in watched]
+
+
+def words(raw: bytes, pixels: int) -> npt.NDArray[np.generic]:
+    """The bytes of a texture as a word for each pixel, to be compared.
+
+    Raises:
+        ValueError: pixels of another size than 1, 2, 4, 8 or 16 bytes.
+    """
+    size = len(raw) // max(pixels, 1)
+    if size not in WORDS or size * pixels != len(raw):
+        raise ValueError(f"{len(raw):,} bytes for {pixels:,} pixels, wanted {', '.join(map(str, WORDS))} for each")
+    return np.frombuffer(raw, WORDS[size])
 
 
 def upright(draw_map: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:

@@ -25,7 +25,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.explain import explain
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.parallel import Map
-from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles import load, names
 from gbuffer_tools.schema import Header, Shard, append
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.sources import SOURCES
@@ -72,7 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, to write a profile by")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="what channels and ids mean (YAML)")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="supertuxkart", help="the game of captures")
+    parser.add_argument(
+        "--profile", default="supertuxkart", metavar="NAME", help=f"the game of captures: {', '.join(names())}, FILE.yaml"
+    )
     parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")
     cores = len(os.sched_getaffinity(0))
@@ -98,6 +100,7 @@ def main(args: argparse.Namespace) -> None:
     if args.scheduler:  # its workers may run in other folders
         args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
         args.mapping = args.mapping and args.mapping.absolute()
+        args.profile = load(args.profile).key
     options = Options(args.mapping, args.profile, args.licence, args.patience)
     jobs = find(args.sources, SOURCES[args.source] if args.source else None)
     works = [work for name in jobs for work in plan(SOURCES[name], jobs[name], args.out, args.per_file, options)]
