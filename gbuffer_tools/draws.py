@@ -76,10 +76,8 @@ def of_pass(capture: Replay, found: int, profile: GameProfile, marked: Marked | 
         ValueError, LookupError: the capture is not as the profile's game makes it.
     """
     gbuffer = capture.passes[found]
-    if marked is not None and marked.draws == tuple(chunk_of(draw) for draw in gbuffer.draws):
-        drawn = by_marks(capture, gbuffer, profile)
-        if drawn is not None:
-            return drawn
+    if marked is not None and (drawn := by_marks(capture, gbuffer, profile, marked)):
+        return drawn
     with shadows_muted(capture, found):
         return by_replaying(capture, gbuffer, profile)
 
@@ -89,8 +87,13 @@ def chunk_of(draw: Any) -> int:
     return int(draw.events[-1].chunkIndex)
 
 
-def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn | None:
-    """One replay for every 255 draws and one for every shader program; None where marks and pixels disagree."""
+def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marked) -> Drawn | None:
+    """One replay for every 255 draws and one for every shader program.
+
+    None where another pass was marked, or where marks and pixels disagree.
+    """
+    if marked.draws != tuple(chunk_of(draw) for draw in gbuffer.draws):
+        return None
     if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
         return None
     capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)

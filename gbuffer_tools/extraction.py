@@ -4,6 +4,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,22 +93,32 @@ def replay(path: Path, profile_key: str, folder: Path) -> Replayed:
     profile = load(profile_key)
     rd = renderdoc.load()
     with initialised(rd):
-        marked = mark(rd, path, folder)
-        with opened(rd, marked.path if marked else path, path) as capture:
-            found = gbuffer_pass([capture.describe(p) for p in capture.passes], profile.is_gbuffer)
-            if found is None:
-                raise InputError(
-                    f"{path}: no G-buffer pass of {profile.source}; capture during a race, or name --profile"
-                )
-            try:
-                return _replay(capture, found, profile, marked)
-            except (ValueError, LookupError) as error:
-                raise InputError(f"{path}: not as {profile.source} makes it ({error})") from error
+        try:
+            return _replayed(rd, path, profile, mark(rd, path, folder))
+        except (ValueError, LookupError) as error:
+            raise InputError(f"{path}: not as {profile.source} makes it ({error})") from error
 
 
-def _replay(capture: Replay, found: int, profile: GameProfile, marked: Marked | None) -> Replayed:
+def _replayed(rd: Any, path: Path, profile: GameProfile, marked: Marked | None) -> Replayed:
+    drawn = None
+    if marked is not None and marked.deepened:
+        with opened(rd, marked.path, path) as capture:
+            drawn = draws.by_marks(capture, capture.passes[_gbuffer(capture, profile, path)], profile, marked)
+        marked = None
+    with opened(rd, marked.path if marked else path, path) as capture:
+        found = _gbuffer(capture, profile, path)
+        return _replay(capture, found, profile, drawn or draws.of_pass(capture, found, profile, marked))
+
+
+def _gbuffer(capture: Replay, profile: GameProfile, path: Path) -> int:
+    found = gbuffer_pass([capture.describe(p) for p in capture.passes], profile.is_gbuffer)
+    if found is None:
+        raise InputError(f"{path}: no G-buffer pass of {profile.source}; capture during play, or name --profile (see --explain)")
+    return found
+
+
+def _replay(capture: Replay, found: int, profile: GameProfile, drawn: Drawn) -> Replayed:
     gbuffer = capture.passes[found]
-    drawn = draws.of_pass(capture, found, profile, marked)
     state = capture.at(gbuffer.draws[-1])
     # Further outputs than the profile names are not read.
     targets = dict(zip(profile.targets, capture.colour_outputs(), strict=False))

@@ -5,13 +5,17 @@ draw writes: none for a pass of depth alone, three for surfaces, one for the sky
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gbuffer_tools import gl_calls
 from gbuffer_tools.gl_calls import elements, number, value
 
 COLOUR0, COLOURS = 0x8CE0, 8
+ATTACHING = frozenset((
+    "glFramebufferRenderbuffer", "glFramebufferTexture", "glFramebufferTexture1D", "glFramebufferTexture2D",
+    "glFramebufferTexture3D", "glFramebufferTextureLayer",
+))  # fmt: skip
 DRAW_BINDING = "GL_DRAW_FRAMEBUFFER_BINDING"
 
 
@@ -33,11 +37,10 @@ class Into:
 @dataclass
 class _Framebuffer:
     slots: tuple[int, ...] | None = None
-    attached: set[int] = field(default_factory=set)
-    told: bool = False  # whether `attached` is known
+    attached: set[int] | None = None  # None: not known
 
     def into(self, name: int) -> Into:
-        empty = self.told and self.slots is not None and not self.attached & set(self.slots)
+        empty = self.attached is not None and not self.attached & set(range(COLOURS) if self.slots is None else self.slots)
         return Into(name, self.slots, empty or self.slots == ())
 
 
@@ -61,11 +64,27 @@ def targets(chunks: Any) -> dict[int, Into]:
         elif begun and name == "glBindFramebuffer":
             if value(chunk, "target") in (gl_calls.FRAMEBUFFER, gl_calls.DRAW_FRAMEBUFFER):
                 bound = value(chunk, "framebuffer")
-        elif begun and name == "glDrawBuffers":
+        elif name in ATTACHING:
+            _attach(known.setdefault(value(chunk, "framebuffer"), _Framebuffer()), chunk)
+        elif name == "glDrawBuffers":
             known.setdefault(value(chunk, "framebuffer"), _Framebuffer()).slots = _slots(elements(chunk, "bufs"))
         elif begun and name in gl_calls.DRAWS:
             found[index] = known.get(bound, _Framebuffer()).into(bound)
     return found
+
+
+def depth_attachment(chunk: Any) -> int:
+    """Resource id of what a framebuffer, given by its initial state, has for depth; 0 for nothing."""
+    state = chunk.FindChild("FramebufferState")
+    attached = list(elements(state, "Attachments")) if state is not None else []
+    return number(attached[COLOURS].FindChild("obj")) if len(attached) > COLOURS else 0
+
+
+def _attach(framebuffer: _Framebuffer, chunk: Any) -> None:
+    framebuffer.attached = framebuffer.attached or set()
+    slot = value(chunk, "attachment") - COLOUR0
+    what = value(chunk, "renderbuffer" if chunk.name == "glFramebufferRenderbuffer" else "texture")
+    (framebuffer.attached.add if what else framebuffer.attached.discard)(slot)
 
 
 def _initial(known: dict[int, _Framebuffer], chunk: Any) -> None:
@@ -74,7 +93,7 @@ def _initial(known: dict[int, _Framebuffer], chunk: Any) -> None:
         return
     attached = [number(item.FindChild("obj")) for item in elements(state, "Attachments")][:COLOURS]
     slots = _slots(elements(state, "DrawBuffers"))
-    known[value(chunk, "id")] = _Framebuffer(slots, {i for i, resource in enumerate(attached) if resource}, True)
+    known[value(chunk, "id")] = _Framebuffer(slots, {i for i, resource in enumerate(attached) if resource})
 
 
 def _slots(buffers: Iterator[Any]) -> tuple[int, ...] | None:
