@@ -45,8 +45,7 @@ func material(told: Dictionary) -> SpatialMaterial:
 	made.albedo_texture = picture("res://textures/%s.ppm" % told.texture)
 	made.roughness = told.roughness
 	made.metallic = told.metallic
-	var repeat: float = told.repeat
-	made.uv1_scale = Vector3(repeat, repeat, 1)
+	made.uv1_scale = Vector3(told.repeat[0], told.repeat[1], 1)
 	return made
 
 
