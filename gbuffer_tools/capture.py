@@ -25,16 +25,19 @@ from gbuffer_tools import renderdoc
 from gbuffer_tools.command import run
 from gbuffer_tools.display import private_display
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.naming import fit_name
 from gbuffer_tools.profile import QUALITIES, CaptureSettings, Launch
-from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles import load, names
 
 POLL_SECONDS = 0.02
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.capture", description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="supertuxkart", help="the game")
-    parser.add_argument("--track", required=True, help="the game's name of a track, e.g. candela_city")
+    parser.add_argument(
+        "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
+    )
+    parser.add_argument("--track", required=True, help="what to show: candela_city (SuperTuxKart), street (Godot 3), …")
     parser.add_argument("--out", type=Path, required=True, help="folder for the captures")
     parser.add_argument("--quality", choices=QUALITIES, default="mid", help="full adds shadows, basic is fast (mid)")
     parser.add_argument("--size", type=size, default=(640, 360), metavar="WxH", help="of the frames (640x360)")
@@ -64,7 +67,11 @@ def positive(text: str) -> int:
 def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     wanted = {args.first + i * args.step for i in range(args.count)}
-    targets = {n: args.out / f"{args.track}_frame{n}.rdc" for n in sorted(wanted)}
+    profile = load(args.profile)
+    if profile.launch is None:
+        raise InputError(f"--profile {args.profile}: has no section launch; start the game under RenderDoc by hand")
+    level = fit_name(Path(args.track).resolve().name)
+    targets = {n: args.out / f"{level}_frame{n}.rdc" for n in sorted(wanted)}
     missing = {n: path for n, path in targets.items() if not path.exists()}
     if not missing:
         print(f"{args.out}: all {args.count} captures are there")
@@ -75,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".capture-", dir=args.out) as private:
         folder = Path(private).resolve()
-        launch = PROFILES[args.profile].launch(settings, folder)
+        launch = profile.launch(settings, folder)
         with private_display() as display, running(rd, launch, display, folder) as control:
             progress = tqdm(captures(rd, control, sorted(missing), args.patience), total=len(missing), unit="frame")
             for number, path in progress:

@@ -16,6 +16,7 @@ MIN_TEXTURE_SIDE = 8
 """Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
 MIN_AGREEMENT = 0.999
 """Of the pixels that bear marks with those that the pass changed; below, something else writes the stencil."""
+WORDS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "V16"}
 STENCIL_FORMATS = ("D24S8",)
 
 
@@ -75,10 +76,8 @@ def of_pass(capture: Replay, found: int, profile: GameProfile, marked: Marked | 
         ValueError, LookupError: the capture is not as the profile's game makes it.
     """
     gbuffer = capture.passes[found]
-    if marked is not None and marked.draws == tuple(chunk_of(draw) for draw in gbuffer.draws):
-        drawn = by_marks(capture, gbuffer, profile)
-        if drawn is not None:
-            return drawn
+    if marked is not None and (drawn := by_marks(capture, gbuffer, profile, marked)):
+        return drawn
     with shadows_muted(capture, found):
         return by_replaying(capture, gbuffer, profile)
 
@@ -88,8 +87,13 @@ def chunk_of(draw: Any) -> int:
     return int(draw.events[-1].chunkIndex)
 
 
-def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn | None:
-    """One replay for every 255 draws and one for every shader program; None where marks and pixels disagree."""
+def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marked) -> Drawn | None:
+    """One replay for every 255 draws and one for every shader program.
+
+    None where another pass was marked, or where marks and pixels disagree.
+    """
+    if marked.draws != tuple(chunk_of(draw) for draw in gbuffer.draws):
+        return None
     if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
         return None
     capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)
@@ -166,9 +170,21 @@ def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
     return Drawn(upright(draw_map, size), tuple(draws), known.readings)
 
 
-def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.uint32]]:
-    """The targets' words as they are now; RenderDoc's formats here have four bytes a pixel."""
-    return [np.frombuffer(capture.raw(texture), "<u4") for texture in watched]
+def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.generic]]:
+    """The targets as they are now, (H W,) each: a word for a pixel, whatever it means."""
+    return [words(capture.raw(t), capture.textures[t].width * capture.textures[t].height) for t in watched]
+
+
+def words(raw: bytes, pixels: int) -> npt.NDArray[np.generic]:
+    """The bytes of a texture as a word for each pixel, to be compared.
+
+    Raises:
+        ValueError: pixels of another size than 1, 2, 4, 8 or 16 bytes.
+    """
+    size = len(raw) // max(pixels, 1)
+    if size not in WORDS or size * pixels != len(raw):
+        raise ValueError(f"{len(raw):,} bytes for {pixels:,} pixels, wanted {', '.join(map(str, WORDS))} for each")
+    return np.frombuffer(raw, WORDS[size])
 
 
 def upright(draw_map: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:

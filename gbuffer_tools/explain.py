@@ -32,6 +32,8 @@ NAMES = (
 UNIT = 0.02
 """How far the median length may be from 1 for vectors of unit length; 8 bits a channel stay below 0.01."""
 FEWEST = 64
+FEW_DRAWS = 4
+"""Passes of up to so many draws make one picture of others; what each draw reads tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Seen:
         draws, indexed: how many draws it has, and how many of them use indices, as meshes do.
         targets: colour targets, in the order of the shader's outputs.
         depth: format of the depth target, None for none.
-        reads: name of a sampler of the last draw -> what is bound to it.
-        blocks: constant blocks of the last draw's shaders -> floats in each.
+        reads: name of a sampler of the last draw -> what is bound to it; of each draw where they are few.
+        blocks: constant blocks of the last draw's shaders -> what they hold.
         instanced: per-instance vertex attributes of the last draw.
     """
 
@@ -65,7 +67,7 @@ class Seen:
     targets: tuple[Target, ...]
     depth: str | None
     reads: tuple[tuple[str, str], ...]
-    blocks: tuple[tuple[str, int], ...]
+    blocks: tuple[tuple[str, str], ...]
     instanced: tuple[str, ...]
 
 
@@ -87,10 +89,10 @@ def explain(path: Path, patience: float) -> Iterator[str]:
             width, height = target.size
             yield f"  target {slot}: {target.format} {width}x{height} {target.output or '?'}: {target.guess}"
         yield from (f"  reads {name}: {what}" for name, what in seen.reads)
-        yield from (f"  constants {name}: {floats} floats" for name, floats in seen.blocks)
+        yield from (f"  constants {name}: {what}" for name, what in seen.blocks)
         if seen.instanced:
             yield f"  per instance: {', '.join(seen.instanced)}"
-    yield "A profile tells what these mean: see gbuffer_tools/profile.py, and supertuxkart.py in profiles/."
+    yield "A profile tells what these mean: copy gbuffer_tools/profiles/godot3.yaml; profile_file.py explains its keys."
 
 
 def likeliest(passes: tuple[Seen, ...]) -> int | None:
@@ -107,13 +109,15 @@ def look(path: Path) -> tuple[Seen, ...]:
         later: dict[int, set[str]] = {}  # texture -> samplers that read it
         states = []
         for number, found in enumerate(capture.passes):
-            state = capture.at(found.draws[-1])
-            samplers = capture.samplers(state)
-            reads = {name: describe(capture, texture, made) for name, texture in samplers.items()}
-            for name, texture in samplers.items():
-                later.setdefault(texture, set()).add(name)
+            reads: dict[str, str] = {}
+            single = not 1 < len(found.draws) <= FEW_DRAWS
+            for draw in range(len(found.draws))[-1 if single else 0 :]:
+                state = capture.at(found.draws[draw])
+                for name, texture in capture.samplers(state).items():
+                    later.setdefault(texture, set()).add(name)
+                    reads[name if single else f"{name} (draw {draw})"] = describe(capture, texture, made)
             outputs = output_names(capture, state)
-            pixels = [capture.pixels(texture) if texture in capture.textures else None for texture in found.targets]
+            pixels = [decoded(capture, texture) for texture in found.targets]
             states.append((found, reads, outputs, pixels, blocks(capture, state), instanced(state)))
             made |= {texture: f"target {slot} of pass {number}" for slot, texture in enumerate(found.targets)}
             made[found.depth] = f"depth of pass {number}"
@@ -142,16 +146,23 @@ def targets(
     """A pass's colour targets, with guesses."""
     seen = []
     for slot, texture in enumerate(found.targets):
-        values = pixels[slot]
-        if values is None:
+        known = capture.textures.get(texture)
+        if known is None:
             continue
-        known = capture.textures[texture]
+        values = pixels[slot]
         output = outputs[slot] if slot < len(outputs) else ""
         names = " ".join([output, *sorted(later.get(texture, ()))])
-        seen.append(
-            Target(texture, str(known.format.Name()), (known.width, known.height), output, guess(values, names))
-        )
+        what = guess(values, names) if values is not None else "a format that is not read"
+        seen.append(Target(texture, str(known.format.Name()), (known.width, known.height), output, what))
     return tuple(seen)
+
+
+def decoded(capture: Replay, texture: int) -> npt.NDArray[np.generic] | None:
+    """A target's pixels, None where it is no texture or its format is not known."""
+    try:
+        return capture.pixels(texture) if texture in capture.textures else None
+    except ValueError:
+        return None
 
 
 def guess(values: npt.NDArray[np.generic], names: str) -> str:
@@ -200,12 +211,16 @@ def output_names(capture: Replay, state: Any) -> tuple[str, ...]:
     return tuple(o.varName for o in sorted(outputs, key=lambda o: o.regIndex))
 
 
-def blocks(capture: Replay, state: Any) -> tuple[tuple[str, int], ...]:
-    """Constant blocks of both shaders, and how many floats each has."""
-    found: dict[str, int] = {}
+def blocks(capture: Replay, state: Any) -> tuple[tuple[str, str], ...]:
+    """Constant blocks of both shaders: how many floats each has, and its matrices, which may be the camera's."""
+    found: dict[str, str] = {}
     for stage in (capture.rd.ShaderStage.Vertex, capture.rd.ShaderStage.Fragment):
         shader = state.GetShaderReflection(stage)
-        found |= {b.name: b.byteSize // 4 for b in (shader.constantBlocks if shader is not None else []) if b.byteSize}
+        for block in shader.constantBlocks if shader is not None else []:
+            if block.byteSize:
+                matrices = [v.name for v in block.variables if (v.type.rows, v.type.columns) == (4, 4)]
+                parts = [f"{block.byteSize // 4} floats", "matrices " * bool(matrices) + ", ".join(matrices)]
+                found[block.name] = "; ".join(part for part in parts if part)
     return tuple(found.items())
 
 

@@ -25,7 +25,7 @@ from gbuffer_tools.explain import explain
 from gbuffer_tools.making import Told, by_file, by_frame, names_beside
 from gbuffer_tools.mapping import read_mapping
 from gbuffer_tools.parallel import Map, cores
-from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles import load, names
 from gbuffer_tools.source import Job, Options, Source
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.work import Work, check_apart, plan
@@ -48,7 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, to write a profile by")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="what channels and ids mean (YAML)")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="supertuxkart", help="the game of captures")
+    parser.add_argument(
+        "--profile", default="supertuxkart", metavar="NAME", help=f"the game of captures: {', '.join(names())}, FILE.yaml"
+    )
     parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")
     parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
@@ -73,6 +75,7 @@ def main(args: argparse.Namespace) -> int:
     if args.scheduler:  # its workers may run in other folders
         args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
         args.mapping = args.mapping and args.mapping.absolute()
+        args.profile = load(args.profile).key
     read_mapping(args.mapping)  # a mistake in it is no frame's fault
     options = Options(args.mapping, args.profile, args.licence, args.patience)
     jobs = find(args.sources, SOURCES[args.source] if args.source else None)

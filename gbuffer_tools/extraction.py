@@ -4,6 +4,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.isolate import in_child
 from gbuffer_tools.profile import Captured, GameProfile, gbuffer_pass
-from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles import load
 from gbuffer_tools.replay import Pass, Replay, initialised, opened
 
 PIXEL_BLOCK = 65536
@@ -45,6 +46,7 @@ class Extracted:
     unknown: float
     draws: int
     seconds: float
+    note: str
 
 
 def extract(
@@ -66,8 +68,11 @@ def extract(
     renderdoc.check_capture(path)
     # The folder is ours and not the child's: a child that hangs is killed.
     with tempfile.TemporaryDirectory() as folder:
-        got = in_child(replay, path, profile.name, Path(folder), seconds=patience, what=str(path))
-    standard = profile.standard(got.captured)
+        got = in_child(replay, path, profile.key, Path(folder), seconds=patience, what=str(path))
+    try:
+        standard = profile.standard(got.captured)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise InputError(f"{path}: not as profile {profile.name} says ({error})") from error
     names = {texture: textures.match(r, index, level) for texture, r in got.drawn.readings.items()}
     ids = {
         "class": class_map(got, profile, names),
@@ -80,53 +85,78 @@ def extract(
         relight = correlation(standard.relit, got.captured.lit, got.captured.drawn)
     frame = Frame(name, got.image, standard.buffers, ids, standard.view, standard.projection, relight=relight)
     unknown = float((ids["class"] == profile.classes.index(profile.unknown)).mean())
-    return Extracted(frame, names, unknown, len(got.drawn.draws), time.monotonic() - began)
+    return Extracted(frame, names, unknown, len(got.drawn.draws), time.monotonic() - began, standard.note)
 
 
-def replay(path: Path, profile_name: str, folder: Path) -> Replayed:
+def replay(path: Path, profile_key: str, folder: Path) -> Replayed:
     """The native half of `extract`; run it in a process of its own. `folder` is for a copy of the capture."""
-    profile = PROFILES[profile_name]
+    profile = load(profile_key)
     rd = renderdoc.load()
     with initialised(rd):
-        marked = mark(rd, path, folder)
-        with opened(rd, marked.path if marked else path, path) as capture:
-            found = gbuffer_pass([capture.describe(p) for p in capture.passes], profile.is_gbuffer)
-            if found is None:
-                raise InputError(
-                    f"{path}: no G-buffer pass of {profile.source}; capture during a race, or name --profile"
-                )
-            try:
-                return _replay(capture, found, profile, marked)
-            except (ValueError, LookupError) as error:
-                raise InputError(f"{path}: not as {profile.source} makes it ({error})") from error
+        try:
+            return _replayed(rd, path, profile, mark(rd, path, folder))
+        except (ValueError, LookupError) as error:
+            raise InputError(f"{path}: not as {profile.source} makes it ({error})") from error
 
 
-def _replay(capture: Replay, found: int, profile: GameProfile, marked: Marked | None) -> Replayed:
+def _replayed(rd: Any, path: Path, profile: GameProfile, marked: Marked | None) -> Replayed:
+    drawn = None
+    if marked is not None and marked.deepened:
+        with opened(rd, marked.path, path) as capture:
+            drawn = draws.by_marks(capture, capture.passes[_gbuffer(capture, profile, path)], profile, marked)
+        marked = None
+    with opened(rd, marked.path if marked else path, path) as capture:
+        found = _gbuffer(capture, profile, path)
+        return _replay(capture, found, profile, drawn or draws.of_pass(capture, found, profile, marked))
+
+
+def _gbuffer(capture: Replay, profile: GameProfile, path: Path) -> int:
+    found = gbuffer_pass([capture.describe(p) for p in capture.passes], profile.is_gbuffer)
+    if found is None:
+        raise InputError(f"{path}: no G-buffer pass of {profile.source}; capture during play, or name --profile (see --explain)")
+    return found
+
+
+def _replay(capture: Replay, found: int, profile: GameProfile, drawn: Drawn) -> Replayed:
     gbuffer = capture.passes[found]
-    drawn = draws.of_pass(capture, found, profile, marked)
     state = capture.at(gbuffer.draws[-1])
-    targets = dict(zip(profile.targets, capture.colour_outputs(), strict=True))
-    block, names = profile.matrices
-    floats = capture.constants(state, block, capture.rd.ShaderStage.Vertex)
-    if floats is None or floats.size < 16 * len(names):
-        raise ValueError(f"the G-buffer pass has no constant block {block}")
-    # std140 stores matrices column by column.
-    stored = floats[: 16 * len(names)].astype(np.float64).reshape(-1, 4, 4).transpose(0, 2, 1)
+    # Further outputs than the profile names are not read.
+    targets = dict(zip(profile.targets, capture.colour_outputs(), strict=False))
+    if len(targets) < len(profile.targets):
+        raise ValueError(f"the G-buffer pass has {len(targets)} targets, wanted {', '.join(profile.targets)}")
+    matrices = {name: capture.matrix(state, profile.matrices.block, at) for name, at in profile.matrices.at.items()}
     arrays = {name: capture.pixels(texture) for name, texture in targets.items()}
     window_depth = capture.pixels(gbuffer.depth)[..., 0].astype(np.float64)
     inputs, lit, constants = _lighting(capture, capture.passes[found + 1 :], profile)
-    last = [p for p in capture.passes if p.targets][-1]
-    capture.at(last.draws[profile.finished_draw])
-    image = np.ascontiguousarray(capture.pixels(last.targets[0])[..., :3].astype(np.uint8))
-    matrices = dict(zip(names, stored, strict=True))
+    image = _finished(capture, profile)
+    if image.shape[:2] != drawn.draw_map.shape:
+        raise ValueError(f"the finished frame has {image.shape[:2]} pixels, its G-buffer {drawn.draw_map.shape}")
     captured = Captured(arrays, window_depth, drawn.draw_map > 0, inputs, lit, matrices, constants)
     return Replayed(captured, image, drawn)
+
+
+def _finished(capture: Replay, profile: GameProfile) -> npt.NDArray[np.uint8]:
+    """(H,W,3), the frame as shown, without HUD."""
+    for found in reversed([p for p in capture.passes if p.targets and len(p.draws) > profile.finished_draw]):
+        state = capture.at(found.draws[profile.finished_draw])
+        if profile.finished_samplers <= capture.samplers(state).keys():
+            return bytes_of(capture.pixels(found.targets[0])[..., :3])
+    raise ValueError(f"no draw {profile.finished_draw} of a pass reads {', '.join(sorted(profile.finished_samplers))}")
+
+
+def bytes_of(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """8-bit as it is; of floats 0..1, as a copy to the screen does."""
+    if image.dtype.kind == "f":
+        image = np.round(np.nan_to_num(image.astype(np.float64)).clip(0, 1) * 255)
+    return np.ascontiguousarray(image.astype(np.uint8))
 
 
 def _lighting(
     capture: Replay, passes: list[Pass], profile: GameProfile
 ) -> tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.float64] | None, dict[str, npt.NDArray[np.float64]]]:
     """Inputs, result and constants of the draw that lights the scene; nothing where the frame has none."""
+    if profile.is_lighting is None:
+        return {}, None, {}
     known = capture.program_samplers()
     indices = frozenset(draws.chunk_of(draw) for found in passes for draw in found.draws)
     bound = gl_calls.bound_at(capture.controller.GetStructuredFile().chunks, indices)
@@ -162,8 +192,7 @@ def class_map(got: Replayed, profile: GameProfile, names: dict[int, textures.Mat
     """Class ids by the names of colour textures."""
 
     def of(texture: int) -> int:
-        file = names[texture].file if texture in names else None
-        return profile.classes.index(profile.classify(file) if file else profile.unknown)
+        return profile.classes.index(profile.class_of(names[texture].file if texture in names else None))
 
     return by_draw([of(d.texture) for d in got.drawn.draws], got.drawn.draw_map, np.uint8)
 

@@ -56,6 +56,34 @@ def to_frame(name: str, channels: Channels, meanings: Meanings, attributes: Mapp
     making = _Making(channels, np.ones(image.shape[:2], bool))
     if clipped > 0.001:
         making.notes.append(f"{clipped:.1%} of the image above 1 clipped")
+    _add_buffers(making, meanings)
+    _add_ids(making, meanings, attributes)
+    view, projection = making.camera if making.camera is not None else (None, None)
+    found = f"{', '.join([*making.buffers, *(f'ids/{key}' for key in making.ids)]) or 'RGB alone'}"
+    frame = Frame(name, image, making.buffers, making.ids, view, projection)
+    return Made(frame, "; ".join([found, *making.notes]), seen_names(making.ids, making.names), making.lacks)
+
+
+def to_buffers(
+    channels: Channels, meanings: Meanings, view: Matrix, projection: Matrix
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Buffers alone, of channels whose camera is known, and notes about them; image and ids are not looked at.
+
+    Args:
+        channels: name -> (H,W), all of one size, at least one.
+        meanings: of the channels.
+        view, projection: (4,4), in the frame file's conventions.
+
+    Raises:
+        ValueError: a named channel is missing.
+    """
+    shape = next(iter(channels.values())).shape
+    making = _Making(channels, np.ones(shape, bool), (view, projection), posed=True)
+    _add_buffers(making, meanings)
+    return making.buffers, tuple(making.notes)
+
+
+def _add_buffers(making: _Making, meanings: Meanings) -> None:
     raw = _raw_depth(making, meanings)
     if meanings.camera is not None:
         making.camera, making.posed = _camera(making, meanings.camera)
@@ -64,11 +92,6 @@ def to_frame(name: str, channels: Channels, meanings: Meanings, attributes: Mapp
     if meanings.normal is not None:
         _add_normal(making, meanings.normal)
     _add_others(making, meanings)
-    _add_ids(making, meanings, attributes)
-    view, projection = making.camera if making.camera is not None else (None, None)
-    found = f"{', '.join([*making.buffers, *(f'ids/{key}' for key in making.ids)]) or 'RGB alone'}"
-    frame = Frame(name, image, making.buffers, making.ids, view, projection)
-    return Made(frame, "; ".join([found, *making.notes]), seen_names(making.ids, making.names), making.lacks)
 
 
 def to_image(channels: Channels, image: Image) -> tuple[npt.NDArray[np.uint8], float]:

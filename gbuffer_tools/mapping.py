@@ -23,21 +23,15 @@ Every section is optional. Where a source knows the files, a section replaces wh
 
 import math
 import re
-import types
-import typing
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, buffer_spec
-from gbuffer_tools.texts import read_text
+from gbuffer_tools.yaml_sections import read_sections
 
-MAX_MAPPING_BYTES = 2**20
 MAX_PATTERN = 500
-MAX_ENTRIES = 512
 AXES = frozenset(("x", "y", "z", "-x", "-y", "-z"))
 Rows = tuple[tuple[float, ...], ...]
 
@@ -290,75 +284,9 @@ def read_mapping(path: Path | None) -> Meanings:
     """
     if path is None:
         return Meanings()
-    text = read_text(path, MAX_MAPPING_BYTES)
-    try:
-        node = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())[:200]})") from error
-    try:
-        found = _built(Meanings, {} if node is None else node, "")
-    except ValueError as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
-    assert isinstance(found, Meanings)
-    return found
+    return read_sections(path, Meanings)
 
 
 def _is_rigid(matrix: np.ndarray) -> bool:
     turn = matrix[:3, :3]
     return bool(np.abs(turn @ turn.T - np.eye(3)).max() < 1e-3 and (matrix[3] == (0, 0, 0, 1)).all())
-
-
-def _built(kind: typing.Any, node: object, where: str) -> object:
-    """A value of a field's type from what YAML holds; `ValueError` names the key."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        return _built(inner[0], node, where)
-    if is_dataclass(kind):
-        return _section(kind, node, where)
-    if origin is dict:
-        if not isinstance(node, dict) or not all(type(key) is inner[0] for key in node):
-            raise ValueError(f"{where}: {_shown(node)}, wanted entries of {inner[0].__name__}: value")
-        return {key: _built(inner[1], value, f"{where}.{key}") for key, value in node.items()}
-    if origin is tuple:
-        if not isinstance(node, list) or len(node) > MAX_ENTRIES:
-            raise ValueError(f"{where}: {_shown(node)}, wanted a list of at most {MAX_ENTRIES}")
-        return tuple(_built(inner[0], value, f"{where}[{i}]") for i, value in enumerate(node))
-    if kind is float and _is_number(node):
-        return float(node)  # type: ignore[arg-type]
-    if kind is str and isinstance(node, str) and node:
-        return node
-    raise ValueError(f"{where}: {_shown(node)}, wanted {'a number' if kind is float else 'text'}")
-
-
-def _is_number(node: object) -> bool:
-    try:
-        return isinstance(node, int | float) and not isinstance(node, bool) and not math.isnan(node)
-    except OverflowError:  # an integer of more than 308 digits
-        return False
-
-
-def _section(kind: typing.Any, node: object, where: str) -> object:
-    """A dataclass from a YAML mapping whose keys it knows all."""
-    if not isinstance(node, dict):
-        raise ValueError(f"{where or 'the file'}: {_shown(node)}, wanted a section of keys")
-    hints = typing.get_type_hints(kind)
-    dot = f"{where}." if where else ""
-    for key in node:
-        if key not in hints:
-            raise ValueError(f"{dot}{str(key)[:80]}: unknown key, wanted {', '.join(hints)}")
-    for known in fields(kind):
-        if known.default is MISSING and known.default_factory is MISSING and known.name not in node:
-            raise ValueError(f"{dot}{known.name}: missing")
-    values = {key: _built(hints[key], value, f"{dot}{key}") for key, value in node.items()}
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}" if where else str(error)) from error
-
-
-def _shown(node: object) -> str:
-    """A value for an error; lists and sections may hold themselves many times over, so only their size is told."""
-    if isinstance(node, list | dict):
-        return f"{type(node).__name__} of {len(node)}"
-    text = repr(node)
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,5 +1,6 @@
 """What the bytes of a texture mean: formats of the graphics interface to NumPy arrays."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +16,7 @@ PLAIN: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "R8G8B8A8_SRGB": ("u1", 4, (0, 1, 2, 3)),
     "B8G8R8A8_UNORM": ("u1", 4, (2, 1, 0, 3)),
     "B8G8R8A8_SRGB": ("u1", 4, (2, 1, 0, 3)),
+    "R16_UINT": ("<u2", 1, (0,)),
     "R16_FLOAT": ("<f2", 1, (0,)),
     "R16G16_FLOAT": ("<f2", 2, (0, 1)),
     "R16G16B16_FLOAT": ("<f2", 3, (0, 1, 2)),
@@ -23,6 +25,9 @@ PLAIN: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "R32G32B32A32_FLOAT": ("<f4", 4, (0, 1, 2, 3)),
     "D32": ("<f4", 1, (0,)),
 }
+
+CHANNELS = {name: len(order) for name, (_, _, order) in PLAIN.items() if name != "D32"} | {"R11G11B10_FLOAT": 3}
+"""Of the formats that colour targets can have."""
 
 
 def decode(raw: bytes, name: str, width: int, height: int) -> Array:
@@ -63,3 +68,12 @@ def small_floats(packed: npt.NDArray[np.uint32]) -> npt.NDArray[np.float16]:
     """
     red, green, blue = packed & 0x7FF, (packed >> 11) & 0x7FF, packed >> 22
     return np.stack([red << 4, green << 4, blue << 5], -1).astype(np.uint16).view(np.float16)
+
+
+def sampled(texture: Array, size: tuple[int, ...]) -> npt.NDArray[np.floating]:
+    """A texture (h,w,C) as a draw over (H,W) pixels samples it: 8-bit as 0..1, bilinear between texel centres."""
+    values = texture.astype(np.float32) / (255 if texture.dtype == np.uint8 else 1)
+    if values.shape[:2] == size:
+        return values
+    resized = cv2.resize(values, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return resized.reshape(*size, texture.shape[2])

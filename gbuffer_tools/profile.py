@@ -4,7 +4,7 @@ A profile is data and small functions, no more; the code that replays captures a
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +85,29 @@ class Captured:
 
 @dataclass(frozen=True)
 class Standard:
-    """Standard buffers of a frame, cameras in the frame file's convention, and the game's lighting redone."""
+    """Standard buffers of a frame, cameras in the frame file's convention, and the game's lighting redone.
+
+    `note` tells the user what a frame lacks.
+    """
 
     buffers: dict[str, npt.NDArray[np.generic]]
     view: npt.NDArray[np.float64]
     projection: npt.NDArray[np.float64]
-    relit: Floats | None
+    relit: Floats | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class MatrixBlock:
+    """Matrices in the constants of the G-buffer pass's last vertex shader.
+
+    Attributes:
+        block: name of the constant block.
+        at: name of a matrix -> where it starts: bytes into the block, or the name of the block's member.
+    """
+
+    block: str
+    at: Mapping[str, int | str]
 
 
 @dataclass(frozen=True)
@@ -104,18 +121,21 @@ class GameProfile:
         classes: what class ids mean; the first is for pixels that nothing was drawn on.
         unknown: the class of surfaces that no rule names.
         is_gbuffer: tells the G-buffer pass among `DrawPass`es; the one with the most draws wins.
-        targets: names of the G-buffer pass's colour targets, in the order of the shader's outputs.
-        is_lighting: tells the draw that lights the scene by the names of its samplers.
-        matrices: name of the vertex shader's constant block, and the names of the matrices that it starts with.
-        constants: constant block of the lighting draw -> names and lengths of the vectors that it starts with.
-        finished_draw: index of the draw, in the frame's last pass, that leaves the finished frame without HUD.
+        targets: names of the G-buffer pass's colour targets, in the order of the shader's outputs; further ones are
+            not read.
+        matrices: where the camera's matrices are.
         colour_sampler: the sampler whose texture names a surface.
-        origin_attribute: the per-instance vertex attribute that holds an instance's place in the world.
         standard: makes standard buffers of a capture.
+        finished_draw: index of the draw, in the finished frame's pass, that leaves it without HUD.
+        finished_samplers: the finished frame's pass is the last whose `finished_draw` reads all these.
+        is_lighting: tells the draw that lights the scene by the names of its samplers; None: it is not looked for.
+        constants: constant block of the lighting draw -> names and lengths of the vectors that it starts with.
+        origin_attribute: the per-instance vertex attribute that holds an instance's place in the world; "" for none.
         image_folders: where the game's data keeps images, below `data`.
         data: the game's data folder.
-        classify: path of an image below `data` -> class.
-        launch: prepares a private folder for the game and tells how to start it there.
+        classify: path of an image below `data` -> class; all are `unknown` if not said.
+        launch: prepares a private folder for the game and tells how to start it there; None: start it by hand.
+        file: the file that the profile was read from; None: it is code, and known by its name.
     """
 
     name: str
@@ -125,17 +145,28 @@ class GameProfile:
     unknown: str
     is_gbuffer: Callable[[DrawPass], bool]
     targets: tuple[str, ...]
-    is_lighting: Callable[[frozenset[str]], bool]
-    matrices: tuple[str, tuple[str, ...]]
-    constants: Mapping[str, tuple[tuple[str, int], ...]]
-    finished_draw: int
+    matrices: MatrixBlock
     colour_sampler: str
-    origin_attribute: str
     standard: Callable[[Captured], Standard]
-    image_folders: tuple[str, ...]
-    data: Path
-    classify: Callable[[str], str]
-    launch: Callable[[CaptureSettings, Path], Launch]
+    finished_draw: int = 0
+    finished_samplers: frozenset[str] = frozenset()
+    is_lighting: Callable[[frozenset[str]], bool] | None = None
+    constants: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    origin_attribute: str = ""
+    image_folders: tuple[str, ...] = ()
+    data: Path = Path()
+    classify: Callable[[str], str] | None = None
+    launch: Callable[[CaptureSettings, Path], Launch] | None = None
+    file: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """What `profiles.load` finds the profile by, in any process."""
+        return str(self.file) if self.file else self.name
+
+    def class_of(self, image: str | None) -> str:
+        """The class of surfaces with an image file, given below `data`; None for surfaces whose image is not known."""
+        return self.classify(image) if image and self.classify else self.unknown
 
 
 def gbuffer_pass(passes: list[DrawPass], is_gbuffer: Callable[[DrawPass], bool]) -> int | None:

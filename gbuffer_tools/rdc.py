@@ -19,7 +19,7 @@ CALL_STACK, THREAD, DURATION, TIME, LONG = 0x10000, 0x20000, 0x40000, 0x80000, 0
 """Flags beside a chunk's kind, which is in the low 16 bits; LONG: the length has eight bytes."""
 
 
-def chunk_starts(frame: bytes) -> list[int]:
+def chunk_starts(frame: bytes | bytearray) -> list[int]:
     """Where the chunks of an unpacked frame section start.
 
     Raises:
@@ -37,16 +37,23 @@ def chunk_starts(frame: bytes) -> list[int]:
     return starts
 
 
-def _chunk_end(frame: bytes, at: int) -> int:
+def arguments(frame: bytes | bytearray, at: int) -> int:
+    """Where the arguments of the chunk start that starts at `at`."""
     (word,) = struct.unpack_from("<I", frame, at)
     at += 4
     if word & CALL_STACK:
         (frames,) = struct.unpack_from("<I", frame, at)
         at += 4 + 8 * frames
     at += 8 * sum(bool(word & flag) for flag in (THREAD, DURATION, TIME))
-    (length,) = struct.unpack_from("<Q" if word & LONG else "<I", frame, at)
-    at += (8 if word & LONG else 4) + length
-    return -(-at // ALIGNMENT) * ALIGNMENT
+    return at + (8 if word & LONG else 4)
+
+
+def _chunk_end(frame: bytes | bytearray, at: int) -> int:
+    (word,) = struct.unpack_from("<I", frame, at)
+    start = arguments(frame, at)
+    long = word & LONG
+    (length,) = struct.unpack_from("<Q" if long else "<I", frame, start - (8 if long else 4))
+    return -(-(start + length) // ALIGNMENT) * ALIGNMENT
 
 
 def chunk(kind: int, *words: int) -> bytes:
@@ -55,7 +62,7 @@ def chunk(kind: int, *words: int) -> bytes:
     return found + bytes(-len(found) % ALIGNMENT)
 
 
-def with_chunks(frame: bytes, starts: list[int], before: Mapping[int, Iterable[bytes]]) -> list[bytes]:
+def with_chunks(frame: bytes | bytearray, starts: list[int], before: Mapping[int, Iterable[bytes]]) -> list[bytes]:
     """A frame section with further chunks, in pieces.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools import gl_calls, pixels
+from gbuffer_tools import gl_calls, gl_targets, pixels
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.gl_calls import Slot
 from gbuffer_tools.profile import DrawPass
@@ -21,7 +21,7 @@ from gbuffer_tools.profile import DrawPass
 
 @dataclass(frozen=True)
 class Pass:
-    """Consecutive draws with the same targets: resource ids of the colour targets, of depth (0 = none), draws."""
+    """Consecutive draws into the same targets: resource ids of the colour targets, of depth (0 = none), draws."""
 
     targets: tuple[int, ...]
     depth: int
@@ -118,6 +118,27 @@ class Replay:
                 return np.frombuffer(bytes(data), "<f4")
         return None
 
+    def matrix(self, state: Any, block: str, at: int | str) -> npt.NDArray[np.float64]:
+        """(4,4) of a constant block of the vertex shader, by its first byte or its name; std140 stores columns.
+
+        Raises:
+            ValueError: there is no such block, or nothing of that size there.
+        """
+        stage = self.rd.ShaderStage.Vertex
+        floats = self.constants(state, block, stage)
+        if floats is None:
+            raise ValueError(f"the G-buffer pass has no constant block {block}")
+        if isinstance(at, str):
+            shader = state.GetShaderReflection(stage)
+            members = [v for b in shader.constantBlocks if b.name == block for v in b.variables]
+            places = [int(v.byteOffset) for v in members if v.name == at]
+            if not places:
+                raise ValueError(f"{block} has no {at}")
+            at = places[0]
+        if at % 4 or at + 64 > floats.nbytes:
+            raise ValueError(f"{block} has no matrix at byte {at} of {floats.nbytes}")
+        return floats[at // 4 : at // 4 + 16].astype(np.float64).reshape(4, 4).T
+
     def shader_digest(self, state: Any) -> int:
         """First 32 bits of the SHA-256 of the fragment shader's source: the same in every run."""
         shader = state.GetShaderReflection(self.rd.ShaderStage.Fragment)
@@ -132,7 +153,7 @@ class Replay:
         """(instances,3) places in the world from a per-instance vertex attribute; (0,3) where it is absent."""
         buffers = state.GetVBuffers()
         for found in state.GetVertexInputs():
-            if found.name == attribute and found.perInstance:
+            if attribute and found.name == attribute and found.perInstance:
                 source = buffers[found.vertexBuffer]
                 first = source.byteOffset + found.byteOffset
                 return self.instances(Slot(int(source.resourceId), source.byteStride, first), draw)
@@ -150,10 +171,14 @@ class Replay:
 
     def _passes(self) -> list[Pass]:
         found: list[Pass] = []
+        into = gl_targets.targets(self.controller.GetStructuredFile().chunks)
         for action in self._actions(self.controller.GetRootActions()):
             if not action.flags & self.rd.ActionFlags.Drawcall:
                 continue
-            targets = tuple(int(o) for o in action.outputs if int(o))
+            outputs = [int(o) for o in action.outputs]
+            where = into.get(int(action.events[-1].chunkIndex))
+            slots = where.slots if where and where.slots is not None else range(len(outputs))
+            targets = tuple(outputs[slot] for slot in slots if slot < len(outputs) and outputs[slot])
             depth = int(action.depthOut)
             if found and (found[-1].targets, found[-1].depth) == (targets, depth):
                 found[-1] = Pass(targets, depth, (*found[-1].draws, action))
@@ -229,7 +254,8 @@ def shadows_muted(replay: Replay, before: int) -> Iterator[None]:
     replaced: dict[int, tuple[Any, Any]] = {}
     try:
         for found in replay.passes[:before]:
-            for draw in found.draws if not found.targets else ():
+            # The G-buffer's own depth may be drawn beforehand, and then is no shadow map.
+            for draw in found.draws if not found.targets and found.depth != replay.passes[before].depth else ():
                 state = replay.at(draw, force=False)
                 shader = state.GetShader(rd.ShaderStage.Vertex)
                 if int(shader) in replaced or not int(shader):

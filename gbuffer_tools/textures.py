@@ -23,7 +23,7 @@ from gbuffer_tools.atomic import replacing
 SIDE = 16
 MAX_ERROR = 0.03
 """Mean absolute difference up to which a texture counts as found; at 512 px most are below 0.005."""
-SUFFIXES = {".png", ".jpg", ".jpeg"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".ppm"}
 SHARED_BIAS, FOREIGN_BIAS = 1e-4, 3e-4
 """Of equal pictures, the captured level's own wins over shared folders, and those over other levels."""
 

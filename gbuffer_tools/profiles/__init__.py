@@ -1,6 +1,34 @@
-"""One file per game, and the list of them."""
+"""One file per game, code or YAML, and how they are found."""
 
+import functools
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError
 from gbuffer_tools.profile import GameProfile
+from gbuffer_tools.profile_file import read_profile
 from gbuffer_tools.profiles import supertuxkart
 
 PROFILES: dict[str, GameProfile] = {"supertuxkart": supertuxkart.PROFILE}
+"""Those that are code."""
+SUFFIXES = (".yaml", ".yml")
+
+
+def names() -> tuple[str, ...]:
+    """Of the profiles that ship."""
+    return tuple(sorted({*PROFILES, *(path.stem for path in Path(__file__).parent.glob("*.yaml"))}))
+
+
+@functools.cache
+def load(key: str) -> GameProfile:
+    """A profile that ships, by its name, or a user's, by the path of its YAML file.
+
+    Raises:
+        InputError: there is none, or its file is not a profile.
+    """
+    if key in PROFILES:
+        return PROFILES[key]
+    if key in names():
+        return read_profile(Path(__file__).with_name(f"{key}.yaml"))
+    if Path(key).suffix in SUFFIXES:
+        return read_profile(Path(key))
+    raise InputError(f"--profile {key}: no such profile; wanted {', '.join(names())}, or a file ending in .yaml")

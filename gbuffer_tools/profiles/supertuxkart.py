@@ -12,12 +12,12 @@ frame files have roughness = 1 - gloss.
 The lighting draw (data/shaders/combine_diffuse_color.frag) adds up what `relight` does over again.
 """
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gbuffer_tools import geometry
-from gbuffer_tools.profile import Captured, DrawPass, Floats, GameProfile, Standard
+from gbuffer_tools.pixels import sampled
+from gbuffer_tools.profile import Captured, DrawPass, Floats, GameProfile, MatrixBlock, Standard
 from gbuffer_tools.profiles.supertuxkart_classes import CLASSES, classify
 from gbuffer_tools.profiles.supertuxkart_launch import DATA, launch
 
@@ -63,14 +63,14 @@ def standard(captured: Captured) -> Standard:
     light = {"irradiance": "diffuse_map", "irradiance_specular": "specular_map"}
     for name, sampler in light.items():
         if sampler in captured.inputs:
-            buffers[name] = np.where(drawn, fitted(captured.inputs[sampler], size)[..., :3], 0).astype(np.float16)
+            buffers[name] = np.where(drawn, sampled(captured.inputs[sampler], size)[..., :3], 0).astype(np.float16)
     if "ssao_tex" in captured.inputs:
-        occlusion = fitted(captured.inputs["ssao_tex"], size)[..., 0].clip(0, 1)
+        occlusion = sampled(captured.inputs["ssao_tex"], size)[..., 0].clip(0, 1)
         buffers["occlusion"] = np.where(captured.drawn, np.round(occlusion * 255), 0).astype(np.uint8)
     relit = None
     if captured.lit is not None:
         fog = {name: captured.constants.get(name, np.zeros(4)) for name in ("fog_data", "fog_color")}
-        scatter = fitted(captured.inputs.get("light_scatter", np.zeros((1, 1, 4), np.float16)), size)
+        scatter = sampled(captured.inputs.get("light_scatter", np.zeros((1, 1, 4), np.float16)), size)
         relit = relight(buffers, projection, fog["fog_data"], fog["fog_color"], scatter)
     return Standard(buffers, FLIP @ captured.matrices["view"], projection, relit)
 
@@ -112,15 +112,6 @@ def relight(
     return scattered[..., :3] + lit * (1 - scattered[..., 3:])
 
 
-def fitted(texture: Array, size: tuple[int, ...]) -> Floats:
-    """A texture (h,w,C) as a draw over (H,W) pixels samples it: 8-bit as 0..1, bilinear between texel centres."""
-    values = texture.astype(np.float32) / (255 if texture.dtype == np.uint8 else 1)
-    if values.shape[:2] == size:
-        return values
-    resized = cv2.resize(values, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    return resized.reshape(*size, texture.shape[2])
-
-
 PROFILE = GameProfile(
     name="supertuxkart",
     source="SuperTuxKart 1.4",
@@ -130,7 +121,7 @@ PROFILE = GameProfile(
     is_gbuffer=is_gbuffer,
     targets=("albedo_emission", "normal_gloss_metal"),
     is_lighting=is_lighting,
-    matrices=("Matrices", ("view", "projection")),
+    matrices=MatrixBlock("Matrices", {"view": 0, "projection": 64}),
     constants={"SPFogData": (("fog_data", 4), ("fog_color", 4))},
     finished_draw=0,
     colour_sampler="tex_layer_0",

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from gbuffer_tools import extraction, textures
 from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.display import some_display
-from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles import load
 from gbuffer_tools.renderdoc import check_capture
 from gbuffer_tools.source import About, Job, Made, Options, Source
 
@@ -38,22 +38,22 @@ def about(jobs: list[Job], options: Options) -> About:
     """Of the game's profile. Every capture's outside is checked now, before the first is replayed."""
     for item in jobs:
         check_capture(item.file)
-    profile = PROFILES[options.profile]
+    profile = load(options.profile)
     return About(profile.source, profile.name, profile.classes, options.licence or profile.licence)
 
 
 @functools.cache
 def image_index(profile_name: str) -> textures.ImageIndex:
     """The game's images; made once a machine, read once a process."""
-    profile = PROFILES[profile_name]
+    profile = load(profile_name)
     return textures.image_index(profile.data, profile.image_folders, cache_folder())
 
 
 @contextmanager
 def ready(options: Options) -> Iterator[None]:
     """A display to replay on, and the index of the game's images."""
-    profile = PROFILES[options.profile]
-    if not image_index(options.profile).files:
+    profile = load(options.profile)
+    if profile.image_folders and not image_index(options.profile).files:
         tqdm.write(f"{profile.data}: no images of the game here, so every class is {profile.unknown}", file=sys.stderr)
     with some_display():
         yield
@@ -61,14 +61,14 @@ def ready(options: Options) -> Iterator[None]:
 
 def read(item: Job, _: About, options: Options) -> Made:
     """Replay a capture."""
-    profile = PROFILES[options.profile]
+    profile = load(options.profile)
     index = image_index(options.profile)
     with some_display():  # on another machine than the one that `ready` made one on
         done = extraction.extract(item.file, item.frame, item.shard, profile, index, patience=options.patience)
     names = {
         texture: {
             "file": found.file,
-            "class": profile.classify(found.file) if found.file else profile.unknown,
+            "class": profile.class_of(found.file),
             "error": round(found.error, 5),
         }
         for texture, found in done.names.items()
@@ -78,7 +78,7 @@ def read(item: Job, _: About, options: Options) -> Made:
         f"{done.draws} draws, {done.frame.ids['object'].max()} objects, {done.unknown:.2%} unknown, "
         f"relight correlation {relight}, {done.seconds:.1f} s"
     )
-    return Made(done.frame, note, {"textures": names})
+    return Made(done.frame, "; ".join(part for part in (note, done.note) if part), {"textures": names})
 
 
 SOURCE = Source(

@@ -88,7 +88,7 @@ def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
             assert found is not None
             gbuffer = replay.passes[found]
             assert marked.draws == tuple(draws.chunk_of(draw) for draw in gbuffer.draws)
-            by_marks = draws.by_marks(replay, gbuffer, profile)
+            by_marks = draws.by_marks(replay, gbuffer, profile, marked)
             assert by_marks is not None
             return by_marks, draws.by_replaying(replay, gbuffer, profile)
 

@@ -141,6 +141,6 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, text, message):
 
 def test_large_and_absent_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="wanted at most"):
-        read(tmp_path, "#" * (mapping.MAX_MAPPING_BYTES + 1))
+        read(tmp_path, "#" * (yaml_sections.MAX_BYTES + 1))
     with pytest.raises(InputError, match="cannot be read"):
         mapping.read_mapping(tmp_path / "absent.yaml")

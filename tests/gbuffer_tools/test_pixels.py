@@ -56,3 +56,11 @@ def test_unknown_format_and_wrong_size():
         pixels.decode(b"", "BC7_UNORM", 1, 1)
     with pytest.raises(ValueError, match="3 bytes, wanted 4"):
         pixels.decode(b"abc", "R8G8B8A8_UNORM", 1, 1)
+
+
+def test_sampled_between_texel_centres():
+    """Bilinear sampling of a ramp gives the ramp, but for the clamped border."""
+    ramp = np.arange(8, dtype=np.float16).reshape(1, 8, 1)
+    found = pixels.sampled(ramp, (2, 16))[0, :, 0]
+    wanted = np.clip((np.arange(16) + 0.5) / 2 - 0.5, 0, 7)
+    assert np.allclose(found, wanted, atol=1e-5)

@@ -139,14 +139,6 @@ def test_without_ssao_there_is_no_occlusion_buffer():
     assert "occlusion" not in supertuxkart.standard(c).buffers
 
 
-def test_fitted_samples_between_texel_centres():
-    """Bilinear sampling of a ramp gives the ramp, but for the clamped border."""
-    ramp = np.arange(8, dtype=np.float16).reshape(1, 8, 1)
-    found = supertuxkart.fitted(ramp, (2, 16))[0, :, 0]
-    wanted = np.clip((np.arange(16) + 0.5) / 2 - 0.5, 0, 7)
-    assert np.allclose(found, wanted, atol=1e-5)
-
-
 def test_rounded_keeps_infinity_and_the_bits_it_says():
     values = np.array([np.inf, 1.0, 1 + 2**-17, 1 + 2**-16, 123.456], np.float32)
     found = supertuxkart.rounded(values, 16)
