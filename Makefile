@@ -58,8 +58,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(RUN) mypy
 
+# CAPTURE=file.rdc times extraction, too; that needs what `make game` installs.
 bench: $(VENV)/installed
 	$(RUN) benchmarks.frame_files
+	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # What capturing and extracting a game needs on Debian 12; about 680 MB, most of it the game's data.
 game:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gbuffer_tools import gl_calls, textures
 from gbuffer_tools.draw_marks import BLOCK, Marked, blocks
 from gbuffer_tools.profile import GameProfile
-from gbuffer_tools.replay import Pass, Replay, digest, shadows_muted
+from gbuffer_tools.replay import Pass, Replay, digest, shader_digest, shadows_muted
 
 MIN_TEXTURE_SIDE = 8
 """Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
@@ -88,10 +88,7 @@ def chunk_of(draw: Any) -> int:
 
 
 def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marked) -> Drawn | None:
-    """One replay for every 255 draws and one for every shader program.
-
-    None where another pass was marked, or where marks and pixels disagree.
-    """
+    """One replay for every 255 draws. None where another pass was marked, or where marks and pixels disagree."""
     if marked.draws != tuple(chunk_of(draw) for draw in gbuffer.draws):
         return None
     if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
@@ -111,14 +108,12 @@ def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marke
     chunks = capture.controller.GetStructuredFile().chunks
     indices = [chunk_of(draw) for draw in gbuffer.draws]
     bound = gl_calls.bound_at(chunks, frozenset(indices))
-    programs: dict[int, Program] = {}
+    programs = Programs(capture, chunks, profile)
     known = Textures(capture)
     draws = []
     for draw, index in zip(gbuffer.draws, indices, strict=True):
         state = bound[index]
-        if state.program not in programs:
-            programs[state.program] = Program.at(capture, capture.at(draw), profile)
-        program = programs[state.program]
+        program = programs.at(draw, state)
         texture = known.digest(state.textures.get(program.unit, 0))
         slot = state.inputs.get(program.origin)
         draws.append(Draw(program.shader, texture, capture.instances(slot, draw)))
@@ -128,7 +123,7 @@ def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marke
 
 @dataclass(frozen=True)
 class Program:
-    """What draws of one shader program share.
+    """What a draw uses of its shader program.
 
     Attributes:
         shader: digest of the fragment shader.
@@ -140,13 +135,32 @@ class Program:
     unit: int
     origin: int
 
-    @classmethod
-    def at(cls, capture: Replay, state: Any, profile: GameProfile) -> "Program":
-        """Of the draw that was replayed to."""
-        return cls(
-            capture.shader_digest(state),
-            capture.units(state).get(profile.colour_sampler, -1),
-            capture.attribute(state, profile.origin_attribute),
+
+class Programs:
+    """The programs of a capture, from its calls where they tell, else by replaying to a draw that uses them."""
+
+    def __init__(self, capture: Replay, chunks: Any, profile: GameProfile) -> None:
+        self.capture, self.profile = capture, profile
+        self.linked = gl_calls.linked(chunks)
+        self.shaders = {program: shader_digest(shader) for program, shader in capture.fragment_shaders().items()}
+        self.replayed: dict[int, Program] = {}
+
+    def at(self, draw: Any, state: gl_calls.Bound) -> Program:
+        """Of a draw and what is bound there."""
+        linked, shader = self.linked.get(state.program), self.shaders.get(state.program)
+        if linked is not None and shader is not None:
+            location = linked.samplers.get(self.profile.colour_sampler, -1)
+            return Program(shader, state.units.get(location, -1), linked.inputs.get(self.profile.origin_attribute, -1))
+        if state.program not in self.replayed:
+            self.replayed[state.program] = self._replay(draw)
+        return self.replayed[state.program]
+
+    def _replay(self, draw: Any) -> Program:
+        state = self.capture.at(draw)
+        return Program(
+            shader_digest(self.capture.fragment_shader(state)),
+            self.capture.units(state).get(self.profile.colour_sampler, -1),
+            self.capture.attribute(state, self.profile.origin_attribute),
         )
 
 
@@ -166,7 +180,7 @@ def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
         before = after
         texture = known.digest(capture.samplers(state).get(profile.colour_sampler, 0))
         origins = capture.origins(state, action, profile.origin_attribute)
-        draws.append(Draw(capture.shader_digest(state), texture, origins))
+        draws.append(Draw(shader_digest(capture.fragment_shader(state)), texture, origins))
     return Drawn(upright(draw_map, size), tuple(draws), known.readings)
 
 

@@ -157,7 +157,7 @@ def _lighting(
     """Inputs, result and constants of the draw that lights the scene; nothing where the frame has none."""
     if profile.is_lighting is None:
         return {}, None, {}
-    known = capture.program_samplers()
+    known = {p: frozenset(r.name for r in s.readOnlyResources) for p, s in capture.fragment_shaders().items()}
     indices = frozenset(draws.chunk_of(draw) for found in passes for draw in found.draws)
     bound = gl_calls.bound_at(capture.controller.GetStructuredFile().chunks, indices)
     for found in passes:

@@ -7,6 +7,7 @@ tells the same of all draws. Objects are resource ids of the capture.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 TEXTURE_2D = 0x0DE1
@@ -63,11 +64,26 @@ class Bound:
         program: 0 for none, or a pipeline of separate ones.
         textures: texture unit -> 2-D texture.
         inputs: attribute -> where it is read from.
+        units: location of a sampler of the program -> texture unit, among other whole numbers.
     """
 
     program: int
     textures: dict[int, int]
     inputs: dict[int, Slot]
+    units: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Names in a program.
+
+    Attributes:
+        samplers: uniform of whole numbers -> location.
+        inputs: vertex attribute -> index.
+    """
+
+    samplers: dict[str, int]
+    inputs: dict[str, int]
 
 
 def bound_at(chunks: Any, draws: Collection[int]) -> dict[int, Bound]:
@@ -96,6 +112,28 @@ def attached(chunks: Any) -> Iterator[tuple[int, int]]:
     for chunk in chunks:
         if chunk.name == "glAttachShader":
             yield value(chunk, "program"), value(chunk, "shader")
+
+
+def linked(chunks: Any) -> dict[int, Linked]:
+    """Program -> its names, for those that were there before the frame."""
+    found = {}
+    for chunk in chunks:
+        if chunk.name == INITIAL and chunk.FindChild("ProgramUniforms") is not None:
+            inputs = {
+                item.FindChild("Name").AsString(): value(item, "Binding") for item in elements(chunk, "InputBindings")
+            }
+            samplers = {name: location for name, location, _ in _whole_numbers(chunk)}
+            found[value(chunk, "id")] = Linked(samplers, inputs)
+    return found
+
+
+def _whole_numbers(initial: Any) -> Iterator[tuple[str, int, int]]:
+    """Names, locations and values of a program's uniforms of whole numbers; of arrays the first entry."""
+    for uniform in elements(initial.FindChild("ProgramUniforms"), "ValueUniforms"):
+        for entry in islice(elements(uniform, "Values"), 1):
+            data = entry.FindChild("data")
+            if data is not None and data.NumChildren() and data.GetChild(0).type.name == "int32_t":
+                yield uniform.FindChild("Basename").AsString(), value(entry, "Location"), number(data.GetChild(0))
 
 
 def value(chunk: Any, name: str) -> int:
@@ -127,11 +165,13 @@ class _Walk:
         self.program, self.active, self.array = 0, 0, 0
         self.textures: dict[int, int] = {}
         self.arrays: dict[int, VertexArray] = {}
+        self.units: dict[int, dict[int, int]] = {}  # by program
 
     def bound(self) -> Bound:
         array = self.at(self.array)
         inputs = {i: array.source(i) for i in {*array.attributes, *array.slots}}
-        return Bound(self.program, dict(self.textures), {i: slot for i, slot in inputs.items() if slot})
+        read = {i: slot for i, slot in inputs.items() if slot}
+        return Bound(self.program, dict(self.textures), read, dict(self.units.get(self.program, {})))
 
     def at(self, array: int) -> VertexArray:
         return self.arrays.setdefault(array, VertexArray())
@@ -148,6 +188,8 @@ def _begin(walk: _Walk, chunk: Any) -> None:
 
 
 def _initial(walk: _Walk, chunk: Any) -> None:
+    if chunk.FindChild("ProgramUniforms") is not None:
+        walk.units[value(chunk, "id")] = {location: unit for _, location, unit in _whole_numbers(chunk)}
     state = chunk.FindChild("VAOState")
     if state is None or not value(state, "valid"):
         return
@@ -205,6 +247,11 @@ def _program(walk: _Walk, chunk: Any) -> None:
     walk.program = value(chunk, "program")
 
 
+def _uniform(walk: _Walk, chunk: Any) -> None:
+    values = list(elements(chunk, "values"))
+    walk.units.setdefault(value(chunk, "Program"), {})[value(chunk, "location")] = number(values[0])
+
+
 def _array(walk: _Walk, chunk: Any) -> None:
     walk.array = value(chunk, "vaobj")
 
@@ -214,5 +261,6 @@ _CALLS = {
     "glBindTextureUnit": _texture_unit, "glBindTextures": _textures, "glUseProgram": _program,
     "glBindVertexArray": _array, "glVertexAttribPointer": _pointer, "glVertexAttribIPointer": _pointer,
     "glVertexAttribBinding": _binding, "glVertexAttribFormat": _format, "glVertexAttribIFormat": _format,
-    "glBindVertexBuffer": _vertex_buffer,
+    "glBindVertexBuffer": _vertex_buffer, "glUniform1i": _uniform, "glUniform1iv": _uniform,
+    "glProgramUniform1i": _uniform, "glProgramUniform1iv": _uniform,
 }  # fmt: skip

@@ -65,11 +65,14 @@ class Replay:
         slots = [bound.colorAttachments[i] for i in bound.drawBuffers if i >= 0] or bound.colorAttachments
         return tuple(int(slot.resourceId) for slot in slots if int(slot.resourceId))
 
+    def fragment_shader(self, state: Any) -> Any:
+        """Reflection of the fragment shader at an event, None for none."""
+        return state.GetShaderReflection(self.rd.ShaderStage.Fragment)
+
     def samplers(self, state: Any) -> dict[str, int]:
         """Sampler name of the fragment shader -> texture bound to it."""
         stage = self.rd.ShaderStage.Fragment
-        shader = state.GetShaderReflection(stage)
-        if shader is None:
+        if self.fragment_shader(state) is None:
             return {}
         bound = {
             b.bindPoint.bind: int(b.resources[0].resourceId) for b in state.GetReadOnlyResources(stage) if b.resources
@@ -77,22 +80,21 @@ class Replay:
         named = {name: bound.get(unit, 0) for name, unit in self.units(state).items()}
         return {name: texture for name, texture in named.items() if texture in self.textures}
 
-    def program_samplers(self) -> dict[int, frozenset[str]]:
-        """Program -> names of its fragment shader's samplers, for programs whose making is in the capture."""
+    def fragment_shaders(self) -> dict[int, Any]:
+        """Program -> reflection of its fragment shader, for programs whose making is in the capture; no replay."""
         stage, no_pipeline = self.rd.ShaderStage.Fragment, self.rd.ResourceId.Null()
         resources = {int(r.resourceId): r.resourceId for r in self.controller.GetResources()}
         found = {}
         for program, shader in gl_calls.attached(self.controller.GetStructuredFile().chunks):
             for entry in self.controller.GetShaderEntryPoints(resources[shader]) if shader in resources else ():
                 if entry.stage == stage:
-                    reflection = self.controller.GetShader(no_pipeline, resources[shader], entry)
-                    found[program] = frozenset(r.name for r in reflection.readOnlyResources)
+                    found[program] = self.controller.GetShader(no_pipeline, resources[shader], entry)
         return found
 
     def units(self, state: Any) -> dict[str, int]:
         """Sampler name of the fragment shader -> texture unit."""
         stage = self.rd.ShaderStage.Fragment
-        shader = state.GetShaderReflection(stage)
+        shader = self.fragment_shader(state)
         if shader is None:
             return {}
         units = state.GetBindpointMapping(stage).readOnlyResources
@@ -138,16 +140,6 @@ class Replay:
         if at % 4 or at + 64 > floats.nbytes:
             raise ValueError(f"{block} has no matrix at byte {at} of {floats.nbytes}")
         return floats[at // 4 : at // 4 + 16].astype(np.float64).reshape(4, 4).T
-
-    def shader_digest(self, state: Any) -> int:
-        """First 32 bits of the SHA-256 of the fragment shader's source: the same in every run."""
-        shader = state.GetShaderReflection(self.rd.ShaderStage.Fragment)
-        files = shader.debugInfo.files if shader is not None else ()
-        # Comments hold paths of the machine that captured.
-        source = (
-            "\n".join(line for line in files[0].contents.splitlines() if not line.startswith("//")) if files else ""
-        )
-        return digest(source.encode())
 
     def origins(self, state: Any, draw: Any, attribute: str) -> npt.NDArray[np.float32]:
         """(instances,3) places in the world from a per-instance vertex attribute; (0,3) where it is absent."""
@@ -195,6 +187,14 @@ class Replay:
 def digest(data: bytes) -> int:
     """First 32 bits of the SHA-256, never 0, which means "nothing" in id maps."""
     return int.from_bytes(hashlib.sha256(data).digest()[:4], "big") or 1
+
+
+def shader_digest(shader: Any) -> int:
+    """First 32 bits of the SHA-256 of a shader's source, by its reflection: the same in every run."""
+    files = shader.debugInfo.files if shader is not None else ()
+    # Comments hold paths of the machine that captured.
+    source = "\n".join(line for line in files[0].contents.splitlines() if not line.startswith("//")) if files else ""
+    return digest(source.encode())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ class Item:
     held: int = 0
     kind: str = "int32_t"
     children: list[Item] = field(default_factory=list)
+    text: str = ""
 
     @property
     def type(self) -> SimpleNamespace:
@@ -26,6 +27,10 @@ class Item:
     def AsResourceId(self) -> int:  # noqa: N802
         assert self.kind == "GLResource"
         return self.held
+
+    def AsString(self) -> str:  # noqa: N802
+        assert self.kind == "string"
+        return self.text
 
     def FindChild(self, name: str) -> Item | None:  # noqa: N802
         return next((child for child in self.children if child.name == name), None)
@@ -45,7 +50,7 @@ class Call(Item):
 
 
 RESOURCES = {
-    "program", "texture", "vaobj", "buffer", "framebuffer", "id", "Buffer", "GL_CURRENT_PROGRAM",
+    "program", "Program", "shader", "texture", "vaobj", "buffer", "framebuffer", "id", "Buffer", "GL_CURRENT_PROGRAM",
     "GL_VERTEX_ARRAY_BINDING",
 }  # fmt: skip
 
@@ -66,6 +71,10 @@ def item(name: str, value: object) -> Item:
                 for inner in value
             ],
         )
+    if isinstance(value, str):
+        return Item(name, kind="string", text=value)
+    if isinstance(value, float):
+        return Item(name, kind="float")
     assert isinstance(value, int)
     return Item(name, value, "GLResource" if name in RESOURCES else "int32_t")
 

@@ -72,6 +72,38 @@ def test_programs_and_vertex_arrays():
     assert third.inputs[1] == Slot(93, 12, 108)
 
 
+def uniform(name: str, location: int, *data: float) -> dict[str, object]:
+    return {"Basename": name, "IsArray": 0, "Values": [{"Type": 35678, "Location": location, "data": list(data)}]}
+
+
+PROGRAM = call(
+    gl_calls.INITIAL,
+    id=5,
+    InputBindings=[{"Name": "Position", "Binding": 0}, {"Name": "i_origin", "Binding": 8}],
+    ProgramUniforms={"ValueUniforms": [uniform("tex_layer_0", 42, 3), uniform("wind", 43, 0.5), uniform("empty", 44)]},
+)
+
+
+def test_names_in_programs():
+    found = gl_calls.linked([PROGRAM, INITIAL, BEGIN])
+    assert found == {5: gl_calls.Linked({"tex_layer_0": 42}, {"Position": 0, "i_origin": 8})}
+
+
+def test_units_of_samplers_are_the_programs_own_and_change_in_the_frame():
+    first, second, third, fourth = at_the_draws(
+        PROGRAM, DRAW,
+        call("glUniform1i", Program=5, location=42, values=[1]), DRAW,
+        call("glUseProgram", program=6), DRAW,
+        call("glProgramUniform1i", Program=6, location=42, values=[7]), call("glUseProgram", program=5), DRAW,
+    )  # fmt: skip
+    assert [found.units for found in (first, second, third, fourth)] == [{42: 3}, {42: 1}, {}, {42: 1}]
+
+
+def test_shaders_of_programs():
+    calls = [call("glAttachShader", program=5, shader=50), DRAW, call("glAttachShader", program=5, shader=51)]
+    assert list(gl_calls.attached(calls)) == [(5, 50), (5, 51)]
+
+
 def test_a_call_of_another_version_is_named():
     with pytest.raises(LookupError, match="glBindTexture without texture"):
         at_the_draws(call("glBindTexture", target=gl_calls.TEXTURE_2D), DRAW)
