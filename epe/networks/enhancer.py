@@ -1,24 +1,22 @@
 """The enhancer: a high-resolution network whose every block is conditioned on the G-buffers.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1-3.2 and the released configuration
-`hr`; HRNet: Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", 2020, here with a
-stem that keeps the full resolution.
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1-3.2, the released configurations `hr`
+and `hr_new`, and the ways to use G-buffers that the paper compares itself with.
 
-Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels; branch i has width 2^i * C
-channels at 1 / 2^i of the resolution.
+Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
 """
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.networks.gbuffer_encoder import GBufferEncoder
-from epe.networks.rad import RAD
+from epe.networks.conditioning import RAC, RAD, SPADE, Unconditioned
+from epe.networks.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
+from epe.networks.hrnet import HRNet, Style
 
 # Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
 LIMITS = {
@@ -26,6 +24,7 @@ LIMITS = {
     "encoded": (1, 1024), "stream_width": (1, 1024), "rad_layers": (0, 6),
 }  # fmt: skip
 MOST_STREAMS = 256
+CONDITIONING = ("rad", "rac", "spade", "concat", "none")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,11 @@ class EnhancerSpec:
         blocks: residual blocks per branch and stage.
         encoded: E.
         stream_width: channels inside the class streams.
-        rad_layers: depth of each RAD's own tower.
+        rad_layers: depth of each RAD's (or RAC's) own tower.
+        conditioning: how G-buffers and classes reach the image's features. "rad": encoded, by RAD (`hr`); "rac":
+            encoded, by RAC, in a network without normalisation whose output is the picture and no change of it
+            (`hr_new`); "spade": as they are, by SPADE of E hidden channels; "concat": joined to the image; "none":
+            not at all.
     """
 
     channels: int
@@ -51,12 +54,15 @@ class EnhancerSpec:
     encoded: int = 128
     stream_width: int = 64
     rad_layers: int = 3
+    conditioning: str = "rad"
 
     def __post_init__(self) -> None:
         for name, (least, most) in LIMITS.items():
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        if self.conditioning not in CONDITIONING:
+            raise ValueError(f"conditioning must be one of {', '.join(CONDITIONING)}, got {self.conditioning!r:.40}.")
         seen = {channel for stream in self.streams for channel in stream}
         if not all(self.streams) or not seen <= set(range(self.channels)):
             raise ValueError(f"streams must each read some of the {self.channels} channels, got {self.streams!r:.200}.")
@@ -80,137 +86,37 @@ def every_channel(channels: int, classes: int) -> tuple[tuple[int, ...], ...]:
     return (tuple(range(channels)),) * classes
 
 
-# Sizes by name, for a number of channels and streams that the data decide. `hr` is the paper's; the others are the
-# same code for CPUs: no towers of their own in the RADs (81 % of the parameters of `hr`), fewer stages.
-PRESETS: dict[str, dict[str, int]] = {
+# Sizes by name, for a number of channels and streams that the data decide. `hr` is the paper's, `hr_new` what its
+# authors recommend in their release; small and tiny ones are the same code for CPUs: no towers of their own in the RADs
+# (81 % of the parameters of `hr`), fewer stages. The last three are the paper's ablations, in small.
+SMALL: dict[str, Any] = {"width": 24, "stages": 3, "blocks": 1, "encoded": 32, "stream_width": 16, "rad_layers": 0}
+PRESETS: dict[str, dict[str, Any]] = {
     "hr": {"width": 16, "stages": 4, "blocks": 4, "encoded": 128, "stream_width": 64, "rad_layers": 3},
-    "hr-small": {"width": 24, "stages": 3, "blocks": 1, "encoded": 32, "stream_width": 16, "rad_layers": 0},
+    "hr_new": {
+        "width": 16, "stages": 6, "blocks": 3, "encoded": 128, "stream_width": 64, "rad_layers": 3,
+        "conditioning": "rac",
+    },
+    "hr-small": SMALL,
     "hr-tiny": {"width": 16, "stages": 2, "blocks": 1, "encoded": 16, "stream_width": 8, "rad_layers": 0},
-}
+    "spade-small": SMALL | {"conditioning": "spade"},
+    "concat-small": SMALL | {"conditioning": "concat"},
+    "none-small": SMALL | {"conditioning": "none"},
+}  # fmt: skip
 
 
-def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """3x3 convolution that pads by repeating the border."""
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias, padding_mode="replicate")
+class Pyramid(nn.Module):
+    """G-buffers and class masks as they are, at each scale of the image stream: averages of areas."""
 
-
-def resize(x: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the height and width of `like`: explicit sizes keep odd frames exact."""
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
-
-
-class Block(nn.Module):
-    """HRNet's basic residual block with RAD in the place of its normalisations."""
-
-    def __init__(self, width: int, encoded: int, rad_layers: int) -> None:
+    def __init__(self, classes: int, scales: int) -> None:
         super().__init__()
-        self.conv1 = conv3(width, width)
-        self.rad1 = RAD(width, encoded, rad_layers)
-        self.conv2 = conv3(width, width)
-        self.rad2 = RAD(width, encoded, rad_layers)
+        self.classes, self.scales = classes, scales
 
-    def forward(self, x: Tensor, g: Tensor) -> Tensor:
-        y = F.relu(self.rad1(self.conv1(x), g))
-        return F.relu(x + self.rad2(self.conv2(y), g))
-
-
-class Branch(nn.Module):
-    """The blocks of one stage at one scale."""
-
-    def __init__(self, width: int, encoded: int, rad_layers: int, blocks: int) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(Block(width, encoded, rad_layers) for _ in range(blocks))
-
-    def forward(self, x: Tensor, g: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x, g)
-        return x
-
-
-def exchange(source: int, target: int, widths: Sequence[int]) -> nn.Module:
-    """What branch `source` sends to branch `target`: finer to coarser by strides, coarser to finer by 1x1."""
-    if source == target:
-        return nn.Identity()
-    if source > target:
-        return nn.Sequential(nn.Conv2d(widths[source], widths[target], 1, bias=False), nn.GroupNorm(8, widths[target]))
-    steps: list[nn.Module] = []
-    for _ in range(target - source - 1):
-        steps += [conv3(widths[source], widths[source], stride=2), nn.GroupNorm(8, widths[source]), nn.ReLU()]
-    steps += [conv3(widths[source], widths[target], stride=2), nn.GroupNorm(8, widths[target])]
-    return nn.Sequential(*steps)
-
-
-class Fusion(nn.Module):
-    """Every branch receives the sum of all branches, brought to its scale and width."""
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        count = range(len(widths))
-        self.paths = nn.ModuleList(nn.ModuleList(exchange(j, i, widths) for j in count) for i in count)
-
-    def forward(self, branches: list[Tensor]) -> list[Tensor]:
-        fused = []
-        for own, paths in zip(branches, self.paths, strict=True):
-            total = own
-            for path, branch in zip(paths, branches, strict=True):  # type: ignore[call-overload]
-                if branch is not own:
-                    total = total + resize(path(branch), own)
-            fused.append(F.relu(total))
-        return fused
-
-
-class Head(nn.Module):
-    """From the coarsest branch to the finest, merging one after the other, then to three channels."""
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.merge = nn.ModuleList(
-            nn.Sequential(conv3(fine + coarse, fine, bias=True), nn.GroupNorm(8, fine), nn.LeakyReLU(0.2))
-            for fine, coarse in reversed(list(itertools.pairwise(widths)))
-        )
-        self.out = conv3(widths[0], 3, bias=True)
-        # Zero: an untrained enhancer returns its input.
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
-
-    def forward(self, branches: list[Tensor]) -> Tensor:
-        x = branches[-1]
-        for merge, finer in zip(self.merge, reversed(branches[:-1]), strict=True):
-            x = merge(torch.cat([resize(x, finer), finer], dim=1))
-        return self.out(x)
-
-
-class HRNet(nn.Module):
-    """The image stream: stages of parallel branches, each stage adding one at half the resolution."""
-
-    def __init__(self, spec: EnhancerSpec) -> None:
-        super().__init__()
-        widths = [spec.width * 2**i for i in range(spec.stages)]
-        self.stem = nn.Sequential(
-            conv3(3, spec.width), nn.GroupNorm(8, spec.width), nn.ReLU(),
-            conv3(spec.width, spec.width), nn.GroupNorm(8, spec.width), nn.ReLU(),
-        )  # fmt: skip
-        self.transitions = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(fine, coarse, 3, 2, 1, bias=False), nn.GroupNorm(8, coarse), nn.ReLU())
-            for fine, coarse in itertools.pairwise(widths)
-        )
-        self.stages = nn.ModuleList(
-            nn.ModuleList(Branch(w, spec.encoded, spec.rad_layers, spec.blocks) for w in widths[: s + 1])
-            for s in range(spec.stages)
-        )
-        self.fusions = nn.ModuleList(Fusion(widths[: s + 1]) for s in range(1, spec.stages))
-        self.head = Head(widths)
-
-    def forward(self, image: Tensor, encoded: list[Tensor]) -> Tensor:
-        """(B, 3, H, W) image and E-channel maps of each scale -> (B, 3, H, W), a change of the image's logits."""
-        branches = [self.stem(image)]
-        for s, stage in enumerate(self.stages):
-            if s > 0:
-                branches.append(self.transitions[s - 1](branches[-1]))
-            branches = [b(x, g) for b, x, g in zip(stage, branches, encoded, strict=False)]  # type: ignore[call-overload]
-            if s > 0:
-                branches = self.fusions[s - 1](branches)
-        return self.head(branches)
+    def forward(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
+        """(B, G, H, W) and ids or masks -> per scale (B, G + K, H / 2^i, W / 2^i), rounded up."""
+        maps = [torch.cat([gbuffers, soft_masks(classes, self.classes).to(gbuffers.dtype)], dim=1)]
+        for _ in range(self.scales - 1):
+            maps.append(F.avg_pool2d(maps[-1], 2, ceil_mode=True, count_include_pad=False))
+        return maps
 
 
 class Enhancer(nn.Module):
@@ -219,8 +125,24 @@ class Enhancer(nn.Module):
     def __init__(self, spec: EnhancerSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.encoder = GBufferEncoder(spec.streams, spec.stream_width, spec.encoded, spec.stages)
-        self.image = HRNet(spec)
+        joined = spec.channels + len(spec.streams)
+        conditioner = {
+            "rad": partial(RAD, encoded=spec.encoded, layers=spec.rad_layers),
+            "rac": partial(RAC, encoded=spec.encoded, layers=spec.rad_layers),
+            "spade": partial(SPADE, inputs=joined, hidden=spec.encoded),
+        }.get(spec.conditioning, Unconditioned)
+        self.encoder: nn.Module = Pyramid(len(spec.streams), spec.stages)
+        if spec.conditioning in ("rad", "rac"):
+            block = EncoderBlock if spec.conditioning == "rad" else ScaledBlock
+            self.encoder = GBufferEncoder(spec.streams, spec.stream_width, spec.encoded, spec.stages, block)
+        inputs = 3 + joined if spec.conditioning == "concat" else 3
+        style = Style(normalised=spec.conditioning != "rac")
+        self.image = HRNet(inputs, spec.width, spec.stages, spec.blocks, style, conditioner)
+        self.residual = spec.conditioning != "rac"
+        if self.residual:
+            # Zero: an untrained enhancer returns its input.
+            nn.init.zeros_(self.image.head.out.weight)
+            nn.init.zeros_(self.image.head.out.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
         """Enhance.
@@ -231,7 +153,7 @@ class Enhancer(nn.Module):
             classes: ids (B, H, W) or soft masks (B, K, H, W).
 
         Returns:
-            (B, 3, H, W), sRGB in (0, 1).
+            (B, 3, H, W), sRGB in (0, 1); of `hr_new` it may leave that range, as released: clip it to show it.
 
         Raises:
             ValueError: another number of G-buffer channels, or sizes that differ.
@@ -241,6 +163,10 @@ class Enhancer(nn.Module):
                 f"wanted {self.spec.channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, "
                 f"got {tuple(gbuffers.shape)}."
             )
-        change = self.image(image, self.encoder(gbuffers, classes))
-        # The residual is added to the logits, so that the output stays inside (0, 1) without clipping.
-        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + change.to(image.dtype))
+        maps: list[Tensor | None] = [None] * self.spec.stages
+        if self.spec.conditioning != "none":
+            maps = self.encoder(gbuffers, classes)
+        joined = torch.cat([image, maps[0]], dim=1) if self.spec.conditioning == "concat" else image
+        out = self.image(joined, maps)
+        # A change is added to the logits, so that the output stays inside (0, 1) without clipping.
+        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + out.to(image.dtype)) if self.residual else out

@@ -7,16 +7,21 @@ enhancer's scales.
 Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 
+def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+    """3x3 convolution that pads by repeating the border, so that borders look like their neighbours."""
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias, padding_mode="replicate")
+
+
 def spectral_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    """3x3 convolution of spectral norm 1; replicate padding, so that borders look like their neighbours."""
-    return spectral_norm(nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode="replicate"))
+    """`conv3` of spectral norm 1."""
+    return spectral_norm(conv3(inputs, outputs, stride, bias=True))
 
 
 class EncoderBlock(nn.Module):
@@ -34,6 +39,25 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+
+
+class ScaledBlock(nn.Module):
+    """Residual block without normalisation, its change scaled down: the authors' second network (`hr_new`).
+
+    Where width or resolution change, the skip is a 1x1 convolution, rectified.
+    """
+
+    def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = conv3(inputs, middle, stride)
+        self.second = conv3(middle, outputs)
+        changes = stride != 1 or inputs != outputs
+        skip = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.skip = nn.Sequential(skip, nn.LeakyReLU(0.2)) if changes else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu(self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
+        return 0.1 * y + self.skip(x)
 
 
 def soft_masks(classes: Tensor, count: int) -> Tensor:
@@ -58,22 +82,30 @@ class GBufferEncoder(nn.Module):
         stream_width: channels inside the streams (64 as released).
         encoded: channels of the result (128 as released).
         scales: how many maps; map i has 1 / 2^i of the resolution.
+        block: `EncoderBlock` or `ScaledBlock`.
     """
 
-    def __init__(self, streams: Sequence[Sequence[int]], stream_width: int, encoded: int, scales: int) -> None:
+    def __init__(
+        self,
+        streams: Sequence[Sequence[int]],
+        stream_width: int,
+        encoded: int,
+        scales: int,
+        block: Callable[..., nn.Module] = EncoderBlock,
+    ) -> None:
         super().__init__()
         self.channels = tuple(tuple(stream) for stream in streams)
         self.streams = nn.ModuleList(
             nn.Sequential(
-                EncoderBlock(len(stream), stream_width, stream_width),
-                EncoderBlock(stream_width, stream_width, encoded),
+                block(len(stream), stream_width, stream_width),
+                block(stream_width, stream_width, encoded),
             )
             for stream in self.channels
         )
         self.joint = nn.ModuleList(
             nn.Sequential(
-                EncoderBlock(encoded, encoded, encoded, stride=1 if scale == 0 else 2),
-                EncoderBlock(encoded, encoded, encoded),
+                block(encoded, encoded, encoded, stride=1 if scale == 0 else 2),
+                block(encoded, encoded, encoded),
             )
             for scale in range(scales)
         )

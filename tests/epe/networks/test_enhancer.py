@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, Fusion, every_channel
+from epe.networks.enhancer import CONDITIONING, PRESETS, Enhancer, EnhancerSpec, every_channel
+from epe.networks.hrnet import Fusion
 
 
 def count(network: nn.Module) -> int:
@@ -58,6 +59,28 @@ class TestParameters:
             network = Enhancer(EnhancerSpec(26, streams))
         assert count(network) == 44_630_707
         assert count(network.encoder.streams) == 2_996_736
+
+    def test_hr_new(self) -> None:
+        with torch.device("meta"):
+            networks = [
+                Enhancer(EnhancerSpec(channels, streams, **PRESETS["hr_new"]))
+                for channels, streams in (
+                    (32, every_channel(32, 12)),
+                    (26, (tuple(range(15, 21)), *every_channel(26, 11))),
+                )
+            ]
+        assert [count(network) for network in networks] == [96_824_451, 96_765_571]
+        assert count(networks[0].encoder) == 5_734_400
+        assert count(networks[0].image.stem) == 2_736
+        assert count(networks[0].image.head) == 2_357_923
+        racs = [m for m in networks[0].modules() if type(m).__name__ == "RAC"]
+        assert len(racs) == 63
+        assert count(racs[0]) == 888_864
+
+    def test_the_cut_of_carla2real(self) -> None:
+        with torch.device("meta"):
+            network = Enhancer(EnhancerSpec(18, every_channel(18, 12), stages=3, rad_layers=1))
+        assert count(network) == 13_025_331
 
     def test_one_rad(self) -> None:
         with torch.device("meta"):
@@ -131,6 +154,28 @@ class TestForward:
         # The clamp before the logit moves values by up to 0.001.
         assert (small()(image, gbuffers, classes) - image).abs().max() < 1.001e-3
 
+    @pytest.mark.parametrize("conditioning", CONDITIONING)
+    def test_conditioning_decides_what_is_read(self, conditioning: str) -> None:
+        preset = PRESETS["hr-tiny"] | {"conditioning": conditioning}
+        network = Enhancer(EnhancerSpec(5, every_channel(5, 3), **preset)).eval()
+        disturb(network)
+        image, gbuffers, classes = inputs(2)
+        out = network(image, gbuffers, classes)
+        reads = conditioning != "none"
+        assert torch.equal(out, network(image, gbuffers + 1, classes)) != reads
+        assert torch.equal(out, network(image, gbuffers, (classes + 1) % 3)) != reads
+        # 1e-5: fp32, other blocking of the same sums.
+        assert torch.allclose(out[1:], network(image[1:], gbuffers[1:], classes[1:]), atol=1e-5)
+        out.sum().backward()
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+    @pytest.mark.parametrize("conditioning", ["rad", "spade", "concat", "none"])
+    def test_untrained_ablations_return_their_input(self, conditioning: str) -> None:
+        preset = PRESETS["hr-tiny"] | {"conditioning": conditioning}
+        image, gbuffers, classes = inputs(1)
+        network = Enhancer(EnhancerSpec(5, every_channel(5, 3), **preset))
+        assert (network(image, gbuffers, classes) - image).abs().max() < 1.001e-3
+
     def test_one_image_does_not_touch_another(self) -> None:
         network = small().eval()
         disturb(network)
@@ -191,3 +236,8 @@ class TestForward:
 def test_spec_refuses_streams_without_channels(streams: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(ValueError, match="streams"):
         EnhancerSpec(5, streams)
+
+
+def test_spec_refuses_other_conditioning() -> None:
+    with pytest.raises(ValueError, match="conditioning must be one of rad, rac"):
+        EnhancerSpec(5, every_channel(5, 3), conditioning="film")

@@ -1,0 +1,100 @@
+"""How G-buffers act on image features: the paper's ways, and the ones that it is compared with.
+
+Each is a module that is called with image features (B, C, H, W) and a map of what is known of the pixels (B, E, H, W)
+and returns (B, C, H, W): B images, C image features, E channels of the map, H W pixels.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.networks.gbuffer_encoder import ScaledBlock, conv3, spectral_conv
+
+
+class TowerLayer(nn.Module):
+    """One residual layer over the encoded G-buffers: a single convolution, as in the released network."""
+
+    def __init__(self, encoded: int) -> None:
+        super().__init__()
+        self.conv = spectral_conv(encoded, encoded)
+
+    def forward(self, g: Tensor) -> Tensor:
+        return F.relu(F.relu(self.conv(g)) + g)
+
+
+class RAD(nn.Module):
+    """Rendering-aware denormalisation: normalise without learned terms, then scale and shift each pixel.
+
+    Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.2.
+
+    Args:
+        features: C.
+        encoded: E.
+        layers: depth of the tower that adapts the G-buffers to this place (3 as released; 0: none).
+    """
+
+    def __init__(self, features: int, encoded: int, layers: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, features, affine=False)
+        self.tower = nn.Sequential(*(TowerLayer(encoded) for _ in range(layers)))
+        self.scale = nn.Conv2d(encoded, features, 1)
+        self.shift = nn.Conv2d(encoded, features, 1)
+        # The default bias of about 0 damps every block at the start of training; 1 passes the features on.
+        nn.init.ones_(self.scale.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+        g = self.tower(g)
+        return self.norm(x) * self.scale(g) + self.shift(g)
+
+
+class RAC(nn.Module):
+    """Rendering-aware conditioning without normalisation, of the authors' second network (`hr_new`, their release).
+
+    Args:
+        features: C.
+        encoded: E.
+        layers: depth of the tower.
+    """
+
+    def __init__(self, features: int, encoded: int, layers: int) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(*(ScaledBlock(encoded, encoded, encoded) for _ in range(layers)))
+        self.scale = nn.Conv2d(encoded, features, 1)
+        self.shift = nn.Conv2d(encoded, features, 1)
+
+    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+        g = self.tower(g)
+        return x * (1 - 0.1 * self.scale(g)) + 0.1 * self.shift(g)
+
+
+class SPADE(nn.Module):
+    """Spatially-adaptive denormalisation by the map as it is, no encoder before it.
+
+    Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", 2019, sec. 3; with the group
+    normalisation of the other networks here in the place of its batch normalisation.
+
+    Args:
+        features: C.
+        inputs: E.
+        hidden: channels of the layer that scale and shift share (128 in their paper).
+    """
+
+    def __init__(self, features: int, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, features, affine=False)
+        self.shared = conv3(inputs, hidden, bias=True)
+        self.scale = conv3(hidden, features, bias=True)
+        self.shift = conv3(hidden, features, bias=True)
+
+    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+        g = F.relu(self.shared(g))
+        return self.norm(x) * (1 + self.scale(g)) + self.shift(g)
+
+
+class Unconditioned(nn.GroupNorm):
+    """Learned normalisation that does not look at the map: for networks without G-buffers, or with them as input."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(8, features)
+
+    def forward(self, x: Tensor, g: Tensor | None = None) -> Tensor:
+        return super().forward(x)
