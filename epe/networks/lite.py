@@ -1,0 +1,208 @@
+"""`lite`: an enhancer for a hundredth of the multiply-adds of `hr`.
+
+What `hr` spends, and what is done here instead (figures: benchmarks/results):
+
+* 80 towers read the same four maps of encoded G-buffers: one tower a scale, from which each block reads its scale and
+  shift by a 1x1 convolution, as 1 + scale.
+* A stream for each class runs on every pixel: one stream, whose features the classes scale and shift.
+* The finest features are computed at full resolution: at half of it, where 2x2 pixels are channels (Shi et al.,
+  "Real-Time Single Image and Video Super-Resolution", 2016); two convolutions at the end see every pixel again.
+* Group normalisation needs statistics of the whole frame, so tiles differ, and passes over memory: there is none, and
+  residual blocks start as the identity (Zhang et al., "Fixup Initialization", 2019).
+
+Shapes: B images, G G-buffer channels, K classes, H W pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.networks.gbuffer_encoder import conv3, soft_masks
+
+LIMITS = {
+    "channels": (1, 1024), "classes": (1, 256), "width": (8, 512), "scales": (1, 6), "blocks": (1, 16),
+    "refined": (4, 64),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LiteSpec:
+    """The sizes of a `Lite`.
+
+    Attributes:
+        channels: G.
+        classes: K.
+        width: features at half the resolution, of the image as of the G-buffers; scale i has width * (1 + i / 2).
+        scales: how many, the first at half the resolution.
+        blocks: residual blocks a scale, on the way down and again on the way up.
+        refined: features of the last two convolutions, at full resolution.
+    """
+
+    channels: int
+    classes: int
+    width: int = 64
+    scales: int = 3
+    blocks: int = 2
+    refined: int = 16
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in LIMITS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        if self.width % 8:
+            raise ValueError(f"width must divide by 8, got {self.width}.")
+
+    @property
+    def multiple_of(self) -> int:
+        """Height and width that need no filling up divide by this."""
+        return int(2**self.scales)
+
+    @property
+    def widths(self) -> list[int]:
+        """Features per scale."""
+        return [self.width * (2 + i) // 2 for i in range(self.scales)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class Residual(nn.Module):
+    """x + conv(relu(conv(x))), at first just x."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = conv3(width, width, bias=True), conv3(width, width, bias=True)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(x)))
+
+
+class Conditioned(Residual):
+    """The same on image features, scaled and shifted inside by G-buffer features of that scale."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.modulation = nn.Conv2d(width, 2 * width, 1)
+        nn.init.zeros_(self.modulation.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, g: Tensor | None = None) -> Tensor:
+        scale, shift = self.modulation(g).chunk(2, dim=1)
+        return x + self.second(F.relu(self.first(x) * (1 + scale) + shift))
+
+
+class GTower(nn.Module):
+    """G-buffers and classes -> features per scale."""
+
+    def __init__(self, spec: LiteSpec) -> None:
+        super().__init__()
+        widths = spec.widths
+        self.stem = conv3(4 * spec.channels, widths[0], bias=True)
+        self.by_class = nn.Conv2d(spec.classes, 2 * widths[0], 1, bias=False)
+        reduce = [nn.Identity(), *(conv3(*pair, 2, bias=True) for pair in pairwise(widths))]
+        self.steps = nn.ModuleList(
+            nn.Sequential(first, Residual(width), Residual(width)) for first, width in zip(reduce, widths, strict=True)
+        )
+
+    def forward(self, gbuffers: Tensor, masks: Tensor) -> list[Tensor]:
+        """(B, G, H, W) and (B, K, H, W) -> per scale (B, width, H / 2^(i+1), W / 2^(i+1))."""
+        scale, shift = self.by_class(F.avg_pool2d(masks, 2)).chunk(2, dim=1)
+        x = F.relu(self.stem(F.pixel_unshuffle(gbuffers, 2)) * (1 + scale) + shift)
+        maps = []
+        for step in self.steps:
+            x = step(x)
+            maps.append(x)
+        return maps
+
+
+class ImageStream(nn.Module):
+    """From the finest scale down to the coarsest and up again, with skips; every block is conditioned."""
+
+    def __init__(self, spec: LiteSpec) -> None:
+        super().__init__()
+        widths = spec.widths
+
+        def blocks(width: int) -> nn.ModuleList:
+            return nn.ModuleList(Conditioned(width) for _ in range(spec.blocks))
+
+        self.stem = conv3(12, widths[0], bias=True)
+        self.down = nn.ModuleList(blocks(width) for width in widths)
+        self.reduce = nn.ModuleList(conv3(*pair, 2, bias=True) for pair in pairwise(widths))
+        self.expand = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
+        self.up = nn.ModuleList(blocks(width) for width in widths[:-1])
+        self.refine = conv3(widths[0] // 4 + 3, spec.refined, bias=True)
+        self.out = conv3(spec.refined, 3, bias=True)
+        # Zero: an untrained network returns its input.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """(B, 3, H, W) -> the change of its logits."""
+        x = self.stem(F.pixel_unshuffle(image, 2))
+        skips = []
+        for i, blocks in enumerate(self.down):
+            x = run(blocks, self.reduce[i - 1](x) if i else x, maps[i])
+            skips.append(x)
+        for i in reversed(range(len(skips) - 1)):
+            larger = F.interpolate(self.expand[i](x), scale_factor=2, mode="bilinear", align_corners=False)
+            x = run(self.up[i], larger + skips[i], maps[i])
+        return self.out(F.relu(self.refine(torch.cat([F.pixel_shuffle(x, 2), image], dim=1))))
+
+
+def run(blocks: nn.Module, x: Tensor, g: Tensor) -> Tensor:
+    """Blocks one after the other."""
+    for block in blocks.children():
+        x = block(x, g)
+    return x
+
+
+class Lite(nn.Module):
+    """Frame and G-buffers -> a frame of the same content that looks like a photograph; called as `Enhancer` is."""
+
+    def __init__(self, spec: LiteSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = GTower(spec)
+        self.image = ImageStream(spec)
+
+    def encode(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
+        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+
+        Args:
+            gbuffers: (B, G, H, W), normalised per channel.
+            classes: ids (B, H, W) or soft masks (B, K, H, W).
+        """
+        masks = soft_masks(classes, self.spec.classes).to(gbuffers.dtype)
+        return self.encoder(self._filled(gbuffers), self._filled(masks))
+
+    def enhance(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W), sRGB in (0, 1)."""
+        change = self.image(self._filled(image), maps)[..., : image.shape[-2], : image.shape[-1]]
+        # The change is added to the logits, so that the output stays inside (0, 1) without clipping.
+        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + change.to(image.dtype))
+
+    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        """Enhance; arguments as of `encode` and `enhance`.
+
+        Raises:
+            ValueError: another number of G-buffer channels, or sizes that differ.
+        """
+        if gbuffers.shape[1] != self.spec.channels or gbuffers.shape[-2:] != image.shape[-2:]:
+            raise ValueError(
+                f"wanted {self.spec.channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, "
+                f"got {tuple(gbuffers.shape)}."
+            )
+        return self.enhance(image, self.encode(gbuffers, classes))
+
+    def _filled(self, x: Tensor) -> Tensor:
+        """Enlarged to the right and below, by repeating the border, to sides that halve evenly."""
+        down, right = (-side % self.spec.multiple_of for side in x.shape[-2:])
+        return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x
