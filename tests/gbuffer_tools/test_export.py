@@ -95,7 +95,10 @@ def test_other_programs_find_the_usual_names(tmp_path, file):
         "x_five.c04",
         "ids.class",
     } <= set(header.channels)
-    assert np.array_equal(header.attributes["worldToCamera"], frames(file)["a"].view.T)
+    # OpenEXR's camera space is left-handed: x right, y up, z in the direction of view; row vectors.
+    ahead, right, up = (0, 0, -5, 1), (1, 0, 0, 1), (0, 1, 0, 1)  # in view space, which is the world's here
+    for point, seen in ((ahead, (0, 0, 5, 1)), (right, right), (up, up)):
+        assert (point @ header.attributes["worldToCamera"]).tolist() == [*seen]
 
 
 def test_one_frame_only_and_unknown_frames(tmp_path, file, capsys):

@@ -104,7 +104,7 @@ def test_without_any_camera_normals_stay_in_the_world(tmp_path):
     write_exr(tmp_path / "shot" / "0001.exr", passes("Position"), **attributes())
     found = extracted(tmp_path, tmp_path / "shot")[1]["shot/0001"]
     assert "normal" not in found.buffers
-    assert np.abs(found.buffers["x_normal_world"][3:] - (ridge()[1] @ TURN)[3:]).max() < 1e-3
+    assert np.abs(found.buffers["x_world_normal"][3:] - (ridge()[1] @ TURN)[3:]).max() < 1e-3
     assert found.view is None
 
 
