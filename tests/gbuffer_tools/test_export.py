@@ -108,6 +108,15 @@ def test_one_frame_only_and_unknown_frames(tmp_path, file, capsys):
     assert "has no frame 'c'; wanted one of a, b é" in capsys.readouterr().err
 
 
+def test_an_unknown_frame_of_thousands_is_one_short_line(tmp_path, capsys):
+    many = [Frame(f"frame{i}", np.zeros((1, 1, 3), np.uint8)) for i in range(200)]
+    write(tmp_path / "many.h5", many, HEADER)
+    assert command(tmp_path / "many.h5", "--out", tmp_path / "out", "--frame", "c") == 2
+    line = capsys.readouterr().err
+    assert "… (200 in all)" in line
+    assert len(line) < 500
+
+
 @pytest.mark.parametrize("kind", export.FORMATS)
 def test_nothing_is_overwritten_unless_told(tmp_path, file, capsys, kind):
     out = tmp_path / "out"
@@ -169,6 +178,8 @@ def test_a_stopped_export_leaves_no_half_file(tmp_path, file, monkeypatch):
         ({"gbuffer/classes": "[1]"}, "gbuffer/classes is no list of texts"),
         ({"gbuffer/source": 5.0}, "lacks the attribute gbuffer/source"),
         ({"gbuffer/view": np.eye(4)}, "has one of view and projection"),
+        ({"gbuffer/classes": '["\\ud800"]'}, "a class is"),
+        ({"gbuffer/classes": str(["a"] * 257).replace("'", '"')}, "257 classes, wanted at most 256"),
     ],
 )
 def test_damaged_exports_are_refused(tmp_path, capsys, change, message):

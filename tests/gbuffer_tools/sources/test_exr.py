@@ -116,6 +116,12 @@ def test_frames_of_two_sizes_are_refused(tmp_path, capsys):
     assert says in refused(tmp_path, capsys, tmp_path / "s")
 
 
+def test_a_producer_that_no_file_can_hold_becomes_plain(tmp_path):
+    write_exr(tmp_path / "s" / "a.exr", grey(SIZE), software="Nu\0ke\n14")
+    header, _ = extracted(tmp_path, tmp_path / "s")
+    assert header.source == "Nu ke 14"
+
+
 def test_other_files_are_not_claimed(tmp_path):
     assert exr.SOURCE.find(tmp_path) == []
     (tmp_path / "a.exr").write_bytes(b"no")
