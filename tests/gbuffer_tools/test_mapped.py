@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from gbuffer_tools import check, cryptomatte, geometry, mapped
+from gbuffer_tools import check, geometry, mapped
 from gbuffer_tools.mapping import Buffer, Camera, Classes, Depth, Ids, Image, Meanings, Motion, Normal
 from gbuffer_tools.schema import Header, Shard, write
 from gbuffer_tools.source import Made
+from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.test_resection import rotation
 
 SIZE = H, W = 40, 60
@@ -234,11 +235,11 @@ def test_other_buffers_are_scaled_and_kept_in_range():
 
 
 def crypto() -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    ids = np.full(SIZE, cryptomatte.name_id("Oak.001"), np.uint32)
-    ids[:, 30:] = cryptomatte.name_id("Road")
-    ids[:, 50:] = cryptomatte.name_id("unlisted")
+    ids = np.full(SIZE, name_id("Oak.001"), np.uint32)
+    ids[:, 30:] = name_id("Road")
+    ids[:, 50:] = name_id("unlisted")
     coverage = np.ones(SIZE, np.float32)
-    manifest = ", ".join(f'"{n}": "{cryptomatte.name_id(n):08x}"' for n in ("Oak.001", "Road"))
+    manifest = ", ".join(f'"{n}": "{name_id(n):08x}"' for n in ("Oak.001", "Road"))
     attributes = {"cryptomatte/0/name": "C", "cryptomatte/0/manifest": f"{{{manifest}}}"}
     return {"C00.R": ids.view(np.float32), "C00.G": coverage}, attributes
 
@@ -255,7 +256,7 @@ def test_names_of_a_cryptomatte_become_classes():
     )
     found = mapped.to_frame("a", RGB | channels | {"Z": depth}, meanings, attributes)
     frame = found.frame
-    oak, road = (cryptomatte.name_id(name) for name in ("Oak.001", "Road"))
+    oak, road = (name_id(name) for name in ("Oak.001", "Road"))
     assert found.names == {"ids/object": {oak: {"name": "Oak.001"}, road: {"name": "Road"}}}
     assert frame.ids["object"][1, 0] == oak
     assert not frame.ids["object"][0].any()
@@ -269,7 +270,7 @@ def test_only_names_that_are_seen_are_told_and_each_id_map_has_its_own():
     meanings = Meanings(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
     stored = {"m": np.full(SIZE, 7, np.float32)}
     found = mapped.to_frame("a", RGB | channels | coverage | stored, meanings, attributes)
-    assert found.names == {"ids/object": {cryptomatte.name_id("Oak.001"): {"name": "Oak.001"}}}
+    assert found.names == {"ids/object": {name_id("Oak.001"): {"name": "Oak.001"}}}
 
 
 def test_ids_of_a_channel_are_whole_numbers_and_become_classes_by_number():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gbuffer_tools import cryptomatte
 from gbuffer_tools.sources import exr
+from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, grey, layer, refused, write_exr
 
 pytest.importorskip("OpenEXR")
@@ -36,7 +36,7 @@ def test_files_without_a_special_source_are_found_without_force(tmp_path):
 
 
 def test_all_is_told_by_a_mapping(tmp_path):
-    names = {name: cryptomatte.name_id(name) for name in ("Oak", "Road")}
+    names = {name: name_id(name) for name in ("Oak", "Road")}
     ids = np.full(SIZE, names["Oak"], np.uint32)
     ids[:, 9:] = names["Road"]
     tilt = np.tile(np.array([0.6, 0.0, 0.8]), (*SIZE, 1))
