@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import cryptomatte, exr, geometry
+from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources import exr_blender
 from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, layer, refused, write_exr
@@ -88,6 +89,23 @@ def test_all_passes_with_the_camera_solved_from_positions(tmp_path):
     assert (found.ids["object"][3:] == name_id("Cube")).all()
     assert not found.ids["object"][:3].any()
     assert (found.ids["material"][3:] == 6).all()
+
+
+def test_a_frame_of_a_wall_is_named_and_the_others_are_made_with_their_names(tmp_path, capsys):
+    """All of the wall's points are in a plane: no camera. It is the first, and does not say what the file holds."""
+    wall = geometry.position(np.full(SIZE, 5.0), PROJECTION) @ TURN + PLACE
+    flat = passes("Position") | layer("ViewLayer.Position", wall)
+    for name, channels in (("0001", flat), ("0002", passes()), ("0003", passes())):
+        write_exr(tmp_path / "shot" / f"{name}.exr", channels, **attributes())
+    line = refused(tmp_path, capsys, tmp_path / "shot")
+    assert "0001.exr: its positions do not fix a pinhole camera; so it lacks buffers/normal, projection, view" in line
+    with Shard(tmp_path / "o" / "shot.h5") as shard:
+        assert shard.names == ("0002", "0003")
+    names = json.loads((tmp_path / "o" / "shot.json").read_text())
+    assert names == {"ids/object": {str(name_id("Cube")): {"name": "Cube"}}}
+    for name in ("0002", "0003"):
+        (tmp_path / "shot" / f"{name}.exr").unlink()
+    assert "shot/0001" in extracted(tmp_path, tmp_path / "shot")[1]  # among its like it is welcome
 
 
 def test_without_positions_a_mapping_gives_the_lens_and_normals_give_the_rotation(tmp_path):
