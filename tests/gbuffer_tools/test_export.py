@@ -108,6 +108,18 @@ def test_one_frame_only_and_unknown_frames(tmp_path, file, capsys):
     assert "has no frame 'c'; wanted one of a, b é" in capsys.readouterr().err
 
 
+def test_exports_of_files_with_other_classes_are_not_mixed_up(tmp_path, file, capsys):
+    write(tmp_path / "farm.h5", [frame("c", 2, SIZE)], replace(HEADER, classes=("barn", "field")))
+    for each in (file, tmp_path / "farm.h5"):
+        assert command(each, "--out", tmp_path / "both") == 0
+    line = refused(tmp_path, capsys, tmp_path / "both")
+    assert "c.exr: comes from another frame file than a.exr" in line
+    (tmp_path / "both" / "c.exr").unlink()
+    write_exr(tmp_path / "both" / "d.exr", {c: np.zeros(SIZE, np.float32) for c in "RGB"})
+    assert "d.exr: comes from another frame file than a.exr" in refused(tmp_path, capsys, tmp_path / "both")
+    assert not list(tmp_path.glob("o/*.h5"))
+
+
 def test_an_unknown_frame_of_thousands_is_one_short_line(tmp_path, capsys):
     many = [Frame(f"frame{i}", np.zeros((1, 1, 3), np.uint8)) for i in range(200)]
     write(tmp_path / "many.h5", many, HEADER)
