@@ -1,5 +1,7 @@
 """EXR files of any renderer, with and without a mapping."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,15 @@ def test_frames_of_two_sizes_are_refused(tmp_path, capsys):
     write_exr(tmp_path / "s" / "b.exr", grey((8, 8)))
     says = "b.exr: image is uint8 (8, 8, 3), wanted uint8 (24, 32, 3), unlike the other frames of s.h5"
     assert says in refused(tmp_path, capsys, tmp_path / "s")
+
+
+def test_a_missing_package_ends_the_run_at_the_first_frame(tmp_path, capsys, monkeypatch):
+    for name in "ab":
+        write_exr(tmp_path / "s" / f"{name}.exr", grey(SIZE))
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    line = refused(tmp_path, capsys, tmp_path / "s")
+    assert line.startswith("python -m gbuffer_tools.extract: ")
+    assert "a.exr: reading it needs a package; pip install 'OpenEXR>=3.4'" in line
 
 
 def test_a_producer_that_no_file_can_hold_becomes_plain(tmp_path):
