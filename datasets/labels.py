@@ -10,12 +10,12 @@ labels of one network, run on renderings and photographs alike).
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from datasets.images import write_png
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.images import read_pixels
 
 
 def label_path(folder: Path, key: str) -> Path:
@@ -24,17 +24,17 @@ def label_path(folder: Path, key: str) -> Path:
 
 
 def read_label(folder: Path, key: str) -> np.ndarray:
-    """The label map of an image, (h, w) uint8.
+    """The label map of an image, (h, w) uint8; of a PNG with a palette the numbers of its colours.
 
     Raises:
-        InputError: there is none, or it is a colour picture.
+        InputError: there is none, it cannot be read, or is a colour picture.
     """
     path = label_path(folder, key)
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
-    if pixels is None:
+    if not path.is_file():
         raise InputError(
             f"{path}: no label map for image {key!r}; make them with `python -m datasets.label` for this folder."
         )
+    pixels = read_pixels(path)
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise InputError(
             f"{path}: a label map is one channel of 8 bits (class ids), got {pixels.dtype} {pixels.shape}; "

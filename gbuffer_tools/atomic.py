@@ -13,7 +13,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUFFIX = ".partial"
@@ -64,19 +64,31 @@ def clear(paths: Iterable[Path]) -> None:
     for path in paths:
         names.setdefault(path.parent, set()).add(path.name)
     for folder, mine in names.items():
-        for entry in os.scandir(folder) if folder.is_dir() else ():
-            if entry.name.endswith(SUFFIX) and entry.name.removesuffix(SUFFIX).rpartition(".")[0] in mine:
-                Path(entry.path).unlink(missing_ok=True)
+        for name in _partials(folder):
+            if name.removesuffix(SUFFIX).rpartition(".")[0] in mine:
+                _remove(folder / name)
 
 
 @functools.cache
 def _sweep(folder: Path, _process: int) -> None:
     """Remove what dead writers of this machine left; once a process and folder, which may hold very many files."""
     pattern = re.compile(rf".*\.{_HOST}-([0-9]{{1,9}})-[0-9]+{re.escape(SUFFIX)}")
-    for entry in os.scandir(folder):
-        match = pattern.fullmatch(entry.name)
+    for name in _partials(folder):
+        match = pattern.fullmatch(name)
         if match and not _alive(int(match[1])):
-            Path(entry.path).unlink(missing_ok=True)
+            _remove(folder / name)
+
+
+def _partials(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - a path a file is slow
+    except OSError:  # not there, or not to be looked into
+        return []
+
+
+def _remove(partial: Path) -> None:
+    with suppress(OSError):  # gone, or somebody else's: not worth an error
+        partial.unlink()
 
 
 def _alive(process: int) -> bool:

@@ -12,6 +12,7 @@ image may be there twice. What may well be meant, like frames left out of a row,
 import argparse
 import hashlib
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
         findings += [Finding(file, name, what) for what in frame_problems(shard, i, seen)]
         images[name] = hashlib.sha256(shard.image(i).tobytes()).hexdigest()
         relight = shard.moment("relight", i)
-        relights += [relight] if relight is not None else []
+        relights += [relight] if relight is not None and math.isfinite(relight) else []
         still.add(shard, i)
     constant = list(constants(seen, shard.header.classes))
     findings += [Finding(file, "", line) for normal, line in constant if not normal]

@@ -22,6 +22,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exported import to_channels
 from gbuffer_tools.frame import MAX_CLASSES, Array
 from gbuffer_tools.images import write_png
+from gbuffer_tools.layers import listed
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sheet import Picture, class_colours, ids_picture, values_picture
 
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.out}: is a file; wanted a folder, there or not")
     with Shard(args.file) as shard:
         if args.frame and args.frame not in shard.names:
-            raise InputError(f"{args.file}: has no frame {args.frame!r}; wanted one of {', '.join(shard.names)}")
+            raise InputError(f"{args.file}: has no frame {args.frame!r}; wanted one of {listed(shard.names)}")
         chosen = [i for i, name in enumerate(shard.names) if args.frame in (None, name)]
         outputs = {i: paths(shard, i, args.out, args.format) for i in chosen}
         there = [path for named in outputs.values() for path in named.values() if path.exists()]

@@ -9,7 +9,7 @@
 Header attributes: gbuffer/version 1; gbuffer/frame, source, profile, licence, tool, and classes (a JSON list), as in
 the frame file; gbuffer/ids and gbuffer/buffers (JSON: name -> element type of ids, number of channels of buffers);
 gbuffer/view and gbuffer/projection, row by row, for column vectors; gbuffer/time, gbuffer/relight; and for other
-programs worldToCamera, the view matrix for row vectors, as OpenEXR's documents have it.
+programs worldToCamera, for row vectors into the camera space of OpenEXR's documents: left-handed, z ahead.
 """
 
 import json
@@ -64,7 +64,7 @@ def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[st
             # The library writes arrays with their own precision, plain numbers as 32 bits.
             attributes[f"gbuffer/{key}"] = np.atleast_1d(np.asarray(getattr(frame, key), np.float64))
     if frame.view is not None:
-        attributes["worldToCamera"] = frame.view.T.astype(np.float32)
+        attributes["worldToCamera"] = (np.diag([1.0, 1, -1, 1]) @ frame.view).T.astype(np.float32)
     return channels, attributes
 
 

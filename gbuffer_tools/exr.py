@@ -14,6 +14,7 @@ import math
 import os
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -186,9 +187,21 @@ def _decode(path: Path, known: Header) -> list[dict[str, Array]]:
     return parts
 
 
+_OUTPUTS = threading.Lock()
+
+
 @contextmanager
 def _quiet() -> Iterator[io.StringIO]:
-    """Catch what the library prints about damaged files; our one line says it."""
+    """Catch what the library prints about damaged files; our one line says it.
+
+    One thread at a time: outputs are the process's, and each would put back what the other had put there.
+    """
+    with _OUTPUTS, _redirected() as said:
+        yield said
+
+
+@contextmanager
+def _redirected() -> Iterator[io.StringIO]:
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

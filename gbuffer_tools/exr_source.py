@@ -15,6 +15,7 @@ from gbuffer_tools.layers import split
 from gbuffer_tools.mapping import Meanings, over, read_mapping
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options
+from gbuffer_tools.texts import plain
 
 NOT_STATED = "not stated"
 
@@ -47,7 +48,7 @@ class Kind:
         """Every header is judged now, before the first pixels are read."""
         told = read_mapping(options.mapping)
         headers = [exr.header(file) for job in jobs for file in files_of(job)]
-        producer = self.producer(headers[0].attributes)
+        producer = plain(self.producer(headers[0].attributes))
         classes = told.classes.names if told.classes else ()
         return About(producer, self.name, classes, options.licence or told.licence or NOT_STATED)
 

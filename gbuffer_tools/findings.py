@@ -130,8 +130,8 @@ def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArra
     finite = here[np.isfinite(here)]
     if finite.size and (finite.min() < low - RANGE_TOLERANCE or finite.max() > high + RANGE_TOLERANCE):
         yield f"{name} is in {finite.min():g}..{finite.max():g}, wanted {low:g}..{high:g}"
-    if name == "depth" and finite.size and finite.min() <= 0:
-        yield f"depth reaches {finite.min():g}, wanted above 0"
+    if name == "depth" and (values <= 0).any():
+        yield f"depth reaches {values[values <= 0].min():g}, wanted above 0"
     if name == "normal" and finite.size:
         off = np.abs(np.linalg.norm(here.astype(np.float64), axis=-1) - 1) > LENGTH_TOLERANCE
         if off.any():
@@ -144,8 +144,8 @@ def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.flo
         return "camera has numbers that are not finite"
     if np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > ORTHONORMAL_TOLERANCE or any(view[3] != (0, 0, 0, 1)):
         return "camera/view is not a rotation or reflection with a translation"
-    if any(projection[3] != (0, 0, -1, 0)) or projection[0, 0] <= 0 or projection[1, 1] <= 0:
-        return "camera/projection is not an OpenGL perspective that looks along -z"
+    if not geometry.is_perspective(projection):
+        return "camera/projection is not an OpenGL perspective that looks along -z, or it is sheared"
     return None
 
 

@@ -1,4 +1,12 @@
-"""What a frame file can hold: the standard buffers, a frame, a header, and the rules that a writer keeps."""
+"""What a frame file can hold: the standard buffers, a frame, a header, and the rules that a writer keeps.
+
+Conventions. Row 0 is the top; a pixel's centre is at column + 0.5, row + 0.5. View space: x right, y up, z towards the
+camera, metres. `view` takes world to view space, `projection` view to OpenGL's clip space, both for column vectors;
+where the source's world is left-handed, `view` holds a reflection. `depth` lies along the view axis, inf where nothing
+was drawn; `normal` is a unit vector in view space, 0 where nothing was drawn. `motion` is the way in pixels, to the
+right and down, from a pixel to where its surface was in the previous frame. `relight` is the correlation of the
+source's lighting, redone from the buffers, with its own lit image.
+"""
 
 import math
 import re
@@ -58,9 +66,9 @@ class Frame:
         image: (H,W,3) uint8, sRGB.
         buffers: name -> (H,W) or (H,W,C). Unsigned integers are fixed point: 0..255 and 0..65535 mean 0..1.
         ids: name -> (H,W) unsigned.
-        view, projection: (4,4) float64, both or neither; see the module's text.
+        view, projection: (4,4) float64, both or neither.
         time: seconds since the source's start.
-        relight: correlation in [-1,1]; see the module's text.
+        relight: in [-1,1].
     """
 
     name: str

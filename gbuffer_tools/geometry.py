@@ -23,6 +23,16 @@ def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.floa
     return projection[2, 3] / (ndc + projection[2, 2])
 
 
+def is_perspective(projection: Floats) -> bool:
+    """Whether a projection (4,4) is OpenGL's, of a pinhole camera that looks along -z, without shear.
+
+    Of no other does `position` know the rays. The centre may be anywhere, also outside of the picture.
+    """
+    pinhole = np.isfinite(projection).all() and (projection[3] == (0, 0, -1, 0)).all()
+    sheared = projection[[0, 1, 0, 1, 2, 2], [1, 0, 3, 3, 0, 1]].any()
+    return bool(pinhole and not sheared and min(projection[0, 0], projection[1, 1]) > 0)
+
+
 def position(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """View-space position (H,W,3) of pixel centres at a depth (H,W); inf or nan where the depth is inf."""
     height, width = depth.shape

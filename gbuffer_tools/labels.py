@@ -60,9 +60,10 @@ class Taxonomy:
             )
 
 
-def _packed(colour: Array) -> npt.NDArray[np.uint32]:
-    wide = colour.astype(np.uint32)
-    packed: npt.NDArray[np.uint32] = wide[..., 0] * np.uint32(65536) + wide[..., 1] * np.uint32(256) + wide[..., 2]
+def _packed(colour: Array) -> npt.NDArray[np.int64]:
+    """One number a colour, of up to 16 bits a channel."""
+    wide = colour.astype(np.int64)
+    packed: npt.NDArray[np.int64] = (wide[..., 0] << 32) + (wide[..., 1] << 16) + wide[..., 2]
     return packed
 
 
@@ -178,7 +179,13 @@ def group_ids(numbers: Array) -> npt.NDArray[np.uint8]:
 
 
 def mask_ids(masks: Array) -> npt.NDArray[np.uint8]:
-    """Ids of `GROUPS` (H,W) of masks (H,W,12), 0..1 or 0..255: the largest, "other" where all are 0."""
+    """Ids of `GROUPS` (H,W) of masks (H,W,12), 0..1 or 0..255: the largest, "other" where all are 0.
+
+    Raises:
+        ValueError: another number of masks.
+    """
+    if masks.shape[2] != len(GROUP_NUMBERS):
+        raise ValueError(f"masks are {masks.shape}, wanted (H, W, {len(GROUP_NUMBERS)})")
     ids = masks.argmax(-1).astype(np.uint8)
     ids[masks.max(-1) <= 0] = len(GROUP_NUMBERS)
     return ids

@@ -104,11 +104,12 @@ def read(task: tuple[Work, Job]) -> Made | Refused:
     work, job = task
     try:
         made = SOURCES[work.source].read(job, work.about, work.options)
-        check_frame(made.frame)
     except NotInstalledError:  # not the frame's fault
         raise
     except InputError as error:
         return Refused(str(error))
+    try:
+        check_frame(made.frame)
     except ValueError as error:
         return refused(f"{job.file}: {' '.join(str(error).split())}")
     return made

@@ -17,10 +17,9 @@ Bools = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 
 HALF_MAX = 65504.0
-WORLD_NORMAL, DISTANCE = "x_normal_world", "x_distance"
+"""What float16 goes up to; beyond, values are cut."""
+WORLD_NORMAL, DISTANCE = "x_world_normal", "x_distance"
 """For files whose camera is not known; 0 where nothing was drawn, as infinities are depth's alone."""
-KEEPS_ITS_TYPE = frozenset(("depth", "motion"))
-"""Standard buffers that float16 is too coarse for; the others are stored in it."""
 
 
 @dataclass
@@ -164,7 +163,7 @@ def _add_normal(making: _Making, normal: Normal) -> None:
     if normal.space == "world":
         turn = _turn(making, vectors)
         if turn is None:
-            making.buffers[WORLD_NORMAL] = vectors.astype(np.float16)
+            making.buffers[WORLD_NORMAL] = np.where(making.drawn[..., None], vectors, 0).astype(np.float16)
             making.notes.append(f"normals stay {WORLD_NORMAL}: view space needs a camera (--mapping)")
             return
         vectors = geometry.turn(vectors, turn)
@@ -214,7 +213,7 @@ def _add_others(making: _Making, meanings: Meanings) -> None:
 
 def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> Array:
     """Values in a buffer's range and type: float16 for standard ones, `stored`'s precision for others; no nan."""
-    coarse = np.dtype(stored) == np.float16 or (name in BUFFERS and name not in KEEPS_ITS_TYPE)
+    coarse = np.dtype(stored) == np.float16 or name in BUFFERS
     dtype = np.float16 if coarse else np.float32
     low, high = BUFFERS[name].range if name in BUFFERS else (-np.inf, np.inf)
     top = HALF_MAX if dtype == np.float16 else float(np.finfo(np.float32).max)

@@ -1,4 +1,4 @@
-"""What channels and ids mean, in a YAML file for `extract --mapping`; samples of every key are in docs of each class.
+"""What channels and ids mean, in a YAML file for `extract --mapping`.
 
     image:  {channels: [R, G, B], colour: linear}
     depth:  {channel: depth.Z, along: axis, metres: 0.01, beyond: 1.0e+9}
@@ -17,8 +17,8 @@
     camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]}
     licence: CC0-1.0
 
-Every section is optional. Where a source knows the files, a section replaces what it knows; entries of `buffers` and
-`ids` are added to its own.
+What each key means is said below, at the class of its section. Every section is optional. Where a source knows the
+files, a section replaces what it knows; entries of `buffers` and `ids` are added to its own.
 """
 
 import math
@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gbuffer_tools import geometry
 from gbuffer_tools.frame import MAX_CLASSES, buffer_spec
 from gbuffer_tools.yaml_sections import read_sections
 
@@ -82,7 +83,7 @@ class Depth:
 
     def __post_init__(self) -> None:
         _one_of("along", self.along, "axis", "ray")
-        if not self.metres > 0:
+        if not 0 < self.metres < math.inf:
             raise ValueError(f"metres: {self.metres:g}, wanted more than 0")
 
 
@@ -91,7 +92,7 @@ class Normal:
     """Surface normals; they are normalised.
 
     Attributes:
-        space: "view" or "world"; the latter needs a camera, else it is stored as x_normal_world.
+        space: "view" or "world"; the latter needs a camera, else it is stored as x_world_normal.
         axes: which of the file's components point right, up, and towards the camera (view), or along the world's x, y
             and z (world): [x, -y, -z] turns y down, z forward into y up, z backward.
         encoding: "signed": -1..1; "unit": 0..1 means -1..1; "either": the one of them that gives unit lengths.
@@ -112,11 +113,12 @@ class Normal:
 
 @dataclass(frozen=True)
 class Motion:
-    """Motion of surfaces on the screen, stored as where the pixel's surface was in the previous frame.
+    """Motion of surfaces on the screen, stored as the way from a pixel to where its surface was in the previous frame.
 
     Attributes:
-        pixels: pixels to the right and down, from here to there, of one unit of each channel.
-        rest: the value that means no motion.
+        pixels: how many pixels to the right and down, from here to there, a channel's 1 is: [1, -1] where the file's y
+            is up; [-1, -1] where it points from there to here, y down.
+        rest: the value that means no motion; taken off first.
     """
 
     channels: tuple[str, ...]
@@ -203,10 +205,12 @@ class Camera:
     Attributes:
         degrees: horizontal field of view; or
         focal: (fx, fy), pixels; or
-        projection: OpenGL's, 4 rows of 4.
-        centre: (cx, cy), pixels from the top left corner; the picture's middle if not said.
+        projection: OpenGL's for column vectors, 4 rows of 4, without shear.
+        centre: (cx, cy), pixels from the top left corner, where the first pixel's centre is (0.5, 0.5); the picture's
+            middle if not said.
         planes: near and far, metres.
-        pose: the camera in the world, 4 rows of 4, rigid: it looks along its -z, y up; or
+        pose: the camera in the world, 4 rows of 4, rigid: it looks along its -z, y up; a reflection where the world is
+            left-handed; or
         view: the inverse of that. Where neither is said the world is the camera's own.
         positions: channels of world positions, in metres; where there are some the whole camera is solved from them.
     """
@@ -226,9 +230,14 @@ class Camera:
             raise ValueError(
                 f"has {' and '.join(given) or 'no lens'}, wanted one of degrees, focal, projection, positions"
             )
+        rows = (*self.projection, *self.pose, *self.view)
+        if not all(map(math.isfinite, (*self.focal, *self.centre, *self.planes, *(n for row in rows for n in row)))):
+            raise ValueError("has numbers that are not finite")
         if self.degrees and not 0 < self.degrees < 180:
             raise ValueError(f"degrees: {self.degrees:g}, wanted 0..180")
         _count("focal", self.focal, 0, 2)
+        if self.focal and min(self.focal) <= 0:
+            raise ValueError(f"focal: {min(self.focal):g}, wanted more than 0")
         _count("centre", self.centre, 0, 2)
         _count("planes", self.planes, 2)
         _count("positions", self.positions, 0, 3)
@@ -237,9 +246,11 @@ class Camera:
         if self.pose and self.view:
             raise ValueError("has pose and view, wanted one of them")
         for name in ("projection", "pose", "view"):
-            rows = getattr(self, name)
-            if rows and (len(rows) != 4 or any(len(row) != 4 for row in rows)):
+            matrix = getattr(self, name)
+            if matrix and (len(matrix) != 4 or any(len(row) != 4 for row in matrix)):
                 raise ValueError(f"{name}: wanted 4 rows of 4 numbers")
+        if self.projection and not geometry.is_perspective(np.array(self.projection)):
+            raise ValueError("projection: wanted OpenGL's for column vectors, without shear: its last row 0, 0, -1, 0")
         for name in ("pose", "view"):
             if getattr(self, name) and not _is_rigid(np.array(getattr(self, name))):
                 raise ValueError(f"{name}: wanted a rotation and a place, without scale")

@@ -96,7 +96,7 @@ def gaps(summaries: Iterable[Summary]) -> Iterator[Finding]:
     rows: dict[str, list[Summary]] = defaultdict(list)
     for summary in summaries:
         path = Path(summary.file)
-        rows[str(path.with_name(re.sub(r"-\d{3}$", "", path.stem)))].append(summary)
+        rows[str(path.with_name(re.sub(r"-\d{3,}$", "", path.stem)))].append(summary)
     for row in rows.values():
         matches = [re.fullmatch(r"(.*?)([0-9]+)", frame) for summary in row for frame in summary.images]
         named = [(match[1], int(match[2]), len(match[2])) for match in matches if match]

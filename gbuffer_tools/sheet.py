@@ -12,6 +12,8 @@ from gbuffer_tools.schema import Shard
 Picture = npt.NDArray[np.uint8]
 
 TILE_WIDTH = 400
+MAX_TILE_HEIGHT = 4 * TILE_WIDTH
+"""A picture one pixel wide would become a wall."""
 COLUMNS = 3
 LABEL_HEIGHT = 26
 LEGEND_ROW = 22
@@ -88,7 +90,7 @@ def _pictures(shard: Shard, i: int) -> Iterator[tuple[Picture, str]]:
 
 
 def _tile(picture: Picture, label: str) -> Picture:
-    height = round(TILE_WIDTH * picture.shape[0] / picture.shape[1])
+    height = min(max(round(TILE_WIDTH * picture.shape[0] / picture.shape[1]), 1), MAX_TILE_HEIGHT)
     smaller = picture.shape[1] > TILE_WIDTH
     resized = cv2.resize(picture, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_NEAREST)
     strip = np.full((LABEL_HEIGHT, TILE_WIDTH, 3), BACKGROUND, np.uint8)

@@ -40,6 +40,11 @@ def read_json(path: Path) -> object:
     return parse_json(read_text(path, MAX_JSON_BYTES), str(path))
 
 
+def plain(text: object, most: int = 256) -> str:
+    """A name from a foreign file as one line of at most `most` characters; what cannot be printed becomes a space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:most]
+
+
 def inside(folder: Path, named: str) -> Path | None:
     """The file that a list in `folder` names; None where it is not in that folder, also by way of links.
 

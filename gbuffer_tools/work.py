@@ -52,13 +52,13 @@ def plan(source: Source, jobs: list[Job], out: Path, per_file: int, options: Opt
     works, refused = list[Work](), list[str]()
     for shard, group in groupby(sorted(jobs), key=lambda job: job.shard):
         mine = list(group)
-        about, bad = judged(source, mine, options)
-        refused += bad.values()
-        if about is None:
-            continue
         paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
         # Frames may lie in another file than today's split would put them into: captures are added later.
         there = {name for path in paths for name in frames_in(path)}
+        about, bad = judged(source, mine, options)
+        refused += [why for job, why in bad.items() if job.frame not in there]
+        if about is None:
+            continue
         for i, path in enumerate(paths):
             wanted = mine[i * per_file : (i + 1) * per_file]
             missing = tuple(job for job in wanted if job.frame not in there and job not in bad)

@@ -31,7 +31,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.texts import MAX_JSON_BYTES, parse_json
+from gbuffer_tools.texts import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.unmapped import licence
 
 Matrix = npt.NDArray[np.float64]
@@ -114,9 +114,9 @@ def about(jobs: list[Job], options: Options) -> About:
                 number = row.get("category_id", row.get("class"))
                 if type(number) is int and 0 <= number < MAX_CLASSES:
                     found = row.get("category_name", re.sub(r"\.\d{3}$", "", str(row.get("name", ""))))
-                    named.setdefault(number, set()).add(" ".join(str(found).split())[:256])
+                    named.setdefault(number, set()).add(plain(found))
             if VERSION in there:
-                version = hdf5.text_in(container, VERSION, job.file, most=64).strip()
+                version = plain(hdf5.text_in(container, VERSION, job.file, most=64))
     source = f"BlenderProc {version}".strip()
     return About(source, "blenderproc", class_names(named) if classes else (), stated)
 
@@ -275,7 +275,7 @@ def distances(found: Mapping[str, Array], projection: Matrix | None) -> tuple[st
     values = found["depth" if "depth" in found else "distance"].astype(np.float64)
     axis = 1.0 if projection is None else geometry.depth_from_distance(np.ones(values.shape), projection)
     along = values / axis if "depth" in found else values
-    nothing = (along >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(along)
+    nothing = (along <= 0) | (along >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(along)
     if "depth" in found:
         return "depth", values, nothing
     return "x_distance" if projection is None else "depth", values * axis, nothing

@@ -167,15 +167,15 @@ def read(job: Job, _: About, __: Options) -> Made:
     """The files of a line."""
     files = {role: job.file.parent / named for role, named in job.others}
     archive = files[GBUFFERS]
-    if "data" in npz_headers(archive):
-        image = read_image(files[IMAGE])
-        buffer = "x_fake_vgg", read_npz(archive, {"data": ("f", 3)})["data"]
-        groups = _truth(files[TRUTH]) if TRUTH in files else None
-    else:
-        found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})
-        image, buffer, groups = found["img"], ("x_gbuffers", found["gbuffers"]), mask_ids(found["shader"])
     robust = _numbers(files[ROBUST]) if ROBUST in files else None
     try:
+        if "data" in npz_headers(archive):
+            image = read_image(files[IMAGE])
+            buffer = "x_fake_vgg", read_npz(archive, {"data": ("f", 3)})["data"]
+            groups = _truth(files[TRUTH]) if TRUTH in files else None
+        else:
+            found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})
+            image, buffer, groups = found["img"], ("x_gbuffers", found["gbuffers"]), mask_ids(found["shader"])
         frame = to_frame(job.frame, image, buffer, groups, robust)
     except ValueError as error:
         raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error

@@ -84,15 +84,28 @@ KIND = Kind("exr", meanings, producer)
 
 
 def about(jobs: list[Job], options: Options) -> About:
-    """As of any EXR file; of exported ones, the frame file that they come from."""
-    first = exr.header(jobs[0].file).attributes
-    found = KIND.about(jobs, options)
-    if exported.MARK not in first:
-        return found
+    """As of any EXR file; of exported ones, the frame file that they come from.
+
+    Raises:
+        InputError: a damaged header, or files that were exported from several frame files, whose ids may differ.
+    """
+    first, *others = (_exported_from(job, options) for job in jobs)
+    odd = next((job for job, other in zip(jobs[1:], others, strict=True) if other != first), None)
+    if odd:
+        here = jobs[0].file.name
+        raise InputError(f"{odd.file}: comes from another frame file than {here}; put each file's into a folder")
+    return first or KIND.about(jobs, options)
+
+
+def _exported_from(job: Job, options: Options) -> About | None:
+    """The header of the frame file that a file was exported from; None where it was not exported."""
+    attributes = exr.header(job.file).attributes
+    if exported.MARK not in attributes:
+        return None
     try:
-        return exported.about(first, options.licence)
+        return exported.about(attributes, options.licence)
     except ValueError as error:
-        raise InputError(f"{jobs[0].file}: {error}; export it again") from error
+        raise InputError(f"{job.file}: {error}; export it again") from error
 
 
 def read(job: Job, known: About, options: Options) -> Made:

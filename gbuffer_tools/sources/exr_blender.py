@@ -9,7 +9,7 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
                depth: {channel: ViewLayer.Depth.Z, along: ray, beyond: 1.0e+9}, with a camera
     Normal     world space. The file does not hold the camera. With the pass Position it is solved from that; else from
                a mapping's camera; where the camera's pose is not told, the view's rotation is solved from the depth's
-               normals. Without all of these normals stay x_normal_world
+               normals. Without all of these normals stay x_world_normal
     Vector     pixels, y up: X and Y to the previous frame, Z and W from the next
     DiffCol, Emit, AO, GlossCol            albedo, emission, occlusion, x_glossy_colour
     DiffDir + DiffInd, GlossDir + GlossInd irradiance, irradiance_specular: light without the surface's colour, so that

@@ -32,7 +32,7 @@ from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
 from gbuffer_tools.images import read_image, read_pixels
 from gbuffer_tools.naming import fit_name, shard_name
 from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.texts import read_json
+from gbuffer_tools.texts import plain, read_json
 from gbuffer_tools.unmapped import licence
 
 Floats = npt.NDArray[np.floating]
@@ -104,7 +104,7 @@ def _class_name(value: object) -> str:
     """Of {"class": NAME}, or of other types of semantics where an object has no class."""
     if isinstance(value, dict):
         value = value.get("class", "/".join(str(value[key]) for key in sorted(value)))
-    return " ".join(str(value).split())[:256] or UNLABELLED
+    return plain(value) or UNLABELLED
 
 
 def _table(path: Path) -> dict[tuple[int, ...], object]:
@@ -122,7 +122,7 @@ def by_table(pixels: Array, table: Mapping[tuple[int, ...], int], default: int) 
     """What each pixel stands for.
 
     Args:
-        pixels: ids (H,W), or colours (H,W,4) uint8.
+        pixels: ids (H,W), or colours (H,W,4), uint8 or uint16.
         table: an id or a colour -> its meaning.
         default: of 0, or of transparent black, where the table has it not.
 
@@ -134,7 +134,7 @@ def by_table(pixels: Array, table: Mapping[tuple[int, ...], int], default: int) 
         raise ValueError(f"the image has {pixels.shape[2]} channels, wanted 1 (ids) or 4 (colours)")
     meant = {(0,) * width: default, **table}
     flat = pixels.reshape(-1, width).astype(np.uint64)
-    packed = flat @ (np.uint64(256) ** np.arange(width, dtype=np.uint64))
+    packed = flat @ (np.uint64(65536) ** np.arange(width, dtype=np.uint64))
     _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
     values = [tuple(int(v) for v in flat[i]) for i in first]
     unknown = [value for value in values if value not in meant]
@@ -155,18 +155,19 @@ def camera_of(parameters: object) -> Camera | None:
     view, given = (_matrix(found.get(key), key) for key in ("cameraViewTransform", "cameraProjection"))
     unit = _numbers(found.get("metersPerSceneUnit", 1.0), 1, "metersPerSceneUnit")[0]
     near, far = _numbers(found.get("cameraNearFar", (0.01, 1e6)), 2, "cameraNearFar") * unit
-    if np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > ORTHONORMAL or not 0 < unit < FARTHEST:
+    rigid = np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() <= ORTHONORMAL and view[3].tolist() == [0, 0, 0, 1]
+    if not rigid or not 0 < unit < FARTHEST:
         raise ValueError("cameraViewTransform is no rotation with a translation, or metersPerSceneUnit no length")
     if given[3].tolist() != [0, 0, -1, 0]:  # parallel rays
         return None
     near, far = max(near, NEAREST), min(far, FARTHEST)
-    if not near < far or given[0, 0] <= 0 or given[1, 1] <= 0:
-        raise ValueError(f"cameraProjection or cameraNearFar ({near:g}, {far:g}) is no camera's")
     view[:3, 3] *= unit
     projection = np.zeros((4, 4))
     # Theirs maps depth the other way round, far to 0; the rest is OpenGL's.
     projection[:2], projection[3] = given[:2], given[3]
     projection[2, 2:] = (far + near) / (near - far), 2 * far * near / (near - far)
+    if not near < far or not geometry.is_perspective(projection):
+        raise ValueError(f"cameraProjection or cameraNearFar ({near:g}, {far:g}) is no camera's, or it is sheared")
     return Camera(view, projection)
 
 
@@ -235,7 +236,7 @@ def read(job: Job, about: About, _: Options) -> Made:
     for name, distance in found.items():
         if distance.shape[2:] not in ((), (1,)):
             raise InputError(f"{files[name]}: is {distance.shape}, wanted (H, W); write the folder again")
-    found |= {name: _read_vectors(files[name]) for name in ("normals", MOTION) if name in files}
+    found |= {name: _read_vectors(files[name], least) for name, least in (("normals", 3), (MOTION, 2)) if name in files}
     camera = None
     if CAMERA in files:
         try:
@@ -255,9 +256,10 @@ def read(job: Job, about: About, _: Options) -> Made:
     return Made(frame, ", ".join((*buffers, *ids)) + ("" if camera else "; no pinhole camera: no view space"))
 
 
-def _read_vectors(path: Path) -> Array:
+def _read_vectors(path: Path, least: int) -> Array:
+    """(H,W,n) of at least so many channels."""
     pixels = read_npy(path, "f", (3,)) if path.suffix == ".npy" else read_pixels(path)
-    if pixels.ndim != 3 or pixels.shape[2] < 2 or (path.suffix == ".png" and pixels.dtype != np.uint8):
+    if pixels.ndim != 3 or pixels.shape[2] < least or (path.suffix == ".png" and pixels.dtype != np.uint8):
         raise InputError(
             f"{path}: is {pixels.dtype} {pixels.shape}, wanted vectors (H, W, 3 or 4), of 8 bits in a .png"
         )

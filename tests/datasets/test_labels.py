@@ -9,6 +9,7 @@ import pytest
 from datasets.labels import read_facts, read_label, write_facts, write_label
 from datasets.pairs import crop_label
 from gbuffer_tools.errors import InputError
+from tests.gbuffer_tools.test_images import palette_png
 
 
 def label(size: tuple[int, int], seed: int = 0) -> np.ndarray:
@@ -30,6 +31,19 @@ class TestFiles:
         assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros(shape, np.uint8))
         with pytest.raises(InputError, match="write ids, not colours"):
             read_label(tmp_path, "a")
+
+    def test_numbers_of_a_palette_are_ids(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(palette_png(label((6, 9))))
+        assert np.array_equal(read_label(tmp_path, "a"), label((6, 9)))
+
+    def test_refuses_what_is_damaged_in_silence(self, tmp_path: Path, capfd) -> None:
+        write_label(tmp_path, "a", label((6, 9)))
+        raw = bytearray((tmp_path / "a.png").read_bytes())
+        raw[45] ^= 1
+        (tmp_path / "a.png").write_bytes(raw)
+        with pytest.raises(InputError, match=r"a\.png: not a readable image"):
+            read_label(tmp_path, "a")
+        assert capfd.readouterr() == ("", "")
 
     def test_refuses_16_bit(self, tmp_path: Path) -> None:
         assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint16))

@@ -85,6 +85,16 @@ def test_what_a_killed_writer_leaves_goes_what_a_living_one_writes_stays(tmp_pat
     other.join()
 
 
+def test_what_cannot_be_removed_is_left(tmp_path: Path) -> None:
+    """Somebody else's, in a folder that many write into; here a folder, which root cannot unlink either."""
+    left = tmp_path / f"a.txt.{atomic._HOST}-{2**22 + 1}-0.partial"
+    left.mkdir()
+    write_text(tmp_path / "a.txt", "whole")
+    atomic.clear([tmp_path / "a.txt"])
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert left.is_dir()
+
+
 def test_clearing_takes_what_was_left_of_these_files_only(tmp_path: Path) -> None:
     for name in ("a.h5", "a.h5.here-1-0.partial", "a.h5.there-2-3.partial", "b.h5.here-1-0.partial", "a.partial"):
         (tmp_path / name).touch()

@@ -64,6 +64,7 @@ def test_nothing_is_found_in_a_good_frame(tmp_path):
 SHIFTED = np.eye(4)
 SHIFTED[0, 0] = 2
 FLIPPED = PROJECTION * [[1], [1], [1], [-1]]
+SHEARED = PROJECTION + np.eye(4, k=1) * [[0.2], [0], [0], [0]]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,8 @@ FLIPPED = PROJECTION * [[1], [1], [1], [-1]]
         (replace(good(), view=SHIFTED), "camera/view"),
         (replace(good(), view=np.full((4, 4), np.nan)), "not finite"),
         (replace(good(), projection=FLIPPED), "camera/projection"),
+        (replace(good(), projection=SHEARED), "camera/projection"),
+        (with_buffer("depth", put((0, 0), -np.inf)), "depth reaches -inf"),
     ],
 )
 def test_each_problem_is_found(tmp_path, frame, says):
@@ -200,6 +203,14 @@ def test_processes_change_nothing(tmp_path, capsys):
         outputs.add(capsys.readouterr().out)
     assert len(outputs) == 1
     assert command(tmp_path, "--jobs", "0") == 2
+
+
+def test_json_is_json_whatever_is_in_the_files(tmp_path, capsys):
+    frames = [replace(good(), name=str(i), relight=relight) for i, relight in enumerate((0.9995, np.nan, -np.inf))]
+    write(tmp_path / "s.h5", frames, HEADER)
+    command(tmp_path, "--json")
+    found = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
+    assert found["files"][0]["relight"] == 0.9995
 
 
 def test_an_empty_folder_is_bad_input(tmp_path, capsys):

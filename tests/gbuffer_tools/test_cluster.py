@@ -12,6 +12,7 @@ import pytest
 
 from gbuffer_tools import check, extract
 from gbuffer_tools.command import run
+from gbuffer_tools.schema import Shard
 
 distributed = pytest.importorskip("distributed")
 
@@ -82,16 +83,22 @@ def test_check_over_the_cluster_prints_the_same(cluster, source, tmp_path, capsy
     assert printed("--scheduler", cluster.scheduler_address) == printed("--jobs", "1")
 
 
-def test_a_mistake_in_the_files_is_one_line(cluster, source, tmp_path, capsys):
+def test_a_damaged_file_is_named_and_the_others_are_made(cluster, source, tmp_path, capsys):
     bad = tmp_path / "bad"
     bad.mkdir()
     whole = next(source.rglob("*.png")).read_bytes()
     (bad / "a.png").write_bytes(whole[: len(whole) // 2])
+    (bad / "b.png").write_bytes(whole)
+    left = tmp_path / "out" / "bad-640x360.h5.elsewhere-7-0.partial"  # of a worker that died on another machine
+    left.parent.mkdir()
+    left.touch()
     code = command(bad, tmp_path / "out", "--scheduler", cluster.scheduler_address)
     error = capsys.readouterr().err.splitlines()[-1]
     assert code == 2
-    assert "a.png" in error
-    assert not list((tmp_path / "out").glob("*.h5"))
+    assert "a.png: not a readable image" in error
+    assert list(files(tmp_path / "out")) == ["bad-640x360.h5"]
+    with Shard(tmp_path / "out" / "bad-640x360.h5") as shard:
+        assert shard.names == ("b",)
 
 
 def test_nobody_answers(source, tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import cryptomatte
+from tests.gbuffer_tools.cryptomatte_hash import murmur3, name_id
 
 # (seed, data, hash): the vectors that are published for MurmurHash3_x86_32 (stackoverflow.com/a/31929528; several
 # implementations test against them).
@@ -23,21 +24,21 @@ VECTORS = [
 
 @pytest.mark.parametrize(("seed", "data", "wanted"), VECTORS)
 def test_the_hash_gives_the_published_vectors(seed, data, wanted):
-    assert cryptomatte.murmur3(data, seed) == wanted
+    assert murmur3(data, seed) == wanted
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("bunny", 0x13851A76), ("default", 0x42C9679F)])
 def test_ids_of_a_published_manifest(name, wanted):
     """The example of cryptomatte-api's documentation, a manifest of Arnold's bunny scene."""
-    assert cryptomatte.name_id(name) == wanted
+    assert name_id(name) == wanted
 
 
 def test_no_id_is_a_special_float():
-    hashes = {name: cryptomatte.murmur3(name.encode()) for name in (f"object{i}" for i in range(3000))}
+    hashes = {name: murmur3(name.encode()) for name in (f"object{i}" for i in range(3000))}
     guarded = [name for name, value in hashes.items() if value >> 23 & 0xFF in (0, 0xFF)]
     assert len(guarded) > 5  # 2 of 256 exponents
     for name, value in hashes.items():
-        found = cryptomatte.name_id(name)
+        found = name_id(name)
         assert found == (value ^ 1 << 23 if name in guarded else value)
         number = np.array(found, np.uint32).view(np.float32)
         assert np.isfinite(number)
@@ -45,7 +46,7 @@ def test_no_id_is_a_special_float():
 
 
 def attributes(**other: str) -> dict[str, object]:
-    names = {name: f"{cryptomatte.name_id(name):08x}" for name in ("bunny", "tree")}
+    names = {name: f"{name_id(name):08x}" for name in ("bunny", "tree")}
     start = "cryptomatte/1a2b3c4/"
     found = {"name": "View.CryptoObject", "hash": "MurmurHash3_32", "conversion": "uint32_to_float32"}
     found |= {"manifest": json.dumps(names)} | other
@@ -55,7 +56,7 @@ def attributes(**other: str) -> dict[str, object]:
 def test_header_attributes_give_names_to_ids():
     (found,) = cryptomatte.cryptomattes(attributes())
     assert found.name == "View.CryptoObject"
-    assert found.names == {0x13851A76: "bunny", cryptomatte.name_id("tree"): "tree"}
+    assert found.names == {0x13851A76: "bunny", name_id("tree"): "tree"}
     assert cryptomatte.cryptomattes({"software": "hand"}) == []
 
 
@@ -66,7 +67,7 @@ def test_a_file_without_manifest_has_no_names():
 
 @pytest.mark.parametrize("case", [str.upper, str.lower])
 def test_the_first_rank_is_decoded_to_the_same_bits(case):
-    wanted = np.array([[cryptomatte.name_id("bunny"), cryptomatte.name_id("tree")], [0, 0x00800000]], np.uint32)
+    wanted = np.array([[name_id("bunny"), name_id("tree")], [0, 0x00800000]], np.uint32)
     coverage = np.array([[1, 0.6], [0, 0.2]], np.float32)
     channels = {
         f"View.CryptoObject00.{case('r')}": wanted.view(np.float32),

@@ -95,7 +95,10 @@ def test_other_programs_find_the_usual_names(tmp_path, file):
         "x_five.c04",
         "ids.class",
     } <= set(header.channels)
-    assert np.array_equal(header.attributes["worldToCamera"], frames(file)["a"].view.T)
+    # OpenEXR's camera space is left-handed: x right, y up, z in the direction of view; row vectors.
+    ahead, right, up = (0, 0, -5, 1), (1, 0, 0, 1), (0, 1, 0, 1)  # in view space, which is the world's here
+    for point, seen in ((ahead, (0, 0, 5, 1)), (right, right), (up, up)):
+        assert (point @ header.attributes["worldToCamera"]).tolist() == [*seen]
 
 
 def test_one_frame_only_and_unknown_frames(tmp_path, file, capsys):
@@ -103,6 +106,27 @@ def test_one_frame_only_and_unknown_frames(tmp_path, file, capsys):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b é.exr"]
     assert command(file, "--out", tmp_path / "out", "--frame", "c") == 2
     assert "has no frame 'c'; wanted one of a, b é" in capsys.readouterr().err
+
+
+def test_exports_of_files_with_other_classes_are_not_mixed_up(tmp_path, file, capsys):
+    write(tmp_path / "farm.h5", [frame("c", 2, SIZE)], replace(HEADER, classes=("barn", "field")))
+    for each in (file, tmp_path / "farm.h5"):
+        assert command(each, "--out", tmp_path / "both") == 0
+    line = refused(tmp_path, capsys, tmp_path / "both")
+    assert "c.exr: comes from another frame file than a.exr" in line
+    (tmp_path / "both" / "c.exr").unlink()
+    write_exr(tmp_path / "both" / "d.exr", {c: np.zeros(SIZE, np.float32) for c in "RGB"})
+    assert "d.exr: comes from another frame file than a.exr" in refused(tmp_path, capsys, tmp_path / "both")
+    assert not list(tmp_path.glob("o/*.h5"))
+
+
+def test_an_unknown_frame_of_thousands_is_one_short_line(tmp_path, capsys):
+    many = [Frame(f"frame{i}", np.zeros((1, 1, 3), np.uint8)) for i in range(200)]
+    write(tmp_path / "many.h5", many, HEADER)
+    assert command(tmp_path / "many.h5", "--out", tmp_path / "out", "--frame", "c") == 2
+    line = capsys.readouterr().err
+    assert "… (200 in all)" in line
+    assert len(line) < 500
 
 
 @pytest.mark.parametrize("kind", export.FORMATS)
@@ -166,6 +190,8 @@ def test_a_stopped_export_leaves_no_half_file(tmp_path, file, monkeypatch):
         ({"gbuffer/classes": "[1]"}, "gbuffer/classes is no list of texts"),
         ({"gbuffer/source": 5.0}, "lacks the attribute gbuffer/source"),
         ({"gbuffer/view": np.eye(4)}, "has one of view and projection"),
+        ({"gbuffer/classes": '["\\ud800"]'}, "a class is"),
+        ({"gbuffer/classes": str(["a"] * 257).replace("'", '"')}, "257 classes, wanted at most 256"),
     ],
 )
 def test_damaged_exports_are_refused(tmp_path, capsys, change, message):

@@ -3,6 +3,7 @@
 import os
 import random
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,16 @@ def test_a_file_that_is_cut_off_is_refused_and_nothing_else_is_printed(tmp_path,
     path.write_bytes(path.read_bytes()[:-200])
     assert "damaged (" in refusal(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_threads_that_read_at_once_leave_the_outputs_as_they_were(tmp_path, capfd):
+    """As the threads of a Dask worker: outputs belong to the whole process."""
+    paths = [write(tmp_path / f"{i}.exr", pictures(256, 256), "PIZ") for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(exr.read, paths * 4))
+    os.write(2, b"still there")
+    print("and here")  # noqa: T201 - what is tested
+    assert capfd.readouterr() == ("and here\n", "still there")
 
 
 def test_names_that_are_no_text_are_refused(tmp_path):

@@ -84,3 +84,12 @@ def test_bad_arguments_are_one_line(path, capsys, arguments, says):
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert says in err
+
+
+@pytest.mark.parametrize("size", [(5, 4500), (4500, 5), (1, 1)])
+def test_pictures_of_odd_formats_have_a_sheet(tmp_path, size):
+    write(tmp_path / "s.h5", [frame("a", 0, size)], HEADER)
+    with Shard(tmp_path / "s.h5") as shard:
+        picture = sheet(shard, 0)
+    assert picture.shape[1] == 3 * TILE_WIDTH
+    assert picture.shape[0] <= 3 * (4 * TILE_WIDTH + LABEL_HEIGHT)

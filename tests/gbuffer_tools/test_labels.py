@@ -35,6 +35,11 @@ def test_colours_stand_for_the_first_class_of_theirs() -> None:
         TWO.ids(label)
 
 
+def test_colours_of_16_bits_are_not_folded_into_others() -> None:
+    with pytest.raises(ValueError, match=r"the first is \(9, 7, 263\)"):
+        TWO.ids(np.array([[(9, 7, 263)]], np.uint16))  # 7 * 256 + 263 is 8 * 256 + 7
+
+
 def test_licence_plates_are_cars() -> None:
     assert CITYSCAPES.ids(np.array([[34]], np.uint8)) == CITYSCAPES.classes.index("car")
 
@@ -53,3 +58,6 @@ def test_masks() -> None:
     masks = np.zeros((1, 3, 12))
     masks[0, 0, 4], masks[0, 1, 2], masks[0, 1, 3] = 255, 0.4, 0.6
     assert mask_ids(masks).tolist() == [[4, 3, 12]]
+    for count in (0, 11, 300):
+        with pytest.raises(ValueError, match=rf"masks are \(1, 2, {count}\), wanted \(H, W, 12\)"):
+            mask_ids(np.ones((1, 2, count)))

@@ -110,7 +110,7 @@ def test_the_others_are_made_the_bad_ones_are_named_and_tried_again(kind, write,
     assert "made" in capsys.readouterr().out
     # To the file of its place, behind those that are there.
     assert frames(folder) == {"a": ("0", "1"), "a-001": ("2", "3"), "c": ("0",)}
-    write(a_1={"error": "is there, so nobody looks"}, b_0={})
+    write(a_1={problem: "is there, so nobody cares"}, b_0={})
     assert command(folder, "--per-file", "2") == 0
     assert frames(folder)["b"] == ("0",)
     assert capsys.readouterr().out == "b/0: made\n"

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from gbuffer_tools import check, cryptomatte, geometry, mapped
+from gbuffer_tools import check, geometry, mapped
 from gbuffer_tools.mapping import Buffer, Camera, Classes, Depth, Ids, Image, Meanings, Motion, Normal
 from gbuffer_tools.schema import Header, Shard, write
 from gbuffer_tools.source import Made
+from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.test_resection import rotation
 
 SIZE = H, W = 40, 60
@@ -125,14 +126,53 @@ def test_a_wall_does_not_fix_how_the_camera_is_turned():
         {"Z": np.full(SIZE, 4.0)} | xyz("n", wall @ rotation(4)),
         depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=LENS,
     )  # fmt: skip
-    assert "x_normal_world" in found.frame.buffers
+    assert "x_world_normal" in found.frame.buffers
     assert found.lacks == "its normals do not fix how the camera is turned"
 
 
 def test_world_normals_without_a_camera_stay_world_normals():
     found = made(xyz("n", np.ones((*SIZE, 3))), normal=Normal(channels_of("n"), "world"))
-    assert np.abs(found.frame.buffers["x_normal_world"] - 1 / np.sqrt(3)).max() < 1e-3
+    assert np.abs(found.frame.buffers["x_world_normal"] - 1 / np.sqrt(3)).max() < 1e-3
     assert "view space needs a camera" in found.note
+
+
+def test_world_normals_are_0_where_nothing_was_drawn():
+    depth = np.full(SIZE, 5.0)
+    depth[:3] = 0
+    meaning = Normal(channels_of("n"), "world")
+    found = made({"Z": depth} | xyz("n", np.ones((*SIZE, 3))), depth=Depth("Z"), normal=meaning).frame.buffers
+    assert not found["x_world_normal"][:3].any()
+    assert found["x_world_normal"][3:].all()
+
+
+def test_a_lens_whose_centre_is_outside_of_the_picture():
+    """A tile of a large picture: distances along rays of a plane at 7 m; cx and cy below 0."""
+    camera = Camera(focal=(80.0, 90.0), centre=(-40.0, -25.0))
+    x, y = np.meshgrid(np.arange(W) + 0.5 + 40, np.arange(H) + 0.5 + 25)
+    distance = 7 * np.sqrt((x / 80) ** 2 + (y / 90) ** 2 + 1)
+    frame = made({"d": distance}, depth=Depth("d", "ray"), camera=camera).frame
+    assert np.abs(frame.buffers["depth"] - 7).max() < 1e-5
+    assert np.allclose(
+        geometry.position(frame.buffers["depth"], frame.projection)[0, 0], (40.5 / 80 * 7, -25.5 / 90 * 7, -7)
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 1), (3, 3)])
+def test_tiny_pictures(size, tmp_path):
+    rng = np.random.default_rng(0)
+    channels = {c: rng.random(size, np.float32) for c in ("R", "G", "B", "Z", "n.X", "n.Y", "n.Z", "p.X", "p.Y", "p.Z")}
+    channels |= {"C00.R": np.full(size, 7, np.uint32).view(np.float32), "C00.G": np.ones(size, np.float32)}
+    meanings = Meanings(
+        IMAGE, Depth("Z", "ray"), Normal(channels_of("n"), "world"), Motion(("R", "G")), {"x_a": Buffer(("B",))},
+        {"object": Ids(cryptomatte="C")}, Classes(("sky", "thing")), Camera(positions=channels_of("p")),
+    )  # fmt: skip
+    found = mapped.to_frame("a", channels, meanings, {})
+    assert found.frame.image.shape == (*size, 3)
+    assert found.frame.buffers["x_a"].shape == size
+    assert (found.frame.ids["class"] == 1).all()
+    path = tmp_path / "a.h5"
+    write(path, [found.frame], Header("test", "test", ("sky", "thing"), "CC0-1.0", "tests"))
+    assert check.check(path)[1] == []
 
 
 def test_surfaces_without_a_normal_face_the_camera_and_the_sky_has_none():
@@ -195,11 +235,11 @@ def test_other_buffers_are_scaled_and_kept_in_range():
 
 
 def crypto() -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    ids = np.full(SIZE, cryptomatte.name_id("Oak.001"), np.uint32)
-    ids[:, 30:] = cryptomatte.name_id("Road")
-    ids[:, 50:] = cryptomatte.name_id("unlisted")
+    ids = np.full(SIZE, name_id("Oak.001"), np.uint32)
+    ids[:, 30:] = name_id("Road")
+    ids[:, 50:] = name_id("unlisted")
     coverage = np.ones(SIZE, np.float32)
-    manifest = ", ".join(f'"{n}": "{cryptomatte.name_id(n):08x}"' for n in ("Oak.001", "Road"))
+    manifest = ", ".join(f'"{n}": "{name_id(n):08x}"' for n in ("Oak.001", "Road"))
     attributes = {"cryptomatte/0/name": "C", "cryptomatte/0/manifest": f"{{{manifest}}}"}
     return {"C00.R": ids.view(np.float32), "C00.G": coverage}, attributes
 
@@ -216,7 +256,7 @@ def test_names_of_a_cryptomatte_become_classes():
     )
     found = mapped.to_frame("a", RGB | channels | {"Z": depth}, meanings, attributes)
     frame = found.frame
-    oak, road = (cryptomatte.name_id(name) for name in ("Oak.001", "Road"))
+    oak, road = (name_id(name) for name in ("Oak.001", "Road"))
     assert found.names == {"ids/object": {oak: {"name": "Oak.001"}, road: {"name": "Road"}}}
     assert frame.ids["object"][1, 0] == oak
     assert not frame.ids["object"][0].any()
@@ -230,7 +270,7 @@ def test_only_names_that_are_seen_are_told_and_each_id_map_has_its_own():
     meanings = Meanings(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
     stored = {"m": np.full(SIZE, 7, np.float32)}
     found = mapped.to_frame("a", RGB | channels | coverage | stored, meanings, attributes)
-    assert found.names == {"ids/object": {cryptomatte.name_id("Oak.001"): {"name": "Oak.001"}}}
+    assert found.names == {"ids/object": {name_id("Oak.001"): {"name": "Oak.001"}}}
 
 
 def test_ids_of_a_channel_are_whole_numbers_and_become_classes_by_number():

@@ -124,6 +124,20 @@ def test_what_is_told_replaces_sections_and_adds_entries():
         ("camera: {degrees: 200}", "degrees: 200"),
         ("camera: {degrees: 50, planes: [5, 1]}", "0 < near < far"),
         ("camera: {degrees: 50, pose: [[1, 0], [0, 1]]}", "pose: wanted 4 rows of 4"),
+        ("camera: {degrees: 50, planes: [1, .inf]}", "camera: has numbers that are not finite"),
+        ("camera: {focal: [9, -9]}", "focal: -9, wanted more than 0"),
+        ("camera: {focal: [.inf, 9]}", "has numbers that are not finite"),
+        ("camera: {degrees: 9, pose: [[1,0,0,.inf],[0,1,0,0],[0,0,1,0],[0,0,0,1]]}", "has numbers that are not finite"),
+        *(
+            (f"camera: {{projection: {rows}}}", "projection: wanted OpenGL's for column vectors, without shear")
+            for rows in (
+                "[[1,0,0,0],[0,1,0,0],[0,0,-1,-1],[0,0,-0.2,0]]",  # for row vectors
+                "[[1,0,0,0],[0,1,0,0],[0,0,-1,-1],[0,0,0,1]]",  # parallel
+                "[[1,0,0,0],[0,-1,0,0],[0,0,-1,-0.2],[0,0,-1,0]]",  # upside down
+                "[[1,0.1,0,0],[0,1,0,0],[0,0,-1,-0.2],[0,0,-1,0]]",  # sheared
+            )
+        ),
+        ("depth: {channel: Z, metres: .inf}", "metres: inf, wanted more than 0"),
         ("camera: {degrees: 50, view: [[2,0,0,0],[0,2,0,0],[0,0,2,0],[0,0,0,1]]}", "view: wanted a rotation"),
         ("a: [", "no YAML"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nimage: {channels: *b}", "a: unknown key"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.texts import inside, read_json, read_text
+from gbuffer_tools.texts import inside, plain, read_json, read_text
 
 
 def test_json(tmp_path: Path) -> None:
@@ -50,3 +50,11 @@ def test_paths_stay_inside_their_folder(tmp_path: Path) -> None:
         "x" * 300,
     ):
         assert inside(folder, named) is None, named
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("Car,  red", "Car, red"), ("a\0b\n\ud800\x1b[31m", "a b [31m"), ("\u2028", ""), ("é" * 300, "é" * 256), (7, "7")],
+)
+def test_names_become_one_plain_line(text: object, wanted: str) -> None:
+    assert plain(text) == wanted

@@ -11,12 +11,13 @@ import numpy as np
 
 from gbuffer_tools import arrays, check, exr, images, mapping
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.frame import check_frame
 from gbuffer_tools.images import write_png
+from gbuffer_tools.making import make_file, names_beside
 from gbuffer_tools.renderdoc import check_capture
 from gbuffer_tools.schema import Shard, write
 from gbuffer_tools.source import Options
 from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.work import Work, check_header
 from tests.gbuffer_tools import made_exr, test_mapping, test_renderdoc
 from tests.gbuffer_tools.made import HEADER, frame
 from tests.gbuffer_tools.sources import (
@@ -231,7 +232,10 @@ def replicator(own: bool, folder: Path) -> None:
 
 
 def extract(name: str, folder: Path) -> None:
-    """As the command: sources before this one look at the files and must not refuse them, then this one reads."""
+    """As the command: sources before this one look at the files and must not refuse them, then this one reads.
+
+    What is read can be written, and read again.
+    """
     source = SOURCES[name]
     for other in SOURCES.values():
         try:
@@ -249,12 +253,14 @@ def extract(name: str, folder: Path) -> None:
     about = source.about(jobs, options)
     if source.name == "renderdoc":  # replaying is native code in a process of its own, and takes seconds
         return
-    for job in jobs:
-        made = source.read(job, about, options)
-        try:
-            check_frame(made.frame)
-        except ValueError as error:  # the writer's refusal
-            raise InputError(f"{job.file}: {' '.join(str(error).split())}") from error
+    work = Work(name, folder.parent / "written.h5", about, tuple(jobs), options)
+    for path in (work.path, names_beside(work.path)):
+        path.unlink(missing_ok=True)
+    check_header(work.header, folder)
+    refused = [told.line for told in make_file(work) if told.refused]
+    if refused:
+        raise InputError(refused[0])
+    read_frames(work.path)
 
 
 SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {

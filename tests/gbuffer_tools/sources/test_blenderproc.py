@@ -99,7 +99,7 @@ def test_distances_along_rays(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("far", [1e10, 65504, np.inf, np.nan])
+@pytest.mark.parametrize("far", [1e10, 65504, np.inf, np.nan, 0, -1])
 def test_backgrounds(far: float) -> None:
     found = to_buffers({"depth": np.array([[1.0, far]])}, PROJECTION)
     assert found["depth"].tolist() == [[1, np.inf]]
@@ -249,6 +249,12 @@ class TestRefusals:
             else:
                 with Shard(extracted(tmp_path / "in", tmp_path / "other")[0]) as shard:
                     assert shard.camera(0) is None
+
+    def test_class_names_that_no_file_can_hold_become_plain(self, tmp_path: Path) -> None:
+        rows = [{"category_id": i, "category_name": name} for i, name in enumerate(("a", "b\0c", "\ud800"))]
+        write(tmp_path / "in" / "0.hdf5", datasets() | {"instance_attribute_maps": json.dumps(rows).encode()})
+        with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+            assert shard.header.classes == ("a", "b c", "class 2")
 
     def test_a_broken_file_among_others_is_left_out(self, tmp_path: Path, capsys) -> None:
         write(tmp_path / "in" / "0.hdf5", datasets())

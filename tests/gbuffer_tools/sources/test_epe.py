@@ -146,6 +146,12 @@ class TestRefusals:
         (root / FILES[2]).write_bytes(b"PK\x03\x04")
         assert "1.npz: not a readable .npz file" in refused(root, tmp_path / "out", capsys)
 
+    @pytest.mark.parametrize("count", [0, 13])
+    def test_masks_of_other_groups(self, root: Path, tmp_path: Path, capsys, count: int) -> None:
+        masks = np.ones((*SIZE, count), np.float32)
+        np.savez(root / FILES[2], img=picture(5, SIZE), gbuffers=REAL, shader=masks)
+        assert f"masks are (6, 8, {count}), wanted (H, W, 12)" in refused(root, tmp_path / "out", capsys)
+
     def test_label_maps_in_colours(self, root: Path, tmp_path: Path, capsys) -> None:
         write_png(root / FILES[1], picture(0, SIZE))
         assert "robust/1.png: a label map in colours" in refused(root, tmp_path / "out", capsys)

@@ -1,10 +1,12 @@
 """EXR files of any renderer, with and without a mapping."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from gbuffer_tools import cryptomatte
 from gbuffer_tools.sources import exr
+from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, grey, layer, refused, write_exr
 
 pytest.importorskip("OpenEXR")
@@ -36,7 +38,7 @@ def test_files_without_a_special_source_are_found_without_force(tmp_path):
 
 
 def test_all_is_told_by_a_mapping(tmp_path):
-    names = {name: cryptomatte.name_id(name) for name in ("Oak", "Road")}
+    names = {name: name_id(name) for name in ("Oak", "Road")}
     ids = np.full(SIZE, names["Oak"], np.uint32)
     ids[:, 9:] = names["Road"]
     tilt = np.tile(np.array([0.6, 0.0, 0.8]), (*SIZE, 1))
@@ -114,6 +116,21 @@ def test_frames_of_two_sizes_are_refused(tmp_path, capsys):
     write_exr(tmp_path / "s" / "b.exr", grey((8, 8)))
     says = "b.exr: image is uint8 (8, 8, 3), wanted uint8 (24, 32, 3), unlike the other frames of s.h5"
     assert says in refused(tmp_path, capsys, tmp_path / "s")
+
+
+def test_a_missing_package_ends_the_run_at_the_first_frame(tmp_path, capsys, monkeypatch):
+    for name in "ab":
+        write_exr(tmp_path / "s" / f"{name}.exr", grey(SIZE))
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    line = refused(tmp_path, capsys, tmp_path / "s")
+    assert line.startswith("python -m gbuffer_tools.extract: ")
+    assert "a.exr: reading it needs a package; pip install 'OpenEXR>=3.4'" in line
+
+
+def test_a_producer_that_no_file_can_hold_becomes_plain(tmp_path):
+    write_exr(tmp_path / "s" / "a.exr", grey(SIZE), software="Nu\0ke\n14")
+    header, _ = extracted(tmp_path, tmp_path / "s")
+    assert header.source == "Nu ke 14"
 
 
 def test_other_files_are_not_claimed(tmp_path):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import cryptomatte, exr, geometry
+from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources import exr_blender
+from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, layer, refused, write_exr
 from tests.gbuffer_tools.test_resection import rotation
 
@@ -34,7 +36,7 @@ def passes(*leave_out: str, view: str = "ViewLayer") -> dict[str, np.ndarray]:
     world = geometry.position(depth, PROJECTION) @ TURN + PLACE
     stored = np.where(np.arange(H)[:, None] < 3, 1e10, depth)
     vector = np.broadcast_to((3.0, 4.0, 5.0, 6.0), (*SIZE, 4))
-    ids = np.full(SIZE, cryptomatte.name_id("Cube"), np.uint32).view(np.float32)
+    ids = np.full(SIZE, name_id("Cube"), np.uint32).view(np.float32)
     ids = np.where(stored < 1e9, ids, 0)
     crypto = np.stack([ids, stored < 1e9, ids * 0, ids * 0], -1)
     found = (
@@ -61,7 +63,7 @@ def attributes(view: str = "ViewLayer") -> dict[str, object]:
         f"{start}name": f"{view}.CryptoObject",
         f"{start}hash": "MurmurHash3_32",
         f"{start}conversion": "uint32_to_float32",
-        f"{start}manifest": f'{{"Cube": "{cryptomatte.name_id("Cube"):08x}"}}',
+        f"{start}manifest": f'{{"Cube": "{name_id("Cube"):08x}"}}',
     }
 
 
@@ -84,9 +86,26 @@ def test_all_passes_with_the_camera_solved_from_positions(tmp_path):
     assert (found.buffers["occlusion"] == 0.75).all()
     assert found.buffers["irradiance"][0, 0].tolist() == [1.75] * 3
     assert "irradiance_specular" not in found.buffers
-    assert (found.ids["object"][3:] == cryptomatte.name_id("Cube")).all()
+    assert (found.ids["object"][3:] == name_id("Cube")).all()
     assert not found.ids["object"][:3].any()
     assert (found.ids["material"][3:] == 6).all()
+
+
+def test_a_frame_of_a_wall_is_named_and_the_others_are_made_with_their_names(tmp_path, capsys):
+    """All of the wall's points are in a plane: no camera. It is the first, and does not say what the file holds."""
+    wall = geometry.position(np.full(SIZE, 5.0), PROJECTION) @ TURN + PLACE
+    flat = passes("Position") | layer("ViewLayer.Position", wall)
+    for name, channels in (("0001", flat), ("0002", passes()), ("0003", passes())):
+        write_exr(tmp_path / "shot" / f"{name}.exr", channels, **attributes())
+    line = refused(tmp_path, capsys, tmp_path / "shot")
+    assert "0001.exr: its positions do not fix a pinhole camera; so it lacks buffers/normal, projection, view" in line
+    with Shard(tmp_path / "o" / "shot.h5") as shard:
+        assert shard.names == ("0002", "0003")
+    names = json.loads((tmp_path / "o" / "shot.json").read_text())
+    assert names == {"ids/object": {str(name_id("Cube")): {"name": "Cube"}}}
+    for name in ("0002", "0003"):
+        (tmp_path / "shot" / f"{name}.exr").unlink()
+    assert "shot/0001" in extracted(tmp_path, tmp_path / "shot")[1]  # among its like it is welcome
 
 
 def test_without_positions_a_mapping_gives_the_lens_and_normals_give_the_rotation(tmp_path):
@@ -104,7 +123,7 @@ def test_without_any_camera_normals_stay_in_the_world(tmp_path):
     write_exr(tmp_path / "shot" / "0001.exr", passes("Position"), **attributes())
     found = extracted(tmp_path, tmp_path / "shot")[1]["shot/0001"]
     assert "normal" not in found.buffers
-    assert np.abs(found.buffers["x_normal_world"][3:] - (ridge()[1] @ TURN)[3:]).max() < 1e-3
+    assert np.abs(found.buffers["x_world_normal"][3:] - (ridge()[1] @ TURN)[3:]).max() < 1e-3
     assert found.view is None
 
 
@@ -217,8 +236,7 @@ def inner(found, truth):
     kernel = np.ones((7, 7), np.uint8)
     ids = found.ids["object"]
     floor, ball = (
-        cv2.erode((ids == cryptomatte.name_id(name)).astype(np.uint8), kernel, borderValue=0) > 0
-        for name in ("Floor", "Ball.red")
+        cv2.erode((ids == name_id(name)).astype(np.uint8), kernel, borderValue=0) > 0 for name in ("Floor", "Ball.red")
     )
     assert floor.sum() > 500
     assert ball.sum() > 100
@@ -238,7 +256,7 @@ class TestRender:
         names = {name for crypto in known for name in crypto.names.values()}
         assert {"Floor", "Ball.red", "Lamp", "Asphalt", "Paint", "Glow"} <= names
         for crypto in known:
-            assert all(cryptomatte.name_id(name) == ident for ident, name in crypto.names.items())
+            assert all(name_id(name) == ident for ident, name in crypto.names.items())
 
     def test_depth_is_along_the_axis(self, found, truth, inner):
         _, depth, _, _, projection = truth
@@ -296,7 +314,7 @@ class TestRender:
             assert np.abs(found.buffers["albedo"][where] - colour).max() < 1e-3
             assert (found.ids["class"][where] == label).all(), number
             assert not found.buffers["emission"][where].any()
-        lamp = found.ids["object"] == cryptomatte.name_id("Lamp")
+        lamp = found.ids["object"] == name_id("Lamp")
         assert np.abs(found.buffers["emission"][lamp].astype(np.float64).max(0) - 3).max() < 1e-2
         assert (found.ids["class"][lamp] == 1).all()
         sky = np.isinf(found.buffers["depth"])

@@ -58,7 +58,7 @@ def test_without_positions_distances_and_world_normals_stay(tmp_path):
     channels = {name: array for name, array in aovs().items() if not name.startswith("pos")}
     write_exr(tmp_path / "shot" / "a.exr", channels)
     found = extracted(tmp_path, tmp_path / "shot")[1]["shot/a"]
-    assert set(found.buffers) == {"x_distance", "x_normal_world", "albedo"}
+    assert set(found.buffers) == {"x_distance", "x_world_normal", "albedo"}
 
 
 def test_a_mapping_tells_the_camera(tmp_path):

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from gbuffer_tools import cryptomatte, geometry
+from gbuffer_tools import geometry
 from gbuffer_tools.sources import exr_unreal
+from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, grey, layer, refused, write_exr
 
 pytest.importorskip("OpenEXR")
@@ -25,7 +26,7 @@ def ridge() -> tuple[np.ndarray, np.ndarray]:
 
 
 def metadata() -> dict[str, object]:
-    ids = {name: cryptomatte.name_id(name) for name in ("Floor", "Crate_2")}
+    ids = {name: name_id(name) for name in ("Floor", "Crate_2")}
     found = {"curPos/x": "100.0", "curPos/y": "-250", "curPos/z": "175.5"}
     found |= {"curRot/pitch": "-12.5", "curRot/yaw": "40", "curRot/roll": "5", "FinalImage/fov": "60.0"}
     return {f"unreal/camera/{key}": value for key, value in found.items()} | {
@@ -43,8 +44,8 @@ def passes() -> dict[str, np.ndarray]:
     depth, normal = ridge()
     stored = np.where(np.arange(H)[:, None] < 3, 65504, depth * 100)
     world = normal @ VIEW[:3, :3]  # to Unreal's axes
-    ids = np.full(SIZE, cryptomatte.name_id("Floor"), np.uint32)
-    ids[:, 30:] = cryptomatte.name_id("Crate_2")
+    ids = np.full(SIZE, name_id("Floor"), np.uint32)
+    ids[:, 30:] = name_id("Crate_2")
     crypto = np.stack([ids.view(np.float32), np.ones(SIZE), np.zeros(SIZE), np.zeros(SIZE)], -1)
     return (
         grey(SIZE)
@@ -69,7 +70,7 @@ def check_frame(found) -> None:
     assert found.buffers["albedo"][0, 0].tolist() == [0.5] * 3
     assert found.buffers["x_motion_unreal"][0, 0].tolist() == [0.25, 0]
     assert "motion" not in found.buffers
-    assert found.ids["object"][5, [0, 59]].tolist() == [cryptomatte.name_id(n) for n in ("Floor", "Crate_2")]
+    assert found.ids["object"][5, [0, 59]].tolist() == [name_id(n) for n in ("Floor", "Crate_2")]
 
 
 def test_a_multilayer_file(tmp_path):

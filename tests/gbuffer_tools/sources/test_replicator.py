@@ -196,6 +196,8 @@ class TestRefusals:
         ("cameraProjection", "x", "cameraProjection is x, wanted 16 numbers"), ("metersPerSceneUnit", -1, "no length"),
         ("cameraNearFar", [5, 1], "is no camera's"), ("metersPerSceneUnit", True, "wanted 1 numbers"),
         ("cameraViewTransform", [float("nan")] * 16, "not finite"), ("cameraNearFar", None, "wanted 2 numbers"),
+        ("cameraViewTransform", np.diag([1.0, 1, 1, 2]).ravel().tolist(), "is no rotation"),
+        ("cameraProjection", [1, 0, 0, 0, 0.1, 1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0], "is no camera's"),
     ])  # fmt: skip
     def test_cameras_that_are_none(self, key: str, value: object, message: str) -> None:
         with pytest.raises(ValueError, match=message):
@@ -229,15 +231,27 @@ class TestRefusals:
             ("distance_to_camera_0000.npy", np.zeros(SIZE, np.int32), "wanted 2 or 3 axes of kind 'f'"),
             ("motion_vectors_0000.npy", MOTION[:3], "its motion_vectors (3, 32)"),
             ("motion_vectors_0000.npy", MOTION[..., :1], "wanted vectors"),
+            ("normals_0000.npy", MOTION[..., :2], "wanted vectors"),
         ):
             np.save(root / name, array)
+            (root / "normals_0000.png").unlink()
             assert message in refused(root, tmp_path / "out", capsys)
             write(root)
+        (root / "normals_0000.npy").unlink()
         write_png(root / "normals_0000.png", IDS)
         assert "normals_0000.png: is uint8 (24, 32), wanted vectors" in refused(root, tmp_path / "out", capsys)
+
+    def test_class_names_that_no_file_can_hold_become_plain(self, root: Path, tmp_path: Path) -> None:
+        labels = {"0": {"class": "BACKGROUND"}, "2": {"class": "ro\0ad\ud800"}, "3": {"class": "\n"}}
+        (root / "semantic_segmentation_labels_0000.json").write_text(json.dumps(labels))
+        (path,) = extracted(root, tmp_path / "out")
+        with Shard(path) as shard:
+            assert shard.header.classes == ("BACKGROUND", "UNLABELLED", "ro ad")
 
     def test_tables(self) -> None:
         with pytest.raises(ValueError, match="has 3 channels, wanted 1"):
             by_table(np.zeros((2, 2, 3), np.uint8), {}, 0)
+        with pytest.raises(ValueError, match=r"the first is \(0, 256, 0, 0\)"):
+            by_table(np.array([[(0, 0, 1, 0), (0, 256, 0, 0)]], np.uint16), {(0, 0, 1, 0): 1}, 0)
         with pytest.raises(ValueError, match=r"the first is \(7,\)"):
             by_table(np.full((2, 2), 7), {(8,): 1}, 0)
