@@ -40,9 +40,10 @@ def enhancer(preset: str, height: int, width: int) -> "Built":
     """An enhancer with soft class masks."""
     import torch
 
-    from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
+    from epe.networks.enhancer import every_channel
+    from epe.networks.generators import generator
 
-    network = Enhancer(EnhancerSpec(CHANNELS, every_channel(CHANNELS, CLASSES), **PRESETS[preset]))
+    network = generator(preset, CHANNELS, every_channel(CHANNELS, CLASSES))
     image, gbuffers, classes = (torch.empty(1, c, height, width) for c in (3, CHANNELS, CLASSES))
     return network, lambda: network(image, gbuffers, classes)
 
@@ -75,10 +76,10 @@ def builders() -> "dict[str, Builder]":
     """Per preset, how it is built for a height and width."""
     from functools import partial
 
-    from epe.networks.enhancer import PRESETS
+    from epe.networks.generators import NAMES
 
     return {
-        **{name: partial(enhancer, name) for name in PRESETS},
+        **{name: partial(enhancer, name) for name in NAMES},
         "perceptual-discriminator": perceptual_discriminator,
         "vgg16": vgg16,
     }

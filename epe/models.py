@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from epe.networks.enhancer import Enhancer, EnhancerSpec
+from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
 
@@ -61,6 +62,7 @@ class Model:
 # The whole register: kind -> how its network is built from its spec. To add a network, add a line.
 SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
+    "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
 }

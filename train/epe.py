@@ -28,7 +28,8 @@ from epe import models
 from epe.losses import gan
 from epe.losses.penalty import gradient_penalty
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
-from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
+from epe.networks.enhancer import every_channel
+from epe.networks.generators import NAMES, Generator, generator
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
 from gbuffer_tools.atomic import write_text
@@ -157,8 +158,8 @@ def check(config: Config) -> None:
     unread = [name for name in config.sky_features or () if name not in config.features]
     if unread:
         raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")
-    if config.preset not in PRESETS:
-        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(PRESETS)}.")
+    if config.preset not in NAMES:
+        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(NAMES)}.")
     try:
         torch.empty(0, device=config.device)
     except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
@@ -169,7 +170,7 @@ def check(config: Config) -> None:
 class Players:
     """All that a step moves, and the constants it needs."""
 
-    generator: nn.Module
+    generator: Generator
     average: Average
     critics: PerceptualDiscriminator
     vgg: VGG16
@@ -267,23 +268,23 @@ def build_players(config: Config, reading: Reading, label_classes: int) -> Playe
         for index in sky:
             streams[index] = read
     try:
-        spec = EnhancerSpec(len(channels), tuple(streams), **PRESETS[config.preset])
+        network = generator(config.preset, len(channels), streams)
         critics_spec = DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
     except ValueError as error:
         raise InputError(f"this run's networks cannot be built: {error}") from error
     # Channels last: convolutions of few channels are about a tenth faster that way on CPUs, and faster on GPUs.
-    generator = Enhancer(spec).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critics = PerceptualDiscriminator(critics_spec).to(config.device)
     adam = partial(
         torch.optim.Adam, lr=config.rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
     )
     return Players(
-        generator=generator,
-        average=Average(generator, config.ema),
+        generator=network,
+        average=Average(network, config.ema),
         critics=critics,
         vgg=load_vgg(config.vgg, "replicate").to(config.device),
         adaptive=AdaptiveUpdates(config.taps, config.adaptive_target),
-        generator_optimiser=adam(generator.parameters()),
+        generator_optimiser=adam(network.parameters()),
         critics_optimiser=adam(critics.parameters()),
         config=config,
     )
@@ -298,7 +299,8 @@ def batches(pairs: Pairs, config: Config, start: int) -> Iterator[Pair]:
 def as_model(p: Players, reading: Reading, done: int, digests: dict[str, str]) -> models.Model:
     """The averaged generator with all that is needed to feed it; `digests` of the files that it was made from."""
     config = p.config
-    spec = p.average.network.spec
+    network = p.average.network
+    assert isinstance(network, Generator)
     record = {
         "command": "train.epe", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,
         "preset": config.preset, "perceptual": NAME, "precision": config.precision,
@@ -306,13 +308,14 @@ def as_model(p: Players, reading: Reading, done: int, digests: dict[str, str]) -
         "digests": digests,
     }  # fmt: skip
     return models.Model(
-        network=p.average.network,
-        kind="epe",
-        spec=spec.as_dict(),  # type: ignore[union-attr, operator]
+        network=network,
+        kind=network.kind,
+        spec=network.spec.as_dict(),
         channels=channel_names(reading.features),
         mean=reading.mean,
         std=reading.std,
         classes=reading.streams,
+        multiple_of=network.spec.multiple_of,
         licence=config.licence,
         record=record,
     )

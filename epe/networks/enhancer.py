@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from epe.networks.conditioning import RAC, RAD, SPADE, Unconditioned
 from epe.networks.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
-from epe.networks.hrnet import HRNet, Style
+from epe.networks.hrnet import Conditioner, HRNet, Style
 
 # Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
 LIMITS = {
@@ -71,6 +71,11 @@ class EnhancerSpec:
         if self.width % 8:
             raise ValueError(f"width must divide by the 8 groups of the normalisation, got {self.width}.")
 
+    @property
+    def multiple_of(self) -> int:
+        """Any height and width will do."""
+        return 1
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
@@ -122,22 +127,26 @@ class Pyramid(nn.Module):
 class Enhancer(nn.Module):
     """Frame and G-buffers -> a frame of the same content that looks like a photograph."""
 
+    kind = "epe"
+
     def __init__(self, spec: EnhancerSpec) -> None:
         super().__init__()
         self.spec = spec
         joined = spec.channels + len(spec.streams)
-        conditioner = {
+        conditioners: dict[str, Conditioner] = {
             "rad": partial(RAD, encoded=spec.encoded, layers=spec.rad_layers),
             "rac": partial(RAC, encoded=spec.encoded, layers=spec.rad_layers),
             "spade": partial(SPADE, inputs=joined, hidden=spec.encoded),
-        }.get(spec.conditioning, Unconditioned)
+        }
         self.encoder: nn.Module = Pyramid(len(spec.streams), spec.stages)
         if spec.conditioning in ("rad", "rac"):
             block = EncoderBlock if spec.conditioning == "rad" else ScaledBlock
             self.encoder = GBufferEncoder(spec.streams, spec.stream_width, spec.encoded, spec.stages, block)
         inputs = 3 + joined if spec.conditioning == "concat" else 3
         style = Style(normalised=spec.conditioning != "rac")
-        self.image = HRNet(inputs, spec.width, spec.stages, spec.blocks, style, conditioner)
+        self.image = HRNet(
+            inputs, spec.width, spec.stages, spec.blocks, style, conditioners.get(spec.conditioning, Unconditioned)
+        )
         self.residual = spec.conditioning != "rac"
         if self.residual:
             # Zero: an untrained enhancer returns its input.
@@ -163,10 +172,10 @@ class Enhancer(nn.Module):
                 f"wanted {self.spec.channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, "
                 f"got {tuple(gbuffers.shape)}."
             )
-        maps: list[Tensor | None] = [None] * self.spec.stages
-        if self.spec.conditioning != "none":
+        if self.spec.conditioning == "none":
+            out = self.image(image, [None] * self.spec.stages)
+        else:
             maps = self.encoder(gbuffers, classes)
-        joined = torch.cat([image, maps[0]], dim=1) if self.spec.conditioning == "concat" else image
-        out = self.image(joined, maps)
+            out = self.image(torch.cat([image, maps[0]], dim=1) if self.spec.conditioning == "concat" else image, maps)
         # A change is added to the logits, so that the output stays inside (0, 1) without clipping.
         return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + out.to(image.dtype)) if self.residual else out

@@ -9,6 +9,7 @@ the resolution.
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -75,7 +76,7 @@ class Style:
 
     def transition(self, inputs: int, outputs: int) -> nn.Sequential:
         """To a new branch of half the resolution; `hr` pads these with zeros, as released."""
-        padding = "zeros" if self.normalised else "replicate"
+        padding: Literal["zeros", "replicate"] = "zeros" if self.normalised else "replicate"
         conv = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=not self.normalised, padding_mode=padding)
         return nn.Sequential(conv, self.norm(outputs), nn.ReLU())
 

@@ -60,8 +60,8 @@ class LiteSpec:
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this."""
-        return int(2**self.scales)
+        """Height and width that need no filling up divide by this; starts of tiles, too."""
+        return 1 << self.scales
 
     @property
     def widths(self) -> list[int]:
@@ -71,6 +71,10 @@ class LiteSpec:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+PRESETS: dict[str, dict[str, int]] = {"lite": {}, "lite-small": {"width": 32}, "lite-tiny": {"width": 8, "blocks": 1}}
+"""Sizes by name, for a number of channels and classes that the data decide."""
 
 
 class Residual(nn.Module):
@@ -166,6 +170,8 @@ def run(blocks: nn.Module, x: Tensor, g: Tensor) -> Tensor:
 
 class Lite(nn.Module):
     """Frame and G-buffers -> a frame of the same content that looks like a photograph; called as `Enhancer` is."""
+
+    kind = "lite"
 
     def __init__(self, spec: LiteSpec) -> None:
         super().__init__()

@@ -1,0 +1,28 @@
+"""The generators by the names that users call them by, in sizes that only the data's channels and classes complete."""
+
+from collections.abc import Sequence
+
+from epe.networks.enhancer import PRESETS as ENHANCERS
+from epe.networks.enhancer import Enhancer, EnhancerSpec
+from epe.networks.lite import PRESETS as LITES
+from epe.networks.lite import Lite, LiteSpec
+
+Generator = Enhancer | Lite
+NAMES = (*LITES, *ENHANCERS)
+
+
+def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Generator:
+    """An untrained generator.
+
+    Args:
+        name: one of `NAMES`.
+        channels: of the G-buffers.
+        streams: per class, the channels that its stream reads; `lite` has one stream, which reads all.
+
+    Raises:
+        ValueError: sizes that cannot be.
+        KeyError: another name.
+    """
+    if name in LITES:
+        return Lite(LiteSpec(channels, len(streams), **LITES[name]))
+    return Enhancer(EnhancerSpec(channels, tuple(map(tuple, streams)), **ENHANCERS[name]))
