@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from datasets.channels import FEATURES, channel_names, mirrored_channels, view_vector
+from datasets.flaws import Flaw
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
 
@@ -111,6 +112,11 @@ class Frames:
             self._open[path] = Shard(path)
         return self._open[path]
 
+    def where(self, index: int) -> str:
+        """File and name of a frame, for messages."""
+        path, _ = self._places[index]
+        return f"{path}, frame {self.keys[index].removeprefix(f'{path.stem}/')!r}"
+
     def raw(self, index: int, rows: slice, cols: slice) -> np.ndarray:
         """Channels of a crop before normalisation, (h, w, G) float32."""
         path, i = self._places[index]
@@ -120,7 +126,9 @@ class Frames:
         camera = shard.camera(i)
         projection = camera[1] if camera is not None else np.eye(4)
         view = view_vector(projection, (shard.height, shard.width), rows, cols)
-        return np.concatenate([FEATURES[name].compute(buffers, view) for name in self.reading.features], axis=-1)
+        # What is not finite is judged later (datasets/flaws.py), and then named.
+        with np.errstate(all="ignore"):
+            return np.concatenate([FEATURES[name].compute(buffers, view) for name in self.reading.features], axis=-1)
 
     def read(self, index: int, rows: slice, cols: slice, *, flip: bool = False) -> Sample:
         """A crop; `flip` mirrors it left to right, normals, reflections and motion with it.
@@ -169,29 +177,48 @@ def stream_table(shard: Shard, streams: Sequence[Sequence[str]]) -> np.ndarray:
     return table
 
 
-def measure(folder: Path | str, features: tuple[str, ...], streams: tuple[tuple[str, ...], ...]) -> Reading:
+def measure(
+    folder: Path | str,
+    features: tuple[str, ...],
+    streams: tuple[tuple[str, ...], ...],
+    left_out: list[Flaw] | None = None,
+) -> Reading:
     """Per-channel mean and standard deviation over all pixels of all frames.
 
     A constant channel gets the deviation 1, so that it is centred and nothing more.
 
+    Args:
+        folder: of frame files.
+        features, streams: as of `Reading`.
+        left_out: takes up the frames that hold values that are not finite, which do not count then; None: refuse them.
+
     Raises:
-        InputError: as `Frames`; an unknown feature; a value that is not finite.
+        InputError: as `Frames`; an unknown feature; a value that is not finite, if they are refused or in all frames.
     """
     unknown = [name for name in features if name not in FEATURES]
     if unknown:
         raise InputError(f"features: no feature {unknown[0]!r}; there are {', '.join(FEATURES)}.")
-    count = len(channel_names(features))
+    channels = channel_names(features)
+    count = len(channels)
     frames = Frames(folder, Reading(features, streams, (0.0,) * count, (1.0,) * count))
     total, squares, pixels = np.zeros(count), np.zeros(count), 0
     for index in tqdm(range(len(frames)), desc="channel statistics", unit="frame", leave=False):
         height, width = frames.sizes[index]
         values = frames.raw(index, slice(0, height), slice(0, width)).reshape(-1, count).astype(np.float64)
-        if not np.isfinite(values).all():
-            channel = channel_names(features)[int(np.argmin(np.isfinite(values).all(axis=0)))]
-            raise InputError(f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run the check.")
+        finite = np.isfinite(values).all(axis=0)
+        if not finite.all():
+            channel = channels[int(np.argmin(finite))]
+            if left_out is None:
+                raise InputError(
+                    f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run the check."
+                )
+            left_out.append(Flaw(frames.where(index), f"channel {channel} is not finite"))
+            continue
         total += values.sum(0)
         squares += np.square(values).sum(0)
         pixels += len(values)
+    if left_out and not pixels:
+        raise InputError(f"{left_out[0]}, and no other frame is better; run the check, extract again.")
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     std[std < 1e-4] = 1.0

@@ -32,7 +32,8 @@ FROZEN: dict[str, set[str]] = {
         # Networks.
         "--features", "--streams", "--sky_features", "--preset", "--taps", "--critic_layers", "--critic_width", "--vgg",
         # Optimisation.
-        "--crop", "--batch", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2", "--weight_decay",
+        "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
+        "--weight_decay",
         "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
         "--penalty_input", "--adaptive_target", "--ema", "--precision",
         # The machine, and when what is done.

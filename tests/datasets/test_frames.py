@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from datasets.channels import FEATURES, channel_names
+from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading, measure, stream_table
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
@@ -140,6 +141,19 @@ class TestMeasure:
         made.buffers["motion"][20, 20, 1] = np.nan
         with pytest.raises(InputError, match=r"one/f: channel motion\.1 is not finite"):
             measure(only(tmp_path / "x", made), ("normal", "motion"), STREAMS)
+
+    def test_leaves_out_what_is_not_finite_where_it_may(self, tmp_path: Path) -> None:
+        """Statistics are those of the other frames; with no other frame there are none."""
+        bad, good = scene("bad", 1), scene("good", 2)
+        bad.buffers["motion"][20, 20, 1] = np.nan
+        both = only(tmp_path / "x", bad)
+        write(both / "two.h5", [good], HEADER)
+        found: list[Flaw] = []
+        reading = measure(both, ("normal", "motion"), STREAMS, left_out=found)
+        assert reading == measure(only(tmp_path / "y", good), ("normal", "motion"), STREAMS)
+        assert found == [Flaw(f"{tmp_path}/x/one.h5, frame 'bad'", "channel motion.1 is not finite")]
+        with pytest.raises(InputError, match=r"frame 'bad': channel motion\.1 is not finite, and no other"):
+            measure(only(tmp_path / "z", bad), ("normal", "motion"), STREAMS, left_out=[])
 
 
 class TestStreams:
