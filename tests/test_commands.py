@@ -35,7 +35,7 @@ FROZEN: dict[str, set[str]] = {
         "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
         "--weight_decay",
         "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
-        "--penalty_input", "--adaptive_target", "--ema", "--precision",
+        "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
         # The machine, and when what is done.
         "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
     },

@@ -76,7 +76,7 @@ def critics_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: in
         on_photo = p.scores(features, part.photo_labels)
         on_fake = p.scores({tap: seen[tap].detach() for tap in drawn}, part.frame_labels)
         loss = gan.tell_apart(on_photo, on_fake)
-        penalty = gradient_penalty(on_photo, inputs) if penalised else torch.zeros((), device=loss.device)
+        penalty = gradient_penalty(on_photo, inputs, c.penalty_of) if penalised else torch.zeros((), device=loss.device)
         total = loss + c.penalty_weight * c.penalty_every * penalty
         (total / len(parts)).backward()
         accuracies = {tap: gan.accuracy(on_photo[tap], on_fake[tap]) for tap in drawn}

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from epe.losses.penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError
@@ -47,6 +48,7 @@ class Config:
         penalty_weight: of the gradient penalty on photographs
         penalty_every: steps between penalties; each then weighs as much more (lazy regularisation)
         penalty_input: penalise the gradient at the image (as the paper) or at the features (cheaper)
+        penalty_of: penalise the gradient of the scores (R1) or, as released, of the critics' loss on photographs
         adaptive_target: accuracy above which a critic learns more rarely
         ema: decay of the averaged weights
         precision: bf16 runs convolutions in bfloat16; losses and weights stay fp32
@@ -92,6 +94,7 @@ class Config:
     penalty_weight: float = 0.03
     penalty_every: int = 1
     penalty_input: Literal["image", "features"] = "image"
+    penalty_of: Penalised = "scores"
     adaptive_target: float = 0.6
     ema: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
