@@ -36,6 +36,7 @@ FROZEN: dict[str, set[str]] = {
         "--weight_decay",
         "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
         "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
+        "--checkpoint_activations", "--compile",
         # The machine, and when what is done.
         "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
     },

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from gbuffer_tools.errors import InputError
 from train.checkpoint import Checkpoint
+from train.pace import Pace
 
 Batch = TypeVar("Batch")
 
@@ -43,6 +44,7 @@ def run(
     log: Callable[[int, dict[str, float]], None],
     preview: Callable[[int], None],
     saved: Callable[[int], None],
+    pace: Pace | None = None,
 ) -> None:
     """Go on from the checkpoint to the last step.
 
@@ -52,6 +54,7 @@ def run(
         batches: the batches from a given step on.
         checkpoint: restored at the start, saved on schedule.
         schedule: when.
+        pace: told of every step; what it measures is shown, and logged beside the losses.
         log, preview, saved: called with the number of steps done; `saved` just before the checkpoint is written.
 
     Raises:
@@ -61,9 +64,12 @@ def run(
     with tqdm(total=schedule.steps, initial=start, unit="step", dynamic_ncols=True) as bar:
         for done, losses in walk(step, batches, start, schedule):
             bar.update()
+            if pace:
+                pace.step()
             last = done == schedule.steps
             if last or done % schedule.log_every == 0:
                 values = {name: float(value) for name, value in losses.items()}
+                values |= pace.read() if pace else {}
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 log(done, values)
             if last or done % schedule.preview_every == 0:

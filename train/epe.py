@@ -27,12 +27,14 @@ from epe.losses.perceptual import LAYERS, perceptual_distance
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import guarded
 from train.checkpoint import Checkpoint, Stateful
+from train.compiled import explained
 from train.config import parse
 from train.engine import Schedule, follow, run
 from train.epe_config import Config, check
 from train.epe_players import Features, Players, as_model, build_players
 from train.feed import LeftOut, Share, batches
 from train.group import Group, joined
+from train.pace import MEMORY, SPEED, Pace
 from train.preview import write_preview
 from train.spectral import iterate_norms
 
@@ -73,7 +75,7 @@ def critics_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: in
         if c.penalty_input == "features":
             features = {tap: value.detach().requires_grad_(penalised) for tap, value in features.items()}
             inputs = list(features.values())
-        on_photo = p.scores(features, part.photo_labels)
+        on_photo = p.scores(features, part.photo_labels, twice=penalised)
         on_fake = p.scores({tap: seen[tap].detach() for tap in drawn}, part.frame_labels)
         loss = gan.tell_apart(on_photo, on_fake)
         penalty = gradient_penalty(on_photo, inputs, c.penalty_of) if penalised else torch.zeros((), device=loss.device)
@@ -155,7 +157,8 @@ def train_with(config: Config, text: str, group: Group) -> None:
     checkpoint = Checkpoint(config.out / "checkpoint.safetensors", parts)
     digests = {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))}
     left_out = LeftOut(config.out / "left_out.txt")
-    work = partial(step, p), partial(batches, pairs, share, config.workers, left_out.note), checkpoint
+    move = explained(partial(step, p)) if config.compile else partial(step, p)
+    work = move, partial(batches, pairs, share, config.workers, left_out.note), checkpoint
     schedule = Schedule(config.steps, config.log_every, config.preview_every, config.save_every, config.seed)
     if not group.first:
         follow(*work, schedule)
@@ -167,19 +170,21 @@ def train_with(config: Config, text: str, group: Group) -> None:
 
     def log(done: int, values: dict[str, float]) -> None:
         for name, value in values.items():
-            writer.add_scalar(f"loss/{name}", value, done)
+            writer.add_scalar(f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}", value, done)
         for tap in p.adaptive.level:
             writer.add_scalar(f"update probability/{tap}", p.adaptive.probability(tap), done)
 
+    pace = Pace(share.step, config.device)
     run(
         *work,
         schedule,
+        pace=pace,
         log=log,
         preview=lambda done: write_preview(config.out / "previews" / f"{done:07d}.png", p.average.network, pairs),
         saved=lambda done: models.save(as_model(p, reading, done, digests), config.out / "model.safetensors"),
     )
     writer.close()
-    print(f"{config.out / 'model.safetensors'}: {config.steps:,} steps")
+    print(f"{config.out / 'model.safetensors'}: {config.steps:,} steps ({pace})")
 
 
 def main() -> int:

@@ -51,7 +51,10 @@ class Config:
         penalty_of: penalise the gradient of the scores (R1) or, as released, of the critics' loss on photographs
         adaptive_target: accuracy above which a critic learns more rarely
         ema: decay of the averaged weights
-        precision: bf16 runs convolutions in bfloat16; losses and weights stay fp32
+        precision: bf16 runs convolutions in bfloat16; weights, statistics of normalisations and losses stay fp32
+        checkpoint_activations: compute the generator's blocks again in the backward pass instead of keeping what is
+            inside them: slower, for less memory, to the same gradients
+        compile: run generator and critics through torch.compile (but for the critics' penalty, which it cannot do)
         device: cpu, cuda, …
         workers: processes that read crops
         seed: of everything
@@ -98,6 +101,8 @@ class Config:
     adaptive_target: float = 0.6
     ema: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint_activations: bool = False
+    compile: bool = False
     device: str = "cpu"
     workers: int = 1
     seed: int = 0
@@ -128,6 +133,8 @@ def check(config: Config) -> None:
     for name in ("beta1", "beta2", "ema"):
         if not 0 <= getattr(config, name) < 1:
             raise InputError(f"--{name} {getattr(config, name)}: wanted 0 or more and less than 1.")
+    if config.compile and config.checkpoint_activations:
+        raise InputError("--compile --checkpoint_activations: wanted one of them; compiled networks save memory, too.")
     unread = [name for name in config.sky_features or () if name not in config.features]
     if unread:
         raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")

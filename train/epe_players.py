@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import set_stance
 
 from datasets.channels import channel_names
 from datasets.frames import Reading
@@ -20,9 +21,11 @@ from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualD
 from epe.networks.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
+from train.compiled import compile_all
 from train.ema import Average
 from train.epe_config import Config
 from train.group import Group
+from train.rematerialise import rematerialise
 
 Features = dict[str, Tensor]
 """VGG16's, by layer."""
@@ -53,9 +56,10 @@ class Players:
         with self.autocast():
             return self.vgg(image, tuple(layers))
 
-    def scores(self, features: Features, labels: Tensor) -> dict[str, Tensor]:
-        """The critics' verdicts, in fp32."""
-        with self.autocast():
+    def scores(self, features: Features, labels: Tensor, *, twice: bool = False) -> dict[str, Tensor]:
+        """The critics' verdicts, in fp32; `twice`: to be differentiated twice, which compiled code cannot be."""
+        plain = set_stance("force_eager") if twice and self.config.compile else nullcontext()
+        with plain, self.autocast():
             scores = self.critics(features, labels)
         return {tap: score.float() for tap, score in scores.items()}
 
@@ -93,7 +97,7 @@ def build_players(config: Config, reading: Reading, label_classes: int, group: G
     adam = partial(
         torch.optim.Adam, lr=config.rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
     )
-    return Players(
+    players = Players(
         generator=network,
         average=Average(network, config.ema),
         critics=critics,
@@ -104,6 +108,13 @@ def build_players(config: Config, reading: Reading, label_classes: int, group: G
         config=config,
         group=group or Group(),
     )
+    # After the average has its copy, which is to be as it will be used.
+    if config.checkpoint_activations:
+        rematerialise(network)
+    if config.compile:
+        network.to(memory_format=torch.contiguous_format)
+        compile_all([network, *critics.critics.values()])
+    return players
 
 
 def as_model(p: Players, reading: Reading, done: int, digests: dict[str, str]) -> models.Model:

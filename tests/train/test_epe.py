@@ -318,6 +318,20 @@ class TestStep:
             # bfloat16 has 8 bits: 0.4 % a rounding, some ten layers one after the other.
             assert float(losses[1][name]) == pytest.approx(float(losses[0][name]), rel=0.1)
 
+    def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(self, data: Path, vgg_file: Path) -> None:
+        p = players(data, vgg_file, precision="bf16")
+        losses = epe.step(p, [batch()], 2)
+        assert {value.dtype for value in losses.values()} == {torch.float32}
+        tensors = (*p.generator.parameters(), *p.critics.parameters())
+        assert {x.dtype for x in tensors} | {x.grad.dtype for x in tensors if x.grad is not None} == {torch.float32}
+        # Far from 0 a sum of squares in bfloat16 would have no correct digit.
+        x = (100 + torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0))).bfloat16()
+        norm = nn.GroupNorm(8, 16)
+        with p.autocast():
+            found = norm(x)
+        # Half a step of bfloat16, 2^-9, of values up to 5.
+        assert torch.allclose(found.float(), norm(x.float()), rtol=2**-8, atol=1e-3)
+
 
 class TestRefused:
     @pytest.mark.parametrize(
@@ -325,6 +339,8 @@ class TestRefused:
         [
             ({"batch": 0}, "--batch 0: wanted 1"),
             ({"save_every": 0}, "--save_every 0"),
+            ({"accumulate": 0}, "--accumulate 0: wanted 1"),
+            ({"compile": True, "checkpoint_activations": True}, "--compile --checkpoint_activations"),
             ({"workers": -1}, "--workers -1"),
             ({"rate": 0.0}, "--rate"),
             ({"critic_rate": float("nan")}, "--critic_rate nan"),
