@@ -132,6 +132,8 @@ class Pairs(Dataset[Pair]):
         size: side of a sample, at most the matched crop's.
         length: number of samples; index i is the i-th that training sees.
         seed: of all draws.
+        drop_buffers: probability with which each stored buffer is left out of a sample, all channels that need it
+            being 0, their mean.
 
     Raises:
         InputError: files that do not belong together; a missing label map.
@@ -148,7 +150,9 @@ class Pairs(Dataset[Pair]):
         size: int,
         length: int,
         seed: int,
+        drop_buffers: float = 0.0,
     ) -> None:
+        self.drop_buffers = drop_buffers
         self.frames, self.photos, self.size, self.length, self.seed = frames, photos, size, length, seed
         self.matches = Matches(matches, frames, photos)
         if not 0 < size <= self.matches.crop:
@@ -200,13 +204,16 @@ class Pairs(Dataset[Pair]):
         pair = self.matches.draw(rng)
         down, right = rng.integers(self.matches.crop - self.size + 1, size=2)
         flip = bool(rng.integers(2))
+        # Last, so that the same crops are drawn with and without.
+        chances = rng.random(len(self.frames.buffers))
+        dropped = {name for name, x in zip(self.frames.buffers, chances, strict=True) if x < self.drop_buffers}
 
         def box(place: np.ndarray) -> tuple[int, slice, slice]:
             number, top, left = (int(n) for n in place)
             return number, slice(top + down, top + down + self.size), slice(left + right, left + right + self.size)
 
         image, rows, cols = box(self.matches.frame[pair])
-        sample = self.frames.read(image, rows, cols, flip=flip)
+        sample = self.frames.read(image, rows, cols, flip=flip, dropped=dropped)
         frame_labels = crop_label(self._frame_labels[image], self.frames.sizes[image], rows, cols)
 
         photo_image, rows, cols = box(self.matches.photo[pair])

@@ -148,6 +148,7 @@ def train_with(config: Config, text: str, group: Group) -> None:
         size=config.crop,
         length=config.steps * share.step,
         seed=config.seed,
+        drop_buffers=config.drop_buffers,
     )
     p = build_players(config, reading, pairs.label_classes, group)
     parts: dict[str, Stateful] = {

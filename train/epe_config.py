@@ -27,6 +27,8 @@ class Config:
         features: what the network reads of a frame (datasets/channels.py)
         streams: per class stream the names of its classes; "*" takes the rest
         sky_features: what the stream of the sky reads; null: all, as the others
+        drop_buffers: probability with which a sample lacks a buffer (all channels that are made from "normal", say, are
+            0, their mean), so that one model serves frames that lack some
         preset: sizes of the generator (python -m app.models)
         taps: VGG16 layers with a critic each
         critic_layers: convolutions per critic
@@ -76,6 +78,7 @@ class Config:
     )  # fmt: skip
     streams: tuple[tuple[str, ...], ...] = (("*",),)
     sky_features: tuple[str, ...] | None = None
+    drop_buffers: float = 0.0
     preset: str = "hr"
     taps: tuple[str, ...] = RELEASED_TAPS
     critic_layers: int = 4
@@ -130,7 +133,7 @@ def check(config: Config) -> None:
     for name in ("rate", "critic_rate", "clip"):
         if not getattr(config, name) > 0:
             raise InputError(f"--{name} {getattr(config, name)}: wanted more than 0.")
-    for name in ("beta1", "beta2", "ema"):
+    for name in ("beta1", "beta2", "ema", "drop_buffers"):
         if not 0 <= getattr(config, name) < 1:
             raise InputError(f"--{name} {getattr(config, name)}: wanted 0 or more and less than 1.")
     if config.compile and config.checkpoint_activations:

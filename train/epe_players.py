@@ -129,6 +129,8 @@ def as_model(p: Players, reading: Reading, done: int, digests: dict[str, str]) -
         "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),
         "digests": digests,
     }  # fmt: skip
+    if config.drop_buffers:
+        record["drop_buffers"] = config.drop_buffers
     return models.Model(
         network=network,
         kind=network.kind,

@@ -156,6 +156,35 @@ class TestMeasure:
             measure(only(tmp_path / "z", bad), ("normal", "motion"), STREAMS, left_out=[])
 
 
+class TestOptional:
+    def test_what_a_file_lacks_is_the_mean(self, tmp_path: Path) -> None:
+        """All else is as in a file that has it."""
+        features = ("normal", "facing", "albedo", "log_depth")
+        frame = scene("f")
+        full = only(tmp_path / "full", frame)
+        reading = dataclasses.replace(measure(full, features, STREAMS), optional=True)
+        bare = only(tmp_path / "bare", without(frame, "normal"))
+        blind = only(tmp_path / "blind", dataclasses.replace(frame, view=None, projection=None))
+        whole = Frames(full, reading)[0]
+        for folder, channels in ((bare, [0, 1, 2, 3]), (blind, [3])):
+            found = Frames(folder, reading)[0]
+            wanted = whole.gbuffers.clone()
+            wanted[channels] = 0
+            assert all(torch.equal(a, b) for a, b in zip(found, whole._replace(gbuffers=wanted), strict=True))
+        frames = Frames(full, reading)
+        dropped = frames.read(0, slice(0, 36), slice(0, 64), dropped={"normal"})
+        assert torch.equal(dropped.gbuffers, Frames(bare, reading)[0].gbuffers)
+
+    def test_is_refused_where_the_model_was_not_trained_for_it(self, tmp_path: Path) -> None:
+        reading = measure(only(tmp_path / "full", scene("f")), ("normal",), STREAMS)
+        with pytest.raises(InputError, match="has no buffer 'normal'"):
+            Frames(only(tmp_path / "bare", without(scene("f"), "normal")), reading)
+
+
+def without(frame: Frame, name: str) -> Frame:
+    return dataclasses.replace(frame, buffers={n: x for n, x in frame.buffers.items() if n != name})
+
+
 class TestStreams:
     def table(self, folder: Path, streams: tuple[tuple[str, ...], ...]) -> list[int]:
         with Shard(folder / "one.h5") as shard:

@@ -204,6 +204,14 @@ class TestResults:
         assert all(torch.equal(value, tensors[f"average/{name}"]) for name, value in state.items())
         assert any(not torch.equal(value, tensors[f"generator/{name}"]) for name, value in state.items())
 
+    @pytest.mark.parametrize("probability", [0.0, 0.3])
+    def test_a_model_tells_whether_frames_may_lack_buffers(
+        self, data: Path, vgg_file: Path, probability: float
+    ) -> None:
+        p = players(data, vgg_file, drop_buffers=probability)
+        reading = measure(data / "frames", p.config.features, p.config.streams)
+        assert epe.as_model(p, reading, 1, {}).record.get("drop_buffers", 0) == probability
+
     def test_preview_and_run_file(self, straight: Straight) -> None:
         assert (straight.out / "run.yaml").read_text() == "text: of the run\n"
         assert [p.name for p in (straight.out / "previews").iterdir()] == [f"{STEPS:07d}.png"]
@@ -339,6 +347,7 @@ class TestRefused:
         [
             ({"batch": 0}, "--batch 0: wanted 1"),
             ({"save_every": 0}, "--save_every 0"),
+            ({"drop_buffers": 1.0}, "--drop_buffers 1.0: wanted 0 or more"),
             ({"accumulate": 0}, "--accumulate 0: wanted 1"),
             ({"compile": True, "checkpoint_activations": True}, "--compile --checkpoint_activations"),
             ({"workers": -1}, "--workers -1"),
