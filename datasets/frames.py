@@ -3,7 +3,7 @@
 Shapes: G channels, H W pixels of the frame, h w of a crop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from datasets.channels import FEATURES, channel_names, mirrored_channels, view_vector
+from datasets.flaws import Flaw
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
 
+# Features that need camera matrices.
+CAMERA = {"facing", "reflection"}
 # Takes every class that no other stream names.
 REST = "*"
 
@@ -43,12 +46,15 @@ class Reading:
         features: names out of `channels.FEATURES`, stacked in this order.
         streams: per class stream, the names of the frame files' classes that it takes; "*": all the others.
         mean, std: per channel, over the training frames.
+        optional: whether frames may lack buffers and cameras: what needs them is then 0, its mean. For models that were
+            trained to do without (`drop_buffers`).
     """
 
     features: tuple[str, ...]
     streams: tuple[tuple[str, ...], ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    optional: bool = False
 
 
 class Frames:
@@ -61,9 +67,11 @@ class Frames:
     Attributes:
         keys: "<shard>/<frame>", sorted by shard.
         sizes: (H, W) per frame.
+        buffers: names of the stored buffers that the features need.
 
     Raises:
-        InputError: a file lacks a buffer that a feature needs, camera matrices, or a class that no stream takes.
+        InputError: a file lacks a buffer that a feature needs, or camera matrices, and they are not optional; it has
+            no class ids, or a class that no stream takes.
     """
 
     def __init__(self, folder: Path | str, reading: Reading) -> None:
@@ -72,6 +80,9 @@ class Frames:
         self._signs = mirrored_channels(reading.features)
         self._mean = np.array(reading.mean, np.float32)
         self._std = np.array(reading.std, np.float32)
+        self._per_feature = np.array([FEATURES[name].channels for name in reading.features])
+        self.buffers = tuple(dict.fromkeys(buffer for name in reading.features for buffer in FEATURES[name].needs))
+        self._absent: dict[Path, frozenset[str]] = {}
         self._open: dict[Path, Shard] = {}
         self._streams: dict[Path, np.ndarray] = {}
         keys: list[str] = []
@@ -80,6 +91,7 @@ class Frames:
         for path in self.paths:
             with Shard(path) as shard:
                 self._check(shard)
+                self._absent[path] = absent_features(shard, reading.features)
                 self._streams[path] = stream_table(shard, reading.streams)
                 keys += [f"{path.stem}/{name}" for name in shard.names]
                 places += [(path, i) for i in range(len(shard))]
@@ -87,7 +99,7 @@ class Frames:
         self.keys, self.sizes, self._places = tuple(keys), tuple(sizes), tuple(places)
 
     def _check(self, shard: Shard) -> None:
-        for name in self.reading.features:
+        for name in () if self.reading.optional else self.reading.features:
             for buffer in FEATURES[name].needs:
                 if buffer not in shard.buffers:
                     raise InputError(
@@ -96,7 +108,7 @@ class Frames:
                     )
         if "class" not in shard.ids:
             raise InputError(f"{shard.path}: has no ids/class; wanted class ids for the streams. Extract them.")
-        if shard.camera(0) is None and {"facing", "reflection"} & set(self.reading.features):
+        if not self.reading.optional and shard.camera(0) is None and CAMERA & set(self.reading.features):
             raise InputError(f"{shard.path}: has no camera matrices, which facing and reflection need; extract them.")
 
     def __getstate__(self) -> dict[str, object]:
@@ -111,24 +123,39 @@ class Frames:
             self._open[path] = Shard(path)
         return self._open[path]
 
+    def where(self, index: int) -> str:
+        """File and name of a frame, for messages."""
+        path, _ = self._places[index]
+        return f"{path}, frame {self.keys[index].removeprefix(f'{path.stem}/')!r}"
+
     def raw(self, index: int, rows: slice, cols: slice) -> np.ndarray:
-        """Channels of a crop before normalisation, (h, w, G) float32."""
+        """Channels of a crop before normalisation, (h, w, G) float32; 0 where the file lacks what they need."""
         path, i = self._places[index]
         shard = self._shard(path)
-        needed = {buffer for name in self.reading.features for buffer in FEATURES[name].needs}
-        buffers = {name: shard.buffer(name, i, rows, cols) for name in needed}
+        buffers = {name: shard.buffer(name, i, rows, cols) for name in self.buffers if name in shard.buffers}
         camera = shard.camera(i)
         projection = camera[1] if camera is not None else np.eye(4)
         view = view_vector(projection, (shard.height, shard.width), rows, cols)
-        return np.concatenate([FEATURES[name].compute(buffers, view) for name in self.reading.features], axis=-1)
+        # What is not finite is judged later (datasets/flaws.py), and then named.
+        with np.errstate(all="ignore"):
+            parts = [
+                np.zeros((*view.shape[:2], FEATURES[name].channels), np.float32)
+                if name in self._absent[path]
+                else FEATURES[name].compute(buffers, view)
+                for name in self.reading.features
+            ]
+        return np.concatenate(parts, axis=-1)
 
-    def read(self, index: int, rows: slice, cols: slice, *, flip: bool = False) -> Sample:
+    def read(
+        self, index: int, rows: slice, cols: slice, *, flip: bool = False, dropped: Collection[str] = ()
+    ) -> Sample:
         """A crop; `flip` mirrors it left to right, normals, reflections and motion with it.
 
         Args:
             index: of the frame.
             rows, cols: slices with start and stop, in pixels.
             flip: mirror.
+            dropped: buffers to read as if the file lacked them.
         """
         path, i = self._places[index]
         shard = self._shard(path)
@@ -141,6 +168,12 @@ class Frames:
         if flip:
             image, classes, gbuffers = image[:, ::-1], classes[:, ::-1], gbuffers[:, ::-1] * self._signs
         gbuffers = (gbuffers - self._mean) / self._std
+        absent = [
+            name in self._absent[path] or not set(dropped).isdisjoint(FEATURES[name].needs)
+            for name in self.reading.features
+        ]
+        if any(absent):
+            gbuffers[..., np.repeat(absent, self._per_feature)] = 0
         return Sample(
             torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).contiguous(),
             torch.from_numpy(np.ascontiguousarray(gbuffers)).movedim(-1, 0).contiguous(),
@@ -151,6 +184,16 @@ class Frames:
         """A whole frame."""
         height, width = self.sizes[index]
         return self.read(index, slice(0, height), slice(0, width))
+
+
+def absent_features(shard: Shard, features: Sequence[str]) -> frozenset[str]:
+    """The features that a frame file lacks a buffer or the camera for."""
+    camera = shard.camera(0) is not None
+    return frozenset(
+        name
+        for name in features
+        if not set(FEATURES[name].needs) <= set(shard.buffers) or (name in CAMERA and not camera)
+    )
 
 
 def stream_table(shard: Shard, streams: Sequence[Sequence[str]]) -> np.ndarray:
@@ -169,29 +212,48 @@ def stream_table(shard: Shard, streams: Sequence[Sequence[str]]) -> np.ndarray:
     return table
 
 
-def measure(folder: Path | str, features: tuple[str, ...], streams: tuple[tuple[str, ...], ...]) -> Reading:
+def measure(
+    folder: Path | str,
+    features: tuple[str, ...],
+    streams: tuple[tuple[str, ...], ...],
+    left_out: list[Flaw] | None = None,
+) -> Reading:
     """Per-channel mean and standard deviation over all pixels of all frames.
 
     A constant channel gets the deviation 1, so that it is centred and nothing more.
 
+    Args:
+        folder: of frame files.
+        features, streams: as of `Reading`.
+        left_out: takes up the frames that hold values that are not finite, which do not count then; None: refuse them.
+
     Raises:
-        InputError: as `Frames`; an unknown feature; a value that is not finite.
+        InputError: as `Frames`; an unknown feature; a value that is not finite, if they are refused or in all frames.
     """
     unknown = [name for name in features if name not in FEATURES]
     if unknown:
         raise InputError(f"features: no feature {unknown[0]!r}; there are {', '.join(FEATURES)}.")
-    count = len(channel_names(features))
+    channels = channel_names(features)
+    count = len(channels)
     frames = Frames(folder, Reading(features, streams, (0.0,) * count, (1.0,) * count))
     total, squares, pixels = np.zeros(count), np.zeros(count), 0
     for index in tqdm(range(len(frames)), desc="channel statistics", unit="frame", leave=False):
         height, width = frames.sizes[index]
         values = frames.raw(index, slice(0, height), slice(0, width)).reshape(-1, count).astype(np.float64)
-        if not np.isfinite(values).all():
-            channel = channel_names(features)[int(np.argmin(np.isfinite(values).all(axis=0)))]
-            raise InputError(f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run the check.")
+        finite = np.isfinite(values).all(axis=0)
+        if not finite.all():
+            channel = channels[int(np.argmin(finite))]
+            if left_out is None:
+                raise InputError(
+                    f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run the check."
+                )
+            left_out.append(Flaw(frames.where(index), f"channel {channel} is not finite"))
+            continue
         total += values.sum(0)
         squares += np.square(values).sum(0)
         pixels += len(values)
+    if left_out and not pixels:
+        raise InputError(f"{left_out[0]}, and no other frame is better; run the check, extract again.")
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     std[std < 1e-4] = 1.0

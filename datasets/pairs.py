@@ -1,7 +1,8 @@
 """Matched crops for training: a piece of a frame, and a piece of a photograph that shows alike things.
 
 A sample is a pure function of (seed, index), so a run that was stopped goes on with the very samples it would have
-seen, in any number of worker processes.
+seen, in any number of worker processes. A draw that must not be fed to a network (datasets/flaws.py) is followed by the
+next one of the same index.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from datasets.channels import channel_names
+from datasets.flaws import Flaw, flaw
 from datasets.frames import Frames
 from datasets.labels import label_path, read_facts, read_label
 from datasets.photos import Photos
@@ -38,6 +41,10 @@ class Pair(NamedTuple):
     frame_labels: Tensor
     photo: Tensor
     photo_labels: Tensor
+
+
+# Draws for one sample before the data are called unusable.
+ATTEMPTS = 100
 
 
 def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slice) -> np.ndarray:
@@ -125,6 +132,8 @@ class Pairs(Dataset[Pair]):
         size: side of a sample, at most the matched crop's.
         length: number of samples; index i is the i-th that training sees.
         seed: of all draws.
+        drop_buffers: probability with which each stored buffer is left out of a sample, all channels that need it
+            being 0, their mean.
 
     Raises:
         InputError: files that do not belong together; a missing label map.
@@ -141,7 +150,9 @@ class Pairs(Dataset[Pair]):
         size: int,
         length: int,
         seed: int,
+        drop_buffers: float = 0.0,
     ) -> None:
+        self.drop_buffers = drop_buffers
         self.frames, self.photos, self.size, self.length, self.seed = frames, photos, size, length, seed
         self.matches = Matches(matches, frames, photos)
         if not 0 < size <= self.matches.crop:
@@ -152,6 +163,7 @@ class Pairs(Dataset[Pair]):
                 f"{photo_labels}: {counts[1]} classes, {frame_labels} has {counts[0]}; label both at once."
             )
         self.label_classes = counts[0]
+        self._channels = channel_names(frames.reading.features)
         self._frame_labels = [self._label(frame_labels, key) for key in frames.keys]
         self._photo_labels = [self._label(photo_labels, key) for key in photos.keys]
 
@@ -168,17 +180,40 @@ class Pairs(Dataset[Pair]):
         return self.length
 
     def __getitem__(self, index: int) -> Pair:
-        rng = np.random.default_rng((self.seed, index))
+        return self.judged(index)[0]
+
+    def judged(self, index: int) -> tuple[Pair, list[Flaw]]:
+        """Sample `index`, and what is wrong with the draws that were left out for it, mostly nothing.
+
+        Raises:
+            InputError: nothing but flawed draws.
+        """
+        flaws: list[Flaw] = []
+        for attempt in range(ATTEMPTS):
+            # Further draws have seeds of their own, so that other samples stay as they are.
+            rng = np.random.default_rng((self.seed, index, attempt) if attempt else (self.seed, index))
+            image, sample = self._draw(rng)
+            what = flaw(sample.gbuffers, self._channels)
+            if what is None:
+                return sample, flaws
+            flaws.append(Flaw(self.frames.where(image), what))
+        raise InputError(f"{flaws[-1]}; {ATTEMPTS} draws in a row were like it. Run the check, extract again.")
+
+    def _draw(self, rng: np.random.Generator) -> tuple[int, Pair]:
+        """The number of a frame, and a sample of it."""
         pair = self.matches.draw(rng)
         down, right = rng.integers(self.matches.crop - self.size + 1, size=2)
         flip = bool(rng.integers(2))
+        # Last, so that the same crops are drawn with and without.
+        chances = rng.random(len(self.frames.buffers))
+        dropped = {name for name, x in zip(self.frames.buffers, chances, strict=True) if x < self.drop_buffers}
 
         def box(place: np.ndarray) -> tuple[int, slice, slice]:
-            image, top, left = (int(n) for n in place)
-            return image, slice(top + down, top + down + self.size), slice(left + right, left + right + self.size)
+            number, top, left = (int(n) for n in place)
+            return number, slice(top + down, top + down + self.size), slice(left + right, left + right + self.size)
 
         image, rows, cols = box(self.matches.frame[pair])
-        sample = self.frames.read(image, rows, cols, flip=flip)
+        sample = self.frames.read(image, rows, cols, flip=flip, dropped=dropped)
         frame_labels = crop_label(self._frame_labels[image], self.frames.sizes[image], rows, cols)
 
         photo_image, rows, cols = box(self.matches.photo[pair])
@@ -187,7 +222,7 @@ class Pairs(Dataset[Pair]):
         photo_labels = crop_label(self._photo_labels[photo_image], pixels.shape[:2], rows, cols)
         if flip:
             frame_labels, photo, photo_labels = frame_labels[:, ::-1], photo[:, ::-1], photo_labels[:, ::-1]
-        return Pair(
+        return image, Pair(
             *sample,
             frame_labels=torch.from_numpy(np.ascontiguousarray(frame_labels)),
             photo=torch.from_numpy(np.ascontiguousarray(photo)).movedim(-1, 0).contiguous(),

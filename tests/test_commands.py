@@ -30,11 +30,14 @@ FROZEN: dict[str, set[str]] = {
         # Data.
         "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
         # Networks.
-        "--features", "--streams", "--sky_features", "--preset", "--taps", "--critic_layers", "--critic_width", "--vgg",
+        "--features", "--streams", "--sky_features", "--drop_buffers", "--preset", "--taps", "--critic_layers",
+        "--critic_width", "--vgg",
         # Optimisation.
-        "--crop", "--batch", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2", "--weight_decay",
+        "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
+        "--weight_decay",
         "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
-        "--penalty_input", "--adaptive_target", "--ema", "--precision",
+        "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
+        "--checkpoint_activations", "--compile",
         # The machine, and when what is done.
         "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
     },

@@ -1,6 +1,6 @@
 """The loop that all training commands share. It knows steps, not models."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from gbuffer_tools.errors import InputError
 from train.checkpoint import Checkpoint
+from train.pace import Pace
 
 Batch = TypeVar("Batch")
 
@@ -43,6 +44,7 @@ def run(
     log: Callable[[int, dict[str, float]], None],
     preview: Callable[[int], None],
     saved: Callable[[int], None],
+    pace: Pace | None = None,
 ) -> None:
     """Go on from the checkpoint to the last step.
 
@@ -52,26 +54,24 @@ def run(
         batches: the batches from a given step on.
         checkpoint: restored at the start, saved on schedule.
         schedule: when.
+        pace: told of every step; what it measures is shown, and logged beside the losses.
         log, preview, saved: called with the number of steps done; `saved` just before the checkpoint is written.
 
     Raises:
         InputError: `PATIENCE` steps in a row without a finite loss.
     """
-    start, lost = checkpoint.load(), 0
+    start = checkpoint.load()
     with tqdm(total=schedule.steps, initial=start, unit="step", dynamic_ncols=True) as bar:
-        for done, batch in zip(range(start + 1, schedule.steps + 1), batches(start), strict=False):
-            torch.manual_seed(schedule.seed + done)
-            losses = step(batch, done)
+        for done, losses in walk(step, batches, start, schedule):
             bar.update()
-
+            if pace:
+                pace.step()
             last = done == schedule.steps
             if last or done % schedule.log_every == 0:
                 values = {name: float(value) for name, value in losses.items()}
+                values |= pace.read() if pace else {}
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 log(done, values)
-            lost = 0 if all(bool(torch.isfinite(value)) for value in losses.values()) else lost + 1
-            if lost == PATIENCE:
-                raise InputError(f"step {done}: no finite loss for {PATIENCE} steps; lower the learning rate (--rate).")
             if last or done % schedule.preview_every == 0:
                 preview(done)
             if last or done % schedule.save_every == 0:
@@ -79,3 +79,35 @@ def run(
                 # `saved` writes fits the last step in the end.
                 saved(done)
                 checkpoint.save(done)
+
+
+def follow(
+    step: Callable[[Batch, int], dict[str, Tensor]],
+    batches: Callable[[int], Iterable[Batch]],
+    checkpoint: Checkpoint,
+    schedule: Schedule,
+) -> None:
+    """What `run` does in a process beside the one that writes: the same steps, from the same checkpoint, in silence."""
+    for _ in walk(step, batches, checkpoint.load(), schedule):
+        pass
+
+
+def walk(
+    step: Callable[[Batch, int], dict[str, Tensor]],
+    batches: Callable[[int], Iterable[Batch]],
+    start: int,
+    schedule: Schedule,
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The steps after `start`: their numbers, and what they tell.
+
+    Raises:
+        InputError: `PATIENCE` steps in a row without a finite loss.
+    """
+    lost = 0
+    for done, batch in zip(range(start + 1, schedule.steps + 1), batches(start), strict=False):
+        torch.manual_seed(schedule.seed + done)
+        losses = step(batch, done)
+        lost = 0 if all(bool(torch.isfinite(value)) for value in losses.values()) else lost + 1
+        if lost == PATIENCE:
+            raise InputError(f"step {done}: no finite loss for {PATIENCE} steps; lower the learning rate (--rate).")
+        yield done, losses

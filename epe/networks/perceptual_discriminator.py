@@ -116,5 +116,7 @@ class PerceptualDiscriminator(nn.Module):
             raise ValueError(
                 f"label ids must be in 0 .. {self.spec.classes - 1}, got {int(labels.min())} .. {int(labels.max())}."
             )
-        shares = F.one_hot(labels.long(), self.spec.classes).movedim(-1, 1).float()
+        # One-hot in place: F.one_hot would take int64 for every class and pixel first.
+        shares = torch.zeros(len(labels), self.spec.classes, *labels.shape[1:], device=labels.device)
+        shares.scatter_(1, labels.long()[:, None], 1.0)
         return {tap: self.critics[tap](features[tap], shares) for tap in self.spec.taps if tap in features}

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from datasets.channels import FEATURES, channel_names
+from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading, measure, stream_table
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
@@ -140,6 +141,48 @@ class TestMeasure:
         made.buffers["motion"][20, 20, 1] = np.nan
         with pytest.raises(InputError, match=r"one/f: channel motion\.1 is not finite"):
             measure(only(tmp_path / "x", made), ("normal", "motion"), STREAMS)
+
+    def test_leaves_out_what_is_not_finite_where_it_may(self, tmp_path: Path) -> None:
+        """Statistics are those of the other frames; with no other frame there are none."""
+        bad, good = scene("bad", 1), scene("good", 2)
+        bad.buffers["motion"][20, 20, 1] = np.nan
+        both = only(tmp_path / "x", bad)
+        write(both / "two.h5", [good], HEADER)
+        found: list[Flaw] = []
+        reading = measure(both, ("normal", "motion"), STREAMS, left_out=found)
+        assert reading == measure(only(tmp_path / "y", good), ("normal", "motion"), STREAMS)
+        assert found == [Flaw(f"{tmp_path}/x/one.h5, frame 'bad'", "channel motion.1 is not finite")]
+        with pytest.raises(InputError, match=r"frame 'bad': channel motion\.1 is not finite, and no other"):
+            measure(only(tmp_path / "z", bad), ("normal", "motion"), STREAMS, left_out=[])
+
+
+class TestOptional:
+    def test_what_a_file_lacks_is_the_mean(self, tmp_path: Path) -> None:
+        """All else is as in a file that has it."""
+        features = ("normal", "facing", "albedo", "log_depth")
+        frame = scene("f")
+        full = only(tmp_path / "full", frame)
+        reading = dataclasses.replace(measure(full, features, STREAMS), optional=True)
+        bare = only(tmp_path / "bare", without(frame, "normal"))
+        blind = only(tmp_path / "blind", dataclasses.replace(frame, view=None, projection=None))
+        whole = Frames(full, reading)[0]
+        for folder, channels in ((bare, [0, 1, 2, 3]), (blind, [3])):
+            found = Frames(folder, reading)[0]
+            wanted = whole.gbuffers.clone()
+            wanted[channels] = 0
+            assert all(torch.equal(a, b) for a, b in zip(found, whole._replace(gbuffers=wanted), strict=True))
+        frames = Frames(full, reading)
+        dropped = frames.read(0, slice(0, 36), slice(0, 64), dropped={"normal"})
+        assert torch.equal(dropped.gbuffers, Frames(bare, reading)[0].gbuffers)
+
+    def test_is_refused_where_the_model_was_not_trained_for_it(self, tmp_path: Path) -> None:
+        reading = measure(only(tmp_path / "full", scene("f")), ("normal",), STREAMS)
+        with pytest.raises(InputError, match="has no buffer 'normal'"):
+            Frames(only(tmp_path / "bare", without(scene("f"), "normal")), reading)
+
+
+def without(frame: Frame, name: str) -> Frame:
+    return dataclasses.replace(frame, buffers={n: x for n, x in frame.buffers.items() if n != name})
 
 
 class TestStreams:

@@ -177,7 +177,8 @@ class TestSample:
             matched.setdefault(image, []).append((top, left))
         offsets: set[tuple[int, int]] = set()
 
-        def read(image: int, rows: slice, cols: slice, *, flip: bool) -> Sample:
+        def read(image: int, rows: slice, cols: slice, *, flip: bool, dropped: set[str]) -> Sample:
+            assert not dropped
             flips.append(flip)
             nearest = [(rows.start - top, cols.start - left) for top, left in matched[image]]
             offsets.update(o for o in nearest if min(o) >= 0 and max(o) <= CROP - SIZE)
@@ -191,6 +192,24 @@ class TestSample:
 
     def test_a_crop_of_the_whole_matched_size(self, folder: Path) -> None:
         assert made(folder, size=CROP)[0].image.shape == (3, CROP, CROP)
+
+
+class TestDroppedBuffers:
+    def test_whole_buffers_by_name_and_nothing_else(self, folder: Path) -> None:
+        """Normal and reflection come from one buffer and go together; images, labels and crops stay as they are."""
+        plain, dropping = made(folder, length=400), made(folder, length=400, drop_buffers=0.25)
+        groups = {"normal": slice(0, 6), "motion": slice(6, 8), "depth": slice(8, 9)}
+        counts = dict.fromkeys(groups, 0)
+        for index in range(400):
+            whole, holed = plain[index], dropping[index]
+            wanted = whole.gbuffers.clone()
+            for name, channels in groups.items():
+                if not holed.gbuffers[channels].any():
+                    counts[name] += 1
+                    wanted[channels] = 0
+            assert equal(holed, whole._replace(gbuffers=wanted))
+        # 100 +- 4.4 deviations of 8.7.
+        assert all(62 < count < 138 for count in counts.values())
 
 
 class TestRefused:

@@ -105,10 +105,10 @@ class TestResume:
     ) -> None:
         real = epe.step
 
-        def stop(p: epe.Players, batch: Pair, n: int) -> dict[str, Tensor]:
+        def stop(p: epe.Players, parts: list[Pair], n: int) -> dict[str, Tensor]:
             if n == 6:
                 raise KeyboardInterrupt
-            return real(p, batch, n)
+            return real(p, parts, n)
 
         config = configured(data, vgg_file, tmp_path, save_every=4)
         monkeypatch.setattr(epe, "SummaryWriter", Writer)
@@ -204,6 +204,14 @@ class TestResults:
         assert all(torch.equal(value, tensors[f"average/{name}"]) for name, value in state.items())
         assert any(not torch.equal(value, tensors[f"generator/{name}"]) for name, value in state.items())
 
+    @pytest.mark.parametrize("probability", [0.0, 0.3])
+    def test_a_model_tells_whether_frames_may_lack_buffers(
+        self, data: Path, vgg_file: Path, probability: float
+    ) -> None:
+        p = players(data, vgg_file, drop_buffers=probability)
+        reading = measure(data / "frames", p.config.features, p.config.streams)
+        assert epe.as_model(p, reading, 1, {}).record.get("drop_buffers", 0) == probability
+
     def test_preview_and_run_file(self, straight: Straight) -> None:
         assert (straight.out / "run.yaml").read_text() == "text: of the run\n"
         assert [p.name for p in (straight.out / "previews").iterdir()] == [f"{STEPS:07d}.png"]
@@ -241,7 +249,7 @@ class TestStep:
         for n, drawn in ((1, ["relu3_3"]), (2, []), (3, ["relu1_2"]), (4, ["relu1_2", "relu3_3"])):
             monkeypatch.setattr(p.adaptive, "draw", lambda drawn=drawn: drawn)
             critics, generator, vgg = state(p.critics), state(p.generator), state(p.vgg)
-            losses = epe.step(p, batch(n), n)
+            losses = epe.step(p, [batch(n)], n)
             # An embedding moves where its class occurs; all four do.
             assert moved(critics, p.critics) == {
                 name for name in critics if any(name.startswith(f"critics.{tap}.") for tap in drawn)
@@ -258,14 +266,14 @@ class TestStep:
     ) -> None:
         p = players(data, vgg_file)
         monkeypatch.setattr(p.adaptive, "draw", list)
-        epe.step(p, batch(), 1)
+        epe.step(p, [batch()], 1)
         assert all(parameter.grad is None for parameter in p.critics.parameters())
 
     def test_rates_decay(self, data: Path, vgg_file: Path) -> None:
         p = players(data, vgg_file, decay_every=2, decay_factor=0.5, rate=1e-3, critic_rate=4e-3)
         seen = []
         for n in range(1, 6):
-            epe.step(p, batch(), n)
+            epe.step(p, [batch()], n)
             seen.append([o.param_groups[0]["lr"] for o in (p.generator_optimiser, p.critics_optimiser)])
         assert seen == [[1e-3, 4e-3]] * 2 + [[5e-4, 2e-3]] * 2 + [[2.5e-4, 1e-3]]
 
@@ -273,11 +281,11 @@ class TestStep:
         """Decayed to nothing they move nothing."""
         p = players(data, vgg_file, decay_every=1, decay_factor=0.0)
         before = state(p.generator), state(p.critics)
-        epe.step(p, batch(), 1)
+        epe.step(p, [batch()], 1)
         assert moved(before[0], p.generator)
         assert moved(before[1], p.critics)
         before = state(p.generator), state(p.critics)
-        epe.step(p, batch(), 2)
+        epe.step(p, [batch()], 2)
         assert not moved(before[0], p.generator)
         assert not moved(before[1], p.critics)
 
@@ -287,25 +295,25 @@ class TestStep:
         self, data: Path, vgg_file: Path, where: str, penalty_input: str
     ) -> None:
         p = players(data, vgg_file, penalty_input=penalty_input)
-        epe.step(p, batch(), 1)
+        epe.step(p, [batch()], 1)
         modules = (p.generator, p.average.network, p.critics)
         before = [state(module) for module in modules]
         bad = batch(2)
         getattr(bad, where)[0, 0, 3, 3] = float("nan")
-        losses = epe.step(p, bad, 2)
+        losses = epe.step(p, [bad], 2)
         assert not all(bool(torch.isfinite(value)) for value in losses.values())
         if where == "photo":  # the generator's own loss is sound
             assert not moved(before[2], p.critics)
         else:
             assert not any(moved(old, module) for old, module in zip(before, modules, strict=True))
         assert all(torch.isfinite(value).all() for module in modules for value in module.state_dict().values())
-        epe.step(p, batch(3), 3)
+        epe.step(p, [batch(3)], 3)
         assert all(torch.isfinite(value).all() for module in modules for value in module.state_dict().values())
 
     def test_the_average_follows(self, data: Path, vgg_file: Path) -> None:
         p = players(data, vgg_file, ema=0.9)
         before = state(p.average.network)
-        epe.step(p, batch(), 1)
+        epe.step(p, [batch()], 1)
         weight = min(0.9, 2 / 11)
         now = state(p.generator)
         for name, value in p.average.network.named_parameters():
@@ -313,10 +321,24 @@ class TestStep:
             assert torch.allclose(value, before[name] * weight + now[name] * (1 - weight), atol=1e-6)
 
     def test_bfloat16_takes_the_same_way(self, data: Path, vgg_file: Path) -> None:
-        losses = [epe.step(players(data, vgg_file, precision=kind), batch(), 2) for kind in ("fp32", "bf16")]
+        losses = [epe.step(players(data, vgg_file, precision=kind), [batch()], 2) for kind in ("fp32", "bf16")]
         for name in ("critics", "gan", "penalty"):
             # bfloat16 has 8 bits: 0.4 % a rounding, some ten layers one after the other.
             assert float(losses[1][name]) == pytest.approx(float(losses[0][name]), rel=0.1)
+
+    def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(self, data: Path, vgg_file: Path) -> None:
+        p = players(data, vgg_file, precision="bf16")
+        losses = epe.step(p, [batch()], 2)
+        assert {value.dtype for value in losses.values()} == {torch.float32}
+        tensors = (*p.generator.parameters(), *p.critics.parameters())
+        assert {x.dtype for x in tensors} | {x.grad.dtype for x in tensors if x.grad is not None} == {torch.float32}
+        # Far from 0 a sum of squares in bfloat16 would have no correct digit.
+        x = (100 + torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0))).bfloat16()
+        norm = nn.GroupNorm(8, 16)
+        with p.autocast():
+            found = norm(x)
+        # Half a step of bfloat16, 2^-9, of values up to 5.
+        assert torch.allclose(found.float(), norm(x.float()), rtol=2**-8, atol=1e-3)
 
 
 class TestRefused:
@@ -325,12 +347,15 @@ class TestRefused:
         [
             ({"batch": 0}, "--batch 0: wanted 1"),
             ({"save_every": 0}, "--save_every 0"),
+            ({"drop_buffers": 1.0}, "--drop_buffers 1.0: wanted 0 or more"),
+            ({"accumulate": 0}, "--accumulate 0: wanted 1"),
+            ({"compile": True, "checkpoint_activations": True}, "--compile --checkpoint_activations"),
             ({"workers": -1}, "--workers -1"),
             ({"rate": 0.0}, "--rate"),
             ({"critic_rate": float("nan")}, "--critic_rate nan"),
             ({"beta2": 1.0}, "--beta2"),
             ({"ema": -0.1}, "--ema"),
-            ({"preset": "huge"}, "--preset huge: wanted one of hr"),
+            ({"preset": "huge"}, "--preset huge: wanted one of .*hr-tiny"),
             ({"sky_features": ("sky", "albedo")}, "'albedo' is none of the features"),
             ({"sky_features": ()}, "streams must each read"),
             ({"device": "tpu9"}, "--device tpu9"),

@@ -28,6 +28,16 @@ def test_is_of_the_score_not_of_the_squared_loss() -> None:
     assert gradient_penalty({"a": right}, [x]).item() == pytest.approx(WEIGHT.square().sum().item(), rel=1e-12)
 
 
+def test_of_the_loss_it_is_the_released_one() -> None:
+    """By hand: d (1 - s)^2 / dx = -2 (1 - s) w; nothing where a critic is right."""
+    x = image()
+    scores = (x * WEIGHT).sum(dim=(1, 2, 3)).view(-1, 1, 1, 1)
+    by_hand = (4 * (1 - scores.detach()).square()).mean() * WEIGHT.square().sum()
+    assert gradient_penalty({"a": scores}, [x], "loss").item() == pytest.approx(by_hand.item(), rel=1e-12)
+    right = 1 + scores - scores.detach()
+    assert gradient_penalty({"a": right}, [x], "loss").item() == pytest.approx(0, abs=1e-12)
+
+
 def test_the_verdict_is_the_mean_over_cells() -> None:
     x = image()
     cells = torch.cat([(x * WEIGHT).sum(dim=(1, 2, 3)).view(-1, 1, 1, 1), torch.zeros(3, 1, 1, 1)], dim=-1)

@@ -1,0 +1,121 @@
+"""The samples of each step: which process takes which, and what was left out because it must not be fed to a network.
+
+Step n of a run takes the samples n * S .. (n + 1) * S - 1 of one stream, S = batch * accumulate * processes, whoever
+takes them: two processes see what one of twice the batch would, and a run that was stopped goes on with the rest.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.data import DataLoader, Dataset, default_collate
+from tqdm import tqdm
+
+from datasets.flaws import Flaw
+from datasets.pairs import Pair, Pairs
+from gbuffer_tools.errors import InputError
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process's part of the stream.
+
+    Attributes:
+        batch: samples that go through the networks at once.
+        accumulate: batches per step.
+        rank, processes: of all that train together.
+    """
+
+    batch: int
+    accumulate: int = 1
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def step(self) -> int:
+        """Samples of a step, of all processes."""
+        return self.batch * self.accumulate * self.processes
+
+    def indices(self, start: int, length: int) -> Iterator[list[int]]:
+        """Batches of this process from step `start` on, out of a stream of `length` samples."""
+        for first in range(start * self.step, length - self.step + 1, self.step):
+            for part in range(self.accumulate):
+                mine = first + (part * self.processes + self.rank) * self.batch
+                yield list(range(mine, mine + self.batch))
+
+
+class Judged(Dataset[tuple[Pair, list[Flaw]]]):
+    """Samples, each with the flaws of the draws that were left out for it."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, index: int) -> tuple[Pair, list[Flaw]]:
+        return self.pairs.judged(index)
+
+
+def collate(samples: Sequence[tuple[Pair, list[Flaw]]]) -> tuple[Pair, list[Flaw]]:
+    """Tensors stacked along a first axis B; flaws one after the other."""
+    return default_collate([pair for pair, _ in samples]), [flaw for _, flaws in samples for flaw in flaws]
+
+
+def batches(pairs: Pairs, share: Share, workers: int, note: Callable[[Flaw], None], start: int) -> Iterator[list[Pair]]:
+    """Per step from `start` on, this process's batches; each is the same however often the run was stopped before.
+
+    Args:
+        pairs: the stream.
+        share: this process's part of it.
+        workers: processes that read.
+        note: told of every flawed draw.
+        start: steps that were done before.
+
+    Raises:
+        InputError: samples that cannot be read, or only flawed ones.
+    """
+    loader = DataLoader(
+        Judged(pairs),
+        batch_sampler=share.indices(start, len(pairs)),
+        num_workers=workers,
+        collate_fn=collate,
+    )
+    parts: list[Pair] = []
+    try:
+        for pair, flaws in loader:
+            for flaw in flaws:
+                note(flaw)
+            parts.append(pair)
+            if len(parts) == share.accumulate:
+                yield parts
+                parts = []
+    except InputError as error:  # out of a worker it comes with the worker's traceback, its line ends escaped
+        raise InputError(str(error).rpartition(f"{InputError.__name__}: ")[2].removesuffix("\\n")) from error
+
+
+class LeftOut:
+    """Names each frame that was left out once: on the screen, and in a file that the next start reads.
+
+    Args:
+        path: of the file, a line per frame; made when there is something to name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.named = self._read()
+
+    def _read(self) -> set[str]:
+        if not self.path.is_file():
+            return set()
+        return {line.rpartition(": ")[0] for line in self.path.read_text(encoding="utf-8").splitlines()}
+
+    def note(self, flaw: Flaw) -> None:
+        """Take note of a flawed draw."""
+        if flaw.where not in self.named:
+            self.named |= self._read()  # another process may have named it since
+        if flaw.where in self.named:
+            return
+        self.named.add(flaw.where)
+        tqdm.write(f"left out: {flaw}", file=sys.stderr)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{flaw}\n")

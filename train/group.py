@@ -1,0 +1,75 @@
+"""Processes that train one model together: `torchrun --nproc_per_node N -m train.epe …`.
+
+Every process has all weights, takes its own part of each step's samples (train/feed.py), and moves its weights by the
+mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the same from hooks inside
+the backward pass, which do not fit here: a step draws which critics learn, differentiates them twice for the penalty,
+and sends the generator's gradient through critics that are not to learn from it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes, and which of them this one is; alone by default.
+
+    Attributes:
+        rank: number of this process.
+        size: number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes files and talks."""
+        return self.rank == 0
+
+    @torch.no_grad()
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors, the same ones in every process, by their means over processes."""
+        tensors = list(tensors)
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(mean.view(tensor.shape))
+
+    def mean(self, figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Means of scalars over several dictionaries of the same keys, and over processes."""
+        values = torch.stack([torch.stack([x.detach() for x in part.values()]) for part in figures]).mean(dim=0)
+        self.average([values])
+        return dict(zip(figures[0], values, strict=True))
+
+
+@contextmanager
+def joined(device: str) -> Iterator[tuple[Group, str]]:
+    """This process's place among those that torchrun started, and its device; alone where it did not.
+
+    NCCL on CUDA, where process i of a machine takes its device i; gloo elsewhere.
+
+    Args:
+        device: of the run.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Group(), device
+        return
+    cuda = device.partition(":")[0] == "cuda"
+    if cuda:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if cuda else "gloo")
+    yield Group(dist.get_rank(), size), device
+    # Not after an error: the others may be waiting, and torchrun ends them.
+    dist.destroy_process_group()

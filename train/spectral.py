@@ -1,0 +1,25 @@
+"""Spectral norms that move once a step, however often the network runs in it.
+
+A spectrally normalised layer in training mode improves its estimate of the norm in every pass. A step of several
+passes (micro-batches, or blocks computed again in the backward pass) would then see another network in each, and
+depend on how it is cut into passes.
+"""
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+
+@torch.no_grad()
+def iterate_norms(network: nn.Module) -> None:
+    """One power iteration of every spectral norm; the network is left in evaluation mode, in which they stay.
+
+    The pass that follows gives the bits that it would have given in training mode. Nothing else in this project's
+    generators depends on the mode.
+    """
+    network.train()
+    for module in network.modules():
+        if parametrize.is_parametrized(module):
+            for name in module.parametrizations:  # type: ignore[union-attr]
+                getattr(module, name)
+    network.eval()
