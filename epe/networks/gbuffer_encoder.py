@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from epe.networks.spectral import spectral_norm
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
