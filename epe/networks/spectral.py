@@ -1,8 +1,8 @@
 """Spectral norm of convolutions: weights are divided by an estimate of their largest singular value.
 
-Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018. The numbers, random draws and state
-keys are those of `torch.nn.utils.parametrizations.spectral_norm`; but where there is no memory (the meta device) nothing
-is estimated, which made every look at the shapes of `hr` take 20 s.
+Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018. Numbers, random draws and state keys
+are those of `torch.nn.utils.parametrizations.spectral_norm`; but where there is no memory (the meta device) nothing is
+estimated, which made every look at the shapes of `hr` take 20 s.
 """
 
 import torch
