@@ -125,7 +125,6 @@ def main(args: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    # Spectral normalisation is slow to set up on the meta device: `hr` takes 20 s.
     building = tqdm(builders().items(), desc="building", unit="network", leave=False)
     found = [measure(name, build, height, width) for name, build in building]
     if args.json:

@@ -112,9 +112,8 @@ def load(path: Path | str) -> Model:
     if kind not in SPECS:
         raise ModelError(f"{path}: holds a {kind!r}; this version knows {', '.join(SPECS)}.")
     try:
-        check_shapes(path, kind, spec)
-        network = SPECS[kind](spec)
-        network.load_state_dict(safetensors.torch.load_file(path))
+        check_shapes(path, outline(kind, spec))
+        network = filled(kind, spec, safetensors.torch.load_file(path))
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{path}: its weights or spec do not make a {kind!r} network ({reason}).") from error
@@ -132,14 +131,35 @@ def load(path: Path | str) -> Model:
     )
 
 
-def check_shapes(path: Path, kind: str, spec: dict[str, Any]) -> None:
-    """Compare the file's tensors with those of the network that its spec describes, before memory is taken.
+def outline(kind: str, spec: dict[str, Any]) -> nn.Module:
+    """A network without memory, on the meta device: nothing is drawn at random only to be replaced."""
+    with torch.device("meta"):
+        return SPECS[kind](spec)
+
+
+def filled(kind: str, spec: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """A network with given tensors: all that it has, no others, of its shapes.
+
+    Raises:
+        RuntimeError: tensors are missing, surplus, or of other shapes.
+    """
+    network = outline(kind, spec)
+    if network.state_dict().keys() >= {name for name, _ in network.named_buffers()}:
+        network.to_empty(device="cpu")
+    else:  # constants that no state dict holds
+        network = SPECS[kind](spec)
+    # Copied, not taken over: convolutions add up in another order where memory starts at odd places.
+    network.load_state_dict(tensors)
+    return network
+
+
+def check_shapes(path: Path, network: nn.Module) -> None:
+    """Compare the file's tensors with those of the outline of a network, before memory is taken.
 
     Raises:
         ValueError: a tensor is missing, surplus, or of another shape.
     """
-    with torch.device("meta"):
-        wanted = {name: list(value.shape) for name, value in SPECS[kind](spec).state_dict().items()}
+    wanted = {name: list(value.shape) for name, value in network.state_dict().items()}
     with safetensors.safe_open(path, framework="pt") as file:
         found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     for name in sorted(wanted.keys() | found.keys()):

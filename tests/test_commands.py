@@ -52,6 +52,7 @@ FROZEN: dict[str, set[str]] = {
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
+    "app.convert": {"--description", "--licence", "--out", "--overwrite"},
     "app.enhance": {"--device", "--out", "--overwrite", "--precision", "--strength", "--tile"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},

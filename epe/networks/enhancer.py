@@ -6,6 +6,7 @@ and `hr_new`, and the ways to use G-buffers that the paper compares itself with.
 Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -142,7 +143,8 @@ class Enhancer(nn.Module):
         if spec.conditioning in ("rad", "rac"):
             block = EncoderBlock if spec.conditioning == "rad" else ScaledBlock
             self.encoder = GBufferEncoder(spec.streams, spec.stream_width, spec.encoded, spec.stages, block)
-        inputs = 3 + joined if spec.conditioning == "concat" else 3
+        self.joins = spec.conditioning == "concat"
+        inputs = 3 + joined if self.joins else 3
         style = Style(normalised=spec.conditioning != "rac")
         self.image = HRNet(
             inputs, spec.width, spec.stages, spec.blocks, style, conditioners.get(spec.conditioning, Unconditioned)
@@ -152,6 +154,36 @@ class Enhancer(nn.Module):
             # Zero: an untrained enhancer returns its input.
             nn.init.zeros_(self.image.head.out.weight)
             nn.init.zeros_(self.image.head.out.bias)  # type: ignore[arg-type]
+
+    def encode(self, gbuffers: Tensor, classes: Tensor) -> Sequence[Tensor | None]:
+        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+
+        Args:
+            gbuffers: (B, G, H, W), normalised per channel.
+            classes: ids (B, H, W) or soft masks (B, K, H, W).
+
+        Raises:
+            ValueError: another number of G-buffer channels.
+        """
+        if gbuffers.shape[1] != self.spec.channels:
+            raise ValueError(f"wanted {self.spec.channels} G-buffer channels, got {tuple(gbuffers.shape)}.")
+        if self.spec.conditioning == "none":
+            return [None] * self.spec.stages
+        return self.encoder(gbuffers, classes)
+
+    def enhance(self, image: Tensor, maps: Sequence[Tensor | None]) -> Tensor:
+        """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W) as `forward`.
+
+        Raises:
+            ValueError: the maps are of another size.
+        """
+        finest = maps[0]
+        if finest is not None and finest.shape[-2:] != image.shape[-2:]:
+            raise ValueError(f"wanted G-buffers of {tuple(image.shape[-2:])} pixels, got {tuple(finest.shape[-2:])}.")
+        joined = torch.cat([image, finest], dim=1) if finest is not None and self.joins else image
+        out = self.image(joined, maps)
+        # A change is added to the logits, so that the output stays inside (0, 1) without clipping.
+        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + out.to(image.dtype)) if self.residual else out
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
         """Enhance.
@@ -172,10 +204,4 @@ class Enhancer(nn.Module):
                 f"wanted {self.spec.channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, "
                 f"got {tuple(gbuffers.shape)}."
             )
-        if self.spec.conditioning == "none":
-            out = self.image(image, [None] * self.spec.stages)
-        else:
-            maps = self.encoder(gbuffers, classes)
-            out = self.image(torch.cat([image, maps[0]], dim=1) if self.spec.conditioning == "concat" else image, maps)
-        # A change is added to the logits, so that the output stays inside (0, 1) without clipping.
-        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + out.to(image.dtype)) if self.residual else out
+        return self.enhance(image, self.encode(gbuffers, classes))

@@ -9,9 +9,18 @@ Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels
 
 from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from epe.networks.spectral import spectral_norm
+from epe.regions import rectangles
+
+# Pixels around one that a class stream looks at: two blocks of two 3x3 convolutions.
+REACH = 4
+# Cells in which class streams are run or left out, pixels: small ones follow the classes' outlines, large ones repeat
+# less of what lies around them.
+CELL = 32
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -120,14 +129,44 @@ class GBufferEncoder(nn.Module):
         Returns:
             Per scale (B, E, H / 2^i, W / 2^i), rounded up.
         """
-        masks = soft_masks(classes, len(self.streams)).to(gbuffers.dtype)
-        merged: Tensor | float = 0.0
-        for index, (stream, channels) in enumerate(zip(self.streams, self.channels, strict=True)):
-            # The mask keeps its channel axis: without it batches above 1 broadcast wrongly.
-            merged = merged + masks[:, index : index + 1] * stream(gbuffers[:, list(channels)])
+        if classes.ndim == 3 and not torch.is_grad_enabled():
+            x = self._routed(gbuffers, classes)
+        else:
+            x = self._everywhere(gbuffers, soft_masks(classes, len(self.streams)).to(gbuffers.dtype))
         scales = []
-        x = merged
         for step in self.joint:
             x = step(x)
             scales.append(x)
         return scales
+
+    def _everywhere(self, gbuffers: Tensor, masks: Tensor) -> Tensor:
+        """Every stream on every pixel, weighted by the masks (B, K, H, W)."""
+        merged: Tensor | float = 0.0
+        for index, (stream, channels) in enumerate(zip(self.streams, self.channels, strict=True)):
+            # The mask keeps its channel axis: without it batches above 1 broadcast wrongly.
+            merged = merged + masks[:, index : index + 1] * stream(gbuffers[:, list(channels)])
+        assert isinstance(merged, Tensor)  # there is at least one class
+        return merged
+
+    def _routed(self, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        """The same for ids (B, H, W), each stream only around pixels of its class.
+
+        A stream is run on a rectangle and `REACH` pixels around it. Where that is cut off inside the frame the border is
+        repeated, as at the frame's edge, which is wrong, but by no more than `REACH` pixels deep; those are dropped.
+        """
+        height, width = classes.shape[-2:]
+        merged: Tensor | None = None
+        for image, (g, ids) in enumerate(zip(gbuffers, classes, strict=True)):
+            for index, found in enumerate(rectangles(ids, len(self.streams), CELL)):
+                for top, bottom, left, right in found:
+                    up, low = max(top - REACH, 0), min(bottom + REACH, height)
+                    west, east = max(left - REACH, 0), min(right + REACH, width)
+                    part = g[None, list(self.channels[index]), up:low, west:east]
+                    out = self.streams[index](part)[0, :, top - up : bottom - up, left - west : right - west]
+                    if merged is None:
+                        shape = (len(classes), out.shape[0], height, width)
+                        merged = out.new_zeros(shape).contiguous(memory_format=torch.channels_last)
+                    own = ids[top:bottom, left:right] == index
+                    merged[image, :, top:bottom, left:right] += out * own
+        assert merged is not None  # a frame has pixels
+        return merged

@@ -53,12 +53,6 @@ def untrained(features: tuple[str, ...] = FEATURES, multiple_of: int = 1) -> Mod
     )
 
 
-@pytest.fixture(autouse=True)
-def no_power_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spectral normalisation's first estimates take seconds on the meta device; those of the file replace them."""
-    monkeypatch.setattr(torch.nn.utils.parametrizations._SpectralNorm, "_power_method", lambda *_: None)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"

@@ -14,12 +14,6 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def no_power_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spectral normalisation's first estimates take 20 s on the meta device and change neither size nor count."""
-    monkeypatch.setattr(torch.nn.utils.parametrizations._SpectralNorm, "_power_method", lambda *_: None)
-
-
 @pytest.mark.parametrize(
     ("name", "parameters"), [("hr", 44_736_691), ("perceptual-discriminator", 27_578_634), ("vgg16", 14_714_688)]
 )

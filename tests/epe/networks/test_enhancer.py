@@ -33,13 +33,6 @@ def disturb(network: nn.Module) -> None:
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
 
 
-@pytest.fixture
-def no_power_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spectral normalisation's first estimates take 20 s on the meta device and change neither sizes nor shapes."""
-    monkeypatch.setattr(torch.nn.utils.parametrizations._SpectralNorm, "_power_method", lambda *_: None)
-
-
-@pytest.mark.usefixtures("no_power_iteration")
 class TestParameters:
     """Counts of the authors' released networks, built on the meta device."""
 
@@ -91,7 +84,6 @@ class TestParameters:
         assert sum(count(rad) for rad in rads) == pytest.approx(36.28e6, abs=5e3)  # published rounded to 10,000
 
 
-@pytest.mark.usefixtures("no_power_iteration")
 class TestShapes:
     """Every intermediate map of `hr` on the paper's 196 px crop, on the meta device."""
 

@@ -1,0 +1,55 @@
+"""Where each class is: rectangles that cover its pixels, cut along a grid."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+Rectangle = tuple[int, int, int, int]
+"""Top, bottom, left, right, in pixels; bottom and right are outside."""
+
+
+def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
+    """Per class, rectangles that do not overlap and hold every pixel of it.
+
+    Args:
+        classes: ids (H, W), 0 .. count - 1.
+        count: how many classes there are.
+        side: of the grid's cells, pixels; those at the right and at the bottom may be smaller.
+    """
+    height, width = classes.shape
+    rows, columns = -(-height // side), -(-width // side)
+    cells = torch.arange(height, device=classes.device).div(side, rounding_mode="floor")[:, None] * columns
+    cells = cells + torch.arange(width, device=classes.device).div(side, rounding_mode="floor")
+    used = torch.zeros(count * rows * columns, dtype=torch.bool, device=classes.device)
+    used[(classes.long() * (rows * columns) + cells).flatten()] = True
+    grid = used.view(count, rows, columns).tolist()
+    return [
+        [
+            (top * side, min(bottom * side, height), left * side, min(right * side, width))
+            for top, bottom, left, right in joined(cells_of_class)
+        ]
+        for cells_of_class in grid
+    ]
+
+
+def joined(grid: list[list[bool]]) -> Iterator[Rectangle]:
+    """Runs of cells in a row; equal runs in rows that follow each other are one rectangle. In cells."""
+    going: dict[tuple[int, int], int] = {}
+    for row, cells in enumerate([*grid, []]):
+        now = set(runs(cells))
+        for run in [run for run in going if run not in now]:
+            yield going.pop(run), row, *run
+        for run in now:
+            going.setdefault(run, row)
+
+
+def runs(cells: list[bool]) -> Iterator[tuple[int, int]]:
+    """Start and stop of each stretch of true cells."""
+    start = None
+    for place, cell in enumerate([*cells, False]):
+        if cell and start is None:
+            start = place
+        elif not cell and start is not None:
+            yield start, place
+            start = None

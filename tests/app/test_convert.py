@@ -1,0 +1,153 @@
+"""Checkpoints of the release become model files; all else is refused in one line, and no code of theirs runs."""
+
+import io
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.convert import CARLA_CLASSES, PFD_CLASSES, build_parser, carla, known, main
+from epe.models import load
+from gbuffer_tools.command import run
+from gbuffer_tools.labels import GROUPS
+from gbuffer_tools.sources.carla import TAGS
+from tests.epe.networks.test_released import bare, frame, shapes, tiny, weights
+
+DESCRIPTION = "channels: [depth.0, normal.0, x_a.0]\nclasses: [[sky], ['*']]\nstreams: [[1, 2], [0, 1, 2]]\n"
+
+
+def checkpoint(path: Path, conditioning: str = "rac", **changes: Any) -> Path:
+    tensors = weights(shapes(bare(tiny(conditioning)))) | changes
+    torch.save(OrderedDict((f"network.{name}", value) for name, value in tensors.items()), path)
+    return path
+
+
+def convert(source: Path, out: Path, text: str = DESCRIPTION, *more: str) -> int:
+    described = out.with_name("described.yaml")
+    described.write_text(text, "utf-8")
+    words = [str(source), "--out", str(out), "--description", str(described), *more]
+    return run(main, build_parser(), words)
+
+
+@pytest.mark.parametrize("conditioning", ["rad", "rac"])
+def test_a_checkpoint_becomes_a_model(conditioning: str, tmp_path: Path) -> None:
+    source = checkpoint(tmp_path / "a_gen-network.pth.tar", conditioning)
+    text = f"{DESCRIPTION}mean: [1, 2, 3]\nstd: [0.5, 1, 2]\n"
+    assert convert(source, tmp_path / "m.safetensors", text, "--licence", "MIT") == 0
+    model = load(tmp_path / "m.safetensors")
+    assert (model.channels, model.classes) == (("depth.0", "normal.0", "x_a.0"), (("sky",), ("*",)))
+    assert (model.mean, model.std, model.licence) == ((1, 2, 3), (0.5, 1, 2), "MIT")
+    assert model.record["converted_from"] == source.name
+    inputs = frame()
+    with torch.inference_mode():
+        assert (model.network(*inputs) - inputs[0]).abs().mean() > 0.05
+
+
+def test_what_is_known_without_a_description() -> None:
+    assert known([32] * 12).channels[31] == "x_fake_vgg.31"  # type: ignore[union-attr]
+    assert known([6] + [26] * 11).streams[0] == (15, 16, 17, 18, 19, 20)  # type: ignore[union-attr]
+    assert known([3, 15, 18, 15, 18, *[15] * 7]) == carla()
+    assert known([13] * 12) is None
+
+
+def test_known_classes_are_those_of_the_frame_files() -> None:
+    named = {name for names in PFD_CLASSES for name in names} - {"*"}
+    assert named == set(GROUPS) - {"other"}  # pixels of no group go where "*" stands
+    carlas = [name for names in CARLA_CLASSES for name in names]
+    assert len(set(carlas)) == len(carlas)
+    assert set(TAGS) - set(carlas) == {"other"}
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("evil",)
+
+
+def grown() -> torch.Tensor:
+    """One number that claims to be a million."""
+    return torch.zeros(1).expand(1000, 1000)
+
+
+def test_bad_checkpoints_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = checkpoint(tmp_path / "good.pth.tar")
+    torch.save({"network.stem.1.weight": Evil()}, tmp_path / "evil.pth.tar")
+    (tmp_path / "pickle.pth.tar").write_bytes(pickle.dumps(Evil()))
+    torch.save({"a": torch.zeros(3)}, tmp_path / "old.pth.tar", _use_new_zipfile_serialization=False)
+    torch.save([1, 2], tmp_path / "list.pth.tar")
+    torch.save({"network.stem.1.weight": grown()}, tmp_path / "grown.pth.tar")
+    torch.save({"network.stem.1.weight": torch.zeros(3, dtype=torch.int64)}, tmp_path / "whole.pth.tar")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth.tar")
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(tmp_path / "packed.pth.tar", "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+    (tmp_path / "cut.pth.tar").write_bytes(good.read_bytes()[:9999])
+    checkpoint(tmp_path / "more.pth.tar", more=torch.zeros(1))
+    for name, words in (
+        ("evil", "not a checkpoint of plain tensors"),
+        ("pickle", "not a checkpoint of torch 1.6"),
+        ("old", "not a checkpoint of torch 1.6"),
+        ("list", "holds a list"),
+        ("grown", "'network.stem.1.weight' is no dense tensor"),
+        ("whole", "'network.stem.1.weight' is no dense tensor"),
+        ("other", "no generator of the release"),
+        ("packed", "is compressed"),
+        ("cut", "not a checkpoint of torch 1.6"),
+        ("more", "1 tensors are too many (more)"),
+        ("none", "no such file"),
+    ):
+        assert convert(tmp_path / f"{name}.pth.tar", tmp_path / "m.safetensors") == 2, name
+        complaint = capsys.readouterr().err
+        assert words in complaint, (name, complaint)
+        assert complaint.count("\n") == 1
+        assert complaint.startswith("python -m app.convert: ")
+    assert not (tmp_path / "evil").exists()
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("channels: [a.0]\nclasses: [[x]]\n", "1 classes, but the checkpoint has 2 class streams"),
+        (DESCRIPTION.replace("[1, 2]", "[1]"), "streams read 2, 3 channels, the description's 1, 3"),
+        (DESCRIPTION.replace("[1, 2]", "[1, 7]"), "streams must each read some of the 3 channels"),
+        (f"{DESCRIPTION}std: [1, 0, 1]\n", "std has 0"),
+        (f"{DESCRIPTION}mean: [1]\n", "1 numbers of mean for 3 channels"),
+        (f"{DESCRIPTION}meen: [1]\n", "meen"),
+        ("classes: [[sky], ['*']]", "channels"),
+    ],
+)
+def test_bad_descriptions_are_one_line(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(checkpoint(tmp_path / "c.pth.tar"), tmp_path / "m.safetensors", text) == 2
+    complaint = capsys.readouterr().err
+    assert words in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_unknown_networks_want_a_description_and_files_are_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = checkpoint(tmp_path / "c.pth.tar"), tmp_path / "m.safetensors"
+    assert run(main, build_parser(), [str(source), "--out", str(out)]) == 2
+    assert "class streams read 2, 3 channels" in capsys.readouterr().err
+    out.write_bytes(b"mine")
+    assert convert(source, out) == 2
+    assert out.read_bytes() == b"mine"
+    assert convert(source, out, DESCRIPTION, "--overwrite") == 0
+
+
+def test_half_precision_becomes_float(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({name: value.half() for name, value in weights(shapes(bare(tiny("rac")))).items()}, buffer)
+    (tmp_path / "c.pth.tar").write_bytes(buffer.getvalue())
+    assert convert(tmp_path / "c.pth.tar", tmp_path / "m.safetensors") == 0
+    assert {p.dtype for p in load(tmp_path / "m.safetensors").network.parameters()} == {torch.float32}

@@ -1,0 +1,40 @@
+"""Folded networks: the same values to the bit, plain weights, and the network that was folded stays as it is."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from epe.fold import fold
+from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
+from epe.networks.spectral import spectral_norm
+
+
+def test_the_same_values_without_parametrizations() -> None:
+    torch.manual_seed(0)
+    network = Enhancer(EnhancerSpec(5, every_channel(5, 3), **PRESETS["hr-tiny"] | {"rad_layers": 1}))
+    nn.init.normal_(network.image.head.out.weight)  # type: ignore[union-attr, arg-type]
+    frame = torch.rand(2, 3, 20, 26), torch.randn(2, 5, 20, 26), torch.randint(3, (2, 20, 26))
+    with torch.no_grad():
+        network(*frame)
+    network.eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    folded = fold(network)
+    with torch.inference_mode():
+        assert torch.equal(folded(*frame), network(*frame))
+    assert not any(parametrize.is_parametrized(module) for module in folded.modules())
+    assert not any("parametrizations" in name for name in folded.state_dict())
+    assert not any(p.requires_grad for p in folded.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_strides_and_paddings_are_kept() -> None:
+    conv = nn.Sequential(spectral_norm(nn.Conv2d(4, 6, 3, 2, 1, groups=2, bias=False, padding_mode="reflect"))).eval()
+    x = torch.randn(1, 4, 9, 8)
+    assert torch.equal(fold(conv)(x), conv(x))
+
+
+def test_other_modules_are_refused() -> None:
+    with pytest.raises(TypeError, match="not a ParametrizedLinear"):
+        fold(nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(2, 2))))
