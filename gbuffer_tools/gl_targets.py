@@ -40,8 +40,8 @@ class _Framebuffer:
     attached: set[int] | None = None  # None: not known
 
     def into(self, name: int) -> Into:
-        empty = self.attached is not None and not self.attached & set(range(COLOURS) if self.slots is None else self.slots)
-        return Into(name, self.slots, empty or self.slots == ())
+        written = set(range(COLOURS) if self.slots is None else self.slots)
+        return Into(name, self.slots, not written or (self.attached is not None and not self.attached & written))
 
 
 def targets(chunks: Any) -> dict[int, Into]:
