@@ -90,7 +90,7 @@ class Place:
         if not np.isfinite(stored).all():
             raise ValueError(f"the matrix at {self.at} has values that are no numbers")
         matrix = stored.T if self.rows else stored
-        return np.linalg.inv(matrix) if self.inverse else matrix
+        return np.linalg.inv(matrix).astype(np.float64) if self.inverse else matrix
 
 
 @dataclass(frozen=True)
