@@ -63,8 +63,8 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.frame_files
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
-# What capturing and extracting a game needs on Debian 12; about 680 MB, most of it the game's data.
+# What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.
 game:
 	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends supertuxkart python3-renderdoc \
-		librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends supertuxkart godot3-runner \
+		python3-renderdoc librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1

@@ -94,13 +94,13 @@ def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marke
     if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
         return None
     capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)
-    before = colours(capture, gbuffer.targets)
+    before = colours(capture, named(gbuffer, profile))
     draw_map = np.zeros(before[0].size, np.uint16)
     for number, block in enumerate(blocks(gbuffer.draws)):
         capture.at(block[-1])
         stencil = np.frombuffer(capture.raw(gbuffer.depth), "<u4") & 0xFF
         draw_map = np.where(stencil > 0, number * BLOCK + stencil, draw_map).astype(np.uint16)
-    after = colours(capture, gbuffer.targets)
+    after = colours(capture, named(gbuffer, profile))
     changed = np.any([a != b for a, b in zip(after, before, strict=True)], axis=0)
     if (changed == (draw_map > 0)).mean() < MIN_AGREEMENT:
         return None
@@ -166,7 +166,7 @@ class Programs:
 
 def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
     """One replay for every draw: a pixel belongs to the last draw after which any of its targets had changed."""
-    watched = (*gbuffer.targets, gbuffer.depth)
+    watched = (*named(gbuffer, profile), gbuffer.depth)
     size = capture.textures[gbuffer.depth].height, capture.textures[gbuffer.depth].width
     capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)
     before = colours(capture, watched)
@@ -182,6 +182,11 @@ def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
         origins = capture.origins(state, action, profile.origin_attribute)
         draws.append(Draw(shader_digest(capture.fragment_shader(state)), texture, origins))
     return Drawn(upright(draw_map, size), tuple(draws), known.readings)
+
+
+def named(gbuffer: Pass, profile: GameProfile) -> tuple[int, ...]:
+    """The targets that the profile names. Shaders need not write the others, which then change at random."""
+    return gbuffer.targets[: len(profile.targets)]
 
 
 def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.generic]]:

@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, to write a profile by")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="what channels and ids mean (YAML)")
     parser.add_argument(
-        "--profile", default="supertuxkart", metavar="NAME", help=f"the game of captures: {', '.join(names())}, FILE.yaml"
+        "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
     )
     parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")

@@ -46,7 +46,7 @@ class Extracted:
     unknown: float
     draws: int
     seconds: float
-    note: str
+    note: str = ""
 
 
 def extract(
@@ -113,7 +113,7 @@ def _replayed(rd: Any, path: Path, profile: GameProfile, marked: Marked | None) 
 def _gbuffer(capture: Replay, profile: GameProfile, path: Path) -> int:
     found = gbuffer_pass([capture.describe(p) for p in capture.passes], profile.is_gbuffer)
     if found is None:
-        raise InputError(f"{path}: no G-buffer pass of {profile.source}; capture during play, or name --profile (see --explain)")
+        raise InputError(f"{path}: no G-buffer pass of {profile.source}; capture during play, or name its --profile")
     return found
 
 

@@ -40,8 +40,8 @@ class _Framebuffer:
     attached: set[int] | None = None  # None: not known
 
     def into(self, name: int) -> Into:
-        empty = self.attached is not None and not self.attached & set(range(COLOURS) if self.slots is None else self.slots)
-        return Into(name, self.slots, empty or self.slots == ())
+        written = set(range(COLOURS) if self.slots is None else self.slots)
+        return Into(name, self.slots, not written or (self.attached is not None and not self.attached & written))
 
 
 def targets(chunks: Any) -> dict[int, Into]:
@@ -77,7 +77,7 @@ def depth_attachment(chunk: Any) -> int:
     """Resource id of what a framebuffer, given by its initial state, has for depth; 0 for nothing."""
     state = chunk.FindChild("FramebufferState")
     attached = list(elements(state, "Attachments")) if state is not None else []
-    return number(attached[COLOURS].FindChild("obj")) if len(attached) > COLOURS else 0
+    return value(attached[COLOURS], "obj") if len(attached) > COLOURS else 0
 
 
 def _attach(framebuffer: _Framebuffer, chunk: Any) -> None:
@@ -91,7 +91,7 @@ def _initial(known: dict[int, _Framebuffer], chunk: Any) -> None:
     state = chunk.FindChild("FramebufferState")
     if state is None or not value(state, "valid"):
         return
-    attached = [number(item.FindChild("obj")) for item in elements(state, "Attachments")][:COLOURS]
+    attached = [value(item, "obj") for item in elements(state, "Attachments")][:COLOURS]
     slots = _slots(elements(state, "DrawBuffers"))
     known[value(chunk, "id")] = _Framebuffer(slots, {i for i, resource in enumerate(attached) if resource})
 

@@ -21,9 +21,9 @@
       rules: {"asphalt|road": road}   # on the names of image files
     images: {folder: game/textures}
 
-`normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping.py; channels are `<target>.R` to `.A`, and
-`<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth through the
-projection. A worked profile is gbuffer_tools/profiles/godot3.yaml.
+`normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping.py; channels are `<target>.R` to `.A`,
+and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth through
+the projection. A worked profile is gbuffer_tools/profiles/godot3.yaml.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from gbuffer_tools import geometry
 from gbuffer_tools.frame import Array
@@ -41,6 +42,8 @@ from gbuffer_tools.pixels import CHANNELS, sampled
 from gbuffer_tools.profile import Captured, DrawPass, GameProfile, MatrixBlock, Standard
 from gbuffer_tools.profile_launch import LaunchSection, launcher
 from gbuffer_tools.yaml_sections import read_sections
+
+Matrix = npt.NDArray[np.float64]
 
 COMPONENTS = "RGBA"
 DEPTH = "depth"
@@ -73,12 +76,21 @@ class Place:
         if self.byte >= 0 and self.byte % 16:
             raise ValueError(f"byte: {self.byte}, wanted a multiple of 16, where std140 puts matrices")
 
-    def read(self, stored: Array) -> Array:
-        """The matrix, for column vectors, from what is stored, read column by column."""
+    @property
+    def at(self) -> int | str:
+        """As `MatrixBlock` has it."""
+        return self.name or self.byte
+
+    def read(self, stored: Matrix) -> Matrix:
+        """The matrix, for column vectors, from what is stored, read column by column.
+
+        Raises:
+            ValueError: no finite numbers, or no inverse where one is wanted.
+        """
         if not np.isfinite(stored).all():
-            raise ValueError(f"the matrix at {self.name or f'byte {self.byte}'} has values that are no numbers")
+            raise ValueError(f"the matrix at {self.at} has values that are no numbers")
         matrix = stored.T if self.rows else stored
-        return np.linalg.inv(matrix) if self.inverse else matrix
+        return np.linalg.inv(matrix).astype(np.float64) if self.inverse else matrix
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,7 @@ class ProfileFile:
     normal: Normal | None = None
     motion: Motion | None = None
     buffers: dict[str, Buffer] = field(default_factory=dict)
-    classes: Classes = Classes(("nothing", "unknown"))
+    classes: Classes = field(default_factory=lambda: Classes(("nothing", "unknown")))
     images: Images | None = None
     launch: LaunchSection | None = None
     note: str = ""
@@ -228,13 +240,13 @@ def standard(profile: ProfileFile, captured: Captured) -> Standard:
     return Standard(buffers, view, projection, note="; ".join((*absent, *notes, *filter(None, [profile.note]))))
 
 
-def depth_of(captured: Captured, projection: Array) -> Array:
+def depth_of(captured: Captured, projection: Matrix) -> Matrix:
     """(H,W) metres along the view axis, inf where nothing was drawn."""
     window = np.where(captured.drawn, captured.window_depth, 0.5)
     return np.where(captured.drawn, geometry.depth_from_window(window, projection), np.inf)
 
 
-def check_camera(view: Array, projection: Array) -> None:
+def check_camera(view: Matrix, projection: Matrix) -> None:
     """Raises `ValueError` where the matrices are no camera's: another place in the block, rows taken for columns."""
     rotation = view[:3, :3]
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > RIGID or np.abs(view[3] - (0, 0, 0, 1)).max() > RIGID:
@@ -276,7 +288,7 @@ def read_profile(path: Path) -> GameProfile:
         targets=tuple(found.targets),
         matrices=MatrixBlock(
             camera.block,
-            {"view": camera.view.name or camera.view.byte, "projection": camera.projection.name or camera.projection.byte},
+            {"view": camera.view.at, "projection": camera.projection.at},
         ),
         colour_sampler=found.surfaces,
         standard=partial(standard, found),

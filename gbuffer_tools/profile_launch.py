@@ -20,6 +20,8 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.profile import CaptureSettings, Launch
 
 WORDS = ("track", "width", "height", "quality", "textures", "seed", "home")
+HOMES = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share", "XDG_CACHE_HOME": ".cache"}
+"""Where programs keep their files -> below the private home."""
 WORD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -58,7 +60,9 @@ def launcher(section: LaunchSection, beside: Path) -> Callable[[CaptureSettings,
             install = f"; apt-get install {section.package}" if section.package else ""
             raise InputError(f"{section.program} is not installed{install}")
         home = folder / "home"
-        home.mkdir()
+        homes = {name: home / below for name, below in HOMES.items()}
+        for made in homes.values():
+            made.mkdir(parents=True, exist_ok=True)
         values = {
             "track": track(section, beside, settings.track),
             "width": str(settings.width),
@@ -72,11 +76,10 @@ def launcher(section: LaunchSection, beside: Path) -> Callable[[CaptureSettings,
         def filled(text: str) -> str:
             return WORD.sub(lambda match: values[match[1]], text)
 
-        homes = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share", "XDG_CACHE_HOME": ".cache"}
         return Launch(
             program=Path(program),
             arguments=tuple(filled(text) for text in section.arguments),
-            environment={name: str(home / below) for name, below in homes.items()}
+            environment={name: str(path) for name, path in homes.items()}
             | {name: filled(text) for name, text in section.environment.items()},
         )
 

@@ -51,7 +51,7 @@ class Call(Item):
 
 RESOURCES = {
     "program", "Program", "shader", "texture", "vaobj", "buffer", "framebuffer", "id", "Buffer", "GL_CURRENT_PROGRAM",
-    "GL_VERTEX_ARRAY_BINDING",
+    "GL_VERTEX_ARRAY_BINDING", "GL_DRAW_FRAMEBUFFER_BINDING", "renderbuffer", "obj",
 }  # fmt: skip
 
 

@@ -48,6 +48,12 @@ def test_a_pass_that_marks_would_disturb_is_left_alone(between: Call):
     assert draw_marks.largest_pass(frame(into(2), DRAW, between, into(2), DRAW)) is None
 
 
+def test_a_pass_that_others_interrupt_in_its_own_framebuffer_is_left_alone():
+    colour = call("glDrawBuffers", framebuffer=2, n=1, bufs=[0x8CE0])
+    none = call("glDrawBuffers", framebuffer=2, n=0, bufs=[])
+    assert draw_marks.largest_pass(frame(into(2), colour, DRAW, none, DRAW, colour, DRAW)) is None
+
+
 def test_nothing_to_mark_and_calls_of_another_numbering():
     assert draw_marks.largest_pass(frame()) is None
     assert draw_marks.largest_pass([call("glDrawElements")]) is None
@@ -77,3 +83,38 @@ def test_draws_are_found_again_in_the_copy():
     assert [kinds[i] for i in moved] == [102, 104, 105]
     assert all(a < b for a, b in pairwise(moved))
     assert [kinds[i - 1] for i in moved] == [draw_marks.STENCIL_FUNC] * 3
+
+
+def test_shadow_maps_and_depth_in_advance_are_not_marked_however_many_draws_they_have():
+    depth = call("glFramebufferTexture2D", framebuffer=1, attachment=0x8D00, textarget=0x0DE1, texture=30, level=0)
+    none = call("glDrawBuffers", framebuffer=2, n=0, bufs=[])
+    three = call("glDrawBuffers", framebuffer=2, n=1, bufs=[0x8CE0])
+    calls = [depth, *frame(into(1), DRAW, DRAW, DRAW, into(2), none, DRAW, DRAW, three, DRAW)]
+    assert draw_marks.largest_pass(calls) == (len(calls) - 1,)
+
+
+def storage(renderbuffer: int, internalformat: int) -> Call:
+    return call("glRenderbufferStorage", renderbuffer=renderbuffer, internalformat=internalformat, width=4, height=4)
+
+
+def framebuffer(name: int, depth: int) -> Call:
+    attached = [{"obj": resource} for resource in [21, *[0] * 7, depth, 0]]
+    return call(gl_calls.INITIAL, id=name, FramebufferState={"valid": 1, "Attachments": attached, "DrawBuffers": []})
+
+
+def test_a_depth_renderbuffer_without_stencil_is_found():
+    calls = [storage(30, 0x88F0), storage(31, draw_marks.DEPTH24), framebuffer(2, 31), framebuffer(3, 30), *frame()]
+    assert draw_marks.without_stencil(calls, 2) == draw_marks.Depthbuffer(2, 31, 1)
+    assert draw_marks.without_stencil(calls, 3) is None  # has a stencil
+    assert draw_marks.without_stencil(calls, 4) is None
+
+
+def test_it_gets_a_stencil_in_the_copy():
+    head = struct.pack("<IQqQI", 1428 | rdc.THREAD | rdc.DURATION | rdc.TIME, 1, 2, 3, 20)
+    body = struct.pack("<QIii", 31, draw_marks.DEPTH24, 640, 360)
+    whole = bytearray(bytes(64) + head + body)
+    assert draw_marks.deepen(whole, 64)
+    assert whole[64:].endswith(struct.pack("<QIii", 31, draw_marks.DEPTH24_STENCIL8, 640, 360))
+    assert not draw_marks.deepen(whole, 64)  # another format by now
+    attached = draw_marks.attach(draw_marks.Depthbuffer(2, 31 + 2**32, 1))
+    assert words(attached) == (1418, 2, 0, draw_marks.DEPTH_STENCIL_ATTACHMENT, draw_marks.RENDERBUFFER, 31, 1)

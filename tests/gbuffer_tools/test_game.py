@@ -137,6 +137,13 @@ def test_damage_inside_is_one_line_and_exit_code_2(capture, tmp_path):
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_the_wrong_game_is_one_line(capture, tmp_path):
+    done = command("extract", capture, "--profile", "godot3", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "no G-buffer pass of Godot" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_a_dead_display_is_one_line(capture, tmp_path, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":12345")
     done = command("extract", capture, "--out", tmp_path / "out")

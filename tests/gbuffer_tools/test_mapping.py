@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gbuffer_tools import mapping
+from gbuffer_tools import mapping, yaml_sections
 from gbuffer_tools.errors import InputError
 
 WHOLE = r"""

@@ -73,3 +73,11 @@ def test_a_rewritten_capture_keeps_its_other_sections(tmp_path: Path):
     check_capture(target)
     frame = rdc.SECTION.pack(0, rdc.FRAME_CAPTURE, 6, 6, 35, 0, 6) + b"frame\0onetwo"
     assert target.read_bytes() == head + extra + frame + sections[1]
+
+
+def test_where_arguments_start():
+    frame = b"".join(CHUNKS)
+    starts = rdc.chunk_starts(frame)
+    for start, first in zip(starts, (b"x", b"y", None, b"z", b"w"), strict=True):
+        at = rdc.arguments(frame, start)
+        assert first is None or (frame[at : at + 1] == first and frame[at - 1 : at] != first)

@@ -13,12 +13,13 @@ from gbuffer_tools import arrays, check, exr, images, mapping
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.images import write_png
 from gbuffer_tools.making import make_file, names_beside
+from gbuffer_tools.profile_file import read_profile
 from gbuffer_tools.renderdoc import check_capture
 from gbuffer_tools.schema import Shard, write
 from gbuffer_tools.source import Options
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.work import Work, check_header
-from tests.gbuffer_tools import made_exr, test_mapping, test_renderdoc
+from tests.gbuffer_tools import made_exr, test_mapping, test_profile_file, test_renderdoc
 from tests.gbuffer_tools.made import HEADER, frame
 from tests.gbuffer_tools.sources import (
     test_blenderproc,
@@ -123,6 +124,10 @@ def image_files(folder: Path) -> None:
 
 def mapping_files(folder: Path) -> None:
     (folder / "a.yaml").write_text(test_mapping.WHOLE)
+
+
+def profile_files(folder: Path) -> None:
+    (folder / "a.yaml").write_text(test_profile_file.TEXT)
 
 
 def captures(folder: Path) -> None:
@@ -286,6 +291,7 @@ READERS: dict[str, Reader] = {
         Reader("npy", (npy_files,), partial(each_file, partial(arrays.read_npy, kinds="fiu", axes=(2, 3)))),
         Reader("pictures", (image_files,), partial(each_file, read_picture)),
         Reader("mapping", (mapping_files,), partial(each_file, mapping.read_mapping)),
+        Reader("profile", (profile_files,), partial(each_file, read_profile)),
         Reader("rdc", (captures,), partial(each_file, check_capture)),
         Reader("OpenEXR", (exr_files,), partial(each_file, exr.read)),
         *(Reader(f"source {name}", SEEDS[name], partial(extract, name)) for name in SOURCES if name in SEEDS),
