@@ -9,11 +9,11 @@ import torch
 
 from datasets.frames import Frames, Reading
 from datasets.images import Images, write_png
-from datasets.match import build_parser, main, moments
+from datasets.match import build_parser, main
 from datasets.pairs import ARRAYS, Matches
 from datasets.photos import Photos
 from datasets.weights import load_vgg
-from epe.matching import CROP, describe
+from epe.matching import CROP, describe, moments
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth, write_frames
