@@ -12,17 +12,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from datasets.images import Images
 from datasets.photos import to_height
+from datasets.stored import Stored, store
 from datasets.weights import load_vgg
 from epe import matching
+from epe.approximate import PhotoIndex, recall
 from epe.networks.vgg import VGG16
 from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+
+Features = np.ndarray | Stored
+"""In memory or in files."""
+
+# Frame crops by which an approximate search is compared with the exact one.
+ASKED = 200
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,38 +51,37 @@ def build_parser() -> argparse.ArgumentParser:
         help="0: photographs that match everything are drawn for everything, 1: all alike (default: %(default)s)",
     )
     parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="DIR",
+        help="keep features in files there: for sets larger than memory, and to go on where a run was stopped "
+        "(default: in memory)",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that make --features (default: %(default)s)")
+    parser.add_argument(
+        "--index",
+        choices=("flat", "ivfpq"),
+        default="flat",
+        help="flat: exact; ivfpq: inverted lists of quantised features, for millions of photo crops; tells its recall "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="places the grids of crops (default: %(default)s)")
     return parser
-
-
-def moments(images: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of the colours of a set, each (3,), pixels in [0, 1]."""
-    total, squares, pixels = np.zeros(3), np.zeros(3), 0
-    for image in images:
-        values = image.reshape(-1, 3).astype(np.float64) / 255
-        total, squares, pixels = total + values.sum(0), squares + np.square(values).sum(0), pixels + len(values)
-    mean = total / pixels
-    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1e-8))
-    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
 def describe_all(
     vgg: VGG16, images: Sequence[np.ndarray], rng: np.random.Generator, name: str
 ) -> tuple[matching.Crops, np.ndarray]:
     """The crops of a 16 px grid in every image, shifted at random per image, and their features (N, 512)."""
-    mean, std = moments(images)
+    mean, std = matching.moments(images)
     crops: list[np.ndarray] = []
     features: list[np.ndarray] = []
     for index, image in enumerate(tqdm(images, desc=f"features of {name}", unit="image")):
-        height, width = image.shape[:2]
-        if min(height, width) < matching.CROP:
-            continue
-        top, left = (int(rng.integers(min(matching.STRIDE, side - matching.CROP + 1))) for side in (height, width))
-        pixels = torch.from_numpy(np.ascontiguousarray(image[top:, left:])).movedim(-1, 0).float() / 255
-        found = matching.describe(vgg, pixels, mean, std).numpy()
-        rows, cols = np.indices(found.shape[:2]).reshape(2, -1) * matching.STRIDE
-        crops.append(np.stack([np.full_like(rows, index), rows + top, cols + left], axis=1))
-        features.append(found.reshape(-1, found.shape[-1]))
+        found = matching.describe_grid(vgg, image, mean, std, rng)
+        if found is not None:
+            crops.append(np.column_stack([np.full(len(found[0]), index), found[0]]))
+            features.append(found[1])
     if not crops:
         raise InputError(f"{name}: every image is smaller than {matching.CROP} px; use larger ones.")
     table = np.concatenate(crops)
@@ -89,19 +95,30 @@ def main(args: argparse.Namespace) -> None:
             f"--least {args.least} --neighbours {args.neighbours} --balance {args.balance}: "
             "wanted a cosine below 1, 1 or more, and 0 .. 1."
         )
-    vgg = load_vgg(args.vgg, "none")
-    rng = np.random.default_rng(args.seed)
+    if args.jobs < 1:
+        raise InputError(f"--jobs {args.jobs}: wanted 1 or more.")
     frames, photos = Images(args.frames), Images(args.photos)
-    frame_pixels = [frames[i] for i in range(len(frames))]
-    height, width = frame_pixels[0].shape[:2]
-    for key, image in zip(frames.keys, frame_pixels, strict=True):
-        if image.shape[:2] != (height, width):
-            raise InputError(f"{args.frames}/{key}: is {image.shape[1]}x{image.shape[0]}, others {width}x{height}.")
-    photo_pixels = [to_height(photos[i], height) for i in range(len(photos))]
+    height, width = frames[0].shape[:2]
+    frame_features: Features
+    photo_features: Features
+    if args.features:
+        frame_crops, frame_features = kept(args, "frames", None)
+        photo_crops, photo_features = kept(args, "photos", height)
+    else:
+        vgg = load_vgg(args.vgg, "none")
+        rng = np.random.default_rng(args.seed)
+        frame_pixels = [frames[i] for i in range(len(frames))]
+        for key, image in zip(frames.keys, frame_pixels, strict=True):
+            if image.shape[:2] != (height, width):
+                raise InputError(f"{args.frames}/{key}: is {image.shape[1]}x{image.shape[0]}, others {width}x{height}.")
+        photo_pixels = [to_height(photos[i], height) for i in range(len(photos))]
+        frame_crops, frame_features = describe_all(vgg, frame_pixels, rng, str(args.frames))
+        photo_crops, photo_features = describe_all(vgg, photo_pixels, rng, str(args.photos))
 
-    frame_crops, frame_features = describe_all(vgg, frame_pixels, rng, str(args.frames))
-    photo_crops, photo_features = describe_all(vgg, photo_pixels, rng, str(args.photos))
-    found, cosines = matching.nearest(frame_features, photo_features, photo_crops.image, args.neighbours)
+    try:
+        found, cosines, recalled = search(frame_features, photo_features, photo_crops.image, args)
+    except ValueError as error:
+        raise InputError(f"{args.photos}: --index {args.index} cannot be made ({error}); use --index flat.") from error
     pairs = matching.pair(
         frame_crops,
         photo_crops,
@@ -124,7 +141,41 @@ def main(args: argparse.Namespace) -> None:
         f"{args.out}: {len(pairs.frame):,} pairs; {used:,} of {len(frame_crops):,} frame crops matched, "
         f"{np.count_nonzero(drawn)} of {len(photos)} photographs used, "
         f"the busiest for {drawn.max() / drawn.sum():.0%}; median cosine {np.median(pairs.cosine):.2f}"
+        + ("" if recalled is None else f"; {recalled:.0%} of the nearest photographs found, by {ASKED} crops")
     )
+
+
+def kept(args: argparse.Namespace, name: str, height: int | None) -> tuple[matching.Crops, Stored]:
+    """Crops and features of one of the two sets, in files below `--features`."""
+    stored = store(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs)
+    return stored.crops, stored
+
+
+def search(
+    frames: Features, photos: Features, image: np.ndarray, args: argparse.Namespace
+) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Nearest photo crops and cosines of all frame crops, and, where the search is approximate, its recall.
+
+    Args:
+        frames, photos: features (N, 512) and (M, 512).
+        image: (M,) the photograph of each photo crop.
+        args: `index`, `neighbours`, `seed`.
+
+    Raises:
+        ValueError: too few crops for an approximate index.
+    """
+    parts = [frames] if isinstance(frames, np.ndarray) else frames.parts()
+    if args.index == "flat":
+        results = [matching.nearest(part, photos, image, args.neighbours) for part in parts]
+        recalled = None
+    else:
+        index = PhotoIndex(photos, image, args.seed)
+        results = [index.nearest(part, args.neighbours) for part in parts if len(part)]
+        asked = frames[np.linspace(0, frames.shape[0] - 1, ASKED).astype(np.int64)]
+        exact, _ = matching.nearest(asked, photos, image, args.neighbours)
+        recalled = recall(image[index.nearest(asked, args.neighbours)[0]], image[exact])
+    found, cosines = (np.concatenate(values) for values in zip(*results, strict=True))
+    return found, cosines, recalled
 
 
 def write(

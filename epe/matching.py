@@ -6,6 +6,7 @@ enhancer the photographs' layout (trees in the sky); matched crops teach their l
 Shapes: N frame crops, M photo crops, D feature length, P pairs.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import faiss
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from epe.approximate import Rows
 from epe.networks.vgg import VGG16
 
 LAYER = "relu5_3"
@@ -66,9 +68,41 @@ def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def nearest(
-    frames: np.ndarray, photos: np.ndarray, image: np.ndarray, neighbours: int
-) -> tuple[np.ndarray, np.ndarray]:
+def moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the colours of a set of (H, W, 3) uint8, each (3,), pixels in [0, 1]."""
+    total, squares, pixels = np.zeros(3), np.zeros(3), 0
+    for image in images:
+        values = image.reshape(-1, 3).astype(np.float64) / 255
+        total, squares, pixels = total + values.sum(0), squares + np.square(values).sum(0), pixels + len(values)
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1e-8))
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+
+
+def describe_grid(
+    vgg: VGG16, image: np.ndarray, mean: Tensor, std: Tensor, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The crops of a 16 px grid, shifted at random: top and left (n, 2) int64, features (n, 512) float32.
+
+    Args:
+        vgg, mean, std: as of `describe`.
+        image: (H, W, 3) uint8, sRGB.
+        rng: of the shift.
+
+    Returns:
+        None for an image that is smaller than a crop.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < CROP:
+        return None
+    top, left = (int(rng.integers(min(STRIDE, side - CROP + 1))) for side in (height, width))
+    pixels = torch.from_numpy(np.ascontiguousarray(image[top:, left:])).movedim(-1, 0).float() / 255
+    found = describe(vgg, pixels, mean, std).numpy()
+    rows, cols = np.indices(found.shape[:2]).reshape(2, -1) * STRIDE
+    return np.stack([rows + top, cols + left], axis=1), found.reshape(-1, found.shape[-1])
+
+
+def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
     """The photographs most similar to each frame crop, each by its best crop, exactly.
 
     One crop a photograph: those around the best one show nearly the same, and would take all places.

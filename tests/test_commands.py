@@ -24,7 +24,10 @@ FROZEN: dict[str, set[str]] = {
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
     "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
-    "datasets.match": {"--balance", "--frames", "--least", "--neighbours", "--out", "--photos", "--seed", "--vgg"},
+    "datasets.match": {
+        "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",
+        "--seed", "--vgg",
+    },
     "train.epe": {
         "--config", "--print_config",
         # Data.

@@ -57,7 +57,7 @@ class Config:
         checkpoint_activations: compute the generator's blocks again in the backward pass instead of keeping what is
             inside them: slower, for less memory, to the same gradients
         compile: run generator and critics through torch.compile (but for the critics' penalty, which it cannot do)
-        device: cpu, cuda, …
+        device: cpu, cuda, …; under torchrun process i of a machine takes cuda:i
         workers: processes that read crops
         seed: of everything
         log_every: steps between scalars

@@ -9,14 +9,16 @@ import torch
 
 from datasets.frames import Frames, Reading
 from datasets.images import Images, write_png
-from datasets.match import build_parser, main, moments
+from datasets.match import build_parser, main, search
 from datasets.pairs import ARRAYS, Matches
 from datasets.photos import Photos
 from datasets.weights import load_vgg
-from epe.matching import CROP, describe
+from epe.approximate import LEAST, recall
+from epe.matching import CROP, describe, moments
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth, write_frames
+from tests.epe.test_approximate import rows
 
 SIZE = (212, 214)
 
@@ -119,3 +121,18 @@ def test_frames_of_two_sizes(vgg_file: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "b.png", np.zeros((200, 204, 3), np.uint8))
     with pytest.raises(InputError, match="b: is 204x200, others 200x200"):
         main(arguments(tmp_path, tmp_path, vgg_file, tmp_path / "m.npz"))
+
+
+def test_an_approximate_search_tells_its_recall() -> None:
+    """Compared with the exact one on some of the crops; all crops are searched either way."""
+    (photos, image), (frames, _) = rows(LEAST, 1), rows(40, 2)
+    args = argparse.Namespace(index="flat", neighbours=5, seed=0)
+    exact, cosines, recalled = search(frames, photos, image, args)
+    assert recalled is None
+    args.index = "ivfpq"
+    found, nearly, recalled = search(frames, photos, image, args)
+    assert exact.shape == found.shape == cosines.shape == nearly.shape == (40, 5)
+    assert recalled is not None
+    # 200 places among 40 crops, so each crop counts about five times.
+    assert recalled == pytest.approx(recall(image[found], image[exact]), abs=0.05)
+    assert 0.5 < recalled < 1
