@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from app import enhance
 from app.enhance import build_parser, main
 from datasets.channels import channel_names
 from datasets.images import read_image
@@ -247,7 +246,7 @@ def test_help_needs_no_torch() -> None:
 
 
 def test_default_tile_takes_720p_whole() -> None:
-    assert enhance.TILE >= 1280
+    assert Enhancer.tile >= 1280
 
 
 def test_pictures_are_png(model: Path, frames: Path, tmp_path: Path) -> None:
