@@ -92,7 +92,8 @@ def onnx_backend(path: Path) -> Backend:
         raise InputError(str(error)) from error
     tile, overlap = (int(metadata.get(name, "")) if metadata.get(name, "").isdecimal() else 0 for name in TILING)
     names = {node.name for node in session.get_inputs()}
-    if names != {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
+    # Of a network that reads no G-buffers the image alone is left.
+    if "image" not in names or not names <= {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
         raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80]}; wanted a file of app.export.")
 
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
@@ -101,7 +102,8 @@ def onnx_backend(path: Path) -> Backend:
             "gbuffers": gbuffers.contiguous().numpy(),
             "classes": classes.contiguous().numpy(),
         }
-        return torch.from_numpy(session.run(["enhanced"], feed)[0])
+        wanted = {name: values for name, values in feed.items() if name in names}
+        return torch.from_numpy(session.run(["enhanced"], wanted)[0])
 
     return Backend(
         run,

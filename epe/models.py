@@ -197,7 +197,7 @@ def parse_header(text: str, path: Path) -> dict[str, Any]:
         header = json.loads(text)
     except (ValueError, RecursionError):
         raise ModelError(
-            f"{path}: a file without our header; wanted one written by train.epe, app.convert, app.export or app.assets."
+            f"{path}: a file without our header; wanted one of train.epe, app.convert, app.export, app.assets."
         ) from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else type(header).__name__
