@@ -27,17 +27,17 @@ class Kept:
     Of `hr` this is 8 in 10 of all multiply-adds; what is kept takes 6.3 kB for each pixel of the frame.
 
     Args:
-        map: (B, E, H, W).
+        encoded: the map, (B, E, H, W).
     """
 
-    def __init__(self, map: Tensor) -> None:
-        self.map = map
+    def __init__(self, encoded: Tensor) -> None:
+        self.encoded = encoded
         self._terms: dict[Reader, tuple[Tensor, Tensor]] = {}
 
     def terms(self, reader: Reader) -> tuple[Tensor, Tensor]:
         """Scale and shift of a conditioner."""
         if reader not in self._terms:
-            self._terms[reader] = reader.terms(self.map)
+            self._terms[reader] = reader.terms(self.encoded)
         return self._terms[reader]
 
 

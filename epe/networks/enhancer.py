@@ -181,7 +181,7 @@ class Enhancer(nn.Module):
         Raises:
             ValueError: the maps are of another size.
         """
-        finest = maps[0].map if isinstance(maps[0], Kept) else maps[0]
+        finest = maps[0].encoded if isinstance(maps[0], Kept) else maps[0]
         if finest is not None and finest.shape[-2:] != image.shape[-2:]:
             raise ValueError(f"wanted G-buffers of {tuple(image.shape[-2:])} pixels, got {tuple(finest.shape[-2:])}.")
         joined = torch.cat([image, finest], dim=1) if finest is not None and self.joins else image
