@@ -14,30 +14,43 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+    from app.backends import Backend
     from datasets.frames import Frames, Sample
-    from epe.models import Model
-
-# Frames up to this many pixels a side run whole, 1280 x 720 among them: GroupNorm sees other statistics in tiles.
-TILE = 1280
-OVERLAP = 64
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.enhance", description=__doc__)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file (.safetensors)")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file (.safetensors), or ONNX")
     parser.add_argument("input", type=Path, metavar="INPUT", help="a frame file (.h5) or a folder of them")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     parser.add_argument(
         "--strength", type=float, default=1.0, metavar="0..1", help="0: the frame as it is, 1: fully enhanced"
     )
     parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="PATH",
+        help="8-bit grey picture of the frames' size, or a folder with <frame file's stem>/<frame name>.png: black is "
+        "left as it is (a HUD), white is enhanced, greys are mixed",
+    )
+    parser.add_argument(
+        "--colour-only",
+        action="store_true",
+        help="take colours and light of the enhanced picture, keep the frame's detail (guided filter of the change)",
+    )
+    parser.add_argument(
         "--tile",
         type=int,
-        default=TILE,
         metavar="N",
-        help=f"longest side that is run at once; larger frames run in tiles that overlap by {OVERLAP} px and are "
-        "blended. Smaller tiles need less memory, and differ a little in tone (default: %(default)s)",
+        help="longest side that is run at once; larger frames run in tiles that overlap and are blended. Smaller tiles "
+        "need less memory (default: 1024 for lite; 1280 for hr, whose tiles differ a little in tone)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="onnx: onnxruntime on the CPU runs a file of app.export (default: %(default)s)",
     )
     parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda where there is one)")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
@@ -45,35 +58,23 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def load_model(path: Path) -> "Model":
-    """An enhancer's file.
-
-    Raises:
-        InputError: not a model file, or a model of another kind.
-    """
-    from epe.models import ModelError, load
-
-    try:
-        model = load(path)
-    except ModelError as error:
-        raise InputError(str(error)) from error
-    if not model.channels or not model.classes:
-        raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
-    return model
-
-
 @contextmanager
-def open_frames(source: Path, model: "Model") -> "Iterator[Frames]":
+def open_frames(source: Path, model: "Backend") -> "Iterator[Frames]":
     """The frames of a file or a folder, read as the model was trained to; every file is checked.
 
     Raises:
         InputError: no such input, or a file lacks what the model reads.
     """
-    from datasets.channels import feature_names
+    from datasets.channels import FEATURES, feature_names
     from datasets.frames import Frames, Reading
 
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; wanted a frame file (.h5) or a folder of them.")
+    unknown = [name for name in feature_names(model.channels) if name not in FEATURES]
+    if unknown:
+        raise InputError(
+            f"the model reads {unknown[0]!r}, which frames are not read as yet; known are {', '.join(FEATURES)}."
+        )
     reading = Reading(feature_names(model.channels), model.classes, model.mean, model.std)
     if source.is_dir():
         yield Frames(source, reading)
@@ -89,26 +90,41 @@ def open_frames(source: Path, model: "Model") -> "Iterator[Frames]":
 
 
 def enhance(
-    model: "Model", sample: "Sample", *, strength: float, tile: int, device: "torch.device", bf16: bool
+    model: "Backend",
+    sample: "Sample",
+    *,
+    strength: float,
+    tile: int,
+    mask: "torch.Tensor | None" = None,
+    colours: bool = False,
 ) -> "torch.Tensor":
     """One frame.
 
     Args:
         strength: 0 gives the frame back, 1 the network's picture; between them is mixed in sRGB.
+        tile: longest side that is run at once, pixels.
+        mask: (H, W) in [0, 1], by which strength is multiplied.
+        colours: keep the frame's detail (`app.controls.colour_only`).
 
     Returns:
         (3, H, W) float32 in [0, 1], sRGB, on the CPU.
+
+    Raises:
+        FloatingPointError: the network gives values that are not finite.
     """
     import torch
 
+    from app.controls import colour_only
     from epe.tiling import run_tiled
 
-    image, gbuffers, classes = (part[None].to(device) for part in sample)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        enhanced = run_tiled(
-            model.network, [image, gbuffers, classes], tile=tile, overlap=OVERLAP, multiple_of=model.multiple_of
-        )
-    return torch.lerp(image, enhanced.float(), strength)[0].clamp(0, 1).cpu()
+    inputs = [part[None] for part in sample]
+    enhanced = run_tiled(model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of)[0]
+    if not torch.isfinite(enhanced).all():
+        raise FloatingPointError
+    if colours:
+        enhanced = colour_only(sample.image, enhanced)
+    weight = torch.tensor(strength) if mask is None else strength * mask
+    return torch.lerp(sample.image, enhanced, weight).clamp(0, 1)
 
 
 def check_arguments(args: argparse.Namespace) -> "torch.device":
@@ -121,8 +137,10 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
 
     if not 0 <= args.strength <= 1:
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")
-    if args.tile < 4 * OVERLAP:
-        raise InputError(f"--tile {args.tile}: wanted {4 * OVERLAP} or more, so that tiles can overlap.")
+    if args.backend == "onnx" and (args.precision != "fp32" or args.device not in (None, "cpu")):
+        raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
+    if args.mask is not None and not args.mask.exists():
+        raise InputError(f"--mask {args.mask}: no such file or folder.")
     name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=name).device
@@ -133,35 +151,38 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
 def main(args: argparse.Namespace) -> None:
     """Enhance every frame, or say before the first one why not."""
     import numpy as np
-    import torch
     from tqdm import tqdm
 
+    from app.backends import onnx_backend, torch_backend
+    from app.controls import mask_path, read_mask
     from datasets.images import write_png
 
     device = check_arguments(args)
-    model = load_model(args.model)
+    bf16 = args.precision == "bf16"
+    model = onnx_backend(args.model) if args.backend == "onnx" else torch_backend(args.model, device, bf16=bf16)
+    tile = args.tile if args.tile is not None else model.tile
+    if tile < 4 * model.overlap:
+        raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
     with open_frames(args.input, model) as frames:
         paths = [args.out / f"{key}.png" for key in frames.keys]
+        masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
         present = [path for path in paths if path.exists()]
         if present and not args.overwrite:
             raise InputError(
                 f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
             )
-        model.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
-            picture = enhance(
-                model,
-                frames[index],
-                strength=args.strength,
-                tile=args.tile,
-                device=device,
-                bf16=args.precision == "bf16",
-            )
-            if not torch.isfinite(picture).all():
+            path = masks[index]
+            mask = read_mask(path, *frames.sizes[index]) if path else None
+            try:
+                picture = enhance(
+                    model, frames[index], strength=args.strength, tile=tile, mask=mask, colours=args.colour_only
+                )
+            except FloatingPointError:
                 raise InputError(
                     f"{args.input}, frame {frames.keys[index]}: the model gives values that are not finite; "
                     "try --precision fp32, or run python -m gbuffer_tools.check."
-                )
+                ) from None
             write_png(paths[index], np.ascontiguousarray((picture * 255).round().byte().movedim(0, -1).numpy()))
     print(f"{args.out}: {len(paths)} frames enhanced")
 

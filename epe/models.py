@@ -180,11 +180,24 @@ def read_header(path: Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a safetensors file ({error}).") from error
+    return parse_header(metadata.get("model", ""), path)
+
+
+def parse_header(text: str, path: Path) -> dict[str, Any]:
+    """The header of a model file, or of what was made of one.
+
+    Args:
+        text: JSON.
+        path: of the file, for errors.
+
+    Raises:
+        ModelError: as `load`.
+    """
     try:
-        header = json.loads(metadata["model"])
-    except (KeyError, ValueError, RecursionError):
+        header = json.loads(text)
+    except (ValueError, RecursionError):
         raise ModelError(
-            f"{path}: a safetensors file without our header; wanted a file written by train.epe or app.assets."
+            f"{path}: a file without our header; wanted one of train.epe, app.convert, app.export, app.assets."
         ) from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else type(header).__name__

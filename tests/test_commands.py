@@ -56,7 +56,11 @@ FROZEN: dict[str, set[str]] = {
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
     "app.convert": {"--description", "--licence", "--out", "--overwrite"},
-    "app.enhance": {"--device", "--out", "--overwrite", "--precision", "--strength", "--tile"},
+    "app.enhance": {
+        "--backend", "--colour-only", "--device", "--mask", "--out", "--overwrite", "--precision", "--strength",
+        "--tile",
+    },
+    "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},
 }  # fmt: skip

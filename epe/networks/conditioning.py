@@ -1,13 +1,48 @@
 """How G-buffers act on image features: the paper's ways, and the ones that it is compared with.
 
 Each is a module that is called with image features (B, C, H, W) and a map of what is known of the pixels (B, E, H, W)
-and returns (B, C, H, W): B images, C image features, E channels of the map, H W pixels.
+and returns (B, C, H, W): B images, C image features, E channels of the map, H W pixels. `RAD` and `RAC` also take a
+`Kept` in the map's place.
 """
+
+from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.networks.gbuffer_encoder import ScaledBlock, conv3, spectral_conv
+
+
+class Reader(Protocol):
+    """What reads a scale and a shift off a map."""
+
+    def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, E, H, W) -> twice (B, C, H, W)."""
+        ...
+
+
+class Kept:
+    """The map of a scene that stands still: what each conditioner reads off it is computed at its first call only.
+
+    Of `hr` this is 8 in 10 of all multiply-adds; what is kept takes 6.3 kB for each pixel of the frame.
+
+    Args:
+        encoded: the map, (B, E, H, W).
+    """
+
+    def __init__(self, encoded: Tensor) -> None:
+        self.encoded = encoded
+        self._terms: dict[Reader, tuple[Tensor, Tensor]] = {}
+
+    def terms(self, reader: Reader) -> tuple[Tensor, Tensor]:
+        """Scale and shift of a conditioner."""
+        if reader not in self._terms:
+            self._terms[reader] = reader.terms(self.encoded)
+        return self._terms[reader]
+
+
+Map = Tensor | Kept | None
+"""What conditions a block; None where nothing does."""
 
 
 class TowerLayer(nn.Module):
@@ -41,9 +76,14 @@ class RAD(nn.Module):
         # The default bias of about 0 damps every block at the start of training; 1 passes the features on.
         nn.init.ones_(self.scale.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+    def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift."""
         g = self.tower(g)
-        return self.norm(x) * self.scale(g) + self.shift(g)
+        return self.scale(g), self.shift(g)
+
+    def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
+        scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
+        return self.norm(x) * scale + shift
 
 
 class RAC(nn.Module):
@@ -61,9 +101,14 @@ class RAC(nn.Module):
         self.scale = nn.Conv2d(encoded, features, 1)
         self.shift = nn.Conv2d(encoded, features, 1)
 
-    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+    def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift."""
         g = self.tower(g)
-        return x * (1 - 0.1 * self.scale(g)) + 0.1 * self.shift(g)
+        return 1 - 0.1 * self.scale(g), 0.1 * self.shift(g)
+
+    def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
+        scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
+        return x * scale + shift
 
 
 class SPADE(nn.Module):

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.networks.conditioning import RAC, RAD, SPADE, Unconditioned
+from epe.networks.conditioning import RAC, RAD, SPADE, Kept, Map, Unconditioned
 from epe.networks.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
 from epe.networks.hrnet import Conditioner, HRNet, Style
 
@@ -129,6 +129,8 @@ class Enhancer(nn.Module):
     """Frame and G-buffers -> a frame of the same content that looks like a photograph."""
 
     kind = "epe"
+    # 1280 x 720 runs whole: GroupNorm sees other statistics in tiles.
+    tile, overlap = 1280, 64
 
     def __init__(self, spec: EnhancerSpec) -> None:
         super().__init__()
@@ -155,12 +157,13 @@ class Enhancer(nn.Module):
             nn.init.zeros_(self.image.head.out.weight)
             nn.init.zeros_(self.image.head.out.bias)  # type: ignore[arg-type]
 
-    def encode(self, gbuffers: Tensor, classes: Tensor) -> Sequence[Tensor | None]:
+    def encode(self, gbuffers: Tensor, classes: Tensor, *, keep: bool = False) -> Sequence[Map]:
         """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
             classes: ids (B, H, W) or soft masks (B, K, H, W).
+            keep: keep what RADs and RACs read, too, at the first call of `enhance` (see `Kept`).
 
         Raises:
             ValueError: another number of G-buffer channels.
@@ -169,15 +172,16 @@ class Enhancer(nn.Module):
             raise ValueError(f"wanted {self.spec.channels} G-buffer channels, got {tuple(gbuffers.shape)}.")
         if self.spec.conditioning == "none":
             return [None] * self.spec.stages
-        return self.encoder(gbuffers, classes)
+        maps: list[Tensor] = self.encoder(gbuffers, classes)
+        return [Kept(g) for g in maps] if keep and self.spec.conditioning in ("rad", "rac") else maps
 
-    def enhance(self, image: Tensor, maps: Sequence[Tensor | None]) -> Tensor:
+    def enhance(self, image: Tensor, maps: Sequence[Map]) -> Tensor:
         """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W) as `forward`.
 
         Raises:
             ValueError: the maps are of another size.
         """
-        finest = maps[0]
+        finest = maps[0].encoded if isinstance(maps[0], Kept) else maps[0]
         if finest is not None and finest.shape[-2:] != image.shape[-2:]:
             raise ValueError(f"wanted G-buffers of {tuple(image.shape[-2:])} pixels, got {tuple(finest.shape[-2:])}.")
         joined = torch.cat([image, finest], dim=1) if finest is not None and self.joins else image

@@ -151,8 +151,8 @@ class GBufferEncoder(nn.Module):
     def _routed(self, gbuffers: Tensor, classes: Tensor) -> Tensor:
         """The same for ids (B, H, W), each stream only around pixels of its class.
 
-        A stream is run on a rectangle and `REACH` pixels around it. Where that is cut off inside the frame the border is
-        repeated, as at the frame's edge, which is wrong, but by no more than `REACH` pixels deep; those are dropped.
+        A stream is run on a rectangle and `REACH` pixels around it. Where that is cut off inside the frame the border
+        is repeated, as at the frame's edge, which is wrong, but no more than `REACH` pixels deep; those are dropped.
         """
         height, width = classes.shape[-2:]
         merged: Tensor | None = None

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.conditioning import Map
 from epe.networks.gbuffer_encoder import conv3
 
 Conditioner = Callable[[int], nn.Module]
@@ -36,7 +37,7 @@ class Block(nn.Module):
         self.conv2 = conv3(width, width)
         self.rad2 = conditioner(width)
 
-    def forward(self, x: Tensor, g: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, g: Map) -> Tensor:
         y = F.relu(self.rad1(self.conv1(x), g))
         return F.relu(x + self.rad2(self.conv2(y), g))
 
@@ -50,7 +51,7 @@ class PlainBlock(nn.Module):
         self.rac = conditioner(width)
         self.conv2 = conv3(width, width, bias=True)
 
-    def forward(self, x: Tensor, g: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, g: Map) -> Tensor:
         return x + 0.1 * self.conv2(F.relu(self.rac(self.conv1(x), g)))
 
 
@@ -100,7 +101,7 @@ class Branch(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, x: Tensor, g: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, g: Map) -> Tensor:
         for block in self.blocks:
             x = block(x, g)
         return x
@@ -171,7 +172,7 @@ class HRNet(nn.Module):
         self.fusions = nn.ModuleList(Fusion(widths[: s + 1], style) for s in range(1, stages))
         self.head = Head(widths, style)
 
-    def forward(self, image: Tensor, maps: Sequence[Tensor | None]) -> Tensor:
+    def forward(self, image: Tensor, maps: Sequence[Map]) -> Tensor:
         """(B, inputs, H, W) and, per scale, the map that conditions -> (B, 3, H, W)."""
         branches = [self.stem(image)]
         for s, stage in enumerate(self.stages):

@@ -172,6 +172,8 @@ class Lite(nn.Module):
     """Frame and G-buffers -> a frame of the same content that looks like a photograph; called as `Enhancer` is."""
 
     kind = "lite"
+    # Nothing is normalised: tiles are as good as whole frames where they overlap by what is seen around a pixel.
+    tile, overlap = 1024, 128
 
     def __init__(self, spec: LiteSpec) -> None:
         super().__init__()

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from app import enhance
+from app.backends import torch_backend
 from app.enhance import build_parser, main
 from datasets.channels import channel_names
 from datasets.images import read_image
 from epe.models import Model, load, save
 from epe.networks.enhancer import Enhancer, EnhancerSpec, every_channel
+from epe.networks.lite import Lite, LiteSpec
 from epe.networks.vgg import VGG16
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
@@ -246,8 +247,28 @@ def test_help_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_default_tile_takes_720p_whole() -> None:
-    assert enhance.TILE >= 1280
+def test_each_network_says_how_it_is_tiled(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    channels = channel_names(FEATURES)
+    spec = LiteSpec(len(channels), 2, width=8, blocks=1)
+    lite = dataclasses.replace(untrained(), network=Lite(spec), kind="lite", spec=spec.as_dict(), multiple_of=8)
+    save(lite, tmp_path / "lite.safetensors")
+    whole, local = (
+        torch_backend(path, torch.device("cpu"), bf16=False) for path in (model, tmp_path / "lite.safetensors")
+    )
+    assert whole.tile >= 1280  # 720p runs whole: GroupNorm sees other statistics in tiles
+    assert (local.tile, local.overlap) == (Lite.tile, Lite.overlap)
+    schema.write(tmp_path / "one.h5", [frame("a", 0)], HEADER)
+    assert command(tmp_path / "lite.safetensors", tmp_path / "one.h5", tmp_path / "out", "--tile", "500") == 2
+    assert "--tile 500: wanted 512 or more" in capsys.readouterr().err
+
+
+def test_channels_that_no_frame_file_is_read_with(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = dataclasses.replace(untrained(), channels=tuple(f"x_gbuffers.{i}" for i in range(8)))
+    save(foreign, tmp_path / "m.safetensors")
+    assert command(tmp_path / "m.safetensors", frames, tmp_path / "out") == 2
+    assert "reads 'x_gbuffers', which frames are not read as yet" in capsys.readouterr().err
 
 
 def test_pictures_are_png(model: Path, frames: Path, tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ def test_tiles_differ_by_less_than_a_step_of_8_bits() -> None:
     assert (whole - tiled).abs().max() < 1 / 255
 
 
+def test_the_default_overlap_hides_tiles_of_the_default_depth() -> None:
+    network, frame = trained(blocks=PRESETS["lite"].get("blocks", LiteSpec(5, 3).blocks)), inputs(1, 96, 704)
+    with torch.inference_mode():
+        whole = network(*frame)
+        tiled = run_tiled(network, frame, tile=512, overlap=Lite.overlap, multiple_of=network.spec.multiple_of)
+    assert (whole - frame[0]).abs().max() > 0.05
+    # What is left is the far end of what a pixel sees.
+    assert 0 < (whole - tiled).abs().max() < 1 / 255
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("width", 12), ("width", 0), ("scales", 7), ("blocks", True), ("classes", 0)]
 )

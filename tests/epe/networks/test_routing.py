@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from epe.macs import Macs
 from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec
 from epe.networks.gbuffer_encoder import CELL, EncoderBlock, GBufferEncoder, ScaledBlock
 
@@ -66,3 +67,24 @@ def test_encoded_gbuffers_serve_many_pictures(conditioning: str) -> None:
     if conditioning != "none":
         with pytest.raises(ValueError, match="pixels"):
             network.enhance(torch.rand(2, 3, 20, 24), maps)
+
+
+@pytest.mark.parametrize("conditioning", ["rad", "rac", "spade"])
+def test_kept_terms_give_the_same_for_fewer_multiplications(conditioning: str) -> None:
+    sizes = PRESETS["hr-tiny"] | {"conditioning": conditioning, "rad_layers": 2}
+    network = Enhancer(EnhancerSpec(3, ((0, 1, 2), (1,), (0, 2)), **sizes)).eval()
+    torch.nn.init.normal_(network.image.head.out.weight)  # type: ignore[union-attr, arg-type]
+    gbuffers, ids = scene(20, 23)
+    with torch.inference_mode():
+        kept = network.encode(gbuffers, ids, keep=True)
+        for picture in (torch.rand(2, 3, 20, 23), torch.zeros(2, 3, 20, 23)):
+            assert torch.equal(network.enhance(picture, kept), network(picture, gbuffers, ids))
+        spent = []
+        for maps in (network.encode(gbuffers, ids), kept):
+            with Macs() as macs:
+                network.enhance(picture, maps)
+            spent.append(macs.total)
+    if conditioning == "spade":  # keeps nothing
+        assert spent[1] == spent[0]
+    else:
+        assert spent[1] < 0.7 * spent[0]

@@ -1,0 +1,150 @@
+"""What runs an enhancer: torch with a model file, or onnxruntime with what `app.export` made of one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from epe.fold import fold
+from epe.models import ModelError, load, parse_header
+from gbuffer_tools.errors import InputError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MOST_BYTES = 2 << 30
+"""What protobuf can hold."""
+TILING = ("tile", "overlap")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A network that can be run, and how it wants to be fed.
+
+    Attributes:
+        run: image, G-buffers and class ids of one frame, on the CPU, with a batch axis -> the picture.
+        channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
+        tile: longest side, pixels, that is run at once unless told otherwise.
+        overlap: of tiles, pixels.
+    """
+
+    run: Callable[[Tensor, Tensor, Tensor], Tensor]
+    channels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[tuple[str, ...], ...]
+    multiple_of: int
+    tile: int
+    overlap: int
+
+
+def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
+    """A model file, folded.
+
+    Raises:
+        InputError: not a model file, or a model of another kind.
+    """
+    try:
+        model = load(path)
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    if not model.channels or not model.classes:
+        raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
+    network = fold(model.network).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        inputs = (
+            image.to(device, memory_format=torch.channels_last),
+            gbuffers.to(device, memory_format=torch.channels_last),
+            classes.to(device),
+        )
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            out: Tensor = network(*inputs).float().cpu()
+        return out
+
+    return Backend(
+        run,
+        model.channels,
+        model.mean,
+        model.std,
+        model.classes,
+        model.multiple_of,
+        getattr(model.network, "tile"),  # noqa: B009 - a module's attributes have no types
+        getattr(model.network, "overlap"),  # noqa: B009
+    )
+
+
+def onnx_backend(path: Path) -> Backend:
+    """An exported network on the CPU.
+
+    Raises:
+        InputError: onnxruntime is not installed, or not a file of `app.export`.
+    """
+    session = open_session(path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    try:
+        header = parse_header(metadata.get("model", ""), path)
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    tile, overlap = (int(metadata.get(name, "")) if metadata.get(name, "").isdecimal() else 0 for name in TILING)
+    names = {node.name for node in session.get_inputs()}
+    # Of a network that reads no G-buffers the image alone is left.
+    if "image" not in names or not names <= {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
+        raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80]}; wanted a file of app.export.")
+
+    def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        feed: dict[str, Any] = {
+            "image": image.contiguous().numpy(),
+            "gbuffers": gbuffers.contiguous().numpy(),
+            "classes": classes.contiguous().numpy(),
+        }
+        wanted = {name: values for name, values in feed.items() if name in names}
+        return torch.from_numpy(session.run(["enhanced"], wanted)[0])
+
+    return Backend(
+        run,
+        tuple(header["channels"]),
+        tuple(header["mean"]),
+        tuple(header["std"]),
+        tuple(tuple(names) for names in header["classes"]),
+        header["multiple_of"],
+        tile,
+        overlap,
+    )
+
+
+def open_session(path: Path) -> "onnxruntime.InferenceSession":
+    """onnxruntime's session for a file, which must be whole: files beside it are not read.
+
+    Raises:
+        InputError: onnxruntime is not installed, no such file, or none that it can read.
+    """
+    try:
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import (
+            Fail,
+            InvalidArgument,
+            InvalidGraph,
+            InvalidProtobuf,
+            NotImplemented,  # noqa: A004 - onnxruntime's name
+            RuntimeException,
+        )
+    except ImportError as error:
+        raise InputError("--backend onnx needs the package onnxruntime: pip install 'onnxruntime>=1.20'.") from error
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; wanted a network of app.export (.onnx).")
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MOST_BYTES:,}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what it has to say is in the error
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented, RuntimeException) as error:
+        raise InputError(
+            f"{path}: not a network that onnxruntime reads ({' '.join(str(error).split())[:200]})."
+        ) from error

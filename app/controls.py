@@ -1,0 +1,71 @@
+"""What a user keeps of a frame: parts that a mask covers, or all of its detail.
+
+Shapes: H W pixels; pictures are (3, H, W), sRGB in [0, 1].
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.images import read_pixels
+
+# Of the colour transfer: half the window's side, as a share of the frame's longer side, and the variance of luma
+# above which an edge is kept (a deviation of 0.03).
+WINDOW = 1 / 64
+EDGE = 1e-3
+LUMA = (0.2126, 0.7152, 0.0722)
+"""ITU-R BT.709."""
+
+
+def read_mask(path: Path, height: int, width: int) -> Tensor:
+    """(H, W) in [0, 1] of an 8-bit grey picture: black is left as it is, white is enhanced.
+
+    Raises:
+        InputError: cannot be read, has colours or 16 bits, or another size.
+    """
+    pixels = read_pixels(path)
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+    if str(pixels.dtype) != "uint8" or (pixels.ndim == 3 and (pixels[..., :3] != grey[..., None]).any()):
+        raise InputError(f"{path}: is {pixels.dtype} {pixels.shape}; wanted a mask of 8-bit greys.")
+    if grey.shape != (height, width):
+        raise InputError(f"{path}: is {grey.shape[1]}x{grey.shape[0]}; wanted the frame's size, {width}x{height}.")
+    return torch.from_numpy(grey.copy()).float() / 255
+
+
+def mask_path(source: Path, key: str) -> Path:
+    """The mask of a frame: the file itself, or FOLDER/<key>.png.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = source / f"{key}.png" if source.is_dir() else source
+    if not path.is_file():
+        raise InputError(f"--mask {path}: no such file; wanted a picture, or a folder with one per frame.")
+    return path
+
+
+def colour_only(image: Tensor, enhanced: Tensor) -> Tensor:
+    """The enhanced picture's colours and light on the frame's own detail.
+
+    The change is replaced by its best local fit, an affine function of the frame's luma (guided filter: He, Sun, Tang,
+    "Guided Image Filtering", 2010, eq. 5-8, with the frame as guide), and added to the frame. What the network drew
+    that is finer than the window, and is not in the frame, is gone.
+    """
+    radius = max(1, round(WINDOW * max(image.shape[-2:])))
+
+    def mean(x: Tensor) -> Tensor:
+        """Over a window, of which only the part in the frame counts; rows, then columns."""
+        for kernel, padding in (((2 * radius + 1, 1), (radius, 0)), ((1, 2 * radius + 1), (0, radius))):
+            # Padding may be half a window at most, and a window no larger than the padded frame.
+            x = F.avg_pool2d(x, kernel, 1, padding, count_include_pad=False)
+        return x
+
+    guide = (image * torch.tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)[None].double()
+    change = (enhanced - image)[None].double()
+    centre, middle = mean(guide), mean(change)
+    slope = (mean(guide * change) - centre * middle) / (mean(guide * guide) - centre**2 + EDGE)
+    fit = mean(slope) * guide + mean(middle - slope * centre)
+    return (image + fit[0].float()).clamp(0, 1)

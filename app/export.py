@@ -1,0 +1,121 @@
+"""Turn an enhancer's model file into ONNX (opset 18, fp32), for `app.enhance --backend onnx` and other programs.
+
+Inputs: image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value - mean) / std of each channel; classes
+(N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). N, H and W are free; H and W must divide by the
+`multiple_of` of the metadata, whose entry `model` is the header of the model file: JSON with channels, mean, std,
+classes.
+"""
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from epe.models import Model
+
+OPSET = 18
+
+
+def export(model: "Model", path: Path) -> None:
+    """Write an enhancer as ONNX, whole or not at all: folded, with the facts that a caller needs to feed it."""
+    import onnx
+    import torch
+    from torch import Tensor, nn
+
+    from epe.fold import fold
+    from epe.models import HEADER, VERSION
+
+    count, side = len(model.classes), 32
+    ids = torch.arange(count).view(1, count, 1, 1)
+
+    class Whole(nn.Module):
+        """Class ids become masks: which streams run must not depend on the frame that is traced."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = fold(model.network)
+
+        def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+            masks = (classes[:, None] == ids).to(gbuffers.dtype)
+            picture: Tensor = self.network(image, gbuffers, masks)
+            return picture
+
+    sizes = {0: "batch", 2: "height", 3: "width"}
+    frame = (
+        torch.rand(1, 3, side, side),
+        torch.randn(1, len(model.channels), side, side),
+        torch.zeros(1, side, side, dtype=torch.int64),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with warnings.catch_warnings():
+            # The newer exporter needs a package more and writes the same operators.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                Whole().eval(),
+                frame,
+                str(partial),
+                input_names=["image", "gbuffers", "classes"],
+                output_names=["enhanced"],
+                opset_version=OPSET,
+                dynamo=False,
+                dynamic_axes={
+                    "image": sizes,
+                    "gbuffers": sizes,
+                    "classes": {0: "batch", 1: "height", 2: "width"},
+                    "enhanced": sizes,
+                },
+            )
+        made = onnx.load(str(partial))
+        header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
+        facts = {"model": json.dumps(header), "multiple_of": str(model.multiple_of)}
+        facts |= {name: str(getattr(model.network, name)) for name in ("tile", "overlap")}
+        onnx.helper.set_model_props(made, facts)
+        onnx.save(made, str(partial))
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file (.safetensors)")
+    parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="file to write (.onnx)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Load, export."""
+    from epe.models import ModelError, load
+
+    if args.onnx.exists() and not args.overwrite:
+        raise InputError(f"{args.onnx}: is there already; pass --overwrite or another --onnx.")
+    try:
+        model = load(args.model)
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    if not model.channels or not model.classes:
+        raise InputError(
+            f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe)."
+        )
+    export(model, args.onnx)
+    size = args.onnx.stat().st_size
+    print(f"{args.onnx}: opset {OPSET}, {size:,} bytes; height and width must divide by {model.multiple_of}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

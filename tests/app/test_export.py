@@ -1,0 +1,120 @@
+"""Exported networks: onnxruntime gives what torch gives, at other sizes too, and knows how to be fed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.backends import onnx_backend
+from app.enhance import build_parser as enhance_parser
+from app.enhance import main as enhance
+from app.export import build_parser, main
+from datasets.images import read_image
+from epe.models import Model, load, save
+from epe.networks.generators import generator
+from epe.networks.vgg import VGG16
+from gbuffer_tools import schema
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+from tests.app.test_enhance import untrained
+from tests.gbuffer_tools.made import HEADER, frame
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
+
+CHANNELS = ("normal.0", "normal.1", "normal.2", "sky.0")
+
+
+def model(name: str) -> Model:
+    torch.manual_seed(0)
+    network = generator(name, 4, ((0, 1, 2, 3), (3,))).eval()
+    for parameter in network.parameters():
+        if not parameter.any():  # what is zero at the start
+            torch.nn.init.normal_(parameter, std=0.1)
+    spec = network.spec
+    return Model(
+        network=network,
+        kind=network.kind,
+        spec=spec.as_dict(),
+        channels=CHANNELS,
+        mean=(0.0, 0.5, 0.0, 0.0),
+        std=(1.0, 2.0, 1.0, 1.0),
+        classes=(("sky",), ("*",)),
+        multiple_of=spec.multiple_of,
+        licence="CC0-1.0",
+    )
+
+
+def exported(folder: Path, name: str) -> Path:
+    save(model(name), folder / "m.safetensors")
+    out = folder / f"{name}.onnx"
+    assert run(main, build_parser(), [str(folder / "m.safetensors"), "--onnx", str(out)]) == 0
+    return out
+
+
+@pytest.mark.parametrize("name", ["lite-tiny", "hr-tiny", "spade-small", "none-small"])
+def test_the_same_as_torch_at_any_size_and_batch(name: str, tmp_path: Path) -> None:
+    path = exported(tmp_path, name)
+    backend, network = onnx_backend(path), load(tmp_path / "m.safetensors").network
+    for batch, height, width in ((1, 32, 32), (2, 40, 24)) + (((1, 35, 41),) if name == "hr-tiny" else ()):
+        inputs = (
+            torch.rand(batch, 3, height, width),
+            torch.randn(batch, 4, height, width),
+            torch.randint(2, (batch, height, width)),
+        )
+        with torch.inference_mode():
+            wanted = network(*inputs)
+        assert (wanted - inputs[0]).abs().max() > 0.02
+        # 1e-5: fp32, sums in another order.
+        assert (backend.run(*inputs) - wanted).abs().max() < 1e-5
+
+
+def test_metadata_says_how_to_feed_it(tmp_path: Path) -> None:
+    made = onnx.load(str(exported(tmp_path, "lite-tiny")))
+    facts = {entry.key: entry.value for entry in made.metadata_props}
+    header = json.loads(facts["model"])
+    assert (header["channels"], header["mean"]) == (list(CHANNELS), [0.0, 0.5, 0.0, 0.0])
+    assert (header["classes"], header["multiple_of"], facts["multiple_of"]) == ([["sky"], ["*"]], 8, "8")
+    assert made.opset_import[0].version == 18
+    backend = onnx_backend(tmp_path / "lite-tiny.onnx")
+    assert (backend.channels, backend.std, backend.tile, backend.overlap) == (CHANNELS, (1, 2, 1, 1), 1024, 128)
+
+
+def test_enhance_gives_the_same_pictures_with_both(tmp_path: Path) -> None:
+    save(untrained(), tmp_path / "m.safetensors")
+    assert run(main, build_parser(), [str(tmp_path / "m.safetensors"), "--onnx", str(tmp_path / "m.onnx")]) == 0
+    schema.write(tmp_path / "one.h5", [frame("a", 0)], HEADER)
+    for file, backend in (("m.safetensors", "torch"), ("m.onnx", "onnx")):
+        words = [str(tmp_path / file), str(tmp_path / "one.h5"), "--out", str(tmp_path / backend), "--backend", backend]
+        assert run(enhance, enhance_parser(), words) == 0
+    one, other = (read_image(tmp_path / backend / "one/a.png").astype(int) for backend in ("torch", "onnx"))
+    assert np.abs(one - other).max() <= 1  # a value on the edge of rounding
+    assert np.abs(one - frame("a", 0).image).mean() > 2
+
+
+def test_bad_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(Model(network=VGG16(), kind="vgg16"), tmp_path / "vgg.safetensors")
+    assert run(main, build_parser(), [str(tmp_path / "vgg.safetensors"), "--onnx", str(tmp_path / "x.onnx")]) == 2
+    assert "reads no G-buffers" in capsys.readouterr().err
+    (tmp_path / "noise.onnx").write_bytes(b"noise")
+    for path, words in (
+        (tmp_path / "none.onnx", "no such file"),
+        (tmp_path / "noise.onnx", "not a network that onnxruntime reads"),
+        (bare(tmp_path / "bare.onnx"), "without our header"),
+    ):
+        with pytest.raises(InputError, match=words) as caught:
+            onnx_backend(path)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def bare(path: Path) -> Path:
+    """A network that is none of ours."""
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [value], [out])
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(made, str(path))
+    return path
