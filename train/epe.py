@@ -89,7 +89,8 @@ def critics_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: in
         p.critics_optimiser.step()
         for tap in drawn:
             p.adaptive.observe(tap, float(mean[tap]))
-    losses = {"critics": mean["loss"] / len(drawn)}
+    # A finite loss of which the gradient is not finite counts as a lost step, too (train/engine.py).
+    losses = {"critics": mean["loss"] / len(drawn) if torch.isfinite(norm) else norm}
     return losses | {"penalty": mean["penalty"]} if penalised else losses
 
 

@@ -204,14 +204,6 @@ class TestResults:
         assert all(torch.equal(value, tensors[f"average/{name}"]) for name, value in state.items())
         assert any(not torch.equal(value, tensors[f"generator/{name}"]) for name, value in state.items())
 
-    @pytest.mark.parametrize("probability", [0.0, 0.3])
-    def test_a_model_tells_whether_frames_may_lack_buffers(
-        self, data: Path, vgg_file: Path, probability: float
-    ) -> None:
-        p = players(data, vgg_file, drop_buffers=probability)
-        reading = measure(data / "frames", p.config.features, p.config.streams)
-        assert epe.as_model(p, reading, 1, {}).record.get("drop_buffers", 0) == probability
-
     def test_preview_and_run_file(self, straight: Straight) -> None:
         assert (straight.out / "run.yaml").read_text() == "text: of the run\n"
         assert [p.name for p in (straight.out / "previews").iterdir()] == [f"{STEPS:07d}.png"]
@@ -310,6 +302,20 @@ class TestStep:
         epe.step(p, [batch(3)], 3)
         assert all(torch.isfinite(value).all() for module in modules for value in module.state_dict().values())
 
+    def test_a_gradient_that_is_not_finite_moves_no_critic_and_is_told(
+        self, data: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A sound loss can have one: squares of large gradients overflow in the penalty."""
+        p = players(data, vgg_file)
+        critic = p.critics.critics["relu1_2"].out[2].weight
+        critic.register_hook(lambda gradient: gradient * float("inf"))
+        before = state(p.critics)
+        losses = epe.step(p, [batch()], 1)
+        assert not moved(before, p.critics)
+        assert p.adaptive.seen == {"relu1_2": [], "relu3_3": []}
+        assert not torch.isfinite(losses["critics"])
+        assert torch.isfinite(losses["gan"])
+
     def test_the_average_follows(self, data: Path, vgg_file: Path) -> None:
         p = players(data, vgg_file, ema=0.9)
         before = state(p.average.network)
@@ -325,20 +331,6 @@ class TestStep:
         for name in ("critics", "gan", "penalty"):
             # bfloat16 has 8 bits: 0.4 % a rounding, some ten layers one after the other.
             assert float(losses[1][name]) == pytest.approx(float(losses[0][name]), rel=0.1)
-
-    def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(self, data: Path, vgg_file: Path) -> None:
-        p = players(data, vgg_file, precision="bf16")
-        losses = epe.step(p, [batch()], 2)
-        assert {value.dtype for value in losses.values()} == {torch.float32}
-        tensors = (*p.generator.parameters(), *p.critics.parameters())
-        assert {x.dtype for x in tensors} | {x.grad.dtype for x in tensors if x.grad is not None} == {torch.float32}
-        # Far from 0 a sum of squares in bfloat16 would have no correct digit.
-        x = (100 + torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0))).bfloat16()
-        norm = nn.GroupNorm(8, 16)
-        with p.autocast():
-            found = norm(x)
-        # Half a step of bfloat16, 2^-9, of values up to 5.
-        assert torch.allclose(found.float(), norm(x.float()), rtol=2**-8, atol=1e-3)
 
 
 class TestRefused:

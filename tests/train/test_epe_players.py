@@ -1,0 +1,38 @@
+"""What moves: its precision, and what a model file tells of its training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from datasets.frames import measure
+from tests.train.made import write_data
+from tests.train.test_epe import batch, epe, players, same_arithmetic  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(data: Path, vgg_file: Path) -> None:
+    p = players(data, vgg_file, precision="bf16")
+    losses = epe.step(p, [batch()], 2)
+    assert {value.dtype for value in losses.values()} == {torch.float32}
+    tensors = (*p.generator.parameters(), *p.critics.parameters())
+    assert {x.dtype for x in tensors} | {x.grad.dtype for x in tensors if x.grad is not None} == {torch.float32}
+    # Far from 0 a sum of squares in bfloat16 would have no correct digit.
+    x = (100 + torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0))).bfloat16()
+    norm = nn.GroupNorm(8, 16)
+    with p.autocast():
+        found = norm(x)
+    # Half a step of bfloat16, 2^-9, of values up to 5.
+    assert torch.allclose(found.float(), norm(x.float()), rtol=2**-8, atol=1e-3)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3])
+def test_a_model_tells_whether_frames_may_lack_buffers(data: Path, vgg_file: Path, probability: float) -> None:
+    p = players(data, vgg_file, drop_buffers=probability)
+    reading = measure(data / "frames", p.config.features, p.config.streams)
+    assert epe.as_model(p, reading, 1, {}).record.get("drop_buffers", 0) == probability
