@@ -27,6 +27,7 @@ class Backend:
     Attributes:
         run: image, G-buffers and class ids of one frame, on the CPU, with a batch axis -> the picture.
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
+        optional: whether it was trained to miss buffers, so that frames may lack them.
         tile: longest side, pixels, that is run at once unless told otherwise.
         overlap: of tiles, pixels.
     """
@@ -37,6 +38,7 @@ class Backend:
     std: tuple[float, ...]
     classes: tuple[tuple[str, ...], ...]
     multiple_of: int
+    optional: bool
     tile: int
     overlap: int
 
@@ -73,6 +75,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         model.std,
         model.classes,
         model.multiple_of,
+        bool(model.record.get("drop_buffers")),
         getattr(model.network, "tile"),  # noqa: B009 - a module's attributes have no types
         getattr(model.network, "overlap"),  # noqa: B009
     )
@@ -112,6 +115,7 @@ def onnx_backend(path: Path) -> Backend:
         tuple(header["std"]),
         tuple(tuple(names) for names in header["classes"]),
         header["multiple_of"],
+        bool(header["record"].get("drop_buffers")),
         tile,
         overlap,
     )

@@ -75,7 +75,7 @@ def open_frames(source: Path, model: "Backend") -> "Iterator[Frames]":
         raise InputError(
             f"the model reads {unknown[0]!r}, which frames are not read as yet; known are {', '.join(FEATURES)}."
         )
-    reading = Reading(feature_names(model.channels), model.classes, model.mean, model.std)
+    reading = Reading(feature_names(model.channels), model.classes, model.mean, model.std, model.optional)
     if source.is_dir():
         yield Frames(source, reading)
         return

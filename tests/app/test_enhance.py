@@ -276,3 +276,14 @@ def test_pictures_are_png(model: Path, frames: Path, tmp_path: Path) -> None:
     data = (tmp_path / "out/two/a.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED).dtype == np.uint8
+
+
+def test_a_model_that_was_trained_to_miss_buffers_takes_frames_without_them(tmp_path: Path, frames: Path) -> None:
+    whole = frame("a", 0)
+    buffers = {name: values for name, values in whole.buffers.items() if name != "albedo"}
+    schema.write(tmp_path / "bare" / "one.h5", [dataclasses.replace(whole, buffers=buffers)], HEADER)
+    for dropped, code in ((0.0, 2), (0.1, 0)):
+        path = tmp_path / f"{dropped}.safetensors"
+        save(dataclasses.replace(untrained(), record={"drop_buffers": dropped}), path)
+        assert command(path, tmp_path / "bare", tmp_path / f"out{dropped}") == code
+        assert command(path, frames, tmp_path / f"whole{dropped}") == 0
