@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.change import changed, check_inputs
 from epe.networks.conditioning import RAC, RAD, SPADE, Kept, Map, Unconditioned
 from epe.networks.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
 from epe.networks.hrnet import Conditioner, HRNet, Style
@@ -186,8 +187,7 @@ class Enhancer(nn.Module):
             raise ValueError(f"wanted G-buffers of {tuple(image.shape[-2:])} pixels, got {tuple(finest.shape[-2:])}.")
         joined = torch.cat([image, finest], dim=1) if finest is not None and self.joins else image
         out = self.image(joined, maps)
-        # A change is added to the logits, so that the output stays inside (0, 1) without clipping.
-        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + out.to(image.dtype)) if self.residual else out
+        return changed(image, out) if self.residual else out
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
         """Enhance.
@@ -203,9 +203,5 @@ class Enhancer(nn.Module):
         Raises:
             ValueError: another number of G-buffer channels, or sizes that differ.
         """
-        if gbuffers.shape[1] != self.spec.channels or gbuffers.shape[-2:] != image.shape[-2:]:
-            raise ValueError(
-                f"wanted {self.spec.channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, "
-                f"got {tuple(gbuffers.shape)}."
-            )
+        check_inputs(image, gbuffers, self.spec.channels)
         return self.enhance(image, self.encode(gbuffers, classes))

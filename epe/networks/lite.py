@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.change import changed, check_inputs
 from epe.networks.gbuffer_encoder import conv3, soft_masks
 
 LIMITS = {
@@ -194,8 +195,7 @@ class Lite(nn.Module):
     def enhance(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W), sRGB in (0, 1)."""
         change = self.image(self._filled(image), maps)[..., : image.shape[-2], : image.shape[-1]]
-        # The change is added to the logits, so that the output stays inside (0, 1) without clipping.
-        return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + change.to(image.dtype))
+        return changed(image, change)
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
         """Enhance; arguments as of `encode` and `enhance`.
@@ -203,11 +203,7 @@ class Lite(nn.Module):
         Raises:
             ValueError: another number of G-buffer channels, or sizes that differ.
         """
-        if gbuffers.shape[1] != self.spec.channels or gbuffers.shape[-2:] != image.shape[-2:]:
-            raise ValueError(
-                f"wanted {self.spec.channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, "
-                f"got {tuple(gbuffers.shape)}."
-            )
+        check_inputs(image, gbuffers, self.spec.channels)
         return self.enhance(image, self.encode(gbuffers, classes))
 
     def _filled(self, x: Tensor) -> Tensor:

@@ -1,0 +1,24 @@
+"""What generators have in common: how they are called, and how what they compute changes a picture."""
+
+import torch
+from torch import Tensor
+
+
+def check_inputs(image: Tensor, gbuffers: Tensor, channels: int) -> None:
+    """Of a generator that reads so many G-buffer channels: image (B, 3, H, W), G-buffers (B, channels, H, W).
+
+    Raises:
+        ValueError: another number of channels, or sizes that differ.
+    """
+    if gbuffers.shape[1] != channels or gbuffers.shape[-2:] != image.shape[-2:]:
+        raise ValueError(
+            f"wanted {channels} G-buffer channels of {tuple(image.shape[-2:])} pixels, got {tuple(gbuffers.shape)}."
+        )
+
+
+def changed(image: Tensor, change: Tensor) -> Tensor:
+    """A picture, sRGB in [0, 1], whose logits are changed: so the result stays inside (0, 1) without clipping.
+
+    The picture is clipped to 0.001 .. 0.999 before, as in the authors' release.
+    """
+    return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + change.to(image.dtype))
