@@ -61,6 +61,7 @@ lint: $(VENV)/installed
 # CAPTURE=file.rdc times extraction, too; that needs what `make game` installs.
 bench: $(VENV)/installed
 	$(RUN) benchmarks.frame_files
+	$(RUN) benchmarks.enhancers --frames 1
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "eval": {"datasets", "gbuffer_tools", "epe"},
     "train": {"eval", "datasets", "gbuffer_tools", "epe"},
     "app": {"eval", "datasets", "gbuffer_tools", "epe"},
-    "benchmarks": {"eval", "datasets", "gbuffer_tools", "epe"},
+    "benchmarks": {"app", "train", "eval", "datasets", "gbuffer_tools", "epe"},
 }
 LONGEST = 400
 # Names by which a generic file would give away that it knows a model.
