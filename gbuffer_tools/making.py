@@ -156,7 +156,11 @@ def layout_in(path: Path) -> Layout:
     if not path.exists():
         return {}
     with Shard(path) as shard:
-        return layout_of(shard.frame(0))
+        numbers = [
+            *(CAMERAS if shard.camera(0) else ()),
+            *(name for name in MOMENTS if shard.moment(name, 0) is not None),
+        ]
+        return shard.layout() | dict.fromkeys(numbers, ("", ()))
 
 
 def names_beside(frames: Path) -> Path:

@@ -129,6 +129,13 @@ class Shard:
             relight=self.moment("relight", i),
         )
 
+    def layout(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Path of each map in the file -> element type and shape of a frame's row there, (H,W) or (H,W,C)."""
+        maps = {"image": self._data["image"]} | {
+            f"{group}/{name}": data for group in ("buffers", "ids") for name, data in self._in(group).items()
+        }
+        return {path: (str(data.dtype), data.shape[1:]) for path, data in maps.items()}
+
     def _row(self, key: str, i: int) -> Array:
         return self._read(key, i, ALL, ALL)
 

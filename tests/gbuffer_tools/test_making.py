@@ -10,8 +10,9 @@ import pytest
 from gbuffer_tools import extract
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError, NotInstalledError
-from gbuffer_tools.making import make_file
+from gbuffer_tools.making import layout_in, layout_of, make_file
 from gbuffer_tools.schema import Shard
+from gbuffer_tools.schema import write as write_frames
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.work import plan
@@ -226,3 +227,11 @@ def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path, monkeypatch
     told = make_file(more)
     assert len(told) == 3
     assert frames(folder) == {"a": ("0", "2", "3", "4")}
+
+
+@pytest.mark.parametrize("absent", [{}, {"view": None, "projection": None}, {"time": None}, {"relight": None}])
+def test_the_layout_of_a_file_is_that_of_its_frames(tmp_path: Path, absent: dict[str, None]) -> None:
+    stored = replace(frame("a"), **absent)
+    write_frames(tmp_path / "s.h5", [stored], HEADER)
+    assert layout_in(tmp_path / "s.h5") == layout_of(stored)
+    assert layout_in(tmp_path / "absent.h5") == {}
