@@ -22,14 +22,10 @@ from gbuffer_tools.profile import gbuffer_pass
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.replay import initialised, opened
 from gbuffer_tools.schema import Shard
+from tests.gbuffer_tools.games import check_same, command
 
 pytestmark = [pytest.mark.game, pytest.mark.timeout(900)]
 SEARCH = f"{os.environ.get('PATH', '')}:/usr/games"
-
-
-def command(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", f"gbuffer_tools.{module}", *(str(a) for a in arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +90,9 @@ def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
 
 
 def test_marks_tell_the_same_as_replaying_to_every_draw(capture, tmp_path):
-    """Marks name the last draw that wrote a pixel, replaying the last one that changed it: 0.1 % may differ."""
     with some_display():
         fast, slow = in_child(both_ways, capture, tmp_path, seconds=600, what=str(capture))
-    assert (fast.draw_map == slow.draw_map).mean() >= 0.999
-    assert len(fast.draws) == len(slow.draws) > 20
-    for a, b in zip(fast.draws, slow.draws, strict=True):
-        assert (a.shader, a.texture) == (b.shader, b.texture)
-        assert np.array_equal(a.origins, b.origins)
-    assert fast.readings.keys() == slow.readings.keys()
+    check_same(fast, slow, more_than=20)
 
 
 def test_explain_points_at_the_g_buffer(capture):

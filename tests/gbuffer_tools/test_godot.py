@@ -1,8 +1,6 @@
 """A real capture of Godot 3 against closed forms: the scene is ours (tests/gbuffer_tools/street.py)."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from gbuffer_tools.profiles import load
 from gbuffer_tools.replay import initialised, opened
 from gbuffer_tools.schema import Shard
 from tests.gbuffer_tools import street
+from tests.gbuffer_tools.games import check_same, command
 
 pytestmark = [pytest.mark.game, pytest.mark.timeout(900)]
 WIDTH, HEIGHT, NUMBER = 320, 180, 60
@@ -28,11 +27,6 @@ EIGHT_BITS = 0.4
 """Degrees: half a step of 2 / 255 in each of three components."""
 HALVES = 0.05
 """Degrees: float16 in frame files, half a step of 2^-11 in each of three components."""
-
-
-def command(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", f"gbuffer_tools.{module}", *(str(a) for a in arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -192,14 +186,9 @@ def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
 
 
 def test_marks_tell_the_same_as_replaying_to_every_draw(capture: Path, tmp_path: Path) -> None:
-    """Marks name the last draw that wrote a pixel, replaying the last one that changed it: 0.1 % may differ."""
     with some_display():
         fast, slow = in_child(both_ways, capture, tmp_path, seconds=600, what=str(capture))
-    assert (fast.draw_map == slow.draw_map).mean() >= 0.999
-    assert len(fast.draws) == len(slow.draws) > 30
-    for a, b in zip(fast.draws, slow.draws, strict=True):
-        assert (a.shader, a.texture) == (b.shader, b.texture)
-    assert fast.readings.keys() == slow.readings.keys()
+    check_same(fast, slow, more_than=30)
 
 
 def test_explain_points_at_the_g_buffer_and_its_camera(capture: Path) -> None:
