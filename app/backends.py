@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from epe.fold import fold
+from epe.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
 from gbuffer_tools.errors import InputError
 
@@ -55,7 +55,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         raise InputError(str(error)) from error
     if not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
-    network = fold(model.network).to(device)
+    network = without_copies(fold(model.network)).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:

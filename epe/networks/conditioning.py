@@ -7,10 +7,11 @@ and returns (B, C, H, W): B images, C image features, E channels of the map, H W
 
 from typing import Protocol
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.networks.gbuffer_encoder import ScaledBlock, conv3, spectral_conv
+from epe.networks.group_norm import GroupNorm
+from epe.networks.inplace import add, modulate, relu
 
 
 class Reader(Protocol):
@@ -53,7 +54,7 @@ class TowerLayer(nn.Module):
         self.conv = spectral_conv(encoded, encoded)
 
     def forward(self, g: Tensor) -> Tensor:
-        return F.relu(F.relu(self.conv(g)) + g)
+        return relu(add(relu(self.conv(g)), g))
 
 
 class RAD(nn.Module):
@@ -69,7 +70,7 @@ class RAD(nn.Module):
 
     def __init__(self, features: int, encoded: int, layers: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(8, features, affine=False)
+        self.norm = GroupNorm(8, features, affine=False)
         self.tower = nn.Sequential(*(TowerLayer(encoded) for _ in range(layers)))
         self.scale = nn.Conv2d(encoded, features, 1)
         self.shift = nn.Conv2d(encoded, features, 1)
@@ -83,7 +84,7 @@ class RAD(nn.Module):
 
     def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
         scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
-        return self.norm(x) * scale + shift
+        return modulate(self.norm(x), scale, shift)
 
 
 class RAC(nn.Module):
@@ -108,7 +109,7 @@ class RAC(nn.Module):
 
     def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
         scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
-        return x * scale + shift
+        return modulate(x, scale, shift)
 
 
 class SPADE(nn.Module):
@@ -125,17 +126,17 @@ class SPADE(nn.Module):
 
     def __init__(self, features: int, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(8, features, affine=False)
+        self.norm = GroupNorm(8, features, affine=False)
         self.shared = conv3(inputs, hidden, bias=True)
         self.scale = conv3(hidden, features, bias=True)
         self.shift = conv3(hidden, features, bias=True)
 
     def forward(self, x: Tensor, g: Tensor) -> Tensor:
-        g = F.relu(self.shared(g))
-        return self.norm(x) * (1 + self.scale(g)) + self.shift(g)
+        g = relu(self.shared(g))
+        return modulate(self.norm(x), 1 + self.scale(g), self.shift(g))
 
 
-class Unconditioned(nn.GroupNorm):
+class Unconditioned(GroupNorm):
     """Learned normalisation that does not look at the map: for networks without G-buffers, or with them as input."""
 
     def __init__(self, features: int) -> None:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.inplace import add, relu
 from epe.networks.spectral import spectral_norm
 from epe.regions import rectangles
 
@@ -44,10 +45,12 @@ class EncoderBlock(nn.Module):
         self.first = spectral_conv(inputs, middle, stride)
         self.second = spectral_conv(middle, outputs)
         changes = stride != 1 or inputs != outputs
-        self.skip = nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU()) if changes else nn.Identity()
+        self.skip: nn.Module = nn.Identity()
+        if changes:
+            self.skip = nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU(inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+        return relu(add(self.second(relu(self.first(x))), self.skip(x)))
 
 
 class ScaledBlock(nn.Module):

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from epe.networks.conditioning import Map
 from epe.networks.gbuffer_encoder import conv3
+from epe.networks.group_norm import GroupNorm
+from epe.networks.inplace import add, relu
 
 Conditioner = Callable[[int], nn.Module]
 """Width of image features -> what conditions them (epe.networks.conditioning)."""
@@ -38,8 +40,8 @@ class Block(nn.Module):
         self.rad2 = conditioner(width)
 
     def forward(self, x: Tensor, g: Map) -> Tensor:
-        y = F.relu(self.rad1(self.conv1(x), g))
-        return F.relu(x + self.rad2(self.conv2(y), g))
+        y = relu(self.rad1(self.conv1(x), g))
+        return relu(add(self.rad2(self.conv2(y), g), x))
 
 
 class PlainBlock(nn.Module):
@@ -52,7 +54,7 @@ class PlainBlock(nn.Module):
         self.conv2 = conv3(width, width, bias=True)
 
     def forward(self, x: Tensor, g: Map) -> Tensor:
-        return x + 0.1 * self.conv2(F.relu(self.rac(self.conv1(x), g)))
+        return x + 0.1 * self.conv2(relu(self.rac(self.conv1(x), g)))
 
 
 class Style:
@@ -69,7 +71,7 @@ class Style:
 
     def norm(self, width: int) -> nn.Module:
         """After a convolution."""
-        return nn.GroupNorm(8, width) if self.normalised else nn.Identity()
+        return GroupNorm(8, width) if self.normalised else nn.Identity()
 
     def conv(self, inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
         """Before a `norm`."""
@@ -79,7 +81,7 @@ class Style:
         """To a new branch of half the resolution; `hr` pads these with zeros, as released."""
         padding: Literal["zeros", "replicate"] = "zeros" if self.normalised else "replicate"
         conv = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=not self.normalised, padding_mode=padding)
-        return nn.Sequential(conv, self.norm(outputs), nn.ReLU())
+        return nn.Sequential(conv, self.norm(outputs), nn.ReLU(inplace=True))
 
     def exchange(self, source: int, target: int, widths: Sequence[int]) -> nn.Module:
         """What branch `source` sends to branch `target`: finer to coarser by strides, coarser to finer by 1x1."""
@@ -90,7 +92,7 @@ class Style:
             return nn.Sequential(nn.Conv2d(wide, wanted, 1, bias=not self.normalised), self.norm(wanted))
         steps: list[nn.Module] = []
         for _ in range(target - source - 1):
-            steps += [self.conv(wide, wide, stride=2), self.norm(wide), nn.ReLU()]
+            steps += [self.conv(wide, wide, stride=2), self.norm(wide), nn.ReLU(inplace=True)]
         return nn.Sequential(*steps, self.conv(wide, wanted, stride=2), self.norm(wanted))
 
 
@@ -121,8 +123,8 @@ class Fusion(nn.Module):
             total = own
             for path, branch in zip(paths, branches, strict=True):  # type: ignore[call-overload]
                 if branch is not own:
-                    total = total + resize(path(branch), own)
-            fused.append(F.relu(total))
+                    total = add(resize(path(branch), own), total)
+            fused.append(relu(total))
         return fused
 
 
@@ -132,7 +134,7 @@ class Head(nn.Module):
     def __init__(self, widths: Sequence[int], style: Style) -> None:
         super().__init__()
         self.merge = nn.ModuleList(
-            nn.Sequential(conv3(fine + coarse, fine, bias=True), style.norm(fine), nn.LeakyReLU(0.2))
+            nn.Sequential(conv3(fine + coarse, fine, bias=True), style.norm(fine), nn.LeakyReLU(0.2, inplace=True))
             for fine, coarse in reversed(list(itertools.pairwise(widths)))
         )
         self.out = conv3(widths[0], 3, bias=True)
@@ -162,7 +164,8 @@ class HRNet(nn.Module):
         super().__init__()
         widths = [width * 2**i for i in range(stages)]
         self.stem = nn.Sequential(
-            conv3(inputs, width), style.norm(width), nn.ReLU(), conv3(width, width), style.norm(width), nn.ReLU()
+            *(conv3(inputs, width), style.norm(width), nn.ReLU(inplace=True)),
+            *(conv3(width, width), style.norm(width), nn.ReLU(inplace=True)),
         )
         self.transitions = nn.ModuleList(style.transition(fine, coarse) for fine, coarse in itertools.pairwise(widths))
         self.stages = nn.ModuleList(

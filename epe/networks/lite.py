@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from epe.networks.change import changed, check_inputs
 from epe.networks.gbuffer_encoder import conv3, soft_masks
+from epe.networks.inplace import add, modulate, relu
 
 LIMITS = {
     "channels": (1, 1024), "classes": (1, 256), "width": (8, 512), "scales": (1, 6), "blocks": (1, 16),
@@ -88,7 +89,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(x)))
+        return add(self.second(relu(self.first(x))), x)
 
 
 class Conditioned(Residual):
@@ -101,7 +102,7 @@ class Conditioned(Residual):
 
     def forward(self, x: Tensor, g: Tensor | None = None) -> Tensor:
         scale, shift = self.modulation(g).chunk(2, dim=1)
-        return x + self.second(F.relu(self.first(x) * (1 + scale) + shift))
+        return add(self.second(relu(modulate(self.first(x), 1 + scale, shift))), x)
 
 
 class GTower(nn.Module):
@@ -120,7 +121,7 @@ class GTower(nn.Module):
     def forward(self, gbuffers: Tensor, masks: Tensor) -> list[Tensor]:
         """(B, G, H, W) and (B, K, H, W) -> per scale (B, width, H / 2^(i+1), W / 2^(i+1))."""
         scale, shift = self.by_class(F.avg_pool2d(masks, 2)).chunk(2, dim=1)
-        x = F.relu(self.stem(F.pixel_unshuffle(gbuffers, 2)) * (1 + scale) + shift)
+        x = relu(modulate(self.stem(F.pixel_unshuffle(gbuffers, 2)), 1 + scale, shift))
         maps = []
         for step in self.steps:
             x = step(x)
@@ -159,7 +160,7 @@ class ImageStream(nn.Module):
         for i in reversed(range(len(skips) - 1)):
             larger = F.interpolate(self.expand[i](x), scale_factor=2, mode="bilinear", align_corners=False)
             x = run(self.up[i], larger + skips[i], maps[i])
-        return self.out(F.relu(self.refine(torch.cat([F.pixel_shuffle(x, 2), image], dim=1))))
+        return self.out(relu(self.refine(torch.cat([F.pixel_shuffle(x, 2), image], dim=1))))
 
 
 def run(blocks: nn.Module, x: Tensor, g: Tensor) -> Tensor:

@@ -1,0 +1,34 @@
+"""Group normalisation (Wu, He, "Group Normalization", 2018) whose statistics are right in every memory layout.
+
+torch's own kernel for channels_last on CPUs sums a whole frame up in fp32: of 480x270 pixels of mean 5 and deviation 1
+it gives values that are off by 5e-4 (torch 2.13), and `hr` has 113 such normalisations.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class GroupNorm(nn.GroupNorm):
+    """`nn.GroupNorm` of maps (B, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.is_contiguous() or x.device.type != "cpu":
+            return super().forward(x)
+        x = x.float()
+        scale, shift = self._terms(x)
+        return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
+
+    def _terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What each channel is multiplied by, and what is added, (B, C): rows in fp32, sums of rows in fp64."""
+        pixels = x.movedim(1, -1)
+        count = x[0, 0].numel() * (self.num_channels // self.num_groups)
+        mean, square = (
+            y.sum(2).double().sum(1).view(len(x), self.num_groups, -1).sum(2, keepdim=True) / count
+            for y in (pixels, pixels.square())
+        )
+        scale = (square - mean * mean + self.eps).rsqrt().expand(-1, -1, self.num_channels // self.num_groups)
+        shift = -mean * scale
+        scale, shift = scale.flatten(1), shift.flatten(1)
+        if self.affine:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        return scale.float(), shift.float()
