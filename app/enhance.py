@@ -1,4 +1,4 @@
-"""Enhance rendered frames: one PNG per frame, in OUT/<frame file's stem>/<frame name>.png."""
+"""Enhance rendered frames: one PNG (or EXR) per frame, in OUT/<frame file's stem>/<frame name>.png."""
 
 import argparse
 import sys
@@ -38,6 +38,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--colour-only",
         action="store_true",
         help="take colours and light of the enhanced picture, keep the frame's detail (guided filter of the change)",
+    )
+    parser.add_argument(
+        "--exr", action="store_true", help="write EXR files of linear light (half floats) instead of 8-bit PNGs"
+    )
+    parser.add_argument(
+        "--linear",
+        type=Path,
+        metavar="PATH",
+        help="enhance these pictures in place of the frame files': an EXR file of linear light, or a folder with one "
+        "per frame (<frame name>.exr, also in folders named as the frame files). The network sees them clipped to "
+        "0..1; what was brighter stays as much brighter. Writes EXR",
     )
     parser.add_argument(
         "--tile",
@@ -127,6 +138,19 @@ def enhance(
     return torch.lerp(sample.image, enhanced, weight).clamp(0, 1)
 
 
+def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") -> None:
+    """A picture, sRGB (3, H, W), as PNG; or as EXR, with the highlights of the linear light that it was made of."""
+    import numpy as np
+
+    from app.linear import lit, write_linear
+    from datasets.images import write_png
+
+    if path.suffix == ".exr":
+        write_linear(path, lit(picture, linear))
+    else:
+        write_png(path, np.ascontiguousarray((picture * 255).round().byte().movedim(0, -1).numpy()))
+
+
 def check_arguments(args: argparse.Namespace) -> "torch.device":
     """The device; everything else is right, too.
 
@@ -141,6 +165,8 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
     if args.mask is not None and not args.mask.exists():
         raise InputError(f"--mask {args.mask}: no such file or folder.")
+    if args.linear is not None and not args.linear.exists():
+        raise InputError(f"--linear {args.linear}: no such file or folder.")
     name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=name).device
@@ -150,12 +176,11 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
 
 def main(args: argparse.Namespace) -> None:
     """Enhance every frame, or say before the first one why not."""
-    import numpy as np
     from tqdm import tqdm
 
     from app.backends import onnx_backend, torch_backend
     from app.controls import mask_path, read_mask
-    from datasets.images import write_png
+    from app.linear import linear_path, read_linear, shown
 
     device = check_arguments(args)
     bf16 = args.precision == "bf16"
@@ -163,27 +188,31 @@ def main(args: argparse.Namespace) -> None:
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
+    as_exr = args.exr or args.linear is not None
     with open_frames(args.input, model) as frames:
-        paths = [args.out / f"{key}.png" for key in frames.keys]
+        paths = [args.out / f"{key}.{'exr' if as_exr else 'png'}" for key in frames.keys]
         masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
+        linears = [linear_path(args.linear, key) if args.linear else None for key in frames.keys]
         present = [path for path in paths if path.exists()]
         if present and not args.overwrite:
             raise InputError(
                 f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
             )
         for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
-            path = masks[index]
-            mask = read_mask(path, *frames.sizes[index]) if path else None
+            sample, mask, linear = frames[index], None, None
+            if (mask_file := masks[index]) is not None:
+                mask = read_mask(mask_file, *frames.sizes[index])
+            if (linear_file := linears[index]) is not None:
+                linear = read_linear(linear_file, *frames.sizes[index])
+                sample = sample._replace(image=shown(linear))
             try:
-                picture = enhance(
-                    model, frames[index], strength=args.strength, tile=tile, mask=mask, colours=args.colour_only
-                )
+                picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
             except FloatingPointError:
                 raise InputError(
                     f"{args.input}, frame {frames.keys[index]}: the model gives values that are not finite; "
                     "try --precision fp32, or run python -m gbuffer_tools.check."
                 ) from None
-            write_png(paths[index], np.ascontiguousarray((picture * 255).round().byte().movedim(0, -1).numpy()))
+            write(paths[index], picture, linear)
     print(f"{args.out}: {len(paths)} frames enhanced")
 
 

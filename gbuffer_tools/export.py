@@ -13,14 +13,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exported import to_channels
-from gbuffer_tools.frame import MAX_CLASSES, Array
+from gbuffer_tools.exr_writer import write_exr
+from gbuffer_tools.frame import MAX_CLASSES
 from gbuffer_tools.images import write_png
 from gbuffer_tools.layers import listed
 from gbuffer_tools.schema import Shard
@@ -77,25 +76,6 @@ def pictures(shard: Shard, i: int) -> Iterator[tuple[str, Picture]]:
     for name in shard.ids:
         ids = shard.id(name, i)
         yield f"ids.{name}", class_colours(MAX_CLASSES)[ids] if name == "class" else ids_picture(ids)
-
-
-def write_exr(path: Path, channels: dict[str, Array], attributes: dict[str, object]) -> None:
-    """Write an EXR file (zip, lossless), whole or not at all.
-
-    Raises:
-        InputError: the package OpenEXR is absent, or cannot write there.
-    """
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise InputError(f"{path}: writing it needs a package; pip install 'OpenEXR>=3.4'") from error
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage} | attributes
-    pixels = {name: np.ascontiguousarray(array) for name, array in channels.items()}
-    try:
-        with replacing(path) as partial:
-            OpenEXR.File(header, pixels, num_threads=0).write(str(partial))
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be written ({' '.join(str(error).split())[-160:]})") from error
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ FROZEN: dict[str, set[str]] = {
     "app.assets list": {"--dir"},
     "app.convert": {"--description", "--licence", "--out", "--overwrite"},
     "app.enhance": {
-        "--backend", "--colour-only", "--device", "--mask", "--out", "--overwrite", "--precision", "--strength",
-        "--tile",
+        "--backend", "--colour-only", "--device", "--exr", "--linear", "--mask", "--out", "--overwrite", "--precision",
+        "--strength", "--tile",
     },
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
