@@ -59,18 +59,15 @@ def numbered(name: str, channels: int) -> tuple[str, ...]:
 def carla() -> Description:
     """CARLA2Real's stack of 18 channels, fed as 0..255; its order and subsets from its code/epe/dataset/pfd.py.
 
-    Frame files hold materials and occlusion as 0..1. Their `albedo` is linear while this network wants the base colour
-    as it was saved, so the channel has another name.
+    Frame files hold 8 bits as 0..1. Their `albedo` is linear while this network wants the base colour as it was saved.
     """
-    material = ("metallic.0", "specular.0", "roughness.0")
     channels = (
-        *numbered("x_scene_color", 3), "x_scene_depth.0", *numbered("x_world_normal", 3), *material,
-        *numbered("x_base_color", 3), *numbered("x_custom_data", 3), "occlusion.0", "x_custom_stencil.0",
+        *numbered("x_scene_color", 3), "x_scene_depth.0", *numbered("x_world_normal", 3), "metallic.0", "specular.0",
+        "roughness.0", *numbered("albedo_srgb", 3), *numbered("x_custom_data", 3), "occlusion.0", "x_custom_stencil.0",
     )  # fmt: skip
-    std = tuple(1 / 255 if name in (*material, "occlusion.0") else 1.0 for name in channels)
     every, most = tuple(range(18)), (*range(13), 16, 17)
     streams = tuple(every if k in (2, 4) else (0, 1, 2) if k == 0 else most for k in range(12))
-    return Description(channels, CARLA_CLASSES, std=std, streams=streams)
+    return Description(channels, CARLA_CLASSES, std=(1 / 255,) * len(channels), streams=streams)
 
 
 def known(inputs: list[int]) -> Description | None:

@@ -81,12 +81,14 @@ def open_frames(source: Path, model: "Backend") -> "Iterator[Frames]":
 
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; wanted a frame file (.h5) or a folder of them.")
-    unknown = [name for name in feature_names(model.channels) if name not in FEATURES]
-    if unknown:
+    try:
+        features = feature_names(model.channels)
+    except KeyError as error:
         raise InputError(
-            f"the model reads {unknown[0]!r}, which frames are not read as yet; known are {', '.join(FEATURES)}."
-        )
-    reading = Reading(feature_names(model.channels), model.classes, model.mean, model.std, model.optional)
+            f"the model reads {error}, which is no channel of a frame; wanted all channels of {', '.join(FEATURES)} or "
+            "of a buffer x_…, in order."
+        ) from error
+    reading = Reading(features, model.classes, model.mean, model.std, model.optional)
     if source.is_dir():
         yield Frames(source, reading)
         return

@@ -1,5 +1,7 @@
 """What the enhancer reads of a frame: stored buffers, put on a scale that a network can use, and derived channels.
 
+Buffers without standard meaning are read as they are: "x_wet:3" is the feature of the three channels of `x_wet`.
+
 Derived channels (view vector, reflection, facing, sky) are computed here and never stored. The list follows the
 authors' description of theirs: normals, the view vector reflected about the normal, distance, albedo, glossiness,
 irradiance (isl-org/PhotorealismEnhancement, issue 17).
@@ -7,16 +9,21 @@ irradiance (isl-org/PhotorealismEnhancement, issue 17).
 Shapes: h w pixels of a crop, C channels of a feature.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
+
+from gbuffer_tools.geometry import linear_to_srgb
 
 Array = npt.NDArray[np.float32]
 
 # Where nothing was drawn depth is inf; a network is fed this distance in its place (metres).
 FAR = 1000.0
+RAW = re.compile(r"(?P<buffer>x_\w{1,60}):(?P<channels>[1-9]\d{0,2})")
 
 
 def view_vector(projection: npt.NDArray[np.float64], size: tuple[int, int], rows: slice, cols: slice) -> Array:
@@ -84,6 +91,8 @@ FEATURES: dict[str, Feature] = {
     "emission": _light("emission"),
     "irradiance": _light("irradiance"),
     "irradiance_specular": _light("irradiance_specular"),
+    "albedo_srgb": Feature(3, ("albedo",), lambda b, _: linear_to_srgb(b["albedo"]).astype(np.float32)),
+    "depth": Feature(1, ("depth",), lambda b, _: np.minimum(b["depth"], FAR)),
     "log_depth": Feature(1, ("depth",), lambda b, _: np.log1p(np.minimum(b["depth"], FAR))),
     "sky": Feature(1, ("depth",), lambda b, _: np.isinf(b["depth"]).astype(np.float32)),
     "facing": Feature(1, ("normal",), lambda b, v: facing(b["normal"], v)),
@@ -91,24 +100,46 @@ FEATURES: dict[str, Feature] = {
 }
 
 
+def feature(name: str) -> Feature:
+    """One of `FEATURES`, or "x_NAME:CHANNELS": a stored buffer as it is, also when the frame is flipped.
+
+    Raises:
+        KeyError: neither.
+    """
+    raw = RAW.fullmatch(name)
+    return _stored(raw["buffer"], int(raw["channels"])) if raw else FEATURES[name]
+
+
 def channel_names(features: tuple[str, ...]) -> tuple[str, ...]:
-    """One name per channel, in the order of the stacked tensor: "normal.0", …
+    """One name per channel, in the order of the stacked tensor: "normal.0", …, "x_wet.2".
 
     Raises:
         KeyError: a feature that does not exist.
     """
-    return tuple(f"{name}.{i}" for name in features for i in range(FEATURES[name].channels))
+    return tuple(f"{name.partition(':')[0]}.{i}" for name in features for i in range(feature(name).channels))
 
 
 def feature_names(channels: tuple[str, ...]) -> tuple[str, ...]:
-    """The features behind `channel_names`, in order."""
-    return tuple(dict.fromkeys(channel.partition(".")[0] for channel in channels))
+    """The features behind `channel_names`, in order.
+
+    Raises:
+        KeyError: channels that are not those of known features, each whole and in order.
+    """
+    counts: dict[str, int] = {}
+    for channel in channels:
+        name = channel.partition(".")[0]
+        counts[name] = counts.get(name, 0) + 1
+    names = tuple(f"{name}:{count}" if name.startswith("x_") else name for name, count in counts.items())
+    found = channel_names(names)
+    if found != channels:
+        raise KeyError(next(a or b for a, b in zip_longest(channels, found) if a != b))
+    return names
 
 
 def mirrored_channels(features: tuple[str, ...]) -> npt.NDArray[np.float32]:
     """(C,) factors of a left-right flip: -1 where the sign changes, else 1."""
     signs = []
     for name in features:
-        feature = FEATURES[name]
-        signs += [-1.0 if i in feature.mirrored else 1.0 for i in range(feature.channels)]
+        group = feature(name)
+        signs += [-1.0 if i in group.mirrored else 1.0 for i in range(group.channels)]
     return np.array(signs, np.float32)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datasets.channels import FEATURES, channel_names, mirrored_channels, view_vector
+from datasets.channels import FEATURES, channel_names, feature, mirrored_channels, view_vector
 from datasets.flaws import Flaw
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
@@ -43,7 +43,7 @@ class Reading:
     """How frames are read for a network; a model file carries it.
 
     Attributes:
-        features: names out of `channels.FEATURES`, stacked in this order.
+        features: names for `channels.feature`, stacked in this order.
         streams: per class stream, the names of the frame files' classes that it takes; "*": all the others.
         mean, std: per channel, over the training frames.
         optional: whether frames may lack buffers and cameras: what needs them is then 0, its mean. For models that were
@@ -80,8 +80,8 @@ class Frames:
         self._signs = mirrored_channels(reading.features)
         self._mean = np.array(reading.mean, np.float32)
         self._std = np.array(reading.std, np.float32)
-        self._per_feature = np.array([FEATURES[name].channels for name in reading.features])
-        self.buffers = tuple(dict.fromkeys(buffer for name in reading.features for buffer in FEATURES[name].needs))
+        self._per_feature = np.array([feature(name).channels for name in reading.features])
+        self.buffers = tuple(dict.fromkeys(buffer for name in reading.features for buffer in feature(name).needs))
         self._absent: dict[Path, frozenset[str]] = {}
         self._open: dict[Path, Shard] = {}
         self._streams: dict[Path, np.ndarray] = {}
@@ -99,13 +99,16 @@ class Frames:
         self.keys, self.sizes, self._places = tuple(keys), tuple(sizes), tuple(places)
 
     def _check(self, shard: Shard) -> None:
-        for name in () if self.reading.optional else self.reading.features:
-            for buffer in FEATURES[name].needs:
-                if buffer not in shard.buffers:
+        for name in self.reading.features:
+            for buffer in feature(name).needs:
+                if buffer not in shard.buffers and not self.reading.optional:
                     raise InputError(
                         f"{shard.path}: has no buffer {buffer!r}, which the feature {name!r} needs; it has "
                         f"{', '.join(shard.buffers)}. Extract it, or train a model without it (`features` of the run)."
                     )
+                found, wanted = shard.buffers.get(buffer), feature(name).channels
+                if name.startswith("x_") and found not in (None, wanted):
+                    raise InputError(f"{shard.path}: {buffer!r} has {found} channels; wanted {wanted}.")
         if "class" not in shard.ids:
             raise InputError(f"{shard.path}: has no ids/class; wanted class ids for the streams. Extract them.")
         if not self.reading.optional and shard.camera(0) is None and CAMERA & set(self.reading.features):
@@ -139,9 +142,9 @@ class Frames:
         # What is not finite is judged later (datasets/flaws.py), and then named.
         with np.errstate(all="ignore"):
             parts = [
-                np.zeros((*view.shape[:2], FEATURES[name].channels), np.float32)
+                np.zeros((*view.shape[:2], feature(name).channels), np.float32)
                 if name in self._absent[path]
-                else FEATURES[name].compute(buffers, view)
+                else feature(name).compute(buffers, view)
                 for name in self.reading.features
             ]
         return np.concatenate(parts, axis=-1)
@@ -169,7 +172,7 @@ class Frames:
             image, classes, gbuffers = image[:, ::-1], classes[:, ::-1], gbuffers[:, ::-1] * self._signs
         gbuffers = (gbuffers - self._mean) / self._std
         absent = [
-            name in self._absent[path] or not set(dropped).isdisjoint(FEATURES[name].needs)
+            name in self._absent[path] or not set(dropped).isdisjoint(feature(name).needs)
             for name in self.reading.features
         ]
         if any(absent):
@@ -192,7 +195,7 @@ def absent_features(shard: Shard, features: Sequence[str]) -> frozenset[str]:
     return frozenset(
         name
         for name in features
-        if not set(FEATURES[name].needs) <= set(shard.buffers) or (name in CAMERA and not camera)
+        if not set(feature(name).needs) <= set(shard.buffers) or (name in CAMERA and not camera)
     )
 
 
@@ -230,10 +233,12 @@ def measure(
     Raises:
         InputError: as `Frames`; an unknown feature; a value that is not finite, if they are refused or in all frames.
     """
-    unknown = [name for name in features if name not in FEATURES]
-    if unknown:
-        raise InputError(f"features: no feature {unknown[0]!r}; there are {', '.join(FEATURES)}.")
-    channels = channel_names(features)
+    try:
+        channels = channel_names(features)
+    except KeyError as error:
+        raise InputError(
+            f"features: no feature {error}; there are {', '.join(FEATURES)} and x_BUFFER:CHANNELS."
+        ) from error
     count = len(channels)
     frames = Frames(folder, Reading(features, streams, (0.0,) * count, (1.0,) * count))
     total, squares, pixels = np.zeros(count), np.zeros(count), 0

@@ -262,13 +262,23 @@ def test_each_network_says_how_it_is_tiled(model: Path, tmp_path: Path, capsys: 
     assert "--tile 500: wanted 512 or more" in capsys.readouterr().err
 
 
-def test_channels_that_no_frame_file_is_read_with(
-    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("channels", "words"),
+    [
+        ([f"x_gbuffers.{i}" for i in range(8)], "has no buffer 'x_gbuffers', which the feature 'x_gbuffers:8' needs"),
+        ([f"warmth.{i}" for i in range(8)], "reads 'warmth', which is no channel of a frame"),
+        ([f"x_wet.{i}" for i in range(8)], "'x_wet' has 2 channels; wanted 8"),
+    ],
+)
+def test_channels_that_frames_do_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], channels: list[str], words: str
 ) -> None:
-    foreign = dataclasses.replace(untrained(), channels=tuple(f"x_gbuffers.{i}" for i in range(8)))
-    save(foreign, tmp_path / "m.safetensors")
-    assert command(tmp_path / "m.safetensors", frames, tmp_path / "out") == 2
-    assert "reads 'x_gbuffers', which frames are not read as yet" in capsys.readouterr().err
+    save(dataclasses.replace(untrained(), channels=tuple(channels)), tmp_path / "m.safetensors")
+    whole = frame("a", 0)
+    wet = {"x_wet": np.zeros((*whole.image.shape[:2], 2), np.float32)}
+    schema.write(tmp_path / "one.h5", [dataclasses.replace(whole, buffers=whole.buffers | wet)], HEADER)
+    assert command(tmp_path / "m.safetensors", tmp_path / "one.h5", tmp_path / "out") == 2
+    assert words in capsys.readouterr().err
 
 
 def test_pictures_are_png(model: Path, frames: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datasets.channels import (
     FEATURES,
     channel_names,
     facing,
+    feature,
     feature_names,
     mirrored_channels,
     reflection,
@@ -102,11 +103,11 @@ class TestFeatures:
 
     @pytest.mark.parametrize("name", list(FEATURES))
     def test_shape_is_as_declared(self, name: str) -> None:
-        feature = FEATURES[name]
+        group = FEATURES[name]
         stored = {"depth": 1, "normal": 3, "motion": 2}
-        buffers = {need: np.ones((4, 5, stored.get(need, feature.channels)), np.float32) for need in feature.needs}
-        assert feature.compute(buffers, np.ones((4, 5, 3), np.float32)).shape == (4, 5, feature.channels)
-        assert all(0 <= i < feature.channels for i in feature.mirrored)
+        buffers = {need: np.ones((4, 5, stored.get(need, group.channels)), np.float32) for need in group.needs}
+        assert group.compute(buffers, np.ones((4, 5, 3), np.float32)).shape == (4, 5, group.channels)
+        assert all(0 <= i < group.channels for i in group.mirrored)
 
 
 def test_names_of_channels_and_back() -> None:
@@ -117,3 +118,35 @@ def test_names_of_channels_and_back() -> None:
     assert mirrored_channels(features).tolist() == [-1, 1, 1, 1, -1, 1]
     with pytest.raises(KeyError, match="warmth"):
         channel_names(("warmth",))
+
+
+def test_buffers_without_standard_meaning_are_read_as_they_are() -> None:
+    features = ("x_wet:2", "sky", "x_gbuffers:11")
+    names = channel_names(features)
+    assert names[:3] == ("x_wet.0", "x_wet.1", "sky.0")
+    assert len(names) == 14
+    assert feature_names(names) == features
+    assert mirrored_channels(features).tolist() == [1] * 14
+    values = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    assert np.array_equal(feature("x_wet:2").compute({"x_wet": values}, values), values)
+
+
+@pytest.mark.parametrize(
+    ("channels", "odd"),
+    [
+        (("normal.0", "normal.2"), "normal.2"),
+        (("normal.0", "normal.1"), "normal.2"),
+        (("x_wet.1",), "x_wet.1"),
+        (("x_wet.0", "sky.0", "x_wet.1"), "sky.0"),
+        (("wet.0",), "wet"),
+    ],
+)
+def test_channels_that_are_no_whole_features(channels: tuple[str, ...], odd: str) -> None:
+    with pytest.raises(KeyError, match=odd):
+        feature_names(channels)
+
+
+@pytest.mark.parametrize("name", ["x_wet", "x_wet:0", "x_wet:-1", "x_wet:1000", "x_:1", "wet:3", "normal:3"])
+def test_names_that_are_no_feature(name: str) -> None:
+    with pytest.raises(KeyError):
+        feature(name)
