@@ -1,13 +1,17 @@
 """Every generator on this machine: multiply-adds, parameters, time and memory of a frame, training speed.
 
     python -m benchmarks.enhancers --names hr lite
+    python -m benchmarks.enhancers --device cuda --precision fp32 bf16 --size 1920x1080 --out gpu.json
 
-Each runs in a process of its own, in fp32, eager, with untrained weights; the ratio is to the first of `--names`. The
-floor is the time that the multiply-adds alone would take at the speed of this machine's matrix product, measured in the
-same run. Training is the generator alone, without the critics: forward, backward and Adam on crops of 196 px.
+Each runs in a process of its own, eager, with untrained weights; the ratio is to the first line: the first of `--names`
+in the first precision. bf16 is autocast, as in `app.enhance` and `train.epe`. The floor is the time that the
+multiply-adds alone would take at the speed of the machine's matrix product in that precision, measured in the same
+run. Training is the generator alone, without the critics: forward, backward and Adam on crops of 196 px. Memory is
+the process's on a CPU, torch's on a GPU.
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -40,11 +44,12 @@ class Measured:
         parameters: their number.
         macs: multiply-adds of one frame.
         seconds: of one frame, the median.
-        gibibytes: most memory of the process while it ran frames, all of it.
+        gibibytes: most memory while it ran frames.
         samples: crops a second in training.
     """
 
     name: str
+    precision: str
     parameters: int
     macs: int
     seconds: float
@@ -52,53 +57,63 @@ class Measured:
     samples: float
 
 
-def inputs(batch: int, height: int, width: int) -> list[torch.Tensor]:
+def inputs(batch: int, height: int, width: int, device: str) -> list[torch.Tensor]:
     """Random pictures, G-buffers and class ids."""
     torch.manual_seed(0)
     image, gbuffers = torch.rand(batch, 3, height, width), torch.randn(batch, CHANNELS, height, width)
-    return [image, gbuffers, torch.randint(CLASSES, (batch, height, width))]
+    return [x.to(device) for x in (image, gbuffers, torch.randint(CLASSES, (batch, height, width)))]
 
 
-def measure(name: str, size: tuple[int, int], frames: int, threads: int) -> Measured:
+def measure(name: str, precision: str, size: tuple[int, int], frames: int, threads: int, device: str) -> Measured:
     """In a process of its own, for the memory's sake."""
     torch.set_num_threads(threads)
     network = generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    frame = inputs(1, *size)
-    with torch.inference_mode():
-        with Macs() as macs:
-            network(*frame)  # and a first time, which does not count
-        seconds = [timed(lambda: network(*frame)) for _ in range(frames)]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    network.train()
-    optimiser, crop = torch.optim.Adam(network.parameters()), inputs(1, CROP, CROP)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frame = inputs(1, *size, device)
+    kind = torch.device(device).type
+    with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.inference_mode():
+            with Macs() as macs:
+                network(*frame)  # and a first time, which does not count
+            seconds = [timed(lambda: network(*frame), kind) for _ in range(frames)]
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if kind == "cuda":
+            memory = torch.cuda.max_memory_allocated()
+        network.train()
+        optimiser, crop = torch.optim.Adam(network.parameters()), inputs(1, CROP, CROP, device)
 
-    def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
-        (network(*crop) - crop[0]).square().mean().backward()
-        optimiser.step()
+        def step() -> None:
+            optimiser.zero_grad(set_to_none=True)
+            (network(*crop) - crop[0]).square().mean().backward()
+            optimiser.step()
 
-    step()
-    training = statistics.median(timed(step) for _ in range(frames))
+        step()
+        training = statistics.median(timed(step, kind) for _ in range(frames))
     count = sum(p.numel() for p in network.parameters())
-    return Measured(name, count, macs.total, statistics.median(seconds), memory, 1 / training)
+    return Measured(name, precision, count, macs.total, statistics.median(seconds), memory / 2**30, 1 / training)
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
+def timed(work: Callable[[], object], kind: str) -> float:
+    """Seconds that a call takes; on a GPU until the last kernel has run."""
     began = time.perf_counter()
     work()
+    if kind == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - began
 
 
-def multiply_adds_per_second() -> float:
-    """Of this machine's fp32 matrix product, the best of five."""
-    a, b = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
-    return float(MATRIX**3 / min(timed(lambda: a @ b) for _ in range(5)))
+def multiply_adds_per_second(device: str, precision: str) -> float:
+    """Of this machine's matrix product, the best of five."""
+    kind = torch.device(device).type
+    side = MATRIX if kind == "cpu" else 4 * MATRIX
+    a, b = torch.rand(2, side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    return float(side**3 / min(timed(lambda: a @ b, kind) for _ in range(5)))
 
 
-def processor() -> str:
+def processor(device: str = "cpu") -> str:
     """Its name, where the system tells."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -111,23 +126,26 @@ def main(args: argparse.Namespace) -> None:
     unknown = [name for name in args.names if name not in NAMES]
     if unknown:
         raise InputError(f"--names {unknown[0]}: wanted some of {', '.join(NAMES)}")
+    if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {args.device}: is not there; try cpu")
     size, threads = parse_size(args.size), torch.get_num_threads()
-    speed = multiply_adds_per_second()
-    print(f"{processor()}, {threads} threads, {speed / 1e9:.0f} GMAC/s, load {os.getloadavg()[0]:.1f}, {args.size}")
+    speeds = {precision: multiply_adds_per_second(args.device, precision) for precision in args.precision}
+    named = ", ".join(f"{precision} {speed / 1e9:,.0f} GMAC/s" for precision, speed in speeds.items())
+    print(f"{processor(args.device)}, {threads} threads, {named}, load {os.getloadavg()[0]:.1f}, {args.size}")
     print(
-        f"{'name':<14}{'parameters':>12}{'TMAC':>9}{'s/frame':>10}{'ratio':>8}{'x floor':>9}{'GiB':>7}{'samples/s':>11}"
+        f"{'name':<19}{'parameters':>12}{'TMAC':>9}{'s/frame':>10}{'ratio':>8}{'x floor':>9}{'GiB':>7}{'samples/s':>11}"
     )
     found: list[Measured] = []
     spawn = multiprocessing.get_context("spawn")
-    for name in args.names:
+    for name, precision in itertools.product(args.names, args.precision):
         with spawn.Pool(1) as pool:
-            found.append(pool.apply(measure, (name, size, args.frames, threads)))
+            found.append(pool.apply(measure, (name, precision, size, args.frames, threads, args.device)))
         m = found[-1]
-        ratio, above = found[0].seconds / m.seconds, m.seconds * speed / m.macs
-        figures = f"{m.seconds:>10.2f}{ratio:>8.1f}{above:>9.1f}{m.gibibytes:>7.2f}{m.samples:>11.2f}"
-        print(f"{m.name:<14}{m.parameters:>12,}{m.macs / 1e12:>9.4f}{figures}", flush=True)
+        ratio, above = found[0].seconds / m.seconds, m.seconds * speeds[precision] / m.macs
+        figures = f"{m.seconds:>10.4g}{ratio:>8.1f}{above:>9.1f}{m.gibibytes:>7.2f}{m.samples:>11.2f}"
+        print(f"{name:<14}{precision:<5}{m.parameters:>12,}{m.macs / 1e12:>9.4f}{figures}", flush=True)
     if args.out:
-        facts = {"processor": processor(), "threads": threads, "macs_per_second": speed, "size": args.size}
+        facts = {"processor": processor(args.device), "threads": threads, "macs_per_second": speeds, "size": args.size}
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(facts | {"generators": [asdict(m) for m in found]}, indent=1) + "\n")
 
@@ -137,6 +155,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.enhancers", description=__doc__.splitlines()[0])
     parser.add_argument("--names", nargs="+", default=["hr", "hr-small", "lite"], metavar="NAME", help="(%(default)s)")
     parser.add_argument("--size", default="957x526", metavar="WxH", help="of the frame (%(default)s)")
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "bf16"), help="(fp32)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--frames", type=int, default=3, help="timed frames and training steps (%(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON of the figures")
     return parser
