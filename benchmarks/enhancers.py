@@ -94,7 +94,9 @@ def measure(name: str, precision: str, size: tuple[int, int], frames: int, threa
 
 
 def timed(work: Callable[[], object], kind: str) -> float:
-    """Seconds that a call takes; on a GPU until the last kernel has run."""
+    """Seconds that a call takes; on a GPU from an empty queue to the end of the last kernel."""
+    if kind == "cuda":
+        torch.cuda.synchronize()
     began = time.perf_counter()
     work()
     if kind == "cuda":
