@@ -15,7 +15,7 @@ MODEL  := samples/models/supertuxkart.safetensors
 # sKVD compares crops of equal label layout; few classes leave few crops without a partner.
 JUDGE  := $(DEMO)/judge
 
-.PHONY: demo test lint bench game install
+.PHONY: demo test lint bench game install ablation
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -50,6 +50,23 @@ demo: $(VENV)/installed
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 
+# The ways to use G-buffers against each other (docs/ablation.md): three hours on two cores, after `make demo`.
+ABLATED  := none-small concat-small spade-small hr-small lite
+RUNS     := $(foreach preset,$(ABLATED),$(foreach seed,0 1 2,$(preset)/$(seed)))
+ABLATION := $(DEMO)/ablation
+
+ablation: $(VENV)/installed $(RUNS:%=$(ABLATION)/%/done)
+	$(RUN) eval.skvd --fake render=$(FRAMES)/heldout \
+		$(foreach run,$(RUNS),--fake $(subst /,-,$(run))=$(ABLATION)/$(run)/enhanced) \
+		--real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout --real-labels $(JUDGE)/photos/heldout \
+		--crops 16 --memory 8 --out $(ABLATION)/report.json
+
+$(ABLATION)/%/done:
+	$(RUN) train.epe --config train/runs/samples.yaml --preset $(patsubst %/,%,$(dir $*)) --seed $(notdir $*) \
+		--steps 300 --out $(@D)
+	$(RUN) app.enhance $(@D)/model.safetensors $(FRAMES)/heldout --out $(@D)/enhanced --overwrite
+	touch $@
+
 test: $(VENV)/installed
 	$(RUN) pytest
 
@@ -62,6 +79,7 @@ lint: $(VENV)/installed
 bench: $(VENV)/installed
 	$(RUN) benchmarks.frame_files
 	$(RUN) benchmarks.enhancers --frames 1
+	$(RUN) benchmarks.folded --count 1
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.
