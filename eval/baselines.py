@@ -1,6 +1,6 @@
 """Simple methods that an enhancer has to beat.
 
-python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR
+python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
 python -m eval.baselines soften --source FRAMES --out DIR
 """
 
@@ -15,18 +15,30 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
+    from eval.reinhard import Array as Floats
     from eval.soften import Pixels
+
+
+TRANSFERS = {
+    "reinhard": "mean and deviation of l-alpha-beta (Reinhard et al. 2001)",
+    "histogram": "the histograms of red, green and blue",
+    "transport": "mean and covariance of RGB, by linear optimal transport (Pitie, Kokaram 2007)",
+    "idt": "the whole distribution of colours (iterative distribution transfer; Pitie, Kokaram, Dahyot 2007)",
+}
+"""Transfers of colour, each one map from the colours of all frames to those of all photographs."""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.baselines", description=__doc__.splitlines()[0])
     methods = parser.add_subparsers(dest="method", required=True)
-    reinhard = methods.add_parser("reinhard", help="one global colour transfer from all frames to all photographs")
-    reinhard.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
-    soften = methods.add_parser("soften", help="slight blur, haze and noise, the same for every picture")
-    soften.add_argument("--seed", type=int, default=0, help="of the noise (default %(default)s)")
-    for method in (reinhard, soften):
+    for name, words in TRANSFERS.items():
+        method = methods.add_parser(name, help=words, description=words)
+        method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
+    methods.add_parser("soften", help="slight blur, haze and noise, the same for every picture")
+    for name in ("idt", "soften"):
+        methods.choices[name].add_argument("--seed", type=int, default=0, help="(default %(default)s)")
+    for method in methods.choices.values():
         method.add_argument("--source", type=Path, required=True, metavar="DIR", help="frames: images or frame files")
         method.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/<key>.png")
         method.add_argument("--overwrite", action="store_true", help="replace pictures that are there")
@@ -57,32 +69,43 @@ def write_all(
     return len(frames)
 
 
-def reinhard_of(frames: "Images", target: Path) -> "Callable[[Pixels, str], Pixels]":
-    """The colour transfer whose statistics are those of both whole folders."""
-    import numpy as np
+def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Callable[[Pixels], Floats]":
+    """One of `TRANSFERS`, fitted to whole folders: (H, W, 3) uint8 -> RGB, not clipped."""
+    from eval import histogram, idt, reinhard, transport
 
-    from datasets.images import Images
-    from eval.reinhard import moments, transfer
-
-    ours, theirs = moments(frames), moments(Images(target))
-    return lambda image, _: np.round(np.clip(transfer(image, ours, theirs), 0.0, 1.0) * 255.0).astype(np.uint8)
+    if name == "histogram":
+        table = histogram.table(histogram.histogram(frames), histogram.histogram(photos))
+        return lambda image: histogram.match(image, table)
+    if name == "idt":
+        chain = idt.fit(idt.sample(frames, seed), idt.sample(photos, seed), seed)
+        return lambda image: idt.transfer(image, chain)
+    if name == "transport":
+        before, after = transport.moments(frames), transport.moments(photos)
+        return lambda image: transport.transfer(image, before, after)
+    ours, theirs = reinhard.moments(frames), reinhard.moments(photos)
+    return lambda image: reinhard.transfer(image, ours, theirs)
 
 
 def main(args: argparse.Namespace) -> None:
     """Write the pictures and say how many."""
+    import numpy as np
+
     from datasets.images import Images
     from eval.soften import soften
 
+    seed = getattr(args, "seed", 0)
+    if seed < 0:
+        raise InputError(f"--seed: got {seed}, wanted 0 or more")
     frames = Images(args.source)
-    if args.method == "reinhard":
-        change = reinhard_of(frames, args.target)
-    elif args.seed < 0:
-        raise InputError(f"--seed: got {args.seed}, wanted 0 or more")
-    else:
-        seed = args.seed
+    if args.method == "soften":
 
         def change(image: "Pixels", key: str) -> "Pixels":
             return soften(image, key, seed)
+    else:
+        transfer = transfer_of(args.method, frames, Images(args.target), seed)
+
+        def change(image: "Pixels", key: str) -> "Pixels":
+            return np.round(np.clip(transfer(image), 0.0, 1.0) * 255.0).astype(np.uint8)
 
     count = write_all(frames, args.out, change, args.method, overwrite=args.overwrite)
     print(f"{count} pictures in {args.out}")

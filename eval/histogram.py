@@ -1,0 +1,50 @@
+"""Histogram matching between two sets of pictures, each of red, green and blue for itself.
+
+Gonzalez, Woods, "Digital Image Processing", sec. 3.3: a value goes where the target has the same share of pixels below.
+Histograms are those of whole sets, so that one table serves all pictures and a sequence does not flicker.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+
+def histogram(images: Iterable[Pixels]) -> Array:
+    """(3, 256) shares of the values of each channel, over all pixels of (H, W, 3) uint8 pictures.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    counts = np.zeros((3, 256))
+    for image in images:
+        counts += [np.bincount(channel, minlength=256) for channel in image.reshape(-1, 3).T]
+    if not counts.any():
+        raise ValueError("no pictures to take statistics of")
+    return counts / counts.sum(1, keepdims=True)
+
+
+def table(source: Array, target: Array) -> Array:
+    """(3, 256): where each value of each channel goes, 0 .. 255, not rounded.
+
+    A value's place among its set's is the middle of its step of the cumulative histogram, which keeps equal sets as
+    they are.
+
+    Args:
+        source, target: of `histogram`.
+    """
+    values = np.arange(256)
+    found = np.empty((3, 256))
+    for channel in range(3):
+        ours, theirs = (np.cumsum(shares[channel]) - shares[channel] / 2 for shares in (source, target))
+        there = target[channel] > 0
+        found[channel] = np.interp(ours, theirs[there], values[there])
+    return found
+
+
+def match(image: Pixels, where: Array) -> Array:
+    """(H, W, 3) RGB in [0, 1]: each value replaced by the table's."""
+    return np.stack([where[channel][image[..., channel]] for channel in range(3)], axis=-1) / 255

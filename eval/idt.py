@@ -1,0 +1,90 @@
+"""Transfer of the whole distribution of colours: iterative distribution transfer.
+
+Pitie, Kokaram, Dahyot, "Automated Colour Grading Using Colour Distribution Transfer", CVIU 107, 2007, algorithm 1: turn
+the colours by a random rotation, match the distribution along each axis, turn back, again and again. Fitted to samples
+of whole sets, and applied as a chain of maps, so that one chain serves all pictures. Their regraining of the pictures
+afterwards is left out: it brings back the source's gradients, and blurs what is judged here.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+SAMPLES = 200_000
+ROUNDS = 20
+# Quantiles per axis: steps of the distribution that a map follows.
+STEPS = 400
+
+
+@dataclass(frozen=True)
+class Round:
+    """One rotation and the maps along its axes.
+
+    Attributes:
+        rotation: (3, 3), rows are axes.
+        ours, theirs: (3, STEPS + 1) quantiles along each axis, before and after.
+    """
+
+    rotation: Array
+    ours: Array
+    theirs: Array
+
+    def __call__(self, colours: Array) -> Array:
+        """(N, 3) -> (N, 3)."""
+        along = colours @ self.rotation.T
+        moved = [moved_along(along[:, i], self.ours[i], self.theirs[i]) for i in range(3)]
+        return np.stack(moved, axis=1) @ self.rotation
+
+
+def moved_along(values: Array, ours: Array, theirs: Array) -> Array:
+    """Values (N,) by quantiles: between them linear, beyond the last ones shifted as these."""
+    # Equal quantiles (a colour that many pixels have) would make the map ambiguous: the middle of theirs.
+    places, which = np.unique(ours, return_inverse=True)
+    means = np.bincount(which, theirs) / np.bincount(which)
+    beyond = np.clip(values, places[0], places[-1])
+    moved: Array = np.interp(beyond, places, means) + values - beyond
+    return moved
+
+
+def sample(images: Collection[Pixels], seed: int) -> Array:
+    """(N, 3) RGB in [0, 1] of about `SAMPLES` pixels, as many of each picture.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    if not len(images):
+        raise ValueError("no pictures to take statistics of")
+    rng, each = np.random.default_rng(seed), -(-SAMPLES // len(images))
+    # One picture in memory at a time.
+    drawn = [rng.choice(image.reshape(-1, 3), each) for image in images]
+    return np.concatenate(drawn) / 255.0
+
+
+def fit(source: Array, target: Array, seed: int) -> list[Round]:
+    """The chain of maps that takes one distribution to the other.
+
+    Args:
+        source, target: (N, 3), (M, 3).
+        seed: of the rotations.
+    """
+    rng, shares = np.random.default_rng(seed), np.linspace(0, 1, STEPS + 1)
+    chain = []
+    for _ in range(ROUNDS):
+        rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0].T
+        ours, theirs = (np.quantile(x @ rotation.T, shares, axis=0).T for x in (source, target))
+        chain.append(Round(rotation, ours, theirs))
+        source = chain[-1](source)
+    return chain
+
+
+def transfer(image: Pixels, chain: list[Round]) -> Array:
+    """(H, W, 3) RGB, not clipped, of a picture of the source set."""
+    colours = image.reshape(-1, 3) / 255.0
+    for one in chain:
+        colours = one(colours)
+    return colours.reshape(image.shape)

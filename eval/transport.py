@@ -1,0 +1,62 @@
+"""Linear optimal transport of colours: the map of least movement that gives a set the target's mean and covariance.
+
+Pitie, Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer", CVMP 2007,
+eq. 10. Statistics are those of whole sets, so that one map serves all pictures. RGB as it is stored.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+# Variance below which an axis of colour has no spread to stretch: a tenth of an 8-bit step.
+FLAT = (0.1 / 255) ** 2
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean (3,) and covariance (3, 3) of the colours of a set, RGB in [0, 1]."""
+
+    mean: Array
+    covariance: Array
+
+
+def moments(images: Iterable[Pixels]) -> Moments:
+    """Statistics over all pixels of (H, W, 3) uint8 pictures.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    # Sums of 8-bit integers and their products are exact in int64.
+    count, total, products = 0, np.zeros(3, np.int64), np.zeros((3, 3), np.int64)
+    for image in images:
+        colours = image.reshape(-1, 3).astype(np.int64)
+        count += len(colours)
+        total += colours.sum(0)
+        products += colours.T @ colours
+    if not count:
+        raise ValueError("no pictures to take statistics of")
+    mean = total / count
+    return Moments(mean / 255, (products / count - np.outer(mean, mean)) / 255**2)
+
+
+def root(matrix: Array, power: float) -> Array:
+    """A power of a symmetric matrix; directions without spread are left out (0)."""
+    values, axes = np.linalg.eigh(matrix)
+    powers = np.where(values > FLAT, np.maximum(values, FLAT) ** power, 0.0)
+    return (axes * powers) @ axes.T
+
+
+def transport(source: Moments, target: Moments) -> Array:
+    """(3, 3), symmetric: A with A S A = T for the covariances S and T."""
+    half, back = root(source.covariance, 0.5), root(source.covariance, -0.5)
+    return back @ root(half @ target.covariance @ half, 0.5) @ back
+
+
+def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
+    """(H, W, 3) RGB, not clipped, of a picture of the source set."""
+    return (image / 255 - source.mean) @ transport(source, target) + target.mean
