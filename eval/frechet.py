@@ -1,0 +1,59 @@
+"""Frechet distance between two normal distributions, as FID takes it of features.
+
+Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017, eq. 6;
+Dowson, Landau, "The Frechet Distance between Multivariate Normal Distributions", 1982.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean (D,) and covariance (D, D; divided by N - 1) of N feature vectors."""
+
+    mean: Array
+    covariance: Array
+    count: int
+
+
+def moments(blocks: Iterable[NDArray[np.floating]]) -> Moments:
+    """Of features that come in blocks (n, D), so that they need not fit into memory.
+
+    Raises:
+        ValueError: fewer than two vectors.
+    """
+    count, shift = 0, np.zeros(0)
+    total, products = np.zeros(0), np.zeros((0, 0))
+    for block in blocks:
+        values = block.astype(np.float64)
+        if not count:
+            # Sums about the first block's mean: sums about 0 would cancel where the spread is small.
+            shift = values.mean(0)
+            total, products = np.zeros(len(shift)), np.zeros((len(shift), len(shift)))
+        values -= shift
+        count += len(values)
+        total += values.sum(0)
+        products += values.T @ values
+    if count < 2:
+        raise ValueError(f"a covariance takes two vectors or more, got {count}.")
+    mean = total / count
+    return Moments(mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count)
+
+
+def frechet(a: Moments, b: Moments) -> float:
+    """|mean difference|² + trace(A + B - 2 (A B)^½).
+
+    The trace of the root is the sum of roots of the eigenvalues of A^½ B A^½, a symmetric matrix: no complex roots, and
+    no trouble where fewer vectors than dimensions leave the covariances singular.
+    """
+    values, axes = np.linalg.eigh(a.covariance)
+    half = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
+    roots = np.sqrt(np.maximum(np.linalg.eigvalsh(half @ b.covariance @ half), 0))
+    apart = float(np.square(a.mean - b.mean).sum())
+    return apart + float(np.trace(a.covariance) + np.trace(b.covariance) - 2 * roots.sum())
