@@ -39,7 +39,7 @@ def optical_flow(here: Pixels, there: Pixels) -> Array:
     """Flow between two pictures (H, W, 3): Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     before, after = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (here, there))
-    return np.asarray(search.calc(before, after, None), np.float64)  # type: ignore[call-overload]
+    return np.asarray(search.calc(before, after, None), np.float64)
 
 
 def warped(there: Array, flow: Array) -> Array:
