@@ -47,7 +47,11 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines": set(),
     "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
     "eval.baselines soften": {"--out", "--overwrite", "--seed", "--source"},
+    "eval.baselines histogram": {"--out", "--overwrite", "--source", "--target"},
+    "eval.baselines idt": {"--out", "--overwrite", "--seed", "--source", "--target"},
+    "eval.baselines transport": {"--out", "--overwrite", "--source", "--target"},
     "eval.report": {"--out"},
+    "eval.temporal": {"--fake", "--frames", "--motion", "--out"},
     "eval.skvd": {
         "--batch", "--candidates", "--crops", "--device", "--fake", "--fake-labels", "--memory", "--out", "--pooling",
         "--real", "--real-labels", "--resamples", "--scaling", "--seed", "--vgg",

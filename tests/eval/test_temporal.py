@@ -1,0 +1,95 @@
+"""The steadiness of a sequence whose motion is known, of one that flickers, and what is refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.images import write_png
+from eval import temporal
+from gbuffer_tools import command, schema
+from gbuffer_tools.frame import Frame
+from tests.eval.test_motion import HEIGHT, PROJECTION, WIDTH, camera, texture
+from tests.gbuffer_tools.made import HEADER
+
+STEP = 0.25  # metres; 60 px of focal length over 5 m make that 3 px
+
+
+def sequence(cameras: bool = True) -> list[Frame]:
+    """Four frames along a wall of 5 m distance, 3 px a frame to the right."""
+    rng_wall = np.concatenate([texture(0), texture(1)], axis=1)
+    frames = []
+    for i in range(4):
+        image = np.ascontiguousarray(rng_wall[:, 3 * i : 3 * i + WIDTH])
+        view, projection = camera(STEP * i) if cameras else (None, None)
+        buffers = {"depth": np.full((HEIGHT, WIDTH), 5, np.float32)} if cameras else {}
+        ids = {"class": np.zeros((HEIGHT, WIDTH), np.uint8)}
+        frames.append(Frame(f"f{i}", image, buffers, ids, view, projection if cameras else None))
+    return frames
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    frames = sequence()
+    assert np.array_equal(frames[0].projection, PROJECTION)
+    schema.write(tmp_path / "frames" / "walk.h5", frames, HEADER)
+    for i, frame in enumerate(frames):
+        write_png(tmp_path / "same" / "walk" / f"{frame.name}.png", frame.image)
+        flicker = np.clip(frame.image.astype(int) + (10 if i % 2 else -10), 0, 255).astype(np.uint8)
+        write_png(tmp_path / "flicker" / "walk" / f"{frame.name}.png", flicker)
+    return tmp_path
+
+
+def run(folder: Path, *more: str) -> int:
+    words = ["--frames", str(folder / "frames"), "--out", str(folder / "t.json"), *more]
+    return command.run(temporal.main, temporal.build_parser(), words)
+
+
+def fake(folder: Path, *names: str) -> list[str]:
+    return [word for name in names for word in ("--fake", f"{name}={folder / name}")]
+
+
+def test_what_moves_with_the_scene_is_steady_and_what_flickers_is_not(folder: Path) -> None:
+    assert run(folder, *fake(folder, "same", "flicker")) == 0
+    found = json.loads((folder / "t.json").read_text())
+    assert found["used"] == 3
+    assert [step["motion"] for step in found["steps"]] == ["cameras"] * 3
+    # All but the 3 columns that leave the picture, and what is beside them.
+    assert all(0.9 < step["seen"] <= 61 / 64 for step in found["steps"])
+    methods = found["methods"]
+    assert methods["render"]["error"] == pytest.approx(0, abs=1e-9)
+    assert methods["same"] == methods["render"]
+    assert methods["flicker"]["error"] == pytest.approx(20, abs=0.7)  # where nothing is cut at white or black
+
+
+def test_without_cameras_the_motion_is_looked_for(folder: Path) -> None:
+    schema.write(folder / "frames" / "walk.h5", sequence(cameras=False), HEADER)
+    assert run(folder, *fake(folder, "flicker"), "--motion", "cameras") == 2
+    assert run(folder, *fake(folder, "flicker")) == 0
+    found = json.loads((folder / "t.json").read_text())
+    assert {step["motion"] for step in found["steps"]} == {"flow"}
+    assert found["methods"]["render"]["error"] < 6
+    assert found["methods"]["flicker"]["ratio"] > 10
+
+
+def test_what_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "flicker" / "walk" / "f2.png").unlink()
+    write_png(folder / "same" / "walk" / "f1.png", np.zeros((9, 9, 3), np.uint8))
+    cases = {
+        "flicker lacks the frame 'walk/f2'": fake(folder, "flicker"),
+        "another size": fake(folder, "same"),
+        "other names": ["--fake", f"render={folder / 'same'}"],
+    }
+    for words, arguments in cases.items():
+        assert run(folder, *arguments) == 2
+        assert words in capsys.readouterr().err
+        assert not (folder / "t.json").exists()
+
+
+def test_frames_that_have_nothing_in_common(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    apart = [dataclasses.replace(frame, view=camera(100.0 * i)[0]) for i, frame in enumerate(sequence())]
+    schema.write(folder / "frames" / "walk.h5", apart, HEADER)
+    assert run(folder, *fake(folder, "flicker")) == 2
+    assert "none of 3 steps shows 25% of a frame again" in capsys.readouterr().err
