@@ -123,6 +123,31 @@ def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
         save_file({"mean": mean, "covariance": covariance}, partial)
 
 
+def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
+    """Write the weights of channels by the names of the layers that they belong to."""
+    import io
+
+    import torch
+    from safetensors.torch import save_file
+
+    from epe.losses.perceptual import LAYERS
+    from gbuffer_tools.atomic import replacing
+
+    (content,) = contents.values()
+    found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    weights = {name: found[f"lin{i}.model.1.weight"].flatten().clone() for i, name in enumerate(LAYERS)}
+    with replacing(path) as partial:
+        save_file(weights, partial)
+
+
+LPIPS = Package(
+    kind="wheel",
+    name="lpips",
+    version="0.1.4",
+    sha256="fd537af5828b69d2e6ffc0a397bd506dbc28ca183543617690844c08e102ec5e",
+    size=53_763,
+)
+LPIPS_SHA256 = "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"
 MMAGIC = Package(
     kind="wheel",
     name="mmagic",
@@ -160,6 +185,16 @@ ASSETS: tuple[Asset, ...] = (
         members=lambda: [],
         address="https://download.pytorch.org/models/vgg16-397923af.pth",
         store=partial(_store_vgg, "vgg16-torchvision", _read_torchvision),
+    ),
+    Asset(
+        name="lpips-vgg",
+        what="LPIPS v0.1: weights of channels, for torchvision's VGG16 only",
+        licence="BSD-2-Clause; Richard Zhang, Phillip Isola, Alexei A. Efros, Eli Shechtman, Oliver Wang",
+        file="lpips-vgg.safetensors",
+        sha256=LPIPS_SHA256,
+        members=lambda: [Member(LPIPS, "lpips/weights/v0.1/vgg.pth", LPIPS_SHA256)],
+        address=None,
+        store=_store_lpips,
     ),
     Asset(
         name="niqe",

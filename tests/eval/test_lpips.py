@@ -1,0 +1,66 @@
+"""LPIPS against the authors' package, with its own weights of channels on a random trunk."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from epe.losses.perceptual import LAYERS
+from epe.networks.vgg import CHANNELS, VGG16
+from eval.lpips import lpips, read_weights
+from gbuffer_tools.errors import InputError
+from tests.torchvision_loader import load_torchvision
+
+
+@pytest.fixture(scope="module")
+def theirs() -> torch.nn.Module:
+    """Their network: a random VGG16, published heads."""
+    load_torchvision()
+    package = pytest.importorskip("lpips")
+    torch.manual_seed(0)
+    return package.LPIPS(net="vgg", version="0.1", pnet_rand=True, verbose=False).eval()
+
+
+def heads(theirs: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: lin.model[-1].weight.detach().flatten() for name, lin in zip(LAYERS, theirs.lins, strict=True)}
+
+
+def trunk(theirs: torch.nn.Module) -> VGG16:
+    """The same weights in ours."""
+    ours = VGG16("zeros").eval()
+    found = [module for module in theirs.net.modules() if isinstance(module, torch.nn.Conv2d)]
+    for conv, other in zip((m for m in ours.features if isinstance(m, torch.nn.Conv2d)), found, strict=True):
+        conv.load_state_dict(other.state_dict())
+    return ours
+
+
+def test_the_authors_package_agrees(theirs: torch.nn.Module) -> None:
+    vgg = trunk(theirs)
+    generator = torch.Generator().manual_seed(0)
+    a = torch.rand(3, 3, 64, 80, generator=generator)
+    b = (a + 0.2 * torch.randn(a.shape, generator=generator)).clamp(0, 1)
+    with torch.no_grad():
+        wanted = theirs(a, b, normalize=True).flatten()
+        found = lpips(vgg(a, LAYERS), vgg(b, LAYERS), heads(theirs))
+    # Their means and deviations of ImageNet have three digits in [-1, 1], ours in [0, 1]: the same numbers.
+    assert found.tolist() == pytest.approx(wanted.tolist(), rel=1e-4)
+    assert (found > 0.001).all()
+
+
+def test_dividing_a_layer_changes_nothing(theirs: torch.nn.Module) -> None:
+    generator = torch.Generator().manual_seed(1)
+    a, b = ({name: torch.rand(2, CHANNELS[name], 6, 5, generator=generator) for name in LAYERS} for _ in range(2))
+    scaled = [{name: value / (3 + i) for i, (name, value) in enumerate(x.items())} for x in (a, b)]
+    plain = lpips(a, b, heads(theirs))
+    assert lpips(*scaled, heads(theirs)).tolist() == pytest.approx(plain.tolist(), rel=1e-5)
+    assert lpips(a, a, heads(theirs)).tolist() == [0, 0]
+
+
+def test_files_that_are_no_weights(tmp_path: Path) -> None:
+    save_file({name: torch.ones(CHANNELS[name]) for name in LAYERS[:4]}, tmp_path / "four.safetensors")
+    save_file({name: torch.ones(64) for name in LAYERS}, tmp_path / "narrow.safetensors")
+    (tmp_path / "text.safetensors").write_text("no")
+    for name in ("four", "narrow", "text", "none"):
+        with pytest.raises(InputError, match=f"{name}.safetensors: .*fetch it"):
+            read_weights(tmp_path / f"{name}.safetensors")
