@@ -80,6 +80,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.frame_files
 	$(RUN) benchmarks.enhancers --frames 1
 	$(RUN) benchmarks.folded --count 1
+	$(RUN) benchmarks.distances
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.
