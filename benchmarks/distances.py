@@ -24,9 +24,8 @@ def main(args: argparse.Namespace) -> None:
     for _ in range(3):
         a @ a
     speed = 3 * MATRIX**3 / (time.perf_counter() - began)
-    print(
-        f"{processor()}, {torch.get_num_threads()} threads, {speed / 1e9:.0f} GMAC/s in fp64, load {os.getloadavg()[0]:.1f}"
-    )
+    threads, load = torch.get_num_threads(), os.getloadavg()[0]
+    print(f"{processor()}, {threads} threads, {speed / 1e9:.0f} GMAC/s in fp64, load {load:.1f}")
     began = time.perf_counter()
     value = mmd2(x, y + args.shift, cubic, unbiased=True)
     seconds = time.perf_counter() - began
