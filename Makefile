@@ -60,6 +60,7 @@ ablation: $(VENV)/installed $(RUNS:%=$(ABLATION)/%/done)
 		$(foreach run,$(RUNS),--fake $(subst /,-,$(run))=$(ABLATION)/$(run)/enhanced) \
 		--real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout --real-labels $(JUDGE)/photos/heldout \
 		--crops 16 --memory 8 --out $(ABLATION)/report.json
+	$(RUN) benchmarks.ablation $(ABLATION)/report.json
 
 $(ABLATION)/%/done:
 	$(RUN) train.epe --config train/runs/samples.yaml --preset $(patsubst %/,%,$(dir $*)) --seed $(notdir $*) \
