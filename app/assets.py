@@ -124,22 +124,34 @@ def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
 
 
 def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write the weights of channels by the names of the layers that they belong to."""
+    """Write the weights of channels by the names of their layers, and the trunk where there is one."""
     import io
 
     import torch
     from safetensors.torch import save_file
 
     from epe.losses.perceptual import LAYERS
+    from epe.networks.vgg import VGG16
     from gbuffer_tools.atomic import replacing
 
     (content,) = contents.values()
     found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     weights = {name: found[f"lin{i}.model.1.weight"].flatten().clone() for i, name in enumerate(LAYERS)}
+    # Theirs are in the same order, with other numbers: a pooling counts as two modules there.
+    trunk = [value for name, value in found.items() if name.startswith("net.") and not name.endswith("filt")]
+    weights |= dict(zip((name for name in VGG16().state_dict()), trunk, strict=True)) if trunk else {}
     with replacing(path) as partial:
         save_file(weights, partial)
 
 
+STLPIPS = Package(
+    kind="wheel",
+    name="stlpips-pytorch",
+    version="0.0.2",
+    sha256="a412bf901a97c942b37af57c7c63b6e5d1aebfe8d1dfc17853d4b2f878630645",
+    size=63_807_084,
+)
+STLPIPS_SHA256 = "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250"
 LPIPS = Package(
     kind="wheel",
     name="lpips",
@@ -193,6 +205,16 @@ ASSETS: tuple[Asset, ...] = (
         file="lpips-vgg.safetensors",
         sha256=LPIPS_SHA256,
         members=lambda: [Member(LPIPS, "lpips/weights/v0.1/vgg.pth", LPIPS_SHA256)],
+        address=None,
+        store=_store_lpips,
+    ),
+    Asset(
+        name="st-lpips",
+        what="ST-LPIPS: weights of channels and the VGG16 that they belong to",
+        licence="BSD-2-Clause; Abhijay Ghildyal, Feng Liu",
+        file="st-lpips.safetensors",
+        sha256=STLPIPS_SHA256,
+        members=lambda: [Member(STLPIPS, "stlpips_pytorch/weights/vST0.0/vgg_shift_tolerant.pth", STLPIPS_SHA256)],
         address=None,
         store=_store_lpips,
     ),

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Padding = Literal["zeros", "replicate", "none"]
+Pooling = Literal["max", "blurred"]
 
 # Width of each convolution, "M" for the 2x2 max pooling between blocks.
 LAYOUT: tuple[int | str, ...] = (
@@ -28,6 +30,20 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+class BlurredPool(nn.Module):
+    """Maximum of 2 x 2 at every place, blurred by (1, 2, 1), every second place kept; the border mirrored, 2 deep.
+
+    Zhang, "Making Convolutional Networks Shift-Invariant Again", 2019; the padding of Ghildyal, Liu, "Shift-tolerant
+    Perceptual Similarity Metric", 2022. (B, C, H, W) -> (B, C, H / 2 + 1, W / 2 + 1), rounded down, of even sides.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(F.max_pool2d(x, 2, 1), (2, 2, 2, 2), mode="reflect")
+        line = x.new_tensor((0.25, 0.5, 0.25))
+        kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
+        return F.conv2d(x, kernel, stride=2, groups=x.shape[1])
+
+
 class VGG16(nn.Module):
     """VGG16 up to relu5_3, without the classifier.
 
@@ -36,12 +52,13 @@ class VGG16(nn.Module):
     Args:
         padding: "zeros" as trained and as in metrics; "replicate" as in the discriminator (no dark rim);
             "none" as in matching, where a 196 px crop gives exactly one relu5_3 vector.
+        pooling: "max" as published, or "blurred" (`BlurredPool`), as ST-LPIPS was trained.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, padding: Padding = "zeros") -> None:
+    def __init__(self, padding: Padding = "zeros", pooling: Pooling = "max") -> None:
         super().__init__()
         if padding not in ("zeros", "replicate", "none"):
             raise ValueError(f"padding is zeros, replicate or none, got {padding!r}.")
@@ -55,7 +72,7 @@ class VGG16(nn.Module):
                 modules += [nn.Conv2d(width, item, 3, padding=pad, padding_mode=mode), nn.ReLU()]
                 width = item
             else:
-                modules.append(nn.MaxPool2d(2))
+                modules.append(nn.MaxPool2d(2) if pooling == "max" else BlurredPool())
         self.features = nn.Sequential(*modules)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from epe.losses.perceptual import LAYERS
 from epe.networks.vgg import CHANNELS, VGG16
-from eval.lpips import lpips, read_weights
+from eval.lpips import lpips, read_shift_tolerant, read_weights
+from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.errors import InputError
 from tests.torchvision_loader import load_torchvision
 
@@ -55,6 +56,29 @@ def test_dividing_a_layer_changes_nothing(theirs: torch.nn.Module) -> None:
     plain = lpips(a, b, heads(theirs))
     assert lpips(*scaled, heads(theirs)).tolist() == pytest.approx(plain.tolist(), rel=1e-5)
     assert lpips(a, a, heads(theirs)).tolist() == [0, 0]
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not (cache_folder() / "st-lpips.safetensors").exists(), reason="ST-LPIPS is not fetched")
+def test_the_shift_tolerant_one_by_its_authors_numbers() -> None:
+    """stlpips-pytorch 0.0.2 gave these for these noises, of even and of odd sides."""
+    vgg, weights = read_shift_tolerant(cache_folder() / "st-lpips.safetensors")
+    generator, found = torch.Generator().manual_seed(0), []
+    for size in ((64, 80), (70, 51)):
+        a = torch.rand(2, 3, *size, generator=generator)
+        b = (a + 0.2 * torch.randn(a.shape, generator=generator)).clamp(0, 1)
+        with torch.no_grad():
+            found += lpips(vgg(a, LAYERS), vgg(b, LAYERS), weights).tolist()
+    assert found == pytest.approx([0.0187252, 0.0182582, 0.0180397, 0.0176505], rel=1e-5)
+
+
+def test_files_that_are_no_trunk(tmp_path: Path) -> None:
+    weights = {name: torch.ones(CHANNELS[name]) for name in LAYERS}
+    save_file(weights, tmp_path / "bare.safetensors")
+    save_file(weights | {"features.0.weight": torch.ones(2)}, tmp_path / "odd.safetensors")
+    for name in ("bare", "odd", "none"):
+        with pytest.raises(InputError, match=f"{name}.safetensors: .*fetch"):
+            read_shift_tolerant(tmp_path / f"{name}.safetensors")
 
 
 def test_files_that_are_no_weights(tmp_path: Path) -> None:

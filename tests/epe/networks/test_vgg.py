@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.networks.vgg import CHANNELS, LAYERS, VGG16
+from epe.networks.vgg import CHANNELS, LAYERS, VGG16, BlurredPool
 from tests.torchvision_loader import load_torchvision
 
 
@@ -59,3 +59,13 @@ def test_refuses_an_unknown_layer_and_padding() -> None:
         VGG16()(torch.rand(1, 3, 16, 16), ["relu6_1"])
     with pytest.raises(ValueError, match="reflect"):
         VGG16("reflect")  # type: ignore[arg-type]
+
+
+def test_blurred_pooling_by_hand() -> None:
+    x = torch.arange(64.0).view(1, 1, 8, 8)
+    found = BlurredPool()(x)
+    assert found.shape == (1, 1, 5, 5)
+    # The maximum at row r and column c is 9 + 8 r + c; a blur keeps slopes; the border of 2 puts output i at 2 i - 1.
+    assert found[0, 0, 2, 1:4].tolist() == [9 + 8 * 3 + c for c in (1, 3, 5)]
+    assert found[0, 0, 1:4, 2].tolist() == [9 + 8 * r + 3 for r in (1, 3, 5)]
+    assert found[0, 0, 0, 2] == 9 + 8 * 1 + 3  # mirrored about row 0: rows 2, 1, 0 stand there
