@@ -50,7 +50,7 @@ demo: $(VENV)/installed
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 
-# The ways to use G-buffers against each other (docs/ablation.md): three hours on two cores, after `make demo`.
+# The ways to use G-buffers against each other (docs/ablation.md): two hours on two cores, after `make demo`.
 ABLATED  := none-small concat-small spade-small hr-small lite
 RUNS     := $(foreach preset,$(ABLATED),$(foreach seed,0 1 2,$(preset)/$(seed)))
 ABLATION := $(DEMO)/ablation

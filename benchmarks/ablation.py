@@ -37,7 +37,7 @@ def cell(seeds: Sequence[Method], layer: str) -> str:
     """ "0.84 (0.70 to 0.98) 3/3"."""
     ratios = [found for method in seeds if (found := method.ratio[layer]) is not None]
     if len(ratios) < len(seeds):
-        return "the render's may be 0"
+        return "–"
     mean = sum(found.value for found in ratios) / len(ratios)
     lows, highs = [found.low for found in ratios if found.low], [found.high for found in ratios if found.high]
     around = f" ({min(lows):.2f} to {max(highs):.2f})" if lows and highs else ""
