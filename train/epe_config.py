@@ -14,7 +14,7 @@ from gbuffer_tools.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One run. The defaults are the released configuration `hr`, without its defects.
+    """One run. The defaults are the released configuration of `hr`, without its defects, for our own generator `lite`.
 
     Attributes:
         frames: folder of frame files
@@ -29,7 +29,7 @@ class Config:
         sky_features: what the stream of the sky reads; null: all, as the others
         drop_buffers: probability with which a sample lacks a buffer (all channels that are made from "normal", say, are
             0, their mean), so that one model serves frames that lack some
-        preset: sizes of the generator (python -m app.models)
+        preset: the generator (python -m app.models): lite, or hr as in the paper
         taps: VGG16 layers with a critic each
         critic_layers: convolutions per critic
         critic_width: widest convolution of a critic
@@ -79,7 +79,7 @@ class Config:
     streams: tuple[tuple[str, ...], ...] = (("*",),)
     sky_features: tuple[str, ...] | None = None
     drop_buffers: float = 0.0
-    preset: str = "hr"
+    preset: str = "lite"
     taps: tuple[str, ...] = RELEASED_TAPS
     critic_layers: int = 4
     critic_width: int = 256
