@@ -55,7 +55,9 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         raise InputError(str(error)) from error
     if not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
-    network = without_copies(fold(model.network)).to(device)
+    network = fold(model.network).to(device)
+    if device.type == "cpu":  # elsewhere the copies cost less than the many small convolutions in their place
+        without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:

@@ -165,10 +165,9 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")
     if args.backend == "onnx" and (args.precision != "fp32" or args.device not in (None, "cpu")):
         raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
-    if args.mask is not None and not args.mask.exists():
-        raise InputError(f"--mask {args.mask}: no such file or folder.")
-    if args.linear is not None and not args.linear.exists():
-        raise InputError(f"--linear {args.linear}: no such file or folder.")
+    for option, path in (("--mask", args.mask), ("--linear", args.linear)):
+        if path is not None and not path.exists():
+            raise InputError(f"{option} {path}: no such file or folder.")
     name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=name).device

@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from benchmarks.enhancers import MATRIX, processor
+from benchmarks.enhancers import multiply_adds_per_second, processor
 from eval.kernels import cubic, mmd2
 from gbuffer_tools.command import run
 
@@ -19,11 +19,7 @@ def main(args: argparse.Namespace) -> None:
     """Measure and print."""
     generator = torch.Generator().manual_seed(0)
     x, y = (torch.randn(args.count, args.dimensions, generator=generator) for _ in range(2))
-    a = torch.rand(MATRIX, MATRIX, dtype=torch.float64)
-    began = time.perf_counter()
-    for _ in range(3):
-        a @ a
-    speed = 3 * MATRIX**3 / (time.perf_counter() - began)
+    speed = multiply_adds_per_second("cpu", torch.float64)
     threads, load = torch.get_num_threads(), os.getloadavg()[0]
     print(f"{processor()}, {threads} threads, {speed / 1e9:.0f} GMAC/s in fp64, load {load:.1f}")
     began = time.perf_counter()

@@ -34,6 +34,7 @@ from gbuffer_tools.errors import InputError
 
 CROP = 196
 MATRIX = 2048
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,11 @@ def timed(work: Callable[[], object], kind: str) -> float:
     return time.perf_counter() - began
 
 
-def multiply_adds_per_second(device: str, precision: str) -> float:
+def multiply_adds_per_second(device: str, dtype: torch.dtype) -> float:
     """Of this machine's matrix product, the best of five."""
     kind = torch.device(device).type
     side = MATRIX if kind == "cpu" else 4 * MATRIX
-    a, b = torch.rand(2, side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    a, b = torch.rand(2, side, side, device=device, dtype=dtype)
     return float(side**3 / min(timed(lambda: a @ b, kind) for _ in range(5)))
 
 
@@ -131,7 +132,7 @@ def main(args: argparse.Namespace) -> None:
     if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {args.device}: is not there; try cpu")
     size, threads = parse_size(args.size), torch.get_num_threads()
-    speeds = {precision: multiply_adds_per_second(args.device, precision) for precision in args.precision}
+    speeds = {precision: multiply_adds_per_second(args.device, DTYPES[precision]) for precision in args.precision}
     named = ", ".join(f"{precision} {speed / 1e9:,.0f} GMAC/s" for precision, speed in speeds.items())
     print(f"{processor(args.device)}, {threads} threads, {named}, load {os.getloadavg()[0]:.1f}, {args.size}")
     print(
@@ -157,7 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.enhancers", description=__doc__.splitlines()[0])
     parser.add_argument("--names", nargs="+", default=["hr", "hr-small", "lite"], metavar="NAME", help="(%(default)s)")
     parser.add_argument("--size", default="957x526", metavar="WxH", help="of the frame (%(default)s)")
-    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "bf16"), help="(fp32)")
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=tuple(DTYPES), help="(fp32)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--frames", type=int, default=3, help="timed frames and training steps (%(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON of the figures")

@@ -12,6 +12,7 @@ Shapes: h w pixels of a crop, C channels of a feature.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import zip_longest
 
 import numpy as np
@@ -100,6 +101,7 @@ FEATURES: dict[str, Feature] = {
 }
 
 
+@cache
 def feature(name: str) -> Feature:
     """One of `FEATURES`, or "x_NAME:CHANNELS": a stored buffer as it is, also when the frame is flipped.
 

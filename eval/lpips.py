@@ -13,16 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from epe.losses.perceptual import LAYERS
 from epe.networks.vgg import CHANNELS, VGG16, frozen
-from gbuffer_tools.errors import InputError
+from eval.fetched import read_fetched
 
 LARGEST, LARGEST_TRUNK = 100_000, 60_000_000
 """Bytes of a file of weights, without and with a trunk."""
+WEIGHTS = {name: (CHANNELS[name],) for name in LAYERS}
 SMALL = 1e-10
 """Added to lengths, as published."""
 
@@ -36,7 +35,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: another file.
     """
-    return _weights(path, _read(path, LARGEST, "lpips-vgg"), "lpips-vgg")
+    found = read_fetched(path, WEIGHTS, largest=LARGEST, asset="lpips-vgg")
+    return {name: value.float() for name, value in found.items()}
 
 
 def read_shift_tolerant(path: Path) -> tuple[VGG16, dict[str, Tensor]]:
@@ -45,34 +45,11 @@ def read_shift_tolerant(path: Path) -> tuple[VGG16, dict[str, Tensor]]:
     Raises:
         InputError: another file.
     """
-    found = _read(path, LARGEST_TRUNK, "st-lpips")
     vgg = VGG16("zeros", "blurred")
-    trunk = {name: found.pop(name) for name in vgg.state_dict() if name in found}
-    try:
-        vgg.load_state_dict(trunk)
-    except RuntimeError as error:
-        raise InputError(f"{path}: is no VGG16; fetch it with `python -m app.assets fetch st-lpips`.") from error
-    return frozen(vgg), _weights(path, found, "st-lpips")
-
-
-def _read(path: Path, largest: int, asset: str) -> dict[str, Tensor]:
-    again = f"fetch it with `python -m app.assets fetch {asset}`"
-    try:
-        if path.stat().st_size > largest:
-            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {largest:,}; {again}.")
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {again}.") from error
-
-
-def _weights(path: Path, found: dict[str, Tensor], asset: str) -> dict[str, Tensor]:
-    wanted = {name: (CHANNELS[name],) for name in LAYERS}
-    if {name: tuple(value.shape) for name, value in found.items()} != wanted:
-        raise InputError(
-            f"{path}: holds {', '.join(found)[:200]}; wanted weights of {', '.join(LAYERS)}; fetch it with "
-            f"`python -m app.assets fetch {asset}`."
-        )
-    return {name: found[name].float() for name in LAYERS}
+    trunk = {name: tuple(value.shape) for name, value in vgg.state_dict().items()}
+    found = read_fetched(path, trunk | WEIGHTS, largest=LARGEST_TRUNK, asset="st-lpips")
+    vgg.load_state_dict({name: found[name] for name in trunk})
+    return frozen(vgg), {name: found[name].float() for name in WEIGHTS}
 
 
 def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: Weights) -> Tensor:

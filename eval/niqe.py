@@ -15,12 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from scipy.ndimage import convolve
 from scipy.special import gamma
 
-from gbuffer_tools.errors import InputError
+from eval.fetched import read_fetched
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -55,18 +53,8 @@ def read_pristine(path: Path) -> Pristine:
     Raises:
         InputError: another file.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: {path.stat().st_size:,} bytes; wanted the fetched model, at most {LARGEST:,}.")
-        found = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); fetch it with `python -m app.assets fetch niqe`."
-        ) from error
-    shapes = {name: found[name].shape for name in found}
-    if shapes != {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES)}:
-        raise InputError(f"{path}: holds {shapes}; wanted mean and covariance of {FEATURES} features; fetch it again.")
-    return Pristine(found["mean"].astype(np.float64), found["covariance"].astype(np.float64))
+    found = read_fetched(path, {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES)}, largest=LARGEST, asset="niqe")
+    return Pristine(*(found[name].double().numpy() for name in ("mean", "covariance")))
 
 
 def niqe(image: Picture, pristine: Pristine) -> float:
