@@ -16,6 +16,7 @@ from datasets.labels import read_facts
 from datasets.photos import to_height
 from datasets.weights import load_vgg
 from epe import models
+from epe.group import Group
 from eval import alignment, record
 from eval.crops import PhotoSide, Pixels, Side, cut_frames, cut_photos, read_crops, same_size
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
@@ -77,13 +78,14 @@ class Scene:
     pairing: Pairing
 
 
-def judge(settings: Settings, *, relative_to: Path, progress: bool = True) -> record.Record:
+def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group: Group | None = None) -> record.Record:
     """Measure every method on the same crops.
 
     Args:
         settings: what and how.
         relative_to: the folder that folders in the record are relative to.
         progress: show a bar on stderr.
+        group: the processes that share the work; all come to the same record.
 
     Raises:
         InputError: folders, labels, images or weights that do not fit together.
@@ -93,7 +95,9 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True) -> re
     scene = set_up(settings)
     pixels, contents = _read(scene)
     extract = Extractor(vgg, settings.pooling, settings.batch, _device(settings.device))
-    products = grams(extract, pixels[0], pixels[1:], layers=LAYERS, memory=settings.memory, progress=progress)
+    products = grams(
+        extract, pixels[0], pixels[1:], layers=LAYERS, memory=settings.memory, progress=progress, group=group
+    )
     layers = _layers(settings, scene, products, contents)
     names, folders = list(scene.methods), list(scene.methods.values())
     return record.Record(

@@ -7,10 +7,12 @@ the authors never released it. The definition: `alignment` (which crops), `featu
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
 
 All methods of one call are judged on the same crops with the same partners. Writes report.json, .md and .html.
+Several processes share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.
 """
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,10 +123,14 @@ def settings(args: argparse.Namespace) -> "Settings":
 def main(args: argparse.Namespace) -> None:
     """Judge, write the three files, say where they are."""
     chosen = settings(args)
+    from epe.group import joined
     from eval import record, report
     from eval.judge import judge
 
-    found = judge(chosen, relative_to=args.out.resolve().parent)
+    with joined(chosen.device) as (group, device):
+        found = judge(replace(chosen, device=device), relative_to=args.out.resolve().parent, group=group)
+    if not group.first:
+        return
     page, table = args.out.with_suffix(".html"), args.out.with_suffix(".md")
     record.write(found, args.out)
     write_text(table, report.markdown([found]))

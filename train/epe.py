@@ -21,6 +21,7 @@ from datasets.frames import Frames, measure
 from datasets.pairs import Pair, Pairs
 from datasets.photos import Photos
 from epe import models
+from epe.group import Group, joined
 from epe.losses import gan
 from epe.losses.penalty import gradient_penalty
 from epe.losses.perceptual import LAYERS, perceptual_distance
@@ -33,7 +34,6 @@ from train.engine import Schedule, follow, run
 from train.epe_config import Config, check
 from train.epe_players import Features, Players, as_model, build_players
 from train.feed import LeftOut, Share, batches
-from train.group import Group, joined
 from train.pace import MEMORY, SPEED, Pace
 from train.preview import write_preview
 from train.spectral import iterate_norms

@@ -14,6 +14,7 @@ from datasets.frames import Reading
 from datasets.pairs import Pair
 from datasets.weights import load_vgg
 from epe import models
+from epe.group import Group
 from epe.losses.perceptual import LAYERS, NAME
 from epe.networks.enhancer import every_channel
 from epe.networks.generators import Generator, generator
@@ -24,7 +25,6 @@ from train.adaptive import AdaptiveUpdates
 from train.compiled import compile_all
 from train.ema import Average
 from train.epe_config import Config
-from train.group import Group
 from train.rematerialise import rematerialise
 
 Features = dict[str, Tensor]

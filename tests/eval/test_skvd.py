@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -32,6 +35,21 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
     assert str(out.with_suffix(".html")) in capsys.readouterr().out
     # Folders are relative to the record, so that both can be moved together.
     assert (out.parent / found.methods[1].folder).resolve() == (tmp_path / "second").resolve()
+
+
+def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path):
+    # Little memory makes many blocks, so that both have some; relu1_2 of one crop alone has 64 x 38 x 38 features.
+    few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--memory", 0.02, "--vgg", random_vgg]
+    rest = ["--fake", f"render={scenes / 'frames'}", *sides, *few]
+    assert run(*rest, "--out", tmp_path / "one.json") == 0
+    words = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
+        "-m", "eval.skvd", *map(str, rest), "--out", str(tmp_path / "two.json"),
+    ]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("two.html") == 1
+    assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from epe.group import Group
 from tests.train.made import configured, settings, write_data
 from tests.train.test_epe import ROOT, Writer, contents, plain, same_arithmetic  # noqa: F401
 from train import epe
 from train.checkpoint import ravel
 from train.feed import Share
-from train.group import Group
 
 # Each run goes on from the same first step: at the very start the last layer is 0, gradients behind it are rounding,
 # and Adam makes whole steps of that. With some weight decay no gradient is.

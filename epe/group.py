@@ -1,9 +1,12 @@
-"""Processes that train one model together: `torchrun --nproc_per_node N -m train.epe …`.
+"""Processes that do one thing together: `torchrun --nproc_per_node N -m train.epe …`, or `-m eval.skvd …`.
 
-Every process has all weights, takes its own part of each step's samples (train/feed.py), and moves its weights by the
-mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the same from hooks inside
-the backward pass, which do not fit here: a step draws which critics learn, differentiates them twice for the penalty,
-and sends the generator's gradient through critics that are not to learn from it.
+In training every process has all weights, takes its own part of each step's samples (train/feed.py), and moves its
+weights by the mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the same
+from hooks inside the backward pass, which do not fit here: a step draws which critics learn, differentiates them twice
+for the penalty, and sends the generator's gradient through critics that are not to learn from it.
+
+In evaluation every process makes its own part of a table, whose other entries are 0: the sum is the whole table, the
+same bits as one process makes.
 """
 
 import os
@@ -11,8 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -23,10 +28,12 @@ class Group:
     Attributes:
         rank: number of this process.
         size: number of processes.
+        device: through which they talk: NCCL takes tensors on CUDA only.
     """
 
     rank: int = 0
     size: int = 1
+    device: str = "cpu"
 
     @property
     def first(self) -> bool:
@@ -44,6 +51,14 @@ class Group:
         flat /= self.size
         for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(mean.view(tensor.shape))
+
+    def add(self, tables: Iterable[NDArray[np.float64]]) -> None:
+        """Replace arrays, the same ones in every process, by their sums over processes."""
+        for table in tables:
+            if self.size > 1:
+                total = torch.from_numpy(table).to(self.device)
+                dist.all_reduce(total)
+                table[...] = total.cpu().numpy()
 
     def mean(self, figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Means of scalars over several dictionaries of the same keys, and over processes."""
@@ -70,6 +85,6 @@ def joined(device: str) -> Iterator[tuple[Group, str]]:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if cuda else "gloo")
-    yield Group(dist.get_rank(), size), device
+    yield Group(dist.get_rank(), size, device), device
     # Not after an error: the others may be waiting, and torchrun ends them.
     dist.destroy_process_group()
