@@ -16,15 +16,10 @@ Digests of picture folders depend on keys and pixels only, not on the order, dat
 """
 
 import hashlib
-import json
-import types
-import typing
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gbuffer_tools.atomic import write_text
-from gbuffer_tools.errors import InputError
+from eval.records import read_record, write_record
 
 FORMAT, VERSION = "skvd-record", 1
 
@@ -177,7 +172,7 @@ def digest(parts: dict[str, bytes]) -> str:
 
 def write(record: Record, path: Path) -> None:
     """Write a record as JSON."""
-    write_text(path, json.dumps(asdict(record), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_record(record, path)
 
 
 def read(path: Path) -> Record:
@@ -186,44 +181,4 @@ def read(path: Path) -> Record:
     Raises:
         InputError: not a record of this version; names the first entry that does not fit.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error}); wanted a report of eval.skvd") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
-        raise InputError(f"{path}: not a {FORMAT} of version {VERSION}; make it with `python -m eval.skvd`")
-    try:
-        record: Record = _build(Record, content, "record")
-    except ValueError as error:
-        raise InputError(f"{path}: {error}; make it again with `python -m eval.skvd`") from error
-    return record
-
-
-def _finite(text: str) -> float:
-    raise ValueError(f"{text} is no value")
-
-
-def _build(kind: Any, value: Any, place: str) -> Any:
-    """Turn JSON into the dataclasses above, checking every type on the way.
-
-    Raises:
-        ValueError: what was got and wanted, and where.
-    """
-    if is_dataclass(kind):
-        names = [field.name for field in fields(kind)]
-        if not isinstance(value, dict) or set(value) != set(names):
-            raise ValueError(f"{place} wants the entries {', '.join(names)}")
-        hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{place}.{name}") for name in names})
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        return None if value is None else _build(arguments[0], value, place)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_build(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: _build(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ValueError(f"{place} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
-    return value
+    return read_record(Record, path, FORMAT, VERSION, "eval.skvd")

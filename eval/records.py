@@ -1,0 +1,89 @@
+"""JSON files of dataclasses: written whole, and checked entry by entry when read."""
+
+import json
+import types
+import typing
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gbuffer_tools.atomic import write_text
+from gbuffer_tools.errors import InputError
+
+LARGEST = 256 * 2**20
+"""Bytes of a file."""
+Kind = TypeVar("Kind")
+
+
+def write_record(record: Any, path: Path) -> None:
+    """Write a dataclass; numbers that are not finite have no place in it."""
+    write_text(path, json.dumps(asdict(record), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: not a JSON file of an object, or too large a one.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted a report of at most {LARGEST:,}.")
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); wanted a report of eval's commands") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a report; wanted one of eval's commands")
+    return content
+
+
+def read_record(kind: type[Kind], path: Path, name: str, version: int, command: str) -> Kind:
+    """A dataclass with the entries `format` and `version`.
+
+    Args:
+        kind: the dataclass.
+        path: of the file.
+        name, version: what these entries have to say.
+        command: that makes such files.
+
+    Raises:
+        InputError: not such a record; names the first entry that does not fit.
+    """
+    content = read_json(path)
+    if content.get("format") != name or content.get("version") != version:
+        raise InputError(f"{path}: not a {name} of version {version}; make it with `python -m {command}`")
+    try:
+        found: Kind = _build(kind, content, "record")
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; make it again with `python -m {command}`") from error
+    return found
+
+
+def _finite(text: str) -> float:
+    raise ValueError(f"{text} is no value")
+
+
+def _build(kind: Any, value: Any, place: str) -> Any:
+    """Turn JSON into dataclasses, checking every type on the way.
+
+    Raises:
+        ValueError: what was got and wanted, and where.
+    """
+    if is_dataclass(kind):
+        names = [field.name for field in fields(kind)]
+        if not isinstance(value, dict) or set(value) != set(names):
+            raise ValueError(f"{place} wants the entries {', '.join(names)}")
+        hints = typing.get_type_hints(kind)
+        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{place}.{name}") for name in names})
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else _build(arguments[0], value, place)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_build(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {key: _build(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{place} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
+    return value
