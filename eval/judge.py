@@ -1,7 +1,6 @@
 """One judgement: crops, partners, features, distances and their intervals, put into a record."""
 
 import math
-import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +21,7 @@ from eval.crops import PhotoSide, Pixels, Side, cut_frames, cut_photos, read_cro
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
 from eval.features import LAYERS, SMALLEST_CROP, Extractor, Pooling
 from eval.gram import Grams, grams
+from eval.methods import device_of, opened, relative
 from eval.pairing import Pairing, pair, shown_pairs
 from gbuffer_tools.errors import InputError
 
@@ -91,10 +91,10 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group
         InputError: folders, labels, images or weights that do not fit together.
     """
     facts = label_facts(settings.fake_labels, settings.real_labels)
-    vgg = load_vgg(settings.vgg, "zeros").to(_device(settings.device))  # before the pictures: fail early
+    vgg = load_vgg(settings.vgg, "zeros").to(device_of(settings.device))  # before the pictures: fail early
     scene = set_up(settings)
     pixels, contents = _read(scene)
-    extract = Extractor(vgg, settings.pooling, settings.batch, _device(settings.device))
+    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device))
     products = grams(
         extract, pixels[0], pixels[1:], layers=LAYERS, memory=settings.memory, progress=progress, group=group
     )
@@ -105,7 +105,7 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group
         version=record.VERSION,
         tool=f"photorealism-enhancement {version('photorealism-enhancement')}",
         methods=tuple(
-            _method(name, _relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, i)
+            _method(name, relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, i)
             for i, name in enumerate(names)
         ),
         frames=_frames(scene),
@@ -123,10 +123,8 @@ def set_up(settings: Settings) -> Scene:
     Raises:
         InputError: the methods do not show the same frames, or the two sides do not fit together.
     """
-    methods = {name: Images(folder) for name, folder in settings.methods.items()}
+    methods = opened(settings.methods)
     frames = next(iter(methods.values()))
-    for name, images in methods.items():
-        _same_keys(name, images, frames)
     height, width = frames[0].shape[:2]
     side = alignment.crop_side(height, width)
     if side < SMALLEST_CROP:
@@ -235,7 +233,7 @@ def _photos(scene: Scene, relative_to: Path) -> record.Photos:
     chosen = scene.pairing.used[scene.pairing.partner]
     partners, served = np.unique(chosen), np.bincount(scene.real.groups[chosen])
     return record.Photos(
-        folder=_relative(scene.photos.folder, relative_to),
+        folder=relative(scene.photos.folder, relative_to),
         images=len(scene.photos),
         dropped=scene.real.dropped,
         resized=scene.real.resized,
@@ -272,23 +270,3 @@ def _protocol(settings: Settings, side: int, scales: dict[str, float], facts: tu
         resampled=RESAMPLED,
         level=LEVEL,
     )
-
-
-def _same_keys(name: str, images: Images, frames: Images) -> None:
-    missing, extra = set(frames.keys) - set(images.keys), set(images.keys) - set(frames.keys)
-    for odd, verb in ((missing, "lacks"), (extra, "has, besides,")):
-        if odd:
-            raise InputError(
-                f"{images.folder}: {name} {verb} {len(odd)} frames, such as {min(odd)!r}; "
-                f"wanted the {len(frames.keys)} frames of {frames.folder}"
-            )
-
-
-def _device(name: str) -> torch.device:
-    if name.partition(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
-        raise InputError(f"--device: got {name}, which this machine does not offer; use cpu")
-    return torch.device(name)
-
-
-def _relative(folder: Path, to: Path) -> str:
-    return Path(os.path.relpath(folder.resolve(), to)).as_posix()

@@ -67,23 +67,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def methods(texts: list[str]) -> dict[str, Path]:
-    """NAME=DIR, or DIR alone, which is named after its last part.
-
-    Raises:
-        InputError: a name that comes twice.
-    """
-    named: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        path = Path(folder if equals else text)
-        name = name if equals else path.resolve().name
-        if not name or name in named:
-            raise InputError(f"--fake {text}: got the name {name!r}, wanted one name per method; write --fake NAME=DIR")
-        named[name] = path
-    return named
-
-
 def settings(args: argparse.Namespace) -> "Settings":
     """Checked options.
 
@@ -92,6 +75,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     """
     from datasets.cache import asset
     from eval.judge import Settings
+    from eval.methods import named
 
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
@@ -103,7 +87,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
     return Settings(
-        methods=methods(args.fake),
+        methods=named(args.fake),
         real=args.real,
         fake_labels=args.fake_labels,
         real_labels=args.real_labels,

@@ -162,9 +162,9 @@ def main(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from datasets.images import Images
-    from eval.skvd import methods
+    from eval.methods import named
 
-    folders = methods(args.fake)
+    folders = named(args.fake)
     if "render" in folders:
         raise InputError("--fake render=…: the frame files are the render; give methods other names.")
     if args.out.suffix != ".json":
