@@ -1,5 +1,6 @@
 """What is judged: folders of pictures of the same frames, each under the name of the method that made them."""
 
+import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,19 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
                     f"wanted the {len(frames.keys)} frames of {frames.folder}"
                 )
     return methods
+
+
+def check_common(args: argparse.Namespace) -> None:
+    """Options that all commands of measures have.
+
+    Raises:
+        InputError: one that makes no sense.
+    """
+    for name, least in (("resamples", 10), ("seed", 0)):
+        if getattr(args, name) < least:
+            raise InputError(f"--{name}: got {getattr(args, name)}, wanted {least} or more")
+    if args.out.suffix != ".json":
+        raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
 
 
 def device_of(name: str) -> torch.device:
