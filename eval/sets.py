@@ -139,12 +139,14 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
 
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
+    from eval.methods import check_common, device_of
+
+    check_common(args)
+    device_of(args.device)
     from epe.group import joined
     from eval import scores
-    from eval.methods import device_of
     from eval.tables import text
 
-    device_of(args.device)
     with joined(args.device) as (group, device):
         found = judge(args, group, device)
     if group.first:
