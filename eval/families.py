@@ -63,9 +63,9 @@ def vgg_family(args: argparse.Namespace, device: str) -> Family:
     network = Statistics(load_vgg(path, "zeros").to(place), models.digest(path), place)
     of = "of VGG16's relu5_3, averaged over a picture"
     metrics = (
-        Metric("frechet_vgg16", "Fréchet distance, VGG16", "lower", f"FID's formula {of}; not FID"),
-        Metric("kernel_vgg16", "kernel distance, VGG16", "lower", f"KID's formula {of}, × 1000; not KID"),
-        Metric("gaussian_vgg16", "Gaussian distance, VGG16", "lower", f"CMMD's formula {of}, unit length; not CMMD"),
+        Metric("frechet_vgg16", "Fréchet, VGG16", "lower", f"FID's formula {of}; not FID"),
+        Metric("kernel_vgg16", "kernel, VGG16", "lower", f"KID's formula {of}, × 1000; not KID"),
+        Metric("gaussian_vgg16", "Gaussian, VGG16", "lower", f"CMMD's formula {of}, unit length; not CMMD"),
         Metric(
             "precision_vgg16", "precision, VGG16", "higher", f"share of pictures inside the photographs' manifold {of}"
         ),

@@ -110,6 +110,7 @@ def main(args: argparse.Namespace) -> None:
     from epe.group import joined
     from eval import record, report
     from eval.judge import judge
+    from eval.summary import data_sets
 
     with joined(chosen.device) as (group, device):
         found = judge(replace(chosen, device=device), relative_to=args.out.resolve().parent, group=group)
@@ -117,8 +118,9 @@ def main(args: argparse.Namespace) -> None:
         return
     page, table = args.out.with_suffix(".html"), args.out.with_suffix(".md")
     record.write(found, args.out)
-    write_text(table, report.markdown([found]))
-    write_text(page, report.html([(args.out, found)]))
+    together = data_sets([(args.out, found)])
+    write_text(table, report.markdown(together))
+    write_text(page, report.html(together))
     print(f"{report.table(found)}\n{page}")
 
 

@@ -52,7 +52,7 @@ def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys)
     rows = [np.stack([embedding(image)[MEANS] for image in Images(scenes / side)]) for side in ("frames", "photos")]
     wanted = frechet(moments([rows[0]]), moments([rows[1]]))
     assert render.values["frechet_vgg16"].value == pytest.approx(wanted, rel=1e-5)
-    assert "kernel distance, VGG16" in capsys.readouterr().out
+    assert "kernel, VGG16" in capsys.readouterr().out
 
 
 def test_photographs_themselves_have_no_distance(scenes, random_vgg, tmp_path) -> None:
