@@ -4,6 +4,7 @@ Pillow reads pictures, as it knows what files say of their colours; OpenCV reads
 """
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,8 @@ MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError, KeyError, IndexError, OverflowError)
 # `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
 Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
+# Of damaged files it warns in many lines; what matters of that ours says in one. libtiff's own lines still come.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def image_size(path: Path) -> tuple[int, int]:
