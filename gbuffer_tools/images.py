@@ -223,13 +223,14 @@ def _srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
 def read_pixels(path: Path) -> np.ndarray:
     """The numbers in an image file as they are: (H, W) or (H, W, 3 or 4) in RGBA order, uint8 or uint16, upright.
 
-    Of a PNG with a palette these are the numbers of the colours, which is what label maps mean by them.
+    Of a PNG with a palette these are the numbers of the colours, which is what label maps mean by them; of a grey one
+    of fewer than 8 bits, they are not spread over 0..255 either.
 
     Raises:
         InputError: not a readable image, one too large, or of another type of numbers.
     """
     content = _content(path)
-    bits = _palette_bits(content)
+    bits = _label_bits(content)
     if bits:
         # As if it were grey: OpenCV would look the colours up. Less than 8 bits it spreads over 0..255.
         return _upright(_decode(path, _grey_png(content), cv2.IMREAD_UNCHANGED) // (255 // (2**bits - 1)), content)
@@ -306,9 +307,9 @@ def _plain_png(content: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _palette_bits(content: bytes) -> int:
-    """Bits a pixel of a PNG with a palette; 0 for all else."""
-    return content[24] if content.startswith(PNG) and len(content) > 25 and content[25] == PALETTE else 0
+def _label_bits(content: bytes) -> int:
+    """Bits a pixel of a PNG with a palette, or of fewer than 8 bits; 0 for all else."""
+    return content[24] if content.startswith(PNG) and (content[25] == PALETTE or content[24] < 8) else 0
 
 
 def _grey_png(content: bytes) -> bytes:
