@@ -200,7 +200,7 @@ def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
             f"{path}: holds {'floats' if numbers == 3 else 'numbers'} of {bits} bits ({file.mode}); "
             "wanted whole numbers without sign, of 8 bits, or of 16 bits in grey or RGB."
         )
-    file.info.pop("transparency", None)  # of a palette, whose colours it would mix
+    file.info.pop("transparency", None)  # which goes with the alpha; Pillow would warn of a palette's
     if file.mode in MODES.values():
         return file
     return file.convert("L" if file.mode in ("1", "LA") else "RGB")
@@ -217,7 +217,7 @@ def _srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
                     picture.convert(mode), meant, ImageCms.createProfile("sRGB"), outputMode="RGB"
                 )
                 return np.array(found)
-    return np.array(picture.convert("RGB"))
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def read_pixels(path: Path) -> np.ndarray:

@@ -69,6 +69,8 @@ READ = {
     "alpha.tif": (tiff(RGBA, extrasamples=["unassalpha"]), RGB),
     "alpha.webp": (pillow(RGBA, lossless=True, exact=True), RGB),
     "grey_alpha.png": (pillow(np.dstack([GREY, ALPHA])), three(GREY)),
+    "grey_with_a_clear_level.png": (pillow(GREY, transparency=8), three(GREY)),
+    "clear_colour.png": (pillow(RGB, transparency=(8, 6, 6)), RGB),
     "palette.png": (paletted, COLOURS),
     "palette_with_a_clear_colour.png": (lambda path: paletted(path, transparency=3), COLOURS),
     "palette_with_alpha.png": (lambda path: paletted(path, transparency=bytes(range(32))), COLOURS),
@@ -182,6 +184,7 @@ def test_pictures_are_upright(tmp_path: Path, suffix: str, how: int) -> None:
     assert read_pixels(path).shape[:2] == image_size(path) == read_image(path).shape[:2]
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # of Pillow, which commands do not show
 @pytest.mark.parametrize(
     "exif",
     [b"", b"Exif\0\0", b"Exif\0\0II*\0\x08\0\0\0\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x09\0\0"],
