@@ -56,11 +56,16 @@ class PhotoSide(Side):
 
 
 def cut_frames(frames: Images, labels: Path, *, size: tuple[int, int], side: int, count: int, seed: int) -> Side:
-    """Draw and describe `count` crops per frame of `size` (height, width)."""
+    """Draw and describe `count` crops per frame.
+
+    Raises:
+        InputError: a frame that is not of `size` (height, width), or without a fitting label map.
+    """
     crops: list[Crop] = []
     cells: list[Pixels] = []
     parts: dict[str, bytes] = {}
-    for key in frames.keys:
+    for index, key in enumerate(frames.keys):
+        _check_size(frames.path(index), frames.size(index), size)  # or its label map would be blamed
         label = _label(labels, key, size)
         parts[key] = _sha256(label)
         drawn = draw_crops(key, *size, side=side, count=count, seed=seed)
@@ -141,14 +146,18 @@ def same_size(size: tuple[int, int]) -> Callable[[Pixels, Path], Pixels]:
     """A `fit` for frames: all of one size, or an InputError that names the file."""
 
     def fit(image: Pixels, path: Path) -> Pixels:
-        if image.shape[:2] != size:
-            raise InputError(
-                f"{path}: got {image.shape[1]}x{image.shape[0]} pixels, wanted {size[1]}x{size[0]} as the first frame; "
-                "judge frames of one size at a time"
-            )
+        _check_size(path, image.shape[:2], size)
         return image
 
     return fit
+
+
+def _check_size(path: Path, got: tuple[int, ...], wanted: tuple[int, int]) -> None:
+    if got != wanted:
+        raise InputError(
+            f"{path}: got {got[1]}x{got[0]} pixels, wanted {wanted[1]}x{wanted[0]} as the first frame; "
+            "judge frames of one size at a time"
+        )
 
 
 def _label(folder: Path, key: str, size: tuple[int, int]) -> Pixels:
