@@ -75,7 +75,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     """
     from datasets.cache import asset
     from eval.judge import Settings
-    from eval.methods import named
+    from eval.options import named
 
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
