@@ -66,7 +66,9 @@ class Embedding:
             for picture in pictures
         )
         batches = iter(lambda: list(islice(ready, BATCH)), [])
-        rows = [self.network(torch.cat(batch)).float().cpu().numpy() for batch in batches]
+        # TF32, CUDA's default in convolutions, is off by a thousandth: vectors are kept, and compared with a CPU's.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            rows = [self.network(torch.cat(batch)).float().cpu().numpy() for batch in batches]
         return np.concatenate([np.empty((0, self.width), np.float32), *rows])
 
 

@@ -1,17 +1,21 @@
 """Vectors of pictures: the whole way from a stored file, of any sizes, in any order."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
+from datasets.images import Images, write_png
 from epe import models
+from epe.group import Group
 from epe.models import Model, save
 from epe.networks.clip import ClipSpec, ClipVision
 from epe.networks.inception import Inception
 from epe.networks.vgg import VGG16
-from eval import embeddings
+from eval import embeddings, store
 from eval.embeddings import VECTOR, Embedding, clip, inception
 from gbuffer_tools.errors import InputError
 from tests.inception_weights import random_inception
@@ -58,6 +62,23 @@ def test_batches_change_nothing_and_pictures_are_read_once(tiny_clip: Path, monk
     assert embedding.widths == {VECTOR: 10}
     assert np.abs(single[VECTOR] - whole[3]).max() < 1e-6
     assert embedding.of([]).shape == (0, 10)
+
+
+def test_they_can_be_kept(tiny_clip: Path, tmp_path: Path) -> None:
+    embedding, some = clip(tiny_clip, CPU), pictures((30, 40), (50, 28))
+    for i, picture in enumerate(some):
+        write_png(tmp_path / "pictures" / f"{i}.png", picture)
+    with tqdm(disable=True) as bar:
+        kept = [
+            store.embed(
+                Images(tmp_path / "pictures"), made, tmp_path / "cache", fit=lambda x: x, group=Group(), bar=bar
+            )
+            # The second one has no network, so what it gives was kept.
+            for made in (embedding, dataclasses.replace(embedding, network=None))
+        ]
+    assert np.array_equal(kept[0].parts[VECTOR], kept[1].parts[VECTOR])
+    # 1e-6: float32, batches of another size.
+    assert np.abs(kept[0].parts[VECTOR] - embedding.of(some)).max() < 1e-6
 
 
 def test_inception_from_its_file(tmp_path: Path) -> None:
