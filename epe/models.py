@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from epe.networks.clip import ClipVision
+from epe.networks.clip import ClipSpec, ClipVision
 from epe.networks.enhancer import Enhancer, EnhancerSpec
 from epe.networks.inception import Inception
 from epe.networks.lite import Lite, LiteSpec
@@ -68,7 +68,7 @@ SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
     "inception": lambda spec: Inception(**spec),
-    "clip-vision": lambda spec: ClipVision.from_dict(spec),
+    "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
 }
 
 HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")

@@ -9,14 +9,19 @@ picture and of a patch.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.limits import check_limits
+
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Of the pictures that it was trained on, sRGB in [0, 1]."""
+LIMITS = {
+    "side": (1, 1024), "patch": (1, 64), "width": (1, 4096), "hidden": (1, 16384), "depth": (1, 64), "heads": (1, 64),
+    "embedding": (1, 4096),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class ClipSpec:
     embedding: int = 768
 
     def __post_init__(self) -> None:
+        check_limits(self, LIMITS)
         if self.side % self.patch or self.width % self.heads:
             raise ValueError(f"patches of {self.patch} in {self.side} pixels, {self.heads} heads in {self.width}.")
 
@@ -67,11 +73,11 @@ class Attention(nn.Module):
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(spec.width, spec.width) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        split = (project(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for project in self._inputs())
-        return self.out_proj(F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2))
-
-    def _inputs(self) -> tuple[nn.Module, nn.Module, nn.Module]:
-        return self.q_proj, self.k_proj, self.v_proj
+        q, k, v = (
+            project(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        return self.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
 class MLP(nn.Module):
@@ -127,16 +133,11 @@ class VisionTransformer(nn.Module):
 class ClipVision(nn.Module):
     """CLIP's half for pictures."""
 
-    def __init__(self, spec: ClipSpec | None = None) -> None:
+    def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
-        self.spec = spec or ClipSpec()
-        self.vision_model = VisionTransformer(self.spec)
-        self.visual_projection = nn.Linear(self.spec.width, self.spec.embedding, bias=False)
-
-    @classmethod
-    def from_dict(cls, spec: dict[str, Any]) -> "ClipVision":
-        """A network by the fields of its spec."""
-        return cls(ClipSpec(**spec))
+        self.spec = spec
+        self.vision_model = VisionTransformer(spec)
+        self.visual_projection = nn.Linear(spec.width, spec.embedding, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Embeddings of pictures.

@@ -63,7 +63,7 @@ def test_equals_torchs_encoder() -> None:
 
 def test_published_size_and_names() -> None:
     with torch.device("meta"):
-        network = ClipVision()
+        network = ClipVision(ClipSpec())
     total = sum(parameter.numel() for parameter in network.parameters())
     width, tokens = 1024, 1 + 24**2
     attention, mlp = 4 * width * (width + 1), 2 * width * 4096 + width + 4096
