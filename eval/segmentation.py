@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.options import add_common
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -153,7 +154,8 @@ def judge(args: argparse.Namespace) -> "Scores":
     from epe import models
     from eval import scores
     from eval.distances import draw_resamples
-    from eval.methods import named, opened, relative
+    from eval.methods import opened, relative
+    from eval.options import named
     from eval.segmenter import Segmenter, read_taxonomy
 
     folders = named(args.fake)
@@ -192,22 +194,17 @@ def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.segmentation", description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=Path, required=True, metavar="DIR", help="frame files with class ids")
-    parser.add_argument(
-        "--fake", action="append", required=True, metavar="[NAME=]DIR", help="enhanced pictures; repeat to compare"
-    )
+    add_common(parser)
     parser.add_argument("--segmenter", type=Path, required=True, metavar="FILE.onnx", help="a network that labels")
     parser.add_argument(
         "--classes", type=Path, required=True, metavar="FILE.yaml", help="what its numbers and the game's names mean"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write, print."""
-    from eval.methods import check_common
+    from eval.options import check_common
 
     check_common(args)
     from eval import scores

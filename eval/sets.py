@@ -33,6 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="for FID and KID (default: the fetched, if any)")
+    parser.add_argument("--clip", type=Path, metavar="FILE", help="for CMMD (default: the fetched, if any)")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="where features are kept, by content (default: the user's cache)"
     )

@@ -53,7 +53,9 @@ FROZEN: dict[str, set[str]] = {
     "eval.report": {"--out"},
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
-    "eval.sets": {"--cache", "--device", "--fake", "--out", "--real", "--resamples", "--seed", "--vgg"},
+    "eval.sets": {
+        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed", "--vgg",
+    },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--crops", "--device", "--fake", "--fake-labels", "--memory", "--out", "--pooling",
