@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from datasets.images import Images
-from datasets.photos import to_height
 from eval.crops import Pixels, region
+from eval.protocols import rules_of
 from eval.record import Record
 from gbuffer_tools.errors import InputError
 
@@ -85,10 +85,18 @@ class _Folder:
 
 
 def _pairs(record: Record, methods: list[_Folder], photos: _Folder) -> list[ShownPair]:
-    side, height = record.protocol.crop_side, record.frames.height
+    fit, size, side = (
+        rules_of(record.protocol.name).fit,
+        (record.frames.height, record.frames.width),
+        record.protocol.crop_side,
+    )
+
+    def crop(picture: Pixels, top: int, left: int) -> str:
+        return embed(region(fit(picture, size), top, left, side))
+
     shown = []
     for pair in record.pairs:
-        images = tuple(embed(region(method.image(pair.frame), pair.top, pair.left, side)) for method in methods)
-        photo = embed(region(to_height(photos.image(pair.photo), height), pair.photo_top, pair.photo_left, side))
+        images = tuple(crop(method.image(pair.frame), pair.top, pair.left) for method in methods)
+        photo = crop(photos.image(pair.photo), pair.photo_top, pair.photo_left)
         shown.append(ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo))
     return shown

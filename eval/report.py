@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.record import Estimate, Method, Record, read
-from eval.words import cautions, change, counts, ends, number, protocol, side, verdict
+from eval.words import cautions, change, class_facts, class_rows, counts, ends, number, protocol, side, verdict
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def table(record: Record, metric: str = "skvd") -> str:
     """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
-    names = [method.name.replace("|", "\\|") for method in record.methods]
+    names = [_cell(method.name) for method in record.methods]
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
     lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     for layer in record.protocol.layers:
@@ -41,6 +41,25 @@ def table(record: Record, metric: str = "skvd") -> str:
             cells.append(f"{number(found.value)} ({ends(found)}{moved})")
         lines.append(f"| {layer} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def class_table(record: Record) -> str:
+    """Markdown: a row per group of classes, a column per method; "" without any."""
+    rows = class_rows(record)
+    names = [_cell(method.name) for method in record.methods]
+    lines = [f"| cKVD | pairs | {' | '.join(names)} |", f"|---|---:|{'---:|' * len(names)}"]
+    for name, pairs, found in rows:
+        cells = [
+            f"{number(value.value)} ({ends(value)}{f', {side(difference)}' if index else ''})"
+            for index, (value, difference) in enumerate(found)
+        ]
+        lines.append(f"| {_cell(name)} | {pairs} | {' | '.join(cells)} |")
+    return "\n".join(lines) if rows else ""
+
+
+def _cell(name: str) -> str:
+    """A name inside a Markdown table."""
+    return name.replace("|", "\\|")
 
 
 def moves(method: Method, layer: str) -> str:
@@ -59,7 +78,10 @@ def markdown(records: list[Record]) -> str:
         parts += [f"\n**Caution.** {text}" for text in cautions(record)]
         level = f"{100 * record.protocol.level:g} % intervals"
         parts += [f"\n{record.protocol.unit}, lower is closer; in brackets {level}, and where sKVD moved.\n"]
-        parts += [table(record), "\nWithout alignment:\n", table(record, "kvd"), "\n## Counts\n"]
+        parts += [table(record), "\nWithout alignment:\n", table(record, "kvd")]
+        if record.classes:
+            parts += ["\n## By class\n", "\n\n".join([*class_facts(record), class_table(record)])]
+        parts += ["\n## Counts\n"]
         parts += [f"- {name}: {text}" for name, text in counts(record)]
         parts += ["\n## Protocol\n"] + [f"- {name}: {text}" for name, text in protocol(record)] + [""]
     return "\n".join(parts)
@@ -88,6 +110,8 @@ def html(records: list[tuple[Path, Record]]) -> str:
             "plots": plots(record, f"record {index + 1}"),
             "verdicts": [(i, verdict(record, method)) for i, method in enumerate(record.methods) if i],
             "cautions": cautions(record),
+            "class_rows": class_rows(record),
+            "class_facts": class_facts(record),
             "counts": counts(record),
             "protocol": protocol(record),
         }

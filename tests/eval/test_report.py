@@ -1,11 +1,12 @@
 import re
 from dataclasses import replace
+from pathlib import Path
 
 from eval import record, report
 from eval.judge import judge
 from gbuffer_tools import command
 from tests.eval.made import changed
-from tests.eval.records import made, method
+from tests.eval.records import by_class, made, method
 
 
 def parts(page):
@@ -46,6 +47,17 @@ def test_markdown_tells_the_values():
     text = report.markdown([made()])
     assert "| relu1_2 | 300 (240 to 360) | 210 (168 to 252, closer −30 %) |" in text
     assert "| relu5_3 | 500 (400 to 600) | 350 (280 to 420) |" in text
+
+
+def test_classes_are_a_table():
+    text = report.markdown([by_class(made())])
+    assert "| sky | 30 | 20.0 (15.0 to 25.0) | 20.0 (15.0 to 25.0, closer) |" in text
+    assert "| road \\| way | 12 |" in text
+    assert "| mean of 2 |  | 30.0 (25.0 to 35.0) |" in text
+    assert "Left out, with their pairs, for less than 10 or no variety: person (4)." in text
+    page = report.html([(Path("r.json"), by_class(made()))])
+    assert "<th>road | way</th><td>12</td>" in page
+    assert "By class" not in report.markdown([made()]) + report.html([(Path("r.json"), made())])
 
 
 def test_command_makes_one_page_of_several_records(tmp_path, capsys):
