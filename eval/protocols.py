@@ -145,7 +145,7 @@ OURS = Rules(
         resampled="frames, each with its crops and their partners; the photographs are held fixed",
         seeking="rendered",
         class_partners="the pairs of sKVD of which both crops have the class",
-        hidden="ImageNet's mean colour, which is 0 to the network",
+        hidden="ImageNet's mean colour (0 to the network)",
     ),
 )
 

@@ -116,7 +116,8 @@ def class_facts(record: Record) -> list[str]:
     left = [f"{name} ({pairs})" for name, pairs in classes.pairs.items() if name not in measured]
     if left:
         facts.append(
-            f"Left out, with their pairs, for less than {classes.least_pairs} or no variety: {', '.join(left)}."
+            f"Left out, with their pairs, for fewer than {classes.least_pairs} of them or for pairs of one picture "
+            f"alone: {', '.join(left)}."
         )
     return facts
 

@@ -54,7 +54,7 @@ def test_classes_are_a_table():
     assert "| sky | 30 | 20.0 (15.0 to 25.0) | 20.0 (15.0 to 25.0, closer) |" in text
     assert "| road \\| way | 12 |" in text
     assert "| mean of 2 |  | 30.0 (25.0 to 35.0) |" in text
-    assert "Left out, with their pairs, for less than 10 or no variety: person (4)." in text
+    assert "for fewer than 10 of them or for pairs of one picture alone: person (4)." in text
     page = report.html([(Path("r.json"), by_class(made()))])
     assert "<th>road | way</th><td>12</td>" in page
     assert "By class" not in report.markdown([made()]) + report.html([(Path("r.json"), made())])
