@@ -128,11 +128,10 @@ def distances(
         found.pairs[name] = len(pairs[0])
         if len(pairs[0]) < rules.least_pairs:
             continue
-        of_class, (used_fake, used_real) = _narrowed(layer, pairs)
-        real_crops = masked(real.pixels[0], shown[1], used_real)
-        fake_crops = [masked(pixels, shown[0], used_fake) for pixels in fake.pixels]
-        of_class = replace(of_class, products=products(real_crops, fake_crops))
-        values = [of_class.skvd(method) for method in range(len(fake_crops))]
+        used = [np.unique(crops) for crops in pairs]
+        fake_crops = [masked(pixels, shown[0], used[0]) for pixels in fake.pixels]
+        of_class = _of_pairs(layer, pairs, products(masked(real.pixels[0], shown[1], used[1]), fake_crops))
+        values = [of_class.skvd(method) for method in range(len(fake.pixels))]
         if all(np.isfinite(rows[0]) for rows in values):
             found.values[name] = values
     return found
@@ -149,12 +148,14 @@ def masked(pixels: Pixels, shown: NDArray[np.bool_], used: Indices) -> Crops:
     return np.concatenate([pixels[used], 255 * shown[used, :, :, None].astype(np.uint8)], axis=3)
 
 
-def _narrowed(layer: Layer, pairs: Pairs) -> tuple[Layer, Pairs]:
-    """The layer with other pairs, and which rendered and real crops they need; its products are still those of all."""
+def _of_pairs(layer: Layer, pairs: Pairs, products: Grams) -> Layer:
+    """The layer with other pairs; the products are those of the crops that are in a pair."""
     (fake, fake_place), (real, real_place) = (np.unique(crops, return_inverse=True) for crops in pairs)
-    pairing = Pairing([], real, real[:0], real_place, fake_place)
-    frames = [numbers[fake] for numbers in layer.frames]
-    narrow = replace(
-        layer, pairing=pairing, frames=frames, photos=layer.photos[real], resamples=layer.resamples[:, fake]
+    return replace(
+        layer,
+        products=products,
+        frames=[numbers[fake] for numbers in layer.frames],
+        photos=layer.photos[real],
+        pairing=Pairing([], real, real[:0], real_place, fake_place),
+        resamples=layer.resamples[:, fake],
     )
-    return narrow, (fake, real)
