@@ -15,7 +15,9 @@ MODEL  := samples/models/supertuxkart.safetensors
 # sKVD compares crops of equal label layout; few classes leave few crops without a partner.
 JUDGE  := $(DEMO)/judge
 
-.PHONY: demo test lint bench game install ablation
+REPORT := $(DEMO)/report
+
+.PHONY: demo report test lint bench game install ablation
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,6 +51,27 @@ demo: $(VENV)/installed
 		--crops 16 --out $(DEMO)/report.json
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
+
+# Everything that eval measures, of five baselines and both models that ship, on the held-out frames, as one page.
+COLOURS := reinhard histogram transport idt
+METHODS := $(COLOURS) soften hr-small lite
+FAKES   := --fake render=$(FRAMES)/heldout $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(method))
+
+report: $(VENV)/installed
+	for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done
+	for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/heldout \
+		--target $(PHOTOS)/train --out $(REPORT)/$$method --overwrite || exit; done
+	$(RUN) eval.baselines soften --source $(FRAMES)/heldout --out $(REPORT)/soften --overwrite
+	for model in hr-small lite; do $(RUN) app.enhance samples/models/supertuxkart-$$model.safetensors \
+		$(FRAMES)/heldout --out $(REPORT)/$$model --overwrite || exit; done
+	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(JUDGE)
+	$(RUN) eval.skvd $(FAKES) --real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout \
+		--real-labels $(JUDGE)/photos/heldout --out $(REPORT)/skvd.json
+	$(RUN) eval.sets $(FAKES) --real $(PHOTOS)/heldout --cache $(REPORT)/cache --out $(REPORT)/sets.json
+	$(RUN) eval.content $(FAKES) --real $(PHOTOS)/heldout --out $(REPORT)/content.json
+	$(RUN) eval.report $(REPORT)/skvd.json $(REPORT)/sets.json $(REPORT)/content.json --out $(REPORT)/index.html
+	@echo
+	@echo "The page: file://$(CURDIR)/$(REPORT)/index.html"
 
 # The ways to use G-buffers against each other (docs/ablation.md): two hours on two cores, after `make demo`.
 ABLATED  := none-small concat-small spade-small hr-small lite

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.images import SUFFIXES, read_image, write_png
+from gbuffer_tools.images import SUFFIXES, image_size, read_image, write_png
 from gbuffer_tools.schema import Shard
 
 __all__ = ["SUFFIXES", "Images", "read_image", "write_png"]
@@ -60,14 +60,20 @@ class Images(Sequence[np.ndarray]):
         """The file that holds picture `index`."""
         return self._places[index][0]
 
+    def size(self, index: int) -> tuple[int, int]:
+        """(height, width) of picture `index`; nothing is decoded."""
+        path, frame = self._places[index]
+        return image_size(path) if frame < 0 else (self._shard(path).height, self._shard(path).width)
+
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         """(H, W, 3) uint8, sRGB, RGB order."""
         path, frame = self._places[index]
-        if frame < 0:
-            return read_image(path)
+        return read_image(path) if frame < 0 else self._shard(path).image(frame)
+
+    def _shard(self, path: Path) -> Shard:
         if path not in self._shards:
             self._shards[path] = Shard(path)
-        return self._shards[path].image(frame)
+        return self._shards[path]

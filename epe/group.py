@@ -60,6 +60,11 @@ class Group:
                 dist.all_reduce(total)
                 table[...] = total.cpu().numpy()
 
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
     def mean(self, figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Means of scalars over several dictionaries of the same keys, and over processes."""
         values = torch.stack([torch.stack([x.detach() for x in part.values()]) for part in figures]).mean(dim=0)

@@ -184,14 +184,23 @@ def same_size(size: Size, fit: Callable[[Pixels], Pixels]) -> Callable[[Pixels, 
     """A `fit` for frames, whose files are all of one size, or an InputError names the file."""
 
     def checked(image: Pixels, path: Path) -> Pixels:
-        if image.shape[:2] != size:
-            raise InputError(
-                f"{path}: got {image.shape[1]}x{image.shape[0]} pixels, wanted {size[1]}x{size[0]} as the first frame; "
-                "judge frames of one size at a time"
-            )
+        check_size(path, image.shape[:2], size)
         return fit(image)
 
     return checked
+
+
+def check_size(path: Path, got: tuple[int, ...], wanted: Size) -> None:
+    """Refuse a frame's file of another size than the first one's.
+
+    Raises:
+        InputError: names the file.
+    """
+    if got != wanted:
+        raise InputError(
+            f"{path}: got {got[1]}x{got[0]} pixels, wanted {wanted[1]}x{wanted[0]} as the first frame; "
+            "judge frames of one size at a time"
+        )
 
 
 def _label(folder: Path, key: str, size: Size) -> Pixels:

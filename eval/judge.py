@@ -1,6 +1,5 @@
 """One judgement: crops, partners, features, distances and their intervals, put into a record."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -8,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from datasets.weights import load_vgg
@@ -17,6 +15,7 @@ from eval import alignment, record
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
 from eval.features import Crops, Extractor
 from eval.gram import Grams, grams
+from eval.methods import device_of, relative
 from eval.pairing import shown_pairs
 from eval.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
 from eval.protocols import Rules, rules_of
@@ -53,10 +52,10 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group
     facts = label_facts(settings.fake_labels, settings.real_labels)
     groups = _groups(settings, rules)
     # Before the pictures: fail early.
-    vgg, origin = load_vgg(settings.vgg, "zeros").to(_device(settings.device)), read_origin(settings.vgg)
-    scene = set_up(settings, rules)
+    vgg, origin = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_origin(settings.vgg)
+    scene = set_up(settings)
     pixels, contents = read(scene)
-    extract = Extractor(vgg, settings.pooling, settings.batch, _device(settings.device), rules.hidden)
+    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), rules.hidden)
     products = partial(grams, extract, memory=settings.memory, group=group)
     found = products(pixels[0], pixels[1:], layers=rules.layers, progress=progress)
     layers = _layers(settings, scene, origin, found, contents)
@@ -74,7 +73,7 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group
         version=record.VERSION,
         tool=f"photorealism-enhancement {version('photorealism-enhancement')}",
         methods=tuple(
-            _method(name, _relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, by_class, i)
+            _method(name, relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, by_class, i)
             for i, name in enumerate(names)
         ),
         frames=_frames(scene),
@@ -199,7 +198,7 @@ def _photos(scene: Scene, relative_to: Path) -> record.Photos:
     chosen = scene.pairing.used[scene.pairing.partner]
     partners, served = np.unique(chosen), np.bincount(scene.real.groups[chosen])
     return record.Photos(
-        folder=_relative(scene.photos.folder, relative_to),
+        folder=relative(scene.photos.folder, relative_to),
         images=len(scene.photos),
         dropped=scene.found.dropped,
         resized=scene.found.resized,
@@ -240,13 +239,3 @@ def _protocol(
         resampled=rules.words.resampled,
         level=LEVEL,
     )
-
-
-def _device(name: str) -> torch.device:
-    if name.partition(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
-        raise InputError(f"--device: got {name}, which this machine does not offer; use cpu")
-    return torch.device(name)
-
-
-def _relative(folder: Path, to: Path) -> str:
-    return Path(os.path.relpath(folder.resolve(), to)).as_posix()

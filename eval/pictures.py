@@ -1,6 +1,7 @@
 """The pictures of a report page, embedded as WebP, so that the page is one file."""
 
 import base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,24 +11,30 @@ import numpy as np
 from datasets.images import Images
 from eval.crops import Pixels, region
 from eval.protocols import rules_of
-from eval.record import Record
+from eval.record import Pair, Record
+from eval.summary import DataSet
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.sheet import pictures
 
-WIDEST = 960
+WIDEST, NARROW = 960, 240
+"""Pixels of a frame, and of a buffer in a strip."""
 QUALITY = 90
+SHOWN = 6
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame in every method, as data URIs in the order of the record's methods."""
+    """A frame in every method, as data URIs in the order of the table, and its G-buffers, each with a line of text."""
 
     key: str
     images: tuple[str, ...]
+    buffers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class ShownPair:
-    """A matched crop in every method, and its real partner."""
+    """A matched crop in some methods, and its real partner."""
 
     title: str
     similarity: float
@@ -37,34 +44,48 @@ class ShownPair:
 
 @dataclass(frozen=True)
 class Gallery:
-    """What the page shows; `missing` says in one line why pictures are absent, "" if none are."""
+    """What the page shows; `missing` says in one line why pictures are absent, "" if none are.
+
+    Attributes:
+        frames: evenly spaced ones.
+        pairs: what is compared, a random handful, in all methods.
+    """
 
     frames: tuple[Shown, ...]
     pairs: tuple[ShownPair, ...]
     missing: str
 
 
-def gallery(record: Record, folder: Path) -> Gallery:
-    """Read a record's pictures. A record outlives its pictures: without them the numbers still make a page.
-
-    Args:
-        record: names the pictures.
-        folder: what the record's folders are relative to.
-    """
+def gallery(data: DataSet) -> Gallery:
+    """Read the pictures of a data set. Records outlive their pictures: without them the numbers still make a page."""
     try:
-        methods = [_Folder(folder / method.folder) for method in record.methods]
-        photos = _Folder(folder / record.photos.folder)
-        frames = tuple(Shown(key, tuple(embed(method.image(key)) for method in methods)) for key in record.shown)
-        return Gallery(frames, tuple(_pairs(record, methods, photos)), "")
+        methods = {name: _Folder(folder) for name, folder in data.folders.items()}
+        frames = tuple(_shown(key, methods) for key in shown_keys(data))
+        return Gallery(frames, tuple(_pairs(data, methods)), "")
     except InputError as error:
         return Gallery((), (), str(error))
 
 
-def embed(image: Pixels) -> str:
-    """A picture (H, W, 3) uint8 RGB as a data URI, at most 960 pixels wide."""
+def shown_keys(data: DataSet) -> tuple[str, ...]:
+    """At most `SHOWN` frames, evenly spaced."""
+    if data.skvd:
+        return data.skvd[0][1].shown
+    keys = [key.partition(" → ")[0] for key in data.scores[0][1].keys]
+    return spread(keys, SHOWN)
+
+
+def spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
+    """At most `count` keys, evenly spaced."""
+    steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
+    return tuple(keys[round(step)] for step in steps)
+
+
+def embed(image: Pixels, widest: int = WIDEST) -> str:
+    """A picture (H, W, 3) uint8 RGB as a data URI, at most so many pixels wide."""
     height, width = image.shape[:2]
-    if width > WIDEST:
-        image = cv2.resize(image, (WIDEST, round(height * WIDEST / width)), interpolation=cv2.INTER_AREA)
+    if width > widest:
+        size = (widest, max(1, round(height * widest / width)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     done, data = cv2.imencode(".webp", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as WebP.")
@@ -79,24 +100,41 @@ class _Folder:
         self.places = {key: index for index, key in enumerate(self.images.keys)}
 
     def image(self, key: str) -> Pixels:
+        return self.images[self._place(key)]
+
+    def buffers(self, key: str) -> Iterator[tuple[str, str]]:
+        """What a frame file has beside the image; nothing of pictures."""
+        path = self.images.path(self._place(key))
+        if path.suffix == ".h5":
+            with Shard(path) as shard:
+                beside = list(pictures(shard, shard.names.index(key.rpartition("/")[2])))[1:]
+            yield from ((embed(picture, NARROW), text) for picture, text in beside)
+
+    def _place(self, key: str) -> int:
         if key not in self.places:
             raise InputError(f"{self.images.folder}: has no picture {key!r} any more")
-        return self.images[self.places[key]]
+        return self.places[key]
 
 
-def _pairs(record: Record, methods: list[_Folder], photos: _Folder) -> list[ShownPair]:
-    fit, size, side = (
-        rules_of(record.protocol.name).fit,
-        (record.frames.height, record.frames.width),
-        record.protocol.crop_side,
-    )
+def _shown(key: str, methods: Mapping[str, _Folder]) -> Shown:
+    first = next(iter(methods.values()))
+    return Shown(key, tuple(embed(method.image(key)) for method in methods.values()), tuple(first.buffers(key)))
+
+
+def _pairs(data: DataSet, methods: Mapping[str, _Folder]) -> Iterator[ShownPair]:
+    for path, record in data.skvd:
+        photos = _Folder(path.resolve().parent / record.photos.folder)
+        names = [method.name for method in record.methods]
+        for pair in record.pairs:
+            yield _pair(pair, record, [methods[name] for name in names], photos)
+
+
+def _pair(pair: Pair, record: Record, methods: Sequence[_Folder], photos: _Folder) -> ShownPair:
+    fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
 
     def crop(picture: Pixels, top: int, left: int) -> str:
-        return embed(region(fit(picture, size), top, left, side))
+        return embed(region(fit(picture, size), top, left, record.protocol.crop_side))
 
-    shown = []
-    for pair in record.pairs:
-        images = tuple(crop(method.image(pair.frame), pair.top, pair.left) for method in methods)
-        photo = crop(photos.image(pair.photo), pair.photo_top, pair.photo_left)
-        shown.append(ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo))
-    return shown
+    images = tuple(crop(method.image(pair.frame), pair.top, pair.left) for method in methods)
+    photo = crop(photos.image(pair.photo), pair.photo_top, pair.photo_left)
+    return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)

@@ -1,4 +1,4 @@
-"""Plots of a record as SVG that takes the page's text colour and font."""
+"""Plots of a report as SVG that takes the page's text colour and font."""
 
 import io
 import math
@@ -11,46 +11,61 @@ from eval.record import Estimate
 from eval.words import number
 
 # The first method, the yardstick, is grey. Mid tones that are legible on white and on near-black.
-COLOURS = ("#8b929c", "#d9822b", "#2f86d6", "#2aa67a", "#b065c9", "#c94f5d")
+COLOURS = (
+    "#8b929c", "#d9822b", "#2f86d6", "#2aa67a", "#b065c9", "#c94f5d", "#b59a1f", "#16a3b8", "#8a6d4f", "#6f7bd6",
+)  # fmt: skip
 # Stands for the page's text colour until the SVG is text.
 INK = "#0a0b0c"
+WIDTH, ROW, REST = 3.3, 0.235, 0.3
+"""Inches: of a plot, of a method, and of what lies below."""
+SMALL = 7.5
+LONGEST = 16
+"""Letters of a name."""
 
 
 def colour(index: int) -> str:
-    """Colour of a method by its place in the record."""
+    """Colour of a method by its place in the table."""
     return COLOURS[0] if index == 0 else COLOURS[1 + (index - 1) % (len(COLOURS) - 1)]
 
 
-def bars(estimates: list[tuple[int, Estimate]], *, label: str) -> str:
-    """One bar with its interval per method; the numbers stand below the bars.
+def bars(estimates: list[tuple[int, str, Estimate]], *, label: str) -> str:
+    """A bar with its interval per method, the first on top; names to the left, values to the right.
 
     Args:
-        estimates: place of a method in the record, and its value.
+        estimates: place of a method in the table, its name, and its value.
         label: what a screen reader says; unique on the page.
     """
-    figure = Figure(figsize=(2.1, 2.0), layout="constrained")
+    figure = Figure(figsize=(WIDTH, ROW * len(estimates) + REST), layout="constrained")
     axes = figure.subplots()
-    for place, (index, found) in enumerate(estimates):
-        axes.bar(place, found.value, width=0.72, color=colour(index))
+    for place, (index, _, found) in enumerate(estimates):
+        axes.barh(place, found.value, height=0.7, color=colour(index))
         if found.low is not None and found.high is not None:
-            axes.plot([place, place], [found.low, found.high], color=INK, linewidth=1.4, solid_capstyle="butt")
+            axes.plot([found.low, found.high], [place, place], color=INK, linewidth=1.2, solid_capstyle="butt")
             for end in (found.low, found.high):
-                axes.plot([place - 0.13, place + 0.13], [end, end], color=INK, linewidth=1.4)
-    axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xticks(range(len(estimates)), [number(found.value) for _, found in estimates], fontsize=8)
-    axes.tick_params(axis="x", length=0)
-    axes.locator_params(axis="y", nbins=4)
-    axes.set_xlim(-0.6, len(estimates) - 0.4)
+                axes.plot([end, end], [place - 0.16, place + 0.16], color=INK, linewidth=1.2)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_ylim(len(estimates) - 0.4, -0.6)
+    axes.set_yticks(range(len(estimates)), [shortened(name) for _, name, _ in estimates], fontsize=SMALL)
+    values = axes.secondary_yaxis("right")
+    values.set_yticks(range(len(estimates)), [number(found.value) for _, _, found in estimates])
+    values.tick_params(colors=INK, labelsize=SMALL, length=0)
+    values.spines[:].set_visible(False)
+    axes.locator_params(axis="x", nbins=4)
     _plain(axes)
-    axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.8)
+    axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.8)
     return _svg(figure, label)
+
+
+def shortened(name: str) -> str:
+    """A name that leaves room for the bars."""
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def _plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.patch.set_alpha(0)
     axes.spines[:].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=8, length=0)
+    axes.tick_params(colors=INK, labelsize=SMALL, length=0)
 
 
 def _svg(figure: Figure, label: str) -> str:

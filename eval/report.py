@@ -1,14 +1,21 @@
-"""Reports out of records: a Markdown table, and one self-contained HTML page with plots and pictures.
+"""Reports out of records: one self-contained page with table, plots and pictures; Markdown, CSV, LaTeX and JSON of it.
 
-python -m eval.report A.json [B.json …] --out page.html
+Records of eval.skvd, sets, content, temporal and segmentation, of any number of data sets: those whose first methods
+show the same frames are one table.
+
+    python -m eval.report skvd.json sets.json content.json --out page.html
 """
 
 import argparse
+import json
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from eval.record import Estimate, Method, Record, read
+from eval.record import Estimate, Method, Record
 from eval.words import cautions, change, class_facts, class_rows, counts, ends, number, protocol, side, verdict
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
@@ -17,13 +24,21 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from eval.summary import DataSet
+
+WRITTEN = (".html", ".md", ".csv", ".tex", ".json")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__.splitlines()[0])
-    parser.add_argument("records", nargs="+", type=Path, metavar="FILE.json", help="reports of eval.skvd")
+    parser.add_argument("records", nargs="+", type=Path, metavar="FILE.json", help="what eval's commands wrote")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE.html", help="page; a .md of its name beside it"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE.html",
+        help="page; .md, .csv, .tex and .json of its name beside it",
     )
     return parser
 
@@ -46,8 +61,8 @@ def table(record: Record, metric: str = "skvd") -> str:
 def class_table(record: Record) -> str:
     """Markdown: a row per group of classes, a column per method; "" without any."""
     rows = class_rows(record)
-    names = [_cell(method.name) for method in record.methods]
-    lines = [f"| cKVD | pairs | {' | '.join(names)} |", f"|---|---:|{'---:|' * len(names)}"]
+    lines = [f"| cKVD | pairs | {' | '.join(_cell(method.name) for method in record.methods)} |"]
+    lines.append(f"|---|---:|{'---:|' * len(record.methods)}")
     for name, pairs, found in rows:
         cells = [
             f"{number(value.value)} ({ends(value)}{f', {side(difference)}' if index else ''})"
@@ -68,83 +83,146 @@ def moves(method: Method, layer: str) -> str:
     return side(method.difference[layer]) + (f" {change(found)}" if found else "")
 
 
-def markdown(records: list[Record]) -> str:
+def markdown(found: "Sequence[DataSet]") -> str:
     """The whole report as Markdown, without pictures."""
-    parts = ["# sKVD report\n"]
-    for record in records:
-        parts += [
-            f"- **{verdict(record, method).method}**: {verdict(record, method).text}" for method in record.methods[1:]
-        ]
-        parts += [f"\n**Caution.** {text}" for text in cautions(record)]
-        level = f"{100 * record.protocol.level:g} % intervals"
-        parts += [f"\n{record.protocol.unit}, lower is closer; in brackets {level}, and where sKVD moved.\n"]
-        parts += [table(record), "\nWithout alignment:\n", table(record, "kvd")]
-        if record.classes:
-            parts += ["\n## By class\n", "\n\n".join([*class_facts(record), class_table(record)])]
-        parts += ["\n## Counts\n"]
-        parts += [f"- {name}: {text}" for name, text in counts(record)]
-        parts += ["\n## Protocol\n"] + [f"- {name}: {text}" for name, text in protocol(record)] + [""]
+    from eval import exports
+
+    parts = []
+    for data in found:
+        parts += [f"# {data.title}\n", exports.markdown(data)]
+        parts.append(
+            "\nBold: the best but the first. + and −: better and worse than the first, decided by the interval of"
+        )
+        parts.append("the paired difference. In brackets 95 % intervals.\n")
+        for _, record in data.skvd:
+            parts += [f"## sKVD ({record.protocol.unit}, lower is closer)\n"]
+            verdicts = [verdict(record, method) for method in record.methods[1:]]
+            parts += [f"- **{one.method}**: {one.text}" for one in verdicts]
+            parts += [f"\n**Caution.** {text}" for text in cautions(record)]
+            parts += ["", table(record), "\nWithout alignment:\n", table(record, "kvd")]
+            if record.classes:
+                parts += ["\nBy class:\n", "\n\n".join([*class_facts(record), class_table(record)])]
+        for name, facts in facts_of(data):
+            parts += [f"\n## {name}\n"] + [f"- {fact}: {text}" for fact, text in facts]
+        parts.append("")
     return "\n".join(parts)
 
 
-def html(records: list[tuple[Path, Record]]) -> str:
-    """The page: everything of each record, pictures and plots embedded.
+def facts_of(data: "DataSet") -> list[tuple[str, list[tuple[str, str]]]]:
+    """What was used and dropped, and the protocol, record by record."""
+    found = [(f"eval.skvd ({path.name})", counts(record) + protocol(record)) for path, record in data.skvd]
+    for path, record in data.scores:
+        facts = [(metric.name, metric.what) for metric in record.metrics] + list(record.protocol.items())
+        if record.photos:
+            facts.append(("photographs", f"{record.photos.images} in {record.photos.folder}; {record.photos.digest}"))
+        facts += [("tool", record.tool)] + [(f"digest of {method.name}", method.digest) for method in record.methods]
+        found.append((f"{record.command} ({path.name})", facts))
+    return found
 
-    Args:
-        records: each with its file, whose folder the record's picture folders are relative to.
-    """
+
+def html(found: "Sequence[DataSet]") -> str:
+    """The page: everything of each data set, pictures and plots embedded."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from eval.pictures import gallery
     from eval.plots import colour
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader(Path(__file__).parent / "page"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    sections = [
-        {
-            "file": path.name,
-            "record": record,
-            "gallery": gallery(record, path.resolve().parent),
-            "plots": plots(record, f"record {index + 1}"),
-            "verdicts": [(i, verdict(record, method)) for i, method in enumerate(record.methods) if i],
-            "cautions": cautions(record),
-            "class_rows": class_rows(record),
-            "class_facts": class_facts(record),
-            "counts": counts(record),
-            "protocol": protocol(record),
-        }
-        for index, (path, record) in enumerate(records)
-    ]
     page = environment.get_template("report.html")
-    return page.render(sections=sections, colour=colour, number=number, ends=ends, change=change, side_of=side)
+    sections = [section(data, f"data set {index + 1}") for index, data in enumerate(found)]
+    return page.render(sections=sections, colour=colour, number=number, ends=ends, side_of=side)
 
 
-def plots(record: Record, label: str) -> dict[str, dict[str, "Markup"]]:
+def section(data: "DataSet", label: str) -> dict[str, Any]:
+    """What the page's template asks of a data set; `label` tells plots of several apart."""
+    from eval.pictures import gallery
+
+    places = {row.method: index for index, row in enumerate(data.rows)}
+    groups = groupby(data.columns, key=lambda column: column.group)
+    return {
+        "data": data,
+        "gallery": gallery(data),
+        "groups": [{"name": name, "columns": list(members)} for name, members in groups],
+        "cautions": [text for _, record in data.skvd for text in cautions(record)],
+        "facts": facts_of(data),
+        "skvd": [
+            {
+                "record": record,
+                "plots": plots(record, places, f"{label}, {path.stem}"),
+                "class_rows": class_rows(record),
+                "class_facts": class_facts(record),
+                "verdicts": [(places[method.name], verdict(record, method)) for method in record.methods[1:]],
+            }
+            for path, record in data.skvd
+        ],
+        "others": others(data, label),
+    }
+
+
+def plots(record: Record, places: dict[str, int], label: str) -> dict[str, dict[str, "Markup"]]:
     """SVGs by metric and layer: "skvd", "kvd", and "differences" to the first method (none with one method)."""
     from markupsafe import Markup
 
     from eval.plots import bars
 
-    everyone, others = list(enumerate(record.methods)), list(enumerate(record.methods))[1:]
-
-    def panel(metric: str, layer: str, methods: list[tuple[int, Method]]) -> Markup:
-        estimates = [(place, getattr(method, metric)[layer]) for place, method in methods]
+    def panel(metric: str, layer: str, methods: Sequence[Method]) -> Markup:
+        estimates = [(places[method.name], method.name, getattr(method, metric)[layer]) for method in methods]
         return Markup(bars(estimates, label=f"{label}: {metric} {layer}"))
 
-    layers = record.protocol.layers
+    layers, everyone, rest = record.protocol.layers, record.methods, record.methods[1:]
     found = {metric: {layer: panel(metric, layer, everyone) for layer in layers} for metric in ("skvd", "kvd")}
-    return found | {"differences": {layer: panel("difference", layer, others) for layer in layers} if others else {}}
+    return found | {"differences": {layer: panel("difference", layer, rest) for layer in layers} if rest else {}}
+
+
+def others(data: "DataSet", label: str) -> list[tuple[object, "Markup"]]:
+    """A plot for each measure that is not sKVD's."""
+    from markupsafe import Markup
+
+    from eval.plots import bars
+
+    found: list[tuple[object, Markup]] = []
+    for column in data.columns:
+        rows = [
+            (i, row.method, row.cells[column.key].value) for i, row in enumerate(data.rows) if column.key in row.cells
+        ]
+        if column.group != "skvd" and rows:
+            found.append((column, Markup(bars(rows, label=f"{label}: {column.key}"))))
+    return found
+
+
+def merged(found: "Sequence[DataSet]") -> str:
+    """The tables as JSON."""
+    tables = [
+        {
+            "title": data.title,
+            "columns": [asdict(column) for column in data.columns],
+            "rows": [asdict(row) for row in data.rows],
+            "photographs": data.photographs,
+        }
+        for data in found
+    ]
+    return json.dumps({"format": "report", "version": 1, "data_sets": tables}, indent=1, ensure_ascii=False) + "\n"
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the page and the Markdown beside it."""
+    """Write the page, and the same for other programs beside it."""
     if args.out.suffix != ".html":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .html")
-    records = [(path, read(path)) for path in args.records]
-    write_text(args.out, html(records))
-    write_text(args.out.with_suffix(".md"), markdown([record for _, record in records]))
+    targets = {suffix: args.out.with_suffix(suffix) for suffix in WRITTEN}
+    for path in args.records:
+        if path.resolve() == targets[".json"].resolve():
+            raise InputError(f"--out: {args.out} would replace {path}, which is read; choose another name")
+    from eval import exports
+    from eval.summary import data_sets, read_any
+
+    found = data_sets((path, read_any(path)) for path in args.records)
+    write_text(targets[".html"], html(found))
+    write_text(targets[".md"], markdown(found))
+    write_text(targets[".csv"], exports.comma_separated(found))
+    write_text(targets[".tex"], exports.latex(found))
+    write_text(targets[".json"], merged(found))
     print(args.out)
 
 

@@ -15,6 +15,7 @@ from eval.crops import (
     Pictures,
     Pixels,
     Side,
+    check_size,
     cut,
     look_through,
     read_crops,
@@ -22,9 +23,10 @@ from eval.crops import (
     same_size,
 )
 from eval.features import SMALLEST_CROP
+from eval.methods import opened
 from eval.pairing import Pairing, pair
 from eval.per_class import ClassSide
-from eval.protocols import Rules
+from eval.protocols import Rules, rules_of
 from eval.settings import Settings
 from gbuffer_tools.errors import InputError
 
@@ -52,16 +54,14 @@ class Scene:
     pairing: Pairing
 
 
-def set_up(settings: Settings, rules: Rules) -> Scene:
+def set_up(settings: Settings) -> Scene:
     """Draw crops on both sides and find partners.
 
     Raises:
         InputError: the methods do not show the same frames, or the two sides do not fit together.
     """
-    methods = {name: Images(folder) for name, folder in settings.methods.items()}
+    rules, methods = rules_of(settings.protocol), opened(settings.methods)
     frames = next(iter(methods.values()))
-    for name, images in methods.items():
-        _same_keys(name, images, frames)
     height, width = frames[0].shape[:2]
     own, size = (height, width), rules.judged_size((height, width))
     side = alignment.crop_side(*size)
@@ -70,6 +70,8 @@ def set_up(settings: Settings, rules: Rules) -> Scene:
             f"{frames.path(0)}: {width}x{height} pixels give crops of {side} px, wanted {SMALLEST_CROP} or more; "
             "judge larger frames"
         )
+    for index in range(len(frames)):
+        check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
     pictures = Pictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
     found = look_through(photos, least=rules.least(size, side), fit=lambda photo: rules.fit(photo, size))
@@ -123,13 +125,3 @@ def label_facts(fake: Path, real: Path) -> tuple[str, int]:
                 "label both folders in one call of `python -m datasets.label`"
             )
     return str(ours.get("method", "unknown")), int(str(ours["classes"]))
-
-
-def _same_keys(name: str, images: Images, frames: Images) -> None:
-    missing, extra = set(frames.keys) - set(images.keys), set(images.keys) - set(frames.keys)
-    for odd, verb in ((missing, "lacks"), (extra, "has, besides,")):
-        if odd:
-            raise InputError(
-                f"{images.folder}: {name} {verb} {len(odd)} frames, such as {min(odd)!r}; "
-                f"wanted the {len(frames.keys)} frames of {frames.folder}"
-            )

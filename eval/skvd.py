@@ -77,23 +77,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def methods(texts: list[str]) -> dict[str, Path]:
-    """NAME=DIR, or DIR alone, which is named after its last part.
-
-    Raises:
-        InputError: a name that comes twice.
-    """
-    named: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        path = Path(folder if equals else text)
-        name = name if equals else path.resolve().name
-        if not name or name in named:
-            raise InputError(f"--fake {text}: got the name {name!r}, wanted one name per method; write --fake NAME=DIR")
-        named[name] = path
-    return named
-
-
 def settings(args: argparse.Namespace) -> "Settings":
     """Checked options.
 
@@ -101,6 +84,7 @@ def settings(args: argparse.Namespace) -> "Settings":
         InputError: an option that makes no sense, or label maps that are missing.
     """
     from datasets.cache import asset
+    from eval.methods import named
     from eval.protocols import rules_of
     from eval.settings import Settings
 
@@ -123,7 +107,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
     return Settings(
-        methods=methods(args.fake),
+        methods=named(args.fake),
         real=args.real,
         fake_labels=args.fake_labels,
         real_labels=args.real_labels,
@@ -145,6 +129,7 @@ def main(args: argparse.Namespace) -> None:
     from epe.group import joined
     from eval import record, report
     from eval.judge import judge
+    from eval.summary import data_sets
 
     with joined(chosen.device) as (group, device):
         found = judge(replace(chosen, device=device), relative_to=args.out.resolve().parent, group=group)
@@ -152,8 +137,9 @@ def main(args: argparse.Namespace) -> None:
         return
     page, table = args.out.with_suffix(".html"), args.out.with_suffix(".md")
     record.write(found, args.out)
-    write_text(table, report.markdown([found]))
-    write_text(page, report.html([(args.out, found)]))
+    together = data_sets([(args.out, found)])
+    write_text(table, report.markdown(together))
+    write_text(page, report.html(together))
     print(f"{report.table(found)}\n{page}")
 
 

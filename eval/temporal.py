@@ -8,26 +8,27 @@ next frame does not show are left out.
 """
 
 import argparse
-import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
     from eval.motion import Array, Bools, Pixels
+    from eval.scores import Scores
     from gbuffer_tools.schema import Shard
 
 Motion = Literal["auto", "cameras", "flow"]
 LEAST_SEEN = 0.25
 """Share of a frame that the next one must show: below it, a pair (a cut, a jump) says nothing."""
+
+UNSEEN = (0.01 / 255) ** 2
+"""Mean square of a hundredth of an 8-bit step."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,6 @@ class Step:
     motion: str
     seen: float
     errors: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Steadiness:
-    """A method over all steps.
-
-    Attributes:
-        error: root of the mean warping error, in steps of 8 bits.
-        ratio: of the mean error to that of the render; above 1: it flickers more.
-    """
-
-    error: float
-    ratio: float
 
 
 def ways(shard: "Shard", i: int, motion: Motion) -> "tuple[Array, Array, str]":
@@ -119,22 +107,22 @@ def errors(pictures: "dict[str, tuple[Pixels, Pixels]]", flow: "Array", seen: "B
     return {name: warping_error(here, there, flow, seen) for name, (here, there) in pictures.items()}
 
 
-def summary(found: Sequence[Step]) -> dict[str, Steadiness]:
-    """Per method, over the steps that say something.
+def summary(found: Sequence[Step], weights: "Array") -> "dict[str, dict[str, Array]]":
+    """Per method, (1 + B,) of root mean warping error in steps of 8 bits, and of mean error over the render's.
 
-    Raises:
-        InputError: none does.
+    Args:
+        found: steps that say something.
+        weights: (1 + B, steps) how often each was drawn.
     """
-    told = [step for step in found if step.errors]
-    if not told:
-        raise InputError(
-            f"none of {len(found)} steps shows {LEAST_SEEN:.0%} of a frame again; wanted frame files of frames that "
-            "follow each other closely."
-        )
-    means = {name: sum(step.errors[name] for step in told) / len(told) for name in told[0].errors}
-    still = means["render"]
+    import numpy as np
+
+    means = {
+        name: weights @ np.array([step.errors[name] for step in found]) / weights.sum(1) for name in found[0].errors
+    }
+    # A render that stands still has rounding for an error, of which there are no multiples.
+    still = np.where(means["render"] > UNSEEN, means["render"], np.nan)
     return {
-        name: Steadiness(255 * math.sqrt(mean), mean / still if still else math.inf if mean else 1.0)
+        name: {"warping": 255 * np.sqrt(mean)} | ({} if name == "render" else {"warping_ratio": mean / still})
         for name, mean in means.items()
     }
 
@@ -146,7 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fake", action="append", required=True, metavar="[NAME=]DIR", help="enhanced pictures; repeat to compare"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="every step, and the summary")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
     parser.add_argument(
         "--motion",
         choices=("auto", "cameras", "flow"),
@@ -154,45 +142,80 @@ def build_parser() -> argparse.ArgumentParser:
         help="cameras: depth and cameras of the frame files, right for all that does not move itself; flow: optical "
         "flow of the renders; auto: cameras where there are any (default)",
     )
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
     return parser
+
+
+def judge(args: argparse.Namespace) -> "Scores":
+    """Measure every step.
+
+    Raises:
+        InputError: frames and pictures that do not fit together, or no two frames that follow each other.
+    """
+    import numpy as np
+    from tqdm import tqdm
+
+    from datasets.images import Images
+    from eval import scores
+    from eval.distances import draw_resamples
+    from eval.methods import named, relative
+    from eval.record import digest
+    from eval.store import digest_of
+
+    folders = named(args.fake)
+    if "render" in folders:
+        raise InputError("--fake render=…: the frame files are the render; give methods other names.")
+    methods = {name: Images(folder) for name, folder in folders.items()}
+    every = list(tqdm(steps(args.frames, methods, args.motion), desc="steps", unit="step"))
+    told = [step for step in every if step.errors]
+    if not told:
+        raise InputError(
+            f"{args.frames}: none of {len(every)} steps shows {LEAST_SEEN:.0%} of a frame again; wanted frame files of "
+            "frames that follow each other closely."
+        )
+    draws = summary(told, draw_resamples(np.arange(len(told)), count=args.resamples, seed=args.seed))
+    methods = {"render": Images(args.frames), **methods}
+    rows = tuple(
+        scores.method(
+            name,
+            relative(images.folder, args.out.resolve().parent),
+            digest({key: digest_of(images[i]) for i, key in enumerate(images.keys)}),
+            draws[name],
+            draws["render"] if name != "render" else {},
+            {"warping": 255 * np.sqrt([step.errors[name] for step in told])},
+        )
+        for name, images in methods.items()
+    )
+    kinds = sorted({step.motion for step in told})
+    protocol = {
+        "steps": f"{len(told)} of {len(every)}; the others show less than {LEAST_SEEN:.0%} of a frame again",
+        "seen again": f"{sum(step.seen for step in told) / len(told):.0%} of a frame in the mean",
+        "motion": " and ".join("depth and cameras" if kind == "cameras" else "flow of the renders" for kind in kinds),
+        "occlusion": "forward and backward motion do not meet, or a motion's boundary (Lai et al. 2018)",
+        "intervals": scores.intervals(args.resamples, args.seed).replace("frames", "steps"),
+    }
+    keys = tuple(f"{step.here} → {step.there}" for step in told)
+    metrics = (
+        scores.Metric("warping", "warping error (8 bits)", "lower", "root mean square change along the motion"),
+        scores.Metric(
+            "warping_ratio", "warping error, ratio", "lower", "mean square change, as a multiple of the render's"
+        ),
+    )
+    return scores.scores("eval.temporal", metrics, keys, rows, None, protocol)
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
-    from tqdm import tqdm
+    from eval.methods import check_common
 
-    from datasets.images import Images
-    from eval.skvd import methods
+    check_common(args)
+    from eval import scores
+    from eval.tables import text
 
-    folders = methods(args.fake)
-    if "render" in folders:
-        raise InputError("--fake render=…: the frame files are the render; give methods other names.")
-    if args.out.suffix != ".json":
-        raise InputError(f"--out: got {args.out}, wanted a name that ends in .json.")
-    images = {name: Images(folder) for name, folder in folders.items()}
-    found = list(tqdm(steps(args.frames, images, args.motion), desc="steps", unit="step"))
-    if not found:
-        raise InputError(f"{args.frames}: no file holds two frames; wanted frames that follow each other.")
-    table = summary(found)
-    used = sum(bool(step.errors) for step in found)
-    write_text(
-        args.out,
-        json.dumps(
-            {
-                "steps": [asdict(step) for step in found],
-                "used": used,
-                "least_seen": LEAST_SEEN,
-                "methods": {name: asdict(value) for name, value in table.items()},
-            },
-            indent=1,
-        )
-        + "\n",
-    )
-    seen = sum(step.seen for step in found) / len(found)
-    print(f"{used} of {len(found)} steps, which show {seen:.0%} of a frame again in the mean")
-    print(f"{'method':<24}{'error (8 bits)':>16}{'to the render':>15}")
-    for name, value in table.items():
-        print(f"{name:<24}{value.error:>16.2f}{value.ratio:>15.3f}")
+    found = judge(args)
+    scores.write(found, args.out)
+    print(f"{found.protocol['steps']}\n{text(found)}")
 
 
 if __name__ == "__main__":

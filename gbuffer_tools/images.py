@@ -1,31 +1,51 @@
-"""Image files of others: how large they say they are is known, and bounded, before they are decoded."""
+"""Image files of others: how large they say they are is known, and bounded, before they are decoded.
+
+Pillow reads pictures, as it knows what files say of their colours; OpenCV reads numbers, as it keeps 16 bits whole.
+"""
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import cv2
 import numpy as np
+from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
 
 from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-PNG = b"\x89PNG\r\n\x1a\n"
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 PALETTE = 3
 """Colour type of a PNG whose pixels are numbers of colours (PNG specification, 11.2.2)."""
+KEPT = (b"tRNS", b"iCCP", b"eXIf")
+"""Chunks of a PNG that may lack and still say what its pixels look like."""
 MAX_SEGMENTS = 4096
 MAX_FILE_BYTES = MAX_FRAME_BYTES
 # Start of frame: what carries a JPEG's size. C4, C8 and CC in this range are other things (ITU T.81, table B.1).
 JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Tags (TIFF 6.0, section 8; EXIF has the orientation of it).
+WIDTH, HEIGHT, BITS, ORIENTATION, PLANES, NUMBERS = 256, 257, 258, 274, 284, 339
+MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
+"""Colour space of an ICC profile (ICC.1:2022, table 19) -> Pillow's mode."""
+# What Pillow raises of damaged files, by its sources and by tests/gbuffer_tools/fuzz.
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError, KeyError, IndexError, OverflowError)
+# `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
+Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
+# Of damaged files it warns in many lines; what matters of that ours says in one. libtiff's own lines still come.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) that the header of a PNG, JPEG, WebP, BMP or TIFF states; nothing is decoded.
+    """(height, width) of a PNG, JPEG, WebP, BMP or TIFF by its header, as `read_image` gives it; nothing is decoded.
 
     Raises:
         InputError: no such file, none of these, or a side beyond `MAX_SIDE`.
@@ -33,20 +53,24 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with path.open("rb") as file:
             size = _stated_size(file)
+            if size is None or min(size) < 1:
+                raise _unreadable(path)
+            if max(size) > MAX_SIDE:
+                raise InputError(
+                    f"{path}: not a readable image: its sides are {size[1]:,} x {size[0]:,}, wanted 1..{MAX_SIDE}."
+                )
+            return size if _orientation(file) < 5 else size[::-1]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except (struct.error, ValueError):
-        size = None
-    if size is None or min(size) < 1:
-        count = path.stat().st_size
-        raise InputError(
-            f"{path}: not a readable image ({count:,} bytes); wanted PNG, JPEG or WebP. Remove or replace it."
-        )
-    if max(size) > MAX_SIDE:
-        raise InputError(
-            f"{path}: not a readable image: its sides are {size[1]:,} x {size[0]:,}, wanted 1..{MAX_SIDE}."
-        )
-    return size
+    except (struct.error, ValueError) as error:
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(
+        f"{path}: not a readable image ({path.stat().st_size:,} bytes); wanted PNG, JPEG, WebP, BMP or TIFF. "
+        "Remove or replace it."
+    )
 
 
 def _stated_size(file: BinaryIO) -> tuple[int, int] | None:
@@ -61,8 +85,9 @@ def _stated_size(file: BinaryIO) -> tuple[int, int] | None:
     if head.startswith(b"BM"):
         width, height = struct.unpack("<ii", head[18:26])
         return abs(height), width
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        return _tiff_size(file, "<" if head[0] == ord("I") else ">")
+    if head[:4] in TIFF:
+        tags = _tiff_tags(file)
+        return (tags[HEIGHT], tags[WIDTH]) if HEIGHT in tags and WIDTH in tags else None
     return None
 
 
@@ -97,67 +122,148 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _tiff_size(file: BinaryIO, order: str) -> tuple[int, int] | None:
-    """Tags 256 and 257 of the first directory (TIFF 6.0, section 2)."""
-    file.seek(4)
+def _tiff_tags(file: BinaryIO) -> dict[int, int]:
+    """Numbers in the first directory (TIFF 6.0, section 2); of what does not fit in four bytes, where it stands."""
+    file.seek(0)
+    order = "<" if file.read(4)[:1] == b"I" else ">"
     file.seek(struct.unpack(f"{order}I", file.read(4))[0])
-    sides: dict[int, int] = {}
+    tags: dict[int, int] = {}
     for _ in range(min(struct.unpack(f"{order}H", file.read(2))[0], MAX_SEGMENTS)):
         entry = file.read(12)
         tag, kind = struct.unpack(f"{order}HH", entry[:4])
-        if tag in (256, 257):
-            sides[tag] = struct.unpack(f"{order}H" if kind == 3 else f"{order}I", entry[8 : 10 if kind == 3 else 12])[0]
-    return (sides[257], sides[256]) if len(sides) == 2 else None
+        tags[tag] = struct.unpack(f"{order}H" if kind == 3 else f"{order}I", entry[8 : 10 if kind == 3 else 12])[0]
+    return tags
+
+
+def _orientation(file: BinaryIO) -> int:
+    """How a picture lies in its file: EXIF's 1..8, 1 where nothing is said (EXIF 3.0, 4.6.5.1.6).
+
+    Of a PNG only what stands before the pixels counts, as in browsers.
+    """
+    file.seek(0)
+    found = 1
+    if file.read(4) in TIFF:
+        found = _tiff_tags(file).get(ORIENTATION, 1)
+    else:
+        file.seek(0)
+        exif = Image.Exif()
+        with suppress(*BROKEN):  # of a file without harm to its pixels
+            with Image.open(file, formats=FORMATS) as picture:
+                exif.load(picture.info.get("exif", b""))
+            found = exif.get(ORIENTATION, 1)
+    return found if found in range(1, 9) else 1
+
+
+def _upright(pixels: np.ndarray, content: bytes) -> np.ndarray:
+    """Turned as viewers turn them. Both libraries turn a TIFF by themselves."""
+    how = 1 if content[:4] in TIFF else _orientation(BytesIO(content))
+    if how > 4:
+        pixels = pixels.swapaxes(0, 1)
+    if how in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if how in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image file as (H, W, 3) uint8, sRGB, RGB order; grey is repeated, alpha dropped, 16 bit scaled.
+    """An image file as (H, W, 3) uint8, sRGB, RGB order, upright; the first of several pages or frames.
 
-    Raises:
-        InputError: not a readable image, or one too large.
-    """
-    pixels: np.ndarray = _decode(path, _content(path), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(pixels[..., ::-1])
-
-
-def read_pixels(path: Path) -> np.ndarray:
-    """The numbers in an image file as they are: (H, W) or (H, W, 3 or 4) in RGBA order, uint8 or uint16.
-
-    Of a PNG with a palette these are the numbers of the colours, which is what label maps mean by them.
+    Grey is repeated, 16 bits are rounded. Alpha is dropped: what is transparent has the colour that is stored there, as
+    nobody says what stands behind. An ICC profile is followed; without one RGB is sRGB, and CMYK the plain complement.
 
     Raises:
         InputError: not a readable image, one too large, or of another type of numbers.
     """
     content = _content(path)
-    bits = _palette_bits(content)
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as file:
+            if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
+                raise _unreadable(path)
+            picture = _of_8_bits(path, content, file)
+            return _upright(_srgb(picture, file.info.get("icc_profile")), content)
+    except BROKEN as error:
+        raise _unreadable(path) from error
+
+
+def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
+    """L, RGB or CMYK. Of 16 bits Pillow would cut off eight, or read grey alone."""
+    bits, numbers = (content[24] if content.startswith(PNG) else 8), 1
+    if isinstance(file, TiffImageFile):
+        bits, numbers = (max(file.tag_v2.get(tag, (1,))) for tag in (BITS, NUMBERS))
+    if bits == 16 and numbers == 1 and file.mode != "CMYK":
+        pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
+        rounded = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return Image.fromarray(rounded if rounded.ndim == 2 else np.ascontiguousarray(rounded[..., 2::-1]))
+    if bits > 8 or numbers != 1:
+        raise InputError(
+            f"{path}: holds {'floats' if numbers == 3 else 'numbers'} of {bits} bits ({file.mode}); "
+            "wanted whole numbers without sign, of 8 bits, or of 16 bits in grey or RGB."
+        )
+    file.info.pop("transparency", None)  # which goes with the alpha; Pillow would warn of a palette's
+    if file.mode in MODES.values():
+        return file
+    return file.convert("L" if file.mode in ("1", "LA") else "RGB")
+
+
+def _srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
+    """(H, W, 3) uint8 of a picture whose colours are meant as an ICC profile says; one that does not fit is ignored."""
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError):
+            meant = ImageCms.ImageCmsProfile(BytesIO(profile))
+            mode = MODES.get(meant.profile.xcolor_space.strip())
+            if mode == picture.mode or (mode == "RGB" and picture.mode == "L"):
+                found = ImageCms.profileToProfile(
+                    picture.convert(mode), meant, ImageCms.createProfile("sRGB"), outputMode="RGB"
+                )
+                return np.array(found)
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The numbers in an image file as they are: (H, W) or (H, W, 3 or 4) in RGBA order, uint8 or uint16, upright.
+
+    Of a PNG with a palette these are the numbers of the colours, which is what label maps mean by them; of a grey one
+    of fewer than 8 bits, they are not spread over 0..255 either.
+
+    Raises:
+        InputError: not a readable image, one too large, or of another type of numbers.
+    """
+    content = _content(path)
+    bits = _label_bits(content)
     if bits:
         # As if it were grey: OpenCV would look the colours up. Less than 8 bits it spreads over 0..255.
-        return np.asarray(_decode(path, _grey_png(content), cv2.IMREAD_UNCHANGED) // (255 // (2**bits - 1)))
+        return _upright(_decode(path, _grey_png(content), cv2.IMREAD_UNCHANGED) // (255 // (2**bits - 1)), content)
     pixels: np.ndarray = _decode(path, content, cv2.IMREAD_UNCHANGED)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: holds {pixels.dtype}, wanted an image of 8 or 16 bits.")
     if pixels.ndim == 3:
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    return np.ascontiguousarray(pixels)
+    return _upright(pixels, content)
 
 
 def _content(path: Path) -> bytes:
+    """A file of a bounded size; of a PNG what concerns its pixels."""
     height, width = image_size(path)
     count = path.stat().st_size
     if max(count, height * width * 3) > MAX_FILE_BYTES:
         raise InputError(f"{path}: {count:,} bytes, {width} x {height}; wanted at most {MAX_FILE_BYTES:,} bytes.")
-    return path.read_bytes()
+    content = path.read_bytes()
+    if content.startswith(PNG):
+        content = _plain_png(content)
+    if not content:
+        raise _unreadable(path)
+    return content
 
 
 def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
     pixels = None
-    if not content.startswith(PNG) or _is_whole_png(content):
-        with suppress(cv2.error), _silent():  # raised for sizes that OpenCV itself refuses
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    with suppress(cv2.error), _silent():  # raised for sizes that OpenCV itself refuses
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
-        raise InputError(
-            f"{path}: not a readable image ({len(content):,} bytes); wanted PNG, JPEG or WebP. Remove or replace it."
-        )
+        raise _unreadable(path)
+    if content[:4] in TIFF and pixels.dtype == np.uint16 and _tiff_tags(BytesIO(content)).get(PLANES) == 2:
+        raise InputError(f"{path}: holds 16 bits in planes, which OpenCV misreads; wanted them pixel by pixel.")
     return pixels
 
 
@@ -172,39 +278,45 @@ def _silent() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(before)
 
 
-def _is_whole_png(content: bytes) -> bool:
-    """Whether a PNG's chunks end within the file, and those without which there is no image are as they were written.
+def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and whole chunk, up to one that the file ends in."""
+    at = len(PNG)
+    while at + 12 <= len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        yield content[at + 4 : at + 8], content[at:end]
+        at = end
+
+
+def _plain_png(content: bytes) -> bytes:
+    """A PNG without what programs wrote about it; b"" where its chunks do not end within the file, or pixels are wrong.
 
     OpenCV takes the memory that their lengths name, up to 2 GiB; of wrong check sums libpng prints a line of its own.
     """
-    at, view = len(PNG), memoryview(content)
-    while at + 12 <= len(content):
-        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
-        kind, check = bytes(view[at + 4 : at + 8]), int.from_bytes(view[end - 4 : end], "big")
+    kept = [PNG]
+    for kind, chunk in _png_chunks(content):
+        right = len(chunk) == 12 + int.from_bytes(chunk[:4], "big") and (
+            zlib.crc32(memoryview(chunk)[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        )
         needed = not kind[0] & 0x20  # capital letter (PNG specification, 5.4)
-        if end > len(content) or (needed and zlib.crc32(view[at + 4 : end - 4]) != check):
-            return False
-        at = end
+        if needed and not right:
+            return b""
+        if needed or (kind in KEPT and right):
+            kept.append(chunk)
         if kind == b"IEND":
             break
-    return at <= len(content)
+    return b"".join(kept)
 
 
-def _palette_bits(content: bytes) -> int:
-    """Bits a pixel of a PNG with a palette; 0 for all else."""
-    return content[24] if content.startswith(PNG) and len(content) > 25 and content[25] == PALETTE else 0
+def _label_bits(content: bytes) -> int:
+    """Bits a pixel of a PNG with a palette, or of fewer than 8 bits; 0 for all else."""
+    return content[24] if content.startswith(PNG) and (content[25] == PALETTE or content[24] < 8) else 0
 
 
 def _grey_png(content: bytes) -> bytes:
     """The same PNG, its header saying grey instead of palette (colour type 0), without its transparency."""
     header = content[12:25] + b"\0" + content[26:29]
-    kept, at = [content[:12] + header + struct.pack(">I", zlib.crc32(header))], 33
-    while at + 8 <= len(content):
-        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-        if content[at + 4 : at + 8] in (b"IDAT", b"IEND"):
-            kept.append(content[at:end])
-        at = end
-    return b"".join(kept)
+    kept = [chunk for kind, chunk in _png_chunks(content) if kind in (b"IDAT", b"IEND")]
+    return b"".join([content[:12], header, struct.pack(">I", zlib.crc32(header)), *kept])
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

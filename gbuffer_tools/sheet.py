@@ -67,7 +67,7 @@ def class_colours(count: int) -> Picture:
 
 def sheet(shard: Shard, i: int) -> Picture:
     """Everything that a frame has, as one RGB picture: image, buffers, ids, and a legend of the classes."""
-    tiles = [_tile(picture, label) for picture, label in _pictures(shard, i)]
+    tiles = [_tile(picture, label) for picture, label in pictures(shard, i)]
     if "class" in shard.ids:
         tiles.append(_legend(shard, i, tiles[0].shape[0]))
     blank = np.full_like(tiles[0], BACKGROUND)
@@ -75,7 +75,8 @@ def sheet(shard: Shard, i: int) -> Picture:
     return np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)])
 
 
-def _pictures(shard: Shard, i: int) -> Iterator[tuple[Picture, str]]:
+def pictures(shard: Shard, i: int) -> Iterator[tuple[Picture, str]]:
+    """The image, every buffer and every id map of a frame as RGB, each with a line of text; the image comes first."""
     yield shard.image(i), f"image: {shard.path.stem}/{shard.names[i]}"
     for name in shard.buffers:
         picture, scale = values_picture(name, shard.buffer(name, i))

@@ -51,7 +51,9 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines idt": {"--out", "--overwrite", "--seed", "--source", "--target"},
     "eval.baselines transport": {"--out", "--overwrite", "--source", "--target"},
     "eval.report": {"--out"},
-    "eval.temporal": {"--fake", "--frames", "--motion", "--out"},
+    "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed"},
+    "eval.sets": {"--cache", "--device", "--fake", "--out", "--real", "--resamples", "--seed", "--vgg"},
+    "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--memory",
         "--out", "--per-class", "--pooling", "--protocol", "--real", "--real-labels", "--resamples", "--scaling",

@@ -6,7 +6,9 @@ What `hr` spends, and what is done here instead (figures: benchmarks/results):
   shift by a 1x1 convolution, as 1 + scale.
 * A stream for each class runs on every pixel: one stream, whose features the classes scale and shift.
 * The finest features are computed at full resolution: at half of it, where 2x2 pixels are channels (Shi et al.,
-  "Real-Time Single Image and Video Super-Resolution", 2016); two convolutions at the end see every pixel again.
+  "Real-Time Single Image and Video Super-Resolution", 2016); two convolutions at the end see every pixel again, behind
+  a filter that takes the weave which such channels leave (Sugawara et al., "Super-Resolution Using Convolutional Neural
+  Networks Without Any Checkerboard Artifacts", 2018).
 * Group normalisation needs statistics of the whole frame, so tiles differ, and passes over memory: there is none, and
   residual blocks start as the identity (Zhang et al., "Fixup Initialization", 2019).
 
@@ -160,7 +162,20 @@ class ImageStream(nn.Module):
         for i in reversed(range(len(skips) - 1)):
             larger = F.interpolate(self.expand[i](x), scale_factor=2, mode="bilinear", align_corners=False)
             x = run(self.up[i], larger + skips[i], maps[i])
-        return self.out(relu(self.refine(torch.cat([F.pixel_shuffle(x, 2), image], dim=1))))
+        return self.out(relu(self.refine(torch.cat([smooth(F.pixel_shuffle(x, 2)), image], dim=1))))
+
+
+def smooth(x: Tensor) -> Tensor:
+    """(B, C, H, W) blurred by (1, 2, 1) / 4 both ways, mirrored at the border.
+
+    The four pixels that a place at half the resolution becomes are four channels, which learn on their own: where they
+    drift apart, a weave of two pixels' period lies over the picture. This filter is 0 at just that period. What fine
+    detail it takes, the convolutions after it find in the picture itself.
+    """
+    rows = F.pad(x, (0, 0, 1, 1), mode="reflect")
+    x = (rows[:, :, :-2] + rows[:, :, 2:]) / 4 + x / 2
+    columns = F.pad(x, (1, 1, 0, 0), mode="reflect")
+    return (columns[..., :-2] + columns[..., 2:]) / 4 + x / 2
 
 
 def run(blocks: nn.Module, x: Tensor, g: Tensor) -> Tensor:

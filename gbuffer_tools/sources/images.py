@@ -60,7 +60,7 @@ def read(job: Job, _: About, __: Options) -> Made:
 SOURCE = Source(
     name="images",
     reads="images without buffers (.png, .jpg, .webp), also in nested folders",
-    conventions="sRGB as in the files; 16 bits are rounded to 8, alpha is dropped",
+    conventions="sRGB, or by the files' ICC profiles; upright (EXIF); 16 bits are rounded to 8, alpha is dropped",
     find=find,
     about=about,
     read=read,

@@ -18,6 +18,7 @@ from eval.alignment import Crop, crop_side
 from eval.crops import Side
 from eval.judge import judge
 from eval.pictures import gallery
+from eval.summary import data_sets
 
 HEIGHT, WIDTH = 90, 128
 GROUPS = {"sky": (0,), "ground": (1,)}
@@ -178,7 +179,7 @@ def test_agrees_with_the_procedure_in_plain_numpy(small, scenes, tmp_path, monke
     values = [value for value, _ in found]
     assert [each.value for each in method.ckvd.value.values()] == pytest.approx(values, abs=1e-6)
     assert method.ckvd.mean.value == pytest.approx(np.mean(values), abs=1e-6)
-    assert gallery(record, tmp_path).missing == ""
+    assert gallery(data_sets([(tmp_path / "r.json", record)])[0]).missing == ""
 
 
 def test_size_is_that_of_the_published_rows():

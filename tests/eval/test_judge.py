@@ -14,7 +14,6 @@ from epe import models
 from eval import judge as module
 from eval.features import LAYERS
 from eval.judge import judge, spread
-from eval.protocols import OURS
 from eval.record import Estimate
 from eval.scene import label_facts, set_up
 from gbuffer_tools.errors import InputError
@@ -77,7 +76,7 @@ def features(settings, layer, dtype=torch.float64):
     fresh.load_state_dict(vgg.state_dict())
     fresh = fresh.to(dtype).eval()
     frames, photos = Images(next(iter(settings.methods.values()))), Images(settings.real)
-    scene = set_up(settings, OURS)
+    scene = set_up(settings)
     fake, real = scene.fake, scene.real
     found = []
     for images, side in ((frames, fake), (photos, real)):

@@ -1,12 +1,18 @@
+import csv
+import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
-from eval import record, report
+import numpy as np
+import pytest
+
+from eval import content, exports, record, report, scores, summary
 from eval.judge import judge
-from gbuffer_tools import command
+from gbuffer_tools import command, schema
+from gbuffer_tools.errors import InputError
 from tests.eval.made import changed
 from tests.eval.records import by_class, made, method
+from tests.gbuffer_tools.made import HEADER, frame
 
 
 def parts(page):
@@ -14,23 +20,49 @@ def parts(page):
     return re.findall(r'(?:src|href|xlink:href)="([^"]*)"', page)
 
 
+def alone(path, found):
+    return summary.data_sets([(path, found)])
+
+
+def measured(*names, base=10.0, digest="a" * 64):
+    """A record of two measures of another command; the first is better where it is lower, the second higher."""
+    metrics = (scores.Metric("low", "low & sure", "lower", "w"), scores.Metric("high", "high", "higher", "w"))
+    spread = np.append(0.0, np.linspace(-0.1, 0.1, 100))  # the plain value, then resamples
+    draws = {name: dict.fromkeys(("low", "high"), base + i + spread) for i, name in enumerate(names)}
+    rows = tuple(
+        scores.method(name, f"pictures/{name}", digest, draws[name], draws[names[0]] if i else {})
+        for i, name in enumerate(names)
+    )
+    photos = scores.Photos("pictures/photos", 5, "c" * 64, {"low": 3.5})
+    return scores.scores("eval.sets", metrics, ("a", "b"), rows, photos, {"seed": "0"})
+
+
 def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
     dark = changed(scenes / "frames", tmp_path / "dark", lambda image, _: 0.7 * image)
     found = judge(
         replace(settings, methods={"render": scenes / "frames", "dark": dark}), relative_to=tmp_path, progress=False
     )
-    page = report.html([(tmp_path / "r.json", found)])
+    page = report.html(alone(tmp_path / "r.json", found))
     assert all(part.startswith(("data:image/webp;base64,", "#")) for part in parts(page))
     # 6 frames and up to 6 pairs, each in two methods, a photograph per pair, and the slider's own two.
     assert page.count("data:image/webp") == 6 * 2 + len(found.pairs) * 3 + 2
     assert page.count("<svg") == 3 * 5
     assert "#0a0b0c" not in page
     assert "Pictures are left out" not in page
-    assert page == report.html([(tmp_path / "r.json", found)])
+    assert page == report.html(alone(tmp_path / "r.json", found))
+
+
+def test_frame_files_show_their_buffers(tmp_path):
+    schema.write(tmp_path / "frames" / "a.h5", [frame("a"), frame("b", 1)], HEADER)
+    words = ["--fake", f"render={tmp_path / 'frames'}", "--out", str(tmp_path / "c.json")]
+    assert command.run(content.main, content.build_parser(), words) == 0
+    page = report.html(summary.data_sets([(tmp_path / "c.json", scores.read(tmp_path / "c.json"))]))
+    assert "depth:" in page
+    assert page.count('class="strip"') >= 1
 
 
 def test_record_outlives_its_pictures(tmp_path):
-    page = report.html([(tmp_path / "r.json", made())])
+    page = report.html(alone(tmp_path / "r.json", made()))
     assert "Pictures are left out" in page
     assert "data:image" not in page
     assert page.count("<svg") == 3 * 2
@@ -39,43 +71,90 @@ def test_record_outlives_its_pictures(tmp_path):
 def test_names_are_escaped(tmp_path):
     name = '<script>alert("x")</script>|'
     found = made(method("render"), method(name))
-    assert "<script>alert" not in report.html([(tmp_path / "r.json", found)])
+    assert "<script>alert" not in report.html(alone(tmp_path / "r.json", found))
     assert "\\|" in report.table(found)
+    assert r"50\% \& x\_1" in exports.escaped("50% & x_1")
 
 
-def test_markdown_tells_the_values():
-    text = report.markdown([made()])
+def test_markdown_tells_the_values(tmp_path):
+    text = report.markdown(alone(tmp_path / "r.json", made()))
     assert "| relu1_2 | 300 (240 to 360) | 210 (168 to 252, closer −30 %) |" in text
     assert "| relu5_3 | 500 (400 to 600) | 350 (280 to 420) |" in text
 
 
-def test_classes_are_a_table():
-    text = report.markdown([by_class(made())])
+def test_classes_are_a_table(tmp_path):
+    found = alone(tmp_path / "r.json", by_class(made()))
+    text = report.markdown(found)
     assert "| sky | 30 | 20.0 (15.0 to 25.0) | 20.0 (15.0 to 25.0, closer) |" in text
     assert "| road \\| way | 12 |" in text
     assert "| mean of 2 |  | 30.0 (25.0 to 35.0) |" in text
     assert "for fewer than 10 of them or for pairs of one picture alone: person (4)." in text
-    page = report.html([(Path("r.json"), by_class(made()))])
-    assert "<th>road | way</th><td>12</td>" in page
-    assert "By class" not in report.markdown([made()]) + report.html([(Path("r.json"), made())])
+    assert "<th>road | way</th><td>12</td>" in report.html(found)
+    plain = alone(tmp_path / "r.json", made())
+    assert "By class" not in report.markdown(plain) + report.html(plain)
 
 
-def test_command_makes_one_page_of_several_records(tmp_path, capsys):
+def test_records_of_the_same_frames_are_one_table(tmp_path):
+    (data,) = summary.data_sets(
+        [(tmp_path / "a.json", made()), (tmp_path / "b.json", measured("render", "enhanced", "third"))]
+    )
+    assert [column.key for column in data.columns] == ["skvd_relu1_2", "skvd_relu5_3", "low", "high"]
+    render, enhanced, third = data.rows
+    assert set(third.cells) == {"low", "high"}
+    assert enhanced.cells["skvd_relu1_2"].against == "better"
+    # One above the render, for certain: worse where lower is better, else better.
+    assert (enhanced.cells["low"].against, enhanced.cells["high"].against) == ("worse", "better")
+    assert [row.cells["low"].best for row in data.rows] == [False, True, False]
+    assert [row.cells["high"].best for row in data.rows] == [False, False, True]
+    assert render.cells["low"].against == ""
+    assert data.photographs == {"low": 3.5}
+
+
+def test_other_frames_are_another_table(tmp_path):
+    found = summary.data_sets(
+        [(tmp_path / "a.json", made()), (tmp_path / "b.json", measured("render", digest="f" * 64))]
+    )
+    assert len(found) == 2
+
+
+def test_one_name_for_two_methods_is_refused(tmp_path):
+    other = measured("render", "enhanced")
+    other = replace(other, methods=(other.methods[0], replace(other.methods[1], digest="f" * 64)))
+    with pytest.raises(InputError, match=r"b\.json: 'enhanced' shows other pictures"):
+        summary.data_sets([(tmp_path / "a.json", made()), (tmp_path / "b.json", other)])
+
+
+def test_command_writes_all_kinds(tmp_path, capsys):
     record.write(made(), tmp_path / "a.json")
-    record.write(made(method("alone")), tmp_path / "b.json")
+    scores.write(measured("render", "enhanced", "third"), tmp_path / "b.json")
     page = tmp_path / "page.html"
     argv = [str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--out", str(page)]
     assert command.run(report.main, report.build_parser(), argv) == 0
     assert str(page) in capsys.readouterr().out
-    text = page.read_text(encoding="utf-8")
-    assert "a.json" in text
-    assert "b.json" in text
-    assert (tmp_path / "page.md").is_file()
+    assert "a.json" in page.read_text(encoding="utf-8")
+    lines = list(csv.DictReader((tmp_path / "page.csv").open(encoding="utf-8")))
+    assert len(lines) == 2 * 2 + 3 * 2
+    third = next(line for line in lines if (line["method"], line["measure"]) == ("third", "high"))
+    assert (float(third["value"]), third["against the first"]) == (12.0, "better")
+    tables = json.loads((tmp_path / "page.json").read_text(encoding="utf-8"))["data_sets"]
+    assert tables[0]["rows"][2]["cells"]["high"]["value"]["value"] == 12.0
+    tex = (tmp_path / "page.tex").read_text(encoding="utf-8")
+    assert r"low \& sure $\downarrow$" in tex
+    assert r"third & 12.0 & \textbf{12.0} \\" in tex
+    assert "| third | 12.0 (11.9 to 12.1) − | **12.0** (11.9 to 12.1) + |" in (tmp_path / "page.md").read_text("utf-8")
 
 
-def test_command_names_what_is_no_record(tmp_path, capsys):
-    (tmp_path / "a.json").write_text("{}", encoding="utf-8")
-    argv = [str(tmp_path / "a.json"), "--out", str(tmp_path / "page.html")]
+def test_a_record_is_not_replaced(tmp_path, capsys):
+    record.write(made(), tmp_path / "a.json")
+    before = (tmp_path / "a.json").read_bytes()
+    argv = [str(tmp_path / "a.json"), "--out", str(tmp_path / "a.html")]
     assert command.run(report.main, report.build_parser(), argv) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    assert not (tmp_path / "page.html").exists()
+    assert "would replace" in capsys.readouterr().err
+    assert (tmp_path / "a.json").read_bytes() == before
+
+
+def test_what_is_no_record_is_one_line(tmp_path, capsys):
+    (tmp_path / "a.json").write_text('{"format": "other"}')
+    argv = [str(tmp_path / "a.json"), "--out", str(tmp_path / "b.html")]
+    assert command.run(report.main, report.build_parser(), argv) == 2
+    assert "a.json: its format is 'other'" in capsys.readouterr().err

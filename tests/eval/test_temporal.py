@@ -1,14 +1,13 @@
 """The steadiness of a sequence whose motion is known, of one that flickers, and what is refused."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from datasets.images import write_png
-from eval import temporal
+from eval import scores, temporal
 from gbuffer_tools import command, schema
 from gbuffer_tools.frame import Frame
 from tests.eval.test_motion import HEIGHT, PROJECTION, WIDTH, camera, texture
@@ -53,25 +52,31 @@ def fake(folder: Path, *names: str) -> list[str]:
 
 def test_what_moves_with_the_scene_is_steady_and_what_flickers_is_not(folder: Path) -> None:
     assert run(folder, *fake(folder, "same", "flicker")) == 0
-    found = json.loads((folder / "t.json").read_text())
-    assert found["used"] == 3
-    assert [step["motion"] for step in found["steps"]] == ["cameras"] * 3
+    found = scores.read(folder / "t.json")
+    assert found.keys == ("walk/f0 → walk/f1", "walk/f1 → walk/f2", "walk/f2 → walk/f3")
+    assert found.protocol["motion"] == "depth and cameras"
     # All but the 3 columns that leave the picture, and what is beside them.
-    assert all(0.9 < step["seen"] <= 61 / 64 for step in found["steps"])
-    methods = found["methods"]
-    assert methods["render"]["error"] == pytest.approx(0, abs=1e-9)
-    assert methods["same"] == methods["render"]
-    assert methods["flicker"]["error"] == pytest.approx(20, abs=0.7)  # where nothing is cut at white or black
+    assert 90 < int(found.protocol["seen again"].partition("%")[0]) <= 100 * 61 / 64
+    render, same, flicker = found.methods
+    assert [method.name for method in found.methods] == ["render", "same", "flicker"]
+    assert render.values["warping"].value == pytest.approx(0, abs=1e-9)
+    assert (same.digest, same.frames) == (render.digest, render.frames)
+    error = flicker.values["warping"]
+    assert error.value == pytest.approx(20, abs=0.7)  # where nothing is cut at white or black
+    assert error.low <= error.value <= error.high
+    assert flicker.differences["warping"].value == pytest.approx(error.value)
+    assert "warping_ratio" not in flicker.values  # the render does not change at all
 
 
 def test_without_cameras_the_motion_is_looked_for(folder: Path) -> None:
     schema.write(folder / "frames" / "walk.h5", sequence(cameras=False), HEADER)
     assert run(folder, *fake(folder, "flicker"), "--motion", "cameras") == 2
     assert run(folder, *fake(folder, "flicker")) == 0
-    found = json.loads((folder / "t.json").read_text())
-    assert {step["motion"] for step in found["steps"]} == {"flow"}
-    assert found["methods"]["render"]["error"] < 6
-    assert found["methods"]["flicker"]["ratio"] > 10
+    found = scores.read(folder / "t.json")
+    assert found.protocol["motion"] == "flow of the renders"
+    render, flicker = found.methods
+    assert render.values["warping"].value < 6
+    assert flicker.values["warping_ratio"].value > 10
 
 
 def test_what_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

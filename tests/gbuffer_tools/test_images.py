@@ -121,6 +121,17 @@ class TestNumbers:
         assert np.array_equal(read_pixels(tmp_path / "x.png"), indices)
         assert np.array_equal(read_image(tmp_path / "x.png"), np.dstack([255 - indices] * 3))
 
+    @pytest.mark.parametrize("bits", [1, 2, 4])
+    def test_a_few_bits_of_grey_are_numbers_too(self, tmp_path: Path, bits: int) -> None:
+        indices = np.random.default_rng(0).integers(0, 2**bits, (5, 9), np.uint8)
+        raw = palette_png(indices, bits)
+        header = raw[12:25] + b"\0" + raw[26:29]  # colour type 0, without a palette
+        at, data = raw.index(b"PLTE") - 4, raw.index(b"IDAT") - 4
+        grey = raw[:12] + header + struct.pack(">I", zlib.crc32(header)) + raw[33:at] + raw[data:]
+        (tmp_path / "x.png").write_bytes(grey)
+        assert np.array_equal(read_pixels(tmp_path / "x.png"), indices)
+        assert np.array_equal(read_image(tmp_path / "x.png"), np.dstack([indices * (255 // (2**bits - 1))] * 3))
+
     def test_floats_are_refused(self, tmp_path: Path) -> None:
         store(tmp_path / "x.tiff", picture().astype(np.float32))
         with pytest.raises(InputError, match=r"x\.tiff: holds float32, wanted an image of 8 or 16 bits"):

@@ -66,6 +66,16 @@ def test_encoded_gbuffers_serve_many_pictures() -> None:
         assert torch.equal(network.enhance(picture, maps), network(picture, gbuffers, classes))
 
 
+def test_even_areas_stay_even() -> None:
+    """The four channels that become 2 x 2 pixels differ, and must leave no weave."""
+    network = trained()
+    image, gbuffers = torch.full((1, 3, 24, 32), 0.4), torch.full((1, 5, 24, 32), 0.7)
+    out = network(image, gbuffers, torch.zeros(1, 24, 32, dtype=torch.long))
+    assert (out - image).abs().max() > 0.01
+    # fp32; without the filter the spread is 0.04.
+    assert (out.amax((2, 3)) - out.amin((2, 3))).max() < 1e-6
+
+
 def test_tiles_differ_by_less_than_a_step_of_8_bits() -> None:
     network, frame = trained(), inputs(1, 160, 320)
     with torch.inference_mode():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageCms
 
 from gbuffer_tools import arrays, check, exr, images, mapping
 from gbuffer_tools.errors import InputError
@@ -120,6 +121,19 @@ def image_files(folder: Path) -> None:
         (folder / f"palette{bits}.png").write_bytes(palette_png(LABELS & (2**bits - 1), bits))
     for suffix in ("jpg", "webp", "bmp", "tif"):
         cv2.imwrite(str(folder / f"rgb.{suffix}"), rgb)
+
+
+def image_files_with_words(folder: Path) -> None:
+    """Of what files say about their pixels: how they lie, their colours, their transparency."""
+    exif = Image.Exif()
+    exif[0x112] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    rgb = Image.fromarray(picture(0, SIZE))
+    for suffix in ("png", "jpg", "webp", "tif"):
+        rgb.save(folder / f"rgb.{suffix}", exif=exif, icc_profile=profile)
+        rgb.convert("LA" if suffix == "png" else "CMYK" if suffix == "jpg" else "RGBA").save(folder / f"other.{suffix}")
+    rgb.save(folder / "packed.tif", compression="tiff_lzw")
+    cv2.imwrite(str(folder / "deep.tif"), picture(0, SIZE).astype(np.uint16) * 257)
 
 
 def mapping_files(folder: Path) -> None:
@@ -289,7 +303,7 @@ READERS: dict[str, Reader] = {
         Reader("check", (frame_files, frame_file_of_tiles), partial(each_file, read_check)),
         Reader("npz", (npz_files,), partial(each_file, read_npz)),
         Reader("npy", (npy_files,), partial(each_file, partial(arrays.read_npy, kinds="fiu", axes=(2, 3)))),
-        Reader("pictures", (image_files,), partial(each_file, read_picture)),
+        Reader("pictures", (image_files, image_files_with_words), partial(each_file, read_picture)),
         Reader("mapping", (mapping_files,), partial(each_file, mapping.read_mapping)),
         Reader("profile", (profile_files,), partial(each_file, read_profile)),
         Reader("rdc", (captures,), partial(each_file, check_capture)),

@@ -1,0 +1,187 @@
+"""What a method kept of each frame, and how natural the result looks by itself.
+
+PSNR, SSIM, LPIPS and ST-LPIPS compare a picture with the first method's, which is to be the render: they tell how far a
+method moved, not whether it moved to the better. NIQE looks at one picture alone.
+
+    python -m eval.content --fake render=FRAMES --fake enhanced=OUT --out content.json
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from datasets.images import Images
+    from eval.scores import Array, Metric, Scores
+    from eval.store import Pixels
+
+    # Of a picture and the render's: its value. A ValueError says that a picture has none.
+    Compare = Callable[[Pixels, Pixels], float]
+    Alone = Callable[[Pixels], float]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(prog="python -m eval.content", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--fake", action="append", required=True, metavar="[NAME=]DIR",
+        help="pictures (images, or frame files); repeat to compare methods, the render first",
+    )  # fmt: skip
+    parser.add_argument("--real", type=Path, metavar="DIR", help="photographs, whose NIQE shows what is natural")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
+    return parser
+
+
+def comparisons(device: str) -> "dict[Metric, Compare]":
+    """PSNR and SSIM, and the perceptual distances whose weights have been fetched."""
+    from eval.likeness import psnr, ssim
+    from eval.perceptual import learned
+    from eval.scores import Metric
+
+    found: dict[Metric, Compare] = {
+        Metric("psnr", "PSNR (dB) to the render", "", "how little the pixels changed"): psnr,
+        Metric("ssim", "SSIM to the render", "", "how little structures changed"): ssim,
+    }
+    return found | learned(device)
+
+
+def naturalness() -> "dict[Metric, Alone]":
+    """NIQE, where its model has been fetched."""
+    from eval.niqe import niqe, read_pristine
+    from eval.scores import Metric
+    from gbuffer_tools.cache import cache_folder
+
+    path = cache_folder() / "niqe.safetensors"
+    if not path.exists():
+        return {}
+    pristine = read_pristine(path)
+    return {Metric("niqe", "NIQE", "lower", "how natural a picture's statistics are"): lambda x: niqe(x, pristine)}
+
+
+def value(measure: "Compare | Alone", *pictures: "Pixels") -> float:
+    """Of pictures; NaN where they have none."""
+    try:
+        return measure(*pictures)
+    except ValueError:
+        return float("nan")
+
+
+def of_frames(
+    methods: "Mapping[str, Images]", compare: "Mapping[Metric, Compare]", alone: "Mapping[Metric, Alone]"
+) -> "dict[str, dict[str, Array]]":
+    """By method and measure, one value per frame; the first method is compared with nothing.
+
+    Raises:
+        InputError: a picture of another size than the render's.
+    """
+    import numpy as np
+    from tqdm import tqdm
+
+    names = list(methods)
+    keys = methods[names[0]].keys
+    found = {
+        name: {metric.key: np.full(len(keys), np.nan) for metric in (*(compare if name != names[0] else ()), *alone)}
+        for name in names
+    }
+    for i in tqdm(range(len(keys)), desc="frames", unit="frame"):
+        render = methods[names[0]][i]
+        for name in names:
+            picture = methods[name][i]
+            if picture.shape != render.shape:
+                raise InputError(
+                    f"{methods[name].path(i)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
+                    f"{render.shape[1]}x{render.shape[0]} as {names[0]} has; compare pictures of one size."
+                )
+            for metric, measure in alone.items():
+                found[name][metric.key][i] = value(measure, picture)
+            for metric, difference in compare.items() if name != names[0] else ():
+                found[name][metric.key][i] = value(difference, picture, render)
+    return found
+
+
+def means(frames: "Mapping[str, Array]", weights: "Array") -> "dict[str, Array]":
+    """(1 + B,) means by measure over the frames that have a finite value, plain and resampled."""
+    import numpy as np
+
+    found = {}
+    for key, values in frames.items():
+        whole = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            found[key] = weights[:, whole] @ values[whole] / weights[:, whole].sum(1)
+    return found
+
+
+def judge(args: argparse.Namespace) -> "Scores":
+    """Measure every method."""
+    import numpy as np
+
+    from datasets.images import Images
+    from datasets.photos import to_height
+    from eval import scores
+    from eval.distances import draw_resamples
+    from eval.methods import named, opened, relative
+    from eval.record import digest
+    from eval.store import digest_of
+
+    methods, base = opened(named(args.fake)), args.out.resolve().parent
+    first = next(iter(methods))
+    keys = methods[first].keys
+    compare, alone = comparisons(args.device), naturalness()
+    frames = of_frames(methods, compare, alone)
+    weights = draw_resamples(np.arange(len(keys)), count=args.resamples, seed=args.seed)
+    draws = {name: means(values, weights) for name, values in frames.items()}
+    rows = tuple(
+        scores.method(
+            name,
+            relative(images.folder, base),
+            digest({key: digest_of(images[i]) for i, key in enumerate(keys)}),
+            draws[name],
+            draws[first] if name != first else {},
+            frames[name],
+        )
+        for name, images in methods.items()
+    )
+    real = None
+    if args.real:
+        photos = Images(args.real)
+        height = methods[first][0].shape[0]
+        pictures = [to_height(photos[i], height) for i in range(len(photos))]
+        own = {metric.key: np.array([value(measure, x) for x in pictures]) for metric, measure in alone.items()}
+        real = scores.Photos(
+            relative(photos.folder, base),
+            len(photos),
+            digest({key: digest_of(photos[i]) for i, key in enumerate(photos.keys)}),
+            {key: float(np.nanmean(values)) for key, values in own.items() if np.isfinite(values).any()},
+        )
+    protocol = {
+        "compared with": f"{first}, frame by frame; means over frames that have a value",
+        "photographs": "reduced to the frames' height",
+        "intervals": scores.intervals(args.resamples, args.seed),
+    }
+    return scores.scores("eval.content", (*compare, *alone), keys, rows, real, protocol)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure, print, write."""
+    from eval.methods import check_common, device_of
+
+    check_common(args)
+    device_of(args.device)
+    from eval import scores
+    from eval.tables import text
+
+    found = judge(args)
+    scores.write(found, args.out)
+    print(text(found))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

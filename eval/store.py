@@ -1,0 +1,166 @@
+"""Features of pictures, kept by what the pictures show: none goes through a network twice.
+
+    CACHE/features/<digest of network and preparation>/<digest>.safetensors
+
+A file holds the rows of some pictures: `digests` (n, 32) uint8, SHA-256 of shape and pixels, and every part of the
+features, (n, D) float32. Names of files play no role. Files are written whole and never changed, so that several
+processes may add to them at once. Deleting the folder forgets all of it.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from datasets.images import Images
+from epe.group import Group
+from gbuffer_tools.atomic import replacing
+from gbuffer_tools.errors import InputError
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Fit = Callable[[Pixels], Pixels]
+
+FLUSH = 64
+"""Pictures a file: what a stopped run loses at most."""
+
+
+class Embedding(Protocol):
+    """A network, and how pictures are prepared for it.
+
+    Attributes:
+        name: for readers.
+        digest: of the weights and of the preparation: two that differ in anything differ in it.
+        widths: dimensions of the vectors, by part.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def widths(self) -> dict[str, int]: ...
+    def __call__(self, picture: Pixels) -> dict[str, Floats]:
+        """(H, W, 3) uint8 sRGB -> (D,) by part."""
+        ...
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of all pictures of a folder, in the order of its keys.
+
+    Attributes:
+        parts: (N, D) by part.
+        contents: SHA-256 of each picture as it lies in the folder, by key.
+    """
+
+    parts: dict[str, Floats]
+    contents: dict[str, bytes]
+
+
+def digest_of(pixels: Pixels) -> bytes:
+    """SHA-256 of shape and pixels."""
+    total = hashlib.sha256(repr(pixels.shape).encode())
+    total.update(np.ascontiguousarray(pixels).data)
+    return total.digest()
+
+
+class Store:
+    """What is kept of one embedding."""
+
+    def __init__(self, cache: Path, embedding: Embedding) -> None:
+        self.folder = cache / "features" / embedding.digest
+        self.embedding = embedding
+        self.places: dict[bytes, tuple[Path, int]] = {}
+        self.known: set[Path] = set()
+
+    def refresh(self) -> None:
+        """Learn of all files that are there.
+
+        Raises:
+            InputError: one that is no file of features.
+        """
+        for path in sorted(set(self.folder.glob("*.safetensors")) - self.known):
+            digests = self._read(path, "digests", np.uint8, 32)
+            self.places |= {row.tobytes(): (path, index) for index, row in enumerate(digests)}
+            self.known.add(path)
+
+    def add(self, rows: dict[bytes, dict[str, Floats]]) -> None:
+        """Keep rows, by the digests of their pictures."""
+        if not rows:
+            return
+        digests = sorted(rows)
+        name = hashlib.sha256(b"".join(digests)).hexdigest()
+        tensors: dict[str, NDArray[np.generic]] = {
+            part: np.stack([rows[digest][part] for digest in digests]) for part in self.embedding.widths
+        }
+        tensors["digests"] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+        with replacing(self.folder / f"{name}.safetensors") as partial:
+            save_file(tensors, partial)
+        self.refresh()
+
+    def rows(self, digests: Sequence[bytes]) -> dict[str, Floats]:
+        """(N, D) by part, of pictures that are all known."""
+        found = {part: np.empty((len(digests), width), np.float32) for part, width in self.embedding.widths.items()}
+        wanted: dict[Path, list[tuple[int, int]]] = {}
+        for index, digest in enumerate(digests):
+            path, row = self.places[digest]
+            wanted.setdefault(path, []).append((index, row))
+        for path, pairs in wanted.items():
+            to, of = (list(side) for side in zip(*pairs, strict=True))
+            for part, width in self.embedding.widths.items():
+                found[part][to] = self._read(path, part, np.float32, width)[of]
+        return found
+
+    def _read(self, path: Path, part: str, dtype: type, width: int) -> NDArray[np.generic]:
+        try:
+            with safe_open(path, framework="np") as file:
+                found: NDArray[np.generic] = file.get_tensor(part)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path}: not a file of features ({error}); remove it.") from error
+        if found.dtype != dtype or found.ndim != 2 or found.shape[1] != width:
+            raise InputError(f"{path}: {part} is {found.dtype} {found.shape}, wanted (n, {width}); remove the file.")
+        return found
+
+
+def embed(
+    images: Images, embedding: Embedding, cache: Path, *, fit: Fit, group: Group, bar: "tqdm[NoReturn]"
+) -> Features:
+    """Features of every picture of a folder; only those of unknown pictures are computed.
+
+    Args:
+        images: the folder.
+        embedding: what makes features.
+        cache: where they are kept.
+        fit: makes a picture as it is judged out of the picture as read.
+        group: processes that share the work; each gets all of the features.
+        bar: told of every picture.
+    """
+    store = Store(cache, embedding)
+    store.refresh()
+    contents: dict[str, bytes] = {}
+    fitted: list[bytes] = []
+    fresh: dict[bytes, dict[str, Floats]] = {}
+    for index, key in enumerate(images.keys):
+        picture = images[index]
+        contents[key] = digest_of(picture)
+        judged = fit(picture)
+        fitted.append(contents[key] if judged is picture else digest_of(judged))
+        mine = index % group.size == group.rank
+        if mine and fitted[-1] not in store.places and fitted[-1] not in fresh:
+            fresh[fitted[-1]] = embedding(judged)
+        if len(fresh) == FLUSH:
+            store.add(fresh)
+            fresh = {}
+        bar.update()
+    store.add(fresh)
+    group.wait()
+    store.refresh()
+    return Features(store.rows(fitted), contents)

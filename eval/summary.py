@@ -1,0 +1,218 @@
+"""Several records of one set of frames as one table: a row per method, a column per measure.
+
+Records belong together where their first methods show the same pictures, by digest. A method is known by its name; its
+pictures must be the same in every record.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval import record as skvd
+from eval import scores
+from eval.record import Estimate, Record
+from eval.records import read_json
+from eval.scores import Scores
+from eval.words import side
+from gbuffer_tools.errors import InputError
+
+Read = tuple[Path, Record | Scores]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure.
+
+    Attributes:
+        key: short, one word.
+        name: as papers write it.
+        better: "lower" or "higher"; "" where neither is.
+        what: one sentence.
+        group: the command that measures it.
+    """
+
+    key: str
+    name: str
+    better: str
+    what: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, and whether it differs from the first method's.
+
+    Attributes:
+        value: with its interval.
+        against: "better", "worse" or "undecided", by the interval of the paired difference; "" where there is none, or
+            where neither side is better.
+        best: whether no method but the first has a better one.
+    """
+
+    value: Estimate
+    against: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's cells by the columns' keys; what was not measured is absent."""
+
+    method: str
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """All that was measured on the same frames.
+
+    Attributes:
+        title: folders of frames and photographs.
+        folders: of each method's pictures.
+        columns, rows: the table; the first row is what the others are compared with.
+        photographs: the photographs' own values, by column.
+        skvd: records of eval.skvd, each with its file.
+        scores: the other records.
+    """
+
+    title: str
+    folders: dict[str, Path]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    photographs: dict[str, float]
+    skvd: tuple[tuple[Path, Record], ...]
+    scores: tuple[tuple[Path, Scores], ...]
+
+
+def read_any(path: Path) -> Record | Scores:
+    """A record of any of the commands.
+
+    Raises:
+        InputError: of none of them.
+    """
+    kind = read_json(path).get("format")
+    if kind == skvd.FORMAT:
+        return skvd.read(path)
+    if kind == scores.FORMAT:
+        return scores.read(path)
+    raise InputError(f"{path}: its format is {kind!r:.40}; wanted a report of eval.skvd, sets, content or temporal.")
+
+
+def data_sets(records: Iterable[Read]) -> list[DataSet]:
+    """Records put together by the frames that they judge, in the order in which they come.
+
+    Raises:
+        InputError: a name that stands for different pictures.
+    """
+    together: dict[str, list[Read]] = {}
+    for path, found in records:
+        together.setdefault(found.methods[0].digest, []).append((path, found))
+    return [data_set(members) for members in together.values()]
+
+
+def data_set(members: Sequence[Read]) -> DataSet:
+    """Of records whose frames are the same."""
+    columns: dict[str, Column] = {}
+    cells: dict[str, dict[str, tuple[Estimate, Estimate | None]]] = {}
+    digests: dict[str, str] = {}
+    folders: dict[str, Path] = {}
+    photographs: dict[str, float] = {}
+    for path, found in members:
+        for method in found.methods:
+            if digests.setdefault(method.name, method.digest) != method.digest:
+                raise InputError(
+                    f"{path}: {method.name!r} shows other pictures than in the records before; measure it again, or "
+                    "give it another name."
+                )
+            cells.setdefault(method.name, {})
+            folders.setdefault(method.name, path.resolve().parent / method.folder)
+        made = of_skvd(found) if isinstance(found, Record) else of_scores(found)
+        for column, values in made:
+            columns[column.key] = column
+            for name, value in values.items():
+                cells[name][column.key] = value
+        if isinstance(found, Scores) and found.photos:
+            photographs |= found.photos.values
+    return DataSet(
+        title(members),
+        folders,
+        tuple(columns.values()),
+        rows(tuple(columns.values()), cells),
+        {key: value for key, value in photographs.items() if key in columns},
+        tuple((path, found) for path, found in members if isinstance(found, Record)),
+        tuple((path, found) for path, found in members if isinstance(found, Scores)),
+    )
+
+
+def title(members: Sequence[Read]) -> str:
+    """Folders of frames and photographs."""
+    frames = Path(members[0][1].methods[0].folder).name
+    photos = [found.photos.folder for _, found in members if found.photos]
+    return f"{frames} against {photos[0].removeprefix('../')}" if photos else frames
+
+
+Values = dict[str, tuple[Estimate, Estimate | None]]
+"""By method, a value and its difference to the first method's."""
+
+
+def of_skvd(found: Record) -> list[tuple[Column, Values]]:
+    """sKVD of every layer."""
+    first = found.methods[0].name
+    return [
+        (
+            Column(
+                f"skvd_{layer}",
+                f"sKVD {layer}",
+                "lower",
+                "distance of crops to photographs' of the same layout",
+                "skvd",
+            ),
+            {m.name: (m.skvd[layer], m.difference[layer] if m.name != first else None) for m in found.methods},
+        )
+        for layer in found.protocol.layers
+    ]
+
+
+def of_scores(found: Scores) -> list[tuple[Column, Values]]:
+    """Every measure of another command."""
+    group = found.command.rpartition(".")[2]
+    return [
+        (
+            Column(metric.key, metric.name, metric.better, metric.what, group),
+            {
+                m.name: (m.values[metric.key], m.differences.get(metric.key))
+                for m in found.methods
+                if metric.key in m.values
+            },
+        )
+        for metric in found.metrics
+    ]
+
+
+def rows(columns: Sequence[Column], cells: dict[str, Values]) -> tuple[Row, ...]:
+    """The table's rows, in the order in which methods came."""
+    names = list(cells)
+    best = {column.key: best_of(column, [cells[name] for name in names[1:]]) for column in columns}
+
+    def cell(column: Column, name: str) -> Cell:
+        value, difference = cells[name][column.key]
+        return Cell(value, against(column, difference), name != names[0] and value.value == best[column.key])
+
+    return tuple(Row(name, {c.key: cell(c, name) for c in columns if c.key in cells[name]}) for name in names)
+
+
+def best_of(column: Column, methods: Sequence[Values]) -> float | None:
+    """The best value of a column; None where neither side is better, or nothing is there to be chosen from."""
+    pick: dict[str, Callable[[list[float]], float]] = {"lower": min, "higher": max}
+    values = [values[column.key][0].value for values in methods if column.key in values]
+    return pick[column.better](values) if column.better and len(values) > 1 else None
+
+
+def against(column: Column, difference: Estimate | None) -> str:
+    """A cell's `against`."""
+    if difference is None or difference.low is None or not column.better:
+        return ""
+    found = side(difference)
+    if found == "undecided":
+        return found
+    return "better" if (found == "closer") == (column.better == "lower") else "worse"

@@ -1,0 +1,85 @@
+"""The command over folders: what it measures, without weights and with them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.images import Images, write_png
+from epe.networks.vgg import VGG16, frozen
+from eval import content, perceptual, scores
+from eval.likeness import psnr, ssim
+from eval.lpips import lpips
+from gbuffer_tools import command
+
+
+def run(*argv: object) -> int:
+    return command.run(content.main, content.build_parser(), [str(part) for part in argv])
+
+
+@pytest.fixture(autouse=True)
+def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOREAL_CACHE", str(tmp_path / "nothing"))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        image = rng.integers(20, 230, (48, 64, 3), dtype=np.uint8)
+        write_png(tmp_path / "render" / f"{i}.png", image)
+        write_png(tmp_path / "little" / f"{i}.png", image + 2)
+        write_png(
+            tmp_path / "much" / f"{i}.png", np.clip(image + rng.normal(0, 9 + i, image.shape), 0, 255).astype(np.uint8)
+        )
+    return tmp_path
+
+
+def fakes(folder: Path, *names: str) -> list[object]:
+    return [word for name in names for word in ("--fake", folder / name)]
+
+
+def test_values_are_means_of_frames(folders: Path) -> None:
+    out = folders / "content.json"
+    assert run(*fakes(folders, "render", "little", "much"), "--out", out, "--resamples", 50) == 0
+    found = scores.read(out)
+    assert [metric.key for metric in found.metrics] == ["psnr", "ssim"]  # no weights were fetched
+    render, little, much = found.methods
+    assert render.values == {}
+    wanted = [
+        [measure(a, b) for a, b in zip(Images(folders / "much"), Images(folders / "render"), strict=True)]
+        for measure in (psnr, ssim)
+    ]
+    assert much.frames["psnr"] == pytest.approx(wanted[0])
+    assert much.values["ssim"].value == pytest.approx(np.mean(wanted[1]))
+    assert much.values["psnr"].low < much.values["psnr"].value < much.values["psnr"].high
+    assert little.values["psnr"].value == pytest.approx(20 * np.log10(255 / 2))
+
+
+def test_equal_pictures_have_no_psnr(folders: Path) -> None:
+    assert run(*fakes(folders, "render"), "--fake", f"same={folders / 'render'}", "--out", folders / "a.json") == 0
+    same = scores.read(folders / "a.json").methods[1]
+    assert "psnr" not in same.values
+    assert same.frames["psnr"] == (None,) * 6
+    assert same.values["ssim"].value == 1
+
+
+def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
+    torch.manual_seed(0)
+    vgg = frozen(VGG16())
+    weights = {name: torch.rand(width) for name, width in zip(perceptual.LAYERS, (64, 128, 256, 512, 512), strict=True)}
+    distance = perceptual.Distance(vgg, weights, torch.device("cpu"))
+    a, b, c = (Images(folders / name)[0] for name in ("render", "little", "much"))
+    maps = [vgg(torch.from_numpy(x).permute(2, 0, 1)[None] / 255, perceptual.LAYERS) for x in (a, b, c)]
+    assert distance(b, a) == pytest.approx(float(lpips(maps[1], maps[0], weights)))
+    assert distance(c, a) == pytest.approx(float(lpips(maps[2], maps[0], weights)))
+    assert distance(a, c) == pytest.approx(distance(c, a), rel=1e-5)
+    assert distance(a, a) == 0
+
+
+def test_other_sizes_are_one_line(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_png(folders / "much" / "3.png", np.zeros((48, 60, 3), np.uint8))
+    assert run(*fakes(folders, "render", "much"), "--out", folders / "a.json") == 2
+    assert "3.png: 60x48 pixels, wanted 64x48 as render has" in capsys.readouterr().err
+    assert not (folders / "a.json").exists()

@@ -1,0 +1,102 @@
+"""The command over folders: names, caching, two processes, and what is refused."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.images import Images, write_png
+from datasets.weights import load_vgg
+from eval import scores, sets
+from eval.frechet import frechet, moments
+from eval.style import MEANS, Statistics
+from gbuffer_tools import command
+
+
+def run(*argv: object) -> int:
+    return command.run(sets.main, sets.build_parser(), [str(part) for part in argv])
+
+
+@pytest.fixture
+def words(scenes: Path, random_vgg: Path, tmp_path: Path) -> list[object]:
+    bright = tmp_path / "bright"
+    for key, image in zip(Images(scenes / "frames").keys, Images(scenes / "frames"), strict=True):
+        write_png(bright / f"{key}.png", np.clip(image.astype(int) + 60, 0, 255).astype(np.uint8))
+    return [
+        "--fake", f"render={scenes / 'frames'}", "--fake", f"bright={bright}", "--real", scenes / "photos",
+        "--vgg", random_vgg, "--resamples", 50, "--cache", tmp_path / "cache",
+    ]  # fmt: skip
+
+
+def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys) -> None:
+    assert run(*words, "--out", tmp_path / "sets.json") == 0
+    found = scores.read(tmp_path / "sets.json")
+    assert [method.name for method in found.methods] == ["render", "bright"]
+    names = {metric.name for metric in found.metrics}
+    # VGG16's distances are called neither FID nor KID nor CMMD.
+    assert not names & {"FID", "KID", "CMMD"}
+    assert all("VGG16" in name or name.startswith("style") for name in names)
+    render, bright = found.methods
+    assert bright.values["kernel_vgg16"].value > render.values["kernel_vgg16"].value
+    difference = bright.differences["kernel_vgg16"]
+    assert difference.low <= difference.value <= difference.high
+    assert render.differences == {}
+    assert render.values["frechet_vgg16"].low is None
+    # Against the arithmetic on features that are made here.
+    embedding = Statistics(load_vgg(random_vgg, "zeros"), "", torch.device("cpu"))
+    rows = [np.stack([embedding(image)[MEANS] for image in Images(scenes / side)]) for side in ("frames", "photos")]
+    wanted = frechet(moments([rows[0]]), moments([rows[1]]))
+    assert render.values["frechet_vgg16"].value == pytest.approx(wanted, rel=1e-5)
+    assert "kernel, VGG16" in capsys.readouterr().out
+
+
+def test_photographs_themselves_have_no_distance(scenes, random_vgg, tmp_path) -> None:
+    photos = scenes / "photos"
+    shutil.copytree(photos, tmp_path / "copies")
+    few = ["--vgg", random_vgg, "--resamples", 10, "--cache", tmp_path / "cache"]
+    assert run("--fake", tmp_path / "copies", "--real", photos, *few, "--out", tmp_path / "a.json") == 0
+    values = scores.read(tmp_path / "a.json").methods[0].values
+    assert values["frechet_vgg16"].value == pytest.approx(0, abs=1e-3)
+    assert values["gaussian_vgg16"].value == pytest.approx(0, abs=1e-6)
+    assert values["precision_vgg16"].value == values["recall_vgg16"].value == 1
+    # A picture and its own copy form no pair, so that the same pairs are on all sides: exactly nothing is left.
+    assert values["kernel_vgg16"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_a_second_run_computes_nothing_and_says_the_same(words, tmp_path, monkeypatch) -> None:
+    assert run(*words, "--out", tmp_path / "a.json") == 0
+    monkeypatch.setattr(Statistics, "__call__", lambda *_: pytest.fail("computed again"))
+    assert run(*words, "--out", tmp_path / "b.json") == 0
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_two_processes_come_to_the_same_bits(words, tmp_path) -> None:
+    assert run(*words, "--out", tmp_path / "one.json") == 0
+    shutil.rmtree(tmp_path / "cache")
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "eval.sets",
+         *map(str, words), "--out", str(tmp_path / "two.json")],
+        capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+    assert len(list((tmp_path / "cache").rglob("*.safetensors"))) > 3  # both wrote
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resamples", "3"], "--resamples: got 3, wanted 10 or more"),
+        (["--device", "tpu"], "--device: got tpu"),
+        (["--fake", "bright=elsewhere"], "got the name 'bright', wanted one name per method"),
+    ],
+)
+def test_senseless_options_are_one_line(words, tmp_path, capsys, options, message) -> None:
+    assert run(*words, "--out", tmp_path / "a.json", *options) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "a.json").exists()
