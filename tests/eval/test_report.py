@@ -110,6 +110,13 @@ def test_records_of_the_same_frames_are_one_table(tmp_path):
     assert data.photographs == {"low": 3.5}
 
 
+def test_each_protocol_has_columns_of_its_own(tmp_path):
+    theirs = replace(made(), protocol=replace(made().protocol, name="feamgan", layers=("relu5_3",)))
+    (data,) = summary.data_sets([(tmp_path / "a.json", made()), (tmp_path / "b.json", theirs)])
+    assert [column.key for column in data.columns] == ["skvd_relu1_2", "skvd_relu5_3", "skvd_feamgan_relu5_3"]
+    assert data.columns[-1].name == "sKVD relu5_3 (feamgan)"
+
+
 def test_other_frames_are_another_table(tmp_path):
     found = summary.data_sets(
         [(tmp_path / "a.json", made()), (tmp_path / "b.json", measured("render", digest="f" * 64))]
