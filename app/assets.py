@@ -90,6 +90,24 @@ def _read_torchvision(content: bytes) -> "Weights":
     return state, vgg_weights.mean_activations(state, photos)
 
 
+def _store_network(name: str, kind: str, fed: str, contents: Mapping[str, bytes], path: Path) -> None:
+    """Write a network of a published file, whose names of weights are ours too; what else the file holds is left out.
+
+    Args:
+        kind: as in `epe.models`.
+        fed: what it takes, in words.
+    """
+    from app.plain_weights import read_weights
+    from epe.models import Model, filled, outline, save
+
+    asset = find(name)
+    ((digest, content),) = contents.items()
+    wanted = {key: tuple(value.shape) for key, value in outline(kind, {}).state_dict().items()}
+    network = filled(kind, {}, read_weights(content, wanted, f"the file of {name}"))
+    record = {"what": asset.what, "source": asset.address, "source_sha256": digest, "input": fed}
+    save(Model(network=network, kind=kind, licence=asset.licence, record=record), path)
+
+
 def _photos_members() -> Sequence[Member]:
     from app.photographs import sources, table
 
@@ -227,6 +245,28 @@ ASSETS: tuple[Asset, ...] = (
         members=lambda: [Member(MMAGIC, "mmagic/evaluation/metrics/niqe_pris_params.npz", NIQE_SHA256)],
         address=None,
         store=_store_niqe,
+    ),
+    Asset(
+        name="inception",
+        what="Inception v3 of 2015-12-05 as FID and KID are defined with it (torch-fidelity publishes the same file)",
+        licence="Apache-2.0; TensorFlow authors, converted by Maximilian Seitzer",
+        file="inception.safetensors",
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        members=lambda: [],
+        address="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+        "pt_inception-2015-12-05-6726825d.pth",
+        store=partial(_store_network, "inception", "inception", "RGB in [0, 1], 299 x 299"),
+    ),
+    Asset(
+        name="clip-vit-l-14-336",
+        what="CLIP ViT-L/14 at 336 pixels, its half for pictures: the embeddings of CMMD",
+        licence="MIT, as in the repository openai/CLIP; OpenAI",
+        file="clip-vit-l-14-336.safetensors",
+        sha256="c6032c2e0caae3dc2d4fba35535fa6307dbb49df59c7e182b1bc4b3329b81801",
+        members=lambda: [],
+        address="https://huggingface.co/openai/clip-vit-large-patch14-336/resolve/"
+        "ce19dc912ca5cd21c8a653c79e251e808ccabcd1/pytorch_model.bin",
+        store=partial(_store_network, "clip-vit-l-14-336", "clip-vision", "RGB in [0, 1], 336 x 336"),
     ),
     Asset(
         name="photos-extra",

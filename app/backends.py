@@ -3,20 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from datasets.onnx_session import open_session
 from epe.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
 from gbuffer_tools.errors import InputError
 
-if TYPE_CHECKING:
-    import onnxruntime
-
-MOST_BYTES = 2 << 30
-"""What protobuf can hold."""
 TILING = ("tile", "overlap")
 
 
@@ -121,36 +117,3 @@ def onnx_backend(path: Path) -> Backend:
         tile,
         overlap,
     )
-
-
-def open_session(path: Path) -> "onnxruntime.InferenceSession":
-    """onnxruntime's session for a file, which must be whole: files beside it are not read.
-
-    Raises:
-        InputError: onnxruntime is not installed, no such file, or none that it can read.
-    """
-    try:
-        import onnxruntime
-        from onnxruntime.capi.onnxruntime_pybind11_state import (
-            Fail,
-            InvalidArgument,
-            InvalidGraph,
-            InvalidProtobuf,
-            NotImplemented,  # noqa: A004 - onnxruntime's name
-            RuntimeException,
-        )
-    except ImportError as error:
-        raise InputError("--backend onnx needs the package onnxruntime: pip install 'onnxruntime>=1.20'.") from error
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; wanted a network of app.export (.onnx).")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MOST_BYTES:,}.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # what it has to say is in the error
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented, RuntimeException) as error:
-        raise InputError(
-            f"{path}: not a network that onnxruntime reads ({' '.join(str(error).split())[:200]})."
-        ) from error

@@ -4,14 +4,13 @@ Two changes of the weights, both exact up to rounding, none of the function they
 the input convention is folded into the first convolution, and every layer is scaled by a constant.
 """
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from app.plain_weights import read_weights
 from epe.networks.vgg import CHANNELS, IMAGENET_MEAN, IMAGENET_STD, LAYERS, LAYOUT, VGG16
 from gbuffer_tools.errors import InputError
 
@@ -91,20 +90,10 @@ def read_torchvision(content: bytes, source: str) -> dict[str, Tensor]:
     Raises:
         InputError: not a file of plain tensors, or a convolution is missing or has another shape.
     """
-    try:
-        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{source}: not a file of plain weights ({reason}).") from error
-    state = {}
+    wanted: dict[str, tuple[int, ...]] = {}
     for _, key, shape in convolutions():
-        for suffix, wanted in (("weight", shape), ("bias", shape[:1])):
-            name = f"{key}.{suffix}"
-            value = stored.get(name) if isinstance(stored, Mapping) else None
-            if not isinstance(value, Tensor) or tuple(value.shape) != wanted:
-                raise InputError(f"{source}: has no tensor {name!r} of shape {wanted}; it is not torchvision's VGG16.")
-            state[name] = value.float()
-    return state
+        wanted |= {f"{key}.weight": shape, f"{key}.bias": shape[:1]}
+    return read_weights(content, wanted, source)
 
 
 def fold_input(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

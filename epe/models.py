@@ -19,7 +19,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from epe.networks.clip import ClipSpec, ClipVision
 from epe.networks.enhancer import Enhancer, EnhancerSpec
+from epe.networks.inception import Inception
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
@@ -65,6 +67,8 @@ SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
+    "inception": lambda spec: Inception(**spec),
+    "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
 }
 
 HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")

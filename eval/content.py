@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.options import add_common
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
 def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.content", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--fake", action="append", required=True, metavar="[NAME=]DIR",
-        help="pictures (images, or frame files); repeat to compare methods, the render first",
-    )  # fmt: skip
+    add_common(parser)
     parser.add_argument("--real", type=Path, metavar="DIR", help="photographs, whose NIQE shows what is natural")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     return parser
 
@@ -127,7 +122,8 @@ def judge(args: argparse.Namespace) -> "Scores":
     from datasets.photos import to_height
     from eval import scores
     from eval.distances import draw_resamples
-    from eval.methods import named, opened, relative
+    from eval.methods import opened, relative
+    from eval.options import named
     from eval.record import digest
     from eval.store import digest_of
 
@@ -171,7 +167,8 @@ def judge(args: argparse.Namespace) -> "Scores":
 
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
-    from eval.methods import check_common, device_of
+    from eval.methods import device_of
+    from eval.options import check_common
 
     check_common(args)
     device_of(args.device)

@@ -7,14 +7,20 @@ they are.
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import torch
 
 from datasets.cache import asset
 from datasets.weights import load_vgg
 from epe import models
+from eval.embeddings import VECTOR, clip, inception
 from eval.features import LAYERS
 from eval.methods import device_of
 from eval.scores import Metric
 from eval.set_distances import (
+    LARGEST,
+    SUBSET,
     Array,
     Sides,
     frechet_of,
@@ -26,6 +32,10 @@ from eval.set_distances import (
 )
 from eval.store import Embedding
 from eval.style import MEANS, Statistics, part
+from gbuffer_tools.cache import cache_folder
+
+INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
+"""Assets."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +58,21 @@ class Family:
 
 
 def families(args: argparse.Namespace, device: str) -> list[Family]:
-    """Those that the command's options name weights for.
+    """VGG16's, and those of the networks whose weights are named or have been fetched.
 
     Raises:
         InputError: weights that are missing or unusable.
     """
-    return [vgg_family(args, device)]
+    found, place = [vgg_family(args.vgg or asset("vgg16"), device_of(device))], device_of(device)
+    for path, name, family in ((args.inception, INCEPTION, inception_family), (args.clip, CLIP, clip_family)):
+        fetched = cache_folder() / f"{name}.safetensors"
+        if path or fetched.exists():
+            found.append(family(path or fetched, place))
+    return found
 
 
-def vgg_family(args: argparse.Namespace, device: str) -> Family:
+def vgg_family(path: Path, place: torch.device) -> Family:
     """VGG16's, which everybody has."""
-    place = device_of(device)
-    path = args.vgg or asset("vgg16")
     network = Statistics(load_vgg(path, "zeros").to(place), models.digest(path), place)
     of = "of VGG16's relu5_3, averaged over a picture"
     metrics = (
@@ -92,3 +105,47 @@ def vgg_family(args: argparse.Namespace, device: str) -> Family:
         "height; kernel distances unbiased, their features divided by the root mean square over the photographs"
     )
     return Family(network, metrics, measure, True, protocol)
+
+
+def inception_family(path: Path, place: torch.device) -> Family:
+    """FID, KID, and precision and recall of the same features."""
+    metrics = (
+        Metric("fid", "FID", "lower", "Fréchet distance of Inception v3's features (Heusel et al. 2017)"),
+        Metric("kid", "KID × 1000", "lower", "cubic kernel distance of the same features (Binkowski et al. 2018)"),
+        Metric(
+            "precision_inception", "precision, Inception", "higher", "share of pictures in the photographs' manifold"
+        ),
+        Metric("recall_inception", "recall, Inception", "higher", "share of photographs in the pictures' manifold"),
+    )
+
+    def measure(sides: Mapping[str, Sides]) -> dict[str, Array]:
+        vectors = sides[VECTOR]
+        precision, recall = neighbours_of(vectors)
+        return {
+            "fid": frechet_of(vectors),
+            "kid": kid_of(vectors, 1.0),
+            "precision_inception": precision,
+            "recall_inception": recall,
+        }
+
+    protocol = (
+        f"{path.name}, sha256 {models.digest(path)}; whole pictures as they are, resized as TensorFlow "
+        f"1 does; KID over all pairs, above {LARGEST:,} pictures over 100 subsets of {SUBSET}; FID is biased upward by "
+        "small sets: compare equal numbers of pictures, 10,000 or more"
+    )
+    return Family(inception(path, place), metrics, measure, False, protocol)
+
+
+def clip_family(path: Path, place: torch.device) -> Family:
+    """CMMD."""
+    metrics = (
+        Metric("cmmd", "CMMD", "lower", "Gaussian kernel distance of CLIP's embeddings (Jayasumana et al. 2024)"),
+    )
+
+    def measure(sides: Mapping[str, Sides]) -> dict[str, Array]:
+        return {"cmmd": gaussian_of(sides[VECTOR])}
+
+    protocol = (
+        f"{path.name}, sha256 {models.digest(path)}; the middle square of whole pictures; 1000 x biased MMD², σ = 10"
+    )
+    return Family(clip(path, place), metrics, measure, False, protocol)

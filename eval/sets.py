@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.options import add_common
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -29,18 +30,14 @@ if TYPE_CHECKING:
 def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.sets", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--fake", action="append", required=True, metavar="[NAME=]DIR",
-        help="pictures to judge (images, or frame files); repeat to compare methods, the render first",
-    )  # fmt: skip
+    add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="for FID and KID (default: the fetched, if any)")
+    parser.add_argument("--clip", type=Path, metavar="FILE", help="for CMMD (default: the fetched, if any)")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="where features are kept, by content (default: the user's cache)"
     )
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     return parser
 
@@ -103,7 +100,8 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
     from eval import scores
     from eval.distances import draw_resamples
     from eval.families import families
-    from eval.methods import named, opened, relative
+    from eval.methods import opened, relative
+    from eval.options import named
     from eval.record import digest
     from gbuffer_tools.cache import cache_folder
 
@@ -139,7 +137,8 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
 
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
-    from eval.methods import check_common, device_of
+    from eval.methods import device_of
+    from eval.options import check_common
 
     check_common(args)
     device_of(args.device)

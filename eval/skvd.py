@@ -84,7 +84,7 @@ def settings(args: argparse.Namespace) -> "Settings":
         InputError: an option that makes no sense, or label maps that are missing.
     """
     from datasets.cache import asset
-    from eval.methods import named
+    from eval.options import named
     from eval.protocols import rules_of
     from eval.settings import Settings
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from eval.options import add_common
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -131,10 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.temporal", description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=Path, required=True, metavar="DIR", help="frame files, frames in their order")
-    parser.add_argument(
-        "--fake", action="append", required=True, metavar="[NAME=]DIR", help="enhanced pictures; repeat to compare"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
+    add_common(parser)
     parser.add_argument(
         "--motion",
         choices=("auto", "cameras", "flow"),
@@ -142,8 +140,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="cameras: depth and cameras of the frame files, right for all that does not move itself; flow: optical "
         "flow of the renders; auto: cameras where there are any (default)",
     )
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
     return parser
 
 
@@ -159,7 +155,8 @@ def judge(args: argparse.Namespace) -> "Scores":
     from datasets.images import Images
     from eval import scores
     from eval.distances import draw_resamples
-    from eval.methods import named, relative
+    from eval.methods import relative
+    from eval.options import named
     from eval.record import digest
     from eval.store import digest_of
 
@@ -207,7 +204,7 @@ def judge(args: argparse.Namespace) -> "Scores":
 
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
-    from eval.methods import check_common
+    from eval.options import check_common
 
     check_common(args)
     from eval import scores

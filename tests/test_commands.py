@@ -52,7 +52,10 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines transport": {"--out", "--overwrite", "--source", "--target"},
     "eval.report": {"--out"},
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed"},
-    "eval.sets": {"--cache", "--device", "--fake", "--out", "--real", "--resamples", "--seed", "--vgg"},
+    "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
+    "eval.sets": {
+        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed", "--vgg",
+    },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--memory",

@@ -19,6 +19,7 @@ from epe.networks.change import changed, check_inputs
 from epe.networks.conditioning import RAC, RAD, SPADE, Kept, Map, Unconditioned
 from epe.networks.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
 from epe.networks.hrnet import Conditioner, HRNet, Style
+from epe.networks.limits import check_limits
 
 # Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
 LIMITS = {
@@ -59,10 +60,7 @@ class EnhancerSpec:
     conditioning: str = "rad"
 
     def __post_init__(self) -> None:
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        check_limits(self, LIMITS)
         if self.conditioning not in CONDITIONING:
             raise ValueError(f"conditioning must be one of {', '.join(CONDITIONING)}, got {self.conditioning!r:.40}.")
         seen = {channel for stream in self.streams for channel in stream}

@@ -14,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.limits import check_limits
 from epe.networks.vgg import CHANNELS
+
+LIMITS = {"classes": (1, 65536), "layers": (1, 16), "max_width": (8, 4096)}
 
 # The ten layers of the release.
 RELEASED_TAPS = (
@@ -42,10 +45,7 @@ class DiscriminatorSpec:
         unknown = [tap for tap in self.taps if tap not in CHANNELS]
         if unknown or not self.taps or len(set(self.taps)) < len(self.taps):
             raise ValueError(f"taps must be some of {', '.join(CHANNELS)}, each once, got {self.taps!r:.200}.")
-        for name, least, most in (("classes", 1, 65536), ("layers", 1, 16), ("max_width", 8, 4096)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        check_limits(self, LIMITS)
         if self.max_width % 8:
             raise ValueError(f"max_width must divide by the 8 groups of the normalisation, got {self.max_width}.")
 

@@ -14,12 +14,15 @@ from app.assets import ASSETS, build_parser, fetch, find, main
 from app.vgg_weights import mean_activations
 from datasets.cache import asset as cached
 from datasets.images import write_png
+from epe import models
 from epe.models import load
+from epe.networks.clip import ClipSpec, ClipVision
 from epe.networks.vgg import LAYERS, VGG16
 from eval.niqe import read_pristine
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from tests.app.test_vgg_weights import onnx_file
+from tests.inception_weights import random_inception
 
 HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -61,6 +64,8 @@ def test_list_shows_every_asset_with_licence_and_source(tmp_path: Path, capsys: 
     [
         (["fetch", "nothing"], "nothing: no such asset; there are vgg16,"),
         (["fetch", "vgg16-torchvision"], "--file FILE"),
+        (["fetch", "inception"], "--file FILE"),
+        (["fetch", "clip-vit-l-14-336"], "--file FILE"),
         (["fetch", "photos-extra", "--file", "x"], "several files"),
         (["fetch", "vgg16", "--file", "does/not/exist"], "cannot be read"),
     ],
@@ -168,6 +173,36 @@ def test_a_users_torchvision_file_is_scaled_on_the_shipped_photographs(
 
     assert mean_activations(model.network.state_dict(), photos) == pytest.approx([1.0] * 13, rel=1e-4)
     assert model.record["source"] == "https://download.pytorch.org/models/vgg16-397923af.pth"
+
+
+def test_a_users_file_of_inception_becomes_ours_without_the_classifier(tmp_path: Path) -> None:
+    state, file = random_inception(), tmp_path / "pt_inception.pth"
+    torch.save(state, file)
+    asset = dataclasses.replace(find("inception"), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    model = load(fetch(asset, tmp_path / "cache", file, print))
+    stored = model.network.state_dict()
+    assert stored.keys() == {name for name in state if not name.startswith("fc.")}
+    assert all(torch.equal(value, state[name]) for name, value in stored.items())
+    assert model.record["source_sha256"] == asset.sha256
+    assert not model.network.training
+
+
+def test_a_users_file_of_clip_becomes_ours_without_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = ClipSpec(side=28, patch=7, width=24, hidden=40, depth=2, heads=4, embedding=10)
+    monkeypatch.setitem(models.SPECS, "clip-vision", lambda spec: ClipVision(tiny))
+    state, file = ClipVision(tiny).state_dict(), tmp_path / "pytorch_model.bin"
+    text = {"text_model.final_layer_norm.weight": torch.ones(3), "logit_scale": torch.tensor(4.6)}
+    torch.save(state | text | {"vision_model.embeddings.position_ids": torch.arange(17)[None]}, file)
+    asset = dataclasses.replace(find("clip-vit-l-14-336"), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    stored = load(fetch(asset, tmp_path / "cache", file, print)).network.state_dict()
+    assert stored.keys() == state.keys()
+    assert all(torch.equal(value, state[name]) for name, value in stored.items())
+
+    torch.save(state | {"visual_projection.weight": torch.ones(11, 24)}, file)
+    asset = dataclasses.replace(asset, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    with pytest.raises(InputError, match=r"visual_projection.weight' of shape \(10, 24\)"):
+        fetch(asset, tmp_path / "other", file, print)
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_model_of_niqe_becomes_plain_numbers(tmp_path: Path) -> None:

@@ -255,6 +255,11 @@ class TestRefused:
         rewrite(path, kind="perceptual-discriminator", spec=spec)
         assert "do not make" in refusal(path)
 
+    @pytest.mark.parametrize("spec", [{"depth": 10**9}, {"patch": 0}, {"heads": 3}, {"side": "336"}, {"layers": 1}])
+    def test_a_clip_of_an_impossible_spec(self, path: Path, spec: dict[str, Any]) -> None:
+        rewrite(path, kind="clip-vision", spec=spec)
+        assert "do not make" in refusal(path)
+
     @pytest.mark.parametrize("spec", [{"padding": "reflect"}, {"padding": 3}, {"depth": 19}])
     def test_a_vgg_of_an_impossible_spec(self, path: Path, spec: dict[str, Any]) -> None:
         rewrite(path, kind="vgg16", spec=spec)

@@ -12,10 +12,15 @@ import torch
 
 from datasets.images import Images, write_png
 from datasets.weights import load_vgg
+from epe import models
+from epe.networks.inception import Inception
 from eval import scores, sets
+from eval.embeddings import inception
 from eval.frechet import frechet, moments
+from eval.kernels import cubic, mmd2
 from eval.style import MEANS, Statistics
 from gbuffer_tools import command
+from tests.inception_weights import random_inception
 
 
 def run(*argv: object) -> int:
@@ -66,6 +71,28 @@ def test_photographs_themselves_have_no_distance(scenes, random_vgg, tmp_path) -
     assert values["precision_vgg16"].value == values["recall_vgg16"].value == 1
     # A picture and its own copy form no pair, so that the same pairs are on all sides: exactly nothing is left.
     assert values["kernel_vgg16"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_inception_makes_fid_and_kid(scenes, random_vgg, tmp_path) -> None:
+    network = Inception()
+    network.load_state_dict(random_inception(), strict=False)
+    models.save(models.Model(network.eval(), "inception"), tmp_path / "inception.safetensors")
+    for side in ("frames", "photos"):
+        for i in range(4):
+            (tmp_path / side).mkdir(exist_ok=True)
+            shutil.copy(scenes / side / "set" / f"{i:02}.png", tmp_path / side)
+    words = ["--inception", tmp_path / "inception.safetensors", "--vgg", random_vgg, "--cache", tmp_path / "cache"]
+    sides = ["--fake", tmp_path / "frames", "--real", tmp_path / "photos", "--resamples", 20]
+    assert run(*sides, *words, "--out", tmp_path / "a.json") == 0
+    found = scores.read(tmp_path / "a.json")
+    assert {"FID", "KID × 1000"} <= {metric.name for metric in found.metrics}
+    embedding = inception(tmp_path / "inception.safetensors", torch.device("cpu"))
+    x, y = (embedding.of(Images(tmp_path / side)) for side in ("frames", "photos"))
+    values = found.methods[0].values
+    assert values["fid"].value == pytest.approx(frechet(moments([x]), moments([y])), rel=1e-4)
+    wanted = mmd2(torch.from_numpy(x), torch.from_numpy(y), cubic, unbiased=True)
+    # 1e-3 of 1000 x MMD²: products are summed from float32 strips.
+    assert values["kid"].value == pytest.approx(1000 * wanted, rel=1e-4, abs=1e-3)
 
 
 def test_a_second_run_computes_nothing_and_says_the_same(words, tmp_path, monkeypatch) -> None:

@@ -1,0 +1,38 @@
+"""Weights out of other projects' pickles: tensors by name, of given shapes, and nothing else."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor
+
+from gbuffer_tools.errors import InputError
+
+
+def read_weights(content: bytes, wanted: Mapping[str, Sequence[int]], source: str) -> dict[str, Tensor]:
+    """The wanted tensors of a file; others in it are left out.
+
+    Args:
+        content: the file.
+        wanted: name -> shape.
+        source: its name, for errors.
+
+    Returns:
+        float32.
+
+    Raises:
+        InputError: not a file of plain tensors, or one is missing or has another shape.
+    """
+    try:
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{source}: not a file of plain weights ({reason}).") from error
+    state = {}
+    for name, shape in wanted.items():
+        value = stored.get(name) if isinstance(stored, Mapping) else None
+        if not isinstance(value, Tensor) or tuple(value.shape) != tuple(shape):
+            raise InputError(f"{source}: has no tensor {name!r} of shape {tuple(shape)}; it is not the published file.")
+        state[name] = value.float()
+    return state

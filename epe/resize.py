@@ -1,0 +1,84 @@
+"""Two resizings that published networks were fed with, reproduced: features follow every change of them.
+
+Shapes: B pictures, H W pixels, S pixels a side of the result.
+"""
+
+import torch
+from torch import Tensor
+
+BITS = 22
+"""Of the fraction in Pillow's fixed-point weights."""
+SUPPORT = 2
+"""Places on either side that the cubic filter reaches."""
+
+
+def bilinear(image: Tensor, side: int) -> Tensor:
+    """As TensorFlow 1 does with `align_corners=False`: pixel i of the result lies at i H / S, and nothing is averaged.
+
+    Args:
+        image: (B, 3, H, W) float.
+        side: S.
+
+    Returns:
+        (B, 3, S, S).
+    """
+    (top, bottom, down), (left, right, along) = (_neighbours(length, side, image) for length in image.shape[2:])
+
+    def row(places: Tensor) -> Tensor:
+        found = image[:, :, places]
+        return found[..., left] + (found[..., right] - found[..., left]) * along
+
+    upper = row(top)
+    return upper + (row(bottom) - upper) * down[:, None]
+
+
+def _neighbours(length: int, side: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per pixel of the result the two places that it lies between, and how far along (S,)."""
+    # float32 whatever the image is: TensorFlow computes places so.
+    place = torch.arange(side, device=like.device) * torch.tensor(length / side, dtype=torch.float32)
+    low = place.long()
+    return low, (low + 1).clamp(max=length - 1), (place - low).to(like.dtype)
+
+
+def bicubic_square(image: Tensor, side: int) -> Tensor:
+    """The middle square, resized as Pillow does with `Image.BICUBIC`: averaging where it shrinks, to the last bit.
+
+    Widths first, rounded to 8 bits, then heights, as every release of Pillow does with squares. Weights are whole
+    numbers, so that sums in float64 are exact in whatever order they are made.
+
+    Args:
+        image: (B, 3, H, W) uint8.
+        side: S.
+
+    Returns:
+        (B, 3, S, S) uint8.
+    """
+    height, width = image.shape[2:]
+    length = min(height, width)
+    top, left = (height - length) // 2, (width - length) // 2
+    square = image[..., top : top + length, left : left + length]
+    weights = _cubic_weights(length, side).to(image.device)
+    return _to_bytes(weights @ _to_bytes(square.double() @ weights.T).double())
+
+
+def _cubic_weights(length: int, side: int) -> Tensor:
+    """(S, length) float64, whole numbers; a row sums to about 2^22."""
+    step = length / side
+    scale = max(step, 1.0)
+    centre = (torch.arange(side, dtype=torch.float64)[:, None] + 0.5) * step
+    place = torch.arange(length, dtype=torch.float64)
+    first = (centre - SUPPORT * scale + 0.5).floor()
+    last = (centre + SUPPORT * scale + 0.5).floor()
+    weight = _cubic((place - centre + 0.5).abs() / scale) * ((place >= first) & (place < last))
+    fixed = weight / weight.sum(1, keepdim=True) * 2**BITS
+    return torch.where(fixed < 0, (fixed - 0.5).ceil(), (fixed + 0.5).floor())
+
+
+def _cubic(x: Tensor) -> Tensor:
+    """Keys' kernel with a = -1/2, of distances."""
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < SUPPORT, far, 0.0))
+
+
+def _to_bytes(sums: Tensor) -> Tensor:
+    return ((sums + 2 ** (BITS - 1)) / 2**BITS).floor().clamp(0, 255).to(torch.uint8)

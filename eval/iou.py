@@ -1,0 +1,100 @@
+"""How well label maps agree: intersection over union per class, its mean, and the share of right pixels.
+
+Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", 2010, whose segmentation accuracy this is.
+Pixels are counted before anything is divided, so that the counts of pictures may be added up, or resampled.
+
+Shapes: C classes; `...` any number of pictures, or of resamples of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer]
+Array = NDArray[np.float64]
+Pixels = NDArray[np.integer] | Array
+
+NONE = -1
+"""No class: in the truth a pixel that does not count; in what was found a miss, whatever the truth is."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels per class, (..., C) each.
+
+    Attributes:
+        both: of the class in truth and in what was found.
+        either: of the class in one of them or in both.
+        truth: of the class in truth.
+    """
+
+    both: Pixels
+    either: Pixels
+    truth: Pixels
+
+    def weighted(self, weights: Array) -> "Counts":
+        """Sums over pictures.
+
+        Args:
+            weights: (R, F), how often each of F pictures counts.
+
+        Returns:
+            (R, C).
+        """
+        return Counts(weights @ self.both, weights @ self.either, weights @ self.truth)
+
+
+def confusion(truth: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
+    """How often each class was taken for which.
+
+    Args:
+        truth, found: class per pixel, or `NONE`; of one shape.
+        classes: C.
+
+    Returns:
+        (C, C + 1): rows are the truth's classes, the last column is what was taken for none.
+
+    Raises:
+        ValueError: other shapes, or numbers that are no class.
+    """
+    if truth.shape != found.shape:
+        raise ValueError(f"label maps of {truth.shape} and {found.shape}; wanted one shape.")
+    for labels in (truth, found):
+        if labels.size and not NONE <= labels.min() <= labels.max() < classes:
+            raise ValueError(f"labels {labels.min()} .. {labels.max()}, wanted {NONE} .. {classes - 1}.")
+    counted = truth != NONE
+    columns = np.where(found[counted] == NONE, classes, found[counted]).astype(np.int64)
+    pairs = truth[counted].astype(np.int64) * (classes + 1) + columns
+    return np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+
+
+def counts(matrix: NDArray[np.int64]) -> Counts:
+    """Of a confusion matrix (..., C, C + 1)."""
+    truth, found = matrix.sum(-1), matrix[..., :-1].sum(-2)
+    both = np.diagonal(matrix, axis1=-2, axis2=-1)
+    return Counts(both, truth + found - both, truth)
+
+
+def iou(found: Counts) -> Array:
+    """(..., C); NaN for a class that is in neither."""
+    return _quotient(found.both, found.either)
+
+
+def mean_iou(found: Counts) -> Array:
+    """(...), over the classes that the truth has; NaN where it has none.
+
+    What the truth lacks is left out even if it was found, so that all that is compared with one truth is averaged over
+    the same classes. A class found in vain still counts as a miss of the right one.
+    """
+    occurs = found.truth > 0
+    return _quotient(np.where(occurs, iou(found), 0).sum(-1), occurs.sum(-1))
+
+
+def accuracy(found: Counts) -> Array:
+    """(...), share of the counted pixels that are right; NaN where none counts."""
+    return _quotient(found.both.sum(-1), found.truth.sum(-1))
+
+
+def _quotient(a: Pixels, b: Pixels) -> Array:
+    return np.where(b > 0, a / np.maximum(b, 1), np.nan)

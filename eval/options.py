@@ -1,0 +1,48 @@
+"""Options that the commands of measures have in common."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Methods, where to write, and how to resample."""
+    parser.add_argument(
+        "--fake", action="append", required=True, metavar="[NAME=]DIR",
+        help="pictures to judge (images, or frame files); repeat to compare methods",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
+
+
+def check_common(args: argparse.Namespace) -> None:
+    """Options that all commands of measures have.
+
+    Raises:
+        InputError: one that makes no sense.
+    """
+    for name, least in (("resamples", 10), ("seed", 0)):
+        if getattr(args, name) < least:
+            raise InputError(f"--{name}: got {getattr(args, name)}, wanted {least} or more")
+    if args.out.suffix != ".json":
+        raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
+
+
+def named(texts: Sequence[str]) -> dict[str, Path]:
+    """NAME=DIR, or DIR alone, which is named after its last part.
+
+    Raises:
+        InputError: a name that comes twice.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        path = Path(folder if equals else text)
+        name = name if equals else path.resolve().name
+        if not name or name in found:
+            raise InputError(f"--fake {text}: got the name {name!r}, wanted one name per method; write --fake NAME=DIR")
+        found[name] = path
+    return found

@@ -1,0 +1,16 @@
+"""Without onnxruntime one line says so; tests/app/test_export.py and tests/eval/test_segmenter.py run it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from datasets.onnx_session import open_session
+from gbuffer_tools.errors import InputError
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime.capi.onnxruntime_pybind11_state", None)
+    with pytest.raises(InputError, match=r"x.onnx: needs the package onnxruntime: pip install"):
+        open_session(Path("x.onnx"))

@@ -1,0 +1,141 @@
+"""Frames whose colours are their classes, methods that recolour some, and numbers that follow from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.images import Images, write_png
+from eval import scores
+from eval.segmentation import build_parser, main
+from gbuffer_tools.command import run
+from gbuffer_tools.frame import Frame, Header
+from gbuffer_tools.schema import write
+from tests.eval.segmenters import COLOURS, write_segmenter
+
+pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
+
+GAME = ("void", "lava", "torch", "tree", "lake")
+HEADER = Header("test", "none", GAME, "CC0-1.0", "tests")
+# The game's classes, of 10 columns each; the picture shows void and lake in the colour of water.
+STRIPES = np.repeat(np.arange(5), 10)[None].repeat(20, 0).astype(np.uint8)
+SHOWN = np.array([2, 0, 0, 1, 2])
+CLASSES = """
+classes:
+  fire: {segmenter: [0], game: [lava, torch]}
+  plants: {segmenter: [1], game: [tree]}
+  water: {segmenter: [2], game: [lake]}
+input: {multiple_of: 16}
+"""
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """FRAMES of two files, a method that changes nothing, one that burns the trees of one frame."""
+    (tmp_path / "frames").mkdir()
+    image = COLOURS[SHOWN[STRIPES]]
+    for file, names in (("one", ("a", "b")), ("two", ("a",))):
+        frames = [Frame(name=name, image=image, buffers={}, ids={"class": STRIPES}) for name in names]
+        write(tmp_path / "frames" / f"{file}.h5", frames, HEADER)
+    for key in Images(tmp_path / "frames").keys:
+        write_png(tmp_path / "same" / f"{key}.png", image)
+        burnt = np.where(STRIPES[..., None] == 3, COLOURS[0], image) if key == "one/b" else image
+        write_png(tmp_path / "burnt" / f"{key}.png", burnt.astype(np.uint8))
+    write_segmenter(tmp_path / "s.onnx", "scores")
+    (tmp_path / "classes.yaml").write_text(CLASSES)
+    return tmp_path
+
+
+def judge(scene: Path, *more: str) -> int:
+    files = ["--frames", "frames", "--segmenter", "s.onnx", "--classes", "classes.yaml", "--out", "out.json"]
+    words = [word if word.startswith("--") else str(scene / word) for word in files]
+    fakes = [f"--fake={scene / name}" for name in ("same", "burnt")]
+    return run(main, build_parser(), [*words, *fakes, "--resamples=200", *more])
+
+
+def measured(scene: Path) -> tuple[scores.Method, ...]:
+    return scores.read(scene / "out.json").methods
+
+
+def plain(method: scores.Method) -> dict[str, float]:
+    return {key: estimate.value for key, estimate in method.values.items()}
+
+
+def test_what_is_burnt_is_lost(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert judge(scene) == 0
+    assert scores.read(scene / "out.json").keys == ("one/a", "one/b", "two/a")
+    render, same, burnt = measured(scene)
+    assert [render.name, same.name, burnt.name] == ["render", "same", "burnt"]
+    # The segmenter is right wherever the file names a class; void does not count.
+    right = {"miou": 1, "pixel_accuracy": 1, "iou_fire": 1, "iou_plants": 1, "iou_water": 1}
+    assert plain(render) == right
+    assert plain(same) == right | {"miou_render": 1}
+    # A third of the trees' pixels is taken for fire, which has 2 stripes of 200 pixels in each of 3 frames.
+    mean = (1200 / 1400 + 2 / 3 + 1) / 3
+    # To the render's own labels, which show void as water: in 1000 pixels a frame, the same classes.
+    wanted = {"miou": mean, "pixel_accuracy": 1 - 200 / 2400, "iou_fire": 6 / 7, "iou_plants": 2 / 3, "iou_water": 1}
+    assert plain(burnt) == pytest.approx(wanted | {"miou_render": mean})
+    assert burnt.differences["miou"].value == pytest.approx(mean - 1)
+    assert same.differences["miou"].value == 0
+    # A frame of three: resamples hold it never to always.
+    assert burnt.values["iou_plants"].low == pytest.approx(0)
+    assert burnt.values["iou_plants"].high == pytest.approx(1)
+    assert burnt.frames["iou_plants"] == (1, 0, 1)
+    assert burnt.frames["miou"] == pytest.approx((1, (400 / 600 + 0 + 1) / 3, 1))
+    assert "mIoU to the render" in capsys.readouterr().out
+
+
+def test_a_segmenter_that_is_wrong_of_the_render_is_told_from_a_method_that_loses(scene: Path) -> None:
+    # The file's plants and water change places: wrong everywhere, and nothing is lost.
+    swapped = CLASSES.replace("[tree]", "[x]").replace("[lake]", "[tree]").replace("[x]", "[lake]")
+    (scene / "classes.yaml").write_text(swapped)
+    assert judge(scene) == 0
+    render, same, _ = measured(scene)
+    assert plain(render)["miou"] == pytest.approx(1 / 3)
+    assert same.differences["miou"].value == 0
+    assert plain(same)["miou_render"] == 1
+
+
+def test_the_same_command_writes_the_same_bits(scene: Path) -> None:
+    written = set()
+    for _ in range(2):
+        assert judge(scene, "--seed=3") == 0
+        written.add((scene / "out.json").read_bytes())
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "words"),
+    [
+        (lambda scene: (scene / "same/one/a.png").unlink(), (), "same lacks 1 frames, such as 'one/a'"),
+        (
+            lambda scene: write_png(scene / "same/one/a.png", np.zeros((20, 40, 3), np.uint8)),
+            (),
+            "40x20 pixels, wanted",
+        ),
+        (lambda scene: (scene / "classes.yaml").write_text(CLASSES.replace("tree", "bush")), (), "no class 'bush'"),
+        (
+            lambda scene: (scene / "classes.yaml").write_text("classes: {a: {segmenter: [0], game: []}}"),
+            (),
+            "no pixel is of a class",
+        ),
+        (lambda scene: None, ("--fake=render=x",), "the frame files are the render"),
+        (lambda scene: None, ("--out=x.txt",), "wanted a name that ends in .json"),
+        (lambda scene: (scene / "s.onnx").unlink(), (), "no such file; wanted a network"),
+    ],
+)
+def test_bad_input_is_one_line(
+    scene: Path, change: object, more: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(scene)  # type: ignore[operator]
+    assert judge(scene, *more) == 2
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert words in complaint
+    assert not (scene / "out.json").exists()
+
+
+def test_frames_without_class_ids(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (scene / "frames/two.h5").unlink()
+    write(scene / "frames/two.h5", [Frame("a", COLOURS[SHOWN[STRIPES]], {}, {})], HEADER)
+    assert judge(scene) == 2
+    assert "two.h5: has no ids/class" in capsys.readouterr().err
