@@ -17,6 +17,8 @@ from eval.randomness import generator_for
 
 GRID = 16
 AREA = 1 / 8
+ABOVE = 0.5
+"""A pair is kept if its similarity is greater than this."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def draw_crops(key: str, height: int, width: int, *, side: int, count: int, seed
     return crops
 
 
-def describe(labels: NDArray[np.uint8], crop: Crop, *, side: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+def describe(labels: NDArray[np.uint8], crop: Crop, side: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Labels of a crop at the centres of its 16 x 16 cells.
 
     Args:
@@ -85,10 +87,26 @@ def describe(labels: NDArray[np.uint8], crop: Crop, *, side: int, size: tuple[in
     Returns:
         (256,) labels, row by row.
     """
-    centres = (np.arange(GRID) + 0.5) * side / GRID
-    rows = ((crop.top + centres) * labels.shape[0] / size[0]).astype(np.int64)
-    columns = ((crop.left + centres) * labels.shape[1] / size[1]).astype(np.int64)
-    return labels[np.ix_(rows, columns)].reshape(-1)
+    return labels_at(labels, crop, (np.arange(GRID) + 0.5) * side / GRID, size).reshape(-1)
+
+
+def labels_at(
+    labels: NDArray[np.uint8], crop: Crop, offsets: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Labels of a crop on a square lattice.
+
+    Args:
+        labels: (h, w) label map of the whole image, as in `describe`.
+        crop: region in pixels of the image.
+        offsets: (K,) rows and columns of the lattice, in pixels from the crop's corner; pixels' middles are at 0.5, ...
+        size: height and width of the image.
+
+    Returns:
+        (K, K) labels.
+    """
+    rows = ((crop.top + offsets) * labels.shape[0] / size[0]).astype(np.int64)
+    columns = ((crop.left + offsets) * labels.shape[1] / size[1]).astype(np.int64)
+    return labels[np.ix_(rows, columns)]
 
 
 def match(
@@ -97,7 +115,7 @@ def match(
     *,
     fake_tickets: Sequence[int],
     real_tickets: Sequence[int],
-    above: float = 0.5,
+    above: float = ABOVE,
 ) -> list[Match]:
     """The nearest real crop of every rendered crop, where it is near enough. Real crops may serve several times.
 

@@ -1,12 +1,7 @@
-"""The two sides of a judgement as crops: rendered frames, and photographs reduced to the frames' height.
-
-A crop has to show as much of a scene in a photograph as in a frame, so photographs that are higher than the frames
-are reduced to their height (area interpolation: every source pixel counts). Smaller ones stay as they are:
-enlarging would invent blur.
-"""
+"""The two sides of a judgement as crops: which pictures are large enough, what each crop shows, and its pixels."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +10,41 @@ from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.labels import read_label
-from datasets.photos import to_height
 from eval import record
-from eval.alignment import Crop, describe, draw_crops
+from eval.alignment import Crop, labels_at
 from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]
+Size = tuple[int, int]
+Sizes = Mapping[str, Size]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one side that crops can be drawn from; heights and widths in pixels, by key.
+
+    Attributes:
+        own: of the files.
+        sizes: as judged.
+    """
+
+    own: Sizes
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class PhotoPictures(Pictures):
+    """Those of the photographs.
+
+    Attributes:
+        pixels: SHA-256 of each photograph's own pixels, dropped ones included.
+        resized: how many of those that are large enough were resized.
+        dropped: how many are too small.
+    """
+
+    pixels: dict[str, bytes]
+    resized: int
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -28,8 +52,8 @@ class Side:
     """Crops of one side.
 
     Attributes:
-        crops: all candidates, image by image.
-        groups: (N,) index of the image of each crop.
+        crops: all candidates.
+        groups: (N,) index of the picture of each crop.
         cells: (N, 256) labels of each crop.
         labels: digest of the label maps.
     """
@@ -41,71 +65,88 @@ class Side:
 
 
 @dataclass(frozen=True)
-class PhotoSide(Side):
-    """Crops of the photographs.
+class Maps:
+    """Label maps of one side.
 
     Attributes:
-        pixels: SHA-256 of each photograph's own pixels, by key.
-        resized: how many were reduced.
-        dropped: how many are smaller than a crop.
+        folder: where they lie.
+        pictures: what they belong to.
+        fit: makes a map of the judged picture out of a map of the picture's file and the file's size.
     """
 
-    pixels: dict[str, bytes]
-    resized: int
-    dropped: int
+    folder: Path
+    pictures: Pictures
+    fit: Callable[[Pixels, Size], Pixels]
+
+    def read(self, key: str) -> tuple[Pixels, bytes]:
+        """The map of a judged picture, and SHA-256 of the map as it lies there."""
+        label = _label(self.folder, key, self.pictures.own[key])
+        return self.fit(label, self.pictures.own[key]), _sha256(label)
 
 
-def cut_frames(frames: Images, labels: Path, *, size: tuple[int, int], side: int, count: int, seed: int) -> Side:
-    """Draw and describe `count` crops per frame.
+def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
+    """Photographs that are large enough.
 
-    Raises:
-        InputError: a frame that is not of `size` (height, width), or without a fitting label map.
-    """
-    crops: list[Crop] = []
-    cells: list[Pixels] = []
-    parts: dict[str, bytes] = {}
-    for index, key in enumerate(frames.keys):
-        _check_size(frames.path(index), frames.size(index), size)  # or its label map would be blamed
-        label = _label(labels, key, size)
-        parts[key] = _sha256(label)
-        drawn = draw_crops(key, *size, side=side, count=count, seed=seed)
-        crops += drawn
-        cells += [describe(label, crop, side=side, size=size) for crop in drawn]
-    groups = np.repeat(np.arange(len(frames.keys)), count)
-    return Side(crops, groups, np.stack(cells), record.digest(parts))
-
-
-def cut_photos(photos: Images, labels: Path, *, height: int, side: int, count: int, seed: int) -> PhotoSide:
-    """Draw and describe `count` crops per photograph that is large enough.
+    Args:
+        photos: all of them.
+        least: height and width that a photograph has to have as judged.
+        fit: makes a photograph as it is judged.
 
     Raises:
         InputError: fewer than two are.
     """
-    crops: list[Crop] = []
-    cells: list[Pixels] = []
-    groups: list[int] = []
-    pixels, label_parts = {}, {}
-    resized = dropped = 0
+    own, sizes, pixels = {}, {}, {}
     for index, key in enumerate(photos.keys):
         photo = photos[index]
         pixels[key] = _sha256(photo)
-        size = to_height(photo, height).shape[:2]
-        if min(size) < side:
-            dropped += 1
-            continue
-        resized += size[0] < photo.shape[0]
-        label = _label(labels, key, size)
-        label_parts[key] = _sha256(label)
-        drawn = draw_crops(key, *size, side=side, count=count, seed=seed)
-        crops += drawn
-        groups += [len(label_parts) - 1] * count
-        cells += [describe(label, crop, side=side, size=size) for crop in drawn]
-    if len(label_parts) < 2:
+        height, width = fit(photo).shape[:2]
+        if height >= least[0] and width >= least[1]:
+            own[key], sizes[key] = (photo.shape[0], photo.shape[1]), (height, width)
+    dropped = len(photos) - len(own)
+    if len(own) < 2:
         raise InputError(
-            f"{photos.folder}: {dropped} of {len(photos)} photographs are smaller than a crop of {side} px, "
-            "wanted at least 2 that are not; add photographs"
+            f"{photos.folder}: {dropped} of {len(photos)} photographs are smaller than {least[1]}x{least[0]} px "
+            "at the frames' height, wanted at least 2 that are not; add photographs"
         )
-    return PhotoSide(crops, np.array(groups), np.stack(cells), record.digest(label_parts), pixels, resized, dropped)
+    resized = sum(own[key][0] != sizes[key][0] for key in own)
+    return PhotoPictures(own, sizes, pixels, resized, dropped)
+
+
+def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], Pixels]) -> Side:
+    """What crops show.
+
+    Args:
+        crops: in any order; each label map is read once.
+        maps: of their pictures.
+        describe: label map of a picture, crop, size of the picture -> (256,) labels.
+    """
+    cells: list[Pixels] = [np.empty(0, np.uint8)] * len(crops)
+    places = {key: index for index, key in enumerate(maps.pictures.sizes)}
+    parts: dict[str, bytes] = {}
+    for key, indices in by_picture(crops).items():
+        label, parts[key] = maps.read(key)
+        for index in indices:
+            cells[index] = describe(label, crops[index], maps.pictures.sizes[key])
+    groups = np.array([places[crop.key] for crop in crops], dtype=np.int64)
+    return Side(crops, groups, np.stack(cells), record.digest(parts))
+
+
+def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
+    """Labels of all pixels of crops: (N, S, S) in the order of `crops`."""
+    labels = np.empty((len(crops), side, side), np.uint8)
+    for key, indices in by_picture(crops).items():
+        label, _ = maps.read(key)
+        for index in indices:
+            labels[index] = labels_at(label, crops[index], np.arange(0.5, side), maps.pictures.sizes[key])
+    return labels
+
+
+def by_picture(crops: list[Crop]) -> dict[str, list[int]]:
+    """Indices of the crops of each picture."""
+    wanted: dict[str, list[int]] = {}
+    for index, crop in enumerate(crops):
+        wanted.setdefault(crop.key, []).append(index)
+    return wanted
 
 
 def read_crops(
@@ -124,11 +165,8 @@ def read_crops(
     """
     pixels = np.empty((len(crops), side, side, 3), np.uint8)
     places = {key: index for index, key in enumerate(images.keys)}
-    wanted: dict[str, list[int]] = {}
-    for index, crop in enumerate(crops):
-        wanted.setdefault(crop.key, []).append(index)
     parts: dict[str, bytes] = {}
-    for key, indices in wanted.items():
+    for key, indices in by_picture(crops).items():
         image = images[places[key]]
         parts[key] = _sha256(image)
         judged = fit(image, images.path(places[key]))
@@ -142,17 +180,22 @@ def region(image: Pixels, top: int, left: int, side: int) -> Pixels:
     return image[top : top + side, left : left + side]
 
 
-def same_size(size: tuple[int, int]) -> Callable[[Pixels, Path], Pixels]:
-    """A `fit` for frames: all of one size, or an InputError that names the file."""
+def same_size(size: Size, fit: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Path], Pixels]:
+    """A `fit` for frames, whose files are all of one size, or an InputError names the file."""
 
-    def fit(image: Pixels, path: Path) -> Pixels:
-        _check_size(path, image.shape[:2], size)
-        return image
+    def checked(image: Pixels, path: Path) -> Pixels:
+        check_size(path, image.shape[:2], size)
+        return fit(image)
 
-    return fit
+    return checked
 
 
-def _check_size(path: Path, got: tuple[int, ...], wanted: tuple[int, int]) -> None:
+def check_size(path: Path, got: tuple[int, ...], wanted: Size) -> None:
+    """Refuse a frame's file of another size than the first one's.
+
+    Raises:
+        InputError: names the file.
+    """
     if got != wanted:
         raise InputError(
             f"{path}: got {got[1]}x{got[0]} pixels, wanted {wanted[1]}x{wanted[0]} as the first frame; "
@@ -160,7 +203,7 @@ def _check_size(path: Path, got: tuple[int, ...], wanted: tuple[int, int]) -> No
         )
 
 
-def _label(folder: Path, key: str, size: tuple[int, int]) -> Pixels:
+def _label(folder: Path, key: str, size: Size) -> Pixels:
     """A label map, of the image's aspect."""
     label = read_label(folder, key)
     (h, w), (height, width) = label.shape, size

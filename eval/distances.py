@@ -49,6 +49,7 @@ class Layer:
         photos: (M,) image of each real crop; a picture on both sides has one number.
         pairing: who is compared with whom.
         resamples: (1 + B, N) weights of the rendered crops, shared by all layers.
+        by_image: leave out pairs of crops of one image; otherwise a list of crops is a list of samples, each its own.
     """
 
     products: Grams
@@ -57,18 +58,12 @@ class Layer:
     photos: Indices
     pairing: Pairing
     resamples: Array
+    by_image: bool = True
 
     def skvd(self, method: int) -> Array:
-        """(1 + B) distances between the crops that have partners, and those partners.
-
-        A partner that serves several crops weighs as much as they do together.
-        """
-        fake, partner = self.pairing.fake, self.pairing.partner
-        weights = self.resamples[:, fake]
-        chosen, place = np.unique(partner, return_inverse=True)
-        real_weights = np.zeros((len(weights), len(chosen)))
-        np.add.at(real_weights.T, place, weights.T)
-        return self._mmd2(method, fake, chosen, weights, real_weights)
+        """(1 + B) distances between the two lists of the pairs, where a crop stands as often as it serves."""
+        weights = self.resamples[:, self.pairing.fake]
+        return self._mmd2(method, self.pairing.fake, self.pairing.partner, weights, weights)
 
     def kvd(self, method: int) -> Array:
         """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
@@ -76,12 +71,14 @@ class Layer:
         return self._mmd2(method, every, sample, self.resamples, np.ones((len(self.resamples), len(sample))))
 
     def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
+        images = (self.frames[method][fake], self.photos[real])
+        x_groups, y_groups = images if self.by_image else (np.arange(len(fake)), -1 - np.arange(len(real)))
         return UNIT * mmd2(
             cubic(self.products.fake[method][np.ix_(fake, fake)] / self.square),
             cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
             cubic(self.products.real[np.ix_(real, real)] / self.square),
-            x_groups=self.frames[method][fake],
-            y_groups=self.photos[real],
+            x_groups=x_groups,
+            y_groups=y_groups,
             x_weights=weights,
             y_weights=real_weights,
         )

@@ -1,30 +1,29 @@
 """One judgement: crops, partners, features, distances and their intervals, put into a record."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.images import Images
-from datasets.labels import read_facts
-from datasets.photos import to_height
 from datasets.weights import load_vgg
-from epe import models
 from epe.group import Group
 from eval import alignment, record
-from eval.crops import PhotoSide, Pixels, Side, cut_frames, cut_photos, read_crops, same_size
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
-from eval.features import LAYERS, SMALLEST_CROP, Extractor, Pooling
+from eval.features import Crops, Extractor
 from eval.gram import Grams, grams
-from eval.methods import device_of, opened, relative
-from eval.pairing import Pairing, pair, shown_pairs
+from eval.methods import device_of, relative
+from eval.pairing import shown_pairs
+from eval.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
+from eval.protocols import Rules, rules_of
+from eval.scene import Scene, class_sides, label_facts, read, set_up
+from eval.settings import Settings
+from eval.weights import Origin, read_origin
 from gbuffer_tools.errors import InputError
 
-ABOVE = 0.5
 LEVEL = 0.95
 SHOWN = 6
 
@@ -32,49 +31,8 @@ POOLING = {"none": "none: every place of the feature map, flattened", "mean": "m
 SCALING = {
     "rms": "a layer is divided by its root mean square over the photographs' KVD sample (`scales`)",
     "none": "features as the network gives them",
+    "as trained": "features as of the network as trained: what the file's layers are divided by is undone (`scales`)",
 }
-RESAMPLED = "frames, each with its crops and their partners; the photographs are held fixed"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to judge, and how.
-
-    Attributes:
-        methods: name -> folder; the first is what the others are compared with.
-        crops: per frame.
-        candidates: crops per photograph that partners are chosen from.
-        memory: bytes of features to hold at a time.
-    """
-
-    methods: dict[str, Path]
-    real: Path
-    fake_labels: Path
-    real_labels: Path
-    vgg: Path
-    crops: int = 8
-    candidates: int = 32
-    pooling: Pooling = "none"
-    scaling: Literal["rms", "none"] = "rms"
-    resamples: int = 1000
-    seed: int = 0
-    batch: int = 8
-    memory: int = 5 * 2**29
-    device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Both sides before features are computed."""
-
-    methods: dict[str, Images]
-    photos: Images
-    height: int
-    width: int
-    side: int
-    fake: Side
-    real: PhotoSide
-    pairing: Pairing
 
 
 def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group: Group | None = None) -> record.Record:
@@ -89,72 +47,43 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group
     Raises:
         InputError: folders, labels, images or weights that do not fit together.
     """
+    rules = rules_of(settings.protocol)
+    settings = replace(settings, **rules.fixed)
     facts = label_facts(settings.fake_labels, settings.real_labels)
-    vgg = load_vgg(settings.vgg, "zeros").to(device_of(settings.device))  # before the pictures: fail early
+    groups = _groups(settings, rules)
+    # Before the pictures: fail early.
+    vgg, origin = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_origin(settings.vgg)
     scene = set_up(settings)
-    pixels, contents = _read(scene)
-    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device))
-    products = grams(
-        extract, pixels[0], pixels[1:], layers=LAYERS, memory=settings.memory, progress=progress, group=group
-    )
-    layers = _layers(settings, scene, products, contents)
+    pixels, contents = read(scene)
+    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), rules.hidden)
+    products = partial(grams, extract, memory=settings.memory, group=group)
+    found = products(pixels[0], pixels[1:], layers=rules.layers, progress=progress)
+    layers = _layers(settings, scene, origin, found, contents)
+    classes, by_class = None, None
+    if settings.per_class:
+        sides = class_sides(scene, pixels)
+        groups = groups or every_label(*sides)
+        shown = progress and (group is None or group.first)
+        by_class = distances(*sides, groups, rules, layers[LAYER], partial(_of_layer, products), progress=shown)
+        classes = _classes(groups, by_class, rules)
+    scales = {name: layer.square**0.5 for name, layer in layers.items()}
     names, folders = list(scene.methods), list(scene.methods.values())
     return record.Record(
         format=record.FORMAT,
         version=record.VERSION,
         tool=f"photorealism-enhancement {version('photorealism-enhancement')}",
         methods=tuple(
-            _method(name, relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, i)
+            _method(name, relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, by_class, i)
             for i, name in enumerate(names)
         ),
         frames=_frames(scene),
         photos=_photos(scene, relative_to),
-        protocol=_protocol(settings, scene.side, {name: found.square**0.5 for name, found in layers.items()}, facts),
-        weights=record.Weights(settings.vgg.name, models.digest(settings.vgg)),
+        classes=classes,
+        protocol=_protocol(settings, rules, scene.side, scales, facts),
+        weights=origin.weights,
         shown=spread(folders[0].keys, SHOWN),
         pairs=shown_pairs(scene.fake, scene.real, scene.pairing.matches, SHOWN),
     )
-
-
-def set_up(settings: Settings) -> Scene:
-    """Draw crops on both sides and find partners.
-
-    Raises:
-        InputError: the methods do not show the same frames, or the two sides do not fit together.
-    """
-    methods = opened(settings.methods)
-    frames = next(iter(methods.values()))
-    height, width = frames[0].shape[:2]
-    side = alignment.crop_side(height, width)
-    if side < SMALLEST_CROP:
-        raise InputError(
-            f"{frames.path(0)}: {width}x{height} pixels give crops of {side} px, wanted {SMALLEST_CROP} or more; "
-            "judge larger frames"
-        )
-    size, seed = (height, width), settings.seed
-    fake = cut_frames(frames, settings.fake_labels, size=size, side=side, count=settings.crops, seed=seed)
-    photos = Images(settings.real)
-    real = cut_photos(photos, settings.real_labels, height=height, side=side, count=settings.candidates, seed=seed)
-    # About as many crops stand for the photographs in KVD as for the frames.
-    sample = min(settings.candidates, math.ceil(len(fake.crops) / len(np.unique(real.groups))))
-    pairing = pair(fake, real, above=ABOVE, sample=sample)
-    return Scene(methods, photos, height, width, side, fake, real, pairing)
-
-
-def label_facts(fake: Path, real: Path) -> tuple[str, int]:
-    """Method and number of classes of the label maps.
-
-    Raises:
-        InputError: the two sides were not labelled alike.
-    """
-    ours, theirs = read_facts(fake), read_facts(real)
-    for name in ("method", "classes", "digests"):
-        if ours.get(name) != theirs.get(name):
-            raise InputError(
-                f"{real}: {name} of the labels is {theirs.get(name)!r}, wanted {ours.get(name)!r} as in {fake}; "
-                "label both folders in one call of `python -m datasets.label`"
-            )
-    return str(ours.get("method", "unknown")), int(str(ours["classes"]))
 
 
 def spread(keys: tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -174,34 +103,45 @@ def image_numbers(keys: list[str], contents: dict[str, bytes]) -> NDArray[np.int
     return np.array([int.from_bytes(contents[key][:8], "little") >> 1 for key in keys], dtype=np.int64)
 
 
-def _read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
-    """Crops of the photographs, then of each method; digests of each method's pictures."""
-    used = [scene.real.crops[i] for i in scene.pairing.used]
-    real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: to_height(photo, scene.height))
-    fit = same_size((scene.height, scene.width))
-    fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=fit) for images in scene.methods.values()]
-    return [real] + [pixels for pixels, _ in fakes], [contents for _, contents in fakes]
+def _groups(settings: Settings, rules: Rules) -> Groups:
+    """Groups of classes that a file names; {} where there is none."""
+    path = settings.class_groups or rules.groups
+    groups = read_groups(path) if settings.per_class and path else {}
+    if rules.rest and REST in groups:
+        raise InputError(f"{path}: the protocol {rules.name} has a group {REST!r} of its own; give yours another name")
+    return groups
+
+
+def _of_layer(products: Callable[..., dict[str, Grams]], real: Crops, fakes: list[Crops]) -> Grams:
+    """Products of the one layer that cKVD looks at."""
+    return products(real, fakes, layers=(LAYER,), progress=False)[LAYER]
 
 
 def _layers(
-    settings: Settings, scene: Scene, products: dict[str, Grams], contents: list[dict[str, bytes]]
+    settings: Settings, scene: Scene, origin: Origin, products: dict[str, Grams], contents: list[dict[str, bytes]]
 ) -> dict[str, Layer]:
     keys = [crop.key for crop in scene.fake.crops]
     frames = [image_numbers(keys, pixels) for pixels in contents]
-    photos = image_numbers([scene.real.crops[i].key for i in scene.pairing.used], scene.real.pixels)
+    photos = image_numbers([scene.real.crops[i].key for i in scene.pairing.used], scene.found.pixels)
     draws = draw_resamples(scene.fake.groups, count=settings.resamples, seed=settings.seed)
     layers = {}
     for name, found in products.items():
-        square = mean_square(found.real, scene.pairing.sample) if settings.scaling == "rms" else 1.0
+        square = {
+            "rms": mean_square(found.real, scene.pairing.sample),
+            "none": 1.0,
+            "as trained": origin.scale(name) ** 2,
+        }[settings.scaling]
         if not square > 0:
             raise InputError(
                 f"{settings.real}: {name} sees nothing in these photographs, wanted pictures that are not black"
             )
-        layers[name] = Layer(found, square, frames, photos, scene.pairing, draws)
+        layers[name] = Layer(found, square, frames, photos, scene.pairing, draws, scene.rules.by_image)
     return layers
 
 
-def _method(name: str, folder: str, digest: str, layers: dict[str, Layer], index: int) -> record.Method:
+def _method(
+    name: str, folder: str, digest: str, layers: dict[str, Layer], by_class: ClassDistances | None, index: int
+) -> record.Method:
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
     first = {layer: found.skvd(0) for layer, found in layers.items()}
     return record.Method(
@@ -212,6 +152,32 @@ def _method(name: str, folder: str, digest: str, layers: dict[str, Layer], index
         kvd={layer: estimate(found.kvd(index), LEVEL) for layer, found in layers.items()},
         difference={layer: estimate(skvd[layer] - first[layer], LEVEL) for layer in layers},
         ratio={layer: ratio(skvd[layer], first[layer], LEVEL) for layer in layers},
+        ckvd=_class_estimates(by_class, index) if by_class else None,
+    )
+
+
+def _classes(groups: Groups, found: ClassDistances, rules: Rules) -> record.Classes:
+    return record.Classes(
+        groups=groups,
+        pairs=found.pairs,
+        least_pairs=rules.least_pairs,
+        share_above=SHARE,
+        layer=LAYER,
+        partners=rules.words.class_partners,
+        hidden=rules.words.hidden,
+    )
+
+
+def _class_estimates(found: ClassDistances, index: int) -> record.ClassEstimates:
+    values = {name: rows[index] for name, rows in found.values.items()}
+    differences = {name: rows[index] - rows[0] for name, rows in found.values.items()}
+    means = [np.mean(list(rows.values()), axis=0) if rows else None for rows in (values, differences)]
+    mean, mean_difference = (None if rows is None else estimate(rows, LEVEL) for rows in means)
+    return record.ClassEstimates(
+        value={name: estimate(rows, LEVEL) for name, rows in values.items()},
+        difference={name: estimate(rows, LEVEL) for name, rows in differences.items()},
+        mean=mean,
+        mean_difference=mean_difference,
     )
 
 
@@ -219,11 +185,11 @@ def _frames(scene: Scene) -> record.Frames:
     crops, matched = len(scene.fake.crops), len(scene.pairing.matches)
     return record.Frames(
         images=len(set(scene.fake.groups)),
-        height=scene.height,
-        width=scene.width,
+        height=scene.size[0],
+        width=scene.size[1],
         crops=crops,
         matched=matched,
-        dropped=crops - matched,
+        dropped=(crops if scene.rules.words.seeking == "rendered" else len(scene.real.crops)) - matched,
         labels=scene.fake.labels,
     )
 
@@ -234,38 +200,42 @@ def _photos(scene: Scene, relative_to: Path) -> record.Photos:
     return record.Photos(
         folder=relative(scene.photos.folder, relative_to),
         images=len(scene.photos),
-        dropped=scene.real.dropped,
-        resized=scene.real.resized,
+        dropped=scene.found.dropped,
+        resized=scene.found.resized,
         candidates=len(scene.real.crops),
         partners=len(partners),
         partner_images=len(set(scene.real.groups[partners])),
         largest_share=float(served.max() / served.sum()),
         sample=len(scene.pairing.sample),
-        digest=record.digest(scene.real.pixels),
+        digest=record.digest(scene.found.pixels),
         labels=scene.real.labels,
     )
 
 
-def _protocol(settings: Settings, side: int, scales: dict[str, float], facts: tuple[str, int]) -> record.Protocol:
+def _protocol(
+    settings: Settings, rules: Rules, side: int, scales: dict[str, float], facts: tuple[str, int]
+) -> record.Protocol:
     return record.Protocol(
-        metric="sKVD: rendered crops against real crops of the same label layout; KVD: against all photographs",
+        name=rules.name,
+        seeking=rules.words.seeking,
+        metric=rules.words.metric,
         unit=f"{UNIT:.0f} x MMD²",
-        estimator="unbiased, float64; pairs of crops out of one image are left out",
+        estimator=rules.words.estimator,
         kernel="(x·y / d + 1)³, d the number of features",
-        layers=LAYERS,
+        layers=rules.layers,
         pooling=POOLING[settings.pooling],
         scaling=SCALING[settings.scaling],
         scales=scales,
         crop_side=side,
         crops_per_frame=settings.crops,
         crops_per_photo=settings.candidates,
-        similarity=f"share of equal labels on {alignment.GRID} x {alignment.GRID} cells",
-        similarity_above=ABOVE,
+        similarity=rules.words.similarity,
+        similarity_above=alignment.ABOVE,
         label_method=facts[0],
         label_classes=facts[1],
-        photo_size="reduced to the frames' height by area interpolation where higher, never enlarged",
+        photo_size=rules.words.photo_size,
         seed=settings.seed,
         resamples=settings.resamples,
-        resampled=RESAMPLED,
+        resampled=rules.words.resampled,
         level=LEVEL,
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval import record
-from eval.alignment import Match, match
+from eval.alignment import Match
 from eval.crops import Side
 from gbuffer_tools.errors import InputError
 
@@ -32,26 +32,24 @@ class Pairing:
     fake: Indices
 
 
-def pair(fake: Side, real: Side, *, above: float, sample: int) -> Pairing:
-    """Find partners, and the real crops whose features are needed.
+def pair(fake: Side, real: Side, matches: list[Match], *, sample: int) -> Pairing:
+    """The real crops whose features are needed, and the pairs among them.
 
     Args:
         fake: all crops are judged.
-        real: crops to choose partners from.
-        above: similarity that a pair has to exceed.
+        real: all real crops.
+        matches: the pairs.
         sample: the first so many crops of each photograph stand for it in KVD.
 
     Raises:
         InputError: partners in fewer than two frames or two photographs.
     """
-    fake_tickets, real_tickets = [crop.ticket for crop in fake.crops], [crop.ticket for crop in real.crops]
-    matches = match(fake.cells, real.cells, above=above, fake_tickets=fake_tickets, real_tickets=real_tickets)
     chosen = np.array([found.real for found in matches], dtype=np.int64)
     origin = np.array([found.fake for found in matches], dtype=np.int64)
     frames, photos = len(set(fake.groups[origin])), len(set(real.groups[chosen]))
     if frames < 2 or photos < 2:
         raise InputError(
-            f"{len(matches)} of {len(fake.crops)} rendered crops found a photograph of their layout, "
+            f"{len(matches)} pairs of one layout among {len(fake.crops)} rendered and {len(real.crops)} real crops, "
             f"from {frames} frames and {photos} photographs, wanted 2 of each or more; "
             "add photographs of such scenes, raise --candidates, or label both sides with fewer classes"
         )

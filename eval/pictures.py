@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from datasets.images import Images
-from datasets.photos import to_height
 from eval.crops import Pixels, region
+from eval.protocols import rules_of
 from eval.record import Pair, Record
 from eval.summary import DataSet
 from gbuffer_tools.errors import InputError
@@ -130,7 +130,11 @@ def _pairs(data: DataSet, methods: Mapping[str, _Folder]) -> Iterator[ShownPair]
 
 
 def _pair(pair: Pair, record: Record, methods: Sequence[_Folder], photos: _Folder) -> ShownPair:
-    side, height = record.protocol.crop_side, record.frames.height
-    images = tuple(embed(region(method.image(pair.frame), pair.top, pair.left, side)) for method in methods)
-    photo = embed(region(to_height(photos.image(pair.photo), height), pair.photo_top, pair.photo_left, side))
+    fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
+
+    def crop(picture: Pixels, top: int, left: int) -> str:
+        return embed(region(fit(picture, size), top, left, record.protocol.crop_side))
+
+    images = tuple(crop(method.image(pair.frame), pair.top, pair.left) for method in methods)
+    photo = crop(photos.image(pair.photo), pair.photo_top, pair.photo_left)
     return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)

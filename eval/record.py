@@ -1,15 +1,17 @@
 """The record of one judgement: values, intervals, counts, protocol and digests, as JSON.
 
-    format, version   "skvd-record", 1
+    format, version   "skvd-record", 2
     tool              name and version of this project
     methods           per method: name, folder, digest of its pictures, and per layer
         skvd, kvd     {value, low, high}, 1000 x unbiased MMD²; low and high are null where there were too few images
         difference    {value, low, high} of sKVD less the first method's, both from the same resamples: what the real
                       crops have among themselves cancels, so this tells methods apart where their own intervals overlap
         ratio         {value, low, high} of sKVD over the first method's, likewise; null where that may be 0
+        ckvd          the same by groups of classes: value, difference, their means; null if not asked for
     frames, photos    what was judged and what was dropped (class docstrings below)
+    classes           groups of classes and how many pairs each has; null if not asked for
     protocol          everything that a number depends on
-    weights           name and SHA-256 of the file of the feature network
+    weights           name and SHA-256 of the file of the feature network, and what it was made from
     shown, pairs      which frames and which matched crops the page shows; folders are relative to the record's own
 
 Digests of picture folders depend on keys and pixels only, not on the order, dates or compression of files.
@@ -21,7 +23,7 @@ from pathlib import Path
 
 from eval.records import read_record, write_record
 
-FORMAT, VERSION = "skvd-record", 1
+FORMAT, VERSION = "skvd-record", 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,22 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class ClassEstimates:
+    """cKVD of one method; groups of classes that were left out are not there.
+
+    Attributes:
+        value: by group, in sKVD's unit.
+        difference: less the first method's, from the same resamples.
+        mean, mean_difference: over the groups that are there; None where none is.
+    """
+
+    value: dict[str, Estimate]
+    difference: dict[str, Estimate]
+    mean: Estimate | None
+    mean_difference: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,7 @@ class Method:
     kvd: dict[str, Estimate]
     difference: dict[str, Estimate]
     ratio: dict[str, Estimate | None]
+    ckvd: ClassEstimates | None
 
 
 @dataclass(frozen=True)
@@ -51,9 +70,9 @@ class Frames:
     """The rendered side, common to all methods.
 
     Attributes:
-        images: frames judged; each is `height` x `width` pixels.
+        images: frames judged; each is `height` x `width` pixels as judged.
         crops: crops drawn from them.
-        matched: of these, crops with a real partner. The other `dropped` ones do not enter sKVD.
+        matched: pairs. The `dropped` crops that found no partner do not enter sKVD.
         labels: digest of the frames' label maps.
     """
 
@@ -72,10 +91,10 @@ class Photos:
 
     Attributes:
         folder: where the photographs lie.
-        images: photographs found; `dropped` of them are smaller than a crop.
-        resized: photographs that were reduced to the frames' height.
-        candidates: crops that the rendered crops could choose from.
-        partners: distinct crops that were chosen, out of `partner_images` photographs.
+        images: photographs found; `dropped` of them are too small.
+        resized: photographs that were resized to the frames' height.
+        candidates: crops drawn from them.
+        partners: distinct crops that are in a pair, out of `partner_images` photographs.
         largest_share: part of the pairs that the busiest photograph serves.
         sample: crops that stand for the photographs in KVD.
         digest: of the photographs.
@@ -96,9 +115,39 @@ class Photos:
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What a number depends on besides the pictures. The strings say it in words, for readers."""
+class Classes:
+    """Groups of classes that cKVD looks at.
 
+    Attributes:
+        groups: labels of each group.
+        pairs: how many pairs each group has; of "rest", too, where the protocol has what belongs to no group.
+        least_pairs: a group with fewer is left out, and one whose pairs are all of one frame or photograph.
+        share_above: part of a crop that a group has to cover; "rest" need not.
+        layer: of the network.
+        partners: what makes pairs, in words.
+        hidden: what stands in place of other classes, in words.
+    """
+
+    groups: dict[str, tuple[int, ...]]
+    pairs: dict[str, int]
+    least_pairs: int
+    share_above: float
+    layer: str
+    partners: str
+    hidden: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a number depends on besides the pictures. The strings say it in words, for readers.
+
+    Attributes:
+        name: of the protocol in `eval.protocols`.
+        seeking: whose crops look for partners, "rendered" or "real"; `Frames.dropped` are those that found none.
+    """
+
+    name: str
+    seeking: str
     metric: str
     unit: str
     estimator: str
@@ -123,10 +172,17 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Weights:
-    """The file of the feature network."""
+    """The file of the feature network.
+
+    Attributes:
+        what: what its own record says that it is, in words; "" where it says nothing.
+        source_sha256: of the file that it was made from, likewise.
+    """
 
     file: str
     sha256: str
+    what: str
+    source_sha256: str
 
 
 @dataclass(frozen=True)
@@ -152,6 +208,7 @@ class Record:
     methods: tuple[Method, ...]
     frames: Frames
     photos: Photos
+    classes: Classes | None
     protocol: Protocol
     weights: Weights
     shown: tuple[str, ...]

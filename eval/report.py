@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.record import Estimate, Method, Record
-from eval.words import cautions, change, counts, ends, number, protocol, side, verdict
+from eval.words import cautions, change, class_facts, class_rows, counts, ends, number, protocol, side, verdict
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def table(record: Record, metric: str = "skvd") -> str:
     """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
-    names = [method.name.replace("|", "\\|") for method in record.methods]
+    names = [_cell(method.name) for method in record.methods]
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
     lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     for layer in record.protocol.layers:
@@ -56,6 +56,25 @@ def table(record: Record, metric: str = "skvd") -> str:
             cells.append(f"{number(found.value)} ({ends(found)}{moved})")
         lines.append(f"| {layer} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def class_table(record: Record) -> str:
+    """Markdown: a row per group of classes, a column per method; "" without any."""
+    rows = class_rows(record)
+    lines = [f"| cKVD | pairs | {' | '.join(_cell(method.name) for method in record.methods)} |"]
+    lines.append(f"|---|---:|{'---:|' * len(record.methods)}")
+    for name, pairs, found in rows:
+        cells = [
+            f"{number(value.value)} ({ends(value)}{f', {side(difference)}' if index else ''})"
+            for index, (value, difference) in enumerate(found)
+        ]
+        lines.append(f"| {_cell(name)} | {pairs} | {' | '.join(cells)} |")
+    return "\n".join(lines) if rows else ""
+
+
+def _cell(name: str) -> str:
+    """A name inside a Markdown table."""
+    return name.replace("|", "\\|")
 
 
 def moves(method: Method, layer: str) -> str:
@@ -81,6 +100,8 @@ def markdown(found: "Sequence[DataSet]") -> str:
             parts += [f"- **{one.method}**: {one.text}" for one in verdicts]
             parts += [f"\n**Caution.** {text}" for text in cautions(record)]
             parts += ["", table(record), "\nWithout alignment:\n", table(record, "kvd")]
+            if record.classes:
+                parts += ["\nBy class:\n", "\n\n".join([*class_facts(record), class_table(record)])]
         for name, facts in facts_of(data):
             parts += [f"\n## {name}\n"] + [f"- {fact}: {text}" for fact, text in facts]
         parts.append("")
@@ -111,7 +132,7 @@ def html(found: "Sequence[DataSet]") -> str:
     )  # fmt: skip
     page = environment.get_template("report.html")
     sections = [section(data, f"data set {index + 1}") for index, data in enumerate(found)]
-    return page.render(sections=sections, colour=colour, number=number, ends=ends)
+    return page.render(sections=sections, colour=colour, number=number, ends=ends, side_of=side)
 
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
@@ -130,6 +151,8 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
             {
                 "record": record,
                 "plots": plots(record, places, f"{label}, {path.stem}"),
+                "class_rows": class_rows(record),
+                "class_facts": class_facts(record),
                 "verdicts": [(places[method.name], verdict(record, method)) for method in record.methods[1:]],
             }
             for path, record in data.skvd

@@ -6,6 +6,9 @@ the authors never released it. The definition: `alignment` (which crops), `featu
     python -m eval.skvd --fake render=FRAMES --fake enhanced=OUT --real PHOTOS \\
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
 
+`--protocol feamgan` follows the procedure behind the published rows instead (`eval.feamgan`); `--per-class` adds cKVD,
+which tells what looks wrong (`eval.per_class`).
+
 All methods of one call are judged on the same crops with the same partners. Writes report.json, .md and .html.
 Several processes share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.
 """
@@ -21,7 +24,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from eval.judge import Settings
+    from eval.settings import Settings
 
 MAKE_LABELS = "make both with `python -m datasets.label FRAMES PHOTOS --method clusters --out LABELS`"
 
@@ -40,25 +43,32 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fake-labels", type=Path, metavar="DIR", help="label maps of the frames, by key")
     parser.add_argument("--real-labels", type=Path, metavar="DIR", help="label maps of the photographs")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="report; .md and .html beside it")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
-    parser.add_argument("--crops", type=int, default=8, help="crops per frame (default %(default)s)")
     parser.add_argument(
-        "--candidates", type=int, default=32, help="crops per photograph to choose partners from (default %(default)s)"
+        "--protocol",
+        choices=("ours", "feamgan"),
+        default="ours",
+        help="feamgan: the procedure of the published rows, which needs torchvision's weights (default %(default)s)",
     )
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument("--per-class", action="store_true", help="measure cKVD, too: one group of classes at a time")
+    parser.add_argument(
+        "--class-groups", type=Path, metavar="FILE.yaml", help="groups of label ids (eval/mseg_groups.yaml is one)"
+    )
+    # No defaults in the parser: a protocol that fixes one of these refuses what the user says.
+    parser.add_argument("--crops", type=int, help="crops per frame (default 8)")
+    parser.add_argument("--candidates", type=int, help="crops per photograph to choose partners from (default 32)")
     parser.add_argument(
         "--pooling",
         choices=("none", "mean"),
-        default="none",
-        help="none: every place of the feature map counts, as defined; mean: their average",
+        help="none: every place of the feature map counts, as defined (default); mean: their average",
     )
     parser.add_argument(
         "--scaling",
         choices=("rms", "none"),
-        default="rms",
-        help="rms: divide a layer by its root mean square over the photographs; none: as the network gives it",
+        help="rms: divide a layer by its root mean square over the photographs (default); none: as it is",
     )
+    parser.add_argument("--seed", type=int, help="of crops and resamples (default 0)")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of crops and resamples (default %(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="crops per forward pass (default %(default)s)")
     parser.add_argument(
         "--memory", type=float, default=2.5, metavar="GIB", help="features to hold at a time (default %(default)s GiB)"
@@ -74,14 +84,24 @@ def settings(args: argparse.Namespace) -> "Settings":
         InputError: an option that makes no sense, or label maps that are missing.
     """
     from datasets.cache import asset
-    from eval.judge import Settings
     from eval.options import named
+    from eval.protocols import rules_of
+    from eval.settings import Settings
 
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
+    rules = rules_of(args.protocol)
+    left = ("crops", "candidates", "pooling", "scaling", "seed")
+    told = {name: getattr(args, name) for name in left if getattr(args, name) is not None}
+    for name in told:
+        if name in rules.fixed:
+            raise InputError(f"--{name}: the protocol {rules.name} wants {rules.fixed[name]}; leave the option out")
     for name, smallest in (("crops", 1), ("candidates", 1), ("resamples", 10), ("batch", 1), ("seed", 0)):
-        if getattr(args, name) < smallest:
-            raise InputError(f"--{name}: got {getattr(args, name)}, wanted {smallest} or more")
+        value = getattr(args, name)
+        if value is not None and value < smallest:
+            raise InputError(f"--{name}: got {value}, wanted {smallest} or more")
+    if args.class_groups and not args.per_class:
+        raise InputError(f"--class-groups {args.class_groups}: wanted together with --per-class only")
     if not args.memory > 0:
         raise InputError(f"--memory: got {args.memory}, wanted GiB above 0")
     if args.out.suffix != ".json":
@@ -91,16 +111,15 @@ def settings(args: argparse.Namespace) -> "Settings":
         real=args.real,
         fake_labels=args.fake_labels,
         real_labels=args.real_labels,
-        vgg=args.vgg or asset("vgg16"),
-        crops=args.crops,
-        candidates=args.candidates,
-        pooling=args.pooling,
-        scaling=args.scaling,
+        vgg=args.vgg or asset(rules.asset),
         resamples=args.resamples,
-        seed=args.seed,
         batch=args.batch,
         memory=int(args.memory * 2**30),
         device=args.device,
+        protocol=rules.name,
+        per_class=args.per_class,
+        class_groups=args.class_groups,
+        **told,
     )
 
 

@@ -156,13 +156,14 @@ Values = dict[str, tuple[Estimate, Estimate | None]]
 
 
 def of_skvd(found: Record) -> list[tuple[Column, Values]]:
-    """sKVD of every layer."""
-    first = found.methods[0].name
+    """sKVD of every layer; another protocol than ours has columns of its own."""
+    first, protocol = found.methods[0].name, found.protocol.name
+    key, name = ("", "") if protocol == "ours" else (f"{protocol}_", f" ({protocol})")
     return [
         (
             Column(
-                f"skvd_{layer}",
-                f"sKVD {layer}",
+                f"skvd_{key}{layer}",
+                f"sKVD {layer}{name}",
                 "lower",
                 "distance of crops to photographs' of the same layout",
                 "skvd",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eval.record import Estimate, Method, Record
+from eval.weights import TORCHVISION_SHA256
 
 # A caution is due below this share of matched crops, and above this share of pairs with one photograph.
 FEW, MUCH = 0.5, 0.3
@@ -69,10 +70,16 @@ def verdict(record: Record, method: Method) -> Verdict:
 def cautions(record: Record) -> list[str]:
     """Where the numbers stand on thin ground."""
     frames, photos, found = record.frames, record.photos, []
-    if frames.matched < FEW * frames.crops:
+    if record.protocol.name == "feamgan" and record.weights.source_sha256 != TORCHVISION_SHA256:
         found.append(
-            f"Only {frames.matched} of {frames.crops} rendered crops have a real partner; sKVD leaves out the rest. "
-            "More photographs, or labels of fewer classes, make more pairs."
+            f"The published rows of this protocol were made with torchvision's VGG16; these are other weights "
+            f"({record.weights.file}), so the numbers are not to be compared with the published ones."
+        )
+    seeking = frames.matched + frames.dropped
+    if frames.matched < FEW * seeking:
+        found.append(
+            f"Only {frames.matched} of {seeking} {record.protocol.seeking} crops have a partner; "
+            "sKVD leaves out the rest. More photographs, or labels of fewer classes, make more pairs."
         )
     if photos.largest_share > MUCH:
         found.append(
@@ -82,18 +89,58 @@ def cautions(record: Record) -> list[str]:
     return found
 
 
+def class_rows(record: Record) -> list[tuple[str, str, list[tuple[Estimate, Estimate]]]]:
+    """cKVD as rows: a group, its number of pairs, value and difference of each method; last their means. [] if none."""
+    found = [method.ckvd for method in record.methods if method.ckvd]
+    if record.classes is None or not found:
+        return []
+    rows = [
+        (name, str(record.classes.pairs[name]), [(each.value[name], each.difference[name]) for each in found])
+        for name in found[0].value
+    ]
+    means = [(each.mean, each.mean_difference) for each in found if each.mean and each.mean_difference]
+    return [*rows, (f"mean of {len(rows)}", "", means)] if means else rows
+
+
+def class_facts(record: Record) -> list[str]:
+    """What cKVD is, and which groups it leaves out. [] if it was not asked for."""
+    classes = record.classes
+    if classes is None:
+        return []
+    facts = [
+        f"Crops of which a group of classes covers more than {100 * classes.share_above:g} %, with {classes.hidden} in "
+        f"place of all else; {classes.layer} alone. Pairs: {classes.partners}. Values of different groups are not to "
+        "be compared: the outline of a group is seen, too."
+    ]
+    measured = record.methods[0].ckvd.value if record.methods[0].ckvd else {}
+    left = [f"{name} ({pairs})" for name, pairs in classes.pairs.items() if name not in measured]
+    if left:
+        facts.append(
+            f"Left out, with their pairs, for fewer than {classes.least_pairs} of them or for pairs of one picture "
+            f"alone: {', '.join(left)}."
+        )
+    return facts
+
+
 def counts(record: Record) -> list[tuple[str, str]]:
     """What was used and what was dropped."""
     frames, photos = record.frames, record.photos
     return [
         ("frames", f"{frames.images} of {frames.width} x {frames.height} px"),
-        ("rendered crops", f"{frames.crops}: {frames.matched} matched, {frames.dropped} dropped for want of a partner"),
+        (
+            f"{record.protocol.seeking} crops",
+            f"{frames.matched + frames.dropped}: "
+            f"{frames.matched} matched, {frames.dropped} dropped for want of a partner",
+        ),
         (
             "photographs",
-            f"{photos.images}: {photos.resized} reduced to the frames' height, "
-            f"{photos.dropped} dropped as smaller than a crop",
+            f"{photos.images}: {photos.resized} resized to the frames' height, "
+            f"{photos.dropped} dropped as smaller than wanted",
         ),
-        ("real crops", f"{photos.candidates} candidates; {photos.sample} of them sampled for KVD"),
+        (
+            "drawn",
+            f"{frames.crops} crops of frames, {photos.candidates} of photographs; {photos.sample} of these for KVD",
+        ),
         (
             "partners",
             f"{photos.partners} distinct crops of {photos.partner_images} photographs; "
@@ -106,6 +153,7 @@ def protocol(record: Record) -> list[tuple[str, str]]:
     """Everything that the numbers depend on."""
     rules = record.protocol
     rows = [
+        ("protocol", rules.name),
         ("metric", rules.metric),
         ("unit", rules.unit),
         ("estimator", rules.estimator),
@@ -123,7 +171,10 @@ def protocol(record: Record) -> list[tuple[str, str]]:
         ("intervals", f"{100 * rules.level:g} %, {rules.resamples} bootstrap resamples of {rules.resampled}"),
         ("seed", str(rules.seed)),
         ("tool", record.tool),
-        ("weights", f"{record.weights.file}, sha256 {record.weights.sha256}"),
+        (
+            "weights",
+            f"{record.weights.file}, sha256 {record.weights.sha256}: {record.weights.what or 'of unknown origin'}",
+        ),
         ("photographs' digest", record.photos.digest),
         ("labels' digests", f"frames {record.frames.labels}; photographs {record.photos.labels}"),
     ]

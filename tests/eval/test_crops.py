@@ -5,9 +5,11 @@ import pytest
 
 from datasets.images import Images, write_png
 from datasets.labels import write_label
+from datasets.photos import to_height
 from eval import record
-from eval.alignment import Crop
-from eval.crops import cut_frames, cut_photos, read_crops, same_size
+from eval.alignment import Crop, describe
+from eval.crops import Maps, Pictures, cut, look_through, read_crops, read_labels, same_size
+from eval.protocols import OURS
 from gbuffer_tools.errors import InputError
 from tests.eval.made import HEIGHT, SIDE, WIDTH
 
@@ -27,6 +29,14 @@ def fill(folder, sizes):
 
 def plain(image, _):
     return image
+
+
+def at_100(image):
+    return to_height(image, 100)
+
+
+def same(label, _):
+    return label
 
 
 def test_pixels_are_those_at_the_crops_place(tmp_path):
@@ -54,39 +64,54 @@ def test_digest_follows_pixels_and_keys_not_files(tmp_path):
 
 def test_photographs_are_reduced_to_the_frames_height_or_dropped(tmp_path):
     photos, labels = fill(tmp_path, {"large": (200, 300), "small": (60, 90), "tall": (400, 60), "tiny": (30, 30)})
-    side = cut_photos(photos, labels, height=100, side=40, count=5, seed=0)
+    found = look_through(photos, least=(40, 40), fit=at_100)
     # large -> 100 x 150. small stays. tall -> 100 x 15 and tiny are narrower than a crop.
-    assert (side.resized, side.dropped) == (1, 2)
-    assert {crop.key for crop in side.crops} == {"large", "small"}
-    assert max(crop.left for crop in side.crops if crop.key == "large") <= 150 - 40
-    assert side.groups.tolist() == [0] * 5 + [1] * 5
+    assert (found.resized, found.dropped) == (1, 2)
+    assert found.sizes == {"large": (100, 150), "small": (60, 90)}
+    assert found.own == {"large": (200, 300), "small": (60, 90)}
+    assert len(found.pixels) == 4
+    crops = [Crop("small", 0, 0, 0), Crop("large", 60, 110, 0), Crop("small", 20, 50, 0)]
+    side = cut(crops, Maps(labels, found, same), lambda label, crop, size: describe(label, crop, 40, size))
+    assert side.groups.tolist() == [1, 0, 1]
+    assert side.cells.shape == (3, 256)
 
 
 def test_too_few_photographs_is_one_line(tmp_path):
-    photos, labels = fill(tmp_path, {"only": (200, 300), "tiny": (30, 30)})
-    with pytest.raises(InputError, match="1 of 2 photographs are smaller than a crop of 40 px"):
-        cut_photos(photos, labels, height=100, side=40, count=5, seed=0)
+    photos, _ = fill(tmp_path, {"only": (200, 300), "tiny": (30, 30)})
+    with pytest.raises(InputError, match="1 of 2 photographs are smaller than 40x40 px"):
+        look_through(photos, least=(40, 40), fit=at_100)
 
 
 def test_frames_of_another_size_are_named(tmp_path):
     write_png(tmp_path / "odd.png", picture(40, 52))
     with pytest.raises(InputError, match=r"odd\.png: got 52x40 pixels, wanted 50x40"):
-        read_crops(Images(tmp_path), [Crop("odd", 0, 0, 0)], side=8, fit=same_size((40, 50)))
+        read_crops(Images(tmp_path), [Crop("odd", 0, 0, 0)], side=8, fit=same_size((40, 50), at_100))
 
 
 def test_labels_of_another_aspect_are_named(tmp_path):
-    photos, labels = fill(tmp_path, {"a": (100, 100), "b": (100, 100)})
+    _, labels = fill(tmp_path, {"a": (100, 100), "b": (100, 100)})
     write_label(labels, "b", np.zeros((50, 80), np.uint8))
     with pytest.raises(InputError, match=r"b\.png: got a map of 80x50 for an image of 100x100"):
-        cut_photos(photos, labels, height=100, side=40, count=5, seed=0)
+        Maps(labels, Pictures({"b": (100, 100)}, {"b": (50, 50)}), same).read("b")
 
 
-def test_a_crop_does_not_depend_on_other_files(scenes, tmp_path):
+def test_labels_of_pixels_are_those_at_the_crops_place(tmp_path):
+    write_label(tmp_path, "a", np.arange(200, dtype=np.uint8).reshape(10, 20))
+    maps = Maps(tmp_path, Pictures({"a": (20, 40)}, {"a": (20, 40)}), same)
+    labels = read_labels([Crop("a", 4, 6, 0), Crop("a", 16, 36, 0)], maps, side=4)
+    # A pixel of the map covers 2 x 2 pixels of the picture.
+    assert labels[0].tolist() == [[43, 43, 44, 44]] * 2 + [[63, 63, 64, 64]] * 2
+    assert labels[1, -1, -1] == 199
+
+
+def test_a_crop_does_not_depend_on_other_files(scenes, settings, tmp_path):
     shutil.copytree(scenes / "frames", tmp_path / "frames")
     for name in ("00", "03", "07"):
         (tmp_path / "frames" / "set" / f"{name}.png").unlink()
-    size, labels = (HEIGHT, WIDTH), scenes / "labels" / "frames"
-    all_crops = cut_frames(Images(scenes / "frames"), labels, size=size, side=SIDE, count=3, seed=0).crops
-    some = cut_frames(Images(tmp_path / "frames"), labels, size=size, side=SIDE, count=3, seed=0).crops
+
+    def drawn(folder):
+        return OURS.draw(dict.fromkeys(Images(folder).keys, (HEIGHT, WIDTH)), {}, SIDE, settings)[0]
+
+    all_crops, some = drawn(scenes / "frames"), drawn(tmp_path / "frames")
     assert len(some) == 15
     assert set(some) <= set(all_crops)

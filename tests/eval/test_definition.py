@@ -18,8 +18,10 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from datasets.labels import write_facts
-from eval.judge import Settings, judge, set_up
+from eval.judge import judge
 from eval.record import Record
+from eval.scene import set_up
+from eval.settings import Settings
 from gbuffer_tools.cache import cache_folder
 
 SAMPLES = Path(__file__).parents[2] / "samples"

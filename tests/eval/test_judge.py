@@ -12,12 +12,12 @@ from datasets.images import Images
 from datasets.labels import write_facts
 from epe import models
 from eval import judge as module
-from eval.crops import cut_frames, cut_photos
 from eval.features import LAYERS
-from eval.judge import judge, label_facts, spread
+from eval.judge import judge, spread
 from eval.record import Estimate
+from eval.scene import label_facts, set_up
 from gbuffer_tools.errors import InputError
-from tests.eval.made import HEIGHT, SIDE, WIDTH, changed
+from tests.eval.made import SIDE, changed
 
 
 def run(settings, folder):
@@ -76,9 +76,8 @@ def features(settings, layer, dtype=torch.float64):
     fresh.load_state_dict(vgg.state_dict())
     fresh = fresh.to(dtype).eval()
     frames, photos = Images(next(iter(settings.methods.values()))), Images(settings.real)
-    size, seed = (HEIGHT, WIDTH), settings.seed
-    fake = cut_frames(frames, settings.fake_labels, size=size, side=SIDE, count=settings.crops, seed=seed)
-    real = cut_photos(photos, settings.real_labels, height=HEIGHT, side=SIDE, count=settings.candidates, seed=seed)
+    scene = set_up(settings)
+    fake, real = scene.fake, scene.real
     found = []
     for images, side in ((frames, fake), (photos, real)):
         rows = []

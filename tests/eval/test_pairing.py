@@ -4,6 +4,7 @@ import pytest
 from eval.alignment import Crop
 from eval.crops import Side
 from eval.pairing import pair, shown_pairs
+from eval.protocols import OURS
 from gbuffer_tools.errors import InputError
 
 
@@ -17,7 +18,7 @@ def side(name, labels, groups):
 def test_partners_and_sample_by_hand():
     fake = side("f", [1, 2, 9, 6], [0, 0, 1, 1])
     real = side("p", [5, 2, 1, 6, 7, 2], [0, 0, 0, 1, 1, 1])
-    found = pair(fake, real, above=0.5, sample=1)
+    found = pair(fake, real, OURS.match(fake, real), sample=1)
     # Crop 2 shows what no photograph shows. Labels 1 and 6 have one partner; label 2 has two to choose from.
     assert found.fake.tolist() == [0, 1, 3]
     assert [found.matches[0].real, found.matches[2].real] == [2, 3]
@@ -29,17 +30,19 @@ def test_partners_and_sample_by_hand():
 
 
 def test_no_partners_is_one_line():
-    with pytest.raises(InputError, match="0 of 2 rendered crops found a photograph of their layout"):
-        pair(side("f", [1, 1], [0, 1]), side("p", [2, 3], [0, 1]), above=0.5, sample=1)
+    fake, real = side("f", [1, 1], [0, 1]), side("p", [2, 3, 4], [0, 1, 1])
+    with pytest.raises(InputError, match="0 pairs of one layout among 2 rendered and 3 real crops"):
+        pair(fake, real, OURS.match(fake, real), sample=1)
 
 
 def test_partners_in_one_photograph_are_too_few():
+    fake, real = side("f", [1, 1], [0, 1]), side("p", [1, 3], [0, 1])
     with pytest.raises(InputError, match="from 2 frames and 1 photographs, wanted 2 of each"):
-        pair(side("f", [1, 1], [0, 1]), side("p", [1, 3], [0, 1]), above=0.5, sample=1)
+        pair(fake, real, OURS.match(fake, real), sample=1)
 
 
 def test_shown_pairs_repeat_no_picture():
     fake, real = side("f", [1, 1, 2, 2, 1], [0, 0, 1, 2, 3]), side("p", [1, 1, 2, 2], [0, 1, 2, 3])
-    shown = shown_pairs(fake, real, pair(fake, real, above=0.5, sample=1).matches, 3)
+    shown = shown_pairs(fake, real, pair(fake, real, OURS.match(fake, real), sample=1).matches, 3)
     assert len({found.frame for found in shown}) == len({found.photo for found in shown}) == len(shown)
     assert all(found.similarity == 1.0 for found in shown)

@@ -6,15 +6,15 @@ import pytest
 from eval import record
 from eval.record import Estimate, Method
 from gbuffer_tools.errors import InputError
-from tests.eval.records import made, method
+from tests.eval.records import by_class, made, method
 
 
 def test_what_is_written_is_read(tmp_path):
     gaps = method("gaps")
     gaps = Method(
-        gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {}, {"relu1_2": None}
+        gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {}, {"relu1_2": None}, None
     )
-    for found in (made(), made(gaps)):
+    for found in (made(), made(gaps), by_class(made())):
         record.write(found, tmp_path / "r.json")
         assert record.read(tmp_path / "r.json") == found
     assert not list(tmp_path.glob("*.partial"))
@@ -30,7 +30,7 @@ def damaged(change, path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.update(version=2), "not a skvd-record of version 1"),
+        (lambda r: r.update(version=1), "not a skvd-record of version 2"),
         (lambda r: r.pop("frames"), "record wants the entries format, version"),
         (lambda r: r["frames"].update(images="4"), "record.frames.images is a str, wanted int"),
         (

@@ -11,7 +11,7 @@ from eval.judge import judge
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
 from tests.eval.made import changed
-from tests.eval.records import made, method
+from tests.eval.records import by_class, made, method
 from tests.gbuffer_tools.made import HEADER, frame
 
 
@@ -82,6 +82,18 @@ def test_markdown_tells_the_values(tmp_path):
     assert "| relu5_3 | 500 (400 to 600) | 350 (280 to 420) |" in text
 
 
+def test_classes_are_a_table(tmp_path):
+    found = alone(tmp_path / "r.json", by_class(made()))
+    text = report.markdown(found)
+    assert "| sky | 30 | 20.0 (15.0 to 25.0) | 20.0 (15.0 to 25.0, closer) |" in text
+    assert "| road \\| way | 12 |" in text
+    assert "| mean of 2 |  | 30.0 (25.0 to 35.0) |" in text
+    assert "for fewer than 10 of them or for pairs of one picture alone: person (4)." in text
+    assert "<th>road | way</th><td>12</td>" in report.html(found)
+    plain = alone(tmp_path / "r.json", made())
+    assert "By class" not in report.markdown(plain) + report.html(plain)
+
+
 def test_records_of_the_same_frames_are_one_table(tmp_path):
     (data,) = summary.data_sets(
         [(tmp_path / "a.json", made()), (tmp_path / "b.json", measured("render", "enhanced", "third"))]
@@ -96,6 +108,13 @@ def test_records_of_the_same_frames_are_one_table(tmp_path):
     assert [row.cells["high"].best for row in data.rows] == [False, False, True]
     assert render.cells["low"].against == ""
     assert data.photographs == {"low": 3.5}
+
+
+def test_each_protocol_has_columns_of_its_own(tmp_path):
+    theirs = replace(made(), protocol=replace(made().protocol, name="feamgan", layers=("relu5_3",)))
+    (data,) = summary.data_sets([(tmp_path / "a.json", made()), (tmp_path / "b.json", theirs)])
+    assert [column.key for column in data.columns] == ["skvd_relu1_2", "skvd_relu5_3", "skvd_feamgan_relu5_3"]
+    assert data.columns[-1].name == "sKVD relu5_3 (feamgan)"
 
 
 def test_other_frames_are_another_table(tmp_path):

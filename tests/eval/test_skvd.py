@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from eval import record, skvd
+from eval.protocols import PROTOCOLS
 from gbuffer_tools import command
 
 
@@ -39,9 +40,10 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
 
 def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path):
     # Little memory makes many blocks, so that both have some; relu1_2 of one crop alone has 64 x 38 x 38 features.
-    few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--memory", 0.02, "--vgg", random_vgg]
+    few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--memory", 0.02, "--vgg", random_vgg, "--per-class"]
     rest = ["--fake", f"render={scenes / 'frames'}", *sides, *few]
     assert run(*rest, "--out", tmp_path / "one.json") == 0
+    assert record.read(tmp_path / "one.json").methods[0].ckvd.value
     words = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
         "-m", "eval.skvd", *map(str, rest), "--out", str(tmp_path / "two.json"),
@@ -60,6 +62,13 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
         (["--memory", "0"], "--memory: got 0.0"),
         (["--fake", "render=elsewhere"], "got the name 'render', wanted one name per method"),
         (["--device", "tpu"], "--device: got tpu"),
+        (["--class-groups", "groups.yaml"], "--class-groups groups.yaml: wanted together with --per-class only"),
+        (["--per-class", "--class-groups", "none.yaml"], "none.yaml: "),
+        (["--protocol", "feamgan", "--crops", "8"], "--crops: the protocol feamgan wants 1; leave the option out"),
+        (["--protocol", "feamgan", "--candidates", "1"], "--candidates: the protocol feamgan wants 1"),
+        (["--protocol", "feamgan", "--pooling", "mean"], "--pooling: the protocol feamgan wants none"),
+        (["--protocol", "feamgan", "--scaling", "rms"], "--scaling: the protocol feamgan wants as trained"),
+        (["--protocol", "feamgan", "--seed", "0"], "--seed: the protocol feamgan wants 42"),
     ],
 )
 def test_senseless_options_are_one_line(scenes, sides, random_vgg, tmp_path, capsys, options, message):
@@ -74,6 +83,19 @@ def test_senseless_options_are_one_line(scenes, sides, random_vgg, tmp_path, cap
 def test_missing_labels_tell_how_to_make_them(scenes, tmp_path, capsys):
     assert run("--fake", scenes / "frames", "--real", scenes / "photos", "--out", tmp_path / "r.json") == 2
     assert "python -m datasets.label" in capsys.readouterr().err
+
+
+def test_the_published_protocol_wants_torchvisions_weights(scenes, sides, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PHOTOREAL_CACHE", str(tmp_path))
+    assert run("--fake", scenes / "frames", *sides, "--out", tmp_path / "r.json", "--protocol", "feamgan") == 2
+    error = capsys.readouterr().err
+    assert "fetch them with `python -m app.assets fetch vgg16-torchvision`" in error
+    assert error.count("\n") == 1
+
+
+def test_every_protocol_can_be_asked_for():
+    (action,) = [each for each in skvd.build_parser()._actions if each.dest == "protocol"]
+    assert set(action.choices) == set(PROTOCOLS)
 
 
 def test_weights_of_another_kind_are_refused(scenes, sides, tmp_path, capsys):

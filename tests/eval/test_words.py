@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.assets import find
 from eval.record import Estimate
 from eval.words import cautions, change, counts, ends, number, protocol, verdict
 from tests.eval.records import made, method
@@ -59,6 +60,14 @@ def test_every_fact_of_the_record_is_told():
         "95 %",
     ):
         assert fact in told
+
+
+def test_other_weights_than_the_published_ones_are_said():
+    record = made()
+    published = replace(record, protocol=replace(record.protocol, name="feamgan"))
+    assert "torchvision's VGG16; these are other weights (vgg16.safetensors)" in cautions(published)[0]
+    theirs = replace(record.weights, source_sha256=find("vgg16-torchvision").sha256)
+    assert cautions(replace(published, weights=theirs)) == []
 
 
 def test_thin_ground_is_said():
