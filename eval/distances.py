@@ -13,6 +13,7 @@ from eval.gram import Grams
 from eval.mmd import cubic, mmd2
 from eval.pairing import Pairing
 from eval.record import Estimate
+from eval.remoteness import remoteness
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -69,6 +70,16 @@ class Layer:
         """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
         every, sample = np.arange(self.resamples.shape[1]), self.pairing.sample
         return self._mmd2(method, every, sample, self.resamples, np.ones((len(self.resamples), len(sample))))
+
+    def remoteness(self, method: int) -> Array:
+        """(P,) how far the rendered crop of each pair lies from all partners."""
+        fake, real = self.pairing.fake, self.pairing.partner
+        return remoteness(
+            cubic(np.diag(self.products.fake[method])[fake] / self.square),
+            cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
+            groups=self.frames[method][fake],
+            y_groups=self.photos[real],
+        )
 
     def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
         images = (self.frames[method][fake], self.photos[real])

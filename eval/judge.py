@@ -15,17 +15,18 @@ from eval import alignment, record
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
 from eval.features import Crops, Extractor
 from eval.gram import Grams, grams
-from eval.methods import device_of, relative
-from eval.pairing import shown_pairs
+from eval.methods import device_of, relative, spread
+from eval.pairing import as_pair, shown_pairs
 from eval.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
 from eval.protocols import Rules, rules_of
+from eval.remoteness import worst
 from eval.scene import Scene, class_sides, label_facts, read, set_up
 from eval.settings import Settings
 from eval.weights import Origin, read_origin
 from gbuffer_tools.errors import InputError
 
 LEVEL = 0.95
-SHOWN = 6
+SHOWN, WORST = 6, 4
 
 POOLING = {"none": "none: every place of the feature map, flattened", "mean": "mean over the places of the map"}
 SCALING = {
@@ -67,29 +68,21 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True, group
         by_class = distances(*sides, groups, rules, layers[LAYER], partial(_of_layer, products), progress=shown)
         classes = _classes(groups, by_class, rules)
     scales = {name: layer.square**0.5 for name, layer in layers.items()}
-    names, folders = list(scene.methods), list(scene.methods.values())
     return record.Record(
         format=record.FORMAT,
         version=record.VERSION,
         tool=f"photorealism-enhancement {version('photorealism-enhancement')}",
         methods=tuple(
-            _method(name, relative(folders[i].folder, relative_to), record.digest(contents[i]), layers, by_class, i)
-            for i, name in enumerate(names)
+            _method(scene, i, relative_to, record.digest(contents[i]), layers, by_class) for i in range(len(contents))
         ),
         frames=_frames(scene),
         photos=_photos(scene, relative_to),
         classes=classes,
         protocol=_protocol(settings, rules, scene.side, scales, facts),
         weights=origin.weights,
-        shown=spread(folders[0].keys, SHOWN),
+        shown=spread(next(iter(scene.methods.values())).keys, SHOWN),
         pairs=shown_pairs(scene.fake, scene.real, scene.pairing.matches, SHOWN),
     )
-
-
-def spread(keys: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """At most `count` keys, evenly spaced."""
-    steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
-    return tuple(keys[round(step)] for step in steps)
 
 
 def image_numbers(keys: list[str], contents: dict[str, bytes]) -> NDArray[np.int64]:
@@ -140,20 +133,40 @@ def _layers(
 
 
 def _method(
-    name: str, folder: str, digest: str, layers: dict[str, Layer], by_class: ClassDistances | None, index: int
+    scene: Scene,
+    index: int,
+    relative_to: Path,
+    digest: str,
+    layers: dict[str, Layer],
+    by_class: ClassDistances | None,
 ) -> record.Method:
+    name, images = list(scene.methods.items())[index]
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
     first = {layer: found.skvd(0) for layer, found in layers.items()}
     return record.Method(
         name=name,
-        folder=folder,
+        folder=relative(images.folder, relative_to),
         digest=digest,
         skvd={layer: estimate(values, LEVEL) for layer, values in skvd.items()},
         kvd={layer: estimate(found.kvd(index), LEVEL) for layer, found in layers.items()},
         difference={layer: estimate(skvd[layer] - first[layer], LEVEL) for layer in layers},
         ratio={layer: ratio(skvd[layer], first[layer], LEVEL) for layer in layers},
         ckvd=_class_estimates(by_class, index) if by_class else None,
+        worst=_worst(layers, index, scene),
     )
+
+
+def _worst(layers: dict[str, Layer], index: int, scene: Scene) -> tuple[record.Pair, ...]:
+    """The pairs whose rendered crop went farthest away from photographs, over all layers, one of a frame.
+
+    Of the first method: whose crop is farthest away.
+    """
+    matches = scene.pairing.matches
+    values = np.sum([layer.remoteness(index) for layer in layers.values()], axis=0)
+    if index:
+        values = values - np.sum([layer.remoteness(0) for layer in layers.values()], axis=0)
+    frames = scene.fake.groups[scene.pairing.fake]
+    return tuple(as_pair(scene.fake, scene.real, matches[i]) for i in worst(values, frames, WORST))
 
 
 def _classes(groups: Groups, found: ClassDistances, rules: Rules) -> record.Classes:

@@ -1,9 +1,10 @@
 """What is judged: folders of pictures of the same frames, each under the name of the method that made them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from datasets.images import Images
@@ -43,3 +44,9 @@ def device_of(name: str) -> torch.device:
 def relative(folder: Path, to: Path) -> str:
     """A folder as records write it: relative to the record's own."""
     return Path(os.path.relpath(folder.resolve(), to)).as_posix()
+
+
+def spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
+    """At most `count` keys, evenly spaced."""
+    steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
+    return tuple(keys[round(step)] for step in steps)

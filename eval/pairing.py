@@ -64,7 +64,11 @@ def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tup
     for found in sorted(matches, key=lambda found: fake.crops[found.fake].ticket):
         ours, theirs = fake.crops[found.fake], real.crops[found.real]
         if len(pairs) < count and not any(pair.frame == ours.key or pair.photo == theirs.key for pair in pairs):
-            pairs.append(
-                record.Pair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)
-            )
+            pairs.append(as_pair(fake, real, found))
     return tuple(pairs)
+
+
+def as_pair(fake: Side, real: Side, found: Match) -> record.Pair:
+    """A pair as a record has it."""
+    ours, theirs = fake.crops[found.fake], real.crops[found.real]
+    return record.Pair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)

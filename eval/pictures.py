@@ -10,6 +10,7 @@ import numpy as np
 
 from datasets.images import Images
 from eval.crops import Pixels, region
+from eval.methods import spread
 from eval.protocols import rules_of
 from eval.record import Pair, Record
 from eval.summary import DataSet
@@ -49,10 +50,12 @@ class Gallery:
     Attributes:
         frames: evenly spaced ones.
         pairs: what is compared, a random handful, in all methods.
+        worst: by method, pairs whose crop went farthest away from photographs: in the first method and in this one.
     """
 
     frames: tuple[Shown, ...]
     pairs: tuple[ShownPair, ...]
+    worst: dict[str, tuple[ShownPair, ...]]
     missing: str
 
 
@@ -61,9 +64,9 @@ def gallery(data: DataSet) -> Gallery:
     try:
         methods = {name: _Folder(folder) for name, folder in data.folders.items()}
         frames = tuple(_shown(key, methods) for key in shown_keys(data))
-        return Gallery(frames, tuple(_pairs(data, methods)), "")
+        return Gallery(frames, tuple(_pairs(data, methods)), _worst(data, methods), "")
     except InputError as error:
-        return Gallery((), (), str(error))
+        return Gallery((), (), {}, str(error))
 
 
 def shown_keys(data: DataSet) -> tuple[str, ...]:
@@ -72,12 +75,6 @@ def shown_keys(data: DataSet) -> tuple[str, ...]:
         return data.skvd[0][1].shown
     keys = [key.partition(" → ")[0] for key in data.scores[0][1].keys]
     return spread(keys, SHOWN)
-
-
-def spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
-    """At most `count` keys, evenly spaced."""
-    steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
-    return tuple(keys[round(step)] for step in steps)
 
 
 def embed(image: Pixels, widest: int = WIDEST) -> str:
@@ -127,6 +124,17 @@ def _pairs(data: DataSet, methods: Mapping[str, _Folder]) -> Iterator[ShownPair]
         names = [method.name for method in record.methods]
         for pair in record.pairs:
             yield _pair(pair, record, [methods[name] for name in names], photos)
+
+
+def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[ShownPair, ...]]:
+    found: dict[str, tuple[ShownPair, ...]] = {}
+    for path, record in data.skvd[:1]:
+        photos = _Folder(path.resolve().parent / record.photos.folder)
+        for method in record.methods:
+            names = dict.fromkeys((record.methods[0].name, method.name))
+            shown = [methods[name] for name in names]
+            found[method.name] = tuple(_pair(pair, record, shown, photos) for pair in method.worst)
+    return found
 
 
 def _pair(pair: Pair, record: Record, methods: Sequence[_Folder], photos: _Folder) -> ShownPair:

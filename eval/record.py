@@ -7,6 +7,7 @@
         difference    {value, low, high} of sKVD less the first method's, both from the same resamples: what the real
                       crops have among themselves cancels, so this tells methods apart where their own intervals overlap
         ratio         {value, low, high} of sKVD over the first method's, likewise; null where that may be 0
+        worst         pairs whose rendered crop went farthest away from photographs (eval/remoteness.py), worst first
         ckvd          the same by groups of classes: value, difference, their means; null if not asked for
     frames, photos    what was judged and what was dropped (class docstrings below)
     classes           groups of classes and how many pairs each has; null if not asked for
@@ -63,6 +64,7 @@ class Method:
     difference: dict[str, Estimate]
     ratio: dict[str, Estimate | None]
     ckvd: ClassEstimates | None
+    worst: tuple["Pair", ...]
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,7 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
     groups = groupby(data.columns, key=lambda column: column.group)
     return {
         "data": data,
+        "places": places,
         "gallery": gallery(data),
         "groups": [{"name": name, "columns": list(members)} for name, members in groups],
         "cautions": [text for _, record in data.skvd for text in cautions(record)],

@@ -156,22 +156,24 @@ Values = dict[str, tuple[Estimate, Estimate | None]]
 
 
 def of_skvd(found: Record) -> list[tuple[Column, Values]]:
-    """sKVD of every layer; another protocol than ours has columns of its own."""
+    """sKVD of every layer and the mean of cKVD; another protocol than ours has columns of its own."""
     first, protocol = found.methods[0].name, found.protocol.name
     key, name = ("", "") if protocol == "ours" else (f"{protocol}_", f" ({protocol})")
-    return [
+    what = "distance of crops to photographs' of the same layout"
+    made: list[tuple[Column, Values]] = [
         (
-            Column(
-                f"skvd_{key}{layer}",
-                f"sKVD {layer}{name}",
-                "lower",
-                "distance of crops to photographs' of the same layout",
-                "skvd",
-            ),
+            Column(f"skvd_{key}{layer}", f"sKVD {layer}{name}", "lower", what, "skvd"),
             {m.name: (m.skvd[layer], m.difference[layer] if m.name != first else None) for m in found.methods},
         )
         for layer in found.protocol.layers
     ]
+    means: Values = {
+        m.name: (m.ckvd.mean, m.ckvd.mean_difference if m.name != first else None)
+        for m in found.methods
+        if m.ckvd and m.ckvd.mean
+    }
+    column = Column(f"ckvd_{key}mean", f"cKVD{name}", "lower", "mean over classes, one at a time, relu5_3", "skvd")
+    return [*made, (column, means)] if means else made
 
 
 def of_scores(found: Scores) -> list[tuple[Column, Values]]:

@@ -15,7 +15,7 @@ def method(name, scale=1.0):
     less = 300.0 * (scale - 1)
     difference = {layer: Estimate(less, less - 20, less + 20) for layer in LAYERS}
     ratio = {layer: Estimate(scale, scale * 0.9, scale * 1.1) for layer in LAYERS}
-    return Method(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), difference, ratio, None)
+    return Method(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), difference, ratio, None, ())
 
 
 def by_class(found):

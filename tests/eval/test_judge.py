@@ -13,7 +13,8 @@ from datasets.labels import write_facts
 from epe import models
 from eval import judge as module
 from eval.features import LAYERS
-from eval.judge import judge, spread
+from eval.judge import judge
+from eval.methods import spread
 from eval.record import Estimate
 from eval.scene import label_facts, set_up
 from gbuffer_tools.errors import InputError
@@ -204,3 +205,14 @@ def test_black_photographs_are_refused(settings, scenes, tmp_path):
 def test_spread_takes_first_and_last():
     assert spread(tuple("abcdefgh"), 3) == ("a", "e", "h")
     assert spread(("a", "b"), 6) == ("a", "b")
+
+
+def test_the_worst_crops_are_those_of_a_ruined_frame(settings, scenes, tmp_path):
+    noisy = changed(scenes / "frames", tmp_path / "noisy", lambda image, rng: image + rng.normal(0, 70, image.shape))
+    images = Images(scenes / "frames")
+    for key in images.keys[1:]:
+        shutil.copy(images.path(images.keys.index(key)), noisy / f"{key}.png")
+    both = replace(settings, methods={"render": scenes / "frames", "noisy": noisy}, crops=6)
+    worst = judge(both, relative_to=tmp_path, progress=False).methods[1].worst
+    assert worst[0].frame == images.keys[0]
+    assert len({pair.frame for pair in worst}) == len(worst) == 4

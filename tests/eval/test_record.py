@@ -12,7 +12,7 @@ from tests.eval.records import by_class, made, method
 def test_what_is_written_is_read(tmp_path):
     gaps = method("gaps")
     gaps = Method(
-        gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {}, {"relu1_2": None}, None
+        gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {}, {"relu1_2": None}, None, ()
     )
     for found in (made(), made(gaps), by_class(made())):
         record.write(found, tmp_path / "r.json")
