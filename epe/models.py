@@ -19,9 +19,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from epe.networks.cut import CutSpec, Translator
 from epe.networks.enhancer import Enhancer, EnhancerSpec
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.spade import SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
 
 VERSION = 1
@@ -61,9 +63,11 @@ class Model:
 
 # The whole register: kind -> how its network is built from its spec. To add a network, add a line.
 SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "cut": lambda spec: Translator(CutSpec(**spec)),
     "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
     "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
+    "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
 }
 
