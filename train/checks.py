@@ -1,6 +1,6 @@
 """Settings that no run can have, told in one line before anything is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 
@@ -42,3 +42,13 @@ def check_device(name: str) -> None:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
         raise InputError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}).") from error
+
+
+def check_preset(name: str, names: Collection[str]) -> None:
+    """Refuse a network that nobody knows.
+
+    Raises:
+        InputError: tells the names.
+    """
+    if name not in names:
+        raise InputError(f"--preset {name}: wanted one of {', '.join(names)}.")

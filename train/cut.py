@@ -19,10 +19,8 @@ from epe import models
 from epe.losses import gan
 from epe.losses.nce import patch_nce
 from epe.networks.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, Translator, draw_places
-from gbuffer_tools.command import guarded
-from gbuffer_tools.errors import InputError
-from train.checks import check_ranges
-from train.config import parse
+from train.checks import check_preset, check_ranges
+from train.config import start
 from train.ema import Average
 from train.preview import ROWS, write_sheet
 from train.solo import Settings, carry_out, check, descend
@@ -153,8 +151,7 @@ def train(config: Config, text: str) -> None:
     """Run to the end, or go on to it; `text` is the run as YAML."""
     check(config)
     check_ranges(config, least={"critic_width": 1, "patches": 2, "contrast_weight": 0}, shares=("ema",))
-    if config.preset not in PRESETS:
-        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(PRESETS)}.")
+    check_preset(config.preset, PRESETS)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
     crops = UnpairedCrops(config.frames, config.photos, size=config.crop, length=config.samples, seed=config.seed)
@@ -175,13 +172,7 @@ def train(config: Config, text: str) -> None:
 
 def main() -> int:
     """The command."""
-    config, text, debug = parse(Config, "python -m train.cut", __doc__ or "")
-    return guarded(
-        lambda: train(config, text),
-        "python -m train.cut",
-        debug=debug,
-        interrupted="interrupted; the same command goes on from the last checkpoint",
-    )
+    return start(Config, "python -m train.cut", __doc__ or "", train)
 
 
 if __name__ == "__main__":

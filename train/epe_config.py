@@ -8,7 +8,7 @@ from epe.losses.penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError
-from train.checks import check_device, check_ranges
+from train.checks import check_device, check_preset, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +137,5 @@ def check(config: Config) -> None:
     unread = [name for name in config.sky_features or () if name not in config.features]
     if unread:
         raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")
-    if config.preset not in NAMES:
-        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(NAMES)}.")
+    check_preset(config.preset, NAMES)
     check_device(config.device)

@@ -23,10 +23,8 @@ from epe.losses import hinge
 from epe.losses.feature_matching import VGG_LAYERS, VGG_WEIGHTS, feature_distance
 from epe.networks.spade import PRESETS, Critics, SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
-from gbuffer_tools.command import guarded
-from gbuffer_tools.errors import InputError
-from train.checks import check_ranges
-from train.config import parse
+from train.checks import check_preset, check_ranges
+from train.config import start
 from train.preview import ROWS, write_sheet
 from train.solo import Settings, carry_out, check, descend
 
@@ -173,8 +171,7 @@ def train(config: Config, text: str) -> None:
     # 32 pixels are one place at the coarsest scale, which has no deviation to be normalised by.
     least = {"crop": 33, "height": 1, "critic_width": 1, "matching_weight": 0, "perceptual_weight": 0}
     check_ranges(config, least=least)
-    if config.preset not in PRESETS:
-        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(PRESETS)}.")
+    check_preset(config.preset, PRESETS)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
     crops = LabelledCrops(
@@ -203,13 +200,7 @@ def train(config: Config, text: str) -> None:
 
 def main() -> int:
     """The command."""
-    config, text, debug = parse(Config, "python -m train.spade", __doc__ or "")
-    return guarded(
-        lambda: train(config, text),
-        "python -m train.spade",
-        debug=debug,
-        interrupted="interrupted; the same command goes on from the last checkpoint",
-    )
+    return start(Config, "python -m train.spade", __doc__ or "", train)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from epe.networks.initial import xavier
 from epe.networks.inplace import add
+from epe.networks.limits import check_limits
 
 TAPS = (0, 4, 8, 12, 16)
 """Layers of the generator whose patches are compared: the picture itself, and ever deeper into the encoder."""
@@ -77,10 +78,7 @@ class CutSpec:
     blocks: int = 9
 
     def __post_init__(self) -> None:
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        check_limits(self, LIMITS)
 
     @property
     def multiple_of(self) -> int:

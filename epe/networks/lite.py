@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from epe.networks.change import changed, check_inputs
 from epe.networks.gbuffer_encoder import conv3, soft_masks
 from epe.networks.inplace import add, modulate, relu
+from epe.networks.limits import check_limits
 
 LIMITS = {
     "channels": (1, 1024), "classes": (1, 256), "width": (8, 512), "scales": (1, 6), "blocks": (1, 16),
@@ -53,10 +54,7 @@ class LiteSpec:
     refined: int = 16
 
     def __post_init__(self) -> None:
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        check_limits(self, LIMITS)
         if self.width % 8:
             raise ValueError(f"width must divide by 8, got {self.width}.")
 

@@ -20,6 +20,7 @@ from epe.networks.conditioning import SPADE
 from epe.networks.gbuffer_encoder import conv3, soft_masks, spectral_conv
 from epe.networks.initial import xavier
 from epe.networks.inplace import add
+from epe.networks.limits import check_limits
 from epe.networks.spectral import spectral_norm
 
 LIMITS = {"labels": (1, 256), "width": (1, 256), "hidden": (1, 1024)}
@@ -77,10 +78,7 @@ class SpadeSpec:
     hidden: int = 128
 
     def __post_init__(self) -> None:
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+        check_limits(self, LIMITS)
 
     @property
     def multiple_of(self) -> int:
