@@ -48,6 +48,26 @@ def enhancer(preset: str, height: int, width: int) -> "Built":
     return network, lambda: network(image, gbuffers, classes)
 
 
+def translator(preset: str, height: int, width: int) -> "Built":
+    """A translator of train.cut."""
+    import torch
+
+    from epe.networks.cut import PRESETS, CutSpec, Translator
+
+    network = Translator(CutSpec(**PRESETS[preset]))
+    return network, lambda: network(torch.empty(1, 3, height, width))
+
+
+def synthesis(preset: str, height: int, width: int) -> "Built":
+    """A generator of train.spade."""
+    import torch
+
+    from epe.networks.spade import PRESETS, SpadeSpec, Synthesis
+
+    network = Synthesis(SpadeSpec(CLASSES, **PRESETS[preset]))
+    return network, lambda: network(torch.empty(1, CLASSES, height, width))
+
+
 def perceptual_discriminator(height: int, width: int) -> "Built":
     """The critics alone; VGG16, whose features they read, has its own line."""
     import torch
@@ -76,10 +96,14 @@ def builders() -> "dict[str, Builder]":
     """Per preset, how it is built for a height and width."""
     from functools import partial
 
+    from epe.networks.cut import PRESETS as TRANSLATORS
     from epe.networks.generators import NAMES
+    from epe.networks.spade import PRESETS as SYNTHESES
 
     return {
         **{name: partial(enhancer, name) for name in NAMES},
+        **{name: partial(translator, name) for name in TRANSLATORS},
+        **{name: partial(synthesis, name) for name in SYNTHESES},
         "perceptual-discriminator": perceptual_discriminator,
         "vgg16": vgg16,
     }

@@ -8,6 +8,7 @@ labels of one network, run on renderings and photographs alike).
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from datasets.images import write_png
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.images import read_pixels
+
+TAXONOMY = ("method", "classes", "digests")
+"""What `labels.json` tells of a taxonomy: equal facts, equal meaning of the ids."""
 
 
 def label_path(folder: Path, key: str) -> Path:
@@ -43,6 +47,20 @@ def read_label(folder: Path, key: str) -> np.ndarray:
     return pixels
 
 
+def read_ids(folder: Path, key: str, classes: int) -> np.ndarray:
+    """The label map of an image, (h, w) uint8, whose ids are below `classes`.
+
+    Raises:
+        InputError: as `read_label`; an id is not.
+    """
+    label = read_label(folder, key)
+    if label.max() >= classes:
+        raise InputError(
+            f"{label_path(folder, key)}: has the id {label.max()}, labels.json says {classes} classes; label again."
+        )
+    return label
+
+
 def write_label(folder: Path, key: str, label: np.ndarray) -> None:
     """Write a label map (h, w) uint8 for the image `key`."""
     write_png(label_path(folder, key), label)
@@ -68,3 +86,22 @@ def read_facts(folder: Path) -> dict[str, object]:
     if not isinstance(facts, dict) or type(count) is not int or not 1 <= count <= 256:
         raise InputError(f"{path}: lacks the number of `classes`, 1 .. 256; make the label maps again.")
     return facts
+
+
+def check_alike(folder: Path, facts: Mapping[str, object], wanted: Mapping[str, object], like: Path) -> None:
+    """Refuse label maps of another taxonomy.
+
+    Args:
+        folder: of the label maps, whose `labels.json` tells `facts`.
+        wanted: what that of other maps told.
+        like: where those are, for the message.
+
+    Raises:
+        InputError: names what differs.
+    """
+    for name in TAXONOMY:
+        if facts.get(name) != wanted.get(name):
+            raise InputError(
+                f"{folder}: {name} of the labels is {facts.get(name)!r}, wanted {wanted.get(name)!r} as in {like}; "
+                "label both folders in one call of `python -m datasets.label`, or one with --clusters of the other"
+            )

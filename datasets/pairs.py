@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from datasets.channels import channel_names
 from datasets.flaws import Flaw, flaw
 from datasets.frames import Frames
-from datasets.labels import label_path, read_facts, read_label
+from datasets.labels import read_facts, read_ids
 from datasets.photos import Photos
 from gbuffer_tools.arrays import read_npz
 from gbuffer_tools.errors import InputError
@@ -164,17 +164,8 @@ class Pairs(Dataset[Pair]):
             )
         self.label_classes = counts[0]
         self._channels = channel_names(frames.reading.features)
-        self._frame_labels = [self._label(frame_labels, key) for key in frames.keys]
-        self._photo_labels = [self._label(photo_labels, key) for key in photos.keys]
-
-    def _label(self, folder: Path, key: str) -> np.ndarray:
-        label = read_label(folder, key)
-        if label.max() >= self.label_classes:
-            raise InputError(
-                f"{label_path(folder, key)}: has the id {label.max()}, labels.json says {self.label_classes} classes; "
-                "label again."
-            )
-        return label
+        self._frame_labels = [read_ids(frame_labels, key, counts[0]) for key in frames.keys]
+        self._photo_labels = [read_ids(photo_labels, key, counts[0]) for key in photos.keys]
 
     def __len__(self) -> int:
         return self.length

@@ -20,10 +20,12 @@ import torch
 from torch import nn
 
 from epe.networks.clip import ClipSpec, ClipVision
+from epe.networks.cut import CutSpec, Translator
 from epe.networks.enhancer import Enhancer, EnhancerSpec
 from epe.networks.inception import Inception
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.spade import SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
 
 VERSION = 1
@@ -63,12 +65,14 @@ class Model:
 
 # The whole register: kind -> how its network is built from its spec. To add a network, add a line.
 SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "cut": lambda spec: Translator(CutSpec(**spec)),
+    "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
     "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
     "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
-    "vgg16": lambda spec: VGG16(**spec),
+    "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
     "inception": lambda spec: Inception(**spec),
-    "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
+    "vgg16": lambda spec: VGG16(**spec),
 }
 
 HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")

@@ -2,6 +2,8 @@
 
 python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
 python -m eval.baselines soften --source FRAMES --out DIR
+python -m eval.baselines cut --model MODEL --source FRAMES --out DIR               (of train.cut)
+python -m eval.baselines spade --model MODEL --source FRAMES --labels LABELS --out DIR    (of train.spade)
 """
 
 import argparse
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datasets.images import Images
     from eval.reinhard import Array as Floats
     from eval.soften import Pixels
+    from eval.translated import Change
 
 
 TRANSFERS = {
@@ -36,6 +39,16 @@ def build_parser() -> argparse.ArgumentParser:
         method = methods.add_parser(name, help=words, description=words)
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
     methods.add_parser("soften", help="slight blur, haze and noise, the same for every picture")
+    trained = {
+        "cut": "a translator that reads no G-buffers (Park, Efros, Zhang, Zhu 2020), trained by train.cut",
+        "spade": "photographs made of label maps alone (Park, Liu, Wang, Zhu 2019), trained by train.spade",
+    }
+    for name, words in trained.items():
+        method = methods.add_parser(name, help=words, description=words)
+        method.add_argument("--model", type=Path, required=True, metavar="FILE", help="of the training run")
+    methods.choices["spade"].add_argument(
+        "--labels", type=Path, required=True, metavar="DIR", help="label maps of the frames, labelled as in training"
+    )
     for name in ("idt", "soften"):
         methods.choices[name].add_argument("--seed", type=int, default=0, help="(default %(default)s)")
     for method in methods.choices.values():
@@ -45,9 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def write_all(
-    frames: "Images", out: Path, change: "Callable[[Pixels, str], Pixels]", name: str, *, overwrite: bool = False
-) -> int:
+def write_all(frames: "Images", out: Path, change: "Change", name: str, *, overwrite: bool = False) -> int:
     """Write the changed picture of every frame to OUT/<key>.png.
 
     Returns:
@@ -86,28 +97,33 @@ def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Ca
     return lambda image: reinhard.transfer(image, ours, theirs)
 
 
-def main(args: argparse.Namespace) -> None:
-    """Write the pictures and say how many."""
+def change_of(args: argparse.Namespace, frames: "Images") -> "Change":
+    """What the chosen method does to a frame, by its key."""
     import numpy as np
 
-    from datasets.images import Images
-    from eval.soften import soften
+    if args.method in ("cut", "spade"):
+        from eval.translated import synthesis, translator
 
+        return translator(args.model) if args.method == "cut" else synthesis(args.model, args.labels)
     seed = getattr(args, "seed", 0)
     if seed < 0:
         raise InputError(f"--seed: got {seed}, wanted 0 or more")
-    frames = Images(args.source)
     if args.method == "soften":
+        from eval.soften import soften
 
-        def change(image: "Pixels", key: str) -> "Pixels":
-            return soften(image, key, seed)
-    else:
-        transfer = transfer_of(args.method, frames, Images(args.target), seed)
+        return lambda image, key: soften(image, key, seed)
+    from datasets.images import Images
 
-        def change(image: "Pixels", key: str) -> "Pixels":
-            return np.round(np.clip(transfer(image), 0.0, 1.0) * 255.0).astype(np.uint8)
+    transfer = transfer_of(args.method, frames, Images(args.target), seed)
+    return lambda image, key: np.round(np.clip(transfer(image), 0.0, 1.0) * 255.0).astype(np.uint8)
 
-    count = write_all(frames, args.out, change, args.method, overwrite=args.overwrite)
+
+def main(args: argparse.Namespace) -> None:
+    """Write the pictures and say how many."""
+    from datasets.images import Images
+
+    frames = Images(args.source)
+    count = write_all(frames, args.out, change_of(args, frames), args.method, overwrite=args.overwrite)
     print(f"{count} pictures in {args.out}")
 
 

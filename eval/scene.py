@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.images import Images
-from datasets.labels import read_facts
+from datasets.labels import check_alike, read_facts
 from eval import alignment
 from eval.crops import (
     Maps,
@@ -118,10 +118,5 @@ def label_facts(fake: Path, real: Path) -> tuple[str, int]:
         InputError: the two sides were not labelled alike.
     """
     ours, theirs = read_facts(fake), read_facts(real)
-    for name in ("method", "classes", "digests"):
-        if ours.get(name) != theirs.get(name):
-            raise InputError(
-                f"{real}: {name} of the labels is {theirs.get(name)!r}, wanted {ours.get(name)!r} as in {fake}; "
-                "label both folders in one call of `python -m datasets.label`"
-            )
+    check_alike(real, theirs, ours, fake)
     return str(ours.get("method", "unknown")), int(str(ours["classes"]))

@@ -1,10 +1,12 @@
 """A run file and a command line -> a frozen dataclass, and back into YAML."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
+
+from gbuffer_tools.command import guarded
 
 Config = TypeVar("Config")
 
@@ -43,3 +45,15 @@ def parse(
     text = parser.dump(chosen, skip_validation=True)
     values = parser.instantiate(chosen)
     return kind(**{name: getattr(values, name) for name in vars(values)}), text, debug
+
+
+def start(kind: type[Config], prog: str, description: str, train: Callable[[Config, str], None]) -> int:
+    """A training command: parse, run, tell mistakes in one line; the exit code.
+
+    Args:
+        kind, prog, description: as of `parse`.
+        train: takes the run, and the same as YAML.
+    """
+    config, text, debug = parse(kind, prog, description)
+    interrupted = "interrupted; the same command goes on from the last checkpoint"
+    return guarded(lambda: train(config, text), prog, debug=debug, interrupted=interrupted)

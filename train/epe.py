@@ -26,10 +26,9 @@ from epe.losses import gan
 from epe.losses.penalty import gradient_penalty
 from epe.losses.perceptual import LAYERS, perceptual_distance
 from gbuffer_tools.atomic import write_text
-from gbuffer_tools.command import guarded
 from train.checkpoint import Checkpoint, Stateful
 from train.compiled import explained
-from train.config import parse
+from train.config import start
 from train.engine import Schedule, follow, run
 from train.epe_config import Config, check
 from train.epe_players import Features, Players, as_model, build_players
@@ -191,13 +190,7 @@ def train_with(config: Config, text: str, group: Group) -> None:
 
 def main() -> int:
     """The command."""
-    config, text, debug = parse(Config, "python -m train.epe", __doc__ or "")
-    return guarded(
-        lambda: train(config, text),
-        "python -m train.epe",
-        debug=debug,
-        interrupted="interrupted; the same command goes on from the last checkpoint",
-    )
+    return start(Config, "python -m train.epe", __doc__ or "", train)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from epe.losses.penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError
+from train.checks import check_device, check_preset, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,23 +126,16 @@ def check(config: Config) -> None:
     Raises:
         InputError: names the setting.
     """
-    for name, least in LEAST.items():
-        if getattr(config, name) < least:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted {least} or more.")
-    for name in ("rate", "critic_rate", "clip"):
-        if not getattr(config, name) > 0:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted more than 0.")
-    for name in ("beta1", "beta2", "ema", "drop_buffers"):
-        if not 0 <= getattr(config, name) < 1:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted 0 or more and less than 1.")
+    check_ranges(
+        config,
+        least=LEAST,
+        positive=("rate", "critic_rate", "clip"),
+        shares=("beta1", "beta2", "ema", "drop_buffers"),
+    )
     if config.compile and config.checkpoint_activations:
         raise InputError("--compile --checkpoint_activations: wanted one of them; compiled networks save memory, too.")
     unread = [name for name in config.sky_features or () if name not in config.features]
     if unread:
         raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")
-    if config.preset not in NAMES:
-        raise InputError(f"--preset {config.preset}: wanted one of {', '.join(NAMES)}.")
-    try:
-        torch.empty(0, device=config.device)
-    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
-        raise InputError(f"--device {config.device}: cannot be used ({str(error).splitlines()[0]}).") from error
+    check_preset(config.preset, NAMES)
+    check_device(config.device)

@@ -6,8 +6,10 @@ takes them: two processes see what one of twice the batch would, and a run that 
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from torch.utils.data import DataLoader, Dataset, default_collate
 from tqdm import tqdm
@@ -15,6 +17,8 @@ from tqdm import tqdm
 from datasets.flaws import Flaw
 from datasets.pairs import Pair, Pairs
 from gbuffer_tools.errors import InputError
+
+Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def batches(pairs: Pairs, share: Share, workers: int, note: Callable[[Flaw], Non
         collate_fn=collate,
     )
     parts: list[Pair] = []
-    try:
+    with in_one_line():
         for pair, flaws in loader:
             for flaw in flaws:
                 note(flaw)
@@ -88,7 +92,31 @@ def batches(pairs: Pairs, share: Share, workers: int, note: Callable[[Flaw], Non
             if len(parts) == share.accumulate:
                 yield parts
                 parts = []
-    except InputError as error:  # out of a worker it comes with the worker's traceback, its line ends escaped
+
+
+def stream(samples: Dataset[Sample], batch: int, workers: int, start: int) -> Iterator[Sample]:
+    """Collated samples per step from `start` on, for a single process.
+
+    Args:
+        samples: each a function of its index; as many as all steps take.
+        batch: samples per step.
+        workers: processes that read.
+        start: steps that were done before.
+
+    Raises:
+        InputError: samples that cannot be read.
+    """
+    indices = Share(batch).indices(start, len(samples))  # type: ignore[arg-type]
+    with in_one_line():
+        yield from DataLoader(samples, batch_sampler=indices, num_workers=workers)
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Bring an `InputError` that comes out of a worker, with its traceback, line ends escaped, back to its message."""
+    try:
+        yield
+    except InputError as error:
         raise InputError(str(error).rpartition(f"{InputError.__name__}: ")[2].removesuffix("\\n")) from error
 
 

@@ -115,18 +115,19 @@ class RAC(nn.Module):
 class SPADE(nn.Module):
     """Spatially-adaptive denormalisation by the map as it is, no encoder before it.
 
-    Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", 2019, sec. 3; with the group
-    normalisation of the other networks here in the place of its batch normalisation.
+    Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", 2019, sec. 3.
 
     Args:
         features: C.
         inputs: E.
         hidden: channels of the layer that scale and shift share (128 in their paper).
+        norm: normalisation without learned terms (batch normalisation in their paper); None: the group normalisation
+            of the other networks here.
     """
 
-    def __init__(self, features: int, inputs: int, hidden: int) -> None:
+    def __init__(self, features: int, inputs: int, hidden: int, norm: nn.Module | None = None) -> None:
         super().__init__()
-        self.norm = GroupNorm(8, features, affine=False)
+        self.norm = norm or GroupNorm(8, features, affine=False)
         self.shared = conv3(inputs, hidden, bias=True)
         self.scale = conv3(hidden, features, bias=True)
         self.shift = conv3(hidden, features, bias=True)

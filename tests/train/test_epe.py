@@ -99,6 +99,33 @@ def steps_done(out: Path) -> int:
     return int(contents(path)[1]["step"]) if path.exists() else 0
 
 
+def kill_and_resume(module: str, run_file: Path, out: Path, steps: int) -> None:
+    """Start a run in a process of its own, kill it at a random step, and let the same command end it."""
+    seed = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
+    logging.getLogger(__name__).warning("KILL_SEED=%d makes this failure again, timing aside", seed)
+    rng = random.Random(seed)
+    target, delay = rng.randint(1, steps - 3), rng.random() * 0.3
+    command = [sys.executable, "-m", module, "--config", str(run_file), "--workers", "1"]
+    # Two threads would sum in another order than the straight run does.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    path = run_file.with_suffix(".log")
+    with path.open("w") as log:
+        run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            while steps_done(out) < target and run.poll() is None:
+                time.sleep(0.01)
+            time.sleep(delay)
+        finally:
+            run.kill()
+            run.wait()
+    killed_at = steps_done(out)
+    assert run.returncode == -9, path.read_text()
+    assert target <= killed_at < steps
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert not list(out.rglob("*.partial"))
+
+
 class TestResume:
     def test_stopped_and_resumed_equals_straight_through(
         self, data: Path, vgg_file: Path, tmp_path: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch
@@ -127,30 +154,11 @@ class TestResume:
     def test_killed_at_a_random_step_and_started_again(
         self, data: Path, vgg_file: Path, tmp_path: Path, straight: Straight
     ) -> None:
-        seed = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
-        logging.getLogger(__name__).warning("KILL_SEED=%d makes this failure again, timing aside", seed)
-        rng = random.Random(seed)
-        target, delay = rng.randint(1, STEPS - 3), rng.random() * 0.3
         out = tmp_path / "run"
         path = tmp_path / "run.yaml"
-        # JSON is YAML. Two threads would sum in another order than the straight run does.
+        # JSON is YAML.
         path.write_text(json.dumps({name: plain(value) for name, value in settings(data, vgg_file, out).items()}))
-        command = [sys.executable, "-m", "train.epe", "--config", str(path), "--workers", "1"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        with (tmp_path / "log").open("w") as log:
-            run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-            try:
-                while steps_done(out) < target and run.poll() is None:
-                    time.sleep(0.01)
-                time.sleep(delay)
-            finally:
-                run.kill()
-                run.wait()
-        killed_at = steps_done(out)
-        assert run.returncode == -9, (tmp_path / "log").read_text()
-        assert target <= killed_at < STEPS
-        again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert again.returncode == 0, again.stderr
+        kill_and_resume("train.epe", path, out, STEPS)
         assert_same_bits(out, straight.out)
         assert not list(out.rglob("*.partial"))
 

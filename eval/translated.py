@@ -1,0 +1,87 @@
+"""Frames through trained translators that read no G-buffers: the baselines of train.cut and train.spade."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from datasets.labels import check_alike, read_facts, read_ids
+from datasets.pairs import crop_label
+from epe import models
+from epe.networks.cut import Translator
+from epe.networks.spade import Synthesis
+from gbuffer_tools.errors import InputError
+
+Pixels = NDArray[np.uint8]
+Change = Callable[[Pixels, str], Pixels]
+"""A frame (H, W, 3) uint8 and its key -> its picture in a method."""
+
+
+def translator(path: Path) -> Change:
+    """A model of train.cut.
+
+    Raises:
+        InputError: another file, or, when it is called, a frame too small for it.
+    """
+    network = read_network(path, Translator).network
+
+    def change(image: Pixels, key: str) -> Pixels:
+        if min(image.shape[:2]) < Translator.smallest:
+            raise InputError(
+                f"frame {key}: is {image.shape[1]}x{image.shape[0]}, wanted {Translator.smallest} pixels a side or more"
+            )
+        return run(network, torch.from_numpy(image).movedim(-1, 0).float() / 255)
+
+    return change
+
+
+def synthesis(path: Path, labels: Path) -> Change:
+    """A model of train.spade, which looks at the label maps of frames alone.
+
+    Args:
+        path: of the model.
+        labels: folder of the label maps, of the taxonomy that it was trained with.
+
+    Raises:
+        InputError: another file or taxonomy, or, when it is called, no map of a frame.
+    """
+    model = read_network(path, Synthesis)
+    facts, wanted = read_facts(labels), model.record.get("labels")
+    if not isinstance(wanted, dict):
+        raise InputError(f"{path}: does not tell which labels it was trained with; train it again with train.spade.")
+    check_alike(labels, facts, wanted, path)
+    classes = int(str(facts["classes"]))
+    if classes != model.spec["labels"]:
+        raise InputError(f"{path}: reads {model.spec['labels']} labels, tells of {classes}; train it again.")
+
+    def change(image: Pixels, key: str) -> Pixels:
+        height, width = image.shape[:2]
+        ids = crop_label(read_ids(labels, key, classes), (height, width), slice(0, height), slice(0, width))
+        return run(model.network, torch.from_numpy(ids))
+
+    return change
+
+
+def read_network(path: Path, kind: type[Translator] | type[Synthesis]) -> models.Model:
+    """A model of a kind.
+
+    Raises:
+        InputError: none, or one of another kind.
+    """
+    try:
+        model = models.load(path)
+    except models.ModelError as error:
+        raise InputError(str(error)) from error
+    if not isinstance(model.network, kind):
+        raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind.kind!r}, as train.{kind.kind} writes it.")
+    return model
+
+
+@torch.inference_mode()
+def run(network: nn.Module, sample: Tensor) -> Pixels:
+    """A network's picture of one sample, (H, W, 3) uint8."""
+    image = network(sample[None])[0]
+    return (image.clamp(0, 1) * 255).round().byte().movedim(0, -1).contiguous().numpy()

@@ -1,0 +1,151 @@
+"""What the runs of one process have in common: settings, a step down, and the way from the first step to the last."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torch.utils.tensorboard import SummaryWriter
+
+from epe import models
+from gbuffer_tools.atomic import write_text
+from train.checkpoint import Checkpoint, Stateful
+from train.checks import check_device, check_ranges
+from train.engine import Batch, Schedule, run
+from train.feed import stream
+from train.pace import MEMORY, SPEED, Pace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A run.
+
+    Attributes:
+        out: folder of the run
+        licence: of the trained weights, for the model file
+        crop: side of the training crops
+        batch: crops per step
+        steps: updates of the generator in all
+        rate: learning rate of the generator
+        critic_rate: learning rate of the critics
+        constant: share of the steps at these rates; then they fall to 0, a line
+        beta1: Adam's
+        beta2: Adam's
+        device: cpu, cuda, …
+        workers: processes that read crops
+        seed: of everything
+        log_every: steps between scalars
+        preview_every: steps between previews
+        save_every: steps between checkpoints
+    """
+
+    out: Path
+    licence: str = "as the data it was trained on"
+    crop: int = 256
+    batch: int = 1
+    steps: int = 500_000
+    rate: float = 2e-4
+    critic_rate: float = 2e-4
+    constant: float = 0.5
+    beta1: float = 0.5
+    beta2: float = 0.999
+    device: str = "cpu"
+    workers: int = 1
+    seed: int = 0
+    log_every: int = 10
+    preview_every: int = 250
+    save_every: int = 250
+
+    @property
+    def samples(self) -> int:
+        """Of the whole run."""
+        return self.steps * self.batch
+
+    def adam(self, rate: float, *networks: nn.Module) -> torch.optim.Adam:
+        """An optimiser of all parameters of some networks."""
+        parameters = [parameter for network in networks for parameter in network.parameters()]
+        return torch.optim.Adam(parameters, lr=rate, betas=(self.beta1, self.beta2))
+
+    def slow(self, optimiser: torch.optim.Optimizer, rate: float, n: int) -> None:
+        """Give an optimiser the rate of step `n`, from 1."""
+        left = (self.steps - n + 1) / (self.steps * (1 - self.constant))
+        optimiser.param_groups[0]["lr"] = rate * min(1.0, left)
+
+
+# The least that makes sense of what is counted.
+LEAST = {
+    "crop": 32, "batch": 1, "steps": 1, "workers": 0, "seed": 0, "log_every": 1, "preview_every": 1, "save_every": 1,
+}  # fmt: skip
+
+
+def check(settings: Settings) -> None:
+    """Refuse what no run can have.
+
+    Raises:
+        InputError: names the setting.
+    """
+    check_ranges(settings, least=LEAST, positive=("rate", "critic_rate"), shares=("constant", "beta1", "beta2"))
+    check_device(settings.device)
+
+
+def descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+    """One step down, unless the loss or its gradient is not finite.
+
+    Returns:
+        The gradient's norm; not finite where no step was made.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+    norm = torch.where(torch.isfinite(loss.detach()), norm, torch.nan)
+    if torch.isfinite(norm):
+        optimiser.step()
+    return norm
+
+
+def carry_out(
+    settings: Settings,
+    text: str,
+    *,
+    step: Callable[[Batch, int], dict[str, Tensor]],
+    samples: Dataset[Batch],
+    parts: Mapping[str, Stateful],
+    preview: Callable[[Path], None],
+    model: Callable[[int], models.Model],
+) -> None:
+    """Run to the end, or go on to it, from the checkpoint in the run's folder.
+
+    Args:
+        settings: of the run.
+        text: the same as YAML.
+        step: one update of all networks.
+        samples: of the whole run.
+        parts: what a checkpoint holds.
+        preview: writes a picture.
+        model: what is kept, after some number of steps.
+    """
+    out = settings.out
+    write_text(out / "run.yaml", text)
+    writer = SummaryWriter(out / "tensorboard")
+
+    def log(done: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            writer.add_scalar(f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}", value, done)
+
+    pace = Pace(settings.batch, settings.device)
+    run(
+        step,
+        partial(stream, samples, settings.batch, settings.workers),
+        Checkpoint(out / "checkpoint.safetensors", parts),
+        Schedule(settings.steps, settings.log_every, settings.preview_every, settings.save_every, settings.seed),
+        pace=pace,
+        log=log,
+        preview=lambda done: preview(out / "previews" / f"{done:07d}.png"),
+        saved=lambda done: models.save(model(done), out / "model.safetensors"),
+    )
+    writer.close()
+    print(f"{out / 'model.safetensors'}: {settings.steps:,} steps ({pace})")
