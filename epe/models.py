@@ -22,7 +22,9 @@ from torch import nn
 from epe.networks.enhancer import Enhancer, EnhancerSpec
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.photo_wct import PhotoWCT
 from epe.networks.vgg import VGG16
+from epe.networks.wct2 import WCT2
 
 VERSION = 1
 
@@ -64,7 +66,9 @@ SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
     "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
+    "photowct": lambda spec: PhotoWCT(**spec),
     "vgg16": lambda spec: VGG16(**spec),
+    "wct2": lambda spec: WCT2(**spec),
 }
 
 HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")

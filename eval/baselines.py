@@ -2,6 +2,7 @@
 
 python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
 python -m eval.baselines soften --source FRAMES --out DIR
+python -m eval.baselines wct2 --model FILE --source FRAMES --target PHOTOS --out DIR                  (or: photowct)
 """
 
 import argparse
@@ -15,6 +16,7 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
+    from eval.photo_style import Stylist
     from eval.reinhard import Array as Floats
     from eval.soften import Pixels
 
@@ -27,6 +29,12 @@ TRANSFERS = {
 }
 """Transfers of colour, each one map from the colours of all frames to those of all photographs."""
 
+STYLES = {
+    "photowct": "photorealistic style transfer of each frame's nearest photograph (Li et al. 2018), unsmoothed",
+    "wct2": "the same, by wavelets (Yoo et al. 2019)",
+}
+PARTS = ("encoder", "skip", "decoder")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
@@ -35,6 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
     for name, words in TRANSFERS.items():
         method = methods.add_parser(name, help=words, description=words)
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
+    for name, words in STYLES.items():
+        method = methods.add_parser(name, help=words, description=words)
+        method.add_argument("--model", type=Path, required=True, metavar="FILE", help="of train.style or app.convert")
+        method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
+        for side, what in (("source", "frames"), ("target", "photographs")):
+            method.add_argument(
+                f"--{side}-labels", type=Path, metavar="DIR", help=f"label maps of the {what} (datasets.label)"
+            )
+        method.add_argument("--device", default="cpu", help="(default %(default)s)")
+    methods.choices["wct2"].add_argument(
+        "--at", nargs="+", choices=PARTS, default=PARTS, help="where features are changed (default: in all three)"
+    )
     methods.add_parser("soften", help="slight blur, haze and noise, the same for every picture")
     for name in ("idt", "soften"):
         methods.choices[name].add_argument("--seed", type=int, default=0, help="(default %(default)s)")
@@ -86,6 +106,23 @@ def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Ca
     return lambda image: reinhard.transfer(image, ours, theirs)
 
 
+def stylist_of(args: argparse.Namespace) -> "Stylist":
+    """One of `STYLES`.
+
+    Raises:
+        InputError: labels of one side alone, or labelled apart; an unknown device; no usable model.
+    """
+    from datasets.images import Images
+    from eval.judge import device_of
+    from eval.photo_style import Stylist, load_network
+
+    if (args.source_labels is None) != (args.target_labels is None):
+        raise InputError("--source-labels, --target-labels: wanted both or none.")
+    labels = (args.source_labels, args.target_labels) if args.source_labels else None
+    network = load_network(args.model, args.method)
+    return Stylist(network, Images(args.target), labels, getattr(args, "at", PARTS), device_of(args.device))
+
+
 def main(args: argparse.Namespace) -> None:
     """Write the pictures and say how many."""
     import numpy as np
@@ -102,10 +139,16 @@ def main(args: argparse.Namespace) -> None:
         def change(image: "Pixels", key: str) -> "Pixels":
             return soften(image, key, seed)
     else:
-        transfer = transfer_of(args.method, frames, Images(args.target), seed)
+        if args.method in STYLES:
+            transfer = stylist_of(args)
+        else:
+            by_colour = transfer_of(args.method, frames, Images(args.target), seed)
+
+            def transfer(image: "Pixels", _key: str) -> "Floats":
+                return by_colour(image)
 
         def change(image: "Pixels", key: str) -> "Pixels":
-            return np.round(np.clip(transfer(image), 0.0, 1.0) * 255.0).astype(np.uint8)
+            return np.round(np.clip(transfer(image, key), 0.0, 1.0) * 255.0).astype(np.uint8)
 
     count = write_all(frames, args.out, change, args.method, overwrite=args.overwrite)
     print(f"{count} pictures in {args.out}")

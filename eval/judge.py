@@ -89,10 +89,10 @@ def judge(settings: Settings, *, relative_to: Path, progress: bool = True) -> re
         InputError: folders, labels, images or weights that do not fit together.
     """
     facts = label_facts(settings.fake_labels, settings.real_labels)
-    vgg = load_vgg(settings.vgg, "zeros").to(_device(settings.device))  # before the pictures: fail early
+    vgg = load_vgg(settings.vgg, "zeros").to(device_of(settings.device))  # before the pictures: fail early
     scene = set_up(settings)
     pixels, contents = _read(scene)
-    extract = Extractor(vgg, settings.pooling, settings.batch, _device(settings.device))
+    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device))
     products = grams(extract, pixels[0], pixels[1:], layers=LAYERS, memory=settings.memory, progress=progress)
     layers = _layers(settings, scene, products, contents)
     names, folders = list(scene.methods), list(scene.methods.values())
@@ -280,7 +280,12 @@ def _same_keys(name: str, images: Images, frames: Images) -> None:
             )
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        InputError: this machine has none.
+    """
     if name.partition(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
         raise InputError(f"--device: got {name}, which this machine does not offer; use cpu")
     return torch.device(name)
