@@ -33,8 +33,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(photos: Path, vgg: Path, out: Path, **changes: Any) -> Config:
     settings: dict[str, Any] = {
-        "method": "wct2", "unpooling": "sum", "photos": photos, "out": out, "vgg": vgg, "crop": 16, "steps": 4, "log_every": 1,
-        "save_every": 2, "preview_every": 4,
+        "method": "wct2", "unpooling": "sum", "photos": photos, "out": out, "vgg": vgg, "crop": 16, "steps": 4,
+        "log_every": 1, "save_every": 2, "preview_every": 4,
     }  # fmt: skip
     return Config(**(settings | changes))
 
