@@ -75,7 +75,7 @@ class Config:
     height: int = 360
     crop: int = 96
     batch: int = 1
-    steps: int = 800
+    steps: int = 600
     rate: float = 1e-3
     feature_weight: float = 0.01
     device: str = "cpu"
