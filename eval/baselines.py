@@ -16,6 +16,7 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
+    from epe.networks.wct2 import Part
     from eval.photo_style import Stylist
     from eval.reinhard import Array as Floats
     from eval.soften import Pixels
@@ -33,7 +34,7 @@ STYLES = {
     "photowct": "photorealistic style transfer of each frame's nearest photograph (Li et al. 2018), unsmoothed",
     "wct2": "the same, by wavelets (Yoo et al. 2019)",
 }
-PARTS = ("encoder", "skip", "decoder")
+PARTS: "tuple[Part, ...]" = ("encoder", "skip", "decoder")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -106,6 +107,11 @@ def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Ca
     return lambda image: reinhard.transfer(image, ours, theirs)
 
 
+def of_any_key(transfer: "Callable[[Pixels], Floats]") -> "Callable[[Pixels, str], Floats]":
+    """The same for every picture, whatever its key."""
+    return lambda image, _key: transfer(image)
+
+
 def stylist_of(args: argparse.Namespace) -> "Stylist":
     """One of `STYLES`.
 
@@ -140,12 +146,9 @@ def main(args: argparse.Namespace) -> None:
             return soften(image, key, seed)
     else:
         if args.method in STYLES:
-            transfer = stylist_of(args)
+            transfer: Callable[[Pixels, str], Floats] = stylist_of(args)
         else:
-            by_colour = transfer_of(args.method, frames, Images(args.target), seed)
-
-            def transfer(image: "Pixels", _key: str) -> "Floats":
-                return by_colour(image)
+            transfer = of_any_key(transfer_of(args.method, frames, Images(args.target), seed))
 
         def change(image: "Pixels", key: str) -> "Pixels":
             return np.round(np.clip(transfer(image, key), 0.0, 1.0) * 255.0).astype(np.uint8)

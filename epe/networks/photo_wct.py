@@ -68,12 +68,13 @@ class PhotoWCT(nn.Module):
 
     def decode(self, x: Tensor, maxima: list[Tensor], level: int) -> Tensor:
         """An image from the features of a level."""
-        remaining = list(maxima)
+        remaining, convolutions = list(maxima), self.decoders[str(level)]
+        assert isinstance(convolutions, nn.ModuleDict)
         for step in reversed(self.steps[level]):
             if step.startswith("pool"):
                 x = unpool(x, remaining.pop())
             else:
-                x = self.decoders[str(level)][step](x)
+                x = convolutions[step](x)
                 if step != "conv1_1":
                     x = relu(x)
         return x
