@@ -1,5 +1,8 @@
 """Turn a generator's checkpoint of the authors' release (…_gen-network.pth.tar), or of a fork, into a model file.
 
+Or the weights of a style transfer that enhancers are compared with: WCT2's two files (wave_encoder_cat5_l4.pth and
+wave_decoder_cat5_l4.pth), or PhotoWCT's (photo_wct.pth).
+
 What a checkpoint does not say (names and statistics of channels, groups of classes) is known for the release (32 or 26
 channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, see README.
 """
@@ -17,8 +20,14 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from epe.models import Model
+
 MOST_BYTES = 4 << 30
 MOST_TENSORS = 20_000
+# Numbers of a tensor that may be one number many times: so large are WCT2's wavelets, which are stored once.
+REPEATED = 4096
+# What files of torch before 1.6 begin with.
+OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # Their names of classes in frame files: EPE's groups, and after them CARLA's own tags.
 PFD_CLASSES = (
     ("sky",), ("road",), ("vehicle",), ("terrain",), ("vegetation",), ("person",), ("infrastructure",),
@@ -98,45 +107,61 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     import torch
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; wanted a checkpoint (…_gen-network.pth.tar).")
+        raise InputError(f"{path}: no such file; wanted a checkpoint.")
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MOST_BYTES:,}; is it a generator?")
+    old = begins(path, OLD_FORMAT)
+    if not old:
+        check_archive(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a checkpoint of torch 1.6 or later ({error}); load and save it with such a one first."
-        ) from error
-    if packed:
-        raise InputError(f"{path}: {packed[0]} is compressed, which torch never does; get the checkpoint elsewhere.")
-    try:
-        # Mapped storages cannot grow: a tensor that claims more than its bytes is an error.
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # Mapped storages cannot grow: a tensor that claims more than its bytes is an error. The old format cannot be
+        # mapped; there a storage is address space until its bytes are read, and an error where they are not there.
+        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
     except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, UnpicklingError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
     if not isinstance(stored, dict) or not 0 < len(stored) <= MOST_TENSORS:
-        raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name (…_gen-network.pth.tar).")
+        raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name.")
     for name, value in stored.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not usable(value):
-            raise InputError(f"{path}: {str(name)[:80]!r} is no dense tensor of floats; wanted …_gen-network.pth.tar.")
+            raise InputError(f"{path}: {str(name)[:80]!r} is no dense tensor of floats; wanted a network's weights.")
     return stored
 
 
+def begins(path: Path, start: bytes) -> bool:
+    """Whether a file begins with some bytes."""
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
+def check_archive(path: Path) -> None:
+    """What torch 1.6 and later write is an archive that packs nothing.
+
+    Raises:
+        InputError: not such a one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise InputError(f"{path}: not a checkpoint that torch wrote ({error}); get it again.") from error
+    if packed:
+        raise InputError(f"{path}: {packed[0]} is compressed, which torch never does; get the checkpoint elsewhere.")
+
+
 def usable(tensor: "Tensor") -> bool:
-    """Floats on the CPU, each with bytes of its own."""
+    """Floats on the CPU, each with bytes of its own where they are many."""
     import torch
 
     if tensor.layout != torch.strided or tensor.is_meta or not tensor.dtype.is_floating_point:
         return False
-    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+    return tensor.numel() <= REPEATED or tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.convert", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="…_gen-network.pth.tar")
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; of WCT2 two")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="model file to write (.safetensors)")
     parser.add_argument(
         "--description",
@@ -146,14 +171,16 @@ def build_parser() -> argparse.ArgumentParser:
         "CARLA2Real, found by the numbers of channels that the class streams read)",
     )
     parser.add_argument(
-        "--licence", default="unknown", metavar="TEXT", help="of the weights, stored in the file (default: %(default)s)"
+        "--licence",
+        metavar="TEXT",
+        help="of the weights, stored in the file (default: their authors' for WCT2 and PhotoWCT, else unknown)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     return parser
 
 
 def described(args: argparse.Namespace, inputs: list[int]) -> Description:
-    """What the user says, or what is known.
+    """What the user says of a generator, or what is known.
 
     Raises:
         InputError: neither; or parts that do not fit each other.
@@ -163,10 +190,10 @@ def described(args: argparse.Namespace, inputs: list[int]) -> Description:
     found = read_sections(args.description, Description) if args.description else known(inputs)
     if found is None:
         raise InputError(
-            f"{args.checkpoint}: its {len(inputs)} class streams read {', '.join(map(str, inputs[:20]))} channels, "
+            f"{args.checkpoints[0]}: its {len(inputs)} class streams read {', '.join(map(str, inputs[:20]))} channels, "
             "which is neither PfD nor CARLA2Real; describe them: --description FILE with channels and classes."
         )
-    where = args.description or args.checkpoint
+    where = args.description or args.checkpoints[0]
     count = len(found.channels)
     for name, values in (("mean", found.mean), ("std", found.std)):
         if values and len(values) != count:
@@ -178,25 +205,25 @@ def described(args: argparse.Namespace, inputs: list[int]) -> Description:
     return found
 
 
-def main(args: argparse.Namespace) -> None:
-    """Read, rename, write."""
-    from epe.models import Model, digest, filled, outline, save
+def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
+    """The model that a generator's checkpoint holds.
+
+    Raises:
+        ValueError: no generator that we know.
+        InputError: a description that does not fit.
+    """
+    from epe.models import Model, filled, outline
     from epe.networks.enhancer import Enhancer
     from epe.networks.released import renamed, spec_of, stream_inputs, stripped
 
-    if args.out.exists() and not args.overwrite:
-        raise InputError(f"{args.out}: is there already; pass --overwrite or another --out.")
-    try:
-        tensors = stripped(read_checkpoint(args.checkpoint))
-        description = described(args, stream_inputs(tensors))
-        spec = spec_of(tensors, description.streams or None, len(description.channels))
-        network = outline("epe", spec.as_dict())
-        assert isinstance(network, Enhancer)
-        ours = renamed(tensors, network)
-    except ValueError as error:
-        raise InputError(f"{args.checkpoint}: {error}.") from error
+    tensors = stripped(stored)
+    description = described(args, stream_inputs(tensors))
+    spec = spec_of(tensors, description.streams or None, len(description.channels))
+    network = outline("epe", spec.as_dict())
+    assert isinstance(network, Enhancer)
+    ours = renamed(tensors, network)
     count = len(description.channels)
-    model = Model(
+    return Model(
         network=filled("epe", spec.as_dict(), ours).eval(),
         kind="epe",
         spec=spec.as_dict(),
@@ -205,15 +232,48 @@ def main(args: argparse.Namespace) -> None:
         std=description.std or (1.0,) * count,
         classes=description.classes,
         multiple_of=spec.multiple_of,
-        licence=args.licence,
-        record={"converted_from": args.checkpoint.name, "sha256": digest(args.checkpoint)},
     )
-    save(model, args.out)
-    kind = "hr" if spec.conditioning == "rad" else "hr_new"
-    print(
-        f"{args.out}: {kind}, {spec.stages} stages of {spec.blocks} blocks, {spec.rad_layers} layers before each "
-        f"scale and shift, {count} channels, {len(spec.streams)} classes; all {len(tensors)} tensors used"
+
+
+def summary(model: "Model") -> str:
+    """What was converted, in words."""
+    spec = model.spec
+    if model.kind != "epe":
+        return ", ".join((model.kind, *spec.values()))
+    return (
+        f"{'hr' if spec['conditioning'] == 'rad' else 'hr_new'}, {spec['stages']} stages of {spec['blocks']} blocks, "
+        f"{spec['rad_layers']} layers before each scale and shift, {len(model.channels)} channels, "
+        f"{len(model.classes)} classes"
     )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read, rename, write."""
+    from dataclasses import replace
+
+    from epe.models import Model, digest, filled, save
+    from epe.networks.released_style import released
+    from epe.networks.vgg_autoencoder import MULTIPLE_OF
+
+    if args.out.exists() and not args.overwrite:
+        raise InputError(f"{args.out}: is there already; pass --overwrite or another --out.")
+    files = [read_checkpoint(path) for path in args.checkpoints]
+    names = ", ".join(map(str, args.checkpoints))
+    try:
+        style = released(files)
+        if style:
+            network = filled(style.kind, style.spec, style.tensors).eval()
+            model = Model(network, style.kind, style.spec, multiple_of=MULTIPLE_OF, licence=style.licence)
+        elif len(files) == 1:
+            model = enhancer(args, files[0])
+        else:
+            raise ValueError("several files are no generator, and not WCT2's encoder and decoder")
+    except ValueError as error:
+        raise InputError(f"{names}: {error}.") from error
+    digests = [digest(path) for path in args.checkpoints]
+    record = {"converted_from": ", ".join(path.name for path in args.checkpoints), "sha256": ", ".join(digests)}
+    save(replace(model, licence=args.licence or model.licence or "unknown", record=record), args.out)
+    print(f"{args.out}: {summary(model)}; all {sum(map(len, files))} tensors used")
 
 
 if __name__ == "__main__":

@@ -92,6 +92,18 @@ def vgg16(height: int, width: int) -> "Built":
     return network, lambda: network(torch.empty(1, 3, height, width))
 
 
+def style_transfer(kind: str, height: int, width: int) -> "Built":
+    """A photographic style transfer as published, on sides filled up to what it needs: a reconstruction."""
+    import torch
+
+    from epe.models import SPECS
+    from epe.stylise import filled_up
+
+    network = SPECS[kind]({"trunk": "vgg19"})
+    image = filled_up(torch.empty(1, 3, height, width))
+    return network, lambda: network(image)
+
+
 def builders() -> "dict[str, Builder]":
     """Per preset, how it is built for a height and width."""
     from functools import partial
@@ -106,6 +118,7 @@ def builders() -> "dict[str, Builder]":
         **{name: partial(synthesis, name) for name in SYNTHESES},
         "perceptual-discriminator": perceptual_discriminator,
         "vgg16": vgg16,
+        **{name: partial(style_transfer, name) for name in ("photowct", "wct2")},
     }
 
 

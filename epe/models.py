@@ -25,8 +25,10 @@ from epe.networks.enhancer import Enhancer, EnhancerSpec
 from epe.networks.inception import Inception
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.photo_wct import PhotoWCT
 from epe.networks.spade import SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
+from epe.networks.wct2 import WCT2
 
 VERSION = 1
 
@@ -65,14 +67,16 @@ class Model:
 
 # The whole register: kind -> how its network is built from its spec. To add a network, add a line.
 SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "cut": lambda spec: Translator(CutSpec(**spec)),
     "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
+    "cut": lambda spec: Translator(CutSpec(**spec)),
     "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
+    "inception": lambda spec: Inception(**spec),
     "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
+    "photowct": lambda spec: PhotoWCT(**spec),
     "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
-    "inception": lambda spec: Inception(**spec),
     "vgg16": lambda spec: VGG16(**spec),
+    "wct2": lambda spec: WCT2(**spec),
 }
 
 HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")

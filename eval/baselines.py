@@ -2,6 +2,7 @@
 
 python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
 python -m eval.baselines soften --source FRAMES --out DIR
+python -m eval.baselines wct2 --model FILE --source FRAMES --target PHOTOS --out DIR  (or: photowct)
 python -m eval.baselines cut --model MODEL --source FRAMES --out DIR               (of train.cut)
 python -m eval.baselines spade --model MODEL --source FRAMES --labels LABELS --out DIR    (of train.spade)
 """
@@ -17,6 +18,8 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
+    from epe.networks.wct2 import Part
+    from eval.photo_style import Stylist
     from eval.reinhard import Array as Floats
     from eval.soften import Pixels
     from eval.translated import Change
@@ -30,6 +33,12 @@ TRANSFERS = {
 }
 """Transfers of colour, each one map from the colours of all frames to those of all photographs."""
 
+STYLES = {
+    "photowct": "photorealistic style transfer of each frame's nearest photograph (Li et al. 2018), unsmoothed",
+    "wct2": "the same, by wavelets (Yoo et al. 2019)",
+}
+PARTS: "tuple[Part, ...]" = ("encoder", "skip", "decoder")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
@@ -38,6 +47,18 @@ def build_parser() -> argparse.ArgumentParser:
     for name, words in TRANSFERS.items():
         method = methods.add_parser(name, help=words, description=words)
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
+    for name, words in STYLES.items():
+        method = methods.add_parser(name, help=words, description=words)
+        method.add_argument("--model", type=Path, required=True, metavar="FILE", help="of train.style or app.convert")
+        method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
+        for side, what in (("source", "frames"), ("target", "photographs")):
+            method.add_argument(
+                f"--{side}-labels", type=Path, metavar="DIR", help=f"label maps of the {what} (datasets.label)"
+            )
+        method.add_argument("--device", default="cpu", help="(default %(default)s)")
+    methods.choices["wct2"].add_argument(
+        "--at", nargs="+", choices=PARTS, default=PARTS, help="where features are changed (default: in all three)"
+    )
     methods.add_parser("soften", help="slight blur, haze and noise, the same for every picture")
     trained = {
         "cut": "a translator that reads no G-buffers (Park, Efros, Zhang, Zhu 2020), trained by train.cut",
@@ -97,6 +118,23 @@ def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Ca
     return lambda image: reinhard.transfer(image, ours, theirs)
 
 
+def stylist_of(args: argparse.Namespace) -> "Stylist":
+    """One of `STYLES`.
+
+    Raises:
+        InputError: labels of one side alone, or labelled apart; an unknown device; no usable model.
+    """
+    from datasets.images import Images
+    from eval.methods import device_of
+    from eval.photo_style import Stylist, load_network
+
+    if (args.source_labels is None) != (args.target_labels is None):
+        raise InputError("--source-labels, --target-labels: wanted both or none.")
+    labels = (args.source_labels, args.target_labels) if args.source_labels else None
+    network = load_network(args.model, args.method)
+    return Stylist(network, Images(args.target), labels, getattr(args, "at", PARTS), device_of(args.device))
+
+
 def change_of(args: argparse.Namespace, frames: "Images") -> "Change":
     """What the chosen method does to a frame, by its key."""
     import numpy as np
@@ -114,8 +152,14 @@ def change_of(args: argparse.Namespace, frames: "Images") -> "Change":
         return lambda image, key: soften(image, key, seed)
     from datasets.images import Images
 
+    def rounded(values: "Floats") -> "Pixels":
+        return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+    if args.method in STYLES:
+        stylist = stylist_of(args)
+        return lambda image, key: rounded(stylist(image, key))
     transfer = transfer_of(args.method, frames, Images(args.target), seed)
-    return lambda image, key: np.round(np.clip(transfer(image), 0.0, 1.0) * 255.0).astype(np.uint8)
+    return lambda image, _key: rounded(transfer(image))
 
 
 def main(args: argparse.Namespace) -> None:

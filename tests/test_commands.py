@@ -57,6 +57,11 @@ FROZEN: dict[str, set[str]] = {
         "--photos", "--photo_labels", "--height", "--preset", "--critic_width", "--matching_weight",
         "--perceptual_weight", "--vgg",
     },
+    "train.style": {
+        "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",
+        "--crop", "--batch", "--steps", "--rate", "--feature_weight", "--device", "--seed", "--log_every",
+        "--preview_every", "--save_every",
+    },
     "eval.baselines": set(),
     "eval.baselines cut": {"--model", "--out", "--overwrite", "--source"},
     "eval.baselines spade": {"--labels", "--model", "--out", "--overwrite", "--source"},
@@ -65,6 +70,13 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines histogram": {"--out", "--overwrite", "--source", "--target"},
     "eval.baselines idt": {"--out", "--overwrite", "--seed", "--source", "--target"},
     "eval.baselines transport": {"--out", "--overwrite", "--source", "--target"},
+    "eval.baselines photowct": {
+        "--device", "--model", "--out", "--overwrite", "--source", "--source-labels", "--target", "--target-labels",
+    },
+    "eval.baselines wct2": {
+        "--at", "--device", "--model", "--out", "--overwrite", "--source", "--source-labels", "--target",
+        "--target-labels",
+    },
     "eval.report": {"--out"},
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},

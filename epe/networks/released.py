@@ -205,7 +205,22 @@ def renamed(tensors: Mapping[str, Tensor], network: Enhancer) -> dict[str, Tenso
     Raises:
         ValueError: a tensor is missing, surplus, or of another shape.
     """
-    wanted, table = network.state_dict(), names(network)
+    return by_table(tensors, network.state_dict(), names(network))
+
+
+def by_table(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """Tensors under other names.
+
+    Args:
+        tensors: to be named anew, all of them.
+        wanted: of the new names, with their shapes; may be on the meta device.
+        table: from each new name to the old one.
+
+    Raises:
+        ValueError: a tensor is missing, surplus, or of another shape.
+    """
     assert wanted.keys() == table.keys()
     missing, surplus = sorted(table.values() - tensors.keys()), sorted(tensors.keys() - set(table.values()))
     if missing or surplus:

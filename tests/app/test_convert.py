@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import resource
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -16,6 +17,7 @@ from epe.models import load
 from gbuffer_tools.command import run
 from gbuffer_tools.labels import GROUPS
 from gbuffer_tools.sources.carla import TAGS
+from tests.epe.networks.published_style import wct2_weights
 from tests.epe.networks.test_released import bare, frame, shapes, tiny, weights
 
 DESCRIPTION = "channels: [depth.0, normal.0, x_a.0]\nclasses: [[sky], ['*']]\nstreams: [[1, 2], [0, 1, 2]]\n"
@@ -46,6 +48,32 @@ def test_a_checkpoint_becomes_a_model(conditioning: str, tmp_path: Path) -> None
     inputs = frame()
     with torch.inference_mode():
         assert (model.network(*inputs) - inputs[0]).abs().mean() > 0.05
+
+
+def test_wct2_in_two_files_of_torch_before_1_6_becomes_a_model(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    paths = [tmp_path / f"wave_{name}_cat5_l4.pth" for name in ("encoder", "decoder")]
+    for path, tensors in zip(paths, wct2_weights("cat5"), strict=True):
+        torch.save(OrderedDict(tensors), path, _use_new_zipfile_serialization=False)
+    out = tmp_path / "m.safetensors"
+    assert run(main, build_parser(), [*map(str, paths), "--out", str(out)]) == 0
+    model = load(out)
+    assert (model.kind, model.spec, model.licence) == ("wct2", {"trunk": "vgg19", "unpooling": "cat5"}, "MIT")
+    assert model.record["converted_from"] == "wave_encoder_cat5_l4.pth, wave_decoder_cat5_l4.pth"
+
+
+def test_an_old_file_cannot_take_more_memory_than_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its tensor is said to have 2^31 - 1 numbers, in the storage as in its size; there are 1000."""
+    path = tmp_path / "old.pth"
+    torch.save({"conv0.weight": torch.zeros(1000)}, path, _use_new_zipfile_serialization=False)
+    count = b"M\xe8\x03"  # pickle's two bytes for 1000
+    content = path.read_bytes()
+    assert content.count(count) >= 2
+    path.write_bytes(content.replace(count, b"J\xff\xff\xff\x7f"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert run(main, build_parser(), [str(path), "--out", str(tmp_path / "m.safetensors")]) == 2
+    assert "not a checkpoint of plain tensors" in capsys.readouterr().err
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB, of 8 GB
 
 
 def test_what_is_known_without_a_description() -> None:
@@ -92,14 +120,14 @@ def test_bad_checkpoints_are_one_line(
     checkpoint(tmp_path / "more.pth.tar", more=torch.zeros(1))
     for name, words in (
         ("evil", "not a checkpoint of plain tensors"),
-        ("pickle", "not a checkpoint of torch 1.6"),
-        ("old", "not a checkpoint of torch 1.6"),
+        ("pickle", "not a checkpoint that torch wrote"),
+        ("old", "no generator of the release"),
         ("list", "holds a list"),
         ("grown", "'network.stem.1.weight' is no dense tensor"),
         ("whole", "'network.stem.1.weight' is no dense tensor"),
         ("other", "no generator of the release"),
         ("packed", "is compressed"),
-        ("cut", "not a checkpoint of torch 1.6"),
+        ("cut", "not a checkpoint that torch wrote"),
         ("more", "1 tensors are too many (more)"),
         ("none", "no such file"),
     ):

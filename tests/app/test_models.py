@@ -15,7 +15,14 @@ from gbuffer_tools.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("hr", 44_736_691), ("perceptual-discriminator", 27_578_634), ("vgg16", 14_714_688)]
+    ("name", "parameters"),
+    [
+        ("hr", 44_736_691),
+        ("perceptual-discriminator", 27_578_634),
+        ("vgg16", 14_714_688),
+        ("wct2", 10_107_535),
+        ("photowct", 7_680_216),
+    ],
 )
 def test_published_networks_have_their_parameters(name: str, parameters: int) -> None:
     entry = measure(name, builders()[name], 32, 64)

@@ -138,7 +138,7 @@ class TestSave:
         model = enhancer_model()
         with pytest.raises(ValueError, match="3 channels, 1 means, 3 deviations"):
             save(Model(model.network, "epe", SPEC.as_dict(), model.channels, (0.0,), model.std), tmp_path / "x")
-        with pytest.raises(ValueError, match="'resnet' is none of epe"):
+        with pytest.raises(ValueError, match="'resnet' is none of clip-vision, cut, epe"):
             save(Model(model.network, "resnet"), tmp_path / "x")
         assert not list(tmp_path.iterdir())
 

@@ -1,0 +1,221 @@
+"""python -m train.style: train the decoders of the photographic style transfers that an enhancer is compared with.
+
+PhotoWCT (Li et al. 2018) or WCT2 (Yoo et al. 2019), by reconstruction: a decoder is to make of VGG16's features the
+photograph that they came from, by squared errors of pixels and of features. Nothing is learnt of styles. The same
+command again goes on with a run that was stopped, to the same bits. In OUT: model.safetensors, checkpoint.safetensors,
+run.yaml, previews/*.png (photograph | reconstruction | in the style of the next one), TensorBoard's scalars.
+"""
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from datasets.cache import asset
+from datasets.photos import Photos
+from datasets.weights import load_vgg
+from epe import models
+from epe.networks.photo_wct import PhotoWCT
+from epe.networks.vgg_autoencoder import MULTIPLE_OF, of_vgg16
+from epe.networks.wct2 import WCT2
+from epe.stylise import style_of, stylise
+from gbuffer_tools.atomic import write_text
+from gbuffer_tools.errors import InputError
+from train.checkpoint import Checkpoint
+from train.config import start
+from train.engine import Schedule, run
+from train.pace import MEMORY, SPEED, Pace
+from train.preview import write_sheet
+
+PREVIEWED, PREVIEW_SIDE = 3, 192
+# Adam's first steps are as long as all others while its averages know nothing yet.
+WARM_UP = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One run. The defaults make a usable decoder on one core in ten minutes.
+
+    Attributes:
+        method: whose decoders
+        photos: folder of photographs
+        out: folder of the run
+        licence: of the trained weights, for the model file
+        unpooling: of wct2; cat5 is its authors' better one
+        vgg: VGG16 weights; null: the fetched ones
+        height: of the photographs, in pixels; larger ones are shrunk
+        crop: side of the training crops, a multiple of 8
+        batch: crops per step
+        steps: updates in all
+        rate: Adam's learning rate, after a few steps of less; it falls to 0 along half a cosine
+        feature_weight: of the squared errors of features, mean over levels, against those of pixels
+        device: cpu, cuda, …
+        seed: of everything
+        log_every: steps between scalars
+        preview_every: steps between previews
+        save_every: steps between checkpoints
+    """
+
+    method: Literal["wct2", "photowct"]
+    photos: Path
+    out: Path
+    licence: str = "as the data it was trained on"
+    unpooling: Literal["cat5", "sum"] = "cat5"
+    vgg: Path | None = None
+    height: int = 360
+    crop: int = 96
+    batch: int = 1
+    steps: int = 600
+    rate: float = 1e-3
+    feature_weight: float = 0.01
+    device: str = "cpu"
+    seed: int = 0
+    log_every: int = 10
+    preview_every: int = 200
+    save_every: int = 200
+
+
+def check(config: Config) -> None:
+    """Refuse what no run can have, before anything is read.
+
+    Raises:
+        InputError: names the setting.
+    """
+    for name in ("batch", "steps", "log_every", "preview_every", "save_every"):
+        if getattr(config, name) < 1:
+            raise InputError(f"--{name} {getattr(config, name)}: wanted 1 or more.")
+    if config.seed < 0 or config.feature_weight < 0:
+        raise InputError("--seed and --feature_weight: wanted 0 or more.")
+    if not config.rate > 0:
+        raise InputError(f"--rate {config.rate}: wanted more than 0.")
+    if config.crop < 2 * MULTIPLE_OF or config.crop % MULTIPLE_OF:
+        raise InputError(f"--crop {config.crop}: wanted a multiple of {MULTIPLE_OF}, {2 * MULTIPLE_OF} or more.")
+
+
+def build(config: Config) -> WCT2 | PhotoWCT:
+    """The network, its encoder that of VGG16 and fixed, its decoders seeded."""
+    torch.manual_seed(config.seed)
+    network = WCT2("vgg16", config.unpooling) if config.method == "wct2" else PhotoWCT("vgg16")
+    network.encoder.load_state_dict(of_vgg16(load_vgg(config.vgg, "zeros")))
+    network.encoder.requires_grad_(False)
+    return network.to(config.device)
+
+
+def crops(photos: Photos, config: Config, start: int) -> Iterator[Tensor]:
+    """Per step from `start` on, (batch, 3, crop, crop) in [0, 1], half of them mirrored."""
+    for step in range(start, config.steps):
+        rng = np.random.default_rng((config.seed, step))
+        yield torch.stack([crop(photos[int(rng.integers(len(photos)))], config.crop, rng) for _ in range(config.batch)])
+
+
+def crop(photo: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
+    """(3, side, side) out of a photograph."""
+    top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
+    square = photo[top : top + side, left : left + side]
+    return as_tensor(square[:, ::-1] if rng.integers(2) else square)
+
+
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 -> (3, H, W) in [0, 1]."""
+    return torch.from_numpy(pixels.copy()).movedim(-1, 0) / 255
+
+
+def step(
+    network: WCT2 | PhotoWCT, optimiser: torch.optim.Optimizer, config: Config, images: Tensor, n: int
+) -> dict[str, Tensor]:
+    """One update; `n` counts from 1."""
+    falling = (1 + math.cos(math.pi * (n - 1) / config.steps)) / 2
+    optimiser.param_groups[0]["lr"] = config.rate * falling * min(1.0, n / WARM_UP)
+    images = images.to(config.device)
+    with torch.no_grad():
+        wanted = network.features(images)
+    pixels, features = [], []
+    for level, made in network.reconstructions(images):
+        pixels.append(F.mse_loss(made, images))
+        errors = [F.mse_loss(a, b) for a, b in zip(network.features(made)[:level], wanted, strict=False)]
+        features.append(torch.stack(errors).mean())
+    losses = {"pixels": torch.stack(pixels).mean(), "features": torch.stack(features).mean()}
+    total = losses["pixels"] + config.feature_weight * losses["features"]
+    if torch.isfinite(total):
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        optimiser.step()
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+@torch.inference_mode()
+def write_preview(path: Path, network: WCT2 | PhotoWCT, photos: Photos, device: str) -> None:
+    """Rows of photograph | reconstruction | in the style of the next one."""
+    count = min(PREVIEWED, len(photos))
+    side = min(
+        PREVIEW_SIDE, *(length // MULTIPLE_OF * MULTIPLE_OF for i in range(count) for length in photos[i].shape[:2])
+    )
+    images = [as_tensor(photos[i][:side, :side])[None].to(device) for i in range(count)]
+    rows = []
+    for i, image in enumerate(images):
+        style = style_of(network, images[(i + 1) % count])
+        rows.append([x[0].cpu() for x in (image, network(image), stylise(network, image, style))])
+    write_sheet(path, rows)
+
+
+def train(config: Config, text: str) -> None:
+    """Run to the end, or go on to it; `text` is the run's YAML."""
+    check(config)
+    if config.device == "cpu":
+        torch.use_deterministic_algorithms(True)
+    photos = Photos(config.photos, config.height)
+    for i, key in enumerate(photos.keys):
+        if min(photos[i].shape[:2]) < config.crop:
+            raise InputError(f"{config.photos}: {key} is smaller than --crop {config.crop}; lower it.")
+    network = build(config)
+    optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.rate)
+    checkpoint = Checkpoint(config.out / "checkpoint.safetensors", {"network": network, "optimiser": optimiser})
+    write_text(config.out / "run.yaml", text)
+    writer = SummaryWriter(config.out / "tensorboard")
+
+    def log(done: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            writer.add_scalar(f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}", value, done)
+
+    pace = Pace(config.batch, config.device)
+    model = config.out / "model.safetensors"
+    run(
+        partial(step, network, optimiser, config),
+        partial(crops, photos, config),
+        checkpoint,
+        Schedule(config.steps, config.log_every, config.preview_every, config.save_every, config.seed),
+        pace=pace,
+        log=log,
+        preview=lambda done: write_preview(config.out / "previews" / f"{done:07d}.png", network, photos, config.device),
+        saved=lambda done: models.save(as_model(network, config, done), model),
+    )
+    writer.close()
+    print(f"{model}: {config.steps:,} steps ({pace})")
+
+
+def as_model(network: WCT2 | PhotoWCT, config: Config, done: int) -> models.Model:
+    """The network with how it came to be."""
+    spec = {"trunk": "vgg16"} | ({"unpooling": config.unpooling} if config.method == "wct2" else {})
+    record = {
+        "command": "train.style", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,
+        "photos": config.photos.as_posix(), "digests": {"vgg": models.digest(config.vgg or asset("vgg16"))},
+    }  # fmt: skip
+    return models.Model(network, config.method, spec, multiple_of=MULTIPLE_OF, licence=config.licence, record=record)
+
+
+def main() -> int:
+    """The command."""
+    return start(Config, "python -m train.style", __doc__ or "", train)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
