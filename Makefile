@@ -11,7 +11,7 @@ STEPS  ?= 200
 DEMO   := demo
 FRAMES := samples/frames
 PHOTOS := samples/photos
-MODEL  := samples/models/supertuxkart.safetensors
+MODEL  := models/supertuxkart-hr-small.safetensors
 # sKVD compares crops of equal label layout; few classes leave few crops without a partner.
 JUDGE  := $(DEMO)/judge
 
@@ -62,7 +62,7 @@ report: $(VENV)/installed
 	for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/heldout \
 		--target $(PHOTOS)/train --out $(REPORT)/$$method --overwrite || exit; done
 	$(RUN) eval.baselines soften --source $(FRAMES)/heldout --out $(REPORT)/soften --overwrite
-	for model in hr-small lite; do $(RUN) app.enhance samples/models/supertuxkart-$$model.safetensors \
+	for model in hr-small lite; do $(RUN) app.enhance models/supertuxkart-$$model.safetensors \
 		$(FRAMES)/heldout --out $(REPORT)/$$model --overwrite || exit; done
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(JUDGE)
 	$(RUN) eval.skvd $(FAKES) --real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout \

@@ -182,7 +182,7 @@ class TestRefused:
     @pytest.mark.parametrize("kind", ["resnet", "epe\n"])
     def test_an_unknown_kind(self, path: Path, kind: str) -> None:
         rewrite(path, kind=kind)
-        assert "this version knows epe" in refusal(path)
+        assert "this version knows clip-vision, cut, epe" in refusal(path)
 
     @pytest.mark.parametrize(
         ("name", "value"),
