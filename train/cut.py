@@ -22,6 +22,7 @@ from epe.networks.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, T
 from train.checks import check_preset, check_ranges
 from train.config import start
 from train.ema import Average
+from train.feed import stream
 from train.preview import ROWS, write_sheet
 from train.solo import Settings, carry_out, check, descend
 
@@ -160,7 +161,7 @@ def train(config: Config, text: str) -> None:
         config,
         text,
         step=partial(step, p),
-        samples=crops,
+        batches=partial(stream, crops, config.batch, config.workers),
         parts={
             "translator": p.translator, "average": p.average.network, "projections": p.projections,
             "critic": p.critic, "generator_optimiser": p.generator_optimiser, "critic_optimiser": p.critic_optimiser,

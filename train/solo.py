@@ -1,13 +1,11 @@
 """What the runs of one process have in common: settings, a step down, and the way from the first step to the last."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 
 from epe import models
@@ -15,27 +13,19 @@ from gbuffer_tools.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
 from train.checks import check_device, check_ranges
 from train.engine import Batch, Schedule, run
-from train.feed import stream
 from train.pace import MEMORY, SPEED, Pace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A run.
+class Course:
+    """From the first step to the last.
 
     Attributes:
         out: folder of the run
         licence: of the trained weights, for the model file
-        crop: side of the training crops
         batch: crops per step
-        steps: updates of the generator in all
-        rate: learning rate of the generator
-        critic_rate: learning rate of the critics
-        constant: share of the steps at these rates; then they fall to 0, a line
-        beta1: Adam's
-        beta2: Adam's
+        steps: updates in all
         device: cpu, cuda, …
-        workers: processes that read crops
         seed: of everything
         log_every: steps between scalars
         preview_every: steps between previews
@@ -44,20 +34,36 @@ class Settings:
 
     out: Path
     licence: str = "as the data it was trained on"
-    crop: int = 256
     batch: int = 1
     steps: int = 500_000
+    device: str = "cpu"
+    seed: int = 0
+    log_every: int = 10
+    preview_every: int = 250
+    save_every: int = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Course):
+    """A run of a generator against critics.
+
+    Attributes:
+        crop: side of the training crops
+        rate: learning rate of the generator
+        critic_rate: learning rate of the critics
+        constant: share of the steps at these rates; then they fall to 0, a line
+        beta1: Adam's
+        beta2: Adam's
+        workers: processes that read crops
+    """
+
+    crop: int = 256
     rate: float = 2e-4
     critic_rate: float = 2e-4
     constant: float = 0.5
     beta1: float = 0.5
     beta2: float = 0.999
-    device: str = "cpu"
     workers: int = 1
-    seed: int = 0
-    log_every: int = 10
-    preview_every: int = 250
-    save_every: int = 250
 
     @property
     def samples(self) -> int:
@@ -76,9 +82,18 @@ class Settings:
 
 
 # The least that makes sense of what is counted.
-LEAST = {
-    "crop": 32, "batch": 1, "steps": 1, "workers": 0, "seed": 0, "log_every": 1, "preview_every": 1, "save_every": 1,
-}  # fmt: skip
+COUNTED = {"batch": 1, "steps": 1, "seed": 0, "log_every": 1, "preview_every": 1, "save_every": 1}
+LEAST = COUNTED | {"crop": 32, "workers": 0}
+
+
+def check_course(course: Course) -> None:
+    """Refuse what no run can have.
+
+    Raises:
+        InputError: names the setting.
+    """
+    check_ranges(course, least=COUNTED)
+    check_device(course.device)
 
 
 def check(settings: Settings) -> None:
@@ -108,11 +123,11 @@ def descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
 
 
 def carry_out(
-    settings: Settings,
+    settings: Course,
     text: str,
     *,
     step: Callable[[Batch, int], dict[str, Tensor]],
-    samples: Dataset[Batch],
+    batches: Callable[[int], Iterable[Batch]],
     parts: Mapping[str, Stateful],
     preview: Callable[[Path], None],
     model: Callable[[int], models.Model],
@@ -123,7 +138,7 @@ def carry_out(
         settings: of the run.
         text: the same as YAML.
         step: one update of all networks.
-        samples: of the whole run.
+        batches: from a given step on.
         parts: what a checkpoint holds.
         preview: writes a picture.
         model: what is kept, after some number of steps.
@@ -139,7 +154,7 @@ def carry_out(
     pace = Pace(settings.batch, settings.device)
     run(
         step,
-        partial(stream, samples, settings.batch, settings.workers),
+        batches,
         Checkpoint(out / "checkpoint.safetensors", parts),
         Schedule(settings.steps, settings.log_every, settings.preview_every, settings.save_every, settings.seed),
         pace=pace,

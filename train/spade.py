@@ -25,6 +25,7 @@ from epe.networks.spade import PRESETS, Critics, SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
 from train.checks import check_preset, check_ranges
 from train.config import start
+from train.feed import stream
 from train.preview import ROWS, write_sheet
 from train.solo import Settings, carry_out, check, descend
 
@@ -188,7 +189,7 @@ def train(config: Config, text: str) -> None:
         config,
         text,
         step=partial(step, p),
-        samples=crops,
+        batches=partial(stream, crops, config.batch, config.workers),
         parts={
             "generator": p.generator, "critics": p.critics,
             "generator_optimiser": p.generator_optimiser, "critics_optimiser": p.critics_optimiser,

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from datasets.cache import asset
 from datasets.photos import Photos
@@ -28,13 +27,11 @@ from epe.networks.photo_wct import PhotoWCT
 from epe.networks.vgg_autoencoder import MULTIPLE_OF, of_vgg16
 from epe.networks.wct2 import WCT2
 from epe.stylise import style_of, stylise
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
-from train.checkpoint import Checkpoint
+from train.checks import check_ranges
 from train.config import start
-from train.engine import Schedule, run
-from train.pace import MEMORY, SPEED, Pace
 from train.preview import write_sheet
+from train.solo import Course, carry_out, check_course, descend
 
 PREVIEWED, PREVIEW_SIDE = 3, 192
 # Adam's first steps are as long as all others while its averages know nothing yet.
@@ -42,44 +39,32 @@ WARM_UP = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Course):
     """One run. The defaults make a usable decoder on one core in ten minutes.
 
     Attributes:
         method: whose decoders
         photos: folder of photographs
-        out: folder of the run
-        licence: of the trained weights, for the model file
         unpooling: of wct2; cat5 is its authors' better one
         vgg: VGG16 weights; null: the fetched ones
         height: of the photographs, in pixels; larger ones are shrunk
         crop: side of the training crops, a multiple of 8
-        batch: crops per step
-        steps: updates in all
         rate: Adam's learning rate, after a few steps of less; it falls to 0 along half a cosine
         feature_weight: of the squared errors of features, mean over levels, against those of pixels
-        device: cpu, cuda, …
-        seed: of everything
-        log_every: steps between scalars
+        steps: updates in all
         preview_every: steps between previews
         save_every: steps between checkpoints
     """
 
     method: Literal["wct2", "photowct"]
     photos: Path
-    out: Path
-    licence: str = "as the data it was trained on"
     unpooling: Literal["cat5", "sum"] = "cat5"
     vgg: Path | None = None
     height: int = 360
     crop: int = 96
-    batch: int = 1
-    steps: int = 600
     rate: float = 1e-3
     feature_weight: float = 0.01
-    device: str = "cpu"
-    seed: int = 0
-    log_every: int = 10
+    steps: int = 600
     preview_every: int = 200
     save_every: int = 200
 
@@ -90,13 +75,8 @@ def check(config: Config) -> None:
     Raises:
         InputError: names the setting.
     """
-    for name in ("batch", "steps", "log_every", "preview_every", "save_every"):
-        if getattr(config, name) < 1:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted 1 or more.")
-    if config.seed < 0 or config.feature_weight < 0:
-        raise InputError("--seed and --feature_weight: wanted 0 or more.")
-    if not config.rate > 0:
-        raise InputError(f"--rate {config.rate}: wanted more than 0.")
+    check_course(config)
+    check_ranges(config, least={"height": 1, "feature_weight": 0}, positive=("rate",))
     if config.crop < 2 * MULTIPLE_OF or config.crop % MULTIPLE_OF:
         raise InputError(f"--crop {config.crop}: wanted a multiple of {MULTIPLE_OF}, {2 * MULTIPLE_OF} or more.")
 
@@ -144,12 +124,8 @@ def step(
         errors = [F.mse_loss(a, b) for a, b in zip(network.features(made)[:level], wanted, strict=False)]
         features.append(torch.stack(errors).mean())
     losses = {"pixels": torch.stack(pixels).mean(), "features": torch.stack(features).mean()}
-    total = losses["pixels"] + config.feature_weight * losses["features"]
-    if torch.isfinite(total):
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        optimiser.step()
-    return {name: loss.detach() for name, loss in losses.items()}
+    norm = descend(losses["pixels"] + config.feature_weight * losses["features"], optimiser)
+    return {name: loss.detach() for name, loss in losses.items()} | {"gradient": norm}
 
 
 @torch.inference_mode()
@@ -178,28 +154,15 @@ def train(config: Config, text: str) -> None:
             raise InputError(f"{config.photos}: {key} is smaller than --crop {config.crop}; lower it.")
     network = build(config)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.rate)
-    checkpoint = Checkpoint(config.out / "checkpoint.safetensors", {"network": network, "optimiser": optimiser})
-    write_text(config.out / "run.yaml", text)
-    writer = SummaryWriter(config.out / "tensorboard")
-
-    def log(done: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            writer.add_scalar(f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}", value, done)
-
-    pace = Pace(config.batch, config.device)
-    model = config.out / "model.safetensors"
-    run(
-        partial(step, network, optimiser, config),
-        partial(crops, photos, config),
-        checkpoint,
-        Schedule(config.steps, config.log_every, config.preview_every, config.save_every, config.seed),
-        pace=pace,
-        log=log,
-        preview=lambda done: write_preview(config.out / "previews" / f"{done:07d}.png", network, photos, config.device),
-        saved=lambda done: models.save(as_model(network, config, done), model),
+    carry_out(
+        config,
+        text,
+        step=partial(step, network, optimiser, config),
+        batches=partial(crops, photos, config),
+        parts={"network": network, "optimiser": optimiser},
+        preview=lambda path: write_preview(path, network, photos, config.device),
+        model=partial(as_model, network, config),
     )
-    writer.close()
-    print(f"{model}: {config.steps:,} steps ({pace})")
 
 
 def as_model(network: WCT2 | PhotoWCT, config: Config, done: int) -> models.Model:
