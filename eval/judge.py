@@ -26,7 +26,7 @@ from eval.weights import Origin, read_origin
 from gbuffer_tools.errors import InputError
 
 LEVEL = 0.95
-SHOWN, WORST = 6, 4
+SHOWN, WORST = 6, 6
 
 POOLING = {"none": "none: every place of the feature map, flattened", "mean": "mean over the places of the map"}
 SCALING = {

@@ -145,10 +145,10 @@ def data_set(members: Sequence[Read]) -> DataSet:
 
 
 def title(members: Sequence[Read]) -> str:
-    """Folders of frames and photographs."""
-    frames = Path(members[0][1].methods[0].folder).name
+    """Folders of frames and photographs, the last two parts of each."""
+    frames = members[0][1].methods[0].folder
     photos = [found.photos.folder for _, found in members if found.photos]
-    return f"{frames} against {photos[0].removeprefix('../')}" if photos else frames
+    return " against ".join("/".join(Path(folder).parts[-2:]) for folder in (frames, *photos[:1]))
 
 
 Values = dict[str, tuple[Estimate, Estimate | None]]

@@ -44,9 +44,9 @@ def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
     )
     page = report.html(alone(tmp_path / "r.json", found))
     assert all(part.startswith(("data:image/webp;base64,", "#")) for part in parts(page))
-    # 6 frames and up to 6 pairs, each in two methods, a photograph per pair, and the slider's own two; 4 of the worst
+    # 6 frames and up to 6 pairs, each in two methods, a photograph per pair, and the slider's own two; 6 of the worst
     # pairs of each method: the render's in one method, the other's in both.
-    assert page.count("data:image/webp") == 6 * 2 + len(found.pairs) * 3 + 2 + 4 * 2 + 4 * 3
+    assert page.count("data:image/webp") == 6 * 2 + len(found.pairs) * 3 + 2 + 6 * 2 + 6 * 3
     assert page.count("<svg") == 3 * 5
     assert "#0a0b0c" not in page
     assert "Pictures are left out" not in page
