@@ -20,11 +20,21 @@ from eval.frechet import frechet, moments
 from eval.kernels import cubic, mmd2
 from eval.style import MEANS, Statistics
 from gbuffer_tools import command
+from tests.eval.made import write_scenes
 from tests.inception_weights import random_inception
 
 
 def run(*argv: object) -> int:
     return command.run(sets.main, sets.build_parser(), [str(part) for part in argv])
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As those of all tests here, but as few pictures as precision and recall take."""
+    folder = tmp_path_factory.mktemp("few")
+    write_scenes(folder / "frames", folder / "labels" / "frames", count=4, seed=1)
+    write_scenes(folder / "photos", folder / "labels" / "photos", count=5, seed=2)
+    return folder
 
 
 @pytest.fixture
