@@ -142,6 +142,9 @@ def embed(
         fit: makes a picture as it is judged out of the picture as read.
         group: processes that share the work; each gets all of the features.
         bar: told of every picture.
+
+    Raises:
+        InputError: a picture that the network cannot take, or a cache that is not shared or damaged.
     """
     store = Store(cache, embedding)
     store.refresh()
@@ -155,7 +158,10 @@ def embed(
         fitted.append(contents[key] if judged is picture else digest_of(judged))
         mine = index % group.size == group.rank
         if mine and fitted[-1] not in store.places and fitted[-1] not in fresh:
-            fresh[fitted[-1]] = embedding(judged)
+            try:
+                fresh[fitted[-1]] = embedding(judged)
+            except ValueError as error:
+                raise InputError(f"{images.path(index)}: {error}; leave it out.") from error
         if len(fresh) == FLUSH:
             store.add(fresh)
             fresh = {}
@@ -163,4 +169,6 @@ def embed(
     store.add(fresh)
     group.wait()
     store.refresh()
+    if not store.places.keys() >= set(fitted):
+        raise InputError(f"{store.folder}: not seen by all processes; wanted a folder that they share, by --cache.")
     return Features(store.rows(fitted), contents)

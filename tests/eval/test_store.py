@@ -115,3 +115,14 @@ def test_a_damaged_file_is_named(folder: Path, tmp_path: Path, content: bytes | 
     path.write_bytes(path.read_bytes()[:-8] if content is None else content)
     with pytest.raises(InputError, match=f"{path.name}.*remove it"):
         run(folder, tmp_path / "cache", Means())
+
+
+def test_a_picture_that_the_network_refuses_is_named(folder: Path, tmp_path: Path) -> None:
+    class Refuses(Means):
+        def __call__(self, picture: Pixels) -> dict[str, np.ndarray]:
+            if picture.shape[0] == 8:
+                raise ValueError("7x8 pixels, wanted 32 or more a side")
+            return super().__call__(picture)
+
+    with pytest.raises(InputError, match=r"2\.png: 7x8 pixels, wanted 32"):
+        run(folder, tmp_path / "cache", Refuses())
