@@ -67,7 +67,7 @@ report: $(VENV)/installed
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(JUDGE)
 	$(RUN) eval.skvd $(FAKES) --real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout \
 		--real-labels $(JUDGE)/photos/heldout --out $(REPORT)/skvd.json
-	$(RUN) eval.sets $(FAKES) --real $(PHOTOS)/heldout --cache $(REPORT)/cache --out $(REPORT)/sets.json
+	$(RUN) eval.sets $(FAKES) --real $(PHOTOS)/heldout --style --cache $(REPORT)/cache --out $(REPORT)/sets.json
 	$(RUN) eval.content $(FAKES) --real $(PHOTOS)/heldout --out $(REPORT)/content.json
 	$(RUN) eval.report $(REPORT)/skvd.json $(REPORT)/sets.json $(REPORT)/content.json --out $(REPORT)/index.html
 	@echo

@@ -147,16 +147,15 @@ def judge(args: argparse.Namespace) -> "Scores":
     )
     real = None
     if args.real:
-        photos = Images(args.real)
-        height = methods[first][0].shape[0]
-        pictures = [to_height(photos[i], height) for i in range(len(photos))]
-        own = {metric.key: np.array([value(measure, x) for x in pictures]) for metric, measure in alone.items()}
-        real = scores.Photos(
-            relative(photos.folder, base),
-            len(photos),
-            digest({key: digest_of(photos[i]) for i, key in enumerate(photos.keys)}),
-            {key: float(np.nanmean(values)) for key, values in own.items() if np.isfinite(values).any()},
-        )
+        photos, height = Images(args.real), methods[first][0].shape[0]
+        contents: dict[str, bytes] = {}
+        own: dict[str, list[float]] = {metric.key: [] for metric in alone}
+        for key, photo in zip(photos.keys, photos, strict=True):
+            contents[key], judged = digest_of(photo), to_height(photo, height)
+            for metric, measure in alone.items():
+                own[metric.key].append(value(measure, judged))
+        means_of = {key: float(np.nanmean(values)) for key, values in own.items() if np.isfinite(values).any()}
+        real = scores.Photos(relative(photos.folder, base), len(photos), digest(contents), means_of)
     protocol = {
         "compared with": f"{first}, frame by frame; means over frames that have a value",
         "photographs": "reduced to the frames' height",

@@ -63,7 +63,8 @@ def families(args: argparse.Namespace, device: str) -> list[Family]:
     Raises:
         InputError: weights that are missing or unusable.
     """
-    found, place = [vgg_family(args.vgg or asset("vgg16"), device_of(device))], device_of(device)
+    place = device_of(device)
+    found = [vgg_family(args.vgg or asset("vgg16"), place, LAYERS if args.style else ())]
     for path, name, family in ((args.inception, INCEPTION, inception_family), (args.clip, CLIP, clip_family)):
         fetched = cache_folder() / f"{name}.safetensors"
         if path or fetched.exists():
@@ -71,9 +72,9 @@ def families(args: argparse.Namespace, device: str) -> list[Family]:
     return found
 
 
-def vgg_family(path: Path, place: torch.device) -> Family:
-    """VGG16's, which everybody has."""
-    network = Statistics(load_vgg(path, "zeros").to(place), models.digest(path), place)
+def vgg_family(path: Path, place: torch.device, styles: tuple[str, ...]) -> Family:
+    """VGG16's, which everybody has; style distances of some layers."""
+    network = Statistics(load_vgg(path, "zeros").to(place), models.digest(path), place, styles)
     of = "of VGG16's relu5_3, averaged over a picture"
     metrics = (
         Metric("frechet_vgg16", "Fréchet, VGG16", "lower", f"FID's formula {of}; not FID"),
@@ -85,7 +86,7 @@ def vgg_family(path: Path, place: torch.device) -> Family:
         Metric("recall_vgg16", "recall, VGG16", "higher", f"share of photographs inside the pictures' manifold {of}"),
         *(
             Metric(f"style_{layer}", f"style, {layer}", "lower", "squared distance of mean Gram matrices, as a share")
-            for layer in LAYERS
+            for layer in styles
         ),
     )
 
@@ -98,7 +99,7 @@ def vgg_family(path: Path, place: torch.device) -> Family:
             "gaussian_vgg16": gaussian_of(means),
             "precision_vgg16": precision,
             "recall_vgg16": recall,
-        } | {f"style_{layer}": style_distance(sides[part(layer)]) for layer in LAYERS}
+        } | {f"style_{layer}": style_distance(sides[part(layer)]) for layer in styles}
 
     protocol = (
         f"{path.name}, sha256 {network.weights}; whole pictures at their own size, photographs reduced to the frames' "

@@ -17,14 +17,12 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from datasets.images import Images
     from epe.group import Group
     from eval.families import Family
     from eval.scores import Method, Metric, Scores
     from eval.set_distances import Array
-    from eval.store import Features, Fit
+    from eval.store import Pixels
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,6 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument(
+        "--style", action="store_true", help="distances of Gram matrices, too, which take 1.2 MB of memory a picture"
+    )
     parser.add_argument("--inception", type=Path, metavar="FILE", help="for FID and KID (default: the fetched, if any)")
     parser.add_argument("--clip", type=Path, metavar="FILE", help="for CMMD (default: the fetched, if any)")
     parser.add_argument(
@@ -42,50 +43,43 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def features_of(
-    methods: "Mapping[str, Images]", photos: "Images", family: "Family", cache: Path, group: "Group"
-) -> "dict[str, Features]":
-    """Of every method, and of the photographs under the name "": each picture goes through the network once."""
+def measured(
+    methods: "Mapping[str, Images]", photos: "Images", family: "Family", cache: Path, group: "Group", weights: "Array"
+) -> "tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]]]":
+    """What one network tells, one method after the other: memory holds the photographs' features and one method's.
+
+    Returns:
+        By method and measure, the plain value and the resampled ones; by method, and of the photographs under the name
+        "", the digests of the pictures.
+    """
     from tqdm import tqdm
 
     from datasets.photos import to_height
+    from eval.judge import image_numbers
+    from eval.set_distances import Sides
     from eval.store import embed
 
     height = next(iter(methods.values()))[0].shape[0]
 
-    def reduced(picture: "np.ndarray") -> "np.ndarray":
+    def same(picture: "Pixels") -> "Pixels":
+        return picture
+
+    def reduced(picture: "Pixels") -> "Pixels":
         return to_height(picture, height)
 
-    folders: dict[str, tuple[Images, Fit]] = {name: (images, lambda x: x) for name, images in methods.items()}
-    folders[""] = photos, reduced if family.reduced else lambda x: x
-    total = sum(len(images) for images, _ in folders.values())
+    draws: dict[str, dict[str, Array]] = {}
+    total = len(photos) + sum(len(images) for images in methods.values())
     with tqdm(total=total, desc=family.embedding.name, unit="picture", disable=not group.first) as bar:
-        return {
-            name: embed(images, family.embedding, cache, fit=fit, group=group, bar=bar)
-            for name, (images, fit) in folders.items()
-        }
-
-
-def measured(
-    methods: "Mapping[str, Images]", found: "Mapping[str, Features]", family: "Family", weights: "Array"
-) -> "dict[str, dict[str, Array]]":
-    """By method and measure, the plain value and the resampled ones."""
-    from eval.judge import image_numbers
-    from eval.set_distances import Sides
-
-    real = found[""]
-    y_groups = image_numbers(list(real.contents), real.contents)
-    return {
-        name: family.measure(
-            {
-                part: Sides(
-                    rows, real.parts[part], image_numbers(list(images.keys), found[name].contents), y_groups, weights
-                )
-                for part, rows in found[name].parts.items()
-            }
-        )
-        for name, images in methods.items()
-    }
+        fit = reduced if family.reduced else same
+        real = embed(photos, family.embedding, cache, fit=fit, group=group, bar=bar)
+        contents, groups = {"": real.contents}, image_numbers(list(photos.keys), real.contents)
+        for name, images in methods.items():
+            found = embed(images, family.embedding, cache, fit=same, group=group, bar=bar)
+            contents[name], own = found.contents, image_numbers(list(images.keys), found.contents)
+            draws[name] = family.measure(
+                {part: Sides(rows, real.parts[part], own, groups, weights) for part, rows in found.parts.items()}
+            )
+    return draws, contents
 
 
 def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
@@ -114,9 +108,9 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
     metrics: list[Metric] = []
     protocol: dict[str, str] = {}
     for family in families(args, device):
-        found = features_of(methods, photos, family, args.cache or cache_folder(), group)
-        for name, values in measured(methods, found, family, weights).items():
-            draws[name] |= values
+        values, contents = measured(methods, photos, family, args.cache or cache_folder(), group, weights)
+        for name, found in values.items():
+            draws[name] |= found
         metrics += family.metrics
         protocol[family.embedding.name] = family.protocol
     first = next(iter(methods))
@@ -125,13 +119,13 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
         scores.method(
             name,
             relative(images.folder, base),
-            digest(found[name].contents),
+            digest(contents[name]),
             draws[name],
             draws[first] if name != first else {},
         )
         for name, images in methods.items()
     ]
-    real = scores.Photos(relative(photos.folder, base), len(photos), digest(found[""].contents), {})
+    real = scores.Photos(relative(photos.folder, base), len(photos), digest(contents[""]), {})
     return scores.scores("eval.sets", tuple(metrics), keys, tuple(rows), real, protocol)
 
 

@@ -19,7 +19,7 @@ from epe.networks.vgg import CHANNELS, VGG16
 from eval.features import LAYERS
 
 Floats = NDArray[np.float32]
-VERSION = "VGG16: mean of relu5_3, Gram matrices of five layers; 1"
+VERSION = "VGG16: mean of relu5_3, Gram matrices; 1"
 MEANS = "relu5_3"
 """The part that holds means; those of Gram matrices are called "style LAYER"."""
 
@@ -50,24 +50,26 @@ class Statistics:
         vgg: in evaluation mode, on `device`.
         weights: SHA-256 of its file.
         device: where it computes.
+        styles: layers whose Gram matrices are wanted.
         least: pixels of the smaller side that the deepest layer takes.
     """
 
     vgg: VGG16
     weights: str
     device: torch.device
+    styles: tuple[str, ...] = LAYERS
     name: str = "VGG16"
     least: int = 32
 
     @property
     def digest(self) -> str:
         """Of weights and preparation."""
-        return hashlib.sha256(f"{VERSION} {self.weights}".encode()).hexdigest()
+        return hashlib.sha256(f"{VERSION} {self.weights} {self.styles}".encode()).hexdigest()
 
     @property
     def widths(self) -> dict[str, int]:
         """Dimensions by part."""
-        return {MEANS: CHANNELS[MEANS]} | {part(x): CHANNELS[x] * (CHANNELS[x] + 1) // 2 for x in LAYERS}
+        return {MEANS: CHANNELS[MEANS]} | {part(x): CHANNELS[x] * (CHANNELS[x] + 1) // 2 for x in self.styles}
 
     @torch.inference_mode()
     def __call__(self, picture: NDArray[np.uint8]) -> dict[str, Floats]:
@@ -79,7 +81,7 @@ class Statistics:
         if min(picture.shape[:2]) < self.least:
             raise ValueError(f"{picture.shape[1]}x{picture.shape[0]} pixels, wanted {self.least} or more a side")
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device).permute(2, 0, 1)[None]
-        maps = self.vgg(pixels.to(self.vgg.mean.dtype) / 255.0, LAYERS)
-        found = {part(layer): triangle(maps[layer][0]) for layer in LAYERS}
+        maps = self.vgg(pixels.to(self.vgg.mean.dtype) / 255.0, (*self.styles, MEANS))
+        found = {part(layer): triangle(maps[layer][0]) for layer in self.styles}
         found[MEANS] = maps[MEANS][0].mean((1, 2))
         return {name: value.float().cpu().numpy() for name, value in found.items()}

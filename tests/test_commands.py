@@ -81,7 +81,8 @@ FROZEN: dict[str, set[str]] = {
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
-        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed", "--vgg",
+        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed",
+        "--style", "--vgg",
     },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {

@@ -49,7 +49,7 @@ def words(scenes: Path, random_vgg: Path, tmp_path: Path) -> list[object]:
 
 
 def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys) -> None:
-    assert run(*words, "--out", tmp_path / "sets.json") == 0
+    assert run(*words, "--style", "--out", tmp_path / "sets.json") == 0
     found = scores.read(tmp_path / "sets.json")
     assert [method.name for method in found.methods] == ["render", "bright"]
     names = {metric.name for metric in found.metrics}
