@@ -71,8 +71,8 @@ def value(measure: "Compare | Alone", *pictures: "Pixels") -> float:
 
 def of_frames(
     methods: "Mapping[str, Images]", compare: "Mapping[Metric, Compare]", alone: "Mapping[Metric, Alone]"
-) -> "dict[str, dict[str, Array]]":
-    """By method and measure, one value per frame; the first method is compared with nothing.
+) -> "tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]]]":
+    """By method and measure, one value per frame; the first method is compared with nothing. Digests of all pictures.
 
     Raises:
         InputError: a picture of another size than the render's.
@@ -80,16 +80,20 @@ def of_frames(
     import numpy as np
     from tqdm import tqdm
 
+    from eval.store import digest_of
+
     names = list(methods)
     keys = methods[names[0]].keys
     found = {
         name: {metric.key: np.full(len(keys), np.nan) for metric in (*(compare if name != names[0] else ()), *alone)}
         for name in names
     }
-    for i in tqdm(range(len(keys)), desc="frames", unit="frame"):
+    contents: dict[str, dict[str, bytes]] = {name: {} for name in names}
+    for i, key in enumerate(tqdm(keys, desc="frames", unit="frame")):
         render = methods[names[0]][i]
         for name in names:
             picture = methods[name][i]
+            contents[name][key] = digest_of(picture)
             if picture.shape != render.shape:
                 raise InputError(
                     f"{methods[name].path(i)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
@@ -99,7 +103,7 @@ def of_frames(
                 found[name][metric.key][i] = value(measure, picture)
             for metric, difference in compare.items() if name != names[0] else ():
                 found[name][metric.key][i] = value(difference, picture, render)
-    return found
+    return found, contents
 
 
 def means(frames: "Mapping[str, Array]", weights: "Array") -> "dict[str, Array]":
@@ -131,14 +135,14 @@ def judge(args: argparse.Namespace) -> "Scores":
     first = next(iter(methods))
     keys = methods[first].keys
     compare, alone = comparisons(args.device), naturalness()
-    frames = of_frames(methods, compare, alone)
+    frames, pictures = of_frames(methods, compare, alone)
     weights = draw_resamples(np.arange(len(keys)), count=args.resamples, seed=args.seed)
     draws = {name: means(values, weights) for name, values in frames.items()}
     rows = tuple(
         scores.method(
             name,
             relative(images.folder, base),
-            digest({key: digest_of(images[i]) for i, key in enumerate(keys)}),
+            digest(pictures[name]),
             draws[name],
             draws[first] if name != first else {},
             frames[name],

@@ -1,6 +1,5 @@
 """The two sides of a judgement as crops: which pictures are large enough, what each crop shows, and its pixels."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from datasets.images import Images
 from datasets.labels import read_label
 from eval import record
 from eval.alignment import Crop, labels_at
+from eval.store import digest_of
 from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]
@@ -81,7 +81,7 @@ class Maps:
     def read(self, key: str) -> tuple[Pixels, bytes]:
         """The map of a judged picture, and SHA-256 of the map as it lies there."""
         label = _label(self.folder, key, self.pictures.own[key])
-        return self.fit(label, self.pictures.own[key]), _sha256(label)
+        return self.fit(label, self.pictures.own[key]), digest_of(label)
 
 
 def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
@@ -98,7 +98,7 @@ def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]
     own, sizes, pixels = {}, {}, {}
     for index, key in enumerate(photos.keys):
         photo = photos[index]
-        pixels[key] = _sha256(photo)
+        pixels[key] = digest_of(photo)
         height, width = fit(photo).shape[:2]
         if height >= least[0] and width >= least[1]:
             own[key], sizes[key] = (photo.shape[0], photo.shape[1]), (height, width)
@@ -168,7 +168,7 @@ def read_crops(
     parts: dict[str, bytes] = {}
     for key, indices in by_picture(crops).items():
         image = images[places[key]]
-        parts[key] = _sha256(image)
+        parts[key] = digest_of(image)
         judged = fit(image, images.path(places[key]))
         for index in indices:
             pixels[index] = region(judged, crops[index].top, crops[index].left, side)
@@ -214,10 +214,3 @@ def _label(folder: Path, key: str, size: Size) -> Pixels:
             "make the labels of this folder again"
         )
     return label
-
-
-def _sha256(array: Pixels) -> bytes:
-    """Digest of shape and pixels."""
-    total = hashlib.sha256(repr(array.shape).encode())
-    total.update(np.ascontiguousarray(array).data)
-    return total.digest()
