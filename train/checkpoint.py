@@ -1,9 +1,10 @@
 """Everything that a run needs to go on, in one file, written whole or not at all.
 
     tensors            the tensors of all parts, by their path: "generator/stem.0.weight"
-    metadata.tree      JSON: the parts' state dicts with tensors replaced by their paths, and the step
+    metadata.state     JSON: the step, and the parts' state dicts with tensors replaced by their paths
 
-safetensors, not a pickle: reading a checkpoint runs no code.
+safetensors, not a pickle: reading a checkpoint runs no code. One entry of metadata, not several: safetensors writes
+several in an order that differs from file to file, and equal states are to be equal bytes.
 """
 
 import json
@@ -67,9 +68,10 @@ class Checkpoint:
     def save(self, step: int) -> None:
         """Write the state after `step` steps."""
         tensors: dict[str, Tensor] = {}
-        tree = {name: unravel(part.state_dict(), name, tensors) for name, part in self.parts.items()}
+        state = {name: unravel(part.state_dict(), name, tensors) for name, part in self.parts.items()}
+        text = json.dumps({"step": step, "parts": state})
         with replacing(self.path) as partial:
-            safetensors.torch.save_file(tensors, partial, metadata={"tree": json.dumps(tree), "step": str(step)})
+            safetensors.torch.save_file(tensors, partial, metadata={"state": text})
 
     def load(self) -> int:
         """Restore the parts; the number of steps that were done, 0 where there is no checkpoint.
@@ -82,10 +84,11 @@ class Checkpoint:
         try:
             with safetensors.safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
-            tree, step = json.loads(metadata["tree"]), int(metadata["step"])
+            state = json.loads(metadata["state"])
+            step = int(state["step"])
             tensors = safetensors.torch.load_file(self.path)
             for name, part in self.parts.items():
-                part.load_state_dict(ravel(tree[name], tensors))
+                part.load_state_dict(ravel(state["parts"][name], tensors))
         except (safetensors.SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -94,34 +95,51 @@ def assert_same_bits(a: Path, b: Path) -> None:
         assert facts == others
 
 
+def saved_state(out: Path) -> dict[str, Any]:
+    """The step and the parts of a run's checkpoint, without tensors."""
+    state: dict[str, Any] = contents(out / "checkpoint.safetensors")[1]["state"]
+    return state
+
+
 def steps_done(out: Path) -> int:
-    path = out / "checkpoint.safetensors"
-    return int(contents(path)[1]["step"]) if path.exists() else 0
+    return int(saved_state(out)["step"])
+
+
+# A command that is killed some time after its step N began, and comes to its last step only if it was not.
+KILLED = """
+import importlib, os, signal, sys, threading, time
+module, n, delay, steps = importlib.import_module(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+step = module.step
+def watched(*parts):
+    if parts[-1] == n:
+        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    if parts[-1] == steps:
+        time.sleep(60)
+    return step(*parts)
+module.step = watched
+sys.argv[:5] = ["killed"]
+sys.exit(module.main())
+"""
 
 
 def kill_and_resume(module: str, run_file: Path, out: Path, steps: int) -> None:
-    """Start a run in a process of its own, kill it at a random step, and let the same command end it."""
+    """Start a run in a process of its own, kill it at a random moment, and let the same command end it."""
     seed = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
     logging.getLogger(__name__).warning("KILL_SEED=%d makes this failure again, timing aside", seed)
     rng = random.Random(seed)
-    target, delay = rng.randint(1, steps - 3), rng.random() * 0.3
-    command = [sys.executable, "-m", module, "--config", str(run_file), "--workers", "1"]
+    n, delay = rng.randint(2, steps - 1), rng.random() * 0.3
+    arguments = ["--config", str(run_file), "--workers", "1"]
     # Two threads would sum in another order than the straight run does.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    path = run_file.with_suffix(".log")
-    with path.open("w") as log:
-        run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            while steps_done(out) < target and run.poll() is None:
-                time.sleep(0.01)
-            time.sleep(delay)
-        finally:
-            run.kill()
-            run.wait()
-    killed_at = steps_done(out)
-    assert run.returncode == -9, path.read_text()
-    assert target <= killed_at < steps
-    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    def ran(*command: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, *command, *arguments]
+        return subprocess.run(whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    killed = ran("-c", KILLED, module, str(n), str(delay), str(steps))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert n - 1 <= steps_done(out) < steps
+    again = ran("-m", module)
     assert again.returncode == 0, again.stderr
     assert not list(out.rglob("*.partial"))
 
@@ -148,7 +166,7 @@ class TestResume:
         assert {n for n, _ in Writer.curve} == {5, 6, 7, 8}
         assert_same_bits(tmp_path, straight.out)
         # Eight steps are less than the first window: every critic learned in each, and that is remembered.
-        adaptive = ravel(contents(tmp_path / "checkpoint.safetensors")[1]["tree"]["adaptive"], {})
+        adaptive = ravel(saved_state(tmp_path)["parts"]["adaptive"], {})
         assert {tap: len(seen) for tap, seen in adaptive["seen"].items()} == {"relu1_2": STEPS, "relu3_3": STEPS}
 
     def test_killed_at_a_random_step_and_started_again(

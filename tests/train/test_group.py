@@ -13,7 +13,7 @@ import torch
 
 from epe.group import Group
 from tests.train.made import configured, settings, write_data
-from tests.train.test_epe import ROOT, Writer, contents, plain, same_arithmetic  # noqa: F401
+from tests.train.test_epe import ROOT, Writer, contents, plain, same_arithmetic, saved_state  # noqa: F401
 from train import epe
 from train.checkpoint import ravel
 from train.feed import Share
@@ -88,7 +88,7 @@ def test_two_processes_equal_one_of_twice_the_batch(
     # fp32: sums over samples in another order; 1e-7 measured, and steps of 1e-4 are far above.
     assert furthest(out, large) < 1e-5
     assert furthest(out, large, "model.safetensors") < 1e-5
-    states = [ravel(contents(run / "checkpoint.safetensors")[1]["tree"]["adaptive"], {}) for run in (out, large)]
+    states = [ravel(saved_state(run)["parts"]["adaptive"], {}) for run in (out, large)]
     assert states[0]["seen"]["relu1_2"] == pytest.approx(states[1]["seen"]["relu1_2"], abs=1e-2)
     assert len(states[0]["seen"]["relu1_2"]) == 4
     assert [p.name for p in (out / "previews").iterdir()] == ["0000004.png"]
