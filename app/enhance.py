@@ -161,6 +161,8 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     """
     import torch
 
+    from datasets.device import device_of
+
     if not 0 <= args.strength <= 1:
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")
     if args.backend == "onnx" and (args.precision != "fp32" or args.device not in (None, "cpu")):
@@ -168,11 +170,7 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     for option, path in (("--mask", args.mask), ("--linear", args.linear)):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
-    name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
-        raise InputError(f"--device {name}: is not there ({str(error).splitlines()[0]}); try cpu.") from error
+    return device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def main(args: argparse.Namespace) -> None:

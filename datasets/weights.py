@@ -1,4 +1,4 @@
-"""VGG16 with the fetched weights, for every command that compares images."""
+"""Trained networks that commands are given as files, refused in one line where they do not fit."""
 
 from pathlib import Path
 
@@ -6,6 +6,27 @@ from datasets.cache import asset
 from epe import models
 from epe.networks.vgg import VGG16, Padding, frozen
 from gbuffer_tools.errors import InputError
+
+
+def load_model(path: Path, kind: str, source: str) -> models.Model:
+    """A model file of one kind, on the CPU, in evaluation mode; its weights need no gradients.
+
+    Args:
+        path: of the file.
+        kind: as in `epe.models`.
+        source: which command writes such files.
+
+    Raises:
+        InputError: not a model file, or one of another kind.
+    """
+    try:
+        model = models.load(path)
+    except models.ModelError as error:
+        raise InputError(str(error)) from error
+    if model.kind != kind:
+        raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind!r} ({source}).")
+    model.network.requires_grad_(False)
+    return model
 
 
 def load_vgg(path: Path | None, padding: Padding) -> VGG16:
@@ -18,13 +39,7 @@ def load_vgg(path: Path | None, padding: Padding) -> VGG16:
     Raises:
         InputError: no usable file.
     """
-    path = path or asset("vgg16")
-    try:
-        model = models.load(path)
-    except models.ModelError as error:
-        raise InputError(str(error)) from error
-    if model.kind != "vgg16":
-        raise InputError(f"{path}: holds a {model.kind!r}; wanted vgg16 weights (`python -m app.assets fetch vgg16`).")
+    model = load_model(path or asset("vgg16"), "vgg16", "app.assets fetch vgg16")
     vgg = VGG16(padding)
     vgg.load_state_dict(model.network.state_dict())
     return frozen(vgg)

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from datasets.cache import asset
+from datasets.weights import load_model
 from epe import models
 from epe.networks.clip import ClipVision
 from epe.networks.inception import SIDE, WIDTH
 from epe.resize import bicubic_square, bilinear
-from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -85,7 +85,7 @@ def inception(path: Path | None, device: torch.device) -> Embedding:
         InputError: no usable file.
     """
     path = path or asset("inception")
-    network = _network(path, "inception", "inception").to(device)
+    network = load_model(path, "inception", "app.assets fetch inception").network.to(device)
     prepared = "TensorFlow 1 bilinear 299, version 1"
 
     def prepare(image: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def clip(path: Path | None, device: torch.device) -> Embedding:
         InputError: no usable file.
     """
     path = path or asset("clip-vit-l-14-336")
-    network = _network(path, "clip-vision", "clip-vit-l-14-336").to(device)
+    network = load_model(path, "clip-vision", "app.assets fetch clip-vit-l-14-336").network.to(device)
     assert isinstance(network, ClipVision)
     spec, prepared = network.spec, "middle square, Pillow bicubic, version 1"
 
@@ -116,17 +116,6 @@ def clip(path: Path | None, device: torch.device) -> Embedding:
         return bicubic_square(image, spec.side).float() / 255
 
     return Embedding("CLIP ViT-L/14@336, CMMD's", _digest(path, prepared), spec.embedding, prepare, network, device)
-
-
-def _network(path: Path, kind: str, name: str) -> nn.Module:
-    """A network of a kind, in evaluation mode, on the CPU."""
-    try:
-        model = models.load(path)
-    except models.ModelError as error:
-        raise InputError(str(error)) from error
-    if model.kind != kind:
-        raise InputError(f"{path}: holds a {model.kind!r}; wanted the weights of `python -m app.assets fetch {name}`.")
-    return model.network.requires_grad_(False)
 
 
 def _digest(path: Path, prepared: str) -> str:

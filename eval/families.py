@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 from datasets.cache import asset
+from datasets.device import device_of
 from datasets.weights import load_vgg
 from epe import models
 from eval.embeddings import VECTOR, clip, inception
 from eval.features import LAYERS
-from eval.methods import device_of
 from eval.scores import Metric
 from eval.set_distances import (
     LARGEST,

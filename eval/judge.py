@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.device import device_of
 from datasets.weights import load_vgg
 from epe.group import Group
 from eval import alignment, record
 from eval.distances import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
 from eval.features import Crops, Extractor
 from eval.gram import Grams, grams
-from eval.methods import device_of, relative, spread
+from eval.methods import relative, spread
 from eval.pairing import as_pair, shown_pairs
 from eval.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
 from eval.protocols import Rules, rules_of

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from datasets.images import Images
 from gbuffer_tools.errors import InputError
@@ -28,17 +27,6 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
                     f"wanted the {len(frames.keys)} frames of {frames.folder}"
                 )
     return methods
-
-
-def device_of(name: str) -> torch.device:
-    """The device that --device names.
-
-    Raises:
-        InputError: this machine has none such.
-    """
-    if name.partition(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
-        raise InputError(f"--device: got {name}, which this machine does not offer; use cpu")
-    return torch.device(name)
 
 
 def relative(folder: Path, to: Path) -> str:

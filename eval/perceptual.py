@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datasets.device import device_of
 from datasets.weights import load_vgg
 from epe.losses.perceptual import LAYERS
 from epe.networks.vgg import VGG16
 from eval.lpips import lpips, read_shift_tolerant, read_weights
-from eval.methods import device_of
 from eval.scores import Metric
 from gbuffer_tools.cache import cache_folder
 

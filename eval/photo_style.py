@@ -19,7 +19,7 @@ from torch import Tensor
 from datasets.images import Images
 from datasets.labels import read_label
 from datasets.photos import to_height
-from epe import models
+from datasets.weights import load_model
 from epe.networks import wct2
 from epe.networks.photo_wct import PhotoWCT
 from epe.networks.vgg_autoencoder import MULTIPLE_OF
@@ -40,13 +40,9 @@ def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
     Raises:
         InputError: not a model file, or one of another kind.
     """
-    try:
-        model = models.load(path)
-    except models.ModelError as error:
-        raise InputError(str(error)) from error
-    if model.kind != kind or not isinstance(model.network, WCT2 | PhotoWCT):
-        raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind!r} (train.style, or app.convert).")
-    return model.network.requires_grad_(False)
+    network = load_model(path, kind, "train.style, or app.convert").network
+    assert isinstance(network, WCT2 | PhotoWCT)
+    return network
 
 
 @dataclass

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from datasets.labels import check_alike, read_facts, read_ids
 from datasets.pairs import crop_label
-from epe import models
+from datasets.weights import load_model
 from epe.networks.cut import Translator
 from epe.networks.spade import Synthesis
 from gbuffer_tools.errors import InputError
@@ -26,7 +26,7 @@ def translator(path: Path) -> Change:
     Raises:
         InputError: another file, or, when it is called, a frame too small for it.
     """
-    network = read_network(path, Translator).network
+    network = load_model(path, Translator.kind, "train.cut").network
 
     def change(image: Pixels, key: str) -> Pixels:
         if min(image.shape[:2]) < Translator.smallest:
@@ -48,7 +48,7 @@ def synthesis(path: Path, labels: Path) -> Change:
     Raises:
         InputError: another file or taxonomy, or, when it is called, no map of a frame.
     """
-    model = read_network(path, Synthesis)
+    model = load_model(path, Synthesis.kind, "train.spade")
     facts, wanted = read_facts(labels), model.record.get("labels")
     if not isinstance(wanted, dict):
         raise InputError(f"{path}: does not tell which labels it was trained with; train it again with train.spade.")
@@ -63,21 +63,6 @@ def synthesis(path: Path, labels: Path) -> Change:
         return run(model.network, torch.from_numpy(ids))
 
     return change
-
-
-def read_network(path: Path, kind: type[Translator] | type[Synthesis]) -> models.Model:
-    """A model of a kind.
-
-    Raises:
-        InputError: none, or one of another kind.
-    """
-    try:
-        model = models.load(path)
-    except models.ModelError as error:
-        raise InputError(str(error)) from error
-    if not isinstance(model.network, kind):
-        raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind.kind!r}, as train.{kind.kind} writes it.")
-    return model
 
 
 @torch.inference_mode()

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-import torch
-
 from gbuffer_tools.errors import InputError
 
 
@@ -30,18 +28,6 @@ def check_ranges(
     for name in shares:
         if not 0 <= getattr(config, name) < 1:
             raise InputError(f"--{name} {getattr(config, name)}: wanted 0 or more and less than 1.")
-
-
-def check_device(name: str) -> None:
-    """Try a device.
-
-    Raises:
-        InputError: it cannot be used.
-    """
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
-        raise InputError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}).") from error
 
 
 def check_preset(name: str, names: Collection[str]) -> None:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from datasets.device import device_of
 from epe.losses.penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError
-from train.checks import check_device, check_preset, check_ranges
+from train.checks import check_preset, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,4 +139,4 @@ def check(config: Config) -> None:
     if unread:
         raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")
     check_preset(config.preset, NAMES)
-    check_device(config.device)
+    device_of(config.device)

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from datasets.device import device_of
 from epe import models
 from gbuffer_tools.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
-from train.checks import check_device, check_ranges
+from train.checks import check_ranges
 from train.engine import Batch, Schedule, run
 from train.pace import MEMORY, SPEED, Pace
 
@@ -93,7 +94,7 @@ def check_course(course: Course) -> None:
         InputError: names the setting.
     """
     check_ranges(course, least=COUNTED)
-    check_device(course.device)
+    device_of(course.device)
 
 
 def check(settings: Settings) -> None:
@@ -103,7 +104,7 @@ def check(settings: Settings) -> None:
         InputError: names the setting.
     """
     check_ranges(settings, least=LEAST, positive=("rate", "critic_rate"), shares=("constant", "beta1", "beta2"))
-    check_device(settings.device)
+    device_of(settings.device)
 
 
 def descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datasets.cache import asset
+from datasets.crops import as_tensor, draw_box, read_photos
 from datasets.photos import Photos
 from datasets.weights import load_vgg
 from epe import models
@@ -94,19 +95,12 @@ def crops(photos: Photos, config: Config, start: int) -> Iterator[Tensor]:
     """Per step from `start` on, (batch, 3, crop, crop) in [0, 1], half of them mirrored."""
     for step in range(start, config.steps):
         rng = np.random.default_rng((config.seed, step))
-        yield torch.stack([crop(photos[int(rng.integers(len(photos)))], config.crop, rng) for _ in range(config.batch)])
+        yield torch.stack([draw(photos[int(rng.integers(len(photos)))], config.crop, rng) for _ in range(config.batch)])
 
 
-def crop(photo: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
-    """(3, side, side) out of a photograph."""
-    top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
-    square = photo[top : top + side, left : left + side]
-    return as_tensor(square[:, ::-1] if rng.integers(2) else square)
-
-
-def as_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (3, H, W) in [0, 1]."""
-    return torch.from_numpy(pixels.copy()).movedim(-1, 0) / 255
+def draw(photo: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
+    """(3, side, side) in [0, 1] out of a photograph (H, W, 3) uint8, mirrored or not."""
+    return as_tensor(photo[draw_box(photo.shape, side, rng)], flip=bool(rng.integers(2)))
 
 
 def step(
@@ -135,7 +129,7 @@ def write_preview(path: Path, network: WCT2 | PhotoWCT, photos: Photos, device: 
     side = min(
         PREVIEW_SIDE, *(length // MULTIPLE_OF * MULTIPLE_OF for i in range(count) for length in photos[i].shape[:2])
     )
-    images = [as_tensor(photos[i][:side, :side])[None].to(device) for i in range(count)]
+    images = [as_tensor(photos[i][:side, :side], flip=False)[None].to(device) for i in range(count)]
     rows = []
     for i, image in enumerate(images):
         style = style_of(network, images[(i + 1) % count])
@@ -148,10 +142,7 @@ def train(config: Config, text: str) -> None:
     check(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
-    photos = Photos(config.photos, config.height)
-    for i, key in enumerate(photos.keys):
-        if min(photos[i].shape[:2]) < config.crop:
-            raise InputError(f"{config.photos}: {key} is smaller than --crop {config.crop}; lower it.")
+    photos = read_photos(config.photos, config.height, config.crop)
     network = build(config)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.rate)
     carry_out(

@@ -43,7 +43,7 @@ def test_refuses_other_files(tmp_path: Path) -> None:
     network = PerceptualDiscriminator(DiscriminatorSpec(("relu1_1",), 3, 1, 64))
     spec = {"taps": ["relu1_1"], "classes": 3, "layers": 1, "max_width": 64}
     models.save(models.Model(network, "perceptual-discriminator", spec), tmp_path / "d")
-    with pytest.raises(InputError, match="holds a 'perceptual-discriminator'; wanted vgg16"):
+    with pytest.raises(InputError, match="is a 'perceptual-discriminator', wanted a 'vgg16'"):
         load_vgg(tmp_path / "d", "zeros")
     (tmp_path / "x").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(InputError, match="not a safetensors file"):

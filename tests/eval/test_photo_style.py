@@ -103,7 +103,7 @@ def test_bad_input_is_one_line(folders: Path, wct2: Path, vgg_file: Path, capsys
         ("photowct", wct2, [], "is a 'wct2', wanted a 'photowct'"),
         ("wct2", wct2, theirs, "wanted both or none"),
         ("wct2", wct2, ["--source-labels", str(folders / "frames-labels"), *theirs], "method of the labels is 'other'"),
-        ("wct2", wct2, ["--device", "tpu"], "got tpu, which this machine does not offer"),
+        ("wct2", wct2, ["--device", "tpu"], "--device tpu: cannot be used"),
     ):
         assert command(folders, method, model, *more) == 2
         complaint = capsys.readouterr().err

@@ -131,7 +131,7 @@ def test_two_processes_come_to_the_same_bits(words, tmp_path) -> None:
     ("options", "message"),
     [
         (["--resamples", "3"], "--resamples: got 3, wanted 10 or more"),
-        (["--device", "tpu"], "--device: got tpu"),
+        (["--device", "tpu"], "--device tpu: cannot be used"),
         (["--fake", "bright=elsewhere"], "got the name 'bright', wanted one name per method"),
     ],
 )

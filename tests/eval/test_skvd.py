@@ -61,7 +61,7 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
         (["--candidates", "0"], "--candidates: got 0, wanted 1 or more"),
         (["--memory", "0"], "--memory: got 0.0"),
         (["--fake", "render=elsewhere"], "got the name 'render', wanted one name per method"),
-        (["--device", "tpu"], "--device: got tpu"),
+        (["--device", "tpu"], "--device tpu: cannot be used"),
         (["--class-groups", "groups.yaml"], "--class-groups groups.yaml: wanted together with --per-class only"),
         (["--per-class", "--class-groups", "none.yaml"], "none.yaml: "),
         (["--protocol", "feamgan", "--crops", "8"], "--crops: the protocol feamgan wants 1; leave the option out"),

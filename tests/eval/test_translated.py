@@ -116,7 +116,7 @@ def test_what_cannot_be_used_is_told(folder: Path, capsys: pytest.CaptureFixture
         assert code == 2
         return one_line(capsys)
 
-    assert "is a 'cut', wanted a 'spade', as train.spade writes it" in told(spade(folder, "cut"))
+    assert "is a 'cut', wanted a 'spade' (train.spade)" in told(spade(folder, "cut"))
     assert "is a 'vgg16', wanted a 'spade'" in told(spade(folder, "vgg"))
     assert "no such file" in told(spade(folder, "gone"))
     write_synthesis(folder / "bare", {})

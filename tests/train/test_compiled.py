@@ -11,7 +11,8 @@ from torch import nn
 
 from gbuffer_tools.errors import InputError
 from tests.train.made import configured, write_data
-from tests.train.test_epe import Writer, batch, epe, players, same_arithmetic  # noqa: F401
+from tests.train.runs import Writer
+from tests.train.test_epe import batch, epe, players
 from train import compiled
 
 SMALL = {

@@ -1,21 +1,12 @@
 """train.epe on a miniature: goes on to the same bits, moves what it should, writes what it promises."""
 
-import dataclasses
 import json
-import logging
 import os
-import random
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -25,49 +16,25 @@ from datasets.pairs import Pair
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.train.made import STEPS, configured, settings, write_data
+from tests.train.runs import (
+    Straight,
+    Writer,
+    assert_same_bits,
+    contents,
+    kill_and_resume,
+    plain,
+    saved_state,
+    steps_done,
+)
 from train import epe
 from train.checkpoint import ravel
 
-ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_epe.txt"
-
-
-@pytest.fixture(autouse=True)
-def same_arithmetic() -> Iterator[None]:
-    """One thread, as in the subprocesses: sums are in one order. What `train` sets for the process is put back."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("data"))
-
-
-class Writer:
-    """In the place of TensorBoard's."""
-
-    curve: dict[tuple[int, str], float]
-
-    def __init__(self, _folder: Path) -> None:
-        Writer.curve = {}
-
-    def add_scalar(self, name: str, value: float, step: int) -> None:
-        self.curve[step, name] = value
-
-    def close(self) -> None:
-        pass
-
-
-@dataclasses.dataclass(frozen=True)
-class Straight:
-    """A run from the first step to the last: its folder and its scalars."""
-
-    out: Path
-    curve: dict[tuple[int, str], float]
 
 
 @pytest.fixture(scope="module")
@@ -78,70 +45,6 @@ def straight(data: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactor
         patch.setattr(epe, "SummaryWriter", Writer)
         epe.train(configured(data, vgg_file, out), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
-
-
-def contents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    with safetensors.safe_open(path, framework="pt") as file:
-        metadata = {name: json.loads(text) for name, text in file.metadata().items()}
-    return safetensors.torch.load_file(path), metadata
-
-
-def assert_same_bits(a: Path, b: Path) -> None:
-    """Every tensor and every number of both files of two runs."""
-    for name in ("checkpoint.safetensors", "model.safetensors"):
-        (left, facts), (right, others) = contents(a / name), contents(b / name)
-        assert left.keys() == right.keys()
-        assert [key for key in left if not torch.equal(left[key], right[key])] == []
-        assert facts == others
-
-
-def saved_state(out: Path) -> dict[str, Any]:
-    """The step and the parts of a run's checkpoint, without tensors."""
-    state: dict[str, Any] = contents(out / "checkpoint.safetensors")[1]["state"]
-    return state
-
-
-def steps_done(out: Path) -> int:
-    return int(saved_state(out)["step"])
-
-
-# A command that is killed some time after its step N began, and comes to its last step only if it was not.
-KILLED = """
-import importlib, os, signal, sys, threading, time
-module, n, delay, steps = importlib.import_module(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-step = module.step
-def watched(*parts):
-    if parts[-1] == n:
-        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
-    if parts[-1] == steps:
-        time.sleep(60)
-    return step(*parts)
-module.step = watched
-sys.argv[:5] = ["killed"]
-sys.exit(module.main())
-"""
-
-
-def kill_and_resume(module: str, run_file: Path, out: Path, steps: int) -> None:
-    """Start a run in a process of its own, kill it at a random moment, and let the same command end it."""
-    seed = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
-    logging.getLogger(__name__).warning("KILL_SEED=%d makes this failure again, timing aside", seed)
-    rng = random.Random(seed)
-    n, delay = rng.randint(2, steps - 1), rng.random() * 0.3
-    arguments = ["--config", str(run_file), "--workers", "1"]
-    # Two threads would sum in another order than the straight run does.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-    def ran(*command: str) -> subprocess.CompletedProcess[str]:
-        whole = [sys.executable, *command, *arguments]
-        return subprocess.run(whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-    killed = ran("-c", KILLED, module, str(n), str(delay), str(steps))
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert n - 1 <= steps_done(out) < steps
-    again = ran("-m", module)
-    assert again.returncode == 0, again.stderr
-    assert not list(out.rglob("*.partial"))
 
 
 class TestResume:
@@ -195,11 +98,6 @@ class TestResume:
         monkeypatch.setattr(epe, "SummaryWriter", Writer)
         with pytest.raises(InputError, match="does not fit this run"):
             epe.train(configured(data, vgg_file, straight.out, critic_width=32), "text: of the run\n")
-
-
-def plain(value: Any) -> Any:
-    """For JSON."""
-    return str(value) if isinstance(value, Path) else value
 
 
 class TestResults:

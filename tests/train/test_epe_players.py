@@ -8,7 +8,7 @@ from torch import nn
 
 from datasets.frames import measure
 from tests.train.made import write_data
-from tests.train.test_epe import batch, epe, players, same_arithmetic  # noqa: F401
+from tests.train.test_epe import batch, epe, players
 
 
 @pytest.fixture(scope="module")

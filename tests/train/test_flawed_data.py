@@ -20,7 +20,7 @@ from gbuffer_tools.schema import write
 from tests.datasets.made import HEADER, scene, write_frames, write_labels, write_photos
 from tests.datasets.test_pairs import write_matches
 from tests.train.made import configured
-from tests.train.test_epe import Writer, contents, same_arithmetic  # noqa: F401
+from tests.train.runs import Writer, contents
 from train import epe
 from train.feed import LeftOut, Share, batches
 

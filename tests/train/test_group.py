@@ -13,7 +13,7 @@ import torch
 
 from epe.group import Group
 from tests.train.made import configured, settings, write_data
-from tests.train.test_epe import ROOT, Writer, contents, plain, same_arithmetic, saved_state  # noqa: F401
+from tests.train.runs import ROOT, Writer, contents, plain, saved_state
 from train import epe
 from train.checkpoint import ravel
 from train.feed import Share

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from tests.train.made import write_data
-from tests.train.test_epe import batch, epe, players, same_arithmetic  # noqa: F401
+from tests.train.test_epe import batch, epe, players
 from train.rematerialise import BLOCKS
 
 

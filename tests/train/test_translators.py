@@ -17,17 +17,8 @@ from datasets.images import read_image
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
-from tests.train.test_epe import (
-    Writer,
-    assert_same_bits,
-    contents,
-    kill_and_resume,
-    moved,
-    plain,
-    same_arithmetic,  # noqa: F401
-    state,
-    steps_done,
-)
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
+from tests.train.test_epe import moved, state
 from train import cut, solo, spade
 
 STEPS = 6
@@ -79,14 +70,6 @@ def case(request: pytest.FixtureRequest, data: Path, vgg_file: Path) -> Case:
         return Case(cut, SHARED | own | {"photos": data / "photos"})
     own = {"photo_labels": data / "labels", "crop": 40, "preset": "spade-tiny", "height": 40, "vgg": vgg_file}
     return Case(spade, SHARED | own | {"photos": data / "photos"})
-
-
-@dataclasses.dataclass(frozen=True)
-class Straight:
-    """A run from the first step to the last: its folder and its scalars."""
-
-    out: Path
-    curve: dict[tuple[int, str], float]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,20 @@
+"""What --device names."""
+
+import torch
+
+from gbuffer_tools.errors import InputError
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a name: cpu, cuda, cuda:1, …
+
+    Raises:
+        InputError: this machine has none such.
+    """
+    try:
+        device = torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
+        raise InputError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}); try cpu.") from error
+    if device.type == "meta":
+        raise InputError(f"--device {name}: holds no numbers; try cpu.")
+    return device
