@@ -52,24 +52,29 @@ demo: $(VENV)/installed
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 
-# Everything that eval measures, of five baselines and both models that ship, on the held-out frames, as one page.
+# Everything that eval measures, of five baselines and both models that ship, on the held-out frames, as one page; and
+# how steady they are, on frames that follow each other.
 COLOURS := reinhard histogram transport idt
 METHODS := $(COLOURS) soften hr-small lite
-FAKES   := --fake render=$(FRAMES)/heldout $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(method))
+RECORDS := skvd sets content temporal
+MADE     = $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(1)/$(method))
+FAKES   := --fake render=$(FRAMES)/heldout $(call MADE,heldout)
 
 report: $(VENV)/installed
 	for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done
-	for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/heldout \
-		--target $(PHOTOS)/train --out $(REPORT)/$$method --overwrite || exit; done
-	$(RUN) eval.baselines soften --source $(FRAMES)/heldout --out $(REPORT)/soften --overwrite
-	for model in hr-small lite; do $(RUN) app.enhance models/supertuxkart-$$model.safetensors \
-		$(FRAMES)/heldout --out $(REPORT)/$$model --overwrite || exit; done
+	for split in heldout sequence; do \
+		for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/$$split \
+			--target $(PHOTOS)/train --out $(REPORT)/$$split/$$method --overwrite || exit; done; \
+		$(RUN) eval.baselines soften --source $(FRAMES)/$$split --out $(REPORT)/$$split/soften --overwrite || exit; \
+		for model in hr-small lite; do $(RUN) app.enhance models/supertuxkart-$$model.safetensors \
+			$(FRAMES)/$$split --out $(REPORT)/$$split/$$model --overwrite || exit; done; done
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(JUDGE)
 	$(RUN) eval.skvd $(FAKES) --real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout \
-		--real-labels $(JUDGE)/photos/heldout --out $(REPORT)/skvd.json
+		--real-labels $(JUDGE)/photos/heldout --per-class --out $(REPORT)/skvd.json
 	$(RUN) eval.sets $(FAKES) --real $(PHOTOS)/heldout --style --cache $(REPORT)/cache --out $(REPORT)/sets.json
 	$(RUN) eval.content $(FAKES) --real $(PHOTOS)/heldout --out $(REPORT)/content.json
-	$(RUN) eval.report $(REPORT)/skvd.json $(REPORT)/sets.json $(REPORT)/content.json --out $(REPORT)/index.html
+	$(RUN) eval.temporal --frames $(FRAMES)/sequence $(call MADE,sequence) --out $(REPORT)/temporal.json
+	$(RUN) eval.report $(RECORDS:%=$(REPORT)/%.json) --out $(REPORT)/index.html
 	@echo
 	@echo "The page: file://$(CURDIR)/$(REPORT)/index.html"
 
