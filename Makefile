@@ -96,8 +96,9 @@ $(ABLATION)/%/done:
 	$(RUN) app.enhance $(@D)/model.safetensors $(FRAMES)/heldout --out $(@D)/enhanced --overwrite
 	touch $@
 
+# By file, as many at once as there are cores; each takes 1 to 2 GB.
 test: $(VENV)/installed
-	$(RUN) pytest
+	$(RUN) pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """What several rooms' tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,12 @@ import torch
 
 from epe import models
 from epe.networks.vgg import VGG16
+
+
+def pytest_configure() -> None:
+    """Workers side by side share the cores: threads of torch that wait for each other are slower than one."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
 
 
 @pytest.fixture(scope="session")
