@@ -8,6 +8,8 @@ channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, s
 """
 
 import argparse
+import pickle
+import struct
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -28,6 +30,11 @@ MOST_TENSORS = 20_000
 REPEATED = 4096
 # What files of torch before 1.6 begin with.
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# What reading a damaged checkpoint, whose format is a pickle's, may end in.
+DAMAGED = (
+    RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, AssertionError, pickle.UnpicklingError,
+    struct.error,
+)  # fmt: skip
 # Their names of classes in frame files: EPE's groups, and after them CARLA's own tags.
 PFD_CLASSES = (
     ("sky",), ("road",), ("vehicle",), ("terrain",), ("vegetation",), ("person",), ("infrastructure",),
@@ -102,7 +109,6 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     Raises:
         InputError: not an archive of tensors by name, or one that would grow on reading.
     """
-    from pickle import UnpicklingError
 
     import torch
 
@@ -117,7 +123,7 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
         # Mapped storages cannot grow: a tensor that claims more than its bytes is an error. The old format cannot be
         # mapped; there a storage is address space until its bytes are read, and an error where they are not there.
         stored = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
-    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, UnpicklingError) as error:
+    except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
     if not isinstance(stored, dict) or not 0 < len(stored) <= MOST_TENSORS:

@@ -13,7 +13,11 @@ def device_of(name: str) -> torch.device:
     """
     try:
         device = torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
+    except (
+        RuntimeError,
+        AssertionError,
+        ImportError,
+    ) as error:  # of what torch lacks
         raise InputError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}); try cpu.") from error
     if device.type == "meta":
         raise InputError(f"--device {name}: holds no numbers; try cpu.")

@@ -24,7 +24,7 @@ class Images(Sequence[np.ndarray]):
         keys: one per picture, sorted; unique.
 
     Raises:
-        InputError: no folder, no pictures in it, two pictures of one key.
+        InputError: no folder, no pictures in it, two pictures of one key, a name that is no UTF-8.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -37,6 +37,9 @@ class Images(Sequence[np.ndarray]):
             raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5).")
         entries.sort(key=lambda entry: entry[0])
         self.keys = tuple(key for key, _, _ in entries)
+        for key in self.keys:
+            if any("\ud800" <= c <= "\udfff" for c in key):
+                raise InputError(f"{self.folder}: the name {key!r} is no UTF-8; rename the file.")
         for before, after in zip(self.keys, self.keys[1:], strict=False):
             if before == after:
                 raise InputError(f"{self.folder}: two images have the key {after!r}; keep one suffix per name.")

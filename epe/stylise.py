@@ -147,10 +147,13 @@ class Transfer:
         for label, mask in self.regions.masks(features).items():
             if label in style:
                 part = flat[:, mask]
-                changed[:, mask] = between(moments(part), style[label], self.rule)(part)
+                changed[:, mask] = self.within(part, between(moments(part), style[label], self.rule)(part))
                 rest &= ~mask
         if rest.any():
-            changed[:, rest] = between(moments(flat), style[WHOLE], self.rule)(flat[:, rest])
-        if self.rule.clamp:
-            changed.clamp_(flat.min(), flat.max())
+            part = flat[:, rest]
+            changed[:, rest] = self.within(part, between(moments(flat), style[WHOLE], self.rule)(part))
         return changed.view_as(features)
+
+    def within(self, part: Tensor, changed: Tensor) -> Tensor:
+        """What became of a part, cut off at the part's own extremes where the method does so."""
+        return changed.clamp(part.min(), part.max()) if self.rule.clamp else changed

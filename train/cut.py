@@ -19,6 +19,7 @@ from epe import models
 from epe.losses import gan
 from epe.losses.nce import patch_nce
 from epe.networks.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, Translator, draw_places
+from gbuffer_tools.errors import InputError
 from train.checks import check_preset, check_ranges
 from train.config import start
 from train.ema import Average
@@ -153,6 +154,9 @@ def train(config: Config, text: str) -> None:
     check(config)
     check_ranges(config, least={"critic_width": 1, "patches": 2, "contrast_weight": 0}, shares=("ema",))
     check_preset(config.preset, PRESETS)
+    multiple_of = CutSpec(**PRESETS[config.preset]).multiple_of
+    if config.crop % multiple_of:  # else features of a crop and of what becomes of it have other sizes
+        raise InputError(f"--crop {config.crop}: wanted a multiple of {multiple_of}.")
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
     crops = UnpairedCrops(config.frames, config.photos, size=config.crop, length=config.samples, seed=config.seed)

@@ -41,6 +41,7 @@ def run(
     checkpoint: Checkpoint,
     schedule: Schedule,
     *,
+    begun: Callable[[], None],
     log: Callable[[int, dict[str, float]], None],
     preview: Callable[[int], None],
     saved: Callable[[int], None],
@@ -54,13 +55,16 @@ def run(
         batches: the batches from a given step on.
         checkpoint: restored at the start, saved on schedule.
         schedule: when.
+        begun: called where there are steps to do, once the checkpoint is found to fit.
         pace: told of every step; what it measures is shown, and logged beside the losses.
         log, preview, saved: called with the number of steps done; `saved` just before the checkpoint is written.
 
     Raises:
-        InputError: `PATIENCE` steps in a row without a finite loss.
+        InputError: a checkpoint that does not fit, or of more steps; `PATIENCE` steps in a row without a finite loss.
     """
-    start = checkpoint.load()
+    start = begin(checkpoint, schedule)
+    if start < schedule.steps:
+        begun()
     with tqdm(total=schedule.steps, initial=start, unit="step", dynamic_ncols=True) as bar:
         for done, losses in walk(step, batches, start, schedule):
             bar.update()
@@ -88,8 +92,22 @@ def follow(
     schedule: Schedule,
 ) -> None:
     """What `run` does in a process beside the one that writes: the same steps, from the same checkpoint, in silence."""
-    for _ in walk(step, batches, checkpoint.load(), schedule):
+    for _ in walk(step, batches, begin(checkpoint, schedule), schedule):
         pass
+
+
+def begin(checkpoint: Checkpoint, schedule: Schedule) -> int:
+    """The number of steps that are done.
+
+    Raises:
+        InputError: a checkpoint that does not fit, or of more steps than wanted.
+    """
+    done = checkpoint.load()
+    if done > schedule.steps:
+        raise InputError(
+            f"{checkpoint.path}: has {done:,} steps, wanted {schedule.steps:,} at most; give another --out, or --steps."
+        )
+    return done
 
 
 def walk(

@@ -164,9 +164,6 @@ def train_with(config: Config, text: str, group: Group) -> None:
     if not group.first:
         follow(*work, schedule)
         return
-    write_text(config.out / "run.yaml", text)
-    for flaw in flawed:
-        left_out.note(flaw)
     writer = SummaryWriter(config.out / "tensorboard")
 
     def log(done: int, values: dict[str, float]) -> None:
@@ -175,10 +172,16 @@ def train_with(config: Config, text: str, group: Group) -> None:
         for tap in p.adaptive.level:
             writer.add_scalar(f"update probability/{tap}", p.adaptive.probability(tap), done)
 
+    def begun() -> None:
+        write_text(config.out / "run.yaml", text)
+        for flaw in flawed:
+            left_out.note(flaw)
+
     pace = Pace(share.step, config.device)
     run(
         *work,
         schedule,
+        begun=begun,
         pace=pace,
         log=log,
         preview=lambda done: write_preview(config.out / "previews" / f"{done:07d}.png", p.average.network, pairs),

@@ -145,7 +145,6 @@ def carry_out(
         model: what is kept, after some number of steps.
     """
     out = settings.out
-    write_text(out / "run.yaml", text)
     writer = SummaryWriter(out / "tensorboard")
 
     def log(done: int, values: dict[str, float]) -> None:
@@ -158,6 +157,7 @@ def carry_out(
         batches,
         Checkpoint(out / "checkpoint.safetensors", parts),
         Schedule(settings.steps, settings.log_every, settings.preview_every, settings.save_every, settings.seed),
+        begun=lambda: write_text(out / "run.yaml", text),
         pace=pace,
         log=log,
         preview=lambda done: preview(out / "previews" / f"{done:07d}.png"),

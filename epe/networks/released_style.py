@@ -95,7 +95,9 @@ def photo_wct(tensors: Tensors) -> Released:
         if name[:3] in ("e1.", "e2.", "e3."):
             same = tensors.get(f"e4.{name[3:]}")
             # 1e-4: the same weights, which went through other programs.
-            if same is None or same.shape != tensors[name].shape or not torch.allclose(same, tensors[name], atol=1e-4):
+            found = tensors[name]
+            alike = same is not None and (same.shape, same.dtype) == (found.shape, found.dtype)
+            if same is None or not alike or not torch.allclose(same, found, atol=1e-4):
                 raise ValueError(f"{name:.80} differs from the fourth encoder's; wanted one encoder, cut four times")
             del kept[name]
     return Released("photowct", spec, by_table(kept, network.state_dict(), table), "CC BY-NC-SA 4.0")

@@ -109,6 +109,9 @@ def test_bad_checkpoints_are_one_line(
     torch.save({"network.stem.1.weight": Evil()}, tmp_path / "evil.pth.tar")
     (tmp_path / "pickle.pth.tar").write_bytes(pickle.dumps(Evil()))
     torch.save({"a": torch.zeros(3)}, tmp_path / "old.pth.tar", _use_new_zipfile_serialization=False)
+    whole = (tmp_path / "old.pth.tar").read_bytes()
+    for share in range(1, 20):
+        (tmp_path / f"half{share}.pth.tar").write_bytes(whole[: len(whole) * share // 20])
     torch.save([1, 2], tmp_path / "list.pth.tar")
     torch.save({"network.stem.1.weight": grown()}, tmp_path / "grown.pth.tar")
     torch.save({"network.stem.1.weight": torch.zeros(3, dtype=torch.int64)}, tmp_path / "whole.pth.tar")
@@ -123,6 +126,7 @@ def test_bad_checkpoints_are_one_line(
         ("pickle", "not a checkpoint that torch wrote"),
         ("old", "no generator of the release"),
         ("list", "holds a list"),
+        *((f"half{share}", "not a checkpoint") for share in range(1, 20)),
         ("grown", "'network.stem.1.weight' is no dense tensor"),
         ("whole", "'network.stem.1.weight' is no dense tensor"),
         ("other", "no generator of the release"),

@@ -1,5 +1,6 @@
 """A folder of pictures: which it finds, under which keys, with which pixels, and what it refuses."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -42,6 +43,12 @@ class TestFolder:
         store(tmp_path / "a.png", picture())
         store(tmp_path / "a.jpg", picture())
         with pytest.raises(InputError, match="two images have the key 'a'"):
+            Images(tmp_path)
+
+    def test_a_name_that_no_record_can_hold(self, tmp_path: Path) -> None:
+        store(tmp_path / "a.png", picture())
+        (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
+        with pytest.raises(InputError, match="is no UTF-8; rename"):
             Images(tmp_path)
 
     def test_no_folder_and_an_empty_one(self, tmp_path: Path) -> None:

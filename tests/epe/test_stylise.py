@@ -69,6 +69,18 @@ def test_labels_that_the_style_lacks_are_changed_as_the_whole_picture_is() -> No
     assert_moments(cells(made[..., :24]), cells(style[..., 16:]))
 
 
+def test_each_label_is_cut_off_at_its_own_extremes() -> None:
+    class Clamped(Plain):
+        rule = Rule(clamp=True)
+
+    content, style, labels = drawn(32, 48, 0), 4 * drawn(32, 48, 1) - 1, halves(32, 48, 0, 1)
+    content[..., 24:] += 5
+    made = stylise(Clamped(), content, style_of(Clamped(), style, labels), labels)
+    cells = torch.nn.functional.avg_pool2d(content, 2)
+    for part, before in ((made[..., :24], cells[..., :12]), (made[..., 24:], cells[..., 12:])):
+        assert before.min() <= part.min() < part.max() <= before.max()
+
+
 def test_labels_of_less_than_a_hundredth_count_for_none() -> None:
     content, style = drawn(32, 48, 0), drawn(32, 32, 1)
     few = torch.zeros(32, 48, dtype=torch.int64)

@@ -58,6 +58,7 @@ class Run:
             self.batches,
             self.checkpoint,
             self.schedule,
+            begun=lambda: self.calls.append(("begun", 0)),
             log=self.log,
             preview=lambda done: self.calls.append(("preview", done)),
             saved=lambda done: self.calls.append(("saved", done)),
@@ -94,6 +95,24 @@ def test_a_finished_run_does_nothing(tmp_path: Path) -> None:
     Run(tmp_path / "c", 4).go()
     assert Run(tmp_path / "c", 4).go().when("step") == []
     assert Run(tmp_path / "c", 6).go().when("step") == [5, 6]
+
+
+def test_a_run_of_fewer_steps_than_are_done(tmp_path: Path) -> None:
+    Run(tmp_path / "c", 6).go()
+    run = Run(tmp_path / "c", 4)
+    with pytest.raises(InputError, match="c: has 6 steps, wanted 4 at most"):
+        run.go()
+    assert run.calls == []
+
+
+def test_settings_are_written_where_they_are_used(tmp_path: Path) -> None:
+    assert Run(tmp_path / "c", 4).go().calls[0] == ("begun", 0)
+    assert Run(tmp_path / "c", 4).go().when("begun") == []
+    other = Run(tmp_path / "c", 6)
+    other.checkpoint = Checkpoint(tmp_path / "c", {"another": Sum()})
+    with pytest.raises(InputError, match="does not fit"):
+        other.go()
+    assert other.calls == []
 
 
 def test_what_is_saved_beside_a_checkpoint_is_never_older(tmp_path: Path) -> None:

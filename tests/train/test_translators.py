@@ -225,7 +225,7 @@ class TestRefused:
             ({"critic_width": 0}, "--critic_width 0"),
             ({"steps": 0}, "--steps 0"),
             ({"photos": Path("gone")}, "gone: no such folder"),
-            ({"crop": 41}, "wanted 41 pixels a side"),
+            ({"crop": 44}, "wanted 44 pixels a side"),
             ({"crop": 31}, "--crop 31"),
         ],
     )
@@ -234,6 +234,11 @@ class TestRefused:
             case.module.train(case.config(tmp_path / "out", **changes), "")
         assert len(str(caught.value).splitlines()) == 1
         assert not (tmp_path / "out").exists()
+
+    def test_crops_whose_copies_would_have_another_size(self, data: Path, tmp_path: Path) -> None:
+        """Patches are found again by their number, so both must have as many."""
+        with pytest.raises(InputError, match="--crop 33: wanted a multiple of 4"):
+            cut.train(cut.Config(frames=data, photos=data, out=tmp_path / "out", crop=33), "")
 
     def test_a_single_place_cannot_be_normalised(self, data: Path, tmp_path: Path) -> None:
         """At 1/32 of 32 pixels."""
