@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from eval.summary import Cell, Column, DataSet, Row
-from eval.words import ends, number
+from eval.words import ends, literal, number
 
 FIELDS = ("frames", "measure", "name", "better", "method", "value", "low", "high", "against the first")
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
@@ -41,10 +41,10 @@ def markdown(data: DataSet) -> str:
     parts = []
     for group, members in groupby(data.columns, key=lambda column: column.group):
         columns = list(members)
-        heads = (f"{piped(column.name)} {ARROWS[column.better]}".rstrip() for column in columns)
-        lines = [f"| {group} | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
+        heads = (f"{literal(column.name)} {ARROWS[column.better]}".rstrip() for column in columns)
+        lines = [f"| {literal(group)} | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
         for row in data.rows:
-            lines.append(f"| {piped(row.method)} | {' | '.join(plain(row.cells.get(c.key)) for c in columns)} |")
+            lines.append(f"| {literal(row.method)} | {' | '.join(plain(row.cells.get(c.key)) for c in columns)} |")
         own = [number(data.photographs[c.key]) if c.key in data.photographs else "–" for c in columns]
         if set(own) != {"–"}:
             lines.append(f"| photographs | {' | '.join(own)} |")
@@ -61,11 +61,6 @@ def plain(cell: Cell | None) -> str:
     return f"{value}{interval} {MARKS[cell.against]}".rstrip()
 
 
-def piped(text: str) -> str:
-    """Text that does not end a cell."""
-    return text.replace("|", "\\|")
-
-
 def latex(found: Sequence[DataSet]) -> str:
     """A `tabular` per data set and command, for booktabs; the measures' names and directions in the head."""
     parts = ["% Needs \\usepackage{booktabs}. Bold: the best but the first row."]
@@ -75,7 +70,7 @@ def latex(found: Sequence[DataSet]) -> str:
             parts.append(
                 "\n".join(
                     [
-                        f"% {data.title}: eval.{group}",
+                        "% " + escaped(f"{data.title}: eval.{group}"),
                         rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
                         r"\toprule",
                         " & ".join(["", *(f"{escaped(c.name)} {TEX[c.better]}".rstrip() for c in columns)]) + r" \\",
@@ -100,5 +95,5 @@ def line(row: Row, columns: Sequence[Column]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(ESCAPED.get(letter, SPELLED.get(letter, letter)) for letter in text)
+    """Text that LaTeX prints as it is, on one line."""
+    return "".join(ESCAPED.get(letter, SPELLED.get(letter, letter)) for letter in " ".join(text.split()))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.record import Estimate, Method, Record
-from eval.words import cautions, change, class_facts, class_rows, counts, ends, number, protocol, side, verdict
+from eval.words import cautions, change, class_facts, class_rows, counts, ends, literal, number, protocol, side, verdict
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def table(record: Record, metric: str = "skvd") -> str:
     """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
-    names = [_cell(method.name) for method in record.methods]
+    names = [literal(method.name) for method in record.methods]
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
     lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     for layer in record.protocol.layers:
@@ -54,27 +54,22 @@ def table(record: Record, metric: str = "skvd") -> str:
             found: Estimate = getattr(method, metric)[layer]
             moved = f", {moves(method, layer)}" if index and metric == "skvd" else ""
             cells.append(f"{number(found.value)} ({ends(found)}{moved})")
-        lines.append(f"| {layer} | {' | '.join(cells)} |")
+        lines.append(f"| {literal(layer)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def class_table(record: Record) -> str:
     """Markdown: a row per group of classes, a column per method; "" without any."""
     rows = class_rows(record)
-    lines = [f"| cKVD | pairs | {' | '.join(_cell(method.name) for method in record.methods)} |"]
+    lines = [f"| cKVD | pairs | {' | '.join(literal(method.name) for method in record.methods)} |"]
     lines.append(f"|---|---:|{'---:|' * len(record.methods)}")
     for name, pairs, found in rows:
         cells = [
             f"{number(value.value)} ({ends(value)}{f', {side(difference)}' if index else ''})"
             for index, (value, difference) in enumerate(found)
         ]
-        lines.append(f"| {_cell(name)} | {pairs} | {' | '.join(cells)} |")
+        lines.append(f"| {literal(name)} | {pairs} | {' | '.join(cells)} |")
     return "\n".join(lines) if rows else ""
-
-
-def _cell(name: str) -> str:
-    """A name inside a Markdown table."""
-    return name.replace("|", "\\|")
 
 
 def moves(method: Method, layer: str) -> str:
@@ -89,7 +84,7 @@ def markdown(found: "Sequence[DataSet]") -> str:
 
     parts = []
     for data in found:
-        parts += [f"# {data.title}\n", exports.markdown(data)]
+        parts += [f"# {literal(data.title)}\n", exports.markdown(data)]
         parts.append(
             "\nBold: the best but the first. + and −: better and worse than the first, decided by the interval of"
         )
@@ -97,13 +92,13 @@ def markdown(found: "Sequence[DataSet]") -> str:
         for _, record in data.skvd:
             parts += [f"## sKVD ({record.protocol.unit}, lower is closer)\n"]
             verdicts = [verdict(record, method) for method in record.methods[1:]]
-            parts += [f"- **{one.method}**: {one.text}" for one in verdicts]
-            parts += [f"\n**Caution.** {text}" for text in cautions(record)]
+            parts += [f"- **{literal(one.method)}**: {literal(one.text)}" for one in verdicts]
+            parts += [f"\n**Caution.** {literal(text)}" for text in cautions(record)]
             parts += ["", table(record), "\nWithout alignment:\n", table(record, "kvd")]
             if record.classes:
                 parts += ["\nBy class:\n", "\n\n".join([*class_facts(record), class_table(record)])]
         for name, facts in facts_of(data):
-            parts += [f"\n## {name}\n"] + [f"- {fact}: {text}" for fact, text in facts]
+            parts += [f"\n## {literal(name)}\n"] + [f"- {literal(fact)}: {literal(text)}" for fact, text in facts]
         parts.append("")
     return "\n".join(parts)
 
@@ -124,6 +119,7 @@ def html(found: "Sequence[DataSet]") -> str:
     """The page: everything of each data set, pictures and plots embedded."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from eval.exports import MARKS
     from eval.plots import colour
 
     environment = Environment(
@@ -132,7 +128,7 @@ def html(found: "Sequence[DataSet]") -> str:
     )  # fmt: skip
     page = environment.get_template("report.html")
     sections = [section(data, f"data set {index + 1}") for index, data in enumerate(found)]
-    return page.render(sections=sections, colour=colour, number=number, ends=ends, side_of=side)
+    return page.render(sections=sections, colour=colour, number=number, ends=ends, side_of=side, marks=MARKS)
 
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:

@@ -179,3 +179,8 @@ def protocol(record: Record) -> list[tuple[str, str]]:
         ("labels' digests", f"frames {record.frames.labels}; photographs {record.photos.labels}"),
     ]
     return rows + [(f"digest of {method.name}", method.digest) for method in record.methods]
+
+
+def literal(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, in a cell too."""
+    return "".join("\\" + letter if letter in "\\|<`*[" else letter for letter in " ".join(text.split()))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eval import content, exports, record, report, scores, summary
+from eval import content, exports, record, report, scores, summary, words
 from eval.judge import judge
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
@@ -74,7 +74,23 @@ def test_names_are_escaped(tmp_path):
     found = made(method("render"), method(name))
     assert "<script>alert" not in report.html(alone(tmp_path / "r.json", found))
     assert "\\|" in report.table(found)
+    assert "<script>" not in report.markdown(alone(tmp_path / "r.json", found)).replace(r"\<", "")
     assert r"50\% \& x\_1" in exports.escaped("50% & x_1")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("a|b", r"a\|b"), (r"a\|b", r"a\\\|b"), ("<img>", r"\<img>"), ("x\n# y", "x # y"), ("*a* [b]", r"\*a\* \[b]")],
+)
+def test_markdown_shows_names_as_they_are(text, wanted):
+    assert words.literal(text) == wanted
+
+
+def test_no_line_of_latex_is_a_name_s(tmp_path):
+    found = made(method("render\n\\input{x}"))
+    text = exports.latex(alone(tmp_path / "r.json", found))
+    assert r"\input" not in text
+    assert r"render \textbackslash{}input\{x\}" in text
 
 
 def test_markdown_tells_the_values(tmp_path):
