@@ -267,6 +267,8 @@ def main(args: argparse.Namespace) -> None:
     names = ", ".join(map(str, args.checkpoints))
     try:
         style = released(files)
+        if style and args.description:
+            raise InputError(f"--description: is for generators; {names} holds a {style.kind}. Leave it out.")
         if style:
             network = filled(style.kind, style.spec, style.tensors).eval()
             model = Model(network, style.kind, style.spec, multiple_of=MULTIPLE_OF, licence=style.licence)

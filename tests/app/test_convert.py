@@ -50,7 +50,9 @@ def test_a_checkpoint_becomes_a_model(conditioning: str, tmp_path: Path) -> None
         assert (model.network(*inputs) - inputs[0]).abs().mean() > 0.05
 
 
-def test_wct2_in_two_files_of_torch_before_1_6_becomes_a_model(tmp_path: Path) -> None:
+def test_wct2_in_two_files_of_torch_before_1_6_becomes_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.manual_seed(0)
     paths = [tmp_path / f"wave_{name}_cat5_l4.pth" for name in ("encoder", "decoder")]
     for path, tensors in zip(paths, wct2_weights("cat5"), strict=True):
@@ -60,6 +62,9 @@ def test_wct2_in_two_files_of_torch_before_1_6_becomes_a_model(tmp_path: Path) -
     model = load(out)
     assert (model.kind, model.spec, model.licence) == ("wct2", {"trunk": "vgg19", "unpooling": "cat5"}, "MIT")
     assert model.record["converted_from"] == "wave_encoder_cat5_l4.pth, wave_decoder_cat5_l4.pth"
+    described = ["--overwrite", "--description", str(tmp_path / "x.yaml")]
+    assert run(main, build_parser(), [*map(str, paths), "--out", str(out), *described]) == 2
+    assert "--description: is for generators" in capsys.readouterr().err
 
 
 def test_an_old_file_cannot_take_more_memory_than_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
