@@ -32,6 +32,8 @@ Pixels = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
 LOOKED_AT = 192
+KEPT = 8
+"""Styles at a time; one takes up to 51 MiB."""
 
 
 def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
@@ -82,8 +84,7 @@ class Stylist:
         check_size(frame, key)
         label = read_label(self.labels[0], key) if self.labels else None
         style = self.style(self.nearest(frame, label), frame.shape[0])
-        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
-        made = stylise(self.network, self.tensor(frame), style, self.fitted(label, frame), places=places)
+        made = stylise(self.network, self.tensor(frame), style, self.fitted(label, frame))
         return made[0].movedim(0, -1).double().cpu().numpy()
 
     def nearest(self, frame: Pixels, label: Pixels | None) -> int:
@@ -93,13 +94,19 @@ class Stylist:
         return int(np.argmin(((self._features - self.mean_features(frame)) ** 2).sum(1)))
 
     def style(self, number: int, height: int) -> Style:
-        """Of a photograph at a frame's height; kept, as frames share photographs."""
-        if (number, height) not in self._styles:
-            photo = to_height(self.photos[number], height)
-            check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
-            label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
-            self._styles[number, height] = style_of(self.network, self.tensor(photo), self.fitted(label, photo))
-        return self._styles[number, height]
+        """Of a photograph at a frame's height; the last ones are kept, as frames share photographs."""
+        style = self._styles.pop((number, height), None) or self._style(number, height)
+        self._styles[number, height] = style
+        if len(self._styles) > KEPT:
+            del self._styles[next(iter(self._styles))]
+        return style
+
+    def _style(self, number: int, height: int) -> Style:
+        photo = to_height(self.photos[number], height)
+        check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
+        label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
+        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
+        return style_of(self.network, self.tensor(photo), self.fitted(label, photo), places=places)
 
     def mean_features(self, image: Pixels) -> Array:
         """(512,), mean over places."""

@@ -10,8 +10,8 @@ from datasets.images import Images, read_image, write_png
 from datasets.labels import write_facts, write_label
 from epe import models
 from epe.networks.photo_wct import PhotoWCT
-from epe.networks.wct2 import PARTS, WCT2
-from eval import baselines
+from epe.networks.wct2 import PARTS, WCT2, places
+from eval import baselines, photo_style
 from eval.photo_style import Stylist, load_network, shares
 from gbuffer_tools.command import run
 
@@ -60,6 +60,22 @@ def test_the_nearest_photograph(folders: Path, wct2: Path) -> None:
     labels = [np.array([[2, 3]], np.uint8), np.array([[0, 1, 1]], np.uint8), np.array([[7]], np.uint8)]
     # The last shares no label with any: the first of equals.
     assert [labelled.nearest(frames[0], label) for label in labels] == [1, 0, 0]
+
+
+def test_few_styles_are_kept_of_the_places_that_are_changed(
+    folders: Path, wct2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_style, "KEPT", 2)
+    stylist = Stylist(load_network(wct2, "wct2"), Images(folders / "photos"), None, ["skip"], CPU)
+    with torch.inference_mode():
+        first, second = stylist.style(0, 18), stylist.style(1, 18)
+        assert first.keys() == places(["skip"])
+        assert stylist.style(0, 18) is first
+        third = stylist.style(1, 24)
+        # Of the two that were kept, the one that was asked for longest ago had to go.
+        assert stylist.style(0, 18) is first
+        assert stylist.style(1, 24) is third
+        assert stylist.style(1, 18) is not second
 
 
 def test_shares_are_of_pixels() -> None:
