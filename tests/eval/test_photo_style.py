@@ -55,11 +55,11 @@ def test_the_nearest_photograph(folders: Path, wct2: Path) -> None:
     frames, photos = Images(folders / "frames"), Images(folders / "photos")
     network = load_network(wct2, "wct2")
     plain = Stylist(network, photos, None, PARTS, CPU)
-    assert [plain.nearest(frame, None) for frame in frames] == [0, 1]
+    assert [plain.nearest(frame, None, "f") for frame in frames] == [0, 1]
     labelled = Stylist(network, photos, (folders / "frames-labels", folders / "photos-labels"), PARTS, CPU)
     labels = [np.array([[2, 3]], np.uint8), np.array([[0, 1, 1]], np.uint8), np.array([[7]], np.uint8)]
     # The last shares no label with any: the first of equals.
-    assert [labelled.nearest(frames[0], label) for label in labels] == [1, 0, 0]
+    assert [labelled.nearest(frames[0], label, "f") for label in labels] == [1, 0, 0]
 
 
 def test_few_styles_are_kept_of_the_places_that_are_changed(
@@ -129,3 +129,13 @@ def test_bad_input_is_one_line(folders: Path, wct2: Path, vgg_file: Path, capsys
     write(folders / "frames", "small", 5, 6, height=14)
     assert command(folders, "wct2", wct2) == 2
     assert "small is 48x14, wanted sides of 16 or more" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("side", ["frames", "photos"])
+def test_a_narrow_picture_is_named(folders: Path, wct2: Path, side: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wide enough as it is; what is left of it at 192 rows is not."""
+    write_png(folders / side / "narrow.png", np.zeros((400, 16, 3), np.uint8))
+    assert command(folders, "wct2", wct2) == 2
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert "narrow" in complaint
+    assert "192 pixels high, is 8x192, wanted sides of 16 or more" in complaint
