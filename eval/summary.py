@@ -1,7 +1,8 @@
 """Several records of one set of frames as one table: a row per method, a column per measure.
 
-Records belong together where their first methods show the same pictures, by digest. A method is known by its name; its
-pictures must be the same in every record.
+Records belong together where their first methods show the same pictures and their photographs are the same, by digest;
+one without photographs belongs to all records of its frames. A method is known by its name; its pictures and a value
+that comes twice must be the same in every record.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True)
 class DataSet:
-    """All that was measured on the same frames.
+    """All that was measured on the same frames, against the same photographs.
 
     Attributes:
         title: folders of frames and photographs.
@@ -99,19 +100,29 @@ def read_any(path: Path) -> Record | Scores:
 
 
 def data_sets(records: Iterable[Read]) -> list[DataSet]:
-    """Records put together by the frames that they judge, in the order in which they come.
+    """Records put together by the frames that they judge and by photographs, in the order in which they come.
 
     Raises:
-        InputError: a name that stands for different pictures.
+        InputError: a name that stands for different pictures, or a value that comes twice and differs.
     """
-    together: dict[str, list[Read]] = {}
+    of_frames: dict[str, list[Read]] = {}
     for path, found in records:
-        together.setdefault(found.methods[0].digest, []).append((path, found))
-    return [data_set(members) for members in together.values()]
+        of_frames.setdefault(found.methods[0].digest, []).append((path, found))
+    return [data_set(members) for same in of_frames.values() for members in by_photographs(same)]
+
+
+def by_photographs(records: Sequence[Read]) -> list[list[Read]]:
+    """Records of the same frames, a list for each set of photographs; those without any are in all lists."""
+    digests = dict.fromkeys(found.photos.digest for _, found in records if found.photos)
+    return [
+        [(path, found) for path, found in records if found.photos is None or found.photos.digest == digest]
+        for digest in digests or [""]
+    ]
 
 
 def data_set(members: Sequence[Read]) -> DataSet:
-    """Of records whose frames are the same."""
+    """Of records whose frames and photographs are the same."""
+    sources: dict[tuple[str, str], tuple[object, Path]] = {}
     columns: dict[str, Column] = {}
     cells: dict[str, dict[str, tuple[Estimate, Estimate | None]]] = {}
     digests: dict[str, str] = {}
@@ -130,9 +141,12 @@ def data_set(members: Sequence[Read]) -> DataSet:
         for column, values in made:
             columns[column.key] = column
             for name, value in values.items():
+                check_equal(sources, repr(name), column.key, value, path)
                 cells[name][column.key] = value
         if isinstance(found, Scores) and found.photos:
-            photographs |= found.photos.values
+            for key, own in found.photos.values.items():
+                check_equal(sources, "the photographs", key, own, path)
+                photographs[key] = own
     return DataSet(
         title(members),
         folders,
@@ -142,6 +156,22 @@ def data_set(members: Sequence[Read]) -> DataSet:
         tuple((path, found) for path, found in members if isinstance(found, Record)),
         tuple((path, found) for path, found in members if isinstance(found, Scores)),
     )
+
+
+def check_equal(
+    sources: dict[tuple[str, str], tuple[object, Path]], name: str, key: str, value: object, path: Path
+) -> None:
+    """Note a value of a file in `sources`.
+
+    Raises:
+        InputError: it differs from that of a file before, as of another protocol, other weights or another seed.
+    """
+    before, source = sources.setdefault((name, key), (value, path))
+    if before != value:
+        raise InputError(
+            f"{path}: {key} of {name} is not that of {source}; measure all methods alike (protocol, weights, seed), or "
+            "make a report of each."
+        )
 
 
 def title(members: Sequence[Read]) -> str:

@@ -24,7 +24,7 @@ def alone(path, found):
     return summary.data_sets([(path, found)])
 
 
-def measured(*names, base=10.0, digest="a" * 64):
+def measured(*names, base=10.0, digest="a" * 64, photographs="c" * 64):
     """A record of two measures of another command; the first is better where it is lower, the second higher."""
     metrics = (scores.Metric("low", "low & sure", "lower", "w"), scores.Metric("high", "high", "higher", "w"))
     spread = np.append(0.0, np.linspace(-0.1, 0.1, 100))  # the plain value, then resamples
@@ -33,7 +33,7 @@ def measured(*names, base=10.0, digest="a" * 64):
         scores.method(name, f"pictures/{name}", digest, draws[name], draws[names[0]] if i else {})
         for i, name in enumerate(names)
     )
-    photos = scores.Photos("pictures/photos", 5, "c" * 64, {"low": 3.5})
+    photos = scores.Photos("pictures/photos", 5, photographs, {"low": 3.5}) if photographs else None
     return scores.scores("eval.sets", metrics, ("a", "b"), rows, photos, {"seed": "0"})
 
 
@@ -139,6 +139,28 @@ def test_other_frames_are_another_table(tmp_path):
         [(tmp_path / "a.json", made()), (tmp_path / "b.json", measured("render", digest="f" * 64))]
     )
     assert len(found) == 2
+
+
+def test_other_photographs_are_another_table(tmp_path):
+    """What was measured without photographs belongs to the frames, and so to both tables."""
+    of_frames = replace(measured("render", photographs=None), metrics=(scores.Metric("high", "high", "higher", "w"),))
+    names = [f"{letter}.json" for letter in "abc"]
+    records = [made(), measured("render", base=20.0, photographs="d" * 64), of_frames]
+    records[1] = replace(records[1], metrics=records[1].metrics[:1])
+    one, other = summary.data_sets([(tmp_path / name, found) for name, found in zip(names, records, strict=True)])
+    assert [column.key for column in one.columns] == ["skvd_relu1_2", "skvd_relu5_3", "high"]
+    assert [column.key for column in other.columns] == ["low", "high"]
+    assert other.rows[0].cells["low"].value.value == 20.0
+
+
+def test_one_column_of_two_values_is_refused(tmp_path):
+    once, again, other = (measured("render", "enhanced", base=base) for base in (10.0, 10.0, 11.0))
+    assert len(summary.data_sets([(tmp_path / "a.json", once), (tmp_path / "b.json", again)])) == 1
+    with pytest.raises(InputError, match=r"b\.json: low of 'render' is not that of .*a\.json"):
+        summary.data_sets([(tmp_path / "a.json", once), (tmp_path / "b.json", other)])
+    other = replace(once, photos=replace(once.photos, values={"low": 4.5}))
+    with pytest.raises(InputError, match=r"b\.json: low of the photographs is not that of .*a\.json"):
+        summary.data_sets([(tmp_path / "a.json", once), (tmp_path / "b.json", other)])
 
 
 def test_one_name_for_two_methods_is_refused(tmp_path):
