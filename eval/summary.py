@@ -16,6 +16,7 @@ from eval.records import read_json
 from eval.scores import Scores
 from eval.words import side
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_SIDE
 
 Read = tuple[Path, Record | Scores]
 
@@ -89,14 +90,42 @@ def read_any(path: Path) -> Record | Scores:
     """A record of any of the commands.
 
     Raises:
-        InputError: of none of them.
+        InputError: of none of them, or one that does not fit together.
     """
     kind = read_json(path).get("format")
-    if kind == skvd.FORMAT:
-        return skvd.read(path)
-    if kind == scores.FORMAT:
-        return scores.read(path)
-    raise InputError(f"{path}: its format is {kind!r:.40}; wanted a report of eval.skvd, sets, content or temporal.")
+    if kind not in (skvd.FORMAT, scores.FORMAT):
+        raise InputError(
+            f"{path}: its format is {kind!r:.40}; wanted a report of eval.skvd, sets, content or temporal."
+        )
+    found = skvd.read(path) if kind == skvd.FORMAT else scores.read(path)
+    names = [method.name for method in found.methods]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"{path}: has the methods {names!r:.80}; wanted one or more, each once.")
+    problem = problem_of(found)
+    if problem:
+        raise InputError(f"{path}: {problem}; make it again with its command.")
+    return found
+
+
+def problem_of(found: Record | Scores) -> str:
+    """What of a record does not fit together, "" if all does."""
+    if isinstance(found, Scores):
+        odd = [metric.better for metric in found.metrics if metric.better not in ("lower", "higher", "")]
+        return f"better is {odd[0]!r:.40}, wanted 'lower', 'higher' or ''" if odd else ""
+    size = (found.frames.width, found.frames.height)
+    if not (min(size) > 0 and max(size) <= MAX_SIDE):
+        return f"frames are {size[0]}x{size[1]}, wanted sides of 1..{MAX_SIDE}"
+    layers = set(found.protocol.layers)
+    for method in found.methods:
+        if not layers or not all(
+            layers == set(of) for of in (method.skvd, method.kvd, method.difference, method.ratio)
+        ):
+            return f"{method.name!r:.40} has not the layers {', '.join(found.protocol.layers)!r:.80}"
+    groups = [(method.ckvd.value, method.ckvd.difference) for method in found.methods if method.ckvd]
+    known = set(found.classes.pairs) if found.classes else set()
+    if any(not set(groups[0][0]) <= set(part) & known for pair in groups for part in pair):
+        return "methods have other groups of classes than the first or than the record"
+    return ""
 
 
 def data_sets(records: Iterable[Read]) -> list[DataSet]:

@@ -8,6 +8,7 @@ import pytest
 
 from eval import content, exports, record, report, scores, summary, words
 from eval.judge import judge
+from eval.records import write_record
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
 from tests.eval.made import changed
@@ -91,6 +92,32 @@ def test_no_line_of_latex_is_a_name_s(tmp_path):
     text = exports.latex(alone(tmp_path / "r.json", found))
     assert r"\input" not in text
     assert r"render \textbackslash{}input\{x\}" in text
+
+
+def test_names_are_no_formulas_and_file_names_no_tags(tmp_path):
+    name = '"><script>alert(1)<' + "b>.json"
+    page = report.html(alone(tmp_path / name, made(method("render"), method("$x^$"))))
+    assert "<script>alert" not in page
+    assert "$x^$" in page[page.index("<svg") :]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (made(method("render"), method("render")), "methods .*each once"),
+        (replace(made(), methods=()), "methods .*one or more"),
+        (replace(made(), protocol=replace(made().protocol, layers=("relu9_9",))), "has not the layers"),
+        (replace(made(), frames=replace(made().frames, height=0)), "frames are 144x0"),
+        (replace(by_class(made()), classes=None), "other groups of classes"),
+        (replace(measured("render"), methods=()), "methods .*one or more"),
+        (replace(measured("render"), metrics=(scores.Metric("low", "low", "nearer", "w"),)), "better is 'nearer'"),
+    ],
+)
+def test_a_record_that_does_not_fit_together_is_one_line(tmp_path, capsys, found, message):
+    write_record(found, tmp_path / "a.json")
+    argv = [str(tmp_path / "a.json"), "--out", str(tmp_path / "b.html")]
+    assert command.run(report.main, report.build_parser(), argv) == 2
+    assert re.fullmatch(f"[^\n]*a\\.json: [^\n]*{message}[^\n]*\n", capsys.readouterr().err)
 
 
 def test_markdown_tells_the_values(tmp_path):
