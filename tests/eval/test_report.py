@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from datasets.images import write_png
 from eval import content, exports, record, report, scores, summary, words
 from eval.judge import judge
+from eval.record import Pair
 from eval.records import write_record
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
@@ -68,6 +70,18 @@ def test_record_outlives_its_pictures(tmp_path):
     assert "Pictures are left out" in page
     assert "data:image" not in page
     assert page.count("<svg") == 3 * 2
+
+
+@pytest.mark.parametrize("shape", [(8, 144), (96, 8)])
+def test_pictures_that_changed_their_size_are_left_out(tmp_path, shape):
+    found = replace(made(), pairs=(Pair("set/00", 30, 60, "set/03", 4, 5, 0.75),))
+    for name in ("render", "enhanced", "photos"):
+        for key in ("00", "01", "03"):
+            size = shape if name == "enhanced" else (96, 144)
+            write_png(tmp_path / "pictures" / name / "set" / f"{key}.png", np.zeros((*size, 3), np.uint8))
+    page = report.html(alone(tmp_path / "r.json", found))
+    assert re.search("Pictures are left out: .*enhanced: .*set/00.* has another size than it was judged at", page)
+    assert "data:image" not in page
 
 
 def test_names_are_escaped(tmp_path):
