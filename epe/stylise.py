@@ -34,39 +34,34 @@ class Network(Protocol):
     def __call__(self, image: Tensor, change: Change) -> Tensor: ...
 
 
-def style_of(network: Network, image: Tensor, labels: Tensor | None = None) -> Style:
+def style_of(
+    network: Network, image: Tensor, labels: Tensor | None = None, *, places: Collection[str] | None = None
+) -> Style:
     """All that there is to know of a style picture.
 
     Args:
         image: (1, 3, H, W), sRGB in [0, 1].
         labels: (H, W), whole numbers from 0.
+        places: where features will be changed; None: everywhere.
     """
-    look = Look(Regions.of(labels))
+    look = Look(Regions.of(labels), places)
     network.look(filled_up(image), look)
     return look.style
 
 
-def stylise(
-    network: Network,
-    image: Tensor,
-    style: Style,
-    labels: Tensor | None = None,
-    *,
-    places: Collection[str] | None = None,
-) -> Tensor:
-    """A picture in a style.
+def stylise(network: Network, image: Tensor, style: Style, labels: Tensor | None = None) -> Tensor:
+    """A picture in a style, changed at the style's places.
 
     Args:
         network: the one that `style` was made with.
         image: (1, 3, H, W), sRGB in [0, 1].
         style: of `style_of`.
         labels: (H, W), of the taxonomy of the style's.
-        places: where features are changed; None: everywhere.
 
     Returns:
         (1, 3, H, W), not clipped.
     """
-    change = Transfer(style, Regions.of(labels), network.rule, style.keys() if places is None else places)
+    change = Transfer(style, Regions.of(labels), network.rule)
     return network(filled_up(image), change)[..., : image.shape[-2], : image.shape[-1]]
 
 
@@ -116,13 +111,15 @@ class Regions:
 
 
 class Look:
-    """Takes the moments of a style's features."""
+    """Takes the moments of a style's features at some places."""
 
-    def __init__(self, regions: Regions) -> None:
-        self.regions = regions
+    def __init__(self, regions: Regions, places: Collection[str] | None) -> None:
+        self.regions, self.places = regions, places
         self.style: Style = {}
 
     def __call__(self, place: str, features: Tensor) -> Tensor:
+        if self.places is not None and place not in self.places:
+            return features
         flat = features[0].flatten(1)
         found = {label: moments(flat[:, mask]) for label, mask in self.regions.masks(features).items()}
         self.style[place] = found | {WHOLE: moments(flat)}
@@ -136,10 +133,9 @@ class Transfer:
     style: Style
     regions: Regions
     rule: Rule
-    places: Collection[str]
 
     def __call__(self, place: str, features: Tensor) -> Tensor:
-        if place not in self.places:
+        if place not in self.style:
             return features
         style, flat = self.style[place], features[0].flatten(1)
         changed = torch.empty_like(flat)

@@ -32,6 +32,8 @@ Pixels = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
 LOOKED_AT = 192
+KEPT = 8
+"""Styles at a time; one takes up to 51 MiB."""
 
 
 def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
@@ -81,34 +83,42 @@ class Stylist:
         """
         check_size(frame, key)
         label = read_label(self.labels[0], key) if self.labels else None
-        style = self.style(self.nearest(frame, label), frame.shape[0])
-        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
-        made = stylise(self.network, self.tensor(frame), style, self.fitted(label, frame), places=places)
+        style = self.style(self.nearest(frame, label, key), frame.shape[0])
+        made = stylise(self.network, self.tensor(frame), style, self.fitted(label, frame))
         return made[0].movedim(0, -1).double().cpu().numpy()
 
-    def nearest(self, frame: Pixels, label: Pixels | None) -> int:
+    def nearest(self, frame: Pixels, label: Pixels | None, key: str) -> int:
         """The number of a frame's photograph."""
         if label is not None:
             return int(np.argmax(np.minimum(self._shares, shares(label)).sum(1)))
-        return int(np.argmin(((self._features - self.mean_features(frame)) ** 2).sum(1)))
+        return int(np.argmin(((self._features - self.mean_features(frame, key)) ** 2).sum(1)))
 
     def style(self, number: int, height: int) -> Style:
-        """Of a photograph at a frame's height; kept, as frames share photographs."""
-        if (number, height) not in self._styles:
-            photo = to_height(self.photos[number], height)
-            check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
-            label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
-            self._styles[number, height] = style_of(self.network, self.tensor(photo), self.fitted(label, photo))
-        return self._styles[number, height]
+        """Of a photograph at a frame's height; the last ones are kept, as frames share photographs."""
+        style = self._styles.pop((number, height), None) or self._style(number, height)
+        self._styles[number, height] = style
+        if len(self._styles) > KEPT:
+            del self._styles[next(iter(self._styles))]
+        return style
 
-    def mean_features(self, image: Pixels) -> Array:
+    def _style(self, number: int, height: int) -> Style:
+        photo = to_height(self.photos[number], height)
+        check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
+        label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
+        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
+        return style_of(self.network, self.tensor(photo), self.fitted(label, photo), places=places)
+
+    def mean_features(self, image: Pixels, name: str) -> Array:
         """(512,), mean over places."""
-        deepest = self.network.features(filled_up(self.tensor(to_height(image, LOOKED_AT))))[-1]
+        looked = to_height(image, LOOKED_AT)
+        check_size(looked, f"{name}, at most {LOOKED_AT} pixels high,")
+        deepest = self.network.features(filled_up(self.tensor(looked)))[-1]
         return deepest.mean((0, 2, 3)).double().cpu().numpy()
 
     @cached_property
     def _features(self) -> Array:
-        return np.stack([self.mean_features(photo) for photo in self.photos])
+        names = [str(self.photos.path(i)) for i in range(len(self.photos))]
+        return np.stack([self.mean_features(photo, name) for photo, name in zip(self.photos, names, strict=True)])
 
     @cached_property
     def _shares(self) -> Array:

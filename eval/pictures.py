@@ -140,9 +140,14 @@ def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[Sho
 def _pair(pair: Pair, record: Record, methods: Sequence[_Folder], photos: _Folder) -> ShownPair:
     fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
 
-    def crop(picture: Pixels, top: int, left: int) -> str:
-        return embed(region(fit(picture, size), top, left, record.protocol.crop_side))
+    side = max(1, record.protocol.crop_side)
 
-    images = tuple(crop(method.image(pair.frame), pair.top, pair.left) for method in methods)
-    photo = crop(photos.image(pair.photo), pair.photo_top, pair.photo_left)
+    def crop(folder: _Folder, key: str, top: int, left: int) -> str:
+        found = region(fit(folder.image(key), size), top, left, side)
+        if found.shape[:2] != (side, side):
+            raise InputError(f"{folder.images.folder}: {key!r} has another size than it was judged at")
+        return embed(found)
+
+    images = tuple(crop(method, pair.frame, pair.top, pair.left) for method in methods)
+    photo = crop(photos, pair.photo, pair.photo_top, pair.photo_left)
     return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)

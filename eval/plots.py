@@ -2,6 +2,7 @@
 
 import io
 import math
+from html import escape
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -45,7 +46,8 @@ def bars(estimates: list[tuple[int, str, Estimate]], *, label: str) -> str:
                 axes.plot([end, end], [place - 0.16, place + 0.16], color=INK, linewidth=1.2)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_ylim(len(estimates) - 0.4, -0.6)
-    axes.set_yticks(range(len(estimates)), [shortened(name) for _, name, _ in estimates], fontsize=SMALL)
+    names = [shortened(name) for _, name, _ in estimates]
+    axes.set_yticks(range(len(estimates)), names, fontsize=SMALL, parse_math=False)  # dollars are dollars
     values = axes.secondary_yaxis("right")
     values.set_yticks(range(len(estimates)), [number(found.value) for _, _, found in estimates])
     values.tick_params(colors=INK, labelsize=SMALL, length=0)
@@ -77,6 +79,7 @@ def _svg(figure: Figure, label: str) -> str:
     text = written.getvalue()
     start = text.index("<svg")
     width, height = (math.ceil(inches * 72) for inches in figure.get_size_inches())
-    opening = f'<svg role="img" aria-label="{label}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"'
+    said = f'role="img" aria-label="{escape(label)}"'
+    opening = f'<svg {said} viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"'
     body = text[text.index(">", start) :]
     return (opening + ' xmlns:xlink="http://www.w3.org/1999/xlink"' + body).replace(INK, "currentColor")

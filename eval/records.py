@@ -1,6 +1,7 @@
 """JSON files of dataclasses: written whole, and checked entry by entry when read."""
 
 import json
+import sys
 import types
 import typing
 from dataclasses import asdict, fields, is_dataclass
@@ -12,6 +13,7 @@ from gbuffer_tools.errors import InputError
 
 LARGEST = 256 * 2**20
 """Bytes of a file."""
+LARGEST_COUNT = 2**63 - 1
 Kind = TypeVar("Kind")
 
 
@@ -30,7 +32,7 @@ def read_json(path: Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted a report of at most {LARGEST:,}.")
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); wanted a report of eval's commands") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a report; wanted one of eval's commands")
@@ -81,9 +83,11 @@ def _build(kind: Any, value: Any, place: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_build(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {key: _build(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
+        return {_build(str, key, place): _build(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
+    if type(value) is not kind and not (kind is float and type(value) is int):
         raise ValueError(f"{place} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
-    return value
+    if kind is str:
+        value.encode()  # half a surrogate pair is JSON, but no page could be written with it
+    elif abs(value) > (sys.float_info.max if kind is float else LARGEST_COUNT):
+        raise ValueError(f"{place} is beyond all numbers of its kind")
+    return float(value) if kind is float else value

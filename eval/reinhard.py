@@ -21,6 +21,9 @@ LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1
 AXES = np.diag(1 / np.sqrt([3.0, 6.0, 2.0])) @ np.array([[1.0, 1, 1], [1, 1, -2], [1, -1, 0]])
 # The logarithm of black does not exist. A quarter of an 8-bit step still rounds back to black.
 FLOOR = 0.25 / 255
+# Standard deviation below which an axis has no spread to stretch: rounding leaves 1e-16 to pictures that have none (all
+# greys in alpha and beta), while one 8-bit step is 1e-3.
+FLAT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -73,5 +76,5 @@ def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
     Returns:
         (H, W, 3) RGB, not clipped.
     """
-    gain = np.where(source.std > 0, target.std / np.where(source.std > 0, source.std, 1.0), 1.0)
+    gain = np.where(source.std > FLAT, target.std / np.maximum(source.std, FLAT), 1.0)
     return to_rgb((to_lab(image / 255.0) - source.mean) * gain + target.mean)

@@ -1,7 +1,7 @@
 """Reports out of records: one self-contained page with table, plots and pictures; Markdown, CSV, LaTeX and JSON of it.
 
 Records of eval.skvd, sets, content, temporal and segmentation, of any number of data sets: those whose first methods
-show the same frames are one table.
+show the same frames, against the same photographs or none, are one table.
 
     python -m eval.report skvd.json sets.json content.json --out page.html
 """

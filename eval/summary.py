@@ -1,7 +1,8 @@
 """Several records of one set of frames as one table: a row per method, a column per measure.
 
-Records belong together where their first methods show the same pictures, by digest. A method is known by its name; its
-pictures must be the same in every record.
+Records belong together where their first methods show the same pictures and their photographs are the same, by digest;
+one without photographs belongs to all records of its frames. A method is known by its name; its pictures and a value
+that comes twice must be the same in every record.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ from eval.records import read_json
 from eval.scores import Scores
 from eval.words import side
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_SIDE
 
 Read = tuple[Path, Record | Scores]
 
@@ -64,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class DataSet:
-    """All that was measured on the same frames.
+    """All that was measured on the same frames, against the same photographs.
 
     Attributes:
         title: folders of frames and photographs.
@@ -88,30 +90,68 @@ def read_any(path: Path) -> Record | Scores:
     """A record of any of the commands.
 
     Raises:
-        InputError: of none of them.
+        InputError: of none of them, or one that does not fit together.
     """
     kind = read_json(path).get("format")
-    if kind == skvd.FORMAT:
-        return skvd.read(path)
-    if kind == scores.FORMAT:
-        return scores.read(path)
-    raise InputError(f"{path}: its format is {kind!r:.40}; wanted a report of eval.skvd, sets, content or temporal.")
+    if kind not in (skvd.FORMAT, scores.FORMAT):
+        raise InputError(
+            f"{path}: its format is {kind!r:.40}; wanted a report of eval.skvd, sets, content or temporal."
+        )
+    found = skvd.read(path) if kind == skvd.FORMAT else scores.read(path)
+    names = [method.name for method in found.methods]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"{path}: has the methods {names!r:.80}; wanted one or more, each once.")
+    problem = problem_of(found)
+    if problem:
+        raise InputError(f"{path}: {problem}; make it again with its command.")
+    return found
+
+
+def problem_of(found: Record | Scores) -> str:
+    """What of a record does not fit together, "" if all does."""
+    if isinstance(found, Scores):
+        odd = [metric.better for metric in found.metrics if metric.better not in ("lower", "higher", "")]
+        return f"better is {odd[0]!r:.40}, wanted 'lower', 'higher' or ''" if odd else ""
+    size = (found.frames.width, found.frames.height)
+    if not (min(size) > 0 and max(size) <= MAX_SIDE):
+        return f"frames are {size[0]}x{size[1]}, wanted sides of 1..{MAX_SIDE}"
+    layers = set(found.protocol.layers)
+    for method in found.methods:
+        if not layers or not all(
+            layers == set(of) for of in (method.skvd, method.kvd, method.difference, method.ratio)
+        ):
+            return f"{method.name!r:.40} has not the layers {', '.join(found.protocol.layers)!r:.80}"
+    groups = [(method.ckvd.value, method.ckvd.difference) for method in found.methods if method.ckvd]
+    known = set(found.classes.pairs) if found.classes else set()
+    if any(not set(groups[0][0]) <= set(part) & known for pair in groups for part in pair):
+        return "methods have other groups of classes than the first or than the record"
+    return ""
 
 
 def data_sets(records: Iterable[Read]) -> list[DataSet]:
-    """Records put together by the frames that they judge, in the order in which they come.
+    """Records put together by the frames that they judge and by photographs, in the order in which they come.
 
     Raises:
-        InputError: a name that stands for different pictures.
+        InputError: a name that stands for different pictures, or a value that comes twice and differs.
     """
-    together: dict[str, list[Read]] = {}
+    of_frames: dict[str, list[Read]] = {}
     for path, found in records:
-        together.setdefault(found.methods[0].digest, []).append((path, found))
-    return [data_set(members) for members in together.values()]
+        of_frames.setdefault(found.methods[0].digest, []).append((path, found))
+    return [data_set(members) for same in of_frames.values() for members in by_photographs(same)]
+
+
+def by_photographs(records: Sequence[Read]) -> list[list[Read]]:
+    """Records of the same frames, a list for each set of photographs; those without any are in all lists."""
+    digests = dict.fromkeys(found.photos.digest for _, found in records if found.photos)
+    return [
+        [(path, found) for path, found in records if found.photos is None or found.photos.digest == digest]
+        for digest in digests or [""]
+    ]
 
 
 def data_set(members: Sequence[Read]) -> DataSet:
-    """Of records whose frames are the same."""
+    """Of records whose frames and photographs are the same."""
+    sources: dict[tuple[str, str], tuple[object, Path]] = {}
     columns: dict[str, Column] = {}
     cells: dict[str, dict[str, tuple[Estimate, Estimate | None]]] = {}
     digests: dict[str, str] = {}
@@ -130,9 +170,12 @@ def data_set(members: Sequence[Read]) -> DataSet:
         for column, values in made:
             columns[column.key] = column
             for name, value in values.items():
+                check_equal(sources, repr(name), column.key, value, path)
                 cells[name][column.key] = value
         if isinstance(found, Scores) and found.photos:
-            photographs |= found.photos.values
+            for key, own in found.photos.values.items():
+                check_equal(sources, "the photographs", key, own, path)
+                photographs[key] = own
     return DataSet(
         title(members),
         folders,
@@ -142,6 +185,22 @@ def data_set(members: Sequence[Read]) -> DataSet:
         tuple((path, found) for path, found in members if isinstance(found, Record)),
         tuple((path, found) for path, found in members if isinstance(found, Scores)),
     )
+
+
+def check_equal(
+    sources: dict[tuple[str, str], tuple[object, Path]], name: str, key: str, value: object, path: Path
+) -> None:
+    """Note a value of a file in `sources`.
+
+    Raises:
+        InputError: it differs from that of a file before, as of another protocol, other weights or another seed.
+    """
+    before, source = sources.setdefault((name, key), (value, path))
+    if before != value:
+        raise InputError(
+            f"{path}: {key} of {name} is not that of {source}; measure all methods alike (protocol, weights, seed), or "
+            "make a report of each."
+        )
 
 
 def title(members: Sequence[Read]) -> str:

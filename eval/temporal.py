@@ -20,13 +20,16 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from eval.motion import Array, Bools, Pixels
+    from eval.motion import Array, Bools, Camera, Pixels
     from eval.scores import Scores
     from gbuffer_tools.schema import Shard
 
 Motion = Literal["auto", "cameras", "flow"]
 LEAST_SEEN = 0.25
 """Share of a frame that the next one must show: below it, a pair (a cut, a jump) says nothing."""
+
+LEAST_SIDE = 16
+"""Pixels of a frame's side: optical flow of OpenCV crashes on wide frames that are lower."""
 
 UNSEEN = (0.01 / 255) ** 2
 """Mean square of a hundredth of an 8-bit step."""
@@ -51,22 +54,32 @@ class Step:
     errors: dict[str, float]
 
 
+def camera_of(shard: "Shard", i: int) -> "Camera | str":
+    """The camera of frame i, or why motion cannot be told by it."""
+    from gbuffer_tools.findings import camera_problem
+
+    camera = shard.camera(i)
+    if camera is None or "depth" not in shard.buffers:
+        return "has no depth or no cameras"
+    problem = camera_problem(*camera)
+    return f"{shard.names[i]}: {problem}" if problem else camera
+
+
 def ways(shard: "Shard", i: int, motion: Motion) -> "tuple[Array, Array, str]":
     """Flows from frame i of a file to the next one and back, and what they were made of.
 
     Raises:
-        InputError: cameras are wanted and the file has none.
+        InputError: cameras are wanted and the file has none, or none in the format's convention.
     """
     from eval.motion import flow_of_cameras, optical_flow
 
-    here, there = shard.camera(i), shard.camera(i + 1)
-    if motion != "flow" and here is not None and there is not None and "depth" in shard.buffers:
+    here, there = camera_of(shard, i), camera_of(shard, i + 1)
+    if motion != "flow" and not isinstance(here, str) and not isinstance(there, str):
         depths = [shard.buffer("depth", k)[..., 0].astype(float) for k in (i, i + 1)]
         return flow_of_cameras(depths[0], here, there), flow_of_cameras(depths[1], there, here), "cameras"
     if motion == "cameras":
-        raise InputError(
-            f"{shard.path}: has no depth or no cameras; wanted them for --motion cameras. Or leave it out."
-        )
+        problem = here if isinstance(here, str) else there
+        raise InputError(f"{shard.path}: {problem}; wanted depth and cameras for --motion cameras. Or leave it out.")
     images = shard.image(i), shard.image(i + 1)
     return optical_flow(*images), optical_flow(*images[::-1]), "flow"
 
@@ -75,7 +88,7 @@ def steps(frames: Path, methods: "dict[str, Images]", motion: Motion) -> Iterato
     """Every two frames that follow each other in a frame file.
 
     Raises:
-        InputError: no frame files, or methods that lack a picture or have another size.
+        InputError: no frame files, too small frames, or methods that lack a picture or have another size.
     """
     from eval.motion import seen_again
     from gbuffer_tools.schema import Shard, shards
@@ -83,6 +96,10 @@ def steps(frames: Path, methods: "dict[str, Images]", motion: Motion) -> Iterato
     places = {name: {key: k for k, key in enumerate(images.keys)} for name, images in methods.items()}
     for path in shards(frames):
         with Shard(path) as shard:
+            if min(shard.height, shard.width) < LEAST_SIDE:
+                raise InputError(
+                    f"{path}: frames of {shard.width}x{shard.height}, wanted sides of {LEAST_SIDE} or more."
+                )
             for i in range(len(shard) - 1):
                 keys = [f"{path.stem}/{shard.names[k]}" for k in (i, i + 1)]
                 pictures = {"render": (shard.image(i), shard.image(i + 1))}

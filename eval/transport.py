@@ -44,9 +44,9 @@ def moments(images: Iterable[Pixels]) -> Moments:
     return Moments(mean / 255, (products / count - np.outer(mean, mean)) / 255**2)
 
 
-def root(matrix: Array, power: float) -> Array:
-    """A power of a symmetric matrix; directions without spread are left out (0)."""
-    values, axes = np.linalg.eigh(matrix)
+def root(covariance: Array, power: float) -> Array:
+    """A power of a covariance; directions without spread are left out (0)."""
+    values, axes = np.linalg.eigh(covariance)
     powers = np.where(values > FLAT, np.maximum(values, FLAT) ** power, 0.0)
     return (axes * powers) @ axes.T
 
@@ -54,7 +54,9 @@ def root(matrix: Array, power: float) -> Array:
 def transport(source: Moments, target: Moments) -> Array:
     """(3, 3), symmetric: A with A S A = T for the covariances S and T."""
     half, back = root(source.covariance, 0.5), root(source.covariance, -0.5)
-    return back @ root(half @ target.covariance @ half, 0.5) @ back
+    # Not `root`: these are products of two variances, to which FLAT does not apply. Below 0 is rounding.
+    values, axes = np.linalg.eigh(half @ target.covariance @ half)
+    return back @ (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T @ back
 
 
 def transfer(image: Pixels, source: Moments, target: Moments) -> Array:

@@ -10,8 +10,8 @@ from datasets.images import Images, read_image, write_png
 from datasets.labels import write_facts, write_label
 from epe import models
 from epe.networks.photo_wct import PhotoWCT
-from epe.networks.wct2 import PARTS, WCT2
-from eval import baselines
+from epe.networks.wct2 import PARTS, WCT2, places
+from eval import baselines, photo_style
 from eval.photo_style import Stylist, load_network, shares
 from gbuffer_tools.command import run
 
@@ -55,11 +55,27 @@ def test_the_nearest_photograph(folders: Path, wct2: Path) -> None:
     frames, photos = Images(folders / "frames"), Images(folders / "photos")
     network = load_network(wct2, "wct2")
     plain = Stylist(network, photos, None, PARTS, CPU)
-    assert [plain.nearest(frame, None) for frame in frames] == [0, 1]
+    assert [plain.nearest(frame, None, "f") for frame in frames] == [0, 1]
     labelled = Stylist(network, photos, (folders / "frames-labels", folders / "photos-labels"), PARTS, CPU)
     labels = [np.array([[2, 3]], np.uint8), np.array([[0, 1, 1]], np.uint8), np.array([[7]], np.uint8)]
     # The last shares no label with any: the first of equals.
-    assert [labelled.nearest(frames[0], label) for label in labels] == [1, 0, 0]
+    assert [labelled.nearest(frames[0], label, "f") for label in labels] == [1, 0, 0]
+
+
+def test_few_styles_are_kept_of_the_places_that_are_changed(
+    folders: Path, wct2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_style, "KEPT", 2)
+    stylist = Stylist(load_network(wct2, "wct2"), Images(folders / "photos"), None, ["skip"], CPU)
+    with torch.inference_mode():
+        first, second = stylist.style(0, 18), stylist.style(1, 18)
+        assert first.keys() == places(["skip"])
+        assert stylist.style(0, 18) is first
+        third = stylist.style(1, 24)
+        # Of the two that were kept, the one that was asked for longest ago had to go.
+        assert stylist.style(0, 18) is first
+        assert stylist.style(1, 24) is third
+        assert stylist.style(1, 18) is not second
 
 
 def test_shares_are_of_pixels() -> None:
@@ -113,3 +129,13 @@ def test_bad_input_is_one_line(folders: Path, wct2: Path, vgg_file: Path, capsys
     write(folders / "frames", "small", 5, 6, height=14)
     assert command(folders, "wct2", wct2) == 2
     assert "small is 48x14, wanted sides of 16 or more" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("side", ["frames", "photos"])
+def test_a_narrow_picture_is_named(folders: Path, wct2: Path, side: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wide enough as it is; what is left of it at 192 rows is not."""
+    write_png(folders / side / "narrow.png", np.zeros((400, 16, 3), np.uint8))
+    assert command(folders, "wct2", wct2) == 2
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert "narrow" in complaint
+    assert "192 pixels high, is 8x192, wanted sides of 16 or more" in complaint

@@ -40,6 +40,9 @@ def damaged(change, path):
         (lambda r: r["photos"].update(more=1), "record.photos wants the entries folder"),
         (lambda r: r.update(methods={}), "record.methods is a dict, wanted tuple"),
         (lambda r: r["protocol"]["scales"].update(relu1_2=float("nan")), "NaN is no value"),
+        (lambda r: r["protocol"]["scales"].update(relu1_2=10**400), "relu1_2 is beyond all numbers"),
+        (lambda r: r["frames"].update(images=10**400), "record.frames.images is beyond all numbers"),
+        (lambda r: r["methods"][0].update(name="\ud800"), "surrogates not allowed"),
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_one_line(tmp_path, change, message):
@@ -50,7 +53,14 @@ def test_a_damaged_record_is_one_line(tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "not json", "{}"])
+def test_a_number_that_overflows_is_one_line(tmp_path):
+    path = damaged(lambda r: None, tmp_path / "r.json")
+    path.write_text(path.read_text("utf-8").replace('"level": 0.95', '"level": 1e999'), "utf-8")
+    with pytest.raises(InputError, match=r"record\.protocol\.level is beyond all numbers"):
+        record.read(path)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "not json", "{}", 100_000 * "[", 100_000 * '{"a":'])
 def test_other_files_are_one_line(tmp_path, text):
     (tmp_path / "r.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"r\.json: not a"):

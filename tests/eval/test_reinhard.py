@@ -61,6 +61,16 @@ def test_one_colour_is_only_shifted():
     assert to_lab(moved).reshape(-1, 3) == pytest.approx(np.tile(moments(target).mean, (16, 1)), abs=1e-9)
 
 
+def test_greys_are_only_shifted_in_colour():
+    # Two tones of grey differ in brightness; what alpha and beta have of spread is rounding.
+    grey = np.full((8, 8, 3), 60, np.uint8)
+    grey[4:] = 200
+    ours, theirs = moments([grey]), moments([picture(6, 100, 200)])
+    assert 0 < ours.std[1:].max() < 1e-12
+    moved = to_lab(transfer(grey, ours, theirs))
+    assert moved[..., 1:] == pytest.approx(np.broadcast_to(theirs.mean[1:], (8, 8, 2)), abs=1e-9)
+
+
 def test_no_pictures():
     with pytest.raises(ValueError, match="no pictures"):
         moments([])

@@ -6,8 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from datasets.images import write_png
 from eval import content, exports, record, report, scores, summary, words
 from eval.judge import judge
+from eval.record import Pair
+from eval.records import write_record
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
 from tests.eval.made import changed
@@ -24,7 +27,7 @@ def alone(path, found):
     return summary.data_sets([(path, found)])
 
 
-def measured(*names, base=10.0, digest="a" * 64):
+def measured(*names, base=10.0, digest="a" * 64, photographs="c" * 64):
     """A record of two measures of another command; the first is better where it is lower, the second higher."""
     metrics = (scores.Metric("low", "low & sure", "lower", "w"), scores.Metric("high", "high", "higher", "w"))
     spread = np.append(0.0, np.linspace(-0.1, 0.1, 100))  # the plain value, then resamples
@@ -33,7 +36,7 @@ def measured(*names, base=10.0, digest="a" * 64):
         scores.method(name, f"pictures/{name}", digest, draws[name], draws[names[0]] if i else {})
         for i, name in enumerate(names)
     )
-    photos = scores.Photos("pictures/photos", 5, "c" * 64, {"low": 3.5})
+    photos = scores.Photos("pictures/photos", 5, photographs, {"low": 3.5}) if photographs else None
     return scores.scores("eval.sets", metrics, ("a", "b"), rows, photos, {"seed": "0"})
 
 
@@ -69,6 +72,18 @@ def test_record_outlives_its_pictures(tmp_path):
     assert page.count("<svg") == 3 * 2
 
 
+@pytest.mark.parametrize("shape", [(8, 144), (96, 8)])
+def test_pictures_that_changed_their_size_are_left_out(tmp_path, shape):
+    found = replace(made(), pairs=(Pair("set/00", 30, 60, "set/03", 4, 5, 0.75),))
+    for name in ("render", "enhanced", "photos"):
+        for key in ("00", "01", "03"):
+            size = shape if name == "enhanced" else (96, 144)
+            write_png(tmp_path / "pictures" / name / "set" / f"{key}.png", np.zeros((*size, 3), np.uint8))
+    page = report.html(alone(tmp_path / "r.json", found))
+    assert re.search("Pictures are left out: .*enhanced: .*set/00.* has another size than it was judged at", page)
+    assert "data:image" not in page
+
+
 def test_names_are_escaped(tmp_path):
     name = '<script>alert("x")</script>|'
     found = made(method("render"), method(name))
@@ -91,6 +106,32 @@ def test_no_line_of_latex_is_a_name_s(tmp_path):
     text = exports.latex(alone(tmp_path / "r.json", found))
     assert r"\input" not in text
     assert r"render \textbackslash{}input\{x\}" in text
+
+
+def test_names_are_no_formulas_and_file_names_no_tags(tmp_path):
+    name = '"><script>alert(1)<' + "b>.json"
+    page = report.html(alone(tmp_path / name, made(method("render"), method("$x^$"))))
+    assert "<script>alert" not in page
+    assert "$x^$" in page[page.index("<svg") :]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (made(method("render"), method("render")), "methods .*each once"),
+        (replace(made(), methods=()), "methods .*one or more"),
+        (replace(made(), protocol=replace(made().protocol, layers=("relu9_9",))), "has not the layers"),
+        (replace(made(), frames=replace(made().frames, height=0)), "frames are 144x0"),
+        (replace(by_class(made()), classes=None), "other groups of classes"),
+        (replace(measured("render"), methods=()), "methods .*one or more"),
+        (replace(measured("render"), metrics=(scores.Metric("low", "low", "nearer", "w"),)), "better is 'nearer'"),
+    ],
+)
+def test_a_record_that_does_not_fit_together_is_one_line(tmp_path, capsys, found, message):
+    write_record(found, tmp_path / "a.json")
+    argv = [str(tmp_path / "a.json"), "--out", str(tmp_path / "b.html")]
+    assert command.run(report.main, report.build_parser(), argv) == 2
+    assert re.fullmatch(f"[^\n]*a\\.json: [^\n]*{message}[^\n]*\n", capsys.readouterr().err)
 
 
 def test_markdown_tells_the_values(tmp_path):
@@ -139,6 +180,28 @@ def test_other_frames_are_another_table(tmp_path):
         [(tmp_path / "a.json", made()), (tmp_path / "b.json", measured("render", digest="f" * 64))]
     )
     assert len(found) == 2
+
+
+def test_other_photographs_are_another_table(tmp_path):
+    """What was measured without photographs belongs to the frames, and so to both tables."""
+    of_frames = replace(measured("render", photographs=None), metrics=(scores.Metric("high", "high", "higher", "w"),))
+    names = [f"{letter}.json" for letter in "abc"]
+    records = [made(), measured("render", base=20.0, photographs="d" * 64), of_frames]
+    records[1] = replace(records[1], metrics=records[1].metrics[:1])
+    one, other = summary.data_sets([(tmp_path / name, found) for name, found in zip(names, records, strict=True)])
+    assert [column.key for column in one.columns] == ["skvd_relu1_2", "skvd_relu5_3", "high"]
+    assert [column.key for column in other.columns] == ["low", "high"]
+    assert other.rows[0].cells["low"].value.value == 20.0
+
+
+def test_one_column_of_two_values_is_refused(tmp_path):
+    once, again, other = (measured("render", "enhanced", base=base) for base in (10.0, 10.0, 11.0))
+    assert len(summary.data_sets([(tmp_path / "a.json", once), (tmp_path / "b.json", again)])) == 1
+    with pytest.raises(InputError, match=r"b\.json: low of 'render' is not that of .*a\.json"):
+        summary.data_sets([(tmp_path / "a.json", once), (tmp_path / "b.json", other)])
+    other = replace(once, photos=replace(once.photos, values={"low": 4.5}))
+    with pytest.raises(InputError, match=r"b\.json: low of the photographs is not that of .*a\.json"):
+        summary.data_sets([(tmp_path / "a.json", once), (tmp_path / "b.json", other)])
 
 
 def test_one_name_for_two_methods_is_refused(tmp_path):

@@ -79,6 +79,36 @@ def test_without_cameras_the_motion_is_looked_for(folder: Path) -> None:
     assert flicker.values["warping_ratio"].value > 10
 
 
+@pytest.mark.parametrize("matrix", ["singular", "not finite", "orthographic"])
+def test_cameras_that_are_none_are_not_used(folder: Path, matrix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    view, projection = np.eye(4), PROJECTION
+    if matrix == "orthographic":
+        projection = np.diag([0.1, 0.1, -0.01, 1.0])
+    else:
+        view[0, 0] = {"singular": 0.0, "not finite": np.nan}[matrix]
+    frames = sequence()
+    frames[1] = dataclasses.replace(frames[1], view=view, projection=projection)
+    schema.write(folder / "frames" / "walk.h5", frames, HEADER)
+    assert run(folder, *fake(folder, "flicker")) == 0
+    assert scores.read(folder / "t.json").protocol["motion"] == "depth and cameras and flow of the renders"
+    assert run(folder, *fake(folder, "flicker"), "--motion", "cameras") == 2
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert "walk.h5: f1: camera" in complaint
+    assert "wanted depth and cameras for --motion cameras" in complaint
+
+
+def test_frames_too_small_for_flow_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = [
+        Frame(frame.name, np.ascontiguousarray(frame.image[:11, :11]), {}, {"class": frame.ids["class"][:11, :11]})
+        for frame in sequence()
+    ]
+    schema.write(folder / "frames" / "walk.h5", small, HEADER)
+    for frame in small:
+        write_png(folder / "same" / "walk" / f"{frame.name}.png", frame.image)
+    assert run(folder, *fake(folder, "same")) == 2
+    assert "walk.h5: frames of 11x11, wanted sides of 16 or more" in capsys.readouterr().err
+
+
 def test_what_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "flicker" / "walk" / "f2.png").unlink()
     write_png(folder / "same" / "walk" / "f1.png", np.zeros((9, 9, 3), np.uint8))

@@ -72,6 +72,17 @@ class TestTransport:
         moved = (np.eye(3) - matrix) @ ours.covariance @ (np.eye(3) - matrix)
         assert np.trace(moved) == pytest.approx(wanted, rel=1e-9)
 
+    @pytest.mark.parametrize(("before", "after"), [(4, 5), (2, 12), (40, 0.5), (0, 5)])
+    def test_small_spreads_are_stretched_too(self, before: float, after: float) -> None:
+        """The spread of one axis in steps of 8 bits; one that is not there stays away."""
+        ours, theirs = (
+            transport.Moments(np.full(3, 0.5), np.diag([30.0, 20.0, spread]) ** 2 / 255**2)
+            for spread in (before, after)
+        )
+        matrix = transport.transport(ours, theirs)
+        spread = 255 * np.sqrt((matrix @ ours.covariance @ matrix)[2, 2])
+        assert spread == pytest.approx(after if before else 0, rel=1e-9)
+
     @pytest.mark.parametrize("axes", [0, 1, 2])
     def test_colours_without_spread_are_only_shifted(self, axes: int) -> None:
         flat = np.full((9, 8, 3), 80, np.uint8)
