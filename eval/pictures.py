@@ -1,7 +1,7 @@
 """The pictures of a report page, embedded as WebP, so that the page is one file."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +35,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class ShownPair:
-    """A matched crop in some methods, and its real partner."""
+    """A matched crop in some methods, by name, and its real partner."""
 
     title: str
     similarity: float
-    images: tuple[str, ...]
+    images: dict[str, str]
     photo: str
 
 
@@ -121,9 +121,9 @@ def _shown(key: str, methods: Mapping[str, _Folder]) -> Shown:
 def _pairs(data: DataSet, methods: Mapping[str, _Folder]) -> Iterator[ShownPair]:
     for path, record in data.skvd:
         photos = _Folder(path.resolve().parent / record.photos.folder)
-        names = [method.name for method in record.methods]
+        shown = {method.name: methods[method.name] for method in record.methods}
         for pair in record.pairs:
-            yield _pair(pair, record, [methods[name] for name in names], photos)
+            yield _pair(pair, record, shown, photos)
 
 
 def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[ShownPair, ...]]:
@@ -131,15 +131,13 @@ def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[Sho
     for path, record in data.skvd[:1]:
         photos = _Folder(path.resolve().parent / record.photos.folder)
         for method in record.methods:
-            names = dict.fromkeys((record.methods[0].name, method.name))
-            shown = [methods[name] for name in names]
+            shown = {name: methods[name] for name in (record.methods[0].name, method.name)}
             found[method.name] = tuple(_pair(pair, record, shown, photos) for pair in method.worst)
     return found
 
 
-def _pair(pair: Pair, record: Record, methods: Sequence[_Folder], photos: _Folder) -> ShownPair:
+def _pair(pair: Pair, record: Record, methods: Mapping[str, _Folder], photos: _Folder) -> ShownPair:
     fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
-
     side = max(1, record.protocol.crop_side)
 
     def crop(folder: _Folder, key: str, top: int, left: int) -> str:
@@ -148,6 +146,6 @@ def _pair(pair: Pair, record: Record, methods: Sequence[_Folder], photos: _Folde
             raise InputError(f"{folder.images.folder}: {key!r} has another size than it was judged at")
         return embed(found)
 
-    images = tuple(crop(method, pair.frame, pair.top, pair.left) for method in methods)
+    images = {name: crop(method, pair.frame, pair.top, pair.left) for name, method in methods.items()}
     photo = crop(photos, pair.photo, pair.photo_top, pair.photo_left)
     return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)

@@ -50,6 +50,7 @@ def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
     # 6 frames and up to 6 pairs, each in two methods, a photograph per pair, and the slider's own two; 6 of the worst
     # pairs of each method: the render's in one method, the other's in both.
     assert page.count("data:image/webp") == 6 * 2 + len(found.pairs) * 3 + 2 + 6 * 2 + 6 * 3
+    assert page.count('alt="dark">dark</span>') == page.count('alt="render">render</span>') == len(found.pairs)
     assert page.count("<svg") == 3 * 5
     assert "#0a0b0c" not in page
     assert "Pictures are left out" not in page
