@@ -15,7 +15,7 @@ from tests.eval.segmenters import COLOURS, write_segmenter
 
 pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
 
-GAME = ("void", "lava", "torch", "tree", "lake")
+GAME = ("void", "lava", "torch", "tree", "lake", "snow")
 HEADER = Header("test", "none", GAME, "CC0-1.0", "tests")
 # The game's classes, of 10 columns each; the picture shows void and lake in the colour of water.
 STRIPES = np.repeat(np.arange(5), 10)[None].repeat(20, 0).astype(np.uint8)
@@ -94,6 +94,17 @@ def test_a_segmenter_that_is_wrong_of_the_render_is_told_from_a_method_that_lose
     assert plain(render)["miou"] == pytest.approx(1 / 3)
     assert same.differences["miou"].value == 0
     assert plain(same)["miou_render"] == 1
+
+
+def test_a_class_that_only_a_method_shows_has_no_difference(scene: Path) -> None:
+    # No frame has snow, so that the render has no IoU of it; the method's is 0.
+    (scene / "classes.yaml").write_text(CLASSES.replace("input:", "  snow: {segmenter: [3], game: [snow]}\ninput:"))
+    write_png(scene / "burnt/one/b.png", np.where(STRIPES[..., None] == 3, COLOURS[3], COLOURS[SHOWN[STRIPES]]))
+    assert judge(scene) == 0
+    render, same, burnt = measured(scene)
+    assert "iou_snow" not in render.values | same.values
+    assert burnt.values["iou_snow"].value == 0
+    assert set(burnt.differences) == {"miou", "pixel_accuracy", "iou_fire", "iou_plants", "iou_water"}
 
 
 def test_the_same_command_writes_the_same_bits(scene: Path) -> None:
