@@ -91,7 +91,11 @@ def set_up(settings: Settings) -> Scene:
 
 
 def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
-    """Crops of the photographs, then of each method; digests of each method's pictures."""
+    """Crops of the photographs, then of each method; digests of each method's pictures.
+
+    Raises:
+        InputError: pictures that cannot be read, or a side whose partners are copies of one picture.
+    """
 
     def fit(picture: Pixels) -> Pixels:
         return scene.rules.fit(picture, scene.size)
@@ -100,7 +104,20 @@ def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
     real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: fit(photo))
     frames = same_size(scene.own, fit)
     fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=frames) for images in scene.methods.values()]
-    return [real] + [pixels for pixels, _ in fakes], [contents for _, contents in fakes]
+    contents = [parts for _, parts in fakes]
+    if scene.rules.by_image:
+        frames_in = {scene.fake.crops[i].key for i in scene.pairing.fake}
+        photos_in = {used[i].key for i in scene.pairing.partner}
+        for (name, images), parts in zip(scene.methods.items(), contents, strict=True):
+            _check_different(f"{images.folder}: all frames of {name}", {parts[key] for key in frames_in})
+        _check_different(f"{scene.photos.folder}: all photographs", {scene.found.pixels[key] for key in photos_in})
+    return [real] + [pixels for pixels, _ in fakes], contents
+
+
+def _check_different(whose: str, pictures: set[bytes]) -> None:
+    """Refuse a side without two different pictures: pairs of crops of one picture say nothing about a distribution."""
+    if len(pictures) < 2:
+        raise InputError(f"{whose} that have partners are the same picture, wanted two that differ; make them again")
 
 
 def class_sides(scene: Scene, pixels: list[Pixels]) -> tuple[ClassSide, ClassSide]:

@@ -192,6 +192,18 @@ def test_sides_labelled_differently_are_refused(scenes, tmp_path):
         label_facts(scenes / "labels" / "frames", tmp_path)
 
 
+@pytest.mark.parametrize("side", ["black", "photos"])
+def test_pictures_that_are_all_the_same_are_refused_before_features(settings, scenes, tmp_path, monkeypatch, side):
+    monkeypatch.setattr(module.Extractor, "__call__", lambda *_: pytest.fail("computed features"))
+    source = scenes / ("photos" if side == "photos" else "frames")
+    folder = changed(source, tmp_path / side, lambda image, _: 0 * image)
+    fakes = {"render": scenes / "frames"} | ({"dark": folder} if side == "black" else {})
+    settings = replace(settings, methods=fakes, real=folder if side == "photos" else settings.real)
+    whose = "frames of dark" if side == "black" else "photographs"
+    with pytest.raises(InputError, match=f"{folder}: all {whose} that have partners are the same picture"):
+        run(settings, tmp_path)
+
+
 def test_black_photographs_are_refused(settings, scenes, tmp_path):
     # With zero biases a random network sees nothing in the mean colour only; black needs weights of zero.
     model = models.load(settings.vgg)
