@@ -120,9 +120,14 @@ def method(
             plain value that is not finite is none.
         first: the same of the method that differences are taken from; what it lacks, or has no finite plain value of,
             has no difference.
-        frames: by measure, one value per frame.
+        frames: by measure, one value per frame. Fewer than two finite ones make no interval: whatever is drawn, the
+            mean is that of one frame.
     """
-    values, before = ({key: found for key, found in rows.items() if np.isfinite(found[0])} for rows in (draws, first))
+    few = {key for key, found in (frames or {}).items() if np.isfinite(found).sum() < 2}
+    values, before = (
+        {key: found[:1] if key in few else found for key, found in rows.items() if np.isfinite(found[0])}
+        for rows in (draws, first)
+    )
     return Method(
         name,
         folder,

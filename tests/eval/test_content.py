@@ -1,5 +1,6 @@
 """The command over folders: what it measures, without weights and with them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_values_are_means_of_frames(folders: Path) -> None:
     assert much.values["ssim"].value == pytest.approx(np.mean(wanted[1]))
     assert much.values["psnr"].low < much.values["psnr"].value < much.values["psnr"].high
     assert little.values["psnr"].value == pytest.approx(20 * np.log10(255 / 2))
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_one_frame_that_has_a_value_makes_no_interval(folders: Path, frames: int) -> None:
+    for i in range(frames, 6):
+        (folders / "render" / f"{i}.png").unlink()
+        (folders / "much" / f"{i}.png").unlink()
+    if frames == 2:  # the second is as in the render: it has no PSNR, and an SSIM
+        shutil.copy(folders / "render" / "1.png", folders / "much" / "1.png")
+    # With this seed 10 of 11 resamples hold the one frame that has a PSNR.
+    assert run(*fakes(folders, "render", "much"), "--out", folders / "a.json", "--resamples", 11, "--seed", 3) == 0
+    values = scores.read(folders / "a.json").methods[1].values
+    assert values["psnr"].low is values["psnr"].high is None
+    assert (values["ssim"].low is None) == (frames == 1)
 
 
 def test_equal_pictures_have_no_psnr(folders: Path) -> None:
