@@ -1,5 +1,6 @@
 """Frames whose colours are their classes, methods that recolour some, and numbers that follow from it."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from datasets.images import Images, write_png
 from eval import scores
-from eval.segmentation import build_parser, main
+from eval.segmentation import agreements, build_parser, main
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
@@ -113,6 +114,20 @@ def test_the_same_command_writes_the_same_bits(scene: Path) -> None:
         assert judge(scene, "--seed=3") == 0
         written.add((scene / "out.json").read_bytes())
     assert len(written) == 1
+
+
+def test_many_classes_and_frames_take_little_memory(tmp_path: Path) -> None:
+    for i in range(16):
+        write_png(tmp_path / "frames" / f"{i}.png", np.zeros((4, 4, 3), np.uint8))
+    images, labels = Images(tmp_path / "frames"), np.zeros((4, 4), np.int16)
+    truth = [(key, labels) for key in images.keys]
+    tracemalloc.start()
+    found = agreements(truth, {"render": images}, lambda picture: labels, classes=300)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found["render"].truth.both[:, 0].tolist() == [16] * 16
+    # A confusion matrix of 300 classes takes 0.7 MB: there are a few at a time, not two of each of 16 frames (23 MB).
+    assert peak < 6e6
 
 
 @pytest.mark.parametrize(
