@@ -70,6 +70,11 @@ def set_up(settings: Settings) -> Scene:
             f"{frames.path(0)}: {width}x{height} pixels give crops of {side} px, wanted {SMALLEST_CROP} or more; "
             "judge larger frames"
         )
+    if min(size) <= side:
+        raise InputError(
+            f"{frames.folder}: frames of {width}x{height} pixels are too narrow for their crops, of an eighth of the "
+            f"area ({side} px of {size[1]}x{size[0]}); wanted sides of less than 8 to 1"
+        )
     for index in range(len(frames)):
         check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
