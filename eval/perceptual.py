@@ -18,6 +18,8 @@ from gbuffer_tools.cache import cache_folder
 Pixels = NDArray[np.uint8]
 Compare = Callable[[Pixels, Pixels], float]
 
+LEAST = 18
+"""Pixels of the smaller side that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
 TRUNK, WEIGHTS, SHIFT_TOLERANT = "vgg16-torchvision", "lpips-vgg", "st-lpips"
 
 
