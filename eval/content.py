@@ -75,11 +75,12 @@ def of_frames(
     """By method and measure, one value per frame; the first method is compared with nothing. Digests of all pictures.
 
     Raises:
-        InputError: a picture of another size than the render's.
+        InputError: a picture of another size than the render's, or too small for the perceptual distances.
     """
     import numpy as np
     from tqdm import tqdm
 
+    from eval.perceptual import LEAST
     from eval.store import digest_of
 
     names = list(methods)
@@ -91,6 +92,11 @@ def of_frames(
     contents: dict[str, dict[str, bytes]] = {name: {} for name in names}
     for i, key in enumerate(tqdm(keys, desc="frames", unit="frame")):
         render = methods[names[0]][i]
+        if min(render.shape[:2]) < LEAST:
+            raise InputError(
+                f"{methods[names[0]].path(i)}: {render.shape[1]}x{render.shape[0]} pixels, wanted {LEAST} or more a "
+                "side; compare larger pictures."
+            )
         for name in names:
             picture = methods[name][i]
             contents[name][key] = digest_of(picture)

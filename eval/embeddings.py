@@ -17,6 +17,7 @@ from epe import models
 from epe.networks.clip import ClipVision
 from epe.networks.inception import SIDE, WIDTH
 from epe.resize import bicubic_square, bilinear
+from eval.precision import full_precision
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -58,6 +59,7 @@ class Embedding:
         """(H, W, 3) uint8 sRGB -> (D,) by part."""
         return {VECTOR: self.of([picture])[0]}
 
+    @full_precision()
     @torch.inference_mode()
     def of(self, pictures: Iterable[Pixels]) -> Floats:
         """Vectors (N, D) of pictures (H, W, 3) uint8 sRGB, of any sizes; they are read when their turn comes."""
@@ -66,9 +68,7 @@ class Embedding:
             for picture in pictures
         )
         batches = iter(lambda: list(islice(ready, BATCH)), [])
-        # TF32, CUDA's default in convolutions, is off by a thousandth: vectors are kept, and compared with a CPU's.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            rows = [self.network(torch.cat(batch)).float().cpu().numpy() for batch in batches]
+        rows = [self.network(torch.cat(batch)).float().cpu().numpy() for batch in batches]
         return np.concatenate([np.empty((0, self.width), np.float32), *rows])
 
 

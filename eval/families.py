@@ -19,8 +19,7 @@ from eval.embeddings import VECTOR, clip, inception
 from eval.features import LAYERS
 from eval.scores import Metric
 from eval.set_distances import (
-    LARGEST,
-    SUBSET,
+    PAIRS,
     Array,
     Sides,
     frechet_of,
@@ -103,7 +102,8 @@ def vgg_family(path: Path, place: torch.device, styles: tuple[str, ...]) -> Fami
 
     protocol = (
         f"{path.name}, sha256 {network.weights}; whole pictures at their own size, photographs reduced to the frames' "
-        "height; kernel distances unbiased, their features divided by the root mean square over the photographs"
+        "height; kernel distances unbiased, their features divided by the root mean square over the photographs; KID's "
+        f"formula {PAIRS}"
     )
     return Family(network, metrics, measure, True, protocol)
 
@@ -131,8 +131,7 @@ def inception_family(path: Path, place: torch.device) -> Family:
 
     protocol = (
         f"{path.name}, sha256 {models.digest(path)}; whole pictures as they are, resized as TensorFlow "
-        f"1 does; KID over all pairs, above {LARGEST:,} pictures over 100 subsets of {SUBSET}; FID is biased upward by "
-        "small sets: compare equal numbers of pictures, 10,000 or more"
+        f"1 does; KID {PAIRS}; FID is biased upward by small sets: compare equal numbers of pictures, 10,000 or more"
     )
     return Family(inception(path, place), metrics, measure, False, protocol)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from epe.networks.vgg import IMAGENET_MEAN, VGG16
+from eval.precision import full_precision
 
 # The last layer of each block, as the paper reports them.
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
@@ -41,6 +42,7 @@ class Extractor:
     device: torch.device
     hidden: tuple[float, float, float] = IMAGENET_MEAN
 
+    @full_precision()
     @torch.inference_mode()
     def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
         """Features of crops: per layer (N, D) of the network's type on `device`.

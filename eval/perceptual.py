@@ -12,12 +12,15 @@ from datasets.weights import load_vgg
 from epe.losses.perceptual import LAYERS
 from epe.networks.vgg import VGG16
 from eval.lpips import lpips, read_shift_tolerant, read_weights
+from eval.precision import full_precision
 from eval.scores import Metric
 from gbuffer_tools.cache import cache_folder
 
 Pixels = NDArray[np.uint8]
 Compare = Callable[[Pixels, Pixels], float]
 
+LEAST = 18
+"""Pixels of the smaller side that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
 TRUNK, WEIGHTS, SHIFT_TOLERANT = "vgg16-torchvision", "lpips-vgg", "st-lpips"
 
 
@@ -37,6 +40,7 @@ class Distance:
         self.weights = {name: weight.to(device) for name, weight in weights.items()}
         self._last: tuple[Pixels, dict[str, Tensor]] | None = None
 
+    @full_precision()
     @torch.inference_mode()
     def __call__(self, picture: Pixels, other: Pixels) -> float:
         """Of two (H, W, 3) uint8 sRGB; the network's pass over `other` is kept for the next call."""

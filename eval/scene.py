@@ -70,6 +70,11 @@ def set_up(settings: Settings) -> Scene:
             f"{frames.path(0)}: {width}x{height} pixels give crops of {side} px, wanted {SMALLEST_CROP} or more; "
             "judge larger frames"
         )
+    if min(size) <= side:
+        raise InputError(
+            f"{frames.folder}: frames of {width}x{height} pixels are too narrow for their crops, of an eighth of the "
+            f"area ({side} px of {size[1]}x{size[0]}); wanted sides of less than 8 to 1"
+        )
     for index in range(len(frames)):
         check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
@@ -91,7 +96,11 @@ def set_up(settings: Settings) -> Scene:
 
 
 def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
-    """Crops of the photographs, then of each method; digests of each method's pictures."""
+    """Crops of the photographs, then of each method; digests of each method's pictures.
+
+    Raises:
+        InputError: pictures that cannot be read, or a side whose partners are copies of one picture.
+    """
 
     def fit(picture: Pixels) -> Pixels:
         return scene.rules.fit(picture, scene.size)
@@ -100,7 +109,20 @@ def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
     real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: fit(photo))
     frames = same_size(scene.own, fit)
     fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=frames) for images in scene.methods.values()]
-    return [real] + [pixels for pixels, _ in fakes], [contents for _, contents in fakes]
+    contents = [parts for _, parts in fakes]
+    if scene.rules.by_image:
+        frames_in = {scene.fake.crops[i].key for i in scene.pairing.fake}
+        photos_in = {used[i].key for i in scene.pairing.partner}
+        for (name, images), parts in zip(scene.methods.items(), contents, strict=True):
+            _check_different(f"{images.folder}: all frames of {name}", {parts[key] for key in frames_in})
+        _check_different(f"{scene.photos.folder}: all photographs", {scene.found.pixels[key] for key in photos_in})
+    return [real] + [pixels for pixels, _ in fakes], contents
+
+
+def _check_different(whose: str, pictures: set[bytes]) -> None:
+    """Refuse a side without two different pictures: pairs of crops of one picture say nothing about a distribution."""
+    if len(pictures) < 2:
+        raise InputError(f"{whose} that have partners are the same picture, wanted two that differ; make them again")
 
 
 def class_sides(scene: Scene, pixels: list[Pixels]) -> tuple[ClassSide, ClassSide]:

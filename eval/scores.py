@@ -118,16 +118,22 @@ def method(
         name, folder, digest: of the method.
         draws: by measure, (1 + B,) the plain value and the resampled ones, or (1,) where nothing was resampled. A
             plain value that is not finite is none.
-        first: the same of the method that differences are taken from; what it lacks has no difference.
-        frames: by measure, one value per frame.
+        first: the same of the method that differences are taken from; what it lacks, or has no finite plain value of,
+            has no difference.
+        frames: by measure, one value per frame. Fewer than two finite ones make no interval: whatever is drawn, the
+            mean is that of one frame.
     """
-    values = {key: found for key, found in draws.items() if np.isfinite(found[0])}
+    few = {key for key, found in (frames or {}).items() if np.isfinite(found).sum() < 2}
+    values, before = (
+        {key: found[:1] if key in few else found for key, found in rows.items() if np.isfinite(found[0])}
+        for rows in (draws, first)
+    )
     return Method(
         name,
         folder,
         digest,
         {key: bounded(found) for key, found in values.items()},
-        {key: bounded(found - first[key]) for key, found in values.items() if key in first},
+        {key: bounded(found - before[key]) for key, found in values.items() if key in before},
         {key: tuple(float(x) if np.isfinite(x) else None for x in found) for key, found in (frames or {}).items()},
     )
 

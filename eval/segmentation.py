@@ -91,13 +91,14 @@ def agreements(
     """
     import numpy as np
 
-    from eval.iou import confusion, counts
+    from eval.iou import Counts, confusion, counts
     from eval.record import digest
     from eval.store import digest_of
 
     keys = next(iter(methods.values())).keys
     places = {key: place for place, key in enumerate(keys)}
-    matrices = {name: np.zeros((2, len(keys), classes, classes + 1), np.int64) for name in methods}
+    # To the truth and to the render: both, either, truth. Not the confusion matrices: of many classes they are large.
+    tables = {name: np.zeros((2, 3, len(keys), classes), np.int64) for name in methods}
     contents: dict[str, dict[str, bytes]] = {name: {} for name in methods}
     for key, labels in truth:
         place, rendered = places[key], None
@@ -111,10 +112,12 @@ def agreements(
             contents[name][key] = digest_of(picture)
             seen = segment(picture)
             rendered = seen if rendered is None else rendered
-            matrices[name][:, place] = confusion(labels, seen, classes), confusion(rendered, seen, classes)
+            for table, wanted in zip(tables[name], (labels, rendered), strict=True):
+                found = counts(confusion(wanted, seen, classes))
+                table[:, place] = found.both, found.either, found.truth
     return {
-        name: Agreement(counts(matrices[name][0]), counts(matrices[name][1]), digest(contents[name]))
-        for name in methods
+        name: Agreement(Counts(*truth), Counts(*render), digest(contents[name]))
+        for name, (truth, render) in tables.items()
     }
 
 

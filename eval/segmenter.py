@@ -26,6 +26,7 @@ from datasets.onnx_session import one_line_errors, open_session
 from epe.networks.vgg import IMAGENET_MEAN, IMAGENET_STD
 from eval.iou import NONE
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_SIDE
 from gbuffer_tools.yaml_sections import read_sections
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Segmenter:
     they are continued with the colours of their edge up to the next multiple.
 
     Raises:
-        InputError: onnxruntime is not installed, or not a network of one picture.
+        InputError: onnxruntime is not installed, or not a network of one picture, of sides that there are.
     """
 
     def __init__(self, path: Path, taxonomy: Taxonomy) -> None:
@@ -134,6 +135,8 @@ class Segmenter:
             raise InputError(f"{path}: has the inputs {found}; wanted one picture, float (1, 3, H, W).")
         self.name: str = nodes[0].name
         self.size = (shape[2], shape[3]) if isinstance(shape[2], int) and isinstance(shape[3], int) else None
+        if self.size and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
+            raise InputError(f"{path}: wants pictures of {shape[3]}x{shape[2]}; wanted sides of 1..{MAX_SIDE}.")
 
     def __call__(self, picture: Pixels) -> Labels:
         """(H, W, 3) uint8 sRGB -> class per pixel (H, W), or `NONE`.
@@ -164,17 +167,20 @@ class Segmenter:
         """The segmenter's number per pixel; -1 and 65536 stand for all that is smaller and larger."""
         values = np.asarray(found)
         shape, kind = values.shape, values.dtype.kind
-        if kind in "iu" and len(shape) in (3, 4) and set(shape[:-2]) == {1}:
+        if kind in "iu" and len(shape) in (3, 4) and set(shape[:-2]) == {1} and values.size:
             clipped = np.clip(values.astype(np.int64), -1, LARGEST_ID + 1).reshape(1, 1, *shape[-2:])
             pixels = F.interpolate(torch.from_numpy(clipped).double(), covered, mode="nearest-exact")
             return pixels[0, 0].long().numpy()
-        if kind != "f" or len(shape) != 4 or shape[0] != 1 or shape[1] < 2:
+        if kind != "f" or len(shape) != 4 or shape[0] != 1 or not 2 <= shape[1] <= LARGEST_ID + 1 or not values.size:
             raise InputError(
                 f"{self.path}: gives {values.dtype} {shape}; wanted scores (1, classes, h, w) or numbers (1, h, w)."
             )
+        scores = torch.from_numpy(values[0].astype(np.float32))
+        if not scores.isfinite().all():
+            raise InputError(f"{self.path}: gives scores that are not finite; wanted numbers that can be compared.")
         # One class at a time: all of them at the size of a frame may take gigabytes.
         best, number = torch.full(covered, -torch.inf), torch.zeros(covered, dtype=torch.int64)
-        for k, score in enumerate(torch.from_numpy(values[0].astype(np.float32))):
+        for k, score in enumerate(scores):
             enlarged = F.interpolate(score[None, None], covered, mode="bilinear")[0, 0]
             number[enlarged > best] = k
             best = torch.maximum(best, enlarged)

@@ -24,6 +24,11 @@ Indices = NDArray[np.int64]
 LARGEST = 4096
 """Pictures of a side up to which kernel values of all pairs are kept, and resampled."""
 SUBSET = 1000
+PAIRS = (
+    f"over all pairs up to {LARGEST:,} pictures a side; above, without intervals, over 100 subsets of {SUBSET:,}, or "
+    f"over all pairs again where a side has fewer than {SUBSET:,}"
+)
+"""What `kid_of` averages over, in words."""
 NEIGHBOUR = 3
 UNIT = 1000.0
 
@@ -75,10 +80,12 @@ def neighbours_of(sides: Sides) -> tuple[Array, Array]:
 
 
 def kid_of(sides: Sides, square: float) -> Array:
-    """1000 x KID's MMD²: of all pictures with resamples, or the mean over random subsets where there are very many."""
+    """1000 x KID's MMD²: with resamples, or, where there are very many pictures, (1,); `PAIRS` says of which pairs."""
     if small(sides):
         return UNIT * kernel_distance(sides, cubic, square)
     x, y = (torch.from_numpy(side) / square**0.5 for side in (sides.x, sides.y))
+    if min(len(x), len(y)) < SUBSET:
+        return np.array([UNIT * kernels.mmd2(x, y, kernels.cubic, unbiased=True)])
     return np.array([UNIT * kernels.kid(x, y, size=SUBSET).mean])
 
 

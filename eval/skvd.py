@@ -102,8 +102,8 @@ def settings(args: argparse.Namespace) -> "Settings":
             raise InputError(f"--{name}: got {value}, wanted {smallest} or more")
     if args.class_groups and not args.per_class:
         raise InputError(f"--class-groups {args.class_groups}: wanted together with --per-class only")
-    if not args.memory > 0:
-        raise InputError(f"--memory: got {args.memory}, wanted GiB above 0")
+    if not 0 < args.memory * 2**30 < float("inf"):
+        raise InputError(f"--memory: got {args.memory}, wanted a finite number of GiB above 0")
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
     return Settings(

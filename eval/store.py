@@ -79,7 +79,7 @@ class Store:
         self.folder = cache / "features" / embedding.digest
         self.embedding = embedding
         self.places: dict[bytes, tuple[Path, int]] = {}
-        self.known: set[Path] = set()
+        self.known: dict[Path, int] = {}  # rows by file
 
     def refresh(self) -> None:
         """Learn of all files that are there.
@@ -87,10 +87,10 @@ class Store:
         Raises:
             InputError: one that is no file of features.
         """
-        for path in sorted(set(self.folder.glob("*.safetensors")) - self.known):
+        for path in sorted(set(self.folder.glob("*.safetensors")) - self.known.keys()):
             digests = self._read(path, "digests", np.uint8, 32)
             self.places |= {row.tobytes(): (path, index) for index, row in enumerate(digests)}
-            self.known.add(path)
+            self.known[path] = len(digests)
 
     def add(self, rows: dict[bytes, dict[str, Floats]]) -> None:
         """Keep rows, by the digests of their pictures."""
@@ -116,7 +116,12 @@ class Store:
         for path, pairs in wanted.items():
             to, of = (list(side) for side in zip(*pairs, strict=True))
             for part, width in self.embedding.widths.items():
-                found[part][to] = self._read(path, part, np.float32, width)[of]
+                values = self._read(path, part, np.float32, width)
+                if len(values) != self.known[path]:
+                    raise InputError(
+                        f"{path}: {part} has {len(values)} rows, wanted {self.known[path]}; remove the file."
+                    )
+                found[part][to] = values[of]
         return found
 
     def _read(self, path: Path, part: str, dtype: type, width: int) -> NDArray[np.generic]:

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from epe.networks.vgg import CHANNELS, VGG16
 from eval.features import LAYERS
+from eval.precision import full_precision
 
 Floats = NDArray[np.float32]
-VERSION = "VGG16: mean of relu5_3, Gram matrices; 1"
+VERSION = "VGG16: mean of relu5_3, Gram matrices; 2"
 MEANS = "relu5_3"
 """The part that holds means; those of Gram matrices are called "style LAYER"."""
 
@@ -71,6 +72,7 @@ class Statistics:
         """Dimensions by part."""
         return {MEANS: CHANNELS[MEANS]} | {part(x): CHANNELS[x] * (CHANNELS[x] + 1) // 2 for x in self.styles}
 
+    @full_precision()
     @torch.inference_mode()
     def __call__(self, picture: NDArray[np.uint8]) -> dict[str, Floats]:
         """(H, W, 3) uint8 sRGB -> vectors by part.

@@ -189,6 +189,7 @@ def judge(args: argparse.Namespace) -> "Scores":
             "frames that follow each other closely."
         )
     draws = summary(told, draw_resamples(np.arange(len(told)), count=args.resamples, seed=args.seed))
+    each = summary(told, np.eye(len(told)))
     methods = {"render": Images(args.frames), **methods}
     rows = tuple(
         scores.method(
@@ -197,7 +198,7 @@ def judge(args: argparse.Namespace) -> "Scores":
             digest({key: digest_of(images[i]) for i, key in enumerate(images.keys)}),
             draws[name],
             draws["render"] if name != "render" else {},
-            {"warping": 255 * np.sqrt([step.errors[name] for step in told])},
+            each[name],
         )
         for name, images in methods.items()
     )

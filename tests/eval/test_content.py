@@ -1,5 +1,6 @@
 """The command over folders: what it measures, without weights and with them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,20 @@ def test_values_are_means_of_frames(folders: Path) -> None:
     assert little.values["psnr"].value == pytest.approx(20 * np.log10(255 / 2))
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_one_frame_that_has_a_value_makes_no_interval(folders: Path, frames: int) -> None:
+    for i in range(frames, 6):
+        (folders / "render" / f"{i}.png").unlink()
+        (folders / "much" / f"{i}.png").unlink()
+    if frames == 2:  # the second is as in the render: it has no PSNR, and an SSIM
+        shutil.copy(folders / "render" / "1.png", folders / "much" / "1.png")
+    # With this seed 10 of 11 resamples hold the one frame that has a PSNR.
+    assert run(*fakes(folders, "render", "much"), "--out", folders / "a.json", "--resamples", 11, "--seed", 3) == 0
+    values = scores.read(folders / "a.json").methods[1].values
+    assert values["psnr"].low is values["psnr"].high is None
+    assert (values["ssim"].low is None) == (frames == 1)
+
+
 def test_equal_pictures_have_no_psnr(folders: Path) -> None:
     assert run(*fakes(folders, "render"), "--fake", f"same={folders / 'render'}", "--out", folders / "a.json") == 0
     same = scores.read(folders / "a.json").methods[1]
@@ -76,6 +91,19 @@ def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
     assert distance(c, a) == pytest.approx(float(lpips(maps[2], maps[0], weights)))
     assert distance(a, c) == pytest.approx(distance(c, a), rel=1e-5)
     assert distance(a, a) == 0
+
+
+def test_the_smallest_pictures(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    weights = {name: torch.rand(width) for name, width in zip(perceptual.LAYERS, (64, 128, 256, 512, 512), strict=True)}
+    least = np.random.default_rng(0).integers(0, 256, (2, perceptual.LEAST, 40, 3), dtype=np.uint8)
+    for pooling in ("max", "blurred"):  # LPIPS, ST-LPIPS
+        distance = perceptual.Distance(frozen(VGG16("zeros", pooling)), weights, torch.device("cpu"))
+        assert distance(*least) > 0
+    for name in ("render", "much"):
+        write_png(folders / name / "3.png", least[0, :-1])
+    assert run(*fakes(folders, "render", "much"), "--out", folders / "a.json") == 2
+    assert "render/3.png: 40x17 pixels, wanted 18 or more a side" in capsys.readouterr().err
 
 
 def test_other_sizes_are_one_line(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,10 +186,33 @@ def test_frames_that_are_too_small_are_refused(settings, scenes, tmp_path):
         run(replace(settings, methods={"render": small}), tmp_path)
 
 
+# feamgan's frames are 957 columns at most, so that only high ones are narrow.
+@pytest.mark.parametrize(
+    ("protocol", "size"),
+    [("ours", (120, 1200)), ("ours", (1200, 120)), ("ours", (64, 512)), ("feamgan", (120, 1200))],
+)
+def test_frames_that_are_too_narrow_for_their_crops_are_refused(settings, scenes, tmp_path, protocol, size):
+    narrow = changed(scenes / "frames", tmp_path / "narrow", lambda image, _: cv2.resize(image, size))
+    with pytest.raises(InputError, match=f"^{narrow}: frames of {size[0]}x{size[1]} .* wanted .* less than 8 to 1$"):
+        set_up(replace(settings, methods={"render": narrow}, protocol=protocol))
+
+
 def test_sides_labelled_differently_are_refused(scenes, tmp_path):
     write_facts(tmp_path, {"method": "made", "classes": 4})
     with pytest.raises(InputError, match="classes of the labels is 4, wanted 3"):
         label_facts(scenes / "labels" / "frames", tmp_path)
+
+
+@pytest.mark.parametrize("side", ["black", "photos"])
+def test_pictures_that_are_all_the_same_are_refused_before_features(settings, scenes, tmp_path, monkeypatch, side):
+    monkeypatch.setattr(module.Extractor, "__call__", lambda *_: pytest.fail("computed features"))
+    source = scenes / ("photos" if side == "photos" else "frames")
+    folder = changed(source, tmp_path / side, lambda image, _: 0 * image)
+    fakes = {"render": scenes / "frames"} | ({"dark": folder} if side == "black" else {})
+    settings = replace(settings, methods=fakes, real=folder if side == "photos" else settings.real)
+    whose = "frames of dark" if side == "black" else "photographs"
+    with pytest.raises(InputError, match=f"{folder}: all {whose} that have partners are the same picture"):
+        run(settings, tmp_path)
 
 
 def test_black_photographs_are_refused(settings, scenes, tmp_path):

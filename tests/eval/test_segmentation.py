@@ -1,5 +1,6 @@
 """Frames whose colours are their classes, methods that recolour some, and numbers that follow from it."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from datasets.images import Images, write_png
 from eval import scores
-from eval.segmentation import build_parser, main
+from eval.segmentation import agreements, build_parser, main
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
@@ -15,7 +16,7 @@ from tests.eval.segmenters import COLOURS, write_segmenter
 
 pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
 
-GAME = ("void", "lava", "torch", "tree", "lake")
+GAME = ("void", "lava", "torch", "tree", "lake", "snow")
 HEADER = Header("test", "none", GAME, "CC0-1.0", "tests")
 # The game's classes, of 10 columns each; the picture shows void and lake in the colour of water.
 STRIPES = np.repeat(np.arange(5), 10)[None].repeat(20, 0).astype(np.uint8)
@@ -96,12 +97,37 @@ def test_a_segmenter_that_is_wrong_of_the_render_is_told_from_a_method_that_lose
     assert plain(same)["miou_render"] == 1
 
 
+def test_a_class_that_only_a_method_shows_has_no_difference(scene: Path) -> None:
+    # No frame has snow, so that the render has no IoU of it; the method's is 0.
+    (scene / "classes.yaml").write_text(CLASSES.replace("input:", "  snow: {segmenter: [3], game: [snow]}\ninput:"))
+    write_png(scene / "burnt/one/b.png", np.where(STRIPES[..., None] == 3, COLOURS[3], COLOURS[SHOWN[STRIPES]]))
+    assert judge(scene) == 0
+    render, same, burnt = measured(scene)
+    assert "iou_snow" not in render.values | same.values
+    assert burnt.values["iou_snow"].value == 0
+    assert set(burnt.differences) == {"miou", "pixel_accuracy", "iou_fire", "iou_plants", "iou_water"}
+
+
 def test_the_same_command_writes_the_same_bits(scene: Path) -> None:
     written = set()
     for _ in range(2):
         assert judge(scene, "--seed=3") == 0
         written.add((scene / "out.json").read_bytes())
     assert len(written) == 1
+
+
+def test_many_classes_and_frames_take_little_memory(tmp_path: Path) -> None:
+    for i in range(16):
+        write_png(tmp_path / "frames" / f"{i}.png", np.zeros((4, 4, 3), np.uint8))
+    images, labels = Images(tmp_path / "frames"), np.zeros((4, 4), np.int16)
+    truth = [(key, labels) for key in images.keys]
+    tracemalloc.start()
+    found = agreements(truth, {"render": images}, lambda picture: labels, classes=300)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found["render"].truth.both[:, 0].tolist() == [16] * 16
+    # A confusion matrix of 300 classes takes 0.7 MB: there are a few at a time, not two of each of 16 frames (23 MB).
+    assert peak < 6e6
 
 
 @pytest.mark.parametrize(

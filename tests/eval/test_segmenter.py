@@ -117,6 +117,9 @@ def odd(path: Path, shape: list[object], kind: int, op: str) -> Path:
         ([1, 3, "h", "w"], TensorProto.DOUBLE, "Relu", "wanted one picture, float"),
         ([1, 3, "h", "w"], TensorProto.FLOAT, "Shape", "gives int64"),
         ([1, 3, "h", "w"], TensorProto.FLOAT, "Flatten", "gives float32"),
+        ([1, 3, 0, 8], TensorProto.FLOAT, "Relu", r"wants pictures of 8x0; wanted sides of 1\.\.16384"),
+        ([1, 3, 10**9, 10**9], TensorProto.FLOAT, "Relu", "wants pictures of 1000000000x1000000000"),
+        ([1, 3, "h", "w"], TensorProto.FLOAT, "Log", "gives scores that are not finite"),  # of what is below the mean
         ([1, "c", "h", "w"], TensorProto.FLOAT, "MatMul", "fails on a picture of 32x32"),
     ],
 )
@@ -125,3 +128,21 @@ def test_other_networks_are_one_line(tmp_path: Path, shape: list[object], kind: 
         Segmenter(odd(tmp_path / "odd.onnx", shape, kind, op), taxonomy(tmp_path))(np.zeros((20, 20, 3), np.uint8))
     assert "odd.onnx" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("last", [None, "ArgMax"])
+def test_an_output_without_pixels_is_one_line(tmp_path: Path, last: str | None) -> None:
+    """Rows 0 .. 0 of the picture, as scores or as the numbers of the largest."""
+    nodes = [helper.make_node("Slice", ["x", "zero", "zero", "axis"], ["rows"])]
+    nodes += [helper.make_node(last, ["rows"], ["numbers"], axis=1)] if last else []
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "h", "w"])
+    out = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.INT64 if last else TensorProto.FLOAT, None)
+    constants = [
+        numpy_helper.from_array(np.array([number], np.int64), name) for name, number in (("zero", 0), ("axis", 2))
+    ]
+    graph = helper.make_graph(nodes, "g", [value], [out], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, str(tmp_path / "empty.onnx"))
+    wanted = r"empty\.onnx: gives (int64 \(1, 1|float32 \(1, 3), 0, 32\); wanted"
+    with pytest.raises(InputError, match=wanted):
+        Segmenter(tmp_path / "empty.onnx", taxonomy(tmp_path))(np.zeros((20, 20, 3), np.uint8))

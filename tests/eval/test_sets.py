@@ -18,6 +18,7 @@ from eval import scores, sets
 from eval.embeddings import inception
 from eval.frechet import frechet, moments
 from eval.kernels import cubic, mmd2
+from eval.set_distances import PAIRS
 from eval.style import MEANS, Statistics
 from gbuffer_tools import command
 from tests.eval.made import write_scenes
@@ -67,6 +68,7 @@ def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys)
     rows = [np.stack([embedding(image)[MEANS] for image in Images(scenes / side)]) for side in ("frames", "photos")]
     wanted = frechet(moments([rows[0]]), moments([rows[1]]))
     assert render.values["frechet_vgg16"].value == pytest.approx(wanted, rel=1e-5)
+    assert PAIRS in found.protocol["VGG16"]
     assert "kernel, VGG16" in capsys.readouterr().out
 
 
@@ -100,6 +102,7 @@ def test_inception_makes_fid_and_kid(scenes, random_vgg, tmp_path) -> None:
     x, y = (embedding.of(Images(tmp_path / side)) for side in ("frames", "photos"))
     values = found.methods[0].values
     assert values["fid"].value == pytest.approx(frechet(moments([x]), moments([y])), rel=1e-4)
+    assert PAIRS in found.protocol["Inception v3, FID's"]
     wanted = mmd2(torch.from_numpy(x), torch.from_numpy(y), cubic, unbiased=True)
     # 1e-3 of 1000 x MMD²: products are summed from float32 strips.
     assert values["kid"].value == pytest.approx(1000 * wanted, rel=1e-4, abs=1e-3)

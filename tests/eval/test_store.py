@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from datasets.images import Images, write_png
@@ -114,6 +115,15 @@ def test_a_damaged_file_is_named(folder: Path, tmp_path: Path, content: bytes | 
     (path,) = (tmp_path / "cache").rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-8] if content is None else content)
     with pytest.raises(InputError, match=f"{path.name}.*remove it"):
+        run(folder, tmp_path / "cache", Means())
+
+
+def test_a_part_of_fewer_rows_than_digests_is_a_damaged_file(folder: Path, tmp_path: Path) -> None:
+    run(folder, tmp_path / "cache", Means())
+    (path,) = (tmp_path / "cache").rglob("*.safetensors")
+    tensors = load_file(path)
+    save_file(tensors | {"size": tensors["size"][:2]}, path)
+    with pytest.raises(InputError, match=f"{path.name}: size has 2 rows, wanted 5; remove the file"):
         run(folder, tmp_path / "cache", Means())
 
 

@@ -60,12 +60,21 @@ def test_what_moves_with_the_scene_is_steady_and_what_flickers_is_not(folder: Pa
     render, same, flicker = found.methods
     assert [method.name for method in found.methods] == ["render", "same", "flicker"]
     assert render.values["warping"].value == pytest.approx(0, abs=1e-9)
-    assert (same.digest, same.frames) == (render.digest, render.frames)
+    assert (same.digest, same.frames["warping"]) == (render.digest, render.frames["warping"])
     error = flicker.values["warping"]
     assert error.value == pytest.approx(20, abs=0.7)  # where nothing is cut at white or black
     assert error.low <= error.value <= error.high
     assert flicker.differences["warping"].value == pytest.approx(error.value)
     assert "warping_ratio" not in flicker.values  # the render does not change at all
+
+
+def test_one_step_makes_no_interval(folder: Path) -> None:
+    schema.write(folder / "frames" / "walk.h5", sequence(cameras=False)[:2], HEADER)
+    assert run(folder, *fake(folder, "flicker")) == 0
+    _, flicker = scores.read(folder / "t.json").methods
+    assert set(flicker.values) == {"warping", "warping_ratio"}
+    assert all(found.low is found.high is None for found in (*flicker.values.values(), *flicker.differences.values()))
+    assert flicker.frames["warping_ratio"] == pytest.approx((flicker.values["warping_ratio"].value,))
 
 
 def test_without_cameras_the_motion_is_looked_for(folder: Path) -> None:
