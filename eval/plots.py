@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from html import escape
 
 from matplotlib import rc_context
@@ -81,5 +82,6 @@ def _svg(figure: Figure, label: str) -> str:
     width, height = (math.ceil(inches * 72) for inches in figure.get_size_inches())
     said = f'role="img" aria-label="{escape(label)}"'
     opening = f'<svg {said} viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"'
-    body = text[text.index(">", start) :]
+    # The page's font, and no names of parts, which would be the same in every plot of a page.
+    body = re.sub(r"font-family:[^;\"]*;? ?| id=\"[a-z0-9.]*_\d+\"", "", text[text.index(">", start) :])
     return (opening + ' xmlns:xlink="http://www.w3.org/1999/xlink"' + body).replace(INK, "currentColor")

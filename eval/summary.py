@@ -95,7 +95,7 @@ def read_any(path: Path) -> Record | Scores:
     kind = read_json(path).get("format")
     if kind not in (skvd.FORMAT, scores.FORMAT):
         raise InputError(
-            f"{path}: its format is {kind!r:.40}; wanted a report of eval.skvd, sets, content or temporal."
+            f"{path}: its format is {kind!r:.40}; wanted one of eval.skvd, sets, content, segmentation, temporal."
         )
     found = skvd.read(path) if kind == skvd.FORMAT else scores.read(path)
     names = [method.name for method in found.methods]

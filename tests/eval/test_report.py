@@ -52,6 +52,8 @@ def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
     assert page.count("data:image/webp") == 6 * 2 + len(found.pairs) * 3 + 2 + 6 * 2 + 6 * 3
     assert page.count('alt="dark">dark</span>') == page.count('alt="render">render</span>') == len(found.pairs)
     assert page.count("<svg") == 3 * 5
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert len(set(ids)) == len(ids) == 3 * 5 + 1  # a clipping path a plot, and the section
     assert "#0a0b0c" not in page
     assert "Pictures are left out" not in page
     assert page == report.html(alone(tmp_path / "r.json", found))
