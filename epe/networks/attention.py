@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.sequence import ALONE, Ring
+
 
 def split(x: Tensor, heads: int) -> Tensor:
     """(..., N, C) -> (..., h, N, d)."""
@@ -55,18 +57,24 @@ class Projected(nn.Module):
 class Attention(Projected):
     """Softmax attention, of tokens to themselves or to a memory."""
 
-    def forward(self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None, ring: Ring = ALONE
+    ) -> Tensor:
         """Of (..., N, C).
 
         Args:
             x: what asks.
             memory: (..., M, C), what is looked at; None: `x`.
-            bias: added to the logits, broadcast to (..., h, N, M); -inf hides.
+            bias: added to the logits, broadcast to (..., h, N, M); -inf hides. Of tokens in one process only.
+            ring: processes that hold the other tokens, of `x` as of `memory`.
 
         Returns:
             (..., N, C).
         """
         q, k, v = self.project(x, x if memory is None else memory)
+        if ring.size > 1:
+            assert bias is None
+            return self.out(joined(ring.softmax(q, k, v)))
         return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=bias)))
 
 
@@ -91,18 +99,6 @@ class CausalAttention(Projected):
         return self.out(joined(out)), Cache(k, v)
 
 
-class State(NamedTuple):
-    """All that linear attention keeps of a memory, whatever its length: sums over its tokens.
-
-    Attributes:
-        values: (..., h, d, d), keys times values.
-        keys: (..., h, d, 1), what queries are weighed by.
-    """
-
-    values: Tensor
-    keys: Tensor
-
-
 class LinearAttention(Projected):
     """Attention in time linear in tokens: the softmax is replaced by a product of features of queries and of keys.
 
@@ -116,22 +112,29 @@ class LinearAttention(Projected):
         super().__init__(width, heads)
         self.rule = rule
 
-    def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
-        """(..., N, C), and (..., M, C) or None for `x` -> (..., N, C)."""
+    def forward(self, x: Tensor, memory: Tensor | None = None, ring: Ring = ALONE) -> Tensor:
+        """(..., N, C), and (..., M, C) or None for `x` -> (..., N, C); `ring` as of `Attention`."""
         q, k, v = self.project(x, x if memory is None else memory)
         if self.rule == "elu":
-            return self.out(joined(read(1 + F.elu(q), state(1 + F.elu(k), v))))
-        return self.out(joined(q.softmax(-1) @ (k.softmax(-2).mT @ v)))
+            q, k = 1 + F.elu(q), 1 + F.elu(k)
+            values, keys = state(k, v, ring)
+            return self.out(joined(q @ values / (q @ keys)))
+        values, keys = state((k - ring.largest(k.amax(-2, keepdim=True))).exp(), v, ring)
+        return self.out(joined(q.softmax(-1) @ (values / keys)))
 
 
-def state(keys: Tensor, values: Tensor) -> State:
-    """Of features of keys (..., h, M, d), not negative, and values (..., h, M, d)."""
-    return State(keys.mT @ values, keys.sum(-2)[..., None])
+def state(keys: Tensor, values: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:
+    """All that linear attention needs of a memory, however long: sums over the tokens of all processes, in one call.
 
+    Args:
+        keys: (..., h, M, d), not negative.
+        values: (..., h, M, d).
 
-def read(queries: Tensor, found: State) -> Tensor:
-    """Features of queries (..., h, N, d), not negative -> (..., h, N, d): means of values, weighed by the keys."""
-    return queries @ found.values / (queries @ found.keys)
+    Returns:
+        Keys times values (..., h, d, d), and keys (..., h, d, 1).
+    """
+    total = ring.total(torch.cat([keys.mT @ values, keys.sum(-2)[..., None]], dim=-1))
+    return total[..., :-1], total[..., -1:]
 
 
 class ChannelAttention(Projected):

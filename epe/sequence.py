@@ -1,0 +1,151 @@
+"""Tokens of one image on several processes, each with a part of them: what attention and statistics need of the others.
+
+Weights are the same in every process, a loss is the sum of what each makes of its own tokens, so gradients of weights
+are to be summed over these processes too. Queries never travel. What does, per layer and sample:
+
+* linear attention: one sum of h * d * (d + 1) numbers there and one back, whatever the number of tokens (Sun et al.,
+  "Linear Attention Sequence Parallelism", 2024);
+* softmax attention: keys and values go once round the ring, and back with their gradients (Liu et al., "Ring Attention
+  with Blockwise Transformers", 2023), added up by running maxima and sums (Milakov and Gimelshein, 2018);
+* means and variances over tokens: their sums.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+@dataclass(frozen=True)
+class Ring:
+    """The processes that share the tokens of an image; alone by default.
+
+    Attributes:
+        group: of torch.distributed, such as one dimension of a device mesh; None: this process has all tokens.
+    """
+
+    group: dist.ProcessGroup | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        return dist.get_world_size(self.group) if self.group else 1
+
+    @property
+    def rank(self) -> int:
+        """Number of this one."""
+        return dist.get_rank(self.group) if self.group else 0
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum of a tensor over processes; so are gradients."""
+        return x if self.group is None else _Total.apply(x, self.group)  # type: ignore[no-untyped-call]
+
+    def largest(self, x: Tensor) -> Tensor:
+        """The elementwise maximum over processes, without gradients."""
+        found = x.detach().clone()
+        if self.group:
+            dist.all_reduce(found, dist.ReduceOp.MAX, self.group)
+        return found
+
+    def lengths(self, length: int, device: torch.device) -> list[int]:
+        """Tokens of each process."""
+        if self.group is None:
+            return [length]
+        found = torch.zeros(self.size, dtype=torch.long, device=device)
+        found[self.rank] = length
+        dist.all_reduce(found, group=self.group)
+        return found.tolist()
+
+    def passed(self, tensors: list[Tensor], length: int) -> list[Tensor]:
+        """What the process before has, while the one after gets these; (..., tokens, d), `length` tokens come."""
+        assert self.group is not None
+        after, before = (dist.get_global_rank(self.group, (self.rank + i) % self.size) for i in (1, -1))
+        sent = [tensor.contiguous() for tensor in tensors]
+        found = [tensor.new_empty(*tensor.shape[:-2], length, tensor.shape[-1]) for tensor in sent]
+        ways = [dist.P2POp(dist.isend, tensor, after, self.group) for tensor in sent]
+        ways += [dist.P2POp(dist.irecv, tensor, before, self.group) for tensor in found]
+        for way in dist.batch_isend_irecv(ways):
+            way.wait()
+        return found
+
+    def softmax(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Softmax attention of this process's queries (..., N, d) to the keys and values (..., M, d) of all."""
+        return _RingSoftmax.apply(q, k, v, self)  # type: ignore[no-untyped-call]
+
+
+ALONE = Ring()
+
+
+def moments(x: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:
+    """Mean and variance (..., 1, C) over the tokens (..., N, C) of all processes, in two passes as for one."""
+    count = ring.total(x.new_tensor(float(x.shape[-2])))
+    mean = ring.total(x.sum(-2, keepdim=True)) / count
+    return mean, ring.total((x - mean).square().sum(-2, keepdim=True)) / count
+
+
+class _Total(torch.autograd.Function):
+    """Sums there and back: what one process makes of the sum is a part of the loss of all."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup) -> Tensor:
+        ctx.group, total = group, x.clone()
+        dist.all_reduce(total, group=group)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient, group=ctx.group)
+        return gradient, None
+
+
+class _RingSoftmax(torch.autograd.Function):
+    """Softmax attention, block by block of keys, as they come round."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, ring: Ring) -> Tensor:
+        largest = q.new_full((*q.shape[:-1], 1), -torch.inf)
+        weight, made = torch.zeros_like(largest), torch.zeros_like(q)
+        for keys, values in _round(ring, k, v):
+            logits = q @ keys.mT / q.shape[-1] ** 0.5
+            before, largest = largest, torch.maximum(largest, logits.amax(-1, keepdim=True))
+            found, kept = (logits - largest).exp(), (before - largest).exp()
+            weight = weight * kept + found.sum(-1, keepdim=True)
+            made = made * kept + found @ values
+        out = made / weight
+        ctx.ring = ring
+        ctx.save_for_backward(q, k, v, out, largest + weight.log())
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        q, k, v, out, norm = ctx.saved_tensors
+        ring, scale = ctx.ring, q.shape[-1] ** -0.5
+        lengths = ring.lengths(k.shape[-2], k.device)
+        inner, of_q = (gradient * out).sum(-1, keepdim=True), torch.zeros_like(q)
+        # Keys and values go round together with their gradients, and are at home again in the end.
+        going = [k, v, torch.zeros_like(k), torch.zeros_like(v)]
+        for step in range(ring.size):
+            keys, values, of_keys, of_values = going
+            weights = (q @ keys.mT * scale - norm).exp()
+            of_logits = weights * (gradient @ values.mT - inner) * scale
+            of_q += of_logits @ keys
+            going = [keys, values, of_keys + of_logits.mT @ q, of_values + weights.mT @ gradient]
+            if ring.size > 1:
+                going = ring.passed(going, lengths[(ring.rank - step - 1) % ring.size])
+        return of_q, going[2], going[3], None
+
+
+def _round(ring: Ring, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Keys and values of this process, then of the one before it, and so on round the ring."""
+    yield k, v
+    lengths = ring.lengths(k.shape[-2], k.device)
+    for step in range(1, ring.size):
+        k, v = ring.passed([k, v], lengths[(ring.rank - step) % ring.size])
+        yield k, v
