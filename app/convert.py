@@ -8,12 +8,12 @@ channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, s
 """
 
 import argparse
-import pickle
 import struct
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from gbuffer_tools.command import run
@@ -32,7 +32,7 @@ REPEATED = 4096
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # What reading a damaged checkpoint, whose format is a pickle's, may end in.
 DAMAGED = (
-    RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, AssertionError, pickle.UnpicklingError,
+    RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, AssertionError, UnpicklingError,
     struct.error,
 )  # fmt: skip
 # Their names of classes in frame files: EPE's groups, and after them CARLA's own tags.
@@ -109,7 +109,6 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     Raises:
         InputError: not an archive of tensors by name, or one that would grow on reading.
     """
-
     import torch
 
     if not path.is_file():

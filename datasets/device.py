@@ -13,11 +13,7 @@ def device_of(name: str) -> torch.device:
     """
     try:
         device = torch.empty(0, device=name).device
-    except (
-        RuntimeError,
-        AssertionError,
-        ImportError,
-    ) as error:  # of what torch lacks
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise InputError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}); try cpu.") from error
     if device.type == "meta":
         raise InputError(f"--device {name}: holds no numbers; try cpu.")

@@ -37,9 +37,11 @@ class Images(Sequence[np.ndarray]):
             raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5).")
         entries.sort(key=lambda entry: entry[0])
         self.keys = tuple(key for key, _, _ in entries)
-        for key in self.keys:
-            if any("\ud800" <= c <= "\udfff" for c in key):
-                raise InputError(f"{self.folder}: the name {key!r} is no UTF-8; rename the file.")
+        try:
+            "".join(self.keys).encode()
+        except UnicodeEncodeError as error:
+            key = next(key for key in self.keys if error.object[error.start] in key)
+            raise InputError(f"{self.folder}: the name {key!r} is no UTF-8; rename the file.") from error
         for before, after in zip(self.keys, self.keys[1:], strict=False):
             if before == after:
                 raise InputError(f"{self.folder}: two images have the key {after!r}; keep one suffix per name.")

@@ -109,16 +109,16 @@ class _RingSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, ring: Ring) -> Tensor:
-        largest = q.new_full((*q.shape[:-1], 1), -torch.inf)
+        scale, largest = q.shape[-1] ** -0.5, q.new_full((*q.shape[:-1], 1), -torch.inf)
         weight, made = torch.zeros_like(largest), torch.zeros_like(q)
         for keys, values in _round(ring, k, v):
-            logits = q @ keys.mT / q.shape[-1] ** 0.5
+            logits = q @ keys.mT * scale
             before, largest = largest, torch.maximum(largest, logits.amax(-1, keepdim=True))
             found, kept = (logits - largest).exp(), (before - largest).exp()
             weight = weight * kept + found.sum(-1, keepdim=True)
             made = made * kept + found @ values
         out = made / weight
-        ctx.ring = ring
+        ctx.ring, ctx.scale = ring, scale
         ctx.save_for_backward(q, k, v, out, largest + weight.log())
         return out
 
@@ -126,7 +126,7 @@ class _RingSoftmax(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, out, norm = ctx.saved_tensors
-        ring, scale = ctx.ring, q.shape[-1] ** -0.5
+        ring, scale = ctx.ring, ctx.scale
         lengths = ring.lengths(k.shape[-2], k.device)
         inner, of_q = (gradient * out).sum(-1, keepdim=True), torch.zeros_like(q)
         # Keys and values go round together with their gradients, and are at home again in the end.

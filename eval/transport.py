@@ -44,19 +44,18 @@ def moments(images: Iterable[Pixels]) -> Moments:
     return Moments(mean / 255, (products / count - np.outer(mean, mean)) / 255**2)
 
 
-def root(covariance: Array, power: float) -> Array:
-    """A power of a covariance; directions without spread are left out (0)."""
-    values, axes = np.linalg.eigh(covariance)
-    powers = np.where(values > FLAT, np.maximum(values, FLAT) ** power, 0.0)
+def root(matrix: Array, power: float, flat: float = FLAT) -> Array:
+    """A power of a symmetric matrix; directions of `flat` or less are left out (0): of a covariance, without spread."""
+    values, axes = np.linalg.eigh(matrix)
+    powers = np.where(values > flat, np.maximum(values, flat) ** power, 0.0)
     return (axes * powers) @ axes.T
 
 
 def transport(source: Moments, target: Moments) -> Array:
     """(3, 3), symmetric: A with A S A = T for the covariances S and T."""
     half, back = root(source.covariance, 0.5), root(source.covariance, -0.5)
-    # Not `root`: these are products of two variances, to which FLAT does not apply. Below 0 is rounding.
-    values, axes = np.linalg.eigh(half @ target.covariance @ half)
-    return back @ (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T @ back
+    # Products of two variances, to which FLAT does not apply; below 0 is rounding.
+    return back @ root(half @ target.covariance @ half, 0.5, flat=0.0) @ back
 
 
 def transfer(image: Pixels, source: Moments, target: Moments) -> Array:

@@ -33,7 +33,7 @@ from train.engine import Schedule, follow, run
 from train.epe_config import Config, check
 from train.epe_players import Features, Players, as_model, build_players
 from train.feed import LeftOut, Share, batches
-from train.pace import MEMORY, SPEED, Pace
+from train.pace import Pace, tag
 from train.preview import write_preview
 from train.spectral import iterate_norms
 
@@ -168,7 +168,7 @@ def train_with(config: Config, text: str, group: Group) -> None:
 
     def log(done: int, values: dict[str, float]) -> None:
         for name, value in values.items():
-            writer.add_scalar(f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}", value, done)
+            writer.add_scalar(tag(name), value, done)
         for tap in p.adaptive.level:
             writer.add_scalar(f"update probability/{tap}", p.adaptive.probability(tap), done)
 

@@ -9,6 +9,11 @@ import torch
 SPEED, MEMORY = "samples/s", "peak GB"
 
 
+def tag(name: str) -> str:
+    """TensorBoard's name of a scalar: pace/… or loss/…"""
+    return f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}"
+
+
 class Pace:
     """Counts from now on.
 

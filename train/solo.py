@@ -14,7 +14,7 @@ from gbuffer_tools.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
 from train.checks import check_ranges
 from train.engine import Batch, Schedule, run
-from train.pace import MEMORY, SPEED, Pace
+from train.pace import Pace, tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +83,7 @@ class Settings(Course):
 
 
 # The least that makes sense of what is counted.
-COUNTED = {"batch": 1, "steps": 1, "seed": 0, "log_every": 1, "preview_every": 1, "save_every": 1}
-LEAST = COUNTED | {"crop": 32, "workers": 0}
+LEAST = {"batch": 1, "steps": 1, "seed": 0, "log_every": 1, "preview_every": 1, "save_every": 1}
 
 
 def check_course(course: Course) -> None:
@@ -93,7 +92,7 @@ def check_course(course: Course) -> None:
     Raises:
         InputError: names the setting.
     """
-    check_ranges(course, least=COUNTED)
+    check_ranges(course, least=LEAST)
     device_of(course.device)
 
 
@@ -103,8 +102,13 @@ def check(settings: Settings) -> None:
     Raises:
         InputError: names the setting.
     """
-    check_ranges(settings, least=LEAST, positive=("rate", "critic_rate"), shares=("constant", "beta1", "beta2"))
-    device_of(settings.device)
+    check_course(settings)
+    check_ranges(
+        settings,
+        least={"crop": 32, "workers": 0},
+        positive=("rate", "critic_rate"),
+        shares=("constant", "beta1", "beta2"),
+    )
 
 
 def descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
@@ -149,7 +153,7 @@ def carry_out(
 
     def log(done: int, values: dict[str, float]) -> None:
         for name, value in values.items():
-            writer.add_scalar(f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}", value, done)
+            writer.add_scalar(tag(name), value, done)
 
     pace = Pace(settings.batch, settings.device)
     run(

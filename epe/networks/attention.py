@@ -2,8 +2,7 @@
 
 Shapes: B samples, N tokens, M tokens of a memory, C features, h heads of d = C / h features, H W the sides of a map.
 Sources: softmax attention, Vaswani et al., "Attention Is All You Need", 2017; linear, Katharopoulos et al.,
-"Transformers are RNNs", 2020, and Shen et al., "Efficient Attention", 2021; channels, Ding et al., "DaViT", 2022, by
-El-Nouby et al., "XCiT", 2021.
+"Transformers are RNNs", 2020, and Shen et al., "Efficient Attention", 2021; channels, El-Nouby et al., "XCiT", 2021.
 Windows of maps are in epe/networks/windows.py.
 """
 
@@ -70,10 +69,14 @@ class Attention(Projected):
 
         Returns:
             (..., N, C).
+
+        Raises:
+            ValueError: a bias, and tokens in several processes.
         """
+        if ring.size > 1 and bias is not None:
+            raise ValueError("attention round a ring has no bias: its keys come from other processes.")
         q, k, v = self.project(x, x if memory is None else memory)
         if ring.size > 1:
-            assert bias is None
             return self.out(joined(ring.softmax(q, k, v)))
         return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=bias)))
 
@@ -93,9 +96,10 @@ class CausalAttention(Projected):
         q, k, v = self.project(x, x)
         if cache is not None:
             k, v = torch.cat([cache.keys, k], dim=-2), torch.cat([cache.values, v], dim=-2)
-        past = k.shape[-2] - q.shape[-2]
-        seen = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=x.device).tril(past)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if q.shape[-2] == 1 else seen)
+        new, known = q.shape[-2], k.shape[-2]
+        # One token alone sees all that there is.
+        seen = None if new == 1 else torch.ones(new, known, dtype=torch.bool, device=x.device).tril(known - new)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return self.out(joined(out)), Cache(k, v)
 
 

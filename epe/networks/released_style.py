@@ -93,11 +93,10 @@ def photo_wct(tensors: Tensors) -> Released:
     kept = dict(tensors)
     for name in tensors:
         if name[:3] in ("e1.", "e2.", "e3."):
-            same = tensors.get(f"e4.{name[3:]}")
+            same, found = tensors.get(f"e4.{name[3:]}"), tensors[name]
+            kind = found.shape, found.dtype
             # 1e-4: the same weights, which went through other programs.
-            found = tensors[name]
-            alike = same is not None and (same.shape, same.dtype) == (found.shape, found.dtype)
-            if same is None or not alike or not torch.allclose(same, found, atol=1e-4):
+            if same is None or (same.shape, same.dtype) != kind or not torch.allclose(same, found, atol=1e-4):
                 raise ValueError(f"{name:.80} differs from the fourth encoder's; wanted one encoder, cut four times")
             del kept[name]
     return Released("photowct", spec, by_table(kept, network.state_dict(), table), "CC BY-NC-SA 4.0")

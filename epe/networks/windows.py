@@ -21,7 +21,7 @@ def merged(windows: Tensor, side: int, height: int) -> Tensor:
     return rows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def regions(length: int, filled: int, side: int, shift: int) -> Tensor:
+def regions(length: int, filled: int, shift: int) -> Tensor:
     """(filled,): number of the piece of the map that each row (or column) belongs to, after the shift.
 
     Rolling brings rows from the far end beside those of the near one, and filling up adds rows that do not exist: a row
@@ -29,7 +29,7 @@ def regions(length: int, filled: int, side: int, shift: int) -> Tensor:
     """
     place = torch.arange(filled).roll(-shift)
     number = torch.zeros(filled, dtype=torch.long)
-    number[place < shift] = 1 if shift else 0
+    number[place < shift] = 1
     number[place >= length] = 2
     return number
 
@@ -79,8 +79,8 @@ class WindowAttention(nn.Module):
 
     def hidden(self, height: int, width: int, down: int, right: int) -> Tensor:
         """(windows, 1, L, L): -inf between tokens of different pieces of the map, else 0."""
-        rows = regions(height, height + down, self.side, self.shift)
-        columns = regions(width, width + right, self.side, self.shift)
+        rows = regions(height, height + down, self.shift)
+        columns = regions(width, width + right, self.shift)
         piece = partitioned((3 * rows[:, None] + columns)[None, :, :, None], self.side)[0, ..., 0]
         apart = piece[:, :, None] != piece[:, None, :]
         return torch.zeros(apart.shape).masked_fill(apart, -torch.inf)[:, None]

@@ -110,6 +110,14 @@ def test_the_ring_s_own_formula_alone() -> None:
     torch.testing.assert_close(ALONE.softmax(q, k, v), plain)
 
 
+def test_round_a_ring_there_is_no_bias() -> None:
+    class Two(Ring):
+        size = 2  # type: ignore[assignment]
+
+    with pytest.raises(ValueError, match="has no bias"):
+        Attention(WIDTH, HEADS)(torch.zeros(1, 2, WIDTH), bias=torch.zeros(2, 2), ring=Two())
+
+
 def count(rank: int, folder: str) -> None:
     """What a layer of v1's size sends, on a mesh of two times two processes: of data, and of tokens."""
     torch.set_num_threads(1)
