@@ -26,6 +26,7 @@ from epe.networks.inception import Inception
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.photo_wct import PhotoWCT
+from epe.networks.realformer import RealFormer, RealFormerSpec
 from epe.networks.spade import SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
 from epe.networks.wct2 import WCT2
@@ -74,6 +75,7 @@ SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "lite": lambda spec: Lite(LiteSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "photowct": lambda spec: PhotoWCT(**spec),
+    "realformer": lambda spec: RealFormer(RealFormerSpec(**spec)),
     "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
     "wct2": lambda spec: WCT2(**spec),

@@ -47,13 +47,19 @@ def parse(
     return kind(**{name: getattr(values, name) for name in vars(values)}), text, debug
 
 
-def start(kind: type[Config], prog: str, description: str, train: Callable[[Config, str], None]) -> int:
+def start(
+    kind: type[Config],
+    prog: str,
+    description: str,
+    train: Callable[[Config, str], None],
+    argv: Sequence[str] | None = None,
+) -> int:
     """A training command: parse, run, tell mistakes in one line; the exit code.
 
     Args:
-        kind, prog, description: as of `parse`.
+        kind, prog, description, argv: as of `parse`.
         train: takes the run, and the same as YAML.
     """
-    config, text, debug = parse(kind, prog, description)
+    config, text, debug = parse(kind, prog, description, argv)
     interrupted = "interrupted; the same command goes on from the last checkpoint"
     return guarded(lambda: train(config, text), prog, debug=debug, interrupted=interrupted)

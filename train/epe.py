@@ -24,15 +24,15 @@ from epe import models
 from epe.group import Group, joined
 from epe.losses import gan
 from epe.losses.penalty import gradient_penalty
-from epe.losses.perceptual import LAYERS, perceptual_distance
 from gbuffer_tools.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
 from train.compiled import explained
 from train.config import start
 from train.engine import Schedule, follow, run
 from train.epe_config import Config, check
-from train.epe_players import Features, Players, as_model, build_players
+from train.epe_players import Features, Players, build_players, record, streams_of
 from train.feed import LeftOut, Share, batches
+from train.generator import as_model, build_generator
 from train.pace import Pace, tag
 from train.preview import write_preview
 from train.spectral import iterate_norms
@@ -102,11 +102,9 @@ def generator_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: 
     for part in parts:
         seen = fake or p.fake(part)
         adversarial = gan.fool(p.scores({tap: seen[tap] for tap in c.taps}, part.frame_labels))
-        with torch.no_grad():
-            target = p.features(part.image, LAYERS)
-        likeness = perceptual_distance(as_float(seen), as_float(target)).mean()
-        ((adversarial + c.perceptual_weight * likeness) / len(parts)).backward()
-        figures.append({"gan": adversarial, "likeness": likeness})
+        terms = p.terms(seen, part)
+        ((adversarial + sum(weight * value for weight, value in terms.values())) / len(parts)).backward()
+        figures.append({"gan": adversarial} | {name: value for name, (_, value) in terms.items()})
     p.critics.requires_grad_(True)
     mean = p.group.mean(figures)
     p.average_gradients(p.generator)
@@ -117,11 +115,6 @@ def generator_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: 
     return mean | {"gradient": norm}
 
 
-def as_float(features: Features) -> Features:
-    """Features in fp32: sums of squares lose too much in bfloat16."""
-    return {name: value.float() for name, value in features.items()}
-
-
 def train(config: Config, text: str) -> None:
     """Run to the end, or go on to it; one of several processes where torchrun started them."""
     check(config)
@@ -129,14 +122,17 @@ def train(config: Config, text: str) -> None:
         train_with(dataclasses.replace(config, device=device), text, group)
 
 
-def train_with(config: Config, text: str, group: Group) -> None:
-    """The run of this process; `text` is its YAML."""
+def train_with(config: Config, text: str, group: Group, kind: type[Players] = Players) -> None:
+    """The run of this process; `text` is its YAML, `kind` what samples become."""
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
     flawed: list[Flaw] = []
     reading = measure(
         config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams), left_out=flawed
     )
+    torch.manual_seed(config.seed)
+    streams = streams_of(config, reading)
+    network, reading = build_generator(config.preset, reading, streams, config.initial, config.trainable)
     frames = Frames(config.frames, reading)
     share = Share(config.batch, config.accumulate, group.rank, group.size)
     pairs = Pairs(
@@ -150,13 +146,15 @@ def train_with(config: Config, text: str, group: Group) -> None:
         seed=config.seed,
         drop_buffers=config.drop_buffers,
     )
-    p = build_players(config, reading, pairs.label_classes, group)
+    p = build_players(config, network, pairs.label_classes, group, kind)
     parts: dict[str, Stateful] = {
         "generator": p.generator, "average": p.average.network, "critics": p.critics, "adaptive": p.adaptive,
         "generator_optimiser": p.generator_optimiser, "critics_optimiser": p.critics_optimiser,
     }  # fmt: skip
     checkpoint = Checkpoint(config.out / "checkpoint.safetensors", parts)
     digests = {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))}
+    if config.initial is not None:
+        digests["initial"] = models.digest(config.initial)
     left_out = LeftOut(config.out / "left_out.txt")
     move = explained(partial(step, p)) if config.compile else partial(step, p)
     work = move, partial(batches, pairs, share, config.workers, left_out.note), checkpoint
@@ -177,18 +175,25 @@ def train_with(config: Config, text: str, group: Group) -> None:
         for flaw in flawed:
             left_out.note(flaw)
 
-    pace = Pace(share.step, config.device)
+    pace, model = Pace(share.step, config.device), config.out / "model.safetensors"
     run(
         *work,
         schedule,
         begun=begun,
         pace=pace,
         log=log,
-        preview=lambda done: write_preview(config.out / "previews" / f"{done:07d}.png", p.average.network, pairs),
-        saved=lambda done: models.save(as_model(p, reading, done, digests), config.out / "model.safetensors"),
+        preview=lambda done: write_preview(
+            config.out / "previews" / f"{done:07d}.png",
+            partial(p.enhanced, p.average.network),
+            pairs,
+            device=config.device,
+        ),
+        saved=lambda done: models.save(
+            as_model(p.finished(pairs.photos), reading, config.licence, record(p, done, digests)), model
+        ),
     )
     writer.close()
-    print(f"{config.out / 'model.safetensors'}: {config.steps:,} steps ({pace})")
+    print(f"{model}: {config.steps:,} steps ({pace})")
 
 
 def main() -> int:

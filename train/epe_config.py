@@ -30,6 +30,8 @@ class Config:
         drop_buffers: probability with which a sample lacks a buffer (all channels that are made from "normal", say, are
             0, their mean), so that one model serves frames that lack some
         preset: the generator (python -m app.models): lite, or hr as in the paper
+        initial: model file to begin with, of the same preset, features and streams; null: weights drawn at random
+        trainable: names of the generator's weights that learn, as shell patterns ("*.rad*"); "!PATTERN" takes away
         taps: VGG16 layers with a critic each
         critic_layers: convolutions per critic
         critic_width: widest convolution of a critic
@@ -80,6 +82,8 @@ class Config:
     sky_features: tuple[str, ...] | None = None
     drop_buffers: float = 0.0
     preset: str = "lite"
+    initial: Path | None = None
+    trainable: tuple[str, ...] = ("*",)
     taps: tuple[str, ...] = RELEASED_TAPS
     critic_layers: int = 4
     critic_width: int = 256

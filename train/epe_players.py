@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,12 @@ from torch.compiler import set_stance
 from datasets.channels import channel_names
 from datasets.frames import Reading
 from datasets.pairs import Pair
+from datasets.photos import Photos
 from datasets.weights import load_vgg
-from epe import models
 from epe.group import Group
-from epe.losses.perceptual import LAYERS, NAME
+from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.networks.enhancer import every_channel
-from epe.networks.generators import Generator, generator
+from epe.networks.generators import Generator
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
 from gbuffer_tools.errors import InputError
@@ -25,16 +26,19 @@ from train.adaptive import AdaptiveUpdates
 from train.compiled import compile_all
 from train.ema import Average
 from train.epe_config import Config
+from train.fine_tuning import learning
 from train.rematerialise import rematerialise
 
 Features = dict[str, Tensor]
-"""VGG16's, by layer."""
+"""VGG16's, by layer; of enhanced images also the images themselves, as PICTURE."""
+PICTURE = "picture"
 
 
 @dataclass
 class Players:
-    """All that a step moves, and the constants it needs."""
+    """All that a step moves, the constants it needs, and what becomes of a sample."""
 
+    command: ClassVar[str] = "train.epe"
     generator: Generator
     average: Average
     critics: PerceptualDiscriminator
@@ -45,11 +49,35 @@ class Players:
     config: Config
     group: Group
 
+    def enhanced(self, network: nn.Module, part: Pair) -> Tensor:
+        """What a generator makes of a batch."""
+        picture: Tensor = network(part.image, part.gbuffers, part.classes)
+        return picture
+
     def fake(self, part: Pair) -> Features:
-        """What critics and likeness look at of the enhanced images."""
+        """What critics and `terms` look at of the enhanced images."""
         with self.autocast():
-            image = self.generator(part.image, part.gbuffers, part.classes).float()
-        return self.features(image, (*self.config.taps, *LAYERS))
+            picture = self.enhanced(self.generator, part).float()
+        return {PICTURE: picture} | self.features(picture, (*self.config.taps, *LAYERS))
+
+    def terms(self, seen: Features, part: Pair) -> dict[str, tuple[float, Tensor]]:
+        """What the generator minimises beside the critics' verdict, with weights: still the same scene.
+
+        Args:
+            seen: `fake` of the part.
+            part: a batch.
+        """
+        with torch.no_grad():
+            target = self.features(part.image, LAYERS)
+        return {
+            "likeness": (self.config.perceptual_weight, perceptual_distance(as_float(seen), as_float(target)).mean())
+        }
+
+    def finished(self, photos: Photos) -> Generator:
+        """The averaged generator as it is kept; `photos` as it was trained on."""
+        network = self.average.network
+        assert isinstance(network, Generator)
+        return network
 
     def features(self, image: Tensor, layers: Iterable[str]) -> Features:
         """VGG16's, in the run's precision."""
@@ -76,70 +104,73 @@ class Players:
         return torch.autocast(self.config.device.partition(":")[0], torch.bfloat16)
 
 
-def build_players(config: Config, reading: Reading, label_classes: int, group: Group | None = None) -> Players:
-    """Networks and optimisers, seeded: the same in every process."""
-    torch.manual_seed(config.seed)
+def as_float(features: Features) -> Features:
+    """Features in fp32: sums of squares lose too much in bfloat16."""
+    return {name: value.float() for name, value in features.items()}
+
+
+def streams_of(config: Config, reading: Reading) -> list[tuple[int, ...]]:
+    """Per class stream, the channels that it reads."""
     channels = channel_names(reading.features)
     streams = list(every_channel(len(channels), len(reading.streams)))
     if config.sky_features is not None:
-        sky = [i for i, names in enumerate(reading.streams) if "sky" in names]
         read = tuple(i for i, name in enumerate(channels) if name.partition(".")[0] in config.sky_features)
-        for index in sky:
-            streams[index] = read
+        streams = [read if "sky" in names else every for names, every in zip(reading.streams, streams, strict=True)]
+    return streams
+
+
+def build_players(
+    config: Config, network: Generator, label_classes: int, group: Group, kind: type[Players] = Players
+) -> Players:
+    """All that moves around a generator: the same in every process.
+
+    Args:
+        config: of the run.
+        network: the generator, on the CPU.
+        label_classes: number of robust labels.
+        group: of processes.
+        kind: of players.
+    """
     try:
-        network = generator(config.preset, len(channels), streams)
         critics_spec = DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
     except ValueError as error:
-        raise InputError(f"this run's networks cannot be built: {error}") from error
+        raise InputError(f"this run's critics cannot be built: {error}") from error
     # Channels last: convolutions of few channels are about a tenth faster that way on CPUs, and faster on GPUs.
-    network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critics = PerceptualDiscriminator(critics_spec).to(config.device)
     adam = partial(
         torch.optim.Adam, lr=config.rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
     )
-    players = Players(
+    players = kind(
         generator=network,
         average=Average(network, config.ema),
         critics=critics,
         vgg=load_vgg(config.vgg, "replicate").to(config.device),
         adaptive=AdaptiveUpdates(config.taps, config.adaptive_target),
-        generator_optimiser=adam(network.parameters()),
+        generator_optimiser=adam(learning(network)),
         critics_optimiser=adam(critics.parameters()),
         config=config,
-        group=group or Group(),
+        group=group,
     )
     # After the average has its copy, which is to be as it will be used.
     if config.checkpoint_activations:
         rematerialise(network)
     if config.compile:
-        network.to(memory_format=torch.contiguous_format)
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         compile_all([network, *critics.critics.values()])
     return players
 
 
-def as_model(p: Players, reading: Reading, done: int, digests: dict[str, str]) -> models.Model:
-    """The averaged generator with all that is needed to feed it; `digests` of the files that it was made from."""
+def record(p: Players, done: int, digests: dict[str, str]) -> dict[str, Any]:
+    """How the generator came to be; `digests` of the files that it was made from."""
     config = p.config
-    network = p.average.network
-    assert isinstance(network, Generator)
-    record = {
-        "command": "train.epe", "steps": done, "batch": config.batch * config.accumulate * p.group.size,
+    facts: dict[str, Any] = {
+        "command": p.command, "steps": done, "batch": config.batch * config.accumulate * p.group.size,
         "crop": config.crop, "seed": config.seed,
         "preset": config.preset, "perceptual": NAME, "precision": config.precision,
         "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),
         "digests": digests,
     }  # fmt: skip
     if config.drop_buffers:
-        record["drop_buffers"] = config.drop_buffers
-    return models.Model(
-        network=network,
-        kind=network.kind,
-        spec=network.spec.as_dict(),
-        channels=channel_names(reading.features),
-        mean=reading.mean,
-        std=reading.std,
-        classes=reading.streams,
-        multiple_of=network.spec.multiple_of,
-        licence=config.licence,
-        record=record,
-    )
+        facts["drop_buffers"] = config.drop_buffers
+    return facts

@@ -1,13 +1,13 @@
 """Pictures of how a run is doing, a row per sample."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from datasets.images import write_png
-from datasets.pairs import Pairs
+from datasets.pairs import Pair, Pairs
 
 ROWS = 6
 GAP = 4
@@ -21,12 +21,18 @@ def write_sheet(path: Path, rows: Iterable[Sequence[Tensor]]) -> None:
 
 
 @torch.inference_mode()
-def write_preview(path: Path, network: nn.Module, pairs: Pairs) -> None:
-    """Input | enhanced | matched photograph of the first samples; the same ones each time, so that previews compare."""
-    device = next(network.parameters()).device
+def write_preview(path: Path, enhance: Callable[[Pair], Tensor], pairs: Pairs, device: str) -> None:
+    """Input | enhanced | matched photograph of the first samples; the same ones each time, so that previews compare.
+
+    Args:
+        path: of the PNG.
+        enhance: a batch -> pictures.
+        pairs: the samples.
+        device: that `enhance` runs on.
+    """
     rows = []
     for index in range(min(ROWS, len(pairs))):
         pair = pairs[index]
-        image, gbuffers, classes = (x[None].to(device) for x in pair[:3])
-        rows.append((pair.image, network(image, gbuffers, classes)[0].cpu(), pair.photo))
+        made = enhance(Pair(*(x[None].to(device) for x in pair)))
+        rows.append((pair.image, made[0].cpu(), pair.photo))
     write_sheet(path, rows)

@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from datasets.device import device_of
 from epe import models
 from gbuffer_tools.atomic import write_text
+from gbuffer_tools.errors import InputError
 from train.checkpoint import Checkpoint, Stateful
 from train.checks import check_ranges
 from train.engine import Batch, Schedule, run
@@ -52,7 +53,7 @@ class Settings(Course):
         crop: side of the training crops
         rate: learning rate of the generator
         critic_rate: learning rate of the critics
-        constant: share of the steps at these rates; then they fall to 0, a line
+        constant: share of the steps at these rates, 1: all; then they fall to 0, a line
         beta1: Adam's
         beta2: Adam's
         workers: processes that read crops
@@ -78,8 +79,8 @@ class Settings(Course):
 
     def slow(self, optimiser: torch.optim.Optimizer, rate: float, n: int) -> None:
         """Give an optimiser the rate of step `n`, from 1."""
-        left = (self.steps - n + 1) / (self.steps * (1 - self.constant))
-        optimiser.param_groups[0]["lr"] = rate * min(1.0, left)
+        left, falling = self.steps - n + 1, self.steps * (1 - self.constant)
+        optimiser.param_groups[0]["lr"] = rate * min(1.0, left / falling if falling else 1.0)
 
 
 # The least that makes sense of what is counted.
@@ -107,8 +108,10 @@ def check(settings: Settings) -> None:
         settings,
         least={"crop": 32, "workers": 0},
         positive=("rate", "critic_rate"),
-        shares=("constant", "beta1", "beta2"),
+        shares=("beta1", "beta2"),
     )
+    if not 0 <= settings.constant <= 1:
+        raise InputError(f"--constant {settings.constant}: wanted 0 .. 1.")
 
 
 def descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:

@@ -20,6 +20,7 @@ def iterate_norms(network: nn.Module) -> None:
     network.train()
     for module in network.modules():
         if parametrize.is_parametrized(module):
-            for name in module.parametrizations:  # type: ignore[union-attr]
-                getattr(module, name)
+            for name, layer in module.parametrizations.items():  # type: ignore[operator,union-attr]
+                if layer.original.requires_grad:  # the norm of a weight that does not learn stays, too
+                    getattr(module, name)
     network.eval()

@@ -1,6 +1,7 @@
 """What generators have in common: how they are called, and how what they compute changes a picture."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -22,3 +23,9 @@ def changed(image: Tensor, change: Tensor) -> Tensor:
     The picture is clipped to 0.001 .. 0.999 before, as in the authors' release.
     """
     return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + change.to(image.dtype))
+
+
+def filled(x: Tensor, multiple_of: int) -> Tensor:
+    """(B, C, H, W) enlarged to the right and below, by repeating the border, to sides that divide evenly."""
+    down, right = (-side % multiple_of for side in x.shape[-2:])
+    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x

@@ -6,9 +6,11 @@ from epe.networks.enhancer import PRESETS as ENHANCERS
 from epe.networks.enhancer import Enhancer, EnhancerSpec
 from epe.networks.lite import PRESETS as LITES
 from epe.networks.lite import Lite, LiteSpec
+from epe.networks.realformer import PRESETS as REALFORMERS
+from epe.networks.realformer import RealFormer, RealFormerSpec
 
-Generator = Enhancer | Lite
-NAMES = (*LITES, *ENHANCERS)
+Generator = Enhancer | Lite | RealFormer
+NAMES = (*LITES, *ENHANCERS, *REALFORMERS)
 
 
 def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Generator:
@@ -17,7 +19,7 @@ def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Gen
     Args:
         name: one of `NAMES`.
         channels: of the G-buffers.
-        streams: per class, the channels that its stream reads; `lite` has one stream, which reads all.
+        streams: per class, the channels that its stream reads; only the enhancers have a stream per class.
 
     Raises:
         ValueError: sizes that cannot be.
@@ -25,4 +27,6 @@ def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Gen
     """
     if name in LITES:
         return Lite(LiteSpec(channels, len(streams), **LITES[name]))
+    if name in REALFORMERS:
+        return RealFormer(RealFormerSpec(channels, len(streams), **REALFORMERS[name]))
     return Enhancer(EnhancerSpec(channels, tuple(map(tuple, streams)), **ENHANCERS[name]))

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.networks.change import changed, check_inputs
+from epe.networks.change import changed, check_inputs, filled
 from epe.networks.gbuffer_encoder import conv3, soft_masks
 from epe.networks.inplace import add, modulate, relu
 from epe.networks.limits import check_limits
@@ -204,11 +204,11 @@ class Lite(nn.Module):
             classes: ids (B, H, W) or soft masks (B, K, H, W).
         """
         masks = soft_masks(classes, self.spec.classes).to(gbuffers.dtype)
-        return self.encoder(self._filled(gbuffers), self._filled(masks))
+        return self.encoder(filled(gbuffers, self.spec.multiple_of), filled(masks, self.spec.multiple_of))
 
     def enhance(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W), sRGB in (0, 1)."""
-        change = self.image(self._filled(image), maps)[..., : image.shape[-2], : image.shape[-1]]
+        change = self.image(filled(image, self.spec.multiple_of), maps)[..., : image.shape[-2], : image.shape[-1]]
         return changed(image, change)
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
@@ -219,8 +219,3 @@ class Lite(nn.Module):
         """
         check_inputs(image, gbuffers, self.spec.channels)
         return self.enhance(image, self.encode(gbuffers, classes))
-
-    def _filled(self, x: Tensor) -> Tensor:
-        """Enlarged to the right and below, by repeating the border, to sides that halve evenly."""
-        down, right = (-side % self.spec.multiple_of for side in x.shape[-2:])
-        return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x

@@ -14,6 +14,7 @@ from datasets.frames import measure
 from datasets.images import read_image
 from datasets.pairs import Pair
 from epe import models
+from epe.group import Group
 from gbuffer_tools.errors import InputError
 from tests.train.made import STEPS, configured, settings, write_data
 from tests.train.runs import (
@@ -139,7 +140,11 @@ class TestResults:
 def players(data: Path, vgg_file: Path, **changes: Any) -> epe.Players:
     config = configured(data, vgg_file, Path("unused"), **changes)
     reading = measure(config.frames, config.features, config.streams)
-    return epe.build_players(config, reading, 4)
+    torch.manual_seed(config.seed)
+    network, _ = epe.build_generator(
+        config.preset, reading, epe.streams_of(config, reading), config.initial, config.trainable
+    )
+    return epe.build_players(config, network, 4, Group())
 
 
 def batch(seed: int = 0) -> Pair:

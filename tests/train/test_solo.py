@@ -80,7 +80,7 @@ def test_a_sample_that_cannot_be_read_is_one_line(workers: int) -> None:
         ({"workers": -1}, "--workers -1"),
         ({"rate": 0.0}, "--rate 0.0"),
         ({"critic_rate": float("nan")}, "--critic_rate nan"),
-        ({"constant": 1.0}, "--constant 1.0"),
+        ({"constant": 1.5}, "--constant 1.5"),
         ({"beta2": 1.0}, "--beta2"),
         ({"device": "tpu9"}, "--device tpu9"),
     ],

@@ -1,0 +1,97 @@
+"""The generator of a run: how it begins, and how it is kept."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from datasets.channels import channel_names
+from datasets.frames import Reading
+from datasets.weights import load_model
+from epe import models
+from epe.networks.generators import Generator, generator
+from gbuffer_tools.errors import InputError
+from train.fine_tuning import choose
+
+
+def build_generator(
+    preset: str,
+    reading: Reading,
+    streams: Sequence[Sequence[int]],
+    initial: Path | None,
+    trainable: Sequence[str],
+) -> tuple[Generator, Reading]:
+    """A generator on the CPU, and how it is to be fed.
+
+    Args:
+        preset: its name.
+        reading: of the run's frames.
+        streams: per class stream the channels that it reads.
+        initial: model file to begin with.
+        trainable: patterns of what learns (train/fine_tuning.py).
+
+    Raises:
+        InputError: sizes that cannot be, an initial model that does not fit, nothing that learns.
+    """
+    try:
+        network = generator(preset, len(channel_names(reading.features)), streams)
+    except ValueError as error:
+        raise InputError(f"this run's generator cannot be built: {error}") from error
+    if initial is not None:
+        reading = begin_with(initial, network, reading)
+    choose(network, trainable)
+    return network, reading
+
+
+def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
+    """Give a generator the weights of a model file.
+
+    Args:
+        path: of the file.
+        network: of the same kind and sizes.
+        reading: of the run's frames.
+
+    Returns:
+        The reading with the model's means and deviations: at step 0 the run is that model.
+
+    Raises:
+        InputError: not a model file, or one of another network or of other channels or classes.
+    """
+    model = load_model(path, network.kind, "train.epe, train.realformer")
+    for what, has, reads in (
+        ("channels", model.channels, channel_names(reading.features)),
+        ("streams", model.classes, reading.streams),
+    ):
+        if has != reads:
+            raise InputError(f"--initial {path}: has the {what} {has!r:.300}, wanted {reads!r:.300}.")
+    found, wanted = shapes(model.network), shapes(network)
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise InputError(
+                f"--initial {path}: {name} is {found.get(name)}, wanted {wanted.get(name)}; give the model's --preset."
+            )
+    network.load_state_dict(model.network.state_dict())
+    return dataclasses.replace(reading, mean=model.mean, std=model.std)
+
+
+def shapes(network: nn.Module) -> dict[str, list[int]]:
+    """Of everything in a network's state, by name."""
+    return {name: list(value.shape) for name, value in network.state_dict().items()}
+
+
+def as_model(network: Generator, reading: Reading, licence: str, record: dict[str, Any]) -> models.Model:
+    """A generator with all that is needed to feed it, and how it came to be."""
+    return models.Model(
+        network=network,
+        kind=network.kind,
+        spec=network.spec.as_dict(),
+        channels=channel_names(reading.features),
+        mean=reading.mean,
+        std=reading.std,
+        classes=reading.streams,
+        multiple_of=network.spec.multiple_of,
+        licence=licence,
+        record=record,
+    )

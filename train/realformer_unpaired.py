@@ -1,0 +1,79 @@
+"""train.realformer unpaired: towards a set of photographs, by critics and matches, as train.epe.
+
+Each sample shows the generator the photograph that it was matched with, and the Gram matrices of what it makes are to
+be near that photograph's. A model file keeps the mean style of all photographs, for frames without a reference.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from datasets.crops import as_tensor
+from datasets.pairs import Pair
+from datasets.photos import Photos
+from epe.group import joined
+from epe.losses.perceptual import LAYERS
+from epe.losses.style import style_distance
+from epe.losses.variation import total_variation
+from epe.networks.adain import Styled
+from epe.networks.generators import Generator
+from train import epe_config
+from train.checks import check_ranges
+from train.epe import train_with
+from train.epe_config import check
+from train.epe_players import PICTURE, Features, Players, as_float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(epe_config.Config):
+    """One run: that of train.epe, for generators that look at a photograph.
+
+    Attributes:
+        preset: the generator (python -m app.models)
+        l1_weight: of the mean absolute difference from the frame
+        style_weight: of the difference between the Gram matrices of enhanced frame and matched photograph
+        variation_weight: of the mean total variation
+    """
+
+    preset: str = "realformer"
+    l1_weight: float = 0.0
+    style_weight: float = 1.0
+    variation_weight: float = 0.0
+
+
+@dataclass
+class StyledPlayers(Players):
+    """Those of train.epe; the generator is shown the matched photographs."""
+
+    command = "train.realformer unpaired"
+    config: Config
+
+    def enhanced(self, network: nn.Module, part: Pair) -> Tensor:
+        if not isinstance(network, Styled):
+            return super().enhanced(network, part)
+        picture: Tensor = network(part.image, part.gbuffers, part.classes, network.style_of(part.photo))
+        return picture
+
+    def terms(self, seen: Features, part: Pair) -> dict[str, tuple[float, Tensor]]:
+        with torch.no_grad():
+            photo = self.features(part.photo, LAYERS)
+        return super().terms(seen, part) | {
+            "l1": (self.config.l1_weight, (seen[PICTURE] - part.image).abs().mean()),
+            "style": (self.config.style_weight, style_distance(as_float(seen), as_float(photo)).mean()),
+            "variation": (self.config.variation_weight, total_variation(seen[PICTURE])),
+        }
+
+    def finished(self, photos: Photos) -> Generator:
+        network = super().finished(photos)
+        if isinstance(network, Styled):
+            network.look_at(as_tensor(photos[i], flip=False) for i in range(len(photos)))
+        return network
+
+
+def train(config: Config, text: str) -> None:
+    """Run to the end, or go on to it; one of several processes where torchrun started them."""
+    check(config)
+    check_ranges(config, least={"l1_weight": 0, "style_weight": 0, "variation_weight": 0})
+    with joined(config.device) as (group, device):
+        train_with(replace(config, device=device), text, group, StyledPlayers)
