@@ -11,6 +11,7 @@ from torch import Tensor
 from datasets.onnx_session import open_session
 from epe.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
+from epe.networks.adain import Styled
 from gbuffer_tools.errors import InputError
 
 TILING = ("tile", "overlap")
@@ -39,11 +40,17 @@ class Backend:
     overlap: int
 
 
-def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
+def torch_backend(path: Path, device: torch.device, *, bf16: bool, style: Tensor | None = None) -> Backend:
     """A model file, folded.
 
+    Args:
+        path: of the file.
+        device: to run on.
+        bf16: run in bfloat16.
+        style: a photograph (3, h, w), sRGB in [0, 1], that pictures are to look like; None: as the model was trained.
+
     Raises:
-        InputError: not a model file, or a model of another kind.
+        InputError: not a model file, a model of another kind, or one that looks at no photograph.
     """
     try:
         model = load(path)
@@ -51,6 +58,10 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         raise InputError(str(error)) from error
     if not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
+    if style is not None:
+        if not isinstance(model.network, Styled):
+            raise InputError(f"{path}: is a {model.kind!r}, which looks at no photograph; leave --style out.")
+        model.network.look_at([style])
     network = fold(model.network).to(device)
     if device.type == "cpu":  # elsewhere the copies cost less than the many small convolutions in their place
         without_copies(network)

@@ -40,6 +40,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="take colours and light of the enhanced picture, keep the frame's detail (guided filter of the change)",
     )
     parser.add_argument(
+        "--style",
+        type=Path,
+        metavar="PHOTO",
+        help="what the pictures are to look like, for models that can be shown a photograph (default: the mean look of "
+        "those that the model was trained on)",
+    )
+    parser.add_argument(
         "--exr", action="store_true", help="write EXR files of linear light (half floats) instead of 8-bit PNGs"
     )
     parser.add_argument(
@@ -153,6 +160,19 @@ def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") ->
         write_png(path, np.ascontiguousarray((picture * 255).round().byte().movedim(0, -1).numpy()))
 
 
+def shown_photo(path: Path) -> "torch.Tensor":
+    """A photograph (3, h, w), sRGB in [0, 1], reduced to 720 lines: as many as frames have.
+
+    Raises:
+        InputError: no picture.
+    """
+    from datasets.crops import as_tensor
+    from datasets.images import read_image
+    from datasets.photos import to_height
+
+    return as_tensor(to_height(read_image(path), 720), flip=False)
+
+
 def check_arguments(args: argparse.Namespace) -> "torch.device":
     """The device; everything else is right, too.
 
@@ -167,6 +187,8 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")
     if args.backend == "onnx" and (args.precision != "fp32" or args.device not in (None, "cpu")):
         raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
+    if args.backend == "onnx" and args.style is not None:
+        raise InputError("--backend onnx: its file has one look for good; leave --style out.")
     for option, path in (("--mask", args.mask), ("--linear", args.linear)):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
@@ -182,8 +204,11 @@ def main(args: argparse.Namespace) -> None:
     from app.linear import linear_path, read_linear, shown
 
     device = check_arguments(args)
-    bf16 = args.precision == "bf16"
-    model = onnx_backend(args.model) if args.backend == "onnx" else torch_backend(args.model, device, bf16=bf16)
+    style = shown_photo(args.style) if args.style is not None else None
+    if args.backend == "onnx":
+        model = onnx_backend(args.model)
+    else:
+        model = torch_backend(args.model, device, bf16=args.precision == "bf16", style=style)
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")

@@ -10,12 +10,29 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 COMMON = {"--help", "--debug"}
-# What train.cut and train.spade have in common.
-SOLO = {
-    "--config", "--print_config", "--out", "--licence", "--crop", "--batch", "--steps", "--rate", "--critic_rate",
-    "--constant", "--beta1", "--beta2", "--device", "--workers", "--seed", "--log_every", "--preview_every",
-    "--save_every",
+# What train.epe and train.realformer unpaired have in common.
+EPE = {
+    "--config", "--print_config",
+    # Data.
+    "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
+    # Networks.
+    "--features", "--streams", "--sky_features", "--drop_buffers", "--preset", "--initial", "--trainable", "--taps",
+    "--critic_layers", "--critic_width", "--vgg",
+    # Optimisation.
+    "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
+    "--weight_decay",
+    "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
+    "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
+    "--checkpoint_activations", "--compile",
+    # The machine, and when what is done.
+    "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
 }  # fmt: skip
+# What runs of one process have in common.
+DESCENT = {
+    "--config", "--print_config", "--out", "--licence", "--crop", "--batch", "--steps", "--rate", "--constant",
+    "--beta1", "--beta2", "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
+}  # fmt: skip
+SOLO = DESCENT | {"--critic_rate"}
 # Command line up to `--help` -> its long options, those of `COMMON` aside.
 FROZEN: dict[str, set[str]] = {
     "gbuffer_tools.capture": {
@@ -34,22 +51,13 @@ FROZEN: dict[str, set[str]] = {
         "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",
         "--seed", "--vgg",
     },
-    "train.epe": {
-        "--config", "--print_config",
-        # Data.
-        "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
-        # Networks.
-        "--features", "--streams", "--sky_features", "--drop_buffers", "--preset", "--taps", "--critic_layers",
-        "--critic_width", "--vgg",
-        # Optimisation.
-        "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
-        "--weight_decay",
-        "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
-        "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
-        "--checkpoint_activations", "--compile",
-        # The machine, and when what is done.
-        "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
+    "train.epe": EPE,
+    "train.realformer paired": DESCENT
+    | {
+        "--frames", "--targets", "--features", "--streams", "--preset", "--initial", "--trainable", "--vgg",
+        "--l1_weight", "--perceptual_weight", "--style_weight", "--variation_weight", "--ema", "--precision",
     },
+    "train.realformer unpaired": EPE | {"--l1_weight", "--style_weight", "--variation_weight"},
     "train.cut": SOLO
     | {"--frames", "--photos", "--preset", "--critic_width", "--patches", "--contrast_weight", "--ema"},
     "train.spade": SOLO
@@ -96,14 +104,14 @@ FROZEN: dict[str, set[str]] = {
     "app.convert": {"--description", "--licence", "--out", "--overwrite"},
     "app.enhance": {
         "--backend", "--colour-only", "--device", "--exr", "--linear", "--mask", "--out", "--overwrite", "--precision",
-        "--strength", "--tile",
+        "--strength", "--style", "--tile",
     },
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},
 }  # fmt: skip
 # `--debug` belongs to the command, not to its parts.
-PARTS = {line for line in FROZEN if " " in line}
+PARTS = {line for line in FROZEN if " " in line and not line.startswith("train.")}
 
 
 def start(monkeypatch: pytest.MonkeyPatch, line: str, *more: str) -> int | str | None:

@@ -34,11 +34,11 @@ from train.feed import stream
 from train.fine_tuning import learning
 from train.generator import as_model, build_generator
 from train.preview import ROWS, write_sheet
-from train.solo import Settings, carry_out, check, descend
+from train.solo import Descent, carry_out, check_descent, descend
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(Descent):
     """One run. The defaults are the model card's, but for means in place of sums in the total variation.
 
     Attributes:
@@ -76,7 +76,7 @@ class Config(Settings):
     beta1: float = 0.9
     l1_weight: float = 1.0
     perceptual_weight: float = 0.1
-    style_weight: float = 1.0
+    style_weight: float = 0.02
     variation_weight: float = 1e-4
     ema: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -171,7 +171,7 @@ def record(config: Config, done: int, digests: dict[str, str]) -> dict[str, Any]
 
 def train(config: Config, text: str) -> None:
     """Run to the end, or go on to it; `text` is the run as YAML."""
-    check(config)
+    check_descent(config)
     weights = ("l1_weight", "perceptual_weight", "style_weight", "variation_weight")
     check_ranges(config, least=dict.fromkeys(weights, 0), shares=("ema",))
     check_preset(config.preset, NAMES)

@@ -38,7 +38,7 @@ class Config(epe_config.Config):
 
     preset: str = "realformer"
     l1_weight: float = 0.0
-    style_weight: float = 1.0
+    style_weight: float = 0.5
     variation_weight: float = 0.0
 
 

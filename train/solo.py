@@ -46,13 +46,12 @@ class Course:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Course):
-    """A run of a generator against critics.
+class Descent(Course):
+    """A run of a generator on crops.
 
     Attributes:
         crop: side of the training crops
         rate: learning rate of the generator
-        critic_rate: learning rate of the critics
         constant: share of the steps at these rates, 1: all; then they fall to 0, a line
         beta1: Adam's
         beta2: Adam's
@@ -61,7 +60,6 @@ class Settings(Course):
 
     crop: int = 256
     rate: float = 2e-4
-    critic_rate: float = 2e-4
     constant: float = 0.5
     beta1: float = 0.5
     beta2: float = 0.999
@@ -83,6 +81,17 @@ class Settings(Course):
         optimiser.param_groups[0]["lr"] = rate * min(1.0, left / falling if falling else 1.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings(Descent):
+    """A run of a generator against critics.
+
+    Attributes:
+        critic_rate: learning rate of the critics
+    """
+
+    critic_rate: float = 2e-4
+
+
 # The least that makes sense of what is counted.
 LEAST = {"batch": 1, "steps": 1, "seed": 0, "log_every": 1, "preview_every": 1, "save_every": 1}
 
@@ -97,21 +106,26 @@ def check_course(course: Course) -> None:
     device_of(course.device)
 
 
-def check(settings: Settings) -> None:
+def check_descent(settings: Descent) -> None:
     """Refuse what no run can have.
 
     Raises:
         InputError: names the setting.
     """
     check_course(settings)
-    check_ranges(
-        settings,
-        least={"crop": 32, "workers": 0},
-        positive=("rate", "critic_rate"),
-        shares=("beta1", "beta2"),
-    )
+    check_ranges(settings, least={"crop": 32, "workers": 0}, positive=("rate",), shares=("beta1", "beta2"))
     if not 0 <= settings.constant <= 1:
         raise InputError(f"--constant {settings.constant}: wanted 0 .. 1.")
+
+
+def check(settings: Settings) -> None:
+    """Refuse what no run can have.
+
+    Raises:
+        InputError: names the setting.
+    """
+    check_descent(settings)
+    check_ranges(settings, least={}, positive=("critic_rate",))
 
 
 def descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:

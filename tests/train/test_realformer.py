@@ -1,0 +1,260 @@
+"""train.realformer on a miniature: both ways go on to the same bits, what rests rests, styles come from elsewhere."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from datasets.crops import as_tensor
+from datasets.frames import measure
+from datasets.images import Images, read_image, write_png
+from datasets.photos import Photos
+from datasets.renders import Rendered
+from epe import models
+from epe.group import Group
+from epe.networks.adain import Styled
+from gbuffer_tools.errors import InputError
+from tests.train.made import settings, write_data
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, steps_done
+from tests.train.test_epe import batch
+from train import epe, realformer, realformer_paired, realformer_unpaired, solo
+from train.generator import build_generator
+
+STEPS = 4
+FEATURES = ("normal", "reflection", "log_depth", "sky")
+STREAMS = (("sky",), ("*",))
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A way to train, and what a run of it is made of."""
+
+    module: ModuleType
+    loop: ModuleType
+    settings: dict[str, Any]
+
+    def config(self, out: Path, **changes: Any) -> Any:
+        return self.module.Config(**(self.settings | {"out": out} | changes))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_data(tmp_path_factory.mktemp("data"))
+    frames = Images(folder / "frames")
+    for key, image in zip(frames.keys, frames, strict=True):
+        path = folder / "targets" / f"{key}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, np.ascontiguousarray(image // 2))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["paired", "unpaired"])
+def case(request: pytest.FixtureRequest, data: Path, vgg_file: Path) -> Case:
+    return made(request.param, data, vgg_file)
+
+
+def made(way: str, data: Path, vgg_file: Path) -> Case:
+    own: dict[str, Any] = {"preset": "realformer-tiny", "sky_features": None, "steps": STEPS, "preview_every": STEPS}
+    if way == "unpaired":
+        return Case(realformer_unpaired, epe, settings(data, vgg_file, data) | own)
+    kept = ("frames", "features", "streams", "preset", "vgg", "crop", "batch", "steps", "rate", "workers", "ema",
+            "log_every", "preview_every", "save_every")  # fmt: skip
+    shared = {name: value for name, value in (settings(data, vgg_file, data) | own).items() if name in kept}
+    return Case(realformer_paired, solo, shared | {"targets": data / "targets"})
+
+
+def straight_through(case: Case, out: Path, **changes: Any) -> Straight:
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case.loop, "SummaryWriter", Writer)
+        case.module.train(case.config(out, **changes), "text: of the run\n")
+    return Straight(out, dict(Writer.curve))
+
+
+@pytest.fixture(scope="module")
+def straight(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    return straight_through(case, tmp_path_factory.mktemp("straight"))
+
+
+class TestRuns:
+    def test_stopped_and_resumed_equals_straight_through(
+        self, case: Case, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stepping = epe if case.module is realformer_unpaired else realformer_paired
+        real = stepping.step
+
+        def stop(p: Any, parts: Any, n: int) -> dict[str, Tensor]:
+            if n == 4:
+                raise KeyboardInterrupt
+            return real(p, parts, n)
+
+        monkeypatch.setattr(case.loop, "SummaryWriter", Writer)
+        config = case.config(tmp_path, save_every=2)
+        with monkeypatch.context() as patch:
+            patch.setattr(stepping, "step", stop)
+            with pytest.raises(KeyboardInterrupt):
+                case.module.train(config, "")
+        assert steps_done(tmp_path) == 2
+        case.module.train(config, "")
+        assert {n for n, _ in Writer.curve} == {3, 4}
+        assert_same_bits(tmp_path, straight.out)
+
+    def test_files(self, straight: Straight) -> None:
+        assert (straight.out / "run.yaml").read_text() == "text: of the run\n"
+        assert not list(straight.out.rglob("*.partial"))
+        picture = read_image(straight.out / "previews" / f"{STEPS:07d}.png")
+        assert picture.shape[1] == 3 * 36  # three crops of 32 px, each with a gap of 4
+        names = {name for _, name in straight.curve}
+        assert names >= {f"loss/{name}" for name in ("l1", "likeness", "style", "variation")}
+
+    def test_the_model_looks_as_what_it_was_trained_on(self, case: Case, straight: Straight, data: Path) -> None:
+        model = models.load(straight.out / "model.safetensors")
+        assert model.record["command"].endswith(case.module.__name__.rpartition("_")[2])
+        network = model.network
+        assert isinstance(network, Styled)
+        shown = Photos(data / ("photos" if case.module is realformer_unpaired else "targets"), 200)
+        styles = [network.style_of(as_tensor(shown[i], flip=False)[None])[0] for i in range(len(shown))]
+        # fp32, a mean of three.
+        assert torch.allclose(network.look, torch.stack(styles).mean(dim=0), rtol=1e-6, atol=1e-7)
+        assert network.look.abs().max() > 0
+
+    def test_only_what_is_named_moves_from_an_initial_model(
+        self, case: Case, straight: Straight, tmp_path: Path
+    ) -> None:
+        first = straight.out / "model.safetensors"
+        # The encoder's and the decoder's; biases alone would not tell whether styles reach them.
+        out = straight_through(case, tmp_path, initial=first, trainable=("*adain*", "!decoder*"), ema=0.0).out
+        before, after = contents(first)[0], contents(out / "model.safetensors")[0]
+        moved = {name for name in before if not torch.equal(before[name], after[name])}
+        assert moved == {"encoder.0.adain.fc.weight", "encoder.0.adain.fc.bias"}
+        checkpoint = contents(out / "checkpoint.safetensors")[1]["state"]["parts"]
+        optimiser = "optimiser" if case.module is realformer_paired else "generator_optimiser"
+        state = dict(checkpoint[optimiser]["items"])["state"]["items"]
+        assert len(state) == 2  # nothing is kept for what does not move
+        digest = models.digest(first)
+        assert contents(out / "model.safetensors")[1]["model"]["record"]["digests"]["initial"] == digest
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"trainable": ("*adain*", "*swin*")}, r"--trainable \*swin\*: fits no weight; there are "),
+            ({"trainable": ("*", "!*")}, "leaves nothing to learn"),
+            ({"preset": "realformer-smal"}, "--preset realformer-smal: wanted"),
+            ({"l1_weight": -1.0}, "--l1_weight -1.0: wanted 0"),
+            ({"initial": Path("none.safetensors")}, "none.safetensors: no such file"),
+        ],
+    )
+    def test_bad_settings_are_one_line(self, case: Case, tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+        with pytest.raises(InputError, match=reason) as caught:
+            case.module.train(case.config(tmp_path, **changes), "")
+        assert "\n" not in str(caught.value)
+        assert not list(tmp_path.rglob("*.safetensors"))
+
+    def test_an_initial_model_that_does_not_fit(self, case: Case, straight: Straight, tmp_path: Path) -> None:
+        first = straight.out / "model.safetensors"
+        for changes, reason in (
+            ({"features": FEATURES[:2]}, "has the channels"),
+            ({"streams": (("sky", "tree"), ("*",))}, "has the streams"),
+            ({"preset": "realformer-small"}, "give the model's --preset"),
+            ({"preset": "lite"}, "is a 'realformer', wanted a 'lite'"),
+        ):
+            with pytest.raises(InputError, match=reason):
+                case.module.train(case.config(tmp_path, initial=first, **changes), "")
+
+
+def test_at_step_0_a_run_is_its_initial_model(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    run = straight_through(made("paired", data, vgg_file), tmp_path, steps=1)
+    first = run.out / "model.safetensors"
+    reading = measure(data / "frames", FEATURES, STREAMS)
+    other = dataclasses.replace(reading, mean=tuple(m + 1 for m in reading.mean))
+    network, found = build_generator("realformer-tiny", other, [range(8)] * 2, first, ("*",))
+    model = models.load(first)
+    assert (found.mean, found.std) == (model.mean, model.std) == (reading.mean, reading.std)
+    assert all(torch.equal(value, model.network.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_paired_training_finds_darker_targets(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    run = straight_through(made("paired", data, vgg_file), tmp_path, steps=40, rate=3e-3, save_every=40)
+    of_l1 = [value for (_, name), value in run.curve.items() if name == "loss/l1"]
+    # The identity, which is what it begins with, is 0.25 off; a constant change of logits would be 0.05 off.
+    assert of_l1[0] > 0.2
+    assert sum(of_l1[-5:]) / 5 < 0.1
+
+
+class TestStyled:
+    """The matched photograph leads the generator."""
+
+    @pytest.fixture
+    def players(self, data: Path, vgg_file: Path) -> realformer_unpaired.StyledPlayers:
+        config = made("unpaired", data, vgg_file).config(Path("unused"))
+        reading = measure(config.frames, config.features, config.streams)
+        torch.manual_seed(0)
+        network, _ = build_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
+        for parameter in network.parameters():
+            parameter.data.add_(0.05 * torch.randn(parameter.shape))
+        p = epe.build_players(config, network, 4, Group(), realformer_unpaired.StyledPlayers)
+        assert isinstance(p, realformer_unpaired.StyledPlayers)
+        return p
+
+    def test_by_its_style(self, players: realformer_unpaired.StyledPlayers) -> None:
+        part = batch()
+        network = players.generator
+        assert isinstance(network, Styled)
+        wanted = network(part.image, part.gbuffers, part.classes, network.style_of(part.photo))
+        assert torch.equal(players.enhanced(network, part), wanted)
+        other = part._replace(photo=1 - part.photo)
+        assert not torch.equal(players.enhanced(network, other), wanted)
+
+    def test_each_term_is_what_it_says(self, players: realformer_unpaired.StyledPlayers) -> None:
+        part = batch()
+        same = part._replace(photo=players.enhanced(players.generator, part).detach())
+        # What is enhanced with another style is another picture: of this one the style distance is 0.
+        seen = players.fake(part)
+        terms = {name: float(value.detach()) for name, (_, value) in players.terms(seen, same).items()}
+        assert terms["style"] == pytest.approx(0, abs=1e-8)
+        assert terms["l1"] == pytest.approx(float((seen["picture"] - part.image).abs().mean()))
+        assert float(players.terms(seen, part)["style"][1]) > 0.01
+
+    def test_a_generator_without_style_is_trained_too(self, data: Path, vgg_file: Path, tmp_path: Path) -> None:
+        run = straight_through(made("unpaired", data, vgg_file), tmp_path, preset="lite-tiny", steps=1)
+        assert models.load(run.out / "model.safetensors").kind == "lite"
+
+
+def test_a_style_is_never_the_paired_targets(data: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+    real: Callable[..., Any] = realformer_paired.step
+
+    def look(p: Any, drawn: Rendered, n: int) -> dict[str, Tensor]:
+        seen.append((drawn.target, drawn.style))
+        found: dict[str, Tensor] = real(p, drawn, n)
+        return found
+
+    monkeypatch.setattr(realformer_paired, "step", look)
+    case = made("paired", data, vgg_file)
+    straight_through(case, data / "styles", crop=200)  # whole frames: their means name them
+    for target, style in seen:
+        assert not torch.allclose(target.mean(dim=(2, 3)), style.mean(dim=(2, 3)), atol=1e-3)
+
+
+class TestCommand:
+    def test_ways(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        for arguments, code, told in (
+            (["--help"], 0, "paired"),
+            ([], 2, "required: way"),
+            (["sideways"], 2, "invalid choice"),
+            (["paired", "--help"], 0, "--targets"),
+            (["unpaired", "--help"], 0, "--matches"),
+        ):
+            monkeypatch.setattr(sys, "argv", ["realformer", *arguments])
+            with pytest.raises(SystemExit) as caught:
+                realformer.main()
+            assert caught.value.code == code
+            out = capsys.readouterr()
+            assert told in out.out + out.err
