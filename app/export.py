@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from epe.models import Model
 
 OPSET = 18
+# Kinds of networks whose operators ONNX has for images of any size.
+EXPORTED = ("epe", "lite")
 
 
 def export(model: "Model", path: Path) -> None:
@@ -111,6 +113,11 @@ def main(args: argparse.Namespace) -> None:
     if not model.channels or not model.classes:
         raise InputError(
             f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe)."
+        )
+    if model.kind not in EXPORTED:
+        raise InputError(
+            f"{args.model}: is a {model.kind!r}; attention over maps of any size is not exported, only "
+            f"{', '.join(EXPORTED)} are. Run it with app.enhance."
         )
     export(model, args.onnx)
     size = args.onnx.stat().st_size

@@ -4,9 +4,14 @@ PSNR, SSIM, LPIPS and ST-LPIPS compare a picture with the first method's, which 
 method moved, not whether it moved to the better. NIQE looks at one picture alone.
 
     python -m eval.content --fake render=FRAMES --fake enhanced=OUT --out content.json
+
+Where there is a right answer, such as the same frames rendered well, pictures are compared with that:
+
+    python -m eval.content --fake cheap=LOW --fake enhanced=OUT --truth HIGH --out truth.json
 """
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,6 +35,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.content", description=__doc__.splitlines()[0])
     add_common(parser)
+    parser.add_argument(
+        "--truth", type=Path, metavar="DIR", help="what the pictures should be: compare all methods with these, by name"
+    )
     parser.add_argument("--real", type=Path, metavar="DIR", help="photographs, whose NIQE shows what is natural")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     return parser
@@ -46,6 +54,13 @@ def comparisons(device: str) -> "dict[Metric, Compare]":
         Metric("ssim", "SSIM to the render", "", "how little structures changed"): ssim,
     }
     return found | learned(device)
+
+
+def to_truth(metric: "Metric") -> "Metric":
+    """The measure where it tells how right a picture is."""
+    better = "higher" if metric.key in ("psnr", "ssim") else "lower"
+    name, what = metric.name.replace("render", "truth"), "how near it is to what it should be"
+    return dataclasses.replace(metric, key=f"truth_{metric.key}", name=name, better=better, what=what)
 
 
 def naturalness() -> "dict[Metric, Alone]":
@@ -70,12 +85,21 @@ def value(measure: "Compare | Alone", *pictures: "Pixels") -> float:
 
 
 def of_frames(
-    methods: "Mapping[str, Images]", compare: "Mapping[Metric, Compare]", alone: "Mapping[Metric, Alone]"
+    methods: "Mapping[str, Images]",
+    truth: "Images | None",
+    compare: "Mapping[Metric, Compare]",
+    alone: "Mapping[Metric, Alone]",
 ) -> "tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]]]":
-    """By method and measure, one value per frame; the first method is compared with nothing. Digests of all pictures.
+    """By method and measure, one value per frame, and digests of all pictures.
+
+    Args:
+        methods: by name, of the same frames.
+        truth: what they are compared with; None: the first method, which is then compared with nothing.
+        compare: measures of two pictures.
+        alone: measures of one.
 
     Raises:
-        InputError: a picture of another size than the render's, or too small for the perceptual distances.
+        InputError: a picture of another size than what it is compared with, or too small for the perceptual distances.
     """
     import numpy as np
     from tqdm import tqdm
@@ -84,31 +108,32 @@ def of_frames(
     from eval.store import digest_of
 
     names = list(methods)
-    keys = methods[names[0]].keys
+    first, right = methods[names[0]], methods[names[0]] if truth is None else truth
+    keys, compared = first.keys, names[1:] if truth is None else names
     found = {
-        name: {metric.key: np.full(len(keys), np.nan) for metric in (*(compare if name != names[0] else ()), *alone)}
+        name: {metric.key: np.full(len(keys), np.nan) for metric in (*(compare if name in compared else ()), *alone)}
         for name in names
     }
     contents: dict[str, dict[str, bytes]] = {name: {} for name in names}
     for i, key in enumerate(tqdm(keys, desc="frames", unit="frame")):
-        render = methods[names[0]][i]
-        if min(render.shape[:2]) < LEAST:
+        wanted = right[i]
+        if min(wanted.shape[:2]) < LEAST:
             raise InputError(
-                f"{methods[names[0]].path(i)}: {render.shape[1]}x{render.shape[0]} pixels, wanted {LEAST} or more a "
+                f"{right.path(i)}: {wanted.shape[1]}x{wanted.shape[0]} pixels, wanted {LEAST} or more a "
                 "side; compare larger pictures."
             )
         for name in names:
             picture = methods[name][i]
             contents[name][key] = digest_of(picture)
-            if picture.shape != render.shape:
+            if picture.shape != wanted.shape:
                 raise InputError(
                     f"{methods[name].path(i)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
-                    f"{render.shape[1]}x{render.shape[0]} as {names[0]} has; compare pictures of one size."
+                    f"{wanted.shape[1]}x{wanted.shape[0]} as {names[0] if truth is None else 'the truth'} has; compare pictures of one size."
                 )
             for metric, measure in alone.items():
                 found[name][metric.key][i] = value(measure, picture)
-            for metric, difference in compare.items() if name != names[0] else ():
-                found[name][metric.key][i] = value(difference, picture, render)
+            for metric, difference in compare.items() if name in compared else ():
+                found[name][metric.key][i] = value(difference, picture, wanted)
     return found, contents
 
 
@@ -139,9 +164,12 @@ def judge(args: argparse.Namespace) -> "Scores":
 
     methods, base = opened(named(args.fake)), args.out.resolve().parent
     first = next(iter(methods))
+    truth = opened({first: methods[first].folder, "--truth": args.truth})["--truth"] if args.truth else None
     keys = methods[first].keys
     compare, alone = comparisons(args.device), naturalness()
-    frames, pictures = of_frames(methods, compare, alone)
+    if truth is not None:
+        compare = {to_truth(metric): measure for metric, measure in compare.items()}
+    frames, pictures = of_frames(methods, truth, compare, alone)
     weights = draw_resamples(np.arange(len(keys)), count=args.resamples, seed=args.seed)
     draws = {name: means(values, weights) for name, values in frames.items()}
     rows = tuple(
@@ -167,7 +195,7 @@ def judge(args: argparse.Namespace) -> "Scores":
         means_of = {key: float(np.nanmean(values)) for key, values in own.items() if np.isfinite(values).any()}
         real = scores.Photos(relative(photos.folder, base), len(photos), digest(contents), means_of)
     protocol = {
-        "compared with": f"{first}, frame by frame; means over frames that have a value",
+        "compared with": f"{first if truth is None else 'the truth'}, frame by frame; means over frames with a value",
         "photographs": "reduced to the frames' height",
         "intervals": scores.intervals(args.resamples, args.seed),
     }

@@ -86,7 +86,7 @@ FROZEN: dict[str, set[str]] = {
         "--target-labels",
     },
     "eval.report": {"--out"},
-    "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed"},
+    "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed", "--truth"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
         "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed",

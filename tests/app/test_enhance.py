@@ -12,10 +12,14 @@ import torch
 from app.backends import torch_backend
 from app.enhance import build_parser, main
 from datasets.channels import channel_names
-from datasets.images import read_image
+from datasets.crops import as_tensor
+from datasets.images import read_image, write_png
+from datasets.photos import to_height
 from epe.models import Model, load, save
 from epe.networks.enhancer import Enhancer, EnhancerSpec, every_channel
 from epe.networks.lite import Lite, LiteSpec
+from epe.networks.realformer import PRESETS as REALFORMERS
+from epe.networks.realformer import RealFormer, RealFormerSpec
 from epe.networks.vgg import VGG16
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
@@ -297,3 +301,37 @@ def test_a_model_that_was_trained_to_miss_buffers_takes_frames_without_them(tmp_
         save(dataclasses.replace(untrained(), record={"drop_buffers": dropped}), path)
         assert command(path, tmp_path / "bare", tmp_path / f"out{dropped}") == code
         assert command(path, frames, tmp_path / f"whole{dropped}") == 0
+
+
+def test_a_photograph_leads_models_that_look_at_one(
+    model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(1)
+    spec = RealFormerSpec(len(channel_names(FEATURES)), 2, **REALFORMERS["realformer-tiny"])
+    network = RealFormer(spec).eval()
+    for parameter in network.parameters():
+        parameter.data.add_(0.1 * torch.randn(parameter.shape))
+    styled = dataclasses.replace(untrained(), network=network, kind="realformer", spec=spec.as_dict(), multiple_of=4)
+    save(styled, tmp_path / "styled.safetensors")
+    photo = np.random.default_rng(0).integers(0, 256, (900, 40, 3), np.uint8)
+    write_png(tmp_path / "photo.png", photo)
+    shown = ("--style", str(tmp_path / "photo.png"))
+    one, out = frames / "two.h5", tmp_path / "out"
+    assert command(tmp_path / "styled.safetensors", one, out / "mean") == 0
+    assert command(tmp_path / "styled.safetensors", one, out / "shown", *shown) == 0
+    network.look_at([as_tensor(to_height(photo, 720), flip=False)])
+    save(styled, tmp_path / "looking.safetensors")
+    assert command(tmp_path / "looking.safetensors", one, out / "looking") == 0
+    mean, found, wanted = (read_image(out / name / "two/a.png") for name in ("mean", "shown", "looking"))
+    assert np.array_equal(found, wanted)
+    assert not np.array_equal(found, mean)
+    capsys.readouterr()
+    for told, arguments in (
+        ("is a 'epe', which looks at no photograph; leave --style out.", (model, one, out / "x", *shown)),
+        ("no-such.png", (tmp_path / "styled.safetensors", one, out / "x", "--style", "no-such.png")),
+        ("has one look for good", (model, one, out / "x", *shown, "--backend", "onnx")),
+    ):
+        assert command(*arguments) == 2
+        err = capsys.readouterr().err
+        assert told in err
+        assert err.count("\n") == 1

@@ -58,6 +58,23 @@ def test_values_are_means_of_frames(folders: Path) -> None:
     assert little.values["psnr"].value == pytest.approx(20 * np.log10(255 / 2))
 
 
+def test_against_the_truth_every_method_has_a_value_and_a_better_side(folders: Path) -> None:
+    out = folders / "truth.json"
+    arguments = (*fakes(folders, "much", "little"), "--truth", folders / "render", "--out", out, "--resamples", 50)
+    assert run(*arguments) == 0
+    found = scores.read(out)
+    assert [(m.key, m.name, m.better) for m in found.metrics] == [
+        ("truth_psnr", "PSNR (dB) to the truth", "higher"),
+        ("truth_ssim", "SSIM to the truth", "higher"),
+    ]
+    much, little = found.methods
+    wanted = [psnr(a, b) for a, b in zip(Images(folders / "much"), Images(folders / "render"), strict=True)]
+    assert much.frames["truth_psnr"] == pytest.approx(wanted)
+    assert little.differences["truth_psnr"].low > 0  # of the same resamples: better than the first method
+    (folders / "render" / "3.png").unlink()
+    assert run(*arguments) == 2
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_one_frame_that_has_a_value_makes_no_interval(folders: Path, frames: int) -> None:
     for i in range(frames, 6):
