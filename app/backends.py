@@ -12,6 +12,7 @@ from datasets.onnx_session import open_session
 from epe.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
 from epe.networks.adain import Styled
+from epe.networks.positions import Placed
 from gbuffer_tools.errors import InputError
 
 TILING = ("tile", "overlap")
@@ -23,13 +24,15 @@ class Backend:
 
     Attributes:
         run: image, G-buffers and class ids of one frame, on the CPU, with a batch axis -> the picture.
+        placed: whether `run` wants to know of a tile where it lies (`epe.tiling.run_tiled`).
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
         optional: whether it was trained to miss buffers, so that frames may lack them.
         tile: longest side, pixels, that is run at once unless told otherwise.
         overlap: of tiles, pixels.
     """
 
-    run: Callable[[Tensor, Tensor, Tensor], Tensor]
+    run: Callable[..., Tensor]
+    placed: bool
     channels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -67,18 +70,19 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool, style: Tensor
         without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+    def run(image: Tensor, gbuffers: Tensor, classes: Tensor, **place: Tensor) -> Tensor:
         inputs = (
             image.to(device, memory_format=torch.channels_last),
             gbuffers.to(device, memory_format=torch.channels_last),
             classes.to(device),
         )
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            out: Tensor = network(*inputs).float().cpu()
+            out: Tensor = network(*inputs, **place).float().cpu()
         return out
 
     return Backend(
         run,
+        isinstance(model.network, Placed),
         model.channels,
         model.mean,
         model.std,
@@ -119,6 +123,7 @@ def onnx_backend(path: Path) -> Backend:
 
     return Backend(
         run,
+        False,
         tuple(header["channels"]),
         tuple(header["mean"]),
         tuple(header["std"]),

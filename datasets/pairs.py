@@ -33,6 +33,7 @@ class Pair(NamedTuple):
         frame_labels: (s, s) int64, robust labels of the frame.
         photo: (3, s, s) float32, sRGB in [0, 1].
         photo_labels: (s, s) int64.
+        place: (4,) float32, top, left, bottom and right of the crop in its frame, as shares of that.
     """
 
     image: Tensor
@@ -41,6 +42,7 @@ class Pair(NamedTuple):
     frame_labels: Tensor
     photo: Tensor
     photo_labels: Tensor
+    place: Tensor
 
 
 # Draws for one sample before the data are called unusable.
@@ -58,6 +60,14 @@ def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slic
     y = (np.arange(rows.start, rows.stop) * 2 + 1) * label.shape[0] // (2 * size[0])
     x = (np.arange(cols.start, cols.stop) * 2 + 1) * label.shape[1] // (2 * size[1])
     return label[y[:, None], x[None, :]].astype(np.int64)
+
+
+def place_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> Tensor:
+    """(4,) float32: top, left, bottom and right of a crop of a frame of (H, W) pixels, as shares; `flip`: mirrored."""
+    left, right = cols.start / size[1], cols.stop / size[1]
+    if flip:
+        left, right = 1 - right, 1 - left
+    return torch.tensor([rows.start / size[0], left, rows.stop / size[0], right])
 
 
 # What `datasets.match` writes: kinds of elements, and number of axes.
@@ -205,6 +215,7 @@ class Pairs(Dataset[Pair]):
 
         image, rows, cols = box(self.matches.frame[pair])
         sample = self.frames.read(image, rows, cols, flip=flip, dropped=dropped)
+        place = place_of(rows, cols, self.frames.sizes[image], flip=flip)
         frame_labels = crop_label(self._frame_labels[image], self.frames.sizes[image], rows, cols)
 
         photo_image, rows, cols = box(self.matches.photo[pair])
@@ -218,4 +229,5 @@ class Pairs(Dataset[Pair]):
             frame_labels=torch.from_numpy(np.ascontiguousarray(frame_labels)),
             photo=torch.from_numpy(np.ascontiguousarray(photo)).movedim(-1, 0).contiguous(),
             photo_labels=torch.from_numpy(np.ascontiguousarray(photo_labels)),
+            place=place,
         )

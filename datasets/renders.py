@@ -16,6 +16,7 @@ from datasets.crops import as_tensor, check_size, draw_box
 from datasets.flaws import flaw
 from datasets.frames import Frames
 from datasets.images import Images
+from datasets.pairs import place_of
 from gbuffer_tools.errors import InputError
 
 
@@ -27,6 +28,7 @@ class Rendered(NamedTuple):
         gbuffers: (G, s, s) float32, normalised.
         classes: (s, s) int64, class stream per pixel.
         target: (3, s, s) float32, sRGB in [0, 1]; what is to become of `image`.
+        place: (4,) float32, where the crop lies in its frame, as in `datasets.pairs.Pair`.
         style: (3, s, s) float32, sRGB in [0, 1]; how targets look, but not this one: nothing is given away.
     """
 
@@ -34,6 +36,7 @@ class Rendered(NamedTuple):
     gbuffers: Tensor
     classes: Tensor
     target: Tensor
+    place: Tensor
     style: Tensor
 
 
@@ -117,5 +120,6 @@ class RenderPairs(Dataset[Rendered]):
         return Rendered(
             *sample,
             target=as_tensor(self.targets[number][rows, cols], flip=flip),
+            place=place_of(rows, cols, self.frames.sizes[number], flip=flip),
             style=as_tensor(shown[draw_box(shown.shape, self.size, rng)], flip=False),
         )

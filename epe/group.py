@@ -19,6 +19,9 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+
+from epe.sequence import ALONE, Ring
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,23 @@ class Group:
         rank: number of this process.
         size: number of processes.
         device: through which they talk: NCCL takes tensors on CUDA only.
+        ring: those that share the tokens of each sample: a team. Teams take samples of their own.
     """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    ring: Ring = ALONE
+
+    @property
+    def team(self) -> int:
+        """Number of this process's team."""
+        return self.rank // self.ring.size
+
+    @property
+    def teams(self) -> int:
+        """Number of teams."""
+        return self.size // self.ring.size
 
     @property
     def first(self) -> bool:
@@ -72,16 +87,22 @@ class Group:
         return dict(zip(figures[0], values, strict=True))
 
 
+def processes() -> int:
+    """How many torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
-def joined(device: str) -> Iterator[tuple[Group, str]]:
+def joined(device: str, sequence: int = 1) -> Iterator[tuple[Group, str]]:
     """This process's place among those that torchrun started, and its device; alone where it did not.
 
     NCCL on CUDA, where process i of a machine takes its device i; gloo elsewhere.
 
     Args:
         device: of the run.
+        sequence: processes of a team; divides `processes()`.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = processes()
     if size == 1:
         yield Group(), device
         return
@@ -90,6 +111,11 @@ def joined(device: str) -> Iterator[tuple[Group, str]]:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if cuda else "gloo")
-    yield Group(dist.get_rank(), size, device), device
+    ring = ALONE
+    if sequence > 1:
+        names = ("team", "tokens")
+        mesh = init_device_mesh("cuda" if cuda else "cpu", (size // sequence, sequence), mesh_dim_names=names)
+        ring = Ring(mesh.get_group("tokens"))
+    yield Group(dist.get_rank(), size, device, ring), device
     # Not after an error: the others may be waiting, and torchrun ends them.
     dist.destroy_process_group()

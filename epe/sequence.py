@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -72,6 +73,18 @@ class Ring:
             way.wait()
         return found
 
+    def own(self, x: Tensor) -> Tensor:
+        """This process's part of tokens (..., N, C) that all processes have."""
+        return x if self.group is None else x.tensor_split(self.size, dim=-2)[self.rank]
+
+    def whole(self, x: Tensor) -> Tensor:
+        """The tokens of all processes, in their order: (..., N of this one, C) -> (..., N of all, C).
+
+        What every process does with all tokens is again a part of the loss of all: with `own` before and this after,
+        gradients of weights are `size` times those of one process, wherever the weights are. Their mean is right.
+        """
+        return x if self.group is None else _Whole.apply(x, self)  # type: ignore[no-untyped-call]
+
     def softmax(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Softmax attention of this process's queries (..., N, d) to the keys and values (..., M, d) of all."""
         return _RingSoftmax.apply(q, k, v, self)  # type: ignore[no-untyped-call]
@@ -102,6 +115,27 @@ class _Total(torch.autograd.Function):
         gradient = gradient.clone()
         dist.all_reduce(gradient, group=ctx.group)
         return gradient, None
+
+
+class _Whole(torch.autograd.Function):
+    """Gathers tokens; back come the sums of what all processes made of this one's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, ring: Ring) -> Tensor:
+        lengths = ring.lengths(x.shape[-2], x.device)
+        ctx.ring, ctx.start, ctx.length = ring, sum(lengths[: ring.rank]), x.shape[-2]
+        # Parts of equal size travel in one call.
+        padded = F.pad(x, (0, 0, 0, max(lengths) - x.shape[-2])).contiguous()
+        parts = [torch.empty_like(padded) for _ in lengths]
+        dist.all_gather(parts, padded, group=ring.group)
+        return torch.cat([part[..., :length, :] for part, length in zip(parts, lengths, strict=True)], dim=-2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        gradient = gradient.contiguous().clone()
+        dist.all_reduce(gradient, group=ctx.ring.group)
+        return gradient.narrow(-2, ctx.start, ctx.length), None
 
 
 class _RingSoftmax(torch.autograd.Function):

@@ -110,6 +110,7 @@ def of_frames(
     names = list(methods)
     first, right = methods[names[0]], methods[names[0]] if truth is None else truth
     keys, compared = first.keys, names[1:] if truth is None else names
+    reference = names[0] if truth is None else "the truth"
     found = {
         name: {metric.key: np.full(len(keys), np.nan) for metric in (*(compare if name in compared else ()), *alone)}
         for name in names
@@ -128,7 +129,7 @@ def of_frames(
             if picture.shape != wanted.shape:
                 raise InputError(
                     f"{methods[name].path(i)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
-                    f"{wanted.shape[1]}x{wanted.shape[0]} as {names[0] if truth is None else 'the truth'} has; compare pictures of one size."
+                    f"{wanted.shape[1]}x{wanted.shape[0]} as {reference} has; compare pictures of one size."
                 )
             for metric, measure in alone.items():
                 found[name][metric.key][i] = value(measure, picture)

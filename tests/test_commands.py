@@ -57,7 +57,7 @@ FROZEN: dict[str, set[str]] = {
         "--frames", "--targets", "--features", "--streams", "--preset", "--initial", "--trainable", "--vgg",
         "--l1_weight", "--perceptual_weight", "--style_weight", "--variation_weight", "--ema", "--precision",
     },
-    "train.realformer unpaired": EPE | {"--l1_weight", "--style_weight", "--variation_weight"},
+    "train.realformer unpaired": EPE | {"--l1_weight", "--style_weight", "--variation_weight", "--sequence"},
     "train.cut": SOLO
     | {"--frames", "--photos", "--preset", "--critic_width", "--patches", "--contrast_weight", "--ema"},
     "train.spade": SOLO

@@ -134,7 +134,7 @@ def train_with(config: Config, text: str, group: Group, kind: type[Players] = Pl
     streams = streams_of(config, reading)
     network, reading = build_generator(config.preset, reading, streams, config.initial, config.trainable)
     frames = Frames(config.frames, reading)
-    share = Share(config.batch, config.accumulate, group.rank, group.size)
+    share = Share(config.batch, config.accumulate, group.team, group.teams)
     pairs = Pairs(
         frames,
         Photos(config.photos, frames.sizes[0][0]),

@@ -21,12 +21,14 @@ from epe.networks.enhancer import every_channel
 from epe.networks.generators import Generator
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.vgg import VGG16
+from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
 from train.compiled import compile_all
 from train.ema import Average
 from train.epe_config import Config
 from train.fine_tuning import learning
+from train.generator import enhanced
 from train.rematerialise import rematerialise
 
 Features = dict[str, Tensor]
@@ -49,15 +51,14 @@ class Players:
     config: Config
     group: Group
 
-    def enhanced(self, network: nn.Module, part: Pair) -> Tensor:
-        """What a generator makes of a batch."""
-        picture: Tensor = network(part.image, part.gbuffers, part.classes)
-        return picture
+    def enhanced(self, network: nn.Module, part: Pair, ring: Ring = ALONE) -> Tensor:
+        """What a generator makes of a batch; `ring`: the processes that do the same, where it can share the work."""
+        return enhanced(network, *part[:3], part.place, ring=ring)
 
     def fake(self, part: Pair) -> Features:
         """What critics and `terms` look at of the enhanced images."""
         with self.autocast():
-            picture = self.enhanced(self.generator, part).float()
+            picture = self.enhanced(self.generator, part, self.group.ring).float()
         return {PICTURE: picture} | self.features(picture, (*self.config.taps, *LAYERS))
 
     def terms(self, seen: Features, part: Pair) -> dict[str, tuple[float, Tensor]]:
@@ -165,7 +166,7 @@ def record(p: Players, done: int, digests: dict[str, str]) -> dict[str, Any]:
     """How the generator came to be; `digests` of the files that it was made from."""
     config = p.config
     facts: dict[str, Any] = {
-        "command": p.command, "steps": done, "batch": config.batch * config.accumulate * p.group.size,
+        "command": p.command, "steps": done, "batch": config.batch * config.accumulate * p.group.teams,
         "crop": config.crop, "seed": config.seed,
         "preset": config.preset, "perceptual": NAME, "precision": config.precision,
         "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),

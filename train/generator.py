@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from datasets.channels import channel_names
 from datasets.frames import Reading
 from datasets.weights import load_model
 from epe import models
+from epe.networks.adain import Styled
 from epe.networks.generators import Generator, generator
+from epe.networks.positions import Placed
+from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.fine_tuning import choose
 
@@ -79,6 +82,38 @@ def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
 def shapes(network: nn.Module) -> dict[str, list[int]]:
     """Of everything in a network's state, by name."""
     return {name: list(value.shape) for name, value in network.state_dict().items()}
+
+
+def enhanced(
+    network: nn.Module,
+    image: Tensor,
+    gbuffers: Tensor,
+    classes: Tensor,
+    place: Tensor,
+    photo: Tensor | None = None,
+    ring: Ring = ALONE,
+) -> Tensor:
+    """What a generator makes of crops, told as much of them as it wants to know.
+
+    Args:
+        network: a generator.
+        image, gbuffers, classes: (B, 3, s, s), (B, G, s, s) and (B, s, s).
+        place: (B, 4), of the crops in their frames.
+        photo: (B, 3, s, s), what is shown to generators that look at photographs; None: nothing.
+        ring: processes that enhance the same crops, for generators that share the work.
+
+    Returns:
+        (B, 3, s, s).
+    """
+    told: dict[str, Any] = {}
+    if isinstance(network, Placed):
+        told["place"] = place
+    if isinstance(network, Styled) and photo is not None:
+        told["style"] = network.style_of(photo)
+    if ring.size > 1:
+        told["ring"] = ring
+    picture: Tensor = network(image, gbuffers, classes, **told)
+    return picture
 
 
 def as_model(network: Generator, reading: Reading, licence: str, record: dict[str, Any]) -> models.Model:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from datasets.cache import asset
 from datasets.channels import channel_names
@@ -32,7 +32,7 @@ from train.ema import Average
 from train.epe_players import as_float
 from train.feed import stream
 from train.fine_tuning import learning
-from train.generator import as_model, build_generator
+from train.generator import as_model, build_generator, enhanced
 from train.preview import ROWS, write_sheet
 from train.solo import Descent, carry_out, check_descent, descend
 
@@ -99,20 +99,13 @@ class Players:
         return torch.autocast(self.config.device.partition(":")[0], torch.bfloat16)
 
 
-def enhanced(network: nn.Module, batch: Rendered) -> Tensor:
-    """What a generator makes of a batch, shown how other targets look if it can be."""
-    shown = [network.style_of(batch.style)] if isinstance(network, Styled) else []
-    picture: Tensor = network(batch.image, batch.gbuffers, batch.classes, *shown)
-    return picture
-
-
 def step(p: Players, batch: Rendered, n: int) -> dict[str, Tensor]:
     """One update; `n` counts from 1."""
     c = p.config
     c.slow(p.optimiser, c.rate, n)
     batch = Rendered(*(x.to(c.device, non_blocking=True) for x in batch))
     with p.autocast():
-        made = enhanced(p.generator, batch).float()
+        made = enhanced(p.generator, *batch[:3], batch.place, batch.style).float()
         seen = as_float(p.vgg(made, LAYERS))
         with torch.no_grad():
             wanted = as_float(p.vgg(batch.target, LAYERS))
@@ -146,7 +139,8 @@ def write_preview(p: Players, samples: RenderPairs, path: Path) -> None:
     rows = []
     for index in range(min(ROWS, len(samples))):
         sample = samples[index]
-        made = enhanced(p.average.network, Rendered(*(x[None].to(p.config.device) for x in sample)))
+        batch = Rendered(*(x[None].to(p.config.device) for x in sample))
+        made = enhanced(p.average.network, *batch[:3], batch.place, batch.style)
         rows.append((sample.image, made[0].cpu(), sample.target))
     write_sheet(path, rows)
 

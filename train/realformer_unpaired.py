@@ -12,17 +12,21 @@ from torch import Tensor, nn
 from datasets.crops import as_tensor
 from datasets.pairs import Pair
 from datasets.photos import Photos
-from epe.group import joined
+from epe.group import joined, processes
 from epe.losses.perceptual import LAYERS
 from epe.losses.style import style_distance
 from epe.losses.variation import total_variation
 from epe.networks.adain import Styled
 from epe.networks.generators import Generator
+from epe.networks.realformer import PRESETS as REALFORMERS
+from epe.sequence import ALONE, Ring
+from gbuffer_tools.errors import InputError
 from train import epe_config
 from train.checks import check_ranges
 from train.epe import train_with
 from train.epe_config import check
 from train.epe_players import PICTURE, Features, Players, as_float
+from train.generator import enhanced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +38,14 @@ class Config(epe_config.Config):
         l1_weight: of the mean absolute difference from the frame
         style_weight: of the difference between the Gram matrices of enhanced frame and matched photograph
         variation_weight: of the mean total variation
+        sequence: processes that share the tokens of each sample; those that torchrun starts are teams of so many
     """
 
     preset: str = "realformer"
     l1_weight: float = 0.0
     style_weight: float = 0.5
     variation_weight: float = 0.0
+    sequence: int = 1
 
 
 @dataclass
@@ -49,11 +55,8 @@ class StyledPlayers(Players):
     command = "train.realformer unpaired"
     config: Config
 
-    def enhanced(self, network: nn.Module, part: Pair) -> Tensor:
-        if not isinstance(network, Styled):
-            return super().enhanced(network, part)
-        picture: Tensor = network(part.image, part.gbuffers, part.classes, network.style_of(part.photo))
-        return picture
+    def enhanced(self, network: nn.Module, part: Pair, ring: Ring = ALONE) -> Tensor:
+        return enhanced(network, *part[:3], part.place, part.photo, ring)
 
     def terms(self, seen: Features, part: Pair) -> dict[str, tuple[float, Tensor]]:
         with torch.no_grad():
@@ -74,6 +77,14 @@ class StyledPlayers(Players):
 def train(config: Config, text: str) -> None:
     """Run to the end, or go on to it; one of several processes where torchrun started them."""
     check(config)
-    check_ranges(config, least={"l1_weight": 0, "style_weight": 0, "variation_weight": 0})
-    with joined(config.device) as (group, device):
+    check_ranges(config, least={"l1_weight": 0, "style_weight": 0, "variation_weight": 0, "sequence": 1})
+    if config.sequence > 1 and config.preset not in REALFORMERS:
+        names = ", ".join(REALFORMERS)
+        raise InputError(f"--sequence {config.sequence}: {config.preset} shares no tokens; wanted one of {names}.")
+    if processes() % config.sequence:
+        raise InputError(
+            f"--sequence {config.sequence}: {processes()} processes make no teams of so many; start a multiple of it "
+            "with torchrun."
+        )
+    with joined(config.device, config.sequence) as (group, device):
         train_with(replace(config, device=device), text, group, StyledPlayers)

@@ -18,6 +18,11 @@ from epe.networks.inplace import modulate
 from epe.sequence import ALONE, Ring, moments
 
 
+def precise(x: Tensor) -> Tensor:
+    """fp32 at least: sums of squares lose too much in bfloat16."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class AdaIN(nn.Module):
     """Every feature gets mean 0 and variance 1 over the tokens of an image, then scale and shift of the style.
 
@@ -37,7 +42,7 @@ class AdaIN(nn.Module):
     def forward(self, x: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
         """(B, N, C) and (B, S) -> (B, N, C); `ring`: processes that hold the other tokens."""
         scale, shift = self.fc(style)[:, None].chunk(2, dim=-1)
-        mean, variance = moments(x.float(), ring)
+        mean, variance = moments(precise(x), ring)
         return modulate(((x - mean) * (variance + 1e-5).rsqrt()).to(x.dtype), 1 + scale, shift)
 
 
@@ -60,7 +65,7 @@ class StyleEncoder(nn.Module):
         fine = F.relu(self.first(2 * photo - 1))
         coarse = F.relu(self.second(fine))
         found = []
-        for x in (fine.float(), coarse.float()):
+        for x in (precise(fine), precise(coarse)):
             mean = x.mean(dim=(2, 3))
             variance = (x - mean[..., None, None]).square().mean(dim=(2, 3))
             # The root's slope is not finite at 0, where a feature is off all over a plain picture.

@@ -1,27 +1,56 @@
-"""Where a token lies in its picture, learnt: a vector for each place of a grid, interpolated to maps of other sizes.
+"""Where a token lies in its frame, learnt: a vector for each place of a grid, interpolated to maps of any size.
 
-Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, sec. 3.2.
+Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, sec. 3.2. A crop, or a tile, gets its part of the grid: what
+is learnt on crops is right on frames, and tiles agree where they overlap.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class Placed(nn.Module):
+    """A generator that is told which part of its frame it sees: `place=` of `forward`, as `Positions` take it."""
+
+
+def interpolation(tokens: int, side: int, start: Tensor, stop: Tensor) -> Tensor:
+    """(B, tokens, side): how much each place of the grid, along one axis, has in each token; linear.
+
+    Args:
+        tokens: along the axis.
+        side: of the grid.
+        start, stop: (B,), shares of the frame.
+    """
+    share = (torch.arange(tokens, device=start.device) + 0.5) / tokens
+    along = (start[:, None] + share * (stop - start)[:, None]) * side - 0.5
+    apart = along.clamp(0, side - 1)[..., None] - torch.arange(side, device=start.device)
+    return (1 - apart.abs()).clamp(min=0)
+
+
 class Positions(nn.Module):
-    """A grid that is stretched over the whole map, bilinearly.
+    """A grid that is stretched over the frame.
 
     Args:
         width: C, features.
-        side: of the grid; maps of this size get the grid itself.
+        side: of the grid; frames of so many tokens a side get the grid itself.
     """
 
     def __init__(self, width: int, side: int) -> None:
         super().__init__()
-        self.grid = nn.Parameter(torch.zeros(1, width, side, side))
+        self.grid = nn.Parameter(torch.zeros(width, side, side))
 
-    def forward(self, height: int, width: int) -> Tensor:
-        """(1, C, height, width)."""
-        if (height, width) == self.grid.shape[-2:]:
-            return self.grid
-        return F.interpolate(self.grid, (height, width), mode="bilinear", align_corners=False)
+    def forward(self, height: int, width: int, place: Tensor | None = None) -> Tensor:
+        """Of a map of height x width tokens.
+
+        Args:
+            height, width: of the map.
+            place: (B, 4), top, left, bottom and right of the map in its frame, as shares of that; None: the whole.
+
+        Returns:
+            (B, C, height, width); B = 1 where no place is given.
+        """
+        grid, side = self.grid, self.grid.shape[-1]
+        if place is None:
+            place = grid.new_tensor([[0, 0, 1, 1]])
+        top, left, bottom, right = place.to(grid).unbind(1)
+        rows, columns = interpolation(height, side, top, bottom), interpolation(width, side, left, right)
+        return rows[:, None] @ grid @ columns[:, None].mT

@@ -27,8 +27,9 @@ from epe.networks.gbuffer_encoder import conv3, soft_masks
 from epe.networks.inplace import modulate, relu
 from epe.networks.limits import check_limits
 from epe.networks.lite import Residual, smooth
-from epe.networks.positions import Positions
+from epe.networks.positions import Placed, Positions
 from epe.networks.windows import WindowAttention
+from epe.sequence import ALONE, Ring
 
 LIMITS = {
     "channels": (1, 1024), "classes": (1, 256), "patch": (2, 32), "width": (8, 4096), "heads": (1, 64),
@@ -157,9 +158,9 @@ class EncoderBlock(nn.Module):
         self.rad = RAD(spec.width, spec.encoded)
         self.feed = FeedForward(spec.width, spec.hidden)
 
-    def forward(self, x: Tensor, g: Tensor, style: Tensor) -> Tensor:
-        """(B, N, C), (B, N, E) and (B, S) -> (B, N, C)."""
-        x = x + self.attention(self.adain(x, style))
+    def forward(self, x: Tensor, g: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
+        """(B, N, C), (B, N, E) and (B, S) -> (B, N, C); `ring`: processes that hold the other tokens."""
+        x = x + self.attention(self.adain(x, style, ring), ring=ring)
         return x + self.feed(self.rad(x, g))
 
 
@@ -174,10 +175,10 @@ class DecoderBlock(nn.Module):
         self.rad = RAD(spec.width, spec.encoded)
         self.feed = FeedForward(spec.width, spec.hidden)
 
-    def forward(self, x: Tensor, skip: Tensor, memory: Tensor, g: Tensor, style: Tensor) -> Tensor:
-        """(B, N, C), of the encoder twice (B, N, C), (B, N, E) and (B, S) -> (B, N, C)."""
-        x = x + self.attention(self.adain1(x, style))
-        x = x + self.cross(self.adain2(x, style), memory)
+    def forward(self, x: Tensor, skip: Tensor, memory: Tensor, g: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
+        """(B, N, C), of the encoder twice (B, N, C), (B, N, E) and (B, S) -> (B, N, C); `ring` as of the encoder."""
+        x = x + self.attention(self.adain1(x, style, ring), ring=ring)
+        x = x + self.cross(self.adain2(x, style, ring), memory, ring=ring)
         return x + self.feed(self.rad(x, g) + self.skip(skip))
 
 
@@ -251,7 +252,7 @@ class Head(nn.Module):
         return self.out(x)
 
 
-class RealFormer(Styled):
+class RealFormer(Styled, Placed):
     """Frame, G-buffers and a style -> a frame of the same content that looks like a photograph."""
 
     kind = "realformer"
@@ -285,40 +286,60 @@ class RealFormer(Styled):
         masks = soft_masks(classes, self.spec.classes).to(gbuffers.dtype)
         return self.encoder_of_gbuffers(filled(gbuffers, self.spec.patch), filled(masks, self.spec.patch))
 
-    def enhance(self, image: Tensor, known: Known, style: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W), sRGB in (0, 1).
+    def enhance(
+        self,
+        image: Tensor,
+        known: Known,
+        style: Tensor | None = None,
+        place: Tensor | None = None,
+        ring: Ring = ALONE,
+    ) -> Tensor:
+        """Frames (B, 3, H, W), sRGB in [0, 1] -> (B, 3, H, W), sRGB in (0, 1).
 
-        `style`: (B, S), of `style_of`; None: `look`.
+        Args:
+            image: the frames.
+            known: the result of `encode`.
+            style: (B, S), of `style_of`; None: `look`.
+            place: (B, 4), where crops lie in their frames (epe/networks/positions.py); None: they are whole.
+            ring: processes that enhance the same frames, and share the work of encoder and decoder.
         """
         whole = filled(image, self.spec.patch)
         patches = self.embed(F.pixel_unshuffle(2 * whole - 1, self.spec.patch)) + known.embedded
         size = patches.shape[-2:]
-        x = (patches + self.positions(*size)).flatten(2).mT
+        x = (patches + self.positions(*size, place)).flatten(2).mT
         features = known.features.flatten(2).mT
-        x = self.see(x, features, self.style_or_look(style, len(image)))
+        x = self.see(x, features, self.style_or_look(style, len(image)), ring)
         x, features = x.unflatten(1, size), features.unflatten(1, size)
         for block in self.windows:
             x = block(x, features)
         change = self.head(x, whole, known.joined)[..., : image.shape[-2], : image.shape[-1]]
         return changed(image, change)
 
-    def see(self, x: Tensor, features: Tensor, style: Tensor) -> Tensor:
+    def see(self, x: Tensor, features: Tensor, style: Tensor, ring: Ring) -> Tensor:
         """Encoder and decoder: (B, N, C), (B, N, E) and (B, S) -> (B, N, C)."""
-        halfway = []
+        x, features, halfway = ring.own(x), ring.own(features), []
         for block in self.encoder:
-            x = block(x, features, style)
+            x = block(x, features, style, ring)
             halfway.append(x)
         memory = self.memory(x)
         for i, block in enumerate(self.decoder):
             # Where decoders are fewer or more than encoders, the last ones see the first encoder's tokens.
-            x = block(x, halfway[max(len(halfway) - 1 - i, 0)], memory, features, style)
-        return x
+            x = block(x, halfway[max(len(halfway) - 1 - i, 0)], memory, features, style, ring)
+        return ring.whole(x)
 
-    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, style: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        gbuffers: Tensor,
+        classes: Tensor,
+        style: Tensor | None = None,
+        place: Tensor | None = None,
+        ring: Ring = ALONE,
+    ) -> Tensor:
         """Enhance; arguments as of `encode` and `enhance`.
 
         Raises:
             ValueError: another number of G-buffer channels, or sizes that differ.
         """
         check_inputs(image, gbuffers, self.spec.channels)
-        return self.enhance(image, self.encode(gbuffers, classes), style)
+        return self.enhance(image, self.encode(gbuffers, classes), style, place, ring)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 
 from epe.networks.attention import Attention, LinearAttention
+from epe.networks.realformer import PRESETS, RealFormer, RealFormerSpec
 from epe.sequence import ALONE, Ring, moments
 
 WIDTH, HEADS, TOKENS = 12, 3, 13
@@ -70,6 +71,27 @@ def shard(x: Tensor, ring: Ring) -> Tensor:
     return x.tensor_split(ring.size, dim=1)[ring.rank].clone()
 
 
+def of_network(dtype: torch.dtype, ring: Ring = ALONE) -> dict[str, Tensor]:
+    """What a whole realformer makes of 5 x 7 tokens, and the mean over processes of its weights' gradients."""
+    torch.manual_seed(3)
+    network = RealFormer(RealFormerSpec(2, 2, **PRESETS["realformer-tiny"]))
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    image, gbuffers, photo = (torch.rand(1, channels, 20, 28) for channels in (3, 2, 3))
+    classes = torch.randint(2, (1, 20, 28))
+    network.to(dtype)
+    style = network.style_of(photo.to(dtype))
+    out = network(image.to(dtype), gbuffers.to(dtype), classes, style, ring=ring)
+    (out * torch.linspace(-1, 1, 28)).sum().backward()
+    found = {"picture": out.detach()}
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None
+        if ring.group:
+            dist.all_reduce(parameter.grad, group=ring.group)
+        found[name] = parameter.grad / ring.size
+    return found
+
+
 def work(rank: int, size: int, folder: str) -> None:
     """One of the processes: all layers, in both precisions, and the numbers that it sent."""
     torch.set_num_threads(1)
@@ -78,6 +100,8 @@ def work(rank: int, size: int, folder: str) -> None:
     for kind in KINDS:
         for dtype in (torch.float32, torch.float64):
             save_file(results(kind, dtype, ring), f"{folder}/{kind}-{dtype}-{rank}".replace("torch.", ""))
+    for dtype in (torch.float32, torch.float64):
+        save_file(of_network(dtype, ring), f"{folder}/network-{dtype}-{rank}".replace("torch.", ""))
     dist.destroy_process_group()
 
 
@@ -100,6 +124,18 @@ def test_outputs_and_gradients_are_those_of_one_process(
         found = [part[name] for part in parts]
         whole = torch.cat(found, dim=1) if name in ("out", "x", "memory") else found[0]
         assert (whole - wanted).abs().max() <= tolerance * wanted.abs().max().clamp(min=1), name
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+def test_a_whole_network_is_that_of_one_process(folder: tuple[Path, int], dtype: str, tolerance: float) -> None:
+    """Rounding again, through a dozen layers."""
+    path, size = folder
+    wanted = of_network(getattr(torch, dtype))
+    for rank in range(size):
+        found = load_file(path / f"network-{dtype}-{rank}")
+        assert found.keys() == wanted.keys()
+        for name, value in wanted.items():
+            assert (found[name] - value).abs().max() <= tolerance * value.abs().max().clamp(min=1), name
 
 
 def test_the_ring_s_own_formula_alone() -> None:

@@ -151,7 +151,8 @@ def batch(seed: int = 0) -> Pair:
     generator = torch.Generator().manual_seed(seed)
     images = [torch.rand(2, n, 32, 32, generator=generator) for n in (3, 8, 3)]
     ids = [torch.randint(k, (2, 32, 32), generator=generator) for k in (2, 4, 4)]
-    return Pair(images[0], images[1], ids[0], ids[1], images[2], ids[2])
+    place = torch.tensor([[0.1, 0.2, 0.4, 0.5]]).expand(len(ids[0]), -1)
+    return Pair(images[0], images[1], ids[0], ids[1], images[2], ids[2], place)
 
 
 def state(module: nn.Module) -> dict[str, Tensor]:

@@ -52,13 +52,13 @@ def trained(data: Path, vgg: Path, out: Path, **changes: Any) -> Path:
     return out
 
 
-def torchrun(processes: int, folder: Path, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """`torchrun -m train.epe` to the end."""
+def torchrun(processes: int, folder: Path, values: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:
+    """`torchrun -m train.epe`, or another command, to the end."""
     path = folder / "run.yaml"
     path.write_text(json.dumps({name: plain(value) for name, value in values.items()}))
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}",
-        "-m", "train.epe", "--config", str(path),
+        "-m", *(words or ("train.epe",)), "--config", str(path),
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)

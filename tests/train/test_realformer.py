@@ -1,6 +1,7 @@
 """train.realformer on a miniature: both ways go on to the same bits, what rests rests, styles come from elsewhere."""
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from gbuffer_tools.errors import InputError
 from tests.train.made import settings, write_data
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, steps_done
 from tests.train.test_epe import batch
+from tests.train.test_group import furthest, torchrun
 from train import epe, realformer, realformer_paired, realformer_unpaired, solo
 from train.generator import build_generator
 
@@ -169,6 +171,13 @@ class TestRuns:
                 case.module.train(case.config(tmp_path, initial=first, **changes), "")
 
 
+def test_teams_that_cannot_be(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    case = made("unpaired", data, vgg_file)
+    for preset, reason in (("realformer-tiny", "1 processes make no teams"), ("lite-tiny", "shares no tokens")):
+        with pytest.raises(InputError, match=f"--sequence 2: .*{reason}"):
+            case.module.train(case.config(tmp_path, sequence=2, preset=preset), "")
+
+
 def test_at_step_0_a_run_is_its_initial_model(data: Path, vgg_file: Path, tmp_path: Path) -> None:
     run = straight_through(made("paired", data, vgg_file), tmp_path, steps=1)
     first = run.out / "model.safetensors"
@@ -207,7 +216,7 @@ class TestStyled:
         part = batch()
         network = players.generator
         assert isinstance(network, Styled)
-        wanted = network(part.image, part.gbuffers, part.classes, network.style_of(part.photo))
+        wanted = network(part.image, part.gbuffers, part.classes, network.style_of(part.photo), part.place)
         assert torch.equal(players.enhanced(network, part), wanted)
         other = part._replace(photo=1 - part.photo)
         assert not torch.equal(players.enhanced(network, other), wanted)
@@ -241,6 +250,24 @@ def test_a_style_is_never_the_paired_targets(data: Path, vgg_file: Path, monkeyp
     straight_through(case, data / "styles", crop=200)  # whole frames: their means name them
     for target, style in seen:
         assert not torch.allclose(target.mean(dim=(2, 3)), style.mean(dim=(2, 3)), atol=1e-3)
+
+
+def test_two_teams_of_two_that_share_tokens_equal_one_process(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    """Weights after a step from where every part of the network matters: the head is 0 before the first two."""
+    case = made("unpaired", data, vgg_file)
+    changes: dict[str, Any] = {"batch": 2, "rate": 2e-3, "weight_decay": 1e-2, "steps": 2}
+    first = straight_through(case, tmp_path / "first", **changes).out
+    changes |= {"steps": 4, "rate": 1e-4, "critic_rate": 1e-4, "crop": 44}  # 121 tokens a sample: no even halves
+    for name in ("alone", "four"):
+        (tmp_path / name).mkdir()
+        shutil.copy(first / "checkpoint.safetensors", tmp_path / name)
+    straight_through(case, tmp_path / "alone", **changes)
+    values = case.settings | changes | {"batch": 1, "sequence": 2, "out": tmp_path / "four"}
+    done = torchrun(4, tmp_path, values, "train.realformer", "unpaired")
+    assert done.returncode == 0, done.stderr
+    # As two processes of train.epe (tests/train/test_group.py): fp32, sums in another order, steps of 1e-4.
+    assert furthest(tmp_path / "four", tmp_path / "alone") < 1e-5
+    assert models.load(tmp_path / "four" / "model.safetensors").record["batch"] == 2
 
 
 class TestCommand:

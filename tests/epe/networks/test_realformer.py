@@ -150,22 +150,40 @@ def test_it_knows_where_a_token_lies() -> None:
 
 
 class TestPositions:
-    def test_a_map_of_the_grids_size_gets_the_grid(self) -> None:
+    def test_a_frame_of_the_grids_size_gets_the_grid(self) -> None:
         positions = Positions(4, 6)
         torch.nn.init.normal_(positions.grid)
-        assert torch.equal(positions(6, 6), positions.grid)
+        assert torch.allclose(positions(6, 6)[0], positions.grid, atol=1e-6)  # fp32
 
     @pytest.mark.parametrize("size", [(3, 5), (18, 32), (7, 1)])
-    def test_other_maps_get_it_stretched(self, size: tuple[int, int]) -> None:
+    @pytest.mark.parametrize("place", [None, (0.25, 0.5, 0.75, 0.625)])
+    def test_maps_get_their_part_of_it_stretched(
+        self, size: tuple[int, int], place: tuple[float, float, float, float] | None
+    ) -> None:
         positions = Positions(2, 8)
         ramp = (torch.arange(8) + 0.5) / 8
         with torch.no_grad():
-            positions.grid[0, 0], positions.grid[0, 1] = ramp[:, None], ramp
-        found = positions(*size)[0]
-        wanted = [(torch.arange(n) + 0.5) / n for n in size]
+            positions.grid[0], positions.grid[1] = ramp[:, None], ramp
+        found = positions(*size, None if place is None else torch.tensor([place]))[0]
+        top, left, bottom, right = place or (0, 0, 1, 1)
+        rows, columns = ((torch.arange(n) + 0.5) / n for n in size)
         # Half a place of the grid from the border and farther out all places are alike.
-        for along, straight in ((found[0, :, 0], wanted[0]), (found[1, 0], wanted[1])):
-            assert torch.allclose(along, straight.clamp(1 / 16, 15 / 16), atol=1e-6)  # fp32
+        wanted = [(top + (bottom - top) * rows)[:, None], left + (right - left) * columns]
+        for along, straight in zip(found, wanted, strict=True):
+            assert torch.allclose(along, straight.clamp(1 / 16, 15 / 16).expand(size), atol=1e-6)  # fp32
+
+    def test_as_torch_enlarges(self) -> None:
+        positions = Positions(3, 5)
+        torch.nn.init.normal_(positions.grid)
+        wanted = torch.nn.functional.interpolate(positions.grid[None], (9, 16), mode="bilinear", align_corners=False)
+        assert torch.allclose(positions(9, 16), wanted, atol=1e-6)
+
+    def test_crops_have_those_of_their_frame(self) -> None:
+        positions = Positions(3, 5)
+        torch.nn.init.normal_(positions.grid)
+        whole = positions(12, 16)
+        place = torch.tensor([[3 / 12, 4 / 16, 9 / 12, 1.0], [0, 0, 0.5, 0.75]])
+        assert torch.allclose(positions(6, 12, place), torch.cat([whole[..., 3:9, 4:], whole[..., :6, :12]]), atol=1e-6)
 
 
 def steps(x: Tensor) -> float:
@@ -178,7 +196,7 @@ def test_tiles_leave_no_seam() -> None:
     network, frame = trained(), inputs(1, 160, 320)
     with torch.inference_mode():
         whole = network(*frame)
-        tiled = run_tiled(network, frame, tile=192, overlap=48, multiple_of=network.spec.multiple_of)
+        tiled = run_tiled(network, frame, tile=192, overlap=48, multiple_of=network.spec.multiple_of, placed=True)
     assert (whole - frame[0]).abs().max() > 0.05
     assert steps(tiled - whole) < 1 / 255
 
