@@ -62,7 +62,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool, style: Tensor
     if not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     if style is not None:
-        if not isinstance(model.network, Styled):
+        if not isinstance(model.network, Styled) or not len(model.network.look):
             raise InputError(f"{path}: is a {model.kind!r}, which looks at no photograph; leave --style out.")
         model.network.look_at([style])
     network = fold(model.network).to(device)

@@ -27,6 +27,8 @@ from epe.networks.lite import Lite, LiteSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from epe.networks.photo_wct import PhotoWCT
 from epe.networks.realformer import RealFormer, RealFormerSpec
+from epe.networks.realformer_v1 import RealFormerV1, RealFormerV1Spec
+from epe.networks.realformer_v2 import RealFormerV2, RealFormerV2Spec
 from epe.networks.spade import SpadeSpec, Synthesis
 from epe.networks.vgg import VGG16
 from epe.networks.wct2 import WCT2
@@ -76,6 +78,8 @@ SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "photowct": lambda spec: PhotoWCT(**spec),
     "realformer": lambda spec: RealFormer(RealFormerSpec(**spec)),
+    "realformer-v1": lambda spec: RealFormerV1(RealFormerV1Spec(**spec)),
+    "realformer-v2": lambda spec: RealFormerV2(RealFormerV2Spec(**spec)),
     "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
     "wct2": lambda spec: WCT2(**spec),

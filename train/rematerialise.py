@@ -8,12 +8,18 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from epe.networks import realformer, realformer_v1, realformer_v2
 from epe.networks.gbuffer_encoder import EncoderBlock, ScaledBlock
 from epe.networks.hrnet import Block, PlainBlock
 from epe.networks.lite import Residual
 
 # The blocks that all generators consist of, RADs and their towers included.
-BLOCKS = (Block, PlainBlock, EncoderBlock, ScaledBlock, Residual)
+BLOCKS = (
+    Block, PlainBlock, EncoderBlock, ScaledBlock, Residual,
+    realformer.EncoderBlock, realformer.DecoderBlock, realformer.WindowBlock,
+    realformer_v1.EncoderBlock, realformer_v1.DecoderBlock, realformer_v1.WindowBlock,
+    realformer_v2.Block,
+)  # fmt: skip
 
 
 def rematerialise(network: nn.Module) -> None:

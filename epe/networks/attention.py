@@ -32,17 +32,19 @@ class Projected(nn.Module):
     Args:
         width: C.
         heads: h; divides C.
+        bias: whether queries, keys and values have biases.
 
     Raises:
-        ValueError: it does not.
+        ValueError: heads do not divide C.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, bias: bool = True) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"{heads} heads do not divide {width} features.")
         self.heads = heads
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.query, self.key, self.value = (nn.Linear(width, width, bias) for _ in range(3))
+        self.out = nn.Linear(width, width)
 
     def project(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(..., N, C) and (..., M, C) -> queries (..., h, N, d), keys and values (..., h, M, d)."""
@@ -81,6 +83,22 @@ class Attention(Projected):
         return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=bias)))
 
 
+class LocationAttention(Attention):
+    """Softmax attention whose queries are made of tokens with one learnt vector more, the same for all: RealFormer's
+    "location-based" attention (Denny 2024), which despite its name knows no location.
+
+    The published code adds the vector to what keys are made of, too. That adds one number to all logits of a query, and
+    the softmax takes it away again.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__(width, heads)
+        self.location = nn.Parameter(torch.zeros(width))
+
+    def project(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return super().project(x + self.location, memory)
+
+
 class Cache(NamedTuple):
     """Keys and values (B, h, P, d) of the P tokens so far."""
 
@@ -107,13 +125,13 @@ class LinearAttention(Projected):
     """Attention in time linear in tokens: the softmax is replaced by a product of features of queries and of keys.
 
     Args:
-        width, heads: as `Projected`.
+        width, heads, bias: as `Projected`.
         rule: "elu": features 1 + elu, weights add up to 1 (Katharopoulos et al.). "positions": keys by a softmax over
             positions, queries by one over features (Shen et al.).
     """
 
-    def __init__(self, width: int, heads: int, rule: Literal["elu", "positions"] = "elu") -> None:
-        super().__init__(width, heads)
+    def __init__(self, width: int, heads: int, rule: Literal["elu", "positions"] = "elu", bias: bool = True) -> None:
+        super().__init__(width, heads, bias)
         self.rule = rule
 
     def forward(self, x: Tensor, memory: Tensor | None = None, ring: Ring = ALONE) -> Tensor:

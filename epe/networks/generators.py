@@ -8,9 +8,13 @@ from epe.networks.lite import PRESETS as LITES
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.realformer import PRESETS as REALFORMERS
 from epe.networks.realformer import RealFormer, RealFormerSpec
+from epe.networks.realformer_v1 import PRESETS as V1
+from epe.networks.realformer_v1 import RealFormerV1
+from epe.networks.realformer_v2 import PRESETS as V2
+from epe.networks.realformer_v2 import RealFormerV2
 
-Generator = Enhancer | Lite | RealFormer
-NAMES = (*LITES, *ENHANCERS, *REALFORMERS)
+Generator = Enhancer | Lite | RealFormer | RealFormerV1 | RealFormerV2
+NAMES = (*LITES, *ENHANCERS, *REALFORMERS, *V1, *V2)
 
 
 def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Generator:
@@ -18,7 +22,7 @@ def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Gen
 
     Args:
         name: one of `NAMES`.
-        channels: of the G-buffers.
+        channels: of the G-buffers; the published RealFormers read none.
         streams: per class, the channels that its stream reads; only the enhancers have a stream per class.
 
     Raises:
@@ -29,4 +33,8 @@ def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Gen
         return Lite(LiteSpec(channels, len(streams), **LITES[name]))
     if name in REALFORMERS:
         return RealFormer(RealFormerSpec(channels, len(streams), **REALFORMERS[name]))
+    if name in V1:
+        return RealFormerV1(V1[name])
+    if name in V2:
+        return RealFormerV2(V2[name])
     return Enhancer(EnhancerSpec(channels, tuple(map(tuple, streams)), **ENHANCERS[name]))

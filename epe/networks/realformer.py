@@ -144,8 +144,8 @@ class RAD(nn.Module):
 class FeedForward(nn.Sequential):
     """Each token by itself."""
 
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+    def __init__(self, width: int, hidden: int, activation: type[nn.Module] = nn.GELU) -> None:
+        super().__init__(nn.Linear(width, hidden), activation(), nn.Linear(hidden, width))
 
 
 class EncoderBlock(nn.Module):

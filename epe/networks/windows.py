@@ -35,7 +35,7 @@ def regions(length: int, filled: int, shift: int) -> Tensor:
 
 
 class WindowAttention(nn.Module):
-    """Softmax attention of each token to those of its window, with a bias for how far apart they are.
+    """Softmax attention of each token to those of its window.
 
     Maps of any size: they are filled up to whole windows, and what was filled in is not seen.
 
@@ -44,38 +44,40 @@ class WindowAttention(nn.Module):
         heads: of the attention.
         side: s.
         shift: of the windows, to the right and down; the map is rolled round, and no token sees across the seam.
+        located: whether a learnt bias tells how far apart two tokens are.
 
     Raises:
         ValueError: a shift outside of 0 .. s - 1.
     """
 
-    def __init__(self, width: int, heads: int, side: int, shift: int = 0) -> None:
+    def __init__(self, width: int, heads: int, side: int, shift: int = 0, located: bool = True) -> None:
         super().__init__()
         if not 0 <= shift < side:
             raise ValueError(f"windows of {side} cannot be shifted by {shift}; wanted 0 to {side - 1}.")
         self.side, self.shift = side, shift
         self.attention = Attention(width, heads)
-        self.table = nn.Parameter(torch.zeros(heads, (2 * side - 1) ** 2))
+        self.table = nn.Parameter(torch.zeros(heads, (2 * side - 1) ** 2)) if located else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
         height, width = x.shape[1:3]
         down, right = -height % self.side, -width % self.side
         filled = F.pad(x, (0, 0, 0, right, 0, down)).roll((-self.shift, -self.shift), dims=(1, 2))
-        bias = self.bias()
+        bias = None if self.table is None else self.bias(self.table).to(x.dtype)
         if self.shift or down or right:
-            bias = bias + self.hidden(height, width, down, right).to(x)
-        made = self.attention(partitioned(filled, self.side), bias=bias.to(x.dtype))
+            hidden = self.hidden(height, width, down, right).to(x)
+            bias = hidden if bias is None else bias + hidden
+        made = self.attention(partitioned(filled, self.side), bias=bias)
         whole = merged(made, self.side, height + down).roll((self.shift, self.shift), dims=(1, 2))
         return whole[:, :height, :width]
 
-    def bias(self) -> Tensor:
+    def bias(self, table: Tensor) -> Tensor:
         """(h, L, L): the table's entry for the rows and columns between two tokens."""
         side = self.side
-        apart = torch.arange(side, device=self.table.device)[:, None] - torch.arange(side, device=self.table.device)
+        apart = torch.arange(side, device=table.device)[:, None] - torch.arange(side, device=table.device)
         apart = apart + side - 1
         place = apart[:, None, :, None] * (2 * side - 1) + apart[None, :, None, :]
-        return self.table[:, place.reshape(side**2, side**2)]
+        return table[:, place.reshape(side**2, side**2)]
 
     def hidden(self, height: int, width: int, down: int, right: int) -> Tensor:
         """(windows, 1, L, L): -inf between tokens of different pieces of the map, else 0."""

@@ -20,6 +20,7 @@ from epe.networks.enhancer import Enhancer, EnhancerSpec, every_channel
 from epe.networks.lite import Lite, LiteSpec
 from epe.networks.realformer import PRESETS as REALFORMERS
 from epe.networks.realformer import RealFormer, RealFormerSpec
+from epe.networks.realformer_v1 import RealFormerV1, RealFormerV1Spec
 from epe.networks.vgg import VGG16
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
@@ -325,9 +326,14 @@ def test_a_photograph_leads_models_that_look_at_one(
     mean, found, wanted = (read_image(out / name / "two/a.png") for name in ("mean", "shown", "looking"))
     assert np.array_equal(found, wanted)
     assert not np.array_equal(found, mean)
+    windows = RealFormerV1Spec(8, 16, 2, encoders=0, decoders=0, windows=1, encoder_style=False, decoder_style=False)
+    blind = dataclasses.replace(styled, network=RealFormerV1(windows), kind="realformer-v1", spec=windows.as_dict())
+    save(blind, tmp_path / "blind.safetensors")
+    assert command(tmp_path / "blind.safetensors", one, out / "blind") == 0
     capsys.readouterr()
     for told, arguments in (
         ("is a 'epe', which looks at no photograph; leave --style out.", (model, one, out / "x", *shown)),
+        ("is a 'realformer-v1', which looks at no ph", (tmp_path / "blind.safetensors", one, out / "x", *shown)),
         ("no-such.png", (tmp_path / "styled.safetensors", one, out / "x", "--style", "no-such.png")),
         ("has one look for good", (model, one, out / "x", *shown, "--backend", "onnx")),
     ):

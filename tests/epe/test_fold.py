@@ -36,7 +36,7 @@ def test_strides_and_paddings_are_kept() -> None:
     assert torch.equal(fold(conv)(x), conv(x))
 
 
-@pytest.mark.parametrize("name", ["hr-tiny", "spade-small", "lite-tiny"])
+@pytest.mark.parametrize("name", ["hr-tiny", "spade-small", "lite-tiny", "realformer-v1-tiny"])
 @pytest.mark.parametrize("size", [(20, 26), (33, 18), (2, 40), (5, 1)])
 def test_borders_are_repeated_without_a_copy(name: str, size: tuple[int, int]) -> None:
     torch.manual_seed(0)

@@ -11,13 +11,15 @@ from tests.train.made import write_data
 from tests.train.test_epe import batch, epe, players
 from train.rematerialise import BLOCKS
 
+TRANSFORMERS = ("realformer-tiny", "realformer-v1-tiny", "realformer-v2-tiny")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-@pytest.mark.parametrize("preset", ["hr-tiny", "lite-tiny"])
+@pytest.mark.parametrize("preset", ["hr-tiny", "lite-tiny", *TRANSFORMERS])
 def test_same_step(data: Path, vgg_file: Path, preset: str) -> None:
     """Spectral norms would move a second time if the blocks' second run were one of training."""
     states: list[dict[str, Tensor]] = []

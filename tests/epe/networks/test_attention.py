@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from epe.networks.attention import Attention, CausalAttention, ChannelAttention, LinearAttention, LocationBias, split
+from epe.networks.attention import (
+    Attention,
+    CausalAttention,
+    ChannelAttention,
+    LinearAttention,
+    LocationAttention,
+    LocationBias,
+    split,
+)
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -42,6 +50,33 @@ class TestSoftmax:
     def test_heads_that_do_not_divide(self) -> None:
         with pytest.raises(ValueError, match="5 heads do not divide 12"):
             Attention(12, 5)
+
+
+class TestPublishedLocation:
+    """The published "location-based" attention."""
+
+    @pytest.fixture
+    def attention(self) -> LocationAttention:
+        torch.manual_seed(0)
+        attention = LocationAttention(12, 3).double()
+        torch.nn.init.normal_(attention.location)
+        return attention
+
+    def test_is_the_published_one_whose_keys_have_the_vector_too(self, attention: LocationAttention) -> None:
+        x, memory = drawn(2, 5, 12), drawn(2, 7, 12, seed=1)
+        plain = Attention(12, 3).double()
+        plain.load_state_dict({k: v for k, v in attention.state_dict().items() if k != "location"})
+        q, k, _ = plain.project(x + attention.location, memory + attention.location)
+        v = split(plain.value(memory), 3)
+        made = torch.softmax(q @ k.mT / 2, -1) @ v
+        torch.testing.assert_close(attention(x, memory), plain.out(made.transpose(-2, -3).flatten(-2)))
+
+    def test_matters_and_knows_no_location(self, attention: LocationAttention) -> None:
+        x, order = drawn(1, 6, 12), torch.randperm(6)
+        made = attention(x)
+        torch.testing.assert_close(attention(x[:, order]), made[:, order])
+        torch.nn.init.zeros_(attention.location)
+        assert (attention(x) - made).abs().max() > 1e-2
 
 
 class TestCausal:

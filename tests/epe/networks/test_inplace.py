@@ -8,6 +8,11 @@ from epe.networks.enhancer import every_channel
 from epe.networks.generators import generator
 from epe.networks.inplace import add, modulate, relu
 
+NAMES = (
+    "hr-tiny", "spade-small", "concat-small", "none-small", "lite-tiny", "realformer-tiny", "realformer-v1-tiny",
+    "realformer-v2-tiny",
+)  # fmt: skip
+
 
 def test_operands_are_left_alone_where_gradients_need_them() -> None:
     x, y, z = (torch.randn(4, 5) for _ in range(3))
@@ -23,7 +28,7 @@ def test_operands_are_left_alone_where_gradients_need_them() -> None:
         assert all(torch.equal(a, b) for a, b in zip(copies[1:], before[1:], strict=True))
 
 
-@pytest.mark.parametrize("name", ["hr-tiny", "spade-small", "concat-small", "none-small", "lite-tiny"])
+@pytest.mark.parametrize("name", NAMES)
 def test_networks_give_the_same_bits_without_gradients(name: str) -> None:
     torch.manual_seed(0)
     network = generator(name, 5, every_channel(5, 3)).eval()

@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from epe.models import SPECS
-from epe.networks.generators import NAMES, generator
 from epe.networks.lite import PRESETS, Lite, LiteSpec
 from epe.tiling import run_tiled
 
@@ -110,11 +108,3 @@ def test_refuses_other_channels_and_sizes() -> None:
         network(image, gbuffers[:, :4], classes)
     with pytest.raises(ValueError, match="pixels"):
         network(image[..., 1:], gbuffers, classes)
-
-
-def test_every_name_makes_a_generator() -> None:
-    with torch.device("meta"):
-        for name in set(NAMES) - {"hr", "hr_new"}:  # spectral normalisation is slow there
-            network = generator(name, 5, ((0, 1), (2, 3, 4)))
-            assert network.spec.channels == 5
-            assert network.kind in SPECS

@@ -36,7 +36,7 @@ def test_there_and_back() -> None:
 
 def test_one_window_is_plain_attention() -> None:
     network, x = attention(4), drawn(2, 4, 4, 8)
-    made = network.attention(x.flatten(1, 2), bias=network.bias())
+    made = network.attention(x.flatten(1, 2), bias=network.bias(network.table))
     torch.testing.assert_close(network(x).flatten(1, 2), made)
 
 
@@ -61,12 +61,25 @@ def test_the_map_s_place_does_not_matter_to_whole_windows() -> None:
 
 
 def test_bias_is_of_the_distance() -> None:
-    bias = attention(3).bias()
+    network = attention(3)
+    bias = network.bias(network.table)
     assert bias.shape == (2, 9, 9)
     assert torch.equal(bias[:, 0, 4], bias[:, 4, 8])  # one down and one to the right
     assert torch.equal(bias[:, 1, 3], bias[:, 5, 7])  # one down and one to the left
     assert not torch.equal(bias[:, 0, 4], bias[:, 4, 0])
     assert len(bias[0].unique()) == 25
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_without_a_table_it_is_as_with_one_of_zeros(shift: int) -> None:
+    located, x = attention(4, shift), drawn(2, 7, 10, 8)
+    torch.nn.init.zeros_(located.table)
+    plain = WindowAttention(8, 2, 4, shift, located=False).double()
+    assert {name for name, _ in located.named_parameters()} - {name for name, _ in plain.named_parameters()} == {
+        "table"
+    }
+    plain.attention.load_state_dict(located.attention.state_dict())
+    torch.testing.assert_close(plain(x), located(x))
 
 
 def test_gradients() -> None:
