@@ -1,6 +1,6 @@
 """python -m train.realformer paired | unpaired: train a generator that is shown what its pictures are to look like.
 
-    paired      frames of low quality towards the same frames of high quality (python -m datasets.renders makes them)
+    paired      frames of low quality towards the same frames of high quality (gbuffer_tools.pairs makes them)
     unpaired    frames towards photographs, by the critics and matches of train.epe; begins with --initial, if given
 
 The losses are the model card's (Denny 2024: L1, perceptual, style, total variation), their defects aside

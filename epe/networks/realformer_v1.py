@@ -24,7 +24,7 @@ from epe.networks.attention import Attention, LocationAttention
 from epe.networks.change import changed, filled
 from epe.networks.gbuffer_encoder import conv3
 from epe.networks.limits import check_limits
-from epe.networks.positions import Positions
+from epe.networks.positions import Placed, Positions
 from epe.networks.realformer import FeedForward
 from epe.networks.windows import WindowAttention
 
@@ -224,7 +224,7 @@ class Pooled(nn.Module):
         return self.out(F.relu(self.conv(2 * photo - 1)).mean(dim=(2, 3)))
 
 
-class RealFormerV1(Styled):
+class RealFormerV1(Styled, Placed):
     """A frame and a style -> a frame of the same content that looks like a photograph.
 
     In training mode the images of a batch are normalised together, and a batch must have two tokens or more.
@@ -264,20 +264,28 @@ class RealFormerV1(Styled):
             x = block(x, skip, memory, style)
         return x
 
-    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, style: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        gbuffers: Tensor,
+        classes: Tensor,
+        style: Tensor | None = None,
+        place: Tensor | None = None,
+    ) -> Tensor:
         """Enhance.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
             gbuffers, classes: not read; the call is that of all generators.
             style: (B, S), of `style_of`; None: `look`.
+            place: (B, 4), where crops lie in their frames (epe/networks/positions.py); None: they are whole.
 
         Returns:
             (B, 3, H, W), sRGB in (0, 1); of a `legacy` network 0 or more, without bound.
         """
         patches = self.embed(2 * filled(image, self.spec.patch) - 1)
         size = patches.shape[-2:]
-        x = (patches + self.positions(*size)).flatten(2).mT
+        x = (patches + self.positions(*size, place)).flatten(2).mT
         x = self.see(x, self.style_or_look(style, len(image))).unflatten(1, size)
         for block in self.windows:
             x = block(x)

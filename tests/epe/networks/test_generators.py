@@ -151,7 +151,8 @@ def test_multiply_adds_of_v1_1(size: tuple[int, int]) -> None:
     encoder = n * (4 * c**2 + seen + feed) + 2 * 2 * c**2
     decoder = n * 2 * (4 * c**2 + seen) + n * feed + 2 * 2 * c**2
     window = whole * (4 * c**2 + 2 * 64 * c) + n * 8 * c**2
-    rest = n * (3 * 256 * c + 2 * c * hidden + 27 * c)
+    positions = c * (h * 32 * 32 + h * 32 * w)  # two products with the grid of 32 x 32
+    rest = n * (3 * 256 * c + 2 * c * hidden + 27 * c) + positions
     assert measure("realformer-v1_1", *size).macs == 8 * (encoder + decoder + window) + rest
 
 

@@ -201,11 +201,15 @@ def test_tiles_leave_no_seam() -> None:
     assert steps(tiled - whole) < 1 / 255
 
 
-def test_a_frame_larger_than_the_grid() -> None:
-    network = trained(grid=4)
-    frame = inputs(1, 36, 64)
-    assert network(*frame).shape == (1, 3, 36, 64)
-    assert torch.isfinite(network(*frame)).all()
+def test_1024x576_through_a_model_of_512() -> None:
+    """Whole, by interpolated positions, and in tiles of 512: the same picture but for a drift that leaves no seam."""
+    network, frame = trained(grid=128), inputs(1, 576, 1024)  # 512 pixels are 128 tokens
+    with torch.inference_mode():
+        whole = network(*frame)
+        tiled = run_tiled(network, frame, tile=512, overlap=128, multiple_of=4, placed=True)
+    assert whole.shape == (1, 3, 576, 1024)
+    assert (whole - frame[0]).abs().max() > 0.05
+    assert steps(tiled - whole) < 1 / 255
 
 
 def test_a_model_file_keeps_it(tmp_path: Path) -> None:
