@@ -109,6 +109,7 @@ lint: $(VENV)/installed
 bench: $(VENV)/installed
 	$(RUN) benchmarks.frame_files
 	$(RUN) benchmarks.enhancers --frames 1
+	$(RUN) benchmarks.enhancers --frames 1 --size 1024x576 --names realformer realformer-small
 	$(RUN) benchmarks.folded --count 1
 	$(RUN) benchmarks.distances
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
