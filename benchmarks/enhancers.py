@@ -136,7 +136,7 @@ def main(args: argparse.Namespace) -> None:
     named = ", ".join(f"{precision} {speed / 1e9:,.0f} GMAC/s" for precision, speed in speeds.items())
     print(f"{processor(args.device)}, {threads} threads, {named}, load {os.getloadavg()[0]:.1f}, {args.size}")
     print(
-        f"{'name':<19}{'parameters':>12}{'TMAC':>9}{'s/frame':>10}{'ratio':>8}{'x floor':>9}{'GiB':>7}{'samples/s':>11}"
+        f"{'name':<24}{'parameters':>12}{'TMAC':>9}{'s/frame':>10}{'ratio':>8}{'x floor':>9}{'GiB':>7}{'samples/s':>11}"
     )
     found: list[Measured] = []
     spawn = multiprocessing.get_context("spawn")
@@ -146,7 +146,7 @@ def main(args: argparse.Namespace) -> None:
         m = found[-1]
         ratio, above = found[0].seconds / m.seconds, m.seconds * speeds[precision] / m.macs
         figures = f"{m.seconds:>10.4g}{ratio:>8.1f}{above:>9.1f}{m.gibibytes:>7.2f}{m.samples:>11.2f}"
-        print(f"{name:<14}{precision:<5}{m.parameters:>12,}{m.macs / 1e12:>9.4f}{figures}", flush=True)
+        print(f"{name:<19}{precision:<5}{m.parameters:>12,}{m.macs / 1e12:>9.4f}{figures}", flush=True)
     if args.out:
         facts = {"processor": processor(args.device), "threads": threads, "macs_per_second": speeds, "size": args.size}
         args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ from epe.networks.vgg import VGG16
 from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
+from train.autocast import autocast
 from train.compiled import compile_all
 from train.ema import Average
 from train.epe_config import Config
@@ -100,9 +101,7 @@ class Players:
 
     def autocast(self) -> torch.autocast | nullcontext[None]:
         """bfloat16 where the run wants it."""
-        if self.config.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.config.device.partition(":")[0], torch.bfloat16)
+        return autocast(self.config.precision, self.config.device)
 
 
 def as_float(features: Features) -> Features:

@@ -4,7 +4,6 @@ The same command again goes on with a run that was stopped, to the same bits. In
 generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | made | good) and TensorBoard's scalars.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from epe.networks.adain import Styled
 from epe.networks.enhancer import every_channel
 from epe.networks.generators import NAMES, Generator
 from epe.networks.vgg import VGG16
+from train.autocast import autocast
 from train.checks import check_preset, check_ranges
 from train.ema import Average
 from train.epe_players import as_float
@@ -92,19 +92,13 @@ class Players:
     optimiser: torch.optim.Optimizer
     config: Config
 
-    def autocast(self) -> torch.autocast | nullcontext[None]:
-        """bfloat16 where the run wants it."""
-        if self.config.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.config.device.partition(":")[0], torch.bfloat16)
-
 
 def step(p: Players, batch: Rendered, n: int) -> dict[str, Tensor]:
     """One update; `n` counts from 1."""
     c = p.config
     c.slow(p.optimiser, c.rate, n)
     batch = Rendered(*(x.to(c.device, non_blocking=True) for x in batch))
-    with p.autocast():
+    with autocast(c.precision, c.device):
         made = enhanced(p.generator, *batch[:3], batch.place, batch.style).float()
         seen = as_float(p.vgg(made, LAYERS))
         with torch.no_grad():
