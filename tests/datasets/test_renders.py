@@ -52,29 +52,21 @@ class TestSample:
     def test_shapes(self, folder: Path) -> None:
         samples = made(folder)
         assert len(samples) == 40
-        assert {name: tuple(x.shape) for name, x in samples[0]._asdict().items()} == {
-            "image": (3, 12, 12), "gbuffers": (7, 12, 12), "classes": (12, 12), "target": (3, 12, 12),
-            "style": (3, 12, 12),
-        }  # fmt: skip
-        assert [x.dtype for x in samples[0]] == [torch.float32] * 2 + [torch.int64] + [torch.float32] * 2
-
-    def test_is_a_function_of_seed_and_index(self, folder: Path) -> None:
-        one, other = made(folder), made(folder, length=7)
-        assert equal(one[5], other[5])
-        for index in (30, 2, 17):
-            one[index]
-        assert equal(one[5], other[5])
-        assert not equal(one[5], one[6])
-        assert not equal(one[5], made(folder, seed=4)[5])
+        for name, channels in {"image": 3, "gbuffers": 7, "target": 3, "style": 3}.items():
+            values = getattr(samples[0], name)
+            assert (values.shape, values.dtype) == ((channels, SIZE, SIZE), torch.float32)
+        assert (samples[0].classes.shape, samples[0].classes.dtype) == ((SIZE, SIZE), torch.int64)
 
     @pytest.mark.parametrize("workers", [0, 1])
-    def test_is_the_same_through_a_loader(self, folder: Path, workers: int) -> None:
-        """Also after this process has opened the files, which a forked worker inherits."""
-        samples = made(folder, length=4)
-        alone = [samples[i] for i in range(4)]
-        batches = list(DataLoader(samples, 2, num_workers=workers))
-        for index, sample in enumerate(alone):
-            assert equal(sample, Rendered(*(x[index % 2] for x in batches[index // 2])))
+    def test_is_a_function_of_seed_and_index(self, folder: Path, workers: int) -> None:
+        """Whatever was drawn before, however many there are, and through a loader, whose worker inherits open files."""
+        samples, longer = made(folder, length=4), made(folder, length=9)
+        backwards = [longer[i] for i in (3, 2, 1, 0)]
+        assert all(equal(samples[i], backwards[3 - i]) for i in range(4))
+        loaded = list(DataLoader(samples, batch_size=None, num_workers=workers))
+        assert all(equal(*both) for both in zip(loaded, backwards[::-1], strict=True))
+        assert not equal(samples[0], samples[1])
+        assert not equal(samples[0], made(folder, seed=4)[0])
 
     def test_frame_buffers_and_target_are_cut_and_mirrored_as_one(self, folder: Path) -> None:
         """Each sample is found again by trying all frames, places and mirrors: exactly one fits the image."""
