@@ -92,30 +92,31 @@ def check_settings(args: argparse.Namespace) -> None:
     path = args.out / "pairs.json"
     names = ("profile", "low", "high", "samples", "size", "textures")
     now = json.dumps({name: getattr(args, name) for name in names})
-    if path.exists() and (before := path.read_text("utf-8").strip()) != now:
+    if not path.exists():
+        write_text(path, now + "\n")
+    elif (before := path.read_text("utf-8", "replace").strip()) != now:
         raise InputError(f"{path}: the set was begun with {before[:200]}, now {now}; use another --out")
-    write_text(path, now + "\n")
 
 
 def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
     """Capture and extract what one side of a track lacks; why frames were refused, a line each."""
     paths = capture_paths(args.out / "captures" / side, track, frame_numbers(args))
     jobs = {n: renderdoc.job(path) for n, path in paths.items()}
-    file = frame_file(args, track, side)
+    file, refused = frame_file(args, track, side), list[str]()
     there = frames_in(file)
     missing = {n: path for n, path in paths.items() if jobs[n].frame not in there}
-    if not missing:
-        return []
-    width, height = (n * (args.samples if side == "high" else 1) for n in args.size)
-    settings = CaptureSettings(track, width, height, getattr(args, side), args.textures)
-    capture(load(args.profile), settings, missing, args.patience)
-    options = Options(profile=args.profile, licence=args.licence)
-    wanted = {renderdoc.SOURCE.name: [jobs[n] for n in missing]}
-    refused = extract(wanted, file.parent, MAX_FRAMES, options, lambda: in_parallel(args.jobs))
-    if args.discard:
+    if missing:
+        width, height = (n * (args.samples if side == "high" else 1) for n in args.size)
+        settings = CaptureSettings(track, width, height, getattr(args, side), args.textures)
+        capture(load(args.profile), settings, missing, args.patience)
+        options = Options(profile=args.profile, licence=args.licence)
+        wanted = {renderdoc.SOURCE.name: [jobs[n] for n in missing]}
+        refused = extract(wanted, file.parent, MAX_FRAMES, options, lambda: in_parallel(args.jobs))
         there = frames_in(file)
-        for n, path in missing.items():
-            path.unlink() if jobs[n].frame in there else None
+    if args.discard:
+        for n, path in paths.items():
+            if jobs[n].frame in there:
+                path.unlink(missing_ok=True)
     return refused
 
 

@@ -129,6 +129,10 @@ def test_discarded_captures_are_not_made_again(tmp_path, game):
     assert command("--track", "town", "--out", tmp_path, "--discard") == 0
     assert [numbers for _, numbers in game.asked] == [[5, 10], [5, 10], []]
     assert files(tmp_path / "captures") == []
+    assert command("--track", "farm", "--out", tmp_path) == 0
+    assert len(files(tmp_path / "captures")) == 4
+    assert command("--track", "farm", "--out", tmp_path, "--discard") == 0
+    assert files(tmp_path / "captures") == []
 
 
 def test_frames_of_other_cameras_are_told_of_one_by_one(tmp_path, game, capsys):
