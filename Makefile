@@ -17,7 +17,7 @@ JUDGE  := $(DEMO)/judge
 
 REPORT := $(DEMO)/report
 
-.PHONY: demo report test lint bench game install ablation
+.PHONY: demo report test lint bench game install ablation pairs
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -114,8 +114,17 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.distances
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
+# Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and half an hour.
+PAIRS   ?= demo/pairs
+TRACKS  := candela_city scotland gran_paradiso_island
+HELDOUT := sandtrack
+
+pairs: $(VENV)/installed
+	$(RUN) gbuffer_tools.pairs $(TRACKS:%=--track %) --step 60 --out $(PAIRS)/train
+	$(RUN) gbuffer_tools.pairs $(HELDOUT:%=--track %) --step 60 --out $(PAIRS)/heldout
+
 # What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.
 game:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends supertuxkart godot3-runner \
-		python3-renderdoc librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1
+		python3-renderdoc librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1 libfaketime

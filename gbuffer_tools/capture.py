@@ -14,19 +14,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from gbuffer_tools import renderdoc
+from gbuffer_tools import clock, renderdoc
 from gbuffer_tools.command import run
 from gbuffer_tools.display import private_display
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.naming import fit_name
-from gbuffer_tools.profile import QUALITIES, CaptureSettings, Launch
+from gbuffer_tools.profile import QUALITIES, CaptureSettings, GameProfile, Launch
 from gbuffer_tools.profiles import load, names
 
 POLL_SECONDS = 0.02
@@ -34,19 +34,24 @@ POLL_SECONDS = 0.02
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.capture", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
-    )
     parser.add_argument("--track", required=True, help="what to show: candela_city (SuperTuxKart), street (Godot 3), …")
     parser.add_argument("--out", type=Path, required=True, help="folder for the captures")
     parser.add_argument("--quality", choices=QUALITIES, default="mid", help="full adds shadows, basic is fast (mid)")
+    add_options(parser)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The game, its window, and which frames; for every command that captures."""
+    parser.add_argument(
+        "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
+    )
     parser.add_argument("--size", type=size, default=(640, 360), metavar="WxH", help="of the frames (640x360)")
     parser.add_argument("--first", type=positive, default=60, help="number of the first frame (60)")
     parser.add_argument("--step", type=positive, default=120, help="frames from one capture to the next (120)")
     parser.add_argument("--count", type=positive, default=8, help="how many captures (8)")
     parser.add_argument("--textures", type=positive, default=512, help="largest texture side; 256 and up for classes")
     parser.add_argument("--patience", type=positive, default=600, help="seconds without a capture to give up at (600)")
-    return parser
 
 
 def size(text: str) -> tuple[int, int]:
@@ -66,29 +71,57 @@ def positive(text: str) -> int:
 
 def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
-    wanted = {args.first + i * args.step for i in range(args.count)}
-    profile = load(args.profile)
-    if profile.launch is None:
-        raise InputError(f"--profile {args.profile}: has no section launch; start the game under RenderDoc by hand")
-    level = fit_name(Path(args.track).resolve().name)
-    targets = {n: args.out / f"{level}_frame{n}.rdc" for n in sorted(wanted)}
-    missing = {n: path for n, path in targets.items() if not path.exists()}
-    if not missing:
-        print(f"{args.out}: all {args.count} captures are there")
-        return
-    rd = renderdoc.load()
     width, height = args.size
     settings = CaptureSettings(args.track, width, height, args.quality, args.textures)
-    args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".capture-", dir=args.out) as private:
+    paths = capture_paths(args.out, args.track, frame_numbers(args))
+    made = capture(load(args.profile), settings, paths, args.patience)
+    print(f"{args.out}: {made} captures" if made else f"{args.out}: all {args.count} captures are there")
+
+
+def frame_numbers(args: argparse.Namespace) -> list[int]:
+    """Which frames a command line asks for."""
+    return [args.first + i * args.step for i in range(args.count)]
+
+
+def capture_paths(out: Path, track: str, numbers: list[int]) -> dict[int, Path]:
+    """Number of a frame -> its capture."""
+    level = fit_name(Path(track).resolve().name)
+    return {n: out / f"{level}_frame{n}.rdc" for n in numbers}
+
+
+def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int, Path], patience: float) -> int:
+    """Capture what is missing of some frames of a run of the game.
+
+    Args:
+        profile: of the game.
+        settings: of the run.
+        paths: number of a frame -> where its capture is to be, all in one folder.
+        patience: seconds without a capture to give up at.
+
+    Returns:
+        How many captures were made.
+
+    Raises:
+        InputError: the game cannot be started, ended too early, or is too slow.
+    """
+    if profile.launch is None:
+        raise InputError(f"--profile {profile.key}: has no section launch; start the game under RenderDoc by hand")
+    missing = {n: path for n, path in sorted(paths.items()) if not path.exists()}
+    if not missing:
+        return 0
+    rd = renderdoc.load()
+    out = next(iter(missing.values())).parent
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".capture-", dir=out) as private:
         folder = Path(private).resolve()
         launch = profile.launch(settings, folder)
-        with private_display() as display, running(rd, launch, display, folder) as control:
-            progress = tqdm(captures(rd, control, sorted(missing), args.patience), total=len(missing), unit="frame")
+        screen = private_display(max(settings.width, 1280), max(settings.height, 720))
+        with screen as display, running(rd, launch, display, folder) as control:
+            progress = tqdm(captures(rd, control, list(missing), patience), total=len(missing), unit="frame")
             for number, path in progress:
                 path.replace(missing[number])
                 progress.set_postfix_str(missing[number].name)
-    print(f"{args.out}: {len(missing)} captures")
+    return len(missing)
 
 
 @contextmanager
@@ -130,6 +163,7 @@ def end(pid: int) -> None:
     with suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+    clock.sweep(pid)
 
 
 def captures(rd: Any, control: Any, numbers: list[int], patience: float) -> Iterator[tuple[int, Path]]:

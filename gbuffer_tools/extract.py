@@ -79,7 +79,37 @@ def main(args: argparse.Namespace) -> int:
     read_mapping(args.mapping)  # a mistake in it is no frame's fault
     options = Options(args.mapping, args.profile, args.licence, args.patience)
     jobs = find(args.sources, SOURCES[args.source] if args.source else None)
-    plans = [plan(SOURCES[name], jobs[name], args.out, args.per_file, options) for name in jobs]
+    refused = extract(jobs, args.out, args.per_file, options, lambda: over(args.scheduler, args.jobs))
+    if refused:
+        total = sum(len(found) for found in jobs.values())
+        print(f"{PROG}: {len(refused)} of {total} frames refused; the same command tries them again:", file=sys.stderr)
+        print("\n".join(refused), file=sys.stderr)
+    return 2 if refused else 0
+
+
+def extract(
+    jobs: dict[str, list[Job]],
+    out: Path,
+    per_file: int,
+    options: Options,
+    workers: Callable[[], AbstractContextManager[Map]],
+) -> list[str]:
+    """Make what is missing of some frames, and tell of each.
+
+    Args:
+        jobs: the frames, by the name of their source.
+        out: folder for the frame files.
+        per_file: frames in a file.
+        options: the user's.
+        workers: who does it.
+
+    Returns:
+        Why frames were left out, a line each.
+
+    Raises:
+        InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.work).
+    """
+    plans = [plan(SOURCES[name], jobs[name], out, per_file, options) for name in jobs]
     works, refused = [work for more, _ in plans for work in more], [line for _, more in plans for line in more]
     if not works and len(set(refused)) == 1:  # of all frames alike
         raise InputError(refused[0])
@@ -89,15 +119,12 @@ def main(args: argparse.Namespace) -> int:
     for line in refused:
         tqdm.write(f"refused: {line}", file=sys.stderr)
     with tqdm(total=missing, unit="frame", smoothing=0.1) as bar:
-        for told in make(works, options, lambda: over(args.scheduler, args.jobs)):
+        for told in make(works, options, workers):
             bar.update()
             refused += [told.line] if told.refused else []
             tqdm.write(f"refused: {told.line}" if told.refused else told.line, sys.stderr if told.refused else None)
     clear(path for work in works for path in (work.path, names_beside(work.path)))
-    if refused:
-        print(f"{PROG}: {len(refused)} of {total} frames refused; the same command tries them again:", file=sys.stderr)
-        print("\n".join(refused), file=sys.stderr)
-    return 2 if refused else 0
+    return refused
 
 
 def make(works: list[Work], options: Options, workers: Callable[[], AbstractContextManager[Map]]) -> Iterator[Told]:

@@ -46,6 +46,10 @@ FROZEN: dict[str, set[str]] = {
         "--scheduler", "--source",
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
+    "gbuffer_tools.pairs": {
+        "--count", "--discard", "--first", "--high", "--jobs", "--licence", "--low", "--out", "--patience", "--profile",
+        "--samples", "--size", "--step", "--textures", "--track",
+    },
     "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
     "datasets.match": {
         "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",

@@ -1,9 +1,14 @@
 """Starting SuperTuxKart 1.4 for capture: a race driven by the computer, in a private folder, at a fixed quality.
 
 The game gets a home and a data root of its own, so that it neither reads nor writes the user's. The data root links
-to the installed data, except for the shaders: the prefilter of the specular environment map takes 1024 samples per
-texel, more than ten minutes of a software renderer at every start; the private copy takes 32, which makes the
-specular reflection of the sky noisier and changes nothing else.
+to the installed data, except for two things. The prefilter of the specular environment map takes 1024 samples per
+texel, more than ten minutes of a software renderer at every start; the private copy takes 32, which makes the specular
+reflection of the sky noisier and changes nothing else. And what karts find in boxes is drawn by lot with the time of
+day for a seed, which changes the race; the private copy has one thing in all boxes.
+
+A race moves on by the time that a frame took, at most 0.05 s. Frames that are drawn faster would make another race of
+it, at another quality as on another machine; so the game gets a clock that runs ahead (gbuffer_tools/clock.py), if
+there is one. It makes what moves by the clock alone, such as leaves in the wind, jump from frame to frame.
 """
 
 import os
@@ -11,14 +16,16 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
+from gbuffer_tools.clock import running_ahead
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.profile import CaptureSettings, Launch
 
 DATA = Path("/usr/share/games/supertuxkart/data")
 PREFILTER = "importance_sampling_specular.frag"
 SAMPLES_SHIPPED, SAMPLES_TAKEN = "i < 1024", "i < 32"
+FINDS = "powerup.xml"
 RACE_SECONDS = 3600
-"""Profile mode ends by itself after this long, should nobody be left to end it."""
+"""Profile mode ends by itself after this long, should nobody be left to end it; of the race's time, 72,000 frames."""
 
 
 def launch(settings: CaptureSettings, folder: Path) -> Launch:
@@ -54,6 +61,7 @@ def launch(settings: CaptureSettings, folder: Path) -> Launch:
             "XDG_CACHE_HOME": str(home / ".cache"),
             "ALSOFT_DRIVERS": "null",
             "LIBGL_ALWAYS_SOFTWARE": "1",
+            **running_ahead("each frame takes longer than 0.05 s"),
         },
     )  # fmt: skip
 
@@ -62,7 +70,7 @@ def _data_root(root: Path) -> None:
     data = root / "data"
     data.mkdir(parents=True)
     for entry in DATA.iterdir():
-        if entry.name != "shaders":
+        if entry.name not in ("shaders", FINDS):
             (data / entry.name).symlink_to(entry)
     shutil.copytree(DATA / "shaders", data / "shaders")
     shader = data / "shaders" / PREFILTER
@@ -71,6 +79,12 @@ def _data_root(root: Path) -> None:
         raise InputError(f"{DATA / 'shaders' / PREFILTER}: not the shader of SuperTuxKart 1.4; install that version")
     shader.chmod(0o644)
     shader.write_text(source.replace(SAMPLES_SHIPPED, SAMPLES_TAKEN))
+    finds = ElementTree.parse(DATA / FINDS)
+    for weight in finds.iterfind("race-weight-list/weights/weight"):
+        for many in ("single", "multi"):
+            count = len(weight.get(many, "").split())
+            weight.set(many, " ".join(["1" if many == "single" else "0"] + ["0"] * (count - 1)))
+    finds.write(data / FINDS, encoding="utf-8")
 
 
 def video_options(settings: CaptureSettings) -> dict[str, dict[str, str]]:

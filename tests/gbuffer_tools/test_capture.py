@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 
-from gbuffer_tools import capture, display
+from gbuffer_tools import capture, clock, display
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.profile import CaptureSettings
@@ -123,12 +124,18 @@ def game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (data / "tracks" / track / "track.xml").touch()
     (data / "shaders").mkdir()
     (data / "shaders" / supertuxkart_launch.PREFILTER).write_text("for (int i = 0; i < 1024; i++)")
+    lots = '<weights num-karts="1"><weight single="5 9 7" multi=" 0  3 8" /></weights>'
+    (data / supertuxkart_launch.FINDS).write_text(
+        f"<powerup><item name='a'/><race-weight-list>{lots * 2}</race-weight-list><ftl-weight-list>{lots}"
+        "</ftl-weight-list></powerup>"
+    )
     program = tmp_path / "bin" / "supertuxkart"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     monkeypatch.setattr(supertuxkart_launch, "DATA", data)
+    monkeypatch.setattr(clock, "LIBRARIES", tmp_path / "lib")
     return data
 
 
@@ -152,6 +159,47 @@ def test_launch_gives_the_game_a_private_root_and_leaves_the_installed_one(game,
     config = (folder / "home" / ".config" / "supertuxkart" / "config-0.10" / "config.xml").read_text()
     assert 'width="320"' in config
     assert 'ssao="true"' in config
+
+
+def test_a_race_leaves_nothing_to_the_time_of_day(game, tmp_path):
+    """Boxes hold one thing for sure; other modes of the game are as they were, and so is the installed file."""
+    before = (game / supertuxkart_launch.FINDS).read_text()
+    supertuxkart_launch.launch(settings(), tmp_path / "private")
+    private = ElementTree.parse(tmp_path / "private" / "root" / "data" / supertuxkart_launch.FINDS)
+    assert [w.attrib for w in private.iterfind("race-weight-list/*/weight")] == [
+        {"single": "1 0 0", "multi": "0 0 0"}
+    ] * 2
+    assert [w.attrib["single"] for w in private.iterfind("ftl-weight-list/*/weight")] == ["5 9 7"]
+    assert (game / supertuxkart_launch.FINDS).read_text() == before
+
+
+def test_the_game_s_clock_runs_ahead_where_there_is_one(game, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    launch = supertuxkart_launch.launch(settings(), tmp_path / "without")
+    assert not {"LD_PRELOAD", "FAKETIME"} & set(launch.environment)
+    [line] = capsys.readouterr().err.splitlines()
+    assert "each frame takes longer than 0.05 s" in line
+    assert "apt-get install libfaketime" in line
+    library = tmp_path / "lib" / "some-linux-gnu" / "faketime" / "libfaketimeMT.so.1"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    launch = supertuxkart_launch.launch(settings(), tmp_path / "with")
+    assert launch.environment["LD_PRELOAD"] == str(library)
+    assert launch.environment["FAKETIME"]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("LD_PRELOAD", "/of/the/user.so")
+    assert supertuxkart_launch.launch(settings(), tmp_path / "both").environment["LD_PRELOAD"] == (
+        f"{library}:/of/the/user.so"
+    )
+
+
+def test_what_the_clock_of_a_killed_game_leaves_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(clock, "SHARED", tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as game:
+        for name in (f"faketime_shm_{game.pid}", f"sem.faketime_sem_{game.pid}", "faketime_shm_0"):
+            (tmp_path / name).touch()
+        capture.end(game.pid)
+    assert [path.name for path in tmp_path.iterdir()] == ["faketime_shm_0"]
 
 
 def test_qualities_differ_in_what_they_say():

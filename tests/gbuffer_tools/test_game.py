@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import draws, renderdoc
+from gbuffer_tools import clock, draws, renderdoc
 from gbuffer_tools.check import check
 from gbuffer_tools.display import some_display
 from gbuffer_tools.draw_marks import mark
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.findings import MIN_RELIGHT
 from gbuffer_tools.isolate import in_child
+from gbuffer_tools.pairs import likenesses
 from gbuffer_tools.profile import gbuffer_pass
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.replay import initialised, opened
@@ -140,6 +141,23 @@ def test_a_dead_display_is_one_line(capture, tmp_path, monkeypatch):
     assert done.returncode == 2
     assert "DISPLAY" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_two_qualities_show_the_same_race(capture, tmp_path):
+    if os.environ.get("EPE_TEST_RDC"):
+        pytest.skip("needs SuperTuxKart itself")
+    if not clock.running_ahead(""):
+        pytest.skip("needs libfaketime")
+    small = ("--size", "320x180", "--textures", "64", "--count", 2, "--step", 60)
+    done = command("pairs", "--track", "sandtrack", "--out", tmp_path, *small)
+    assert done.returncode == 0, done.stderr
+    with Shard(tmp_path / "low" / "sandtrack.h5") as low, Shard(tmp_path / "high" / "sandtrack.h5") as high:
+        assert low.names == high.names == ("frame00060", "frame00120")
+        found = list(likenesses(low, high, 1))
+        assert not np.array_equal(low.camera(0), low.camera(1))
+    assert all(frame.same_camera for frame in found)
+    assert all(frame.classes > 0.95 for frame in found)  # leaves in the wind
+    assert all(15 < frame.psnr < 40 for frame in found)  # shadows, light on edges
 
 
 def test_stopping_ends_the_game_and_its_display(capture, tmp_path):

@@ -1,0 +1,180 @@
+"""Capture the same frames of a game twice, rendered cheaply and well, and extract both: pairs to train on.
+
+    python -m gbuffer_tools.pairs --track candela_city --track scotland --out pairs --count 6
+
+Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, with frames of the same names, and tells of each how much alike they are.
+Frames seen by different cameras are no pair: they stay, are told of, and are exit code 2. The same command goes on with
+what is missing after it was stopped.
+"""
+
+import argparse
+import json
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gbuffer_tools.atomic import write_text
+from gbuffer_tools.capture import add_options, capture, capture_paths, frame_numbers, positive
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.extract import extract
+from gbuffer_tools.frame import MAX_FRAMES
+from gbuffer_tools.parallel import cores, in_parallel
+from gbuffer_tools.profile import QUALITIES, CaptureSettings
+from gbuffer_tools.profiles import load
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.source import Options
+from gbuffer_tools.sources import renderdoc
+from gbuffer_tools.work import frames_in
+
+SIDES = ("low", "high")
+ADVICE = "install libfaketime if it is not there, or use another --out and earlier frames"
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How much alike the two renderings of a frame are.
+
+    Attributes:
+        frame: its name.
+        same_camera: whether the matrices are equal to the last bit.
+        classes: share of the low frame's pixels that show the same class as the high one's nearest pixel.
+        psnr: dB, of the low image against the high one, shrunk to its size.
+    """
+
+    frame: str
+    same_camera: bool
+    classes: float
+    psnr: float
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.pairs", description=__doc__.splitlines()[0])
+    parser.add_argument("--track", action="append", required=True, help="what to show; may be given more than once")
+    parser.add_argument("--out", type=Path, required=True, help="folder for low/, high/ and captures/")
+    parser.add_argument("--low", choices=QUALITIES, default="basic", help="quality of the cheap rendering (basic)")
+    parser.add_argument("--high", choices=QUALITIES, default="full", help="quality of the good rendering (full)")
+    parser.add_argument(
+        "--samples", type=positive, default=1, metavar="N", help="the good one has N times the pixels a side (1)"
+    )
+    add_options(parser)
+    parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the game's)")
+    parser.add_argument(
+        "--jobs", type=positive, default=cores(), metavar="N", help="processes (one a core: %(default)s)"
+    )
+    parser.add_argument("--discard", action="store_true", help="remove captures once their frames are extracted")
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Make what is missing, track by track, and compare."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    if args.low == args.high and args.samples == 1:
+        raise InputError(f"--low {args.low} --high {args.high}: the same twice; wanted two qualities, or --samples 2")
+    check_settings(args)
+    complaints: list[str] = []
+    for track in dict.fromkeys(args.track):
+        for side in SIDES:
+            complaints += make(args, track, side)
+        complaints += told(args, track)
+    for line in complaints:
+        print(f"python -m gbuffer_tools.pairs: {line}", file=sys.stderr)
+    return 2 if complaints else 0
+
+
+def check_settings(args: argparse.Namespace) -> None:
+    """Keep how a set is made beside it; raises `InputError` where it was begun in another way."""
+    path = args.out / "pairs.json"
+    names = ("profile", "low", "high", "samples", "size", "textures")
+    now = json.dumps({name: getattr(args, name) for name in names})
+    if not path.exists():
+        write_text(path, now + "\n")
+    elif (before := path.read_text("utf-8", "replace").strip()) != now:
+        raise InputError(f"{path}: the set was begun with {before[:200]}, now {now}; use another --out")
+
+
+def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
+    """Capture and extract what one side of a track lacks; why frames were refused, a line each."""
+    paths = capture_paths(args.out / "captures" / side, track, frame_numbers(args))
+    jobs = {n: renderdoc.job(path) for n, path in paths.items()}
+    file, refused = frame_file(args, track, side), list[str]()
+    there = frames_in(file)
+    missing = {n: path for n, path in paths.items() if jobs[n].frame not in there}
+    if missing:
+        width, height = (n * (args.samples if side == "high" else 1) for n in args.size)
+        settings = CaptureSettings(track, width, height, getattr(args, side), args.textures)
+        capture(load(args.profile), settings, missing, args.patience)
+        options = Options(profile=args.profile, licence=args.licence)
+        wanted = {renderdoc.SOURCE.name: [jobs[n] for n in missing]}
+        refused = extract(wanted, file.parent, MAX_FRAMES, options, lambda: in_parallel(args.jobs))
+        there = frames_in(file)
+    if args.discard:
+        for n, path in paths.items():
+            if jobs[n].frame in there:
+                path.unlink(missing_ok=True)
+    return refused
+
+
+def frame_file(args: argparse.Namespace, track: str, side: str) -> Path:
+    """Where the frames of one side of a track lie."""
+    [path] = capture_paths(args.out, track, [0]).values()
+    return args.out / side / f"{renderdoc.job(path).shard}.h5"
+
+
+def told(args: argparse.Namespace, track: str) -> Iterator[str]:
+    """Print how much alike the frames of a track are; what is wrong with them, a line each."""
+    low, high = (frame_file(args, track, side) for side in SIDES)
+    if not (low.exists() and high.exists()):
+        return  # refused, and told
+    with Shard(low) as cheap, Shard(high) as good:
+        for name in sorted(set(cheap.names) ^ set(good.names)):
+            yield f"{low.stem}/{name}: not in both of {low.parent} and {high.parent}; the same command tries it again"
+        for found in likenesses(cheap, good, args.samples):
+            where = f"{low.stem}/{found.frame}"
+            print(f"{where}: {found.classes:.2%} of pixels have the same class, PSNR {found.psnr:.2f} dB")
+            if not found.same_camera:
+                yield f"{where}: no pair, its cameras differ, so the race was another; {ADVICE}"
+
+
+def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
+    """Of the frames that both have.
+
+    Args:
+        low, high: the renderings of a track.
+        samples: pixels of `high` a pixel of `low`, a side.
+
+    Raises:
+        InputError: the sizes do not fit, or cameras or classes are missing.
+    """
+    if (high.height, high.width) != (low.height * samples, low.width * samples):
+        raise InputError(
+            f"{high.path}: is {high.width}x{high.height}, wanted {low.width * samples}x{low.height * samples}; "
+            "the game did not open such a window"
+        )
+    for shard in (low, high):
+        if shard.camera(0) is None or "class" not in shard.ids:
+            raise InputError(f"{shard.path}: has no cameras or no ids/class; nothing tells whether frames are pairs")
+    for i, name in enumerate(low.names):
+        if name in high.names:
+            yield likeness(low, i, high, high.names.index(name), samples)
+
+
+def likeness(low: Shard, i: int, high: Shard, j: int, samples: int) -> Likeness:
+    """Of frame `i` of one file and frame `j` of the other."""
+    middle = slice(samples // 2, None, samples)
+    same = low.id("class", i) == high.id("class", j)[middle, middle]
+    blocks = high.image(j).reshape(low.height, samples, low.width, samples, 3).mean((1, 3))
+    error = np.square(blocks - low.image(i)).mean()
+    equal = all(np.array_equal(a, b) for a, b in zip(low.camera(i) or (), high.camera(j) or (), strict=True))
+    return Likeness(
+        low.names[i], equal, float(same.mean()), float(10 * np.log10(255**2 / error)) if error else math.inf
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))
