@@ -62,7 +62,7 @@ class Targets:
             if key not in number:
                 raise InputError(f"{folder}: has no {key!r}, as {frames.folder} has; render the same frames.")
             found = images.size(number[key])
-            if found[0] % height or found != (height * (found[0] // height), width * (found[0] // height)):
+            if found != (height * (found[0] // height), width * (found[0] // height)):
                 raise InputError(
                     f"{folder}/{key}: is {found[1]}x{found[0]}; wanted {width}x{height}, or a multiple of it."
                 )
