@@ -165,7 +165,7 @@ def train(config: Config, text: str) -> None:
     check_preset(config.preset, NAMES)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
-    reading = measure(config.frames, config.features, config.streams)
+    reading = measure(config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams))
     torch.manual_seed(config.seed)
     streams = every_channel(len(channel_names(reading.features)), len(reading.streams))
     network, reading = build_generator(config.preset, reading, streams, config.initial, config.trainable)
