@@ -8,7 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from datasets.channels import channel_names
+from datasets.crops import as_tensor
 from datasets.frames import Reading
+from datasets.photos import Photos
+from datasets.renders import Targets
 from datasets.weights import load_model
 from epe import models
 from epe.networks.adain import Styled
@@ -17,6 +20,9 @@ from epe.networks.positions import Placed
 from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.fine_tuning import choose
+
+# Pictures whose mean style is kept: more hardly move it, and each is looked at whenever a model is saved.
+MOST = 64
 
 
 def build_generator(
@@ -114,6 +120,13 @@ def enhanced(
         told["ring"] = ring
     picture: Tensor = network(image, gbuffers, classes, **told)
     return picture
+
+
+def look_at(network: nn.Module, pictures: Photos | Targets) -> None:
+    """Make the mean style of pictures a generator's look, if it has one; of many, of `MOST` spread evenly."""
+    if isinstance(network, Styled):
+        chosen = range(0, len(pictures), -(-len(pictures) // MOST))
+        network.look_at(as_tensor(pictures[i], flip=False) for i in chosen)
 
 
 def as_model(network: Generator, reading: Reading, licence: str, record: dict[str, Any]) -> models.Model:

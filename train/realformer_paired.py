@@ -14,7 +14,6 @@ from torch import Tensor
 
 from datasets.cache import asset
 from datasets.channels import channel_names
-from datasets.crops import as_tensor
 from datasets.frames import Frames, measure
 from datasets.renders import Rendered, RenderPairs, Targets
 from datasets.weights import load_vgg
@@ -22,7 +21,6 @@ from epe import models
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.losses.style import style_distance
 from epe.losses.variation import total_variation
-from epe.networks.adain import Styled
 from epe.networks.enhancer import every_channel
 from epe.networks.generators import NAMES, Generator
 from epe.networks.vgg import VGG16
@@ -32,7 +30,7 @@ from train.ema import Average
 from train.epe_players import as_float
 from train.feed import stream
 from train.fine_tuning import learning
-from train.generator import as_model, build_generator, enhanced
+from train.generator import as_model, build_generator, enhanced, look_at
 from train.preview import ROWS, write_sheet
 from train.solo import Descent, carry_out, check_descent, descend
 
@@ -140,11 +138,10 @@ def write_preview(p: Players, samples: RenderPairs, path: Path) -> None:
 
 
 def finished(p: Players, targets: Targets) -> Generator:
-    """The averaged generator as it is kept: its look is the mean style of all targets."""
+    """The averaged generator as it is kept: its look is the mean style of targets."""
     network = p.average.network
     assert isinstance(network, Generator)
-    if isinstance(network, Styled):
-        network.look_at(as_tensor(targets[i], flip=False) for i in range(len(targets)))
+    look_at(network, targets)
     return network
 
 

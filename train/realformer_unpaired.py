@@ -1,7 +1,7 @@
 """train.realformer unpaired: towards a set of photographs, by critics and matches, as train.epe.
 
 Each sample shows the generator the photograph that it was matched with, and the Gram matrices of what it makes are to
-be near that photograph's. A model file keeps the mean style of all photographs, for frames without a reference.
+be near that photograph's. A model file keeps the mean style of photographs, for frames without a reference.
 """
 
 from dataclasses import dataclass, replace
@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from datasets.crops import as_tensor
 from datasets.pairs import Pair
 from datasets.photos import Photos
 from epe.group import joined, processes
 from epe.losses.perceptual import LAYERS
 from epe.losses.style import style_distance
 from epe.losses.variation import total_variation
-from epe.networks.adain import Styled
 from epe.networks.generators import Generator
 from epe.networks.realformer import PRESETS as REALFORMERS
 from epe.sequence import ALONE, Ring
@@ -26,7 +24,7 @@ from train.checks import check_ranges
 from train.epe import train_with
 from train.epe_config import check
 from train.epe_players import PICTURE, Features, Players, as_float
-from train.generator import enhanced
+from train.generator import enhanced, look_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +67,7 @@ class StyledPlayers(Players):
 
     def finished(self, photos: Photos) -> Generator:
         network = super().finished(photos)
-        if isinstance(network, Styled):
-            network.look_at(as_tensor(photos[i], flip=False) for i in range(len(photos)))
+        look_at(network, photos)
         return network
 
 

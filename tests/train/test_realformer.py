@@ -21,13 +21,14 @@ from datasets.renders import Rendered
 from epe import models
 from epe.group import Group
 from epe.networks.adain import Styled
+from epe.networks.generators import generator
 from gbuffer_tools.errors import InputError
 from tests.train.made import settings, write_data
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, steps_done
 from tests.train.test_epe import batch
 from tests.train.test_group import furthest, torchrun
 from train import epe, realformer, realformer_paired, realformer_unpaired, solo
-from train.generator import build_generator
+from train.generator import build_generator, look_at
 
 STEPS = 4
 FEATURES = ("normal", "reflection", "log_depth", "sky")
@@ -176,6 +177,25 @@ def test_teams_that_cannot_be(data: Path, vgg_file: Path, tmp_path: Path) -> Non
     for preset, reason in (("realformer-tiny", "1 processes make no teams"), ("lite-tiny", "shares no tokens")):
         with pytest.raises(InputError, match=f"--sequence 2: .*{reason}"):
             case.module.train(case.config(tmp_path, sequence=2, preset=preset), "")
+
+
+def test_of_many_pictures_some_spread_evenly_make_the_look() -> None:
+    class Named(Photos):
+        def __init__(self, count: int) -> None:
+            self.count, self.seen = count, list[int]()
+
+        def __len__(self) -> int:
+            return self.count
+
+        def __getitem__(self, index: int) -> Any:
+            self.seen.append(index)
+            return np.full((16, 16, 3), index % 256, np.uint8)
+
+    network = generator("realformer-tiny", 8, [range(8)] * 2)
+    for count, wanted in ((3, [0, 1, 2]), (64, list(range(64))), (640, list(range(0, 640, 10)))):
+        pictures = Named(count)
+        look_at(network, pictures)
+        assert pictures.seen == wanted
 
 
 def test_at_step_0_a_run_is_its_initial_model(data: Path, vgg_file: Path, tmp_path: Path) -> None:
