@@ -67,7 +67,7 @@ def place_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> 
     left, right = cols.start / size[1], cols.stop / size[1]
     if flip:
         left, right = 1 - right, 1 - left
-    return torch.tensor([rows.start / size[0], left, rows.stop / size[0], right])
+    return torch.tensor([rows.start / size[0], left, rows.stop / size[0], right], dtype=torch.float32)
 
 
 # What `datasets.match` writes: kinds of elements, and number of axes.
