@@ -32,7 +32,7 @@ from train.engine import Schedule, follow, run
 from train.epe_config import Config, check
 from train.epe_players import Features, Players, build_players, record, streams_of
 from train.feed import LeftOut, Share, batches
-from train.generator import as_model, build_generator
+from train.generator import as_model, build_generator, digests
 from train.pace import Pace, tag
 from train.preview import write_preview
 from train.spectral import iterate_norms
@@ -152,9 +152,7 @@ def train_with(config: Config, text: str, group: Group, kind: type[Players] = Pl
         "generator_optimiser": p.generator_optimiser, "critics_optimiser": p.critics_optimiser,
     }  # fmt: skip
     checkpoint = Checkpoint(config.out / "checkpoint.safetensors", parts)
-    digests = {"matches": models.digest(config.matches), "vgg": models.digest(config.vgg or asset("vgg16"))}
-    if config.initial is not None:
-        digests["initial"] = models.digest(config.initial)
+    made_from = digests({"matches": config.matches, "vgg": config.vgg or asset("vgg16"), "initial": config.initial})
     left_out = LeftOut(config.out / "left_out.txt")
     move = explained(partial(step, p)) if config.compile else partial(step, p)
     work = move, partial(batches, pairs, share, config.workers, left_out.note), checkpoint
@@ -189,7 +187,7 @@ def train_with(config: Config, text: str, group: Group, kind: type[Players] = Pl
             device=config.device,
         ),
         saved=lambda done: models.save(
-            as_model(p.finished(pairs.photos), reading, config.licence, record(p, done, digests)), model
+            as_model(p.finished(pairs.photos), reading, config.licence, record(p, done, made_from)), model
         ),
     )
     writer.close()

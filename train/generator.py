@@ -1,7 +1,7 @@
 """The generator of a run: how it begins, and how it is kept."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,19 +75,12 @@ def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
     ):
         if has != reads:
             raise InputError(f"--initial {path}: has the {what} {has!r:.300}, wanted {reads!r:.300}.")
-    found, wanted = shapes(model.network), shapes(network)
-    for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
-            raise InputError(
-                f"--initial {path}: {name} is {found.get(name)}, wanted {wanted.get(name)}; give the model's --preset."
-            )
+    try:
+        models.check_shapes(path, network)
+    except ValueError as error:
+        raise InputError(f"--initial {path}: {error}; give the model's --preset.") from error
     network.load_state_dict(model.network.state_dict())
     return dataclasses.replace(reading, mean=model.mean, std=model.std)
-
-
-def shapes(network: nn.Module) -> dict[str, list[int]]:
-    """Of everything in a network's state, by name."""
-    return {name: list(value.shape) for name, value in network.state_dict().items()}
 
 
 def enhanced(
@@ -127,6 +120,11 @@ def look_at(network: nn.Module, pictures: Photos | Targets) -> None:
     if isinstance(network, Styled):
         chosen = range(0, len(pictures), -(-len(pictures) // MOST))
         network.look_at(as_tensor(pictures[i], flip=False) for i in chosen)
+
+
+def digests(files: Mapping[str, Path | None]) -> dict[str, str]:
+    """SHA-256, by name, of the files that a run is made from; None: it has no such file."""
+    return {name: models.digest(path) for name, path in files.items() if path is not None}
 
 
 def as_model(network: Generator, reading: Reading, licence: str, record: dict[str, Any]) -> models.Model:

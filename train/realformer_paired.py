@@ -17,7 +17,6 @@ from datasets.channels import channel_names
 from datasets.frames import Frames, measure
 from datasets.renders import Rendered, RenderPairs, Targets
 from datasets.weights import load_vgg
-from epe import models
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.losses.style import style_distance
 from epe.losses.variation import total_variation
@@ -30,7 +29,7 @@ from train.ema import Average
 from train.epe_players import as_float
 from train.feed import stream
 from train.fine_tuning import learning
-from train.generator import as_model, build_generator, enhanced, look_at
+from train.generator import as_model, build_generator, digests, enhanced, look_at
 from train.preview import ROWS, write_sheet
 from train.solo import Descent, carry_out, check_descent, descend
 
@@ -170,9 +169,7 @@ def train(config: Config, text: str) -> None:
     targets = Targets(config.targets, frames)
     samples = RenderPairs(frames, targets, size=config.crop, length=config.samples, seed=config.seed)
     p = build_players(config, network)
-    digests = {"vgg": models.digest(config.vgg or asset("vgg16"))}
-    if config.initial is not None:
-        digests["initial"] = models.digest(config.initial)
+    made_from = digests({"vgg": config.vgg or asset("vgg16"), "initial": config.initial})
     carry_out(
         config,
         text,
@@ -180,5 +177,5 @@ def train(config: Config, text: str) -> None:
         batches=partial(stream, samples, config.batch, config.workers),
         parts={"generator": p.generator, "average": p.average.network, "optimiser": p.optimiser},
         preview=partial(write_preview, p, samples),
-        model=lambda done: as_model(finished(p, targets), reading, config.licence, record(config, done, digests)),
+        model=lambda done: as_model(finished(p, targets), reading, config.licence, record(config, done, made_from)),
     )

@@ -79,9 +79,16 @@ class Styled(nn.Module):
     Attributes:
         look: (S,), the style where none is given: at first 0, then the mean of the photographs that it was trained on,
             or that of the one that a user shows.
+
+    Args:
+        style: S.
     """
 
     look: Tensor
+
+    def __init__(self, style: int) -> None:
+        super().__init__()
+        self.register_buffer("look", torch.zeros(style))
 
     @abstractmethod
     def style_of(self, photo: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.networks.limits import check_heads
 from epe.sequence import ALONE, Ring
 
 
@@ -40,8 +41,7 @@ class Projected(nn.Module):
 
     def __init__(self, width: int, heads: int, bias: bool = True) -> None:
         super().__init__()
-        if width % heads:
-            raise ValueError(f"{heads} heads do not divide {width} features.")
+        check_heads(width, heads)
         self.heads = heads
         self.query, self.key, self.value = (nn.Linear(width, width, bias) for _ in range(3))
         self.out = nn.Linear(width, width)

@@ -13,3 +13,13 @@ def check_limits(spec: object, limits: Mapping[str, tuple[int, int]]) -> None:
         value = getattr(spec, name)
         if type(value) is not int or not least <= value <= most:
             raise ValueError(f"{name} must be an integer in {least} .. {most}, got {value!r:.40}.")
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Refuse an attention whose heads cannot share its features evenly.
+
+    Raises:
+        ValueError: tells both.
+    """
+    if width % heads:
+        raise ValueError(f"{heads} heads do not divide {width} features.")

@@ -25,7 +25,7 @@ from epe.networks.attention import LinearAttention
 from epe.networks.change import changed, check_inputs, filled
 from epe.networks.gbuffer_encoder import conv3, soft_masks
 from epe.networks.inplace import modulate, relu
-from epe.networks.limits import check_limits
+from epe.networks.limits import check_heads, check_limits
 from epe.networks.lite import Residual, smooth
 from epe.networks.positions import Placed, Positions
 from epe.networks.windows import WindowAttention
@@ -76,8 +76,7 @@ class RealFormerSpec:
         check_limits(self, LIMITS)
         if self.patch & (self.patch - 1):
             raise ValueError(f"patch must be a power of 2, got {self.patch}.")
-        if self.width % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide {self.width} features.")
+        check_heads(self.width, self.heads)
 
     @property
     def multiple_of(self) -> int:
@@ -260,7 +259,7 @@ class RealFormer(Styled, Placed):
     tile, overlap = 1280, 128
 
     def __init__(self, spec: RealFormerSpec) -> None:
-        super().__init__()
+        super().__init__(spec.style)
         self.spec = spec
         self.encoder_of_gbuffers = GEncoder(spec)
         self.embed = conv3(3 * spec.patch**2, spec.width, bias=True)
@@ -271,7 +270,6 @@ class RealFormer(Styled, Placed):
         self.windows = nn.ModuleList(WindowBlock(spec, i % 2 * (spec.window // 2)) for i in range(spec.windows))
         self.head = Head(spec)
         self.style = StyleEncoder(spec.style)
-        self.register_buffer("look", torch.zeros(spec.style))
 
     def style_of(self, photo: Tensor) -> Tensor:
         return self.style(photo)

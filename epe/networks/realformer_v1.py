@@ -23,7 +23,7 @@ from epe.networks.adain import AdaIN, Styled
 from epe.networks.attention import Attention, LocationAttention
 from epe.networks.change import changed, filled
 from epe.networks.gbuffer_encoder import conv3
-from epe.networks.limits import check_limits
+from epe.networks.limits import check_heads, check_limits
 from epe.networks.positions import Placed, Positions
 from epe.networks.realformer import FeedForward
 from epe.networks.windows import WindowAttention
@@ -74,8 +74,7 @@ class RealFormerV1Spec:
         for name in CHOICES:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r:.40}.")
-        if self.width % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide {self.width} features.")
+        check_heads(self.width, self.heads)
         if self.decoders > self.encoders:
             raise ValueError(f"decoders must be at most encoders ({self.encoders}), got {self.decoders}.")
 
@@ -235,7 +234,7 @@ class RealFormerV1(Styled, Placed):
     tile, overlap = 1280, 128
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
-        super().__init__()
+        super().__init__(spec.style)
         self.spec = spec
         self.embed = nn.Conv2d(3, spec.width, spec.patch, spec.patch)
         self.positions = Positions(spec.width, spec.grid)
@@ -246,7 +245,6 @@ class RealFormerV1(Styled, Placed):
         self.mlp = FeedForward(spec.width, spec.hidden) if spec.mlp else nn.Identity()
         self.refinement = Refinement(spec)
         self.style = Pooled(spec.width) if spec.style else None
-        self.register_buffer("look", torch.zeros(spec.style))
         if spec.legacy:
             start_as_published(self)
 

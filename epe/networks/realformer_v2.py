@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.networks.adain import Styled
 from epe.networks.attention import LinearAttention
 from epe.networks.change import changed, filled
-from epe.networks.limits import check_limits
+from epe.networks.limits import check_heads, check_limits
 
 LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
 
@@ -40,8 +39,7 @@ class RealFormerV2Spec:
 
     def __post_init__(self) -> None:
         check_limits(self, LIMITS)
-        if self.style % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide {self.style} features.")
+        check_heads(self.style, self.heads)
 
     @property
     def multiple_of(self) -> int:
@@ -122,7 +120,7 @@ class RealFormerV2(Styled):
     tile, overlap = 1280, 128
 
     def __init__(self, spec: RealFormerV2Spec) -> None:
-        super().__init__()
+        super().__init__(spec.style)
         self.spec, base = spec, spec.base
         self.encoder = nn.Sequential(
             normalised(Separable(3, base, 7), base),
@@ -136,7 +134,6 @@ class RealFormerV2(Styled):
             nn.init.zeros_(value)
         self.decoder = nn.Sequential(enlarged(4 * base, 2 * base), enlarged(2 * base, base), out)
         self.style = Pooled(base)
-        self.register_buffer("look", torch.zeros(spec.style))
 
     def style_of(self, photo: Tensor) -> Tensor:
         return self.style(photo)
