@@ -7,7 +7,9 @@ are to be summed over these processes too. Queries never travel. What does, per 
   "Linear Attention Sequence Parallelism", 2024);
 * softmax attention: keys and values go once round the ring, and back with their gradients (Liu et al., "Ring Attention
   with Blockwise Transformers", 2023), added up by running maxima and sums (Milakov and Gimelshein, 2018);
-* means and variances over tokens: their sums.
+* means and variances over tokens: their sums; softmaxes over positions: their maxima;
+* once, behind what is shared: all tokens, to go on with in every process, and their gradients back (`Ring.whole`). This
+  is the one part that grows with an image: N * C numbers, against the memory and the work that N tokens take.
 """
 
 from collections.abc import Iterator
@@ -87,10 +89,16 @@ class Ring:
 
     def softmax(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Softmax attention of this process's queries (..., N, d) to the keys and values (..., M, d) of all."""
-        return _RingSoftmax.apply(q, k, v, self)  # type: ignore[no-untyped-call]
+        with torch.autocast(q.device.type, enabled=False):  # which would take precision away again
+            return _RingSoftmax.apply(q, k, v, self)  # type: ignore[no-untyped-call]
 
 
 ALONE = Ring()
+
+
+def precise(x: Tensor) -> Tensor:
+    """fp32 at least: sums over many tokens lose too much in bfloat16."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def moments(x: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:
@@ -143,37 +151,40 @@ class _RingSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, ring: Ring) -> Tensor:
-        scale, largest = q.shape[-1] ** -0.5, q.new_full((*q.shape[:-1], 1), -torch.inf)
-        weight, made = torch.zeros_like(largest), torch.zeros_like(q)
+        # What adds up does so in fp32 at least; keys and values travel as they are.
+        scale, wide = q.shape[-1] ** -0.5, precise(q)
+        largest = wide.new_full((*q.shape[:-1], 1), -torch.inf)
+        weight, made = torch.zeros_like(largest), torch.zeros_like(wide)
         for keys, values in _round(ring, k, v):
-            logits = q @ keys.mT * scale
+            logits = wide @ precise(keys).mT * scale
             before, largest = largest, torch.maximum(largest, logits.amax(-1, keepdim=True))
             found, kept = (logits - largest).exp(), (before - largest).exp()
             weight = weight * kept + found.sum(-1, keepdim=True)
-            made = made * kept + found @ values
+            made = made * kept + found @ precise(values)
         out = made / weight
         ctx.ring, ctx.scale = ring, scale
         ctx.save_for_backward(q, k, v, out, largest + weight.log())
-        return out
+        return out.to(q.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, out, norm = ctx.saved_tensors
+        dtype, q, gradient = q.dtype, precise(q), precise(gradient)
         ring, scale = ctx.ring, ctx.scale
         lengths = ring.lengths(k.shape[-2], k.device)
         inner, of_q = (gradient * out).sum(-1, keepdim=True), torch.zeros_like(q)
         # Keys and values go round together with their gradients, and are at home again in the end.
-        going = [k, v, torch.zeros_like(k), torch.zeros_like(v)]
+        going = [k, v, torch.zeros_like(precise(k)), torch.zeros_like(precise(v))]
         for step in range(ring.size):
             keys, values, of_keys, of_values = going
-            weights = (q @ keys.mT * scale - norm).exp()
-            of_logits = weights * (gradient @ values.mT - inner) * scale
-            of_q += of_logits @ keys
+            weights = (q @ precise(keys).mT * scale - norm).exp()
+            of_logits = weights * (gradient @ precise(values).mT - inner) * scale
+            of_q += of_logits @ precise(keys)
             going = [keys, values, of_keys + of_logits.mT @ q, of_values + weights.mT @ gradient]
             if ring.size > 1:
                 going = ring.passed(going, lengths[(ring.rank - step - 1) % ring.size])
-        return of_q, going[2], going[3], None
+        return of_q.to(dtype), going[2].to(dtype), going[3].to(dtype), None
 
 
 def _round(ring: Ring, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

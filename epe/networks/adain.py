@@ -15,12 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.networks.inplace import modulate
-from epe.sequence import ALONE, Ring, moments
-
-
-def precise(x: Tensor) -> Tensor:
-    """fp32 at least: sums of squares lose too much in bfloat16."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+from epe.sequence import ALONE, Ring, moments, precise
 
 
 class AdaIN(nn.Module):

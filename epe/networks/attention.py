@@ -138,11 +138,19 @@ class LinearAttention(Projected):
         """(..., N, C), and (..., M, C) or None for `x` -> (..., N, C); `ring` as of `Attention`."""
         q, k, v = self.project(x, x if memory is None else memory)
         if self.rule == "elu":
-            q, k = 1 + F.elu(q), 1 + F.elu(k)
+            q, k = one_plus_elu(q), one_plus_elu(k)
             values, keys = state(k, v, ring)
             return self.out(joined(q @ values / (q @ keys)))
         values, keys = state((k - ring.largest(k.amax(-2, keepdim=True))).exp(), v, ring)
         return self.out(joined(q.softmax(-1) @ (values / keys)))
+
+
+def one_plus_elu(x: Tensor) -> Tensor:
+    """x + 1 above 0, exp(x) below: 1 + elu(x), but exact in bfloat16 and, far below, at least exp(-20), never 0.
+
+    A head whose features are all 0 would divide 0 by 0.
+    """
+    return F.relu(x) + x.clamp(-20, 0).exp()
 
 
 def state(keys: Tensor, values: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:

@@ -51,7 +51,8 @@ class RealFormerV1Spec:
         mlp: whether tokens pass a feed-forward part before they become pixels.
         encoder_style, decoder_style: whether these blocks have AdaIN.
         legacy: as published where that makes sense: a style that normalises what a block gives, not what it takes;
-            decoders whose memory is their own input; a rectified picture in place of a change of the picture.
+            decoders whose memory is their own input, and that see the encoder's tokens before their feed-forward part;
+            a rectified picture in place of a change of the picture.
     """
 
     patch: int = 16
@@ -149,15 +150,16 @@ class EncoderBlock(nn.Module):
         self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
         self.adain = adain(spec.width, spec.encoder_style)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """(B, N, C) and (B, S) -> (B, N, C)."""
+    def forward(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N, C) and (B, S) -> twice (B, N, C): the block's tokens, and those that a decoder block sees."""
         look = partial(self.adain, style=style)
-        x = added(x, self.attention, self.norm1, look, self.legacy)
-        return added(x, self.feed, self.norm2, look, self.legacy)
+        seen = added(x, self.attention, self.norm1, look, self.legacy)
+        x = added(seen, self.feed, self.norm2, look, self.legacy)
+        return x, seen if self.legacy else x
 
 
 class DecoderBlock(nn.Module):
-    """The same, and every token sees what the encoder made of all, and what it made of itself halfway."""
+    """The same, and every token sees what the encoder made of all, and what a block of it made."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
@@ -255,8 +257,8 @@ class RealFormerV1(Styled, Placed):
         """Encoder and decoder: (B, N, C) and (B, S) -> (B, N, C)."""
         halfway = []
         for block in self.encoder:
-            x = block(x, style)
-            halfway.append(x)
+            x, seen = block(x, style)
+            halfway.append(seen)
         memory = x
         for block, skip in zip(self.decoder, reversed(halfway), strict=False):
             x = block(x, skip, memory, style)

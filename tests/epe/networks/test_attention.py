@@ -13,6 +13,7 @@ from epe.networks.attention import (
     LinearAttention,
     LocationAttention,
     LocationBias,
+    one_plus_elu,
     split,
 )
 
@@ -120,6 +121,21 @@ class TestLinear:
         torch.manual_seed(0)
         attention, x = LinearAttention(4, 2).double(), drawn(1, 3, 4).requires_grad_()
         assert torch.autograd.gradcheck(attention, (x,))
+
+    def test_features_far_below_zero_and_few_bits(self) -> None:
+        torch.manual_seed(0)
+        attention, x = LinearAttention(4, 2), drawn(1, 3, 4).float().requires_grad_()
+        with torch.no_grad():
+            attention.query.bias.fill_(-200)
+            attention.key.bias.fill_(-200)
+        # All features alike: every token gets the mean of values.
+        made, mean = attention(x), attention.out(attention.value(x).mean(-2, keepdim=True))
+        torch.testing.assert_close(made, mean.expand_as(made))
+        made.sum().backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in (*attention.parameters(), x))
+        low = torch.tensor([-6.0, -3.0, 0.5])
+        wanted = 1 + torch.nn.functional.elu(low)
+        assert torch.equal(one_plus_elu(low.bfloat16()), wanted.bfloat16())
 
 
 class TestChannels:

@@ -1,11 +1,13 @@
 """What holds for every generator by name, and for the published RealFormers, which read no G-buffers."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.models import Entry, builders
 from app.models import measure as measured
@@ -57,6 +59,26 @@ def unmoved(network: RealFormerV1 | RealFormerV2) -> set[str]:
     (out * image.flip(-1)).sum().backward()
     # fp64: others have 1e-6 and more.
     return {name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() < 1e-9}
+
+
+class Calls(NamedTuple):
+    """What some modules were given and what they made of it, call by call."""
+
+    taken: list[tuple[Any, ...]]
+    given: list[Any]
+
+
+def recorded(modules: Iterable[nn.Module]) -> Calls:
+    """The calls of some modules from now on."""
+    calls = Calls([], [])
+
+    def note(module: nn.Module, taken: tuple[Any, ...], given: Any) -> None:
+        calls.taken.append(taken)
+        calls.given.append(given)
+
+    for module in modules:
+        module.register_forward_hook(note)
+    return calls
 
 
 def small(test: object) -> object:

@@ -11,6 +11,7 @@ from epe.networks.generators import generator
 from epe.networks.positions import Positions
 from epe.networks.realformer import PRESETS, RealFormer, RealFormerSpec
 from epe.tiling import run_tiled
+from tests.epe.networks.test_generators import recorded
 
 
 def trained(**sizes: int) -> RealFormer:
@@ -82,7 +83,7 @@ def test_one_image_does_not_touch_another() -> None:
     assert (together[0] - together[1]).abs().max() > 1e-2
 
 
-def test_everything_matters_and_every_parameter_learns() -> None:
+def test_everything_matters() -> None:
     network, (image, gbuffers, classes) = trained(), inputs(2, 24, 32)
     style = network.style_of(torch.rand(2, 3, 20, 30))
     out = network(image, gbuffers, classes, style)
@@ -91,8 +92,48 @@ def test_everything_matters_and_every_parameter_learns() -> None:
     assert not torch.equal(out, network(image, gbuffers, classes, style + 1))
     masks = torch.stack([(classes == k).float() for k in range(3)], dim=1)
     assert torch.equal(out, network(image, gbuffers, masks, style))
-    out.sum().backward()
-    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_every_parameter_learns_but_those_that_cancel() -> None:
+    """What is the same for all keys of a window is without effect in its softmax."""
+    network, (image, gbuffers, classes) = trained().double(), inputs(2, 24, 32)
+    out = network(image.double(), gbuffers.double(), classes, network.style_of(torch.rand(2, 3, 20, 30).double()))
+    (out * image.flip(-1)).sum().backward()
+    cancels = {f"windows.{i}.attention.attention.key.bias" for i in range(2)}
+    # fp64: others have 1e-6 and more.
+    assert {name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() < 1e-9} == cancels
+
+
+def test_decoder_blocks_see_the_encoder_from_its_end() -> None:
+    network = trained(encoders=3, decoders=4)
+    encoded, memory, decoded = recorded(network.encoder), recorded([network.memory]), recorded(network.decoder)
+    network(*inputs(1, 24, 32))
+    assert [taken[0] for taken in memory.taken] == encoded.given[2:]
+    for (x, skip, seen, *_), before, of in zip(
+        decoded.taken, [encoded.given[2], *decoded.given[:3]], (2, 1, 0, 0), strict=True
+    ):
+        assert x is before
+        assert skip is encoded.given[of]
+        assert seen is memory.given[0]
+
+
+def test_a_token_sees_past_its_window_through_the_shifted_one() -> None:
+    network = trained()
+    x, features = torch.randn(1, 8, 8, 16).requires_grad_(), torch.randn(1, 8, 8, 8)
+    straight, shifted = network.windows
+    (gradient,) = torch.autograd.grad(shifted(straight(x, features), features)[0, 3, 3].sum(), x)
+    # Token 3 lies in the shifted window 2 .. 5, which is made of windows 0 .. 3 and 4 .. 7.
+    assert (gradient.abs().sum(-1) > 0).all()
+    (gradient,) = torch.autograd.grad(straight(x, features)[0, 3, 3].sum(), x)
+    assert not gradient[:, 4:].any()
+
+
+def test_crops_get_their_part_of_the_positions() -> None:
+    network, frame = trained(), inputs(1, 24, 32)
+    place = torch.tensor([[0.25, 0.5, 0.75, 1.0]])
+    positions = recorded([network.positions])
+    assert not torch.equal(network(*frame, place=place), network(*frame))
+    assert torch.equal(positions.given[0], network.positions(6, 8, place))
 
 
 def test_the_look_is_the_mean_style_of_what_it_was_shown() -> None:
@@ -113,6 +154,16 @@ def test_style_tells_tones_and_textures_apart_and_not_places() -> None:
     assert mirrored < 0.1 * (network.style_of(photo * 0.5) - of).abs().max()
     flat = photo.mean(dim=(2, 3), keepdim=True).expand_as(photo)
     assert mirrored < 0.1 * (network.style_of(flat) - of).abs().max()
+
+
+def test_style_is_made_of_means_and_deviations() -> None:
+    encoder, photo = trained().style, torch.rand(2, 3, 20, 31)
+    found = []
+    x = 2 * photo - 1
+    for layer in (encoder.first, encoder.second):
+        x = layer(x).clamp(min=0)
+        found += [x.mean(dim=(2, 3)), (x.var(dim=(2, 3), correction=0) + 1e-5).sqrt()]
+    torch.testing.assert_close(encoder(photo), encoder.out(torch.cat(found, dim=1)))
 
 
 def test_encoded_gbuffers_serve_many_pictures() -> None:

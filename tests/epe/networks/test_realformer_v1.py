@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from epe.networks.generators import generator
 from epe.networks.realformer_v1 import PRESETS, RealFormerV1, RealFormerV1Spec
-from tests.epe.networks.test_generators import TINY, inputs, trained, unmoved
+from tests.epe.networks.test_generators import TINY, inputs, recorded, trained, unmoved
 
 # reference/other_systems.md, 1.1: files of these sizes were published, but for v1_2, whose tree is not known.
 TOTALS = {
@@ -77,7 +77,7 @@ def test_every_parameter_learns_but_those_that_cancel() -> None:
 def test_a_block_without_positions_knows_no_location() -> None:
     block, x, style = trained(spec()).double().encoder[0], torch.randn(2, 9, 64).double(), torch.randn(2, 64).double()
     order = torch.randperm(9)
-    torch.testing.assert_close(block(x[:, order], style), block(x, style)[:, order], **MOMENTS)
+    torch.testing.assert_close(block(x[:, order], style)[0], block(x, style)[0][:, order], **MOMENTS)
 
 
 def test_positions_tell_the_network_where_a_token_lies() -> None:
@@ -105,6 +105,28 @@ def test_the_memory_is_what_the_encoder_made_of_any_number_of_tokens() -> None:
     assert (made - block(x, skip, torch.randn(2, 11, 64), style)).abs().max() > 1e-3
     legacy = trained(spec(legacy=True)).decoder[0]
     assert torch.equal(legacy(x, skip, x, style), legacy(x, skip, torch.randn(2, 11, 64), style))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_decoder_blocks_see_the_encoder_from_its_end(legacy: bool) -> None:
+    network = trained(spec(encoders=3, legacy=legacy))
+    encoded, decoded = recorded(network.encoder), recorded(network.decoder)
+    network(*inputs(1, 32, 40))
+    for (x, skip, memory, _), before, of in zip(
+        decoded.taken, (encoded.given[2][0], *decoded.given), (2, 1), strict=False
+    ):
+        assert x is before
+        assert skip is encoded.given[of][1]
+        assert memory is encoded.given[2][0]
+    assert len(decoded.taken) == 2
+
+
+def test_crops_get_their_part_of_the_positions() -> None:
+    network, frame = trained(spec()), inputs(1, 32, 40)
+    place = torch.tensor([[0.25, 0.5, 0.75, 1.0]])
+    positions = recorded([network.positions])
+    assert not torch.equal(network(*frame, place=place), network(*frame))
+    assert torch.equal(positions.given[0], network.positions(4, 5, place))
 
 
 def test_a_token_sees_past_its_window_through_the_shifted_one() -> None:
@@ -151,11 +173,11 @@ class TestLegacy:
             scale, shift = block.adain.fc(style)[:, :, None].chunk(2, dim=1)
             return (nn.functional.instance_norm(x.mT) * scale + shift).mT
 
-        wanted = adain(block.norm1(x + block.attention(x)))
-        wanted = adain(block.norm2(wanted + block.feed(wanted)))
+        halfway = adain(block.norm1(x + block.attention(x)))
+        wanted = adain(block.norm2(halfway + block.feed(halfway)))
         with torch.no_grad():
             block.adain.fc.bias[:64] -= 1
-        torch.testing.assert_close(block(x, style), wanted, **MOMENTS)
+        torch.testing.assert_close(block(x, style), (wanted, halfway), **MOMENTS)
 
     def test_scales_start_as_a_linear_layer_without_the_one(self) -> None:
         torch.manual_seed(0)
@@ -165,11 +187,11 @@ class TestLegacy:
 
     def test_what_norms_learn_before_adain_is_lost(self) -> None:
         block, x, style = trained(spec(legacy=True)).encoder[0], torch.randn(2, 9, 64), torch.randn(2, 64)
-        before = block(x, style)
+        before, _ = block(x, style)
         with torch.no_grad():
             block.norm1.weight.mul_(2)
             block.norm1.bias.add_(3)
-        torch.testing.assert_close(block(x, style), before, rtol=1e-3, atol=1e-4)  # the eps below the variance
+        torch.testing.assert_close(block(x, style)[0], before, rtol=1e-3, atol=1e-4)  # the eps below the variance
 
 
 @pytest.mark.parametrize(
