@@ -114,7 +114,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.distances
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
-# Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and half an hour.
+# Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and 40 minutes.
 PAIRS   ?= demo/pairs
 TRACKS  := candela_city scotland gran_paradiso_island
 HELDOUT := sandtrack

@@ -29,6 +29,7 @@ class Backend:
         optional: whether it was trained to miss buffers, so that frames may lack them.
         tile: longest side, pixels, that is run at once unless told otherwise.
         overlap: of tiles, pixels.
+        look_at: makes a photograph (3, h, w), sRGB in [0, 1], what pictures are to look like; None: it looks at none.
     """
 
     run: Callable[..., Tensor]
@@ -41,19 +42,19 @@ class Backend:
     optional: bool
     tile: int
     overlap: int
+    look_at: Callable[[Tensor], None] | None = None
 
 
-def torch_backend(path: Path, device: torch.device, *, bf16: bool, style: Tensor | None = None) -> Backend:
+def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     """A model file, folded.
 
     Args:
         path: of the file.
         device: to run on.
         bf16: run in bfloat16.
-        style: a photograph (3, h, w), sRGB in [0, 1], that pictures are to look like; None: as the model was trained.
 
     Raises:
-        InputError: not a model file, a model of another kind, or one that looks at no photograph.
+        InputError: not a model file, or a model of another kind.
     """
     try:
         model = load(path)
@@ -61,10 +62,6 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool, style: Tensor
         raise InputError(str(error)) from error
     if not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
-    if style is not None:
-        if not isinstance(model.network, Styled) or not len(model.network.look):
-            raise InputError(f"{path}: is a {model.kind!r}, which looks at no photograph; leave --style out.")
-        model.network.look_at([style])
     network = fold(model.network).to(device)
     if device.type == "cpu":  # elsewhere the copies cost less than the many small convolutions in their place
         without_copies(network)
@@ -91,6 +88,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool, style: Tensor
         bool(model.record.get("drop_buffers")),
         getattr(model.network, "tile"),  # noqa: B009 - a module's attributes have no types
         getattr(model.network, "overlap"),  # noqa: B009
+        (lambda photo: network.look_at([photo])) if isinstance(network, Styled) and len(network.look) else None,
     )
 
 

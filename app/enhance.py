@@ -162,8 +162,8 @@ def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") ->
         write_png(path, np.ascontiguousarray((picture * 255).round().byte().movedim(0, -1).numpy()))
 
 
-def shown_photo(path: Path) -> "torch.Tensor":
-    """A photograph (3, h, w), sRGB in [0, 1], reduced to 720 lines: as many as frames have.
+def shown_photo(path: Path, height: int) -> "torch.Tensor":
+    """A photograph (3, h, w), sRGB in [0, 1], reduced to the frames' height: so photographs were in training.
 
     Raises:
         InputError: no picture.
@@ -172,7 +172,7 @@ def shown_photo(path: Path) -> "torch.Tensor":
     from datasets.images import read_image
     from datasets.photos import to_height
 
-    return as_tensor(to_height(read_image(path), 720), flip=False)
+    return as_tensor(to_height(read_image(path), height), flip=False)
 
 
 def check_arguments(args: argparse.Namespace) -> "torch.device":
@@ -206,11 +206,12 @@ def main(args: argparse.Namespace) -> None:
     from app.linear import linear_path, read_linear, shown
 
     device = check_arguments(args)
-    style = shown_photo(args.style) if args.style is not None else None
     if args.backend == "onnx":
         model = onnx_backend(args.model)
     else:
-        model = torch_backend(args.model, device, bf16=args.precision == "bf16", style=style)
+        model = torch_backend(args.model, device, bf16=args.precision == "bf16")
+    if args.style is not None and model.look_at is None:
+        raise InputError(f"{args.model}: looks at no photograph; leave --style out.")
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
@@ -224,6 +225,8 @@ def main(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
             )
+        if args.style is not None and model.look_at is not None:
+            model.look_at(shown_photo(args.style, frames.sizes[0][0]))
         for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
             sample, mask, linear = frames[index], None, None
             if (mask_file := masks[index]) is not None:

@@ -233,6 +233,8 @@ def measure(
     Raises:
         InputError: as `Frames`; an unknown feature; a value that is not finite, if they are refused or in all frames.
     """
+    if not features:
+        raise InputError(f"features: none; wanted one or more of {', '.join(FEATURES)} and x_BUFFER:CHANNELS.")
     try:
         channels = channel_names(features)
     except KeyError as error:

@@ -138,15 +138,21 @@ def of_frames(
     return found, contents
 
 
-def means(frames: "Mapping[str, Array]", weights: "Array") -> "dict[str, Array]":
-    """(1 + B,) means by measure over the frames that have a finite value, plain and resampled."""
+def means(frames: "Mapping[str, Mapping[str, Array]]", weights: "Array") -> "dict[str, dict[str, Array]]":
+    """(1 + B,) by method and measure, plain and resampled, over the frames of which all methods have a value.
+
+    A method that has none of any frame has no mean, and does not count; of one frame there are no resamples: (1,).
+    """
     import numpy as np
 
-    found = {}
-    for key, values in frames.items():
-        whole = np.isfinite(values)
-        with np.errstate(invalid="ignore"):
-            found[key] = weights[:, whole] @ values[whole] / weights[:, whole].sum(1)
+    found: dict[str, dict[str, Array]] = {name: {} for name in frames}
+    for key in dict.fromkeys(key for values in frames.values() for key in values):
+        rows = {name: values[key] for name, values in frames.items() if np.isfinite(values.get(key, np.nan)).any()}
+        whole = np.isfinite(list(rows.values())).all(axis=0) if rows else np.zeros(0, bool)
+        drawn = weights[: 1 if whole.sum() == 1 else None, whole]
+        for name, values in rows.items():
+            with np.errstate(invalid="ignore"):
+                found[name][key] = drawn @ values[whole] / drawn.sum(1)
     return found
 
 
@@ -172,7 +178,7 @@ def judge(args: argparse.Namespace) -> "Scores":
         compare = {to_truth(metric): measure for metric, measure in compare.items()}
     frames, pictures = of_frames(methods, truth, compare, alone)
     weights = draw_resamples(np.arange(len(keys)), count=args.resamples, seed=args.seed)
-    draws = {name: means(values, weights) for name, values in frames.items()}
+    draws = means(frames, weights)
     rows = tuple(
         scores.method(
             name,
@@ -195,8 +201,12 @@ def judge(args: argparse.Namespace) -> "Scores":
                 own[metric.key].append(value(measure, judged))
         means_of = {key: float(np.nanmean(values)) for key, values in own.items() if np.isfinite(values).any()}
         real = scores.Photos(relative(photos.folder, base), len(photos), digest(contents), means_of)
+    right = first
+    if truth is not None:
+        of_truth = {key: digest_of(truth[i]) for i, key in enumerate(keys)}
+        right = f"the truth ({relative(truth.folder, base)}, sha256 {digest(of_truth)})"
     protocol = {
-        "compared with": f"{first if truth is None else 'the truth'}, frame by frame; means over frames with a value",
+        "compared with": f"{right}, frame by frame; means over frames of which all methods have a value",
         "photographs": "reduced to the frames' height",
         "intervals": scores.intervals(args.resamples, args.seed),
     }

@@ -11,6 +11,8 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 RANGE = 255.0
+CEILING = 100.0
+"""dB, of equal pictures and of all that are as near: infinite values would have no mean."""
 # Wang et al. 2004: an 11 x 11 Gaussian window of deviation 1.5, and constants that keep quotients finite.
 WINDOW, DEVIATION = 11, 1.5
 C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
@@ -23,10 +25,10 @@ def check(a: Pixels, b: Pixels) -> None:
 
 
 def psnr(a: Pixels, b: Pixels) -> float:
-    """Peak signal-to-noise ratio over all channels, dB; infinite for equal pictures."""
+    """Peak signal-to-noise ratio over all channels, dB; `CEILING` at most."""
     check(a, b)
     error = float(np.square(a.astype(np.float64) - b).mean())
-    return float(10 * np.log10(RANGE**2 / error)) if error else float("inf")
+    return min(float(10 * np.log10(RANGE**2 / error)), CEILING) if error else CEILING
 
 
 def ssim(a: Pixels, b: Pixels) -> float:

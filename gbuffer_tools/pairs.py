@@ -76,6 +76,8 @@ def main(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.low == args.high and args.samples == 1:
         raise InputError(f"--low {args.low} --high {args.high}: the same twice; wanted two qualities, or --samples 2")
+    load(args.profile)
+    check_names(args)
     check_settings(args)
     complaints: list[str] = []
     for track in dict.fromkeys(args.track):
@@ -87,12 +89,22 @@ def main(args: argparse.Namespace) -> int:
     return 2 if complaints else 0
 
 
+def check_names(args: argparse.Namespace) -> None:
+    """Raises `InputError` where the frames of two tracks would be one file."""
+    named: dict[Path, str] = {}
+    for track in args.track:
+        other = named.setdefault(frame_file(args, track, "low"), track)
+        if other != track:
+            raise InputError(f"--track {other} --track {track}: have one name; wanted another --out for one of them")
+
+
 def check_settings(args: argparse.Namespace) -> None:
     """Keep how a set is made beside it; raises `InputError` where it was begun in another way."""
     path = args.out / "pairs.json"
+    begun = any(file.is_file() for name in (*SIDES, "captures") for file in (args.out / name).rglob("*"))
     names = ("profile", "low", "high", "samples", "size", "textures")
     now = json.dumps({name: getattr(args, name) for name in names})
-    if not path.exists():
+    if not (begun and path.exists()):
         write_text(path, now + "\n")
     elif (before := path.read_text("utf-8", "replace").strip()) != now:
         raise InputError(f"{path}: the set was begun with {before[:200]}, now {now}; use another --out")
@@ -137,6 +149,9 @@ def told(args: argparse.Namespace, track: str) -> Iterator[str]:
         for found in likenesses(cheap, good, args.samples):
             where = f"{low.stem}/{found.frame}"
             print(f"{where}: {found.classes:.2%} of pixels have the same class, PSNR {found.psnr:.2f} dB")
+            if found.psnr == math.inf:
+                advice = "use a profile that asks for {quality}, or more --samples"
+                yield f"{where}: no pair, both renderings are equal; {advice}"
             if not found.same_camera:
                 yield f"{where}: no pair, its cameras differ, so the race was another; {ADVICE}"
 

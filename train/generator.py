@@ -20,6 +20,7 @@ from epe.networks.positions import Placed
 from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.fine_tuning import choose
+from train.spectral import rest_norms
 
 # Pictures whose mean style is kept: more hardly move it, and each is looked at whenever a model is saved.
 MOST = 64
@@ -51,6 +52,7 @@ def build_generator(
     if initial is not None:
         reading = begin_with(initial, network, reading)
     choose(network, trainable)
+    rest_norms(network)
     return network, reading
 
 
@@ -75,10 +77,12 @@ def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
     ):
         if has != reads:
             raise InputError(f"--initial {path}: has the {what} {has!r:.300}, wanted {reads!r:.300}.")
-    try:
-        models.check_shapes(path, network)
-    except ValueError as error:
-        raise InputError(f"--initial {path}: {error}; give the model's --preset.") from error
+    assert isinstance(model.network, type(network))
+    if model.network.spec != network.spec:
+        there, here = (str(spec.as_dict())[:300] for spec in (model.network.spec, network.spec))
+        raise InputError(
+            f"--initial {path}: is of {there}, wanted {here}; give the model's --preset and --sky_features."
+        )
     network.load_state_dict(model.network.state_dict())
     return dataclasses.replace(reading, mean=model.mean, std=model.std)
 

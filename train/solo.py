@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from datasets.device import device_of
 from epe import models
+from epe.group import processes
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
 from train.checkpoint import Checkpoint, Stateful
@@ -102,6 +103,8 @@ def check_course(course: Course) -> None:
     Raises:
         InputError: names the setting.
     """
+    if processes() > 1:
+        raise InputError(f"torchrun started {processes()} processes; this trains in one: start it without torchrun.")
     check_ranges(course, least=LEAST)
     device_of(course.device)
 

@@ -10,6 +10,14 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 
+def rest_norms(network: nn.Module) -> None:
+    """Norms of weights that do not learn stay, too, in a network in training mode."""
+    for module in network.modules():
+        if parametrize.is_parametrized(module):
+            for layer in module.parametrizations.values():  # type: ignore[operator]
+                layer.train(layer.original.requires_grad)
+
+
 @torch.no_grad()
 def iterate_norms(network: nn.Module) -> None:
     """One power iteration of every spectral norm; the network is left in evaluation mode, in which they stay.
@@ -19,9 +27,9 @@ def iterate_norms(network: nn.Module) -> None:
     variance that it began with (0 and 1, or those of an initial model), and is a scale and a shift.
     """
     network.train()
+    rest_norms(network)
     for module in network.modules():
         if parametrize.is_parametrized(module):
-            for name, layer in module.parametrizations.items():  # type: ignore[operator,union-attr]
-                if layer.original.requires_grad:  # the norm of a weight that does not learn stays, too
-                    getattr(module, name)
+            for name in module.parametrizations:  # type: ignore[union-attr]
+                getattr(module, name)
     network.eval()

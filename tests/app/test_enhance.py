@@ -168,6 +168,24 @@ def test_large_frames_run_in_tiles(model: Path, tmp_path: Path, monkeypatch: pyt
     assert np.abs(whole - tiled).mean() < 3
 
 
+def test_tiles_are_told_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = []
+    forward = RealFormer.forward
+
+    def spy(self: RealFormer, *frame: torch.Tensor, place: torch.Tensor | None = None) -> torch.Tensor:
+        places.append(place)
+        return forward(self, *frame, place=place)
+
+    monkeypatch.setattr(RealFormer, "forward", spy)
+    spec = RealFormerSpec(len(channel_names(FEATURES)), 2, **REALFORMERS["realformer-tiny"])
+    placed = dataclasses.replace(untrained(), network=RealFormer(spec), kind="realformer", spec=spec.as_dict())
+    save(dataclasses.replace(placed, multiple_of=4), tmp_path / "placed.safetensors")
+    schema.write(tmp_path / "large.h5", [frame("a", 0, size=(40, 800))], HEADER)
+    assert command(tmp_path / "placed.safetensors", tmp_path / "large.h5", tmp_path / "out", "--tile", "512") == 0
+    found = [place.flatten().tolist() for place in places if place is not None]
+    assert found == [pytest.approx([0, 0, 1, 464 / 800]), pytest.approx([0, 336 / 800, 1, 1])]
+
+
 def test_bf16_is_near_fp32(model: Path, frames: Path, tmp_path: Path) -> None:
     command(model, frames, tmp_path / "fp32")
     assert command(model, frames, tmp_path / "bf16", "--precision", "bf16") == 0
@@ -320,7 +338,7 @@ def test_a_photograph_leads_models_that_look_at_one(
     one, out = frames / "two.h5", tmp_path / "out"
     assert command(tmp_path / "styled.safetensors", one, out / "mean") == 0
     assert command(tmp_path / "styled.safetensors", one, out / "shown", *shown) == 0
-    network.look_at([as_tensor(to_height(photo, 720), flip=False)])
+    network.look_at([as_tensor(to_height(photo, 36), flip=False)])
     save(styled, tmp_path / "looking.safetensors")
     assert command(tmp_path / "looking.safetensors", one, out / "looking") == 0
     mean, found, wanted = (read_image(out / name / "two/a.png") for name in ("mean", "shown", "looking"))
@@ -332,8 +350,8 @@ def test_a_photograph_leads_models_that_look_at_one(
     assert command(tmp_path / "blind.safetensors", one, out / "blind") == 0
     capsys.readouterr()
     for told, arguments in (
-        ("is a 'epe', which looks at no photograph; leave --style out.", (model, one, out / "x", *shown)),
-        ("is a 'realformer-v1', which looks at no ph", (tmp_path / "blind.safetensors", one, out / "x", *shown)),
+        ("model.safetensors: looks at no photograph; leave --style out.", (model, one, out / "x", *shown)),
+        ("blind.safetensors: looks at no photograph", (tmp_path / "blind.safetensors", one, out / "x", *shown)),
         ("no-such.png", (tmp_path / "styled.safetensors", one, out / "x", "--style", "no-such.png")),
         ("has one look for good", (model, one, out / "x", *shown, "--backend", "onnx")),
     ):

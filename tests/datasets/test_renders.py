@@ -88,6 +88,9 @@ class TestSample:
             wanted = samples.frames.read(number, rows, cols, flip=flip)
             assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=False))
             assert torch.equal((255 * found.target).round(), 255 - (255 * found.image).round())
+            left, stop = (64 - cols.stop, 64 - cols.start) if flip else (cols.start, cols.stop)
+            wanted_place = torch.tensor([rows.start, left, rows.stop, stop]) / torch.tensor([36, 64, 36, 64])
+            assert torch.allclose(found.place, wanted_place, atol=1e-6)  # fp32
             seen.add((number, flip))
         assert {number for number, _ in seen} == {0, 1, 2}
         assert {flip for _, flip in seen} == {False, True}

@@ -16,8 +16,11 @@ from datasets.crops import as_tensor
 from datasets.frames import measure
 from datasets.images import Images, read_image, write_png
 from datasets.photos import Photos
+from datasets.renders import Rendered
 from epe import models
 from epe.group import Group
+from epe.losses.perceptual import LAYERS, perceptual_distance
+from epe.losses.style import style_distance
 from epe.networks.adain import Styled
 from epe.networks.generators import generator
 from gbuffer_tools.errors import InputError
@@ -149,6 +152,7 @@ class TestRuns:
             ({"trainable": ("*", "!*")}, "leaves nothing to learn"),
             ({"preset": "realformer-smal"}, "--preset realformer-smal: wanted"),
             ({"l1_weight": -1.0}, "--l1_weight -1.0: wanted 0"),
+            ({"features": ()}, "features: none; wanted one or more of normal, "),
             ({"initial": Path("none.safetensors")}, "none.safetensors: no such file"),
         ],
     )
@@ -213,6 +217,77 @@ def test_paired_training_finds_darker_targets(data: Path, vgg_file: Path, tmp_pa
     # The identity, which is what it begins with, is 0.25 off; a constant change of logits would be 0.05 off.
     assert of_l1[0] > 0.2
     assert sum(of_l1[-5:]) / 5 < 0.1
+
+
+class TestPaired:
+    """A step's terms, each written out, and what the generator is told."""
+
+    @pytest.fixture
+    def players(self, data: Path, vgg_file: Path) -> realformer_paired.Players:
+        changes = {"l1_weight": 1.0, "perceptual_weight": 0.5, "style_weight": 0.25, "variation_weight": 0.1}
+        config = made("paired", data, vgg_file).config(Path("unused"), constant=0.5, **changes)
+        reading = measure(config.frames, config.features, config.streams)
+        torch.manual_seed(0)
+        network, _ = build_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
+        for parameter in network.parameters():
+            parameter.data.add_(0.05 * torch.randn(parameter.shape))
+        return realformer_paired.build_players(config, network)
+
+    @pytest.fixture
+    def drawn(self) -> Rendered:
+        part = batch()
+        return Rendered(part.image, part.gbuffers, part.classes, part.image**2, part.place, part.photo)
+
+    def test_each_term_is_what_it_says(self, players: realformer_paired.Players, drawn: Rendered) -> None:
+        network = players.generator
+        assert isinstance(network, Styled)
+        with torch.no_grad():
+            made = network(drawn.image, drawn.gbuffers, drawn.classes, network.style_of(drawn.style), drawn.place)
+            seen, wanted = (players.vgg(x, LAYERS) for x in (made, drawn.target))
+        found = {name: float(value) for name, value in realformer_paired.step(players, drawn, 1).items()}
+        rows, columns = made.diff(dim=-2).abs().mean(), made.diff(dim=-1).abs().mean()
+        for name, value in (
+            ("l1", (made - drawn.target).abs().mean()),
+            ("likeness", perceptual_distance(seen, wanted).mean()),
+            ("style", style_distance(seen, wanted).mean()),
+            ("variation", rows + columns),
+        ):
+            assert float(value) > 1e-4
+            assert found[name] == pytest.approx(float(value), rel=1e-5), name
+
+    def test_rates_fall_in_the_second_half(self, players: realformer_paired.Players, drawn: Rendered) -> None:
+        rates = []
+        for n in range(1, STEPS + 1):
+            realformer_paired.step(players, drawn, n)
+            rates.append(players.optimiser.param_groups[0]["lr"] / players.config.rate)
+        assert rates == [1, 1, 1, 0.5]
+
+
+def test_norms_of_what_rests_rest(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    """A spectral norm in training mode moves with every pass, whether its weight learns or not."""
+    case = made("paired", data, vgg_file)
+    first = straight_through(case, tmp_path / "first", preset="hr-tiny", steps=1).out / "model.safetensors"
+    changes = {"initial": first, "trainable": ("*rad*",), "ema": 0.0}
+    out = straight_through(case, tmp_path / "second", preset="hr-tiny", **changes).out
+    before, after = contents(first)[0], contents(out / "model.safetensors")[0]
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all("rad" in name for name in moved)
+
+
+def test_the_channels_of_each_stream_are_compared(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    case = made("unpaired", data, vgg_file)
+    changes = {"preset": "hr-tiny", "steps": 1}
+    first = straight_through(case, tmp_path, sky_features=FEATURES[:1], **changes).out / "model.safetensors"
+    with pytest.raises(InputError, match="give the model's --preset and --sky_features"):
+        case.module.train(case.config(tmp_path / "x", initial=first, sky_features=FEATURES[1:2], **changes), "")
+
+
+def test_one_process_only(data: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    case = made("paired", data, vgg_file)
+    with pytest.raises(InputError, match="torchrun started 2 processes; this trains in one"):
+        case.module.train(case.config(tmp_path), "")
 
 
 class TestStyled:
