@@ -52,10 +52,11 @@ demo: $(VENV)/installed
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 
-# Everything that eval measures, of five baselines and both models that ship, on the held-out frames, as one page; and
+# Everything that eval measures, of five baselines and the models that ship, on the held-out frames, as one page; and
 # how steady they are, on frames that follow each other.
 COLOURS := reinhard histogram transport idt
-METHODS := $(COLOURS) soften hr-small lite
+MODELS  := hr-small lite realformer
+METHODS := $(COLOURS) soften $(MODELS)
 RECORDS := skvd sets content temporal
 MADE     = $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(1)/$(method))
 FAKES   := --fake render=$(FRAMES)/heldout $(call MADE,heldout)
@@ -66,7 +67,7 @@ report: $(VENV)/installed
 		for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/$$split \
 			--target $(PHOTOS)/train --out $(REPORT)/$$split/$$method --overwrite || exit; done; \
 		$(RUN) eval.baselines soften --source $(FRAMES)/$$split --out $(REPORT)/$$split/soften --overwrite || exit; \
-		for model in hr-small lite; do $(RUN) app.enhance models/supertuxkart-$$model.safetensors \
+		for model in $(MODELS); do $(RUN) app.enhance models/supertuxkart-$$model.safetensors \
 			$(FRAMES)/$$split --out $(REPORT)/$$split/$$model --overwrite || exit; done; done
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(JUDGE)
 	$(RUN) eval.skvd $(FAKES) --real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout \
