@@ -148,7 +148,9 @@ def means(frames: "Mapping[str, Mapping[str, Array]]", weights: "Array") -> "dic
     found: dict[str, dict[str, Array]] = {name: {} for name in frames}
     for key in dict.fromkeys(key for values in frames.values() for key in values):
         rows = {name: values[key] for name, values in frames.items() if np.isfinite(values.get(key, np.nan)).any()}
-        whole = np.isfinite(list(rows.values())).all(axis=0) if rows else np.zeros(0, bool)
+        if not rows:
+            continue
+        whole = np.isfinite(list(rows.values())).all(axis=0)
         drawn = weights[: 1 if whole.sum() == 1 else None, whole]
         for name, values in rows.items():
             with np.errstate(invalid="ignore"):

@@ -86,8 +86,12 @@ def test_one_frame_makes_no_interval(folders: Path) -> None:
 def test_of_a_frame_that_a_method_lacks_the_others_do_not_count_either() -> None:
     nan = np.nan
     frames = {
-        "cheap": {"niqe": np.array([5.0, nan, 6.0, 7.0]), "psnr": np.full(4, nan)},
-        "worse": {"niqe": np.array([6.0, 1.0, nan, 8.0]), "psnr": np.array([1.0, nan, nan, nan])},
+        "cheap": {"niqe": np.array([5.0, nan, 6.0, 7.0]), "psnr": np.full(4, nan), "ssim": np.full(4, nan)},
+        "worse": {
+            "niqe": np.array([6.0, 1.0, nan, 8.0]),
+            "psnr": np.array([1.0, nan, nan, nan]),
+            "ssim": np.full(4, nan),
+        },
     }
     found = content.means(frames, np.array([[1.0, 1, 1, 1], [0, 4, 0, 0], [2, 0, 0, 1]]))
     assert found["cheap"].keys() == {"niqe"}
