@@ -11,6 +11,8 @@ from epe.networks.vgg import VGG16, frozen
 from eval import content, perceptual, scores
 from eval.likeness import psnr, ssim
 from eval.lpips import lpips
+from eval.record import digest
+from eval.store import digest_of
 from gbuffer_tools import command
 
 
@@ -66,10 +68,13 @@ def test_against_the_truth_every_method_has_a_value_and_a_better_side(folders: P
         ("truth_psnr", "PSNR (dB) to the truth", "higher"),
         ("truth_ssim", "SSIM to the truth", "higher"),
     ]
+    of_truth = dict(zip(found.keys, Images(folders / "render"), strict=True))
     much, little = found.methods
     wanted = [psnr(a, b) for a, b in zip(Images(folders / "much"), Images(folders / "render"), strict=True)]
     assert much.frames["truth_psnr"] == pytest.approx(wanted)
     assert little.differences["truth_psnr"].low > 0  # of the same resamples: better than the first method
+    truth = digest({key: digest_of(image) for key, image in of_truth.items()})
+    assert found.protocol["compared with"].startswith(f"the truth (render, sha256 {truth})")
     (folders / "render" / "3.png").unlink()
     assert run(*arguments) == 2
 
