@@ -11,8 +11,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from eval.record import Method, Record, read
-from eval.words import ends, number, side
+from eval.records.skvd_record import Method, Record, read
+from eval.reporting.wording import ends, number, side
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 

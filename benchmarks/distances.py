@@ -11,7 +11,7 @@ import time
 import torch
 
 from benchmarks.enhancers import multiply_adds_per_second, processor
-from eval.kernels import cubic, mmd2
+from eval.metrics.kid_cmmd import cubic, mmd2
 from gbuffer_tools.command import run
 
 

@@ -19,10 +19,10 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     from datasets.images import Images
     from epe.networks.wct2 import Part
-    from eval.photo_style import Stylist
-    from eval.reinhard import Array as Floats
-    from eval.soften import Pixels
-    from eval.translated import Change
+    from eval.transfers.photo_style import Stylist
+    from eval.transfers.reinhard import Array as Floats
+    from eval.transfers.soften import Pixels
+    from eval.transfers.trained import Change
 
 
 TRANSFERS = {
@@ -103,7 +103,7 @@ def write_all(frames: "Images", out: Path, change: "Change", name: str, *, overw
 
 def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Callable[[Pixels], Floats]":
     """One of `TRANSFERS`, fitted to whole folders: (H, W, 3) uint8 -> RGB, not clipped."""
-    from eval import histogram, idt, reinhard, transport
+    from eval.transfers import histogram, idt, reinhard, transport
 
     if name == "histogram":
         table = histogram.table(histogram.histogram(frames), histogram.histogram(photos))
@@ -126,7 +126,7 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
     """
     from datasets.device import device_of
     from datasets.images import Images
-    from eval.photo_style import Stylist, load_network
+    from eval.transfers.photo_style import Stylist, load_network
 
     if (args.source_labels is None) != (args.target_labels is None):
         raise InputError("--source-labels, --target-labels: wanted both or none.")
@@ -140,14 +140,14 @@ def change_of(args: argparse.Namespace, frames: "Images") -> "Change":
     import numpy as np
 
     if args.method in ("cut", "spade"):
-        from eval.translated import synthesis, translator
+        from eval.transfers.trained import synthesis, translator
 
         return translator(args.model) if args.method == "cut" else synthesis(args.model, args.labels)
     seed = getattr(args, "seed", 0)
     if seed < 0:
         raise InputError(f"--seed: got {seed}, wanted 0 or more")
     if args.method == "soften":
-        from eval.soften import soften
+        from eval.transfers.soften import soften
 
         return lambda image, key: soften(image, key, seed)
     from datasets.images import Images

@@ -23,8 +23,8 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from eval.scores import Array, Metric, Scores
-    from eval.store import Pixels
+    from eval.features.store import Pixels
+    from eval.records.scores import Array, Metric, Scores
 
     # Of a picture and the render's: its value. A ValueError says that a picture has none.
     Compare = Callable[[Pixels, Pixels], float]
@@ -45,9 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def comparisons(device: str) -> "dict[Metric, Compare]":
     """PSNR and SSIM, and the perceptual distances whose weights have been fetched."""
-    from eval.likeness import psnr, ssim
-    from eval.perceptual import learned
-    from eval.scores import Metric
+    from eval.measuring.picture_metrics import learned
+    from eval.metrics.psnr_ssim import psnr, ssim
+    from eval.records.scores import Metric
 
     found: dict[Metric, Compare] = {
         Metric("psnr", "PSNR (dB) to the render", "", "how little the pixels changed"): psnr,
@@ -65,8 +65,8 @@ def to_truth(metric: "Metric") -> "Metric":
 
 def naturalness() -> "dict[Metric, Alone]":
     """NIQE, where its model has been fetched."""
-    from eval.niqe import niqe, read_pristine
-    from eval.scores import Metric
+    from eval.metrics.niqe import niqe, read_pristine
+    from eval.records.scores import Metric
     from gbuffer_tools.cache import cache_folder
 
     path = cache_folder() / "niqe.safetensors"
@@ -104,8 +104,8 @@ def of_frames(
     import numpy as np
     from tqdm import tqdm
 
-    from eval.perceptual import LEAST
-    from eval.store import digest_of
+    from eval.features.store import digest_of
+    from eval.measuring.picture_metrics import LEAST
 
     names = list(methods)
     first, right = methods[names[0]], methods[names[0]] if truth is None else truth
@@ -164,12 +164,12 @@ def judge(args: argparse.Namespace) -> "Scores":
 
     from datasets.images import Images
     from datasets.photos import to_height
-    from eval import scores
-    from eval.distances import draw_resamples
-    from eval.methods import opened, relative
+    from eval.features.store import digest_of
+    from eval.inputs import opened, relative
+    from eval.kvd.layers import draw_resamples
     from eval.options import named
-    from eval.record import digest
-    from eval.store import digest_of
+    from eval.records import scores
+    from eval.records.skvd_record import digest
 
     methods, base = opened(named(args.fake)), args.out.resolve().parent
     first = next(iter(methods))
@@ -222,8 +222,8 @@ def main(args: argparse.Namespace) -> None:
 
     check_common(args)
     device_of(args.device)
-    from eval import scores
-    from eval.tables import text
+    from eval.records import scores
+    from eval.reporting.tables import text
 
     found = judge(args)
     scores.write(found, args.out)

@@ -15,8 +15,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.record import Estimate, Method, Record
-from eval.words import cautions, change, class_facts, class_rows, counts, ends, literal, number, protocol, side, verdict
+from eval.records.skvd_record import Estimate, Method, Record
+from eval.reporting.wording import (
+    cautions,
+    change,
+    class_facts,
+    class_rows,
+    counts,
+    ends,
+    literal,
+    number,
+    protocol,
+    side,
+    verdict,
+)
 from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -24,7 +36,7 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from eval.summary import DataSet
+    from eval.reporting.summary import DataSet
 
 WRITTEN = (".html", ".md", ".csv", ".tex", ".json")
 
@@ -80,7 +92,7 @@ def moves(method: Method, layer: str) -> str:
 
 def markdown(found: "Sequence[DataSet]") -> str:
     """The whole report as Markdown, without pictures."""
-    from eval import exports
+    from eval.reporting import exports
 
     parts = []
     for data in found:
@@ -119,11 +131,11 @@ def html(found: "Sequence[DataSet]") -> str:
     """The page: everything of each data set, pictures and plots embedded."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from eval.exports import MARKS
-    from eval.plots import colour
+    from eval.reporting.exports import MARKS
+    from eval.reporting.plots import colour
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "page"), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader(Path(__file__).parent / "reporting/page"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     page = environment.get_template("report.html")
@@ -133,7 +145,7 @@ def html(found: "Sequence[DataSet]") -> str:
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
     """What the page's template asks of a data set; `label` tells plots of several apart."""
-    from eval.pictures import gallery
+    from eval.reporting.gallery import gallery
 
     places = {row.method: index for index, row in enumerate(data.rows)}
     groups = groupby(data.columns, key=lambda column: column.group)
@@ -162,7 +174,7 @@ def plots(record: Record, places: dict[str, int], label: str) -> dict[str, dict[
     """SVGs by metric and layer: "skvd", "kvd", and "differences" to the first method (none with one method)."""
     from markupsafe import Markup
 
-    from eval.plots import bars
+    from eval.reporting.plots import bars
 
     def panel(metric: str, layer: str, methods: Sequence[Method]) -> Markup:
         estimates = [(places[method.name], method.name, getattr(method, metric)[layer]) for method in methods]
@@ -177,7 +189,7 @@ def others(data: "DataSet", label: str) -> list[tuple[object, "Markup"]]:
     """A plot for each measure that is not sKVD's."""
     from markupsafe import Markup
 
-    from eval.plots import bars
+    from eval.reporting.plots import bars
 
     found: list[tuple[object, Markup]] = []
     for column in data.columns:
@@ -211,8 +223,8 @@ def main(args: argparse.Namespace) -> None:
     for path in args.records:
         if path.resolve() == targets[".json"].resolve():
             raise InputError(f"--out: {args.out} would replace {path}, which is read; choose another name")
-    from eval import exports
-    from eval.summary import data_sets, read_any
+    from eval.reporting import exports
+    from eval.reporting.summary import data_sets, read_any
 
     found = data_sets((path, read_any(path)) for path in args.records)
     write_text(targets[".html"], html(found))

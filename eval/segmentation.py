@@ -7,7 +7,7 @@ The FCN score of Isola et al., "Image-to-Image Translation with Conditional Adve
     python -m eval.segmentation --frames FRAMES --fake enhanced=OUT --segmenter FILE.onnx --classes classes.yaml \\
         --out segmentation.json
 
-eval/segmenter.py tells what classes.yaml holds.
+eval/metrics/segmenter.py tells what classes.yaml holds.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from eval.iou import Counts
-    from eval.scores import Array, Metric, Scores
-    from eval.segmenter import Labels, Pixels, Taxonomy
+    from eval.metrics.iou import Counts
+    from eval.metrics.segmenter import Labels, Pixels, Taxonomy
+    from eval.records.scores import Array, Metric, Scores
 
 RENDER = "render"
 
@@ -91,9 +91,9 @@ def agreements(
     """
     import numpy as np
 
-    from eval.iou import Counts, confusion, counts
-    from eval.record import digest
-    from eval.store import digest_of
+    from eval.features.store import digest_of
+    from eval.metrics.iou import Counts, confusion, counts
+    from eval.records.skvd_record import digest
 
     keys = next(iter(methods.values())).keys
     places = {key: place for place, key in enumerate(keys)}
@@ -123,7 +123,7 @@ def agreements(
 
 def metrics(classes: Iterable[str]) -> "tuple[Metric, ...]":
     """What is measured."""
-    from eval.scores import Metric
+    from eval.records.scores import Metric
 
     of = "of the segmenter's labels with the frames' classes"
     return (
@@ -136,7 +136,7 @@ def metrics(classes: Iterable[str]) -> "tuple[Metric, ...]":
 
 def values(found: Agreement, classes: Iterable[str]) -> "dict[str, Array]":
     """By measure, one value per row of counts."""
-    from eval.iou import accuracy, iou, mean_iou
+    from eval.metrics.iou import accuracy, iou, mean_iou
 
     return {
         "miou": mean_iou(found.truth),
@@ -155,11 +155,11 @@ def judge(args: argparse.Namespace) -> "Scores":
     from tqdm import tqdm
 
     from epe import models
-    from eval import scores
-    from eval.distances import draw_resamples
-    from eval.methods import opened, relative
+    from eval.inputs import opened, relative
+    from eval.kvd.layers import draw_resamples
+    from eval.metrics.segmenter import Segmenter, read_taxonomy
     from eval.options import named
-    from eval.segmenter import Segmenter, read_taxonomy
+    from eval.records import scores
 
     folders = named(args.fake)
     if RENDER in folders:
@@ -210,8 +210,8 @@ def main(args: argparse.Namespace) -> None:
     from eval.options import check_common
 
     check_common(args)
-    from eval import scores
-    from eval.tables import text
+    from eval.records import scores
+    from eval.reporting.tables import text
 
     found = judge(args)
     scores.write(found, args.out)

@@ -19,10 +19,10 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     from datasets.images import Images
     from epe.group import Group
-    from eval.families import Family
-    from eval.scores import Method, Metric, Scores
-    from eval.set_distances import Array
-    from eval.store import Pixels
+    from eval.features.store import Pixels
+    from eval.measuring.set_distances import Array
+    from eval.measuring.set_metrics import Family
+    from eval.records.scores import Method, Metric, Scores
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,9 +55,9 @@ def measured(
     from tqdm import tqdm
 
     from datasets.photos import to_height
-    from eval.judge import image_numbers
-    from eval.set_distances import Sides
-    from eval.store import embed
+    from eval.features.store import embed
+    from eval.kvd.judge import image_numbers
+    from eval.measuring.set_distances import Sides
 
     height = next(iter(methods.values()))[0].shape[0]
 
@@ -91,12 +91,12 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
     import numpy as np
 
     from datasets.images import Images
-    from eval import scores
-    from eval.distances import draw_resamples
-    from eval.families import families
-    from eval.methods import opened, relative
+    from eval.inputs import opened, relative
+    from eval.kvd.layers import draw_resamples
+    from eval.measuring.set_metrics import families
     from eval.options import named
-    from eval.record import digest
+    from eval.records import scores
+    from eval.records.skvd_record import digest
     from gbuffer_tools.cache import cache_folder
 
     methods, photos, base = opened(named(args.fake)), Images(args.real), args.out.resolve().parent
@@ -137,8 +137,8 @@ def main(args: argparse.Namespace) -> None:
     check_common(args)
     device_of(args.device)
     from epe.group import joined
-    from eval import scores
-    from eval.tables import text
+    from eval.records import scores
+    from eval.reporting.tables import text
 
     with joined(args.device) as (group, device):
         found = judge(args, group, device)

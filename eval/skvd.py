@@ -6,8 +6,8 @@ the authors never released it. The definition: `alignment` (which crops), `featu
     python -m eval.skvd --fake render=FRAMES --fake enhanced=OUT --real PHOTOS \\
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
 
-`--protocol feamgan` follows the procedure behind the published rows instead (`eval.feamgan`); `--per-class` adds cKVD,
-which tells what looks wrong (`eval.per_class`).
+`--protocol feamgan` follows the procedure behind the published rows instead (`eval.kvd.feamgan`); `--per-class` adds cKVD,
+which tells what looks wrong (`eval.kvd.per_class`).
 
 All methods of one call are judged on the same crops with the same partners. Writes report.json, .md and .html.
 Several processes share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.
@@ -24,7 +24,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from eval.settings import Settings
+    from eval.kvd.settings import Settings
 
 MAKE_LABELS = "make both with `python -m datasets.label FRAMES PHOTOS --method clusters --out LABELS`"
 
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
     parser.add_argument("--per-class", action="store_true", help="measure cKVD, too: one group of classes at a time")
     parser.add_argument(
-        "--class-groups", type=Path, metavar="FILE.yaml", help="groups of label ids (eval/mseg_groups.yaml is one)"
+        "--class-groups", type=Path, metavar="FILE.yaml", help="groups of label ids (eval/kvd/mseg_groups.yaml is one)"
     )
     # No defaults in the parser: a protocol that fixes one of these refuses what the user says.
     parser.add_argument("--crops", type=int, help="crops per frame (default 8)")
@@ -84,9 +84,9 @@ def settings(args: argparse.Namespace) -> "Settings":
         InputError: an option that makes no sense, or label maps that are missing.
     """
     from datasets.cache import asset
+    from eval.kvd.protocols import rules_of
+    from eval.kvd.settings import Settings
     from eval.options import named
-    from eval.protocols import rules_of
-    from eval.settings import Settings
 
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
@@ -127,16 +127,17 @@ def main(args: argparse.Namespace) -> None:
     """Judge, write the three files, say where they are."""
     chosen = settings(args)
     from epe.group import joined
-    from eval import record, report
-    from eval.judge import judge
-    from eval.summary import data_sets
+    from eval import report
+    from eval.kvd.judge import judge
+    from eval.records import skvd_record
+    from eval.reporting.summary import data_sets
 
     with joined(chosen.device) as (group, device):
         found = judge(replace(chosen, device=device), relative_to=args.out.resolve().parent, group=group)
     if not group.first:
         return
     page, table = args.out.with_suffix(".html"), args.out.with_suffix(".md")
-    record.write(found, args.out)
+    skvd_record.write(found, args.out)
     together = data_sets([(args.out, found)])
     write_text(table, report.markdown(together))
     write_text(page, report.html(together))

@@ -20,8 +20,8 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from eval.motion import Array, Bools, Camera, Pixels
-    from eval.scores import Scores
+    from eval.metrics.warping import Array, Bools, Camera, Pixels
+    from eval.records.scores import Scores
     from gbuffer_tools.schema import Shard
 
 Motion = Literal["auto", "cameras", "flow"]
@@ -71,7 +71,7 @@ def ways(shard: "Shard", i: int, motion: Motion) -> "tuple[Array, Array, str]":
     Raises:
         InputError: cameras are wanted and the file has none, or none in the format's convention.
     """
-    from eval.motion import flow_of_cameras, optical_flow
+    from eval.metrics.warping import flow_of_cameras, optical_flow
 
     here, there = camera_of(shard, i), camera_of(shard, i + 1)
     if motion != "flow" and not isinstance(here, str) and not isinstance(there, str):
@@ -90,7 +90,7 @@ def steps(frames: Path, methods: "dict[str, Images]", motion: Motion) -> Iterato
     Raises:
         InputError: no frame files, too small frames, or methods that lack a picture or have another size.
     """
-    from eval.motion import seen_again
+    from eval.metrics.warping import seen_again
     from gbuffer_tools.schema import Shard, shards
 
     places = {name: {key: k for k, key in enumerate(images.keys)} for name, images in methods.items()}
@@ -120,7 +120,7 @@ def steps(frames: Path, methods: "dict[str, Images]", motion: Motion) -> Iterato
 
 def errors(pictures: "dict[str, tuple[Pixels, Pixels]]", flow: "Array", seen: "Bools") -> dict[str, float]:
     """Warping error per method."""
-    from eval.motion import warping_error
+    from eval.metrics.warping import warping_error
 
     return {name: warping_error(here, there, flow, seen) for name, (here, there) in pictures.items()}
 
@@ -170,12 +170,12 @@ def judge(args: argparse.Namespace) -> "Scores":
     from tqdm import tqdm
 
     from datasets.images import Images
-    from eval import scores
-    from eval.distances import draw_resamples
-    from eval.methods import relative
+    from eval.features.store import digest_of
+    from eval.inputs import relative
+    from eval.kvd.layers import draw_resamples
     from eval.options import named
-    from eval.record import digest
-    from eval.store import digest_of
+    from eval.records import scores
+    from eval.records.skvd_record import digest
 
     folders = named(args.fake)
     if "render" in folders:
@@ -225,8 +225,8 @@ def main(args: argparse.Namespace) -> None:
     from eval.options import check_common
 
     check_common(args)
-    from eval import scores
-    from eval.tables import text
+    from eval.records import scores
+    from eval.reporting.tables import text
 
     found = judge(args)
     scores.write(found, args.out)

@@ -18,7 +18,7 @@ from epe import models
 from epe.models import load
 from epe.networks.clip import ClipSpec, ClipVision
 from epe.networks.vgg import LAYERS, VGG16
-from eval.niqe import read_pristine
+from eval.metrics.niqe import read_pristine
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from tests.app.test_vgg_weights import onnx_file

@@ -1,4 +1,4 @@
-"""Without onnxruntime one line says so; tests/app/test_export.py and tests/eval/test_segmenter.py run it."""
+"""Without onnxruntime one line says so; tests/app/test_export.py and tests/eval/metrics/test_segmenter.py run it."""
 
 import sys
 from pathlib import Path

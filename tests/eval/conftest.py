@@ -5,7 +5,7 @@ import torch
 
 from epe import models
 from epe.networks.vgg import VGG16
-from eval.settings import Settings
+from eval.kvd.settings import Settings
 from tests.eval.made import write_scenes
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from datasets.images import Images, write_png
 from eval import baselines
-from eval.reinhard import moments
+from eval.transfers.reinhard import moments
 from gbuffer_tools import command
 
 

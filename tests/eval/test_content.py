@@ -8,11 +8,13 @@ import torch
 
 from datasets.images import Images, write_png
 from epe.networks.vgg import VGG16, frozen
-from eval import content, perceptual, scores
-from eval.likeness import psnr, ssim
-from eval.lpips import lpips
-from eval.record import digest
-from eval.store import digest_of
+from eval import content
+from eval.features.store import digest_of
+from eval.measuring import picture_metrics
+from eval.metrics.lpips import lpips
+from eval.metrics.psnr_ssim import psnr, ssim
+from eval.records import scores
+from eval.records.skvd_record import digest
 from gbuffer_tools import command
 
 
@@ -116,10 +118,12 @@ def test_equal_pictures_have_the_highest_psnr(folders: Path) -> None:
 def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
     torch.manual_seed(0)
     vgg = frozen(VGG16())
-    weights = {name: torch.rand(width) for name, width in zip(perceptual.LAYERS, (64, 128, 256, 512, 512), strict=True)}
-    distance = perceptual.Distance(vgg, weights, torch.device("cpu"))
+    weights = {
+        name: torch.rand(width) for name, width in zip(picture_metrics.LAYERS, (64, 128, 256, 512, 512), strict=True)
+    }
+    distance = picture_metrics.Distance(vgg, weights, torch.device("cpu"))
     a, b, c = (Images(folders / name)[0] for name in ("render", "little", "much"))
-    maps = [vgg(torch.from_numpy(x).permute(2, 0, 1)[None] / 255, perceptual.LAYERS) for x in (a, b, c)]
+    maps = [vgg(torch.from_numpy(x).permute(2, 0, 1)[None] / 255, picture_metrics.LAYERS) for x in (a, b, c)]
     assert distance(b, a) == pytest.approx(float(lpips(maps[1], maps[0], weights)))
     assert distance(c, a) == pytest.approx(float(lpips(maps[2], maps[0], weights)))
     assert distance(a, c) == pytest.approx(distance(c, a), rel=1e-5)
@@ -128,10 +132,12 @@ def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
 
 def test_the_smallest_pictures(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
-    weights = {name: torch.rand(width) for name, width in zip(perceptual.LAYERS, (64, 128, 256, 512, 512), strict=True)}
-    least = np.random.default_rng(0).integers(0, 256, (2, perceptual.LEAST, 40, 3), dtype=np.uint8)
+    weights = {
+        name: torch.rand(width) for name, width in zip(picture_metrics.LAYERS, (64, 128, 256, 512, 512), strict=True)
+    }
+    least = np.random.default_rng(0).integers(0, 256, (2, picture_metrics.LEAST, 40, 3), dtype=np.uint8)
     for pooling in ("max", "blurred"):  # LPIPS, ST-LPIPS
-        distance = perceptual.Distance(frozen(VGG16("zeros", pooling)), weights, torch.device("cpu"))
+        distance = picture_metrics.Distance(frozen(VGG16("zeros", pooling)), weights, torch.device("cpu"))
         assert distance(*least) > 0
     for name in ("render", "much"):
         write_png(folders / name / "3.png", least[0, :-1])

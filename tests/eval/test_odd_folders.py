@@ -12,7 +12,8 @@ from PIL import Image
 from datasets import label
 from datasets.images import Images, write_png
 from datasets.labels import read_label, write_label
-from eval import baselines, record, skvd
+from eval import baselines, skvd
+from eval.records import skvd_record
 from gbuffer_tools import command
 
 COUNT = 6
@@ -97,13 +98,13 @@ SAME = {
 
 def test_the_same_pixels_in_other_files_are_the_same_report(folder: Path, random_vgg: Path) -> None:
     assert judge(folder, random_vgg) == 0
-    before = record.read(folder / "report.json")
+    before = skvd_record.read(folder / "report.json")
     kinds = list(SAME.items())
     for index, (name, write) in enumerate(kinds):
         side = ("frames", "photos")[index % 2]
         replaced(folder / side, f"set/{index // 2:02}", name.partition(".")[2], write)
     assert judge(folder, random_vgg) == 0
-    after = record.read(folder / "report.json")
+    after = skvd_record.read(folder / "report.json")
     assert after.methods == before.methods  # digests of pixels, and every number
     assert after.photos == before.photos
 
@@ -174,7 +175,7 @@ def test_photographs_may_have_any_size_and_shape(folder: Path, random_vgg: Path)
     replaced(folder / "photos", "set/00", "png", lambda image, path: image.convert("L").save(path))
     replaced(folder / "photos", "set/05", "jpg", lambda image, path: image.convert("CMYK").save(path))
     assert judge(folder, random_vgg) == 0
-    found = record.read(folder / "report.json").photos
+    found = skvd_record.read(folder / "report.json").photos
     # 300 x 100 becomes 96 x 32 and 30 x 400 stays: both are smaller than a crop of 40.
     assert (found.images, found.resized, found.dropped) == (COUNT, 1, 2)
     assert transfer(folder) == 0

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from epe.losses.perceptual import LAYERS
 from epe.networks.vgg import CHANNELS, VGG16
-from eval import kernels
-from eval.bootstrap import image_weights, interval
-from eval.frechet import Moments, frechet, moments
-from eval.kernels import Gaussian, cmmd, kid
-from eval.likeness import CEILING, psnr, ssim
-from eval.lpips import lpips
-from eval.manifold import precision_recall
-from eval.mmd import cubic, mmd2
-from eval.motion import seen_again, warping_error
-from eval.niqe import BLOCK, FEATURES, Pristine, features, halved, niqe
+from eval.metrics import kid_cmmd
+from eval.metrics.bootstrap import image_weights, interval
+from eval.metrics.frechet import Moments, frechet, moments
+from eval.metrics.kid_cmmd import Gaussian, cmmd, kid
+from eval.metrics.lpips import lpips
+from eval.metrics.mmd import cubic, mmd2
+from eval.metrics.niqe import BLOCK, FEATURES, Pristine, features, halved, niqe
+from eval.metrics.precision_recall import precision_recall
+from eval.metrics.psnr_ssim import CEILING, psnr, ssim
+from eval.metrics.warping import seen_again, warping_error
 
 few = settings(max_examples=15, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -57,8 +57,8 @@ def grouped(x: np.ndarray, y: np.ndarray) -> float:
     return float(mmd2(cubic(x @ x.T / d), cubic(x @ y.T / d), cubic(y @ y.T / d), **groups))
 
 
-def blocked(kernel: kernels.Kernel, *, unbiased: bool) -> Callable[[np.ndarray, np.ndarray], float]:
-    return lambda x, y: kernels.mmd2(torch.from_numpy(x), torch.from_numpy(y), kernel, unbiased=unbiased)
+def blocked(kernel: kid_cmmd.Kernel, *, unbiased: bool) -> Callable[[np.ndarray, np.ndarray], float]:
+    return lambda x, y: kid_cmmd.mmd2(torch.from_numpy(x), torch.from_numpy(y), kernel, unbiased=unbiased)
 
 
 def normal(x: np.ndarray, y: np.ndarray) -> float:
@@ -67,11 +67,11 @@ def normal(x: np.ndarray, y: np.ndarray) -> float:
 
 UNBIASED = {
     "mmd of grams": grouped,
-    "cubic": blocked(kernels.cubic, unbiased=True),
+    "cubic": blocked(kid_cmmd.cubic, unbiased=True),
     "Gaussian": blocked(Gaussian(2.0), unbiased=True),
 }
 BIASED = {
-    "cubic, biased": blocked(kernels.cubic, unbiased=False),
+    "cubic, biased": blocked(kid_cmmd.cubic, unbiased=False),
     "Gaussian, biased": blocked(Gaussian(2.0), unbiased=False),
     "CMMD": lambda x, y: cmmd(torch.from_numpy(x), torch.from_numpy(y)),
     "Frechet": normal,
@@ -181,7 +181,7 @@ def test_weights_of_samples_have_no_unit_and_zero_leaves_out(seed: int, scale: f
 def test_kid_of_whole_sets_is_the_distance_itself(seed: int) -> None:
     x, y = (torch.from_numpy(side) for side in draw(seed, 20, 20))
     found = kid(x, y, subsets=3, size=20)
-    assert found.mean == pytest.approx(kernels.mmd2(x, y, kernels.cubic, unbiased=True), rel=1e-9, abs=1e-9)
+    assert found.mean == pytest.approx(kid_cmmd.mmd2(x, y, kid_cmmd.cubic, unbiased=True), rel=1e-9, abs=1e-9)
     assert found.deviation == pytest.approx(0, abs=1e-9)
 
 

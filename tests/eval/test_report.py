@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from datasets.images import write_png
-from eval import content, exports, record, report, scores, summary, words
-from eval.judge import judge
-from eval.record import Pair
-from eval.records import write_record
+from eval import content, report
+from eval.kvd.judge import judge
+from eval.records import scores, skvd_record
+from eval.records.dataclass_json import write_record
+from eval.records.skvd_record import Pair
+from eval.reporting import exports, summary, wording
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
 from tests.eval.made import changed
-from tests.eval.records import by_class, made, method
+from tests.eval.made_records import by_class, made, method
 from tests.gbuffer_tools.made import HEADER, frame
 
 
@@ -61,8 +63,8 @@ def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
 
 def test_frame_files_show_their_buffers(tmp_path):
     schema.write(tmp_path / "frames" / "a.h5", [frame("a"), frame("b", 1)], HEADER)
-    words = ["--fake", f"render={tmp_path / 'frames'}", "--out", str(tmp_path / "c.json")]
-    assert command.run(content.main, content.build_parser(), words) == 0
+    wording = ["--fake", f"render={tmp_path / 'frames'}", "--out", str(tmp_path / "c.json")]
+    assert command.run(content.main, content.build_parser(), wording) == 0
     page = report.html(summary.data_sets([(tmp_path / "c.json", scores.read(tmp_path / "c.json"))]))
     assert "depth:" in page
     assert page.count('class="strip"') >= 1
@@ -101,7 +103,7 @@ def test_names_are_escaped(tmp_path):
     [("a|b", r"a\|b"), (r"a\|b", r"a\\\|b"), ("<img>", r"\<img>"), ("x\n# y", "x # y"), ("*a* [b]", r"\*a\* \[b]")],
 )
 def test_markdown_shows_names_as_they_are(text, wanted):
-    assert words.literal(text) == wanted
+    assert wording.literal(text) == wanted
 
 
 def test_no_line_of_latex_is_a_name_s(tmp_path):
@@ -215,7 +217,7 @@ def test_one_name_for_two_methods_is_refused(tmp_path):
 
 
 def test_command_writes_all_kinds(tmp_path, capsys):
-    record.write(made(), tmp_path / "a.json")
+    skvd_record.write(made(), tmp_path / "a.json")
     scores.write(measured("render", "enhanced", "third"), tmp_path / "b.json")
     page = tmp_path / "page.html"
     argv = [str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--out", str(page)]
@@ -235,7 +237,7 @@ def test_command_writes_all_kinds(tmp_path, capsys):
 
 
 def test_a_record_is_not_replaced(tmp_path, capsys):
-    record.write(made(), tmp_path / "a.json")
+    skvd_record.write(made(), tmp_path / "a.json")
     before = (tmp_path / "a.json").read_bytes()
     argv = [str(tmp_path / "a.json"), "--out", str(tmp_path / "a.html")]
     assert command.run(report.main, report.build_parser(), argv) == 2

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from datasets.images import Images, write_png
-from eval import scores
+from eval.records import scores
 from eval.segmentation import agreements, build_parser, main
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
-from tests.eval.segmenters import COLOURS, write_segmenter
+from tests.eval.metrics.segmenters import COLOURS, write_segmenter
 
 pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
 

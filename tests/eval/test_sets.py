@@ -14,12 +14,13 @@ from datasets.images import Images, write_png
 from datasets.weights import load_vgg
 from epe import models
 from epe.networks.inception import Inception
-from eval import scores, sets
-from eval.embeddings import inception
-from eval.frechet import frechet, moments
-from eval.kernels import cubic, mmd2
-from eval.set_distances import PAIRS
-from eval.style import MEANS, Statistics
+from eval import sets
+from eval.features.embeddings import inception
+from eval.measuring.set_distances import PAIRS
+from eval.metrics.frechet import frechet, moments
+from eval.metrics.kid_cmmd import cubic, mmd2
+from eval.metrics.style_distance import MEANS, Statistics
+from eval.records import scores
 from gbuffer_tools import command
 from tests.eval.made import write_scenes
 from tests.inception_weights import random_inception

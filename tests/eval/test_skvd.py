@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from eval import record, skvd
-from eval.protocols import PROTOCOLS
+from eval import skvd
+from eval.kvd.protocols import PROTOCOLS
+from eval.records import skvd_record
 from gbuffer_tools import command
 
 
@@ -27,12 +28,12 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
     few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--pooling", "mean"]
     assert run(*fakes, *sides, "--out", out, "--vgg", random_vgg, *few) == 0
     assert {path.name for path in out.parent.iterdir()} == {"report.json", "report.md", "report.html"}
-    found = record.read(out)
+    found = skvd_record.read(out)
     assert [method.name for method in found.methods] == ["render", "second"]
     # The same pictures under another name: the same digest and the same values, bit for bit.
     assert found.methods[0].digest == found.methods[1].digest
     assert found.methods[0].skvd == found.methods[1].skvd
-    assert found.weights.sha256 == record.hashlib.sha256(random_vgg.read_bytes()).hexdigest()
+    assert found.weights.sha256 == skvd_record.hashlib.sha256(random_vgg.read_bytes()).hexdigest()
     assert str(out.with_suffix(".html")) in capsys.readouterr().out
     # Folders are relative to the record, so that both can be moved together.
     assert (out.parent / found.methods[1].folder).resolve() == (tmp_path / "second").resolve()
@@ -43,7 +44,7 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
     few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--memory", 0.02, "--vgg", random_vgg, "--per-class"]
     rest = ["--fake", f"render={scenes / 'frames'}", *sides, *few]
     assert run(*rest, "--out", tmp_path / "one.json") == 0
-    assert record.read(tmp_path / "one.json").methods[0].ckvd.value
+    assert skvd_record.read(tmp_path / "one.json").methods[0].ckvd.value
     words = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
         "-m", "eval.skvd", *map(str, rest), "--out", str(tmp_path / "two.json"),

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from datasets.images import write_png
-from eval import scores, temporal
+from eval import temporal
+from eval.records import scores
 from gbuffer_tools import command, schema
 from gbuffer_tools.frame import Frame
-from tests.eval.test_motion import HEIGHT, PROJECTION, WIDTH, camera, texture
+from tests.eval.metrics.test_warping import HEIGHT, PROJECTION, WIDTH, camera, texture
 from tests.gbuffer_tools.made import HEADER
 
 STEP = 0.25  # metres; 60 px of focal length over 5 m make that 3 px

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.motion import seen_again, warping_error
+from eval.metrics.warping import seen_again, warping_error
 from eval.temporal import ways
 from gbuffer_tools.check import check
 from gbuffer_tools.schema import Shard, shards

@@ -1,0 +1,71 @@
+"""VGG16 features of image crops, one vector per crop and layer.
+
+Shapes: N crops, S side in pixels, D dimensions of a layer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from epe.networks.vgg import IMAGENET_MEAN, VGG16
+from eval.features.full_float32 import full_precision
+
+# The last layer of each block, as the paper reports them.
+LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+# relu5_3 lies behind four poolings; 32 pixels leave it 2 x 2 cells.
+SMALLEST_CROP = 32
+
+Pooling = Literal["none", "mean"]
+Crops = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What turns crops into vectors.
+
+    Attributes:
+        vgg: in evaluation mode, on `device`.
+        pooling: "none" keeps every place (D = C * H * W, the metric as defined), "mean" averages over places (D = C).
+        batch: crops per forward pass; changes nothing but time and memory.
+        device: where features are computed and kept.
+        hidden: colour, in [0, 1], of pixels that a fourth channel hides; by default what is 0 to the network.
+    """
+
+    vgg: VGG16
+    pooling: Pooling
+    batch: int
+    device: torch.device
+    hidden: tuple[float, float, float] = IMAGENET_MEAN
+
+    @full_precision()
+    @torch.inference_mode()
+    def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Features of crops: per layer (N, D) of the network's type on `device`.
+
+        Args:
+            crops: (N, S, S, 3) uint8 sRGB, or (N, S, S, 4), where the fourth is 0 for pixels that are hidden.
+            layers: of VGG16.
+        """
+        features: dict[str, Tensor] = {}
+        for start in range(0, len(crops), self.batch):
+            maps = self.vgg(self._pixels(crops[start : start + self.batch]), layers)
+            for layer in layers:
+                found = maps.pop(layer)
+                rows = found.mean(dim=(2, 3)) if self.pooling == "mean" else found.flatten(1)
+                if layer not in features:
+                    # Filled in place: joining batches at the end would need the memory twice.
+                    features[layer] = rows.new_empty((len(crops), rows.shape[1]))
+                features[layer][start : start + len(rows)] = rows
+        return features
+
+    def _pixels(self, crops: Crops) -> Tensor:
+        """(B, 3, S, S) in [0, 1]."""
+        pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self.vgg.mean.dtype) / 255.0
+        if pixels.shape[1] == 3:
+            return pixels
+        return torch.where(pixels[:, 3:] > 0, pixels[:, :3], pixels.new_tensor(self.hidden).view(3, 1, 1))

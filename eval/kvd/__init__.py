@@ -1,0 +1,1 @@
+"""sKVD, KVD and cKVD: crops, partners, kernel distances, and the judgement made of them."""

@@ -1,0 +1,216 @@
+"""The two sides of a judgement as crops: which pictures are large enough, what each crop shows, and its pixels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.images import Images
+from datasets.labels import read_label
+from eval.features.store import digest_of
+from eval.kvd.alignment import Crop, labels_at
+from eval.records import skvd_record
+from gbuffer_tools.errors import InputError
+
+Pixels = NDArray[np.uint8]
+Size = tuple[int, int]
+Sizes = Mapping[str, Size]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one side that crops can be drawn from; heights and widths in pixels, by key.
+
+    Attributes:
+        own: of the files.
+        sizes: as judged.
+    """
+
+    own: Sizes
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class PhotoPictures(Pictures):
+    """Those of the photographs.
+
+    Attributes:
+        pixels: SHA-256 of each photograph's own pixels, dropped ones included.
+        resized: how many of those that are large enough were resized.
+        dropped: how many are too small.
+    """
+
+    pixels: dict[str, bytes]
+    resized: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """Crops of one side.
+
+    Attributes:
+        crops: all candidates.
+        groups: (N,) index of the picture of each crop.
+        cells: (N, 256) labels of each crop.
+        labels: digest of the label maps.
+    """
+
+    crops: list[Crop]
+    groups: NDArray[np.int64]
+    cells: NDArray[np.uint8]
+    labels: str
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Label maps of one side.
+
+    Attributes:
+        folder: where they lie.
+        pictures: what they belong to.
+        fit: makes a map of the judged picture out of a map of the picture's file and the file's size.
+    """
+
+    folder: Path
+    pictures: Pictures
+    fit: Callable[[Pixels, Size], Pixels]
+
+    def read(self, key: str) -> tuple[Pixels, bytes]:
+        """The map of a judged picture, and SHA-256 of the map as it lies there."""
+        label = _label(self.folder, key, self.pictures.own[key])
+        return self.fit(label, self.pictures.own[key]), digest_of(label)
+
+
+def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
+    """Photographs that are large enough.
+
+    Args:
+        photos: all of them.
+        least: height and width that a photograph has to have as judged.
+        fit: makes a photograph as it is judged.
+
+    Raises:
+        InputError: fewer than two are.
+    """
+    own, sizes, pixels = {}, {}, {}
+    for index, key in enumerate(photos.keys):
+        photo = photos[index]
+        pixels[key] = digest_of(photo)
+        height, width = fit(photo).shape[:2]
+        if height >= least[0] and width >= least[1]:
+            own[key], sizes[key] = (photo.shape[0], photo.shape[1]), (height, width)
+    dropped = len(photos) - len(own)
+    if len(own) < 2:
+        raise InputError(
+            f"{photos.folder}: {dropped} of {len(photos)} photographs are smaller than {least[1]}x{least[0]} px "
+            "at the frames' height, wanted at least 2 that are not; add photographs"
+        )
+    resized = sum(own[key][0] != sizes[key][0] for key in own)
+    return PhotoPictures(own, sizes, pixels, resized, dropped)
+
+
+def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], Pixels]) -> Side:
+    """What crops show.
+
+    Args:
+        crops: in any order; each label map is read once.
+        maps: of their pictures.
+        describe: label map of a picture, crop, size of the picture -> (256,) labels.
+    """
+    cells: list[Pixels] = [np.empty(0, np.uint8)] * len(crops)
+    places = {key: index for index, key in enumerate(maps.pictures.sizes)}
+    parts: dict[str, bytes] = {}
+    for key, indices in by_picture(crops).items():
+        label, parts[key] = maps.read(key)
+        for index in indices:
+            cells[index] = describe(label, crops[index], maps.pictures.sizes[key])
+    groups = np.array([places[crop.key] for crop in crops], dtype=np.int64)
+    return Side(crops, groups, np.stack(cells), skvd_record.digest(parts))
+
+
+def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
+    """Labels of all pixels of crops: (N, S, S) in the order of `crops`."""
+    labels = np.empty((len(crops), side, side), np.uint8)
+    for key, indices in by_picture(crops).items():
+        label, _ = maps.read(key)
+        for index in indices:
+            labels[index] = labels_at(label, crops[index], np.arange(0.5, side), maps.pictures.sizes[key])
+    return labels
+
+
+def by_picture(crops: list[Crop]) -> dict[str, list[int]]:
+    """Indices of the crops of each picture."""
+    wanted: dict[str, list[int]] = {}
+    for index, crop in enumerate(crops):
+        wanted.setdefault(crop.key, []).append(index)
+    return wanted
+
+
+def read_crops(
+    images: Images, crops: list[Crop], *, side: int, fit: Callable[[Pixels, Path], Pixels]
+) -> tuple[Pixels, dict[str, bytes]]:
+    """Pixels of crops.
+
+    Args:
+        images: where they are from.
+        crops: in any order; each image is read once.
+        side: of a crop, in pixels.
+        fit: makes an image as it is judged out of the image as read (and its file, for messages).
+
+    Returns:
+        (N, S, S, 3) uint8 sRGB in the order of `crops`, and SHA-256 of the pixels of each image, by key.
+    """
+    pixels = np.empty((len(crops), side, side, 3), np.uint8)
+    places = {key: index for index, key in enumerate(images.keys)}
+    parts: dict[str, bytes] = {}
+    for key, indices in by_picture(crops).items():
+        image = images[places[key]]
+        parts[key] = digest_of(image)
+        judged = fit(image, images.path(places[key]))
+        for index in indices:
+            pixels[index] = region(judged, crops[index].top, crops[index].left, side)
+    return pixels, parts
+
+
+def region(image: Pixels, top: int, left: int, side: int) -> Pixels:
+    """A square of an image."""
+    return image[top : top + side, left : left + side]
+
+
+def same_size(size: Size, fit: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Path], Pixels]:
+    """A `fit` for frames, whose files are all of one size, or an InputError names the file."""
+
+    def checked(image: Pixels, path: Path) -> Pixels:
+        check_size(path, image.shape[:2], size)
+        return fit(image)
+
+    return checked
+
+
+def check_size(path: Path, got: tuple[int, ...], wanted: Size) -> None:
+    """Refuse a frame's file of another size than the first one's.
+
+    Raises:
+        InputError: names the file.
+    """
+    if got != wanted:
+        raise InputError(
+            f"{path}: got {got[1]}x{got[0]} pixels, wanted {wanted[1]}x{wanted[0]} as the first frame; "
+            "judge frames of one size at a time"
+        )
+
+
+def _label(folder: Path, key: str, size: Size) -> Pixels:
+    """A label map, of the image's aspect."""
+    label = read_label(folder, key)
+    (h, w), (height, width) = label.shape, size
+    # One pixel of rounding is allowed on the smaller of the two sides.
+    if abs(h * width - w * height) > max(height, width, h, w):
+        raise InputError(
+            f"{folder / key}.png: got a map of {w}x{h} for an image of {width}x{height}, wanted its aspect; "
+            "make the labels of this folder again"
+        )
+    return label

@@ -1,0 +1,173 @@
+"""The procedure behind the published rows of sKVD and cKVD: FeaMGAN's evaluation, step by step.
+
+Stuhr et al., "Masked Discriminators for Content-Consistent Unpaired Image-to-Image Translation", 2023
+(https://arxiv.org/abs/2309.13188), and its repository BonifazStuhr/feamgan, commit 35e65aa: `eval/kvdEval.py` with
+`Metrics/SkvdMetric.py`, `CkvdMetric.py`, `KidMetric.py`. `eval.kvd.protocols` puts these functions together.
+
+1. Frames and photographs are resized to 526 rows, cubically, and cut to the middle 957 columns (935 where the frames
+   have no more, as theirs of 16:9). Their loader is DALI 1.7: 4 x 4 pixels of Keys' kernel with a = -1/2, without the
+   filter against aliasing that DALI has had since 1.13. Label maps are resized to nearest.
+2. One crop per picture, of an eighth of the area. One generator of seed 42 draws row and column of its middle, first
+   for a frame, then for the photograph beside it (their script takes batches of 1 only; larger ones would draw in
+   another order). There are as many steps as frames: surplus photographs are left out, too few start again.
+3. A crop is described by its labels, resized to nearest to 16 x 16.
+4. Each photograph's crop takes the first of the most similar crops of frames, if more than half of the cells agree. In
+   the metric's own code rendered crops choose among real ones; but the script that the published rows were made with
+   hands it the frames as its real side and the photographs as its fake one.
+5. relu5_3 of torchvision's VGG16, neither pooled nor scaled; the unbiased MMD² over all pairs. A crop that serves twice
+   counts as two samples, and pairs of crops of one picture are not left out. The published numbers are taken to be 1000
+   times it: their code has no factor.
+6. cKVD: for each of nine groups of MSeg's labels, crops of which it covers more than 5 % are matched anew among
+   themselves by the whole description. All else becomes 0 in [-1, 1], mid grey. "rest" is what belongs to no group, in
+   all crops, however little it is. The mean is over all of them.
+
+What differs still:
+- Sums: float32 there, float64 here. DALI looks the kernel's weights up in a table and counts in float32: against DALI
+  2.4 with `antialias=False`, noise of 1024 x 2048 differed by one level in 3 % of the values, and labels in one row.
+  JPEGs are decoded by another library.
+- Photographs that are too narrow end their run; here they are dropped and counted.
+- A group that only photographs have, or that has no pair, ends their run; here it is left out, as is one of a single
+  pair, whose estimate does not exist (their mean leaves that out, too).
+- Some of their rows took every 2nd, 4th or 8th step only (`--every_x_steps`): take such frames and photographs out of
+  the folders first.
+- Files follow each other by key here, by folder and name there: the same unless names hold odd characters.
+- Intervals, differences between methods, and KVD are ours.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.kvd.alignment import ABOVE, GRID, Crop, Match, labels_at
+from eval.kvd.crops import Pixels, Side, Size, Sizes
+from eval.kvd.randomness import generator_for
+
+HEIGHT, WIDTH = 526, 957
+SEED = 42
+
+Positions = NDArray[np.float64]
+Has = NDArray[np.bool_]
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def judged_size(own: Size) -> Size:
+    """Height and width of a frame of a file's size as it is judged."""
+    return HEIGHT, min(WIDTH, _scaled_width(own, HEIGHT))
+
+
+def fit(picture: Pixels, size: Size) -> Pixels:
+    """A picture (H, W, 3) uint8 resized to the height of `size`, and the middle of `size` cut out of it.
+
+    One that is narrower keeps its width.
+    """
+    own = (picture.shape[0], picture.shape[1])
+    rows, columns = _sources(own, own, size)
+    tall = _cubic(picture.astype(np.float64), rows)
+    found = _cubic(tall.swapaxes(0, 1), columns).swapaxes(0, 1)
+    return np.ascontiguousarray(np.rint(found).clip(0, 255).astype(np.uint8))
+
+
+def fit_label(label: Pixels, own: Size, size: Size) -> Pixels:
+    """A label map (h, w) of a file of `own` size, resized to nearest and cut as its picture."""
+    rows, columns = _sources((label.shape[0], label.shape[1]), own, size)
+    return label[np.ix_(_nearest(rows, label.shape[0]), _nearest(columns, label.shape[1]))]
+
+
+def draw(frames: Sizes, photos: Sizes, side: int, seed: int) -> tuple[list[Crop], list[Crop]]:
+    """A crop of each frame, and beside it a crop of the next photograph, by one generator for all.
+
+    Args:
+        frames, photos: sizes as judged, by key; in the order of the keys.
+        side: of a crop.
+        seed: of the generator.
+    """
+    rng, half = np.random.default_rng(seed), side // 2
+    keys = sorted(photos)
+
+    def drawn(key: str, size: Size, step: int) -> Crop:
+        row = int(rng.integers(half, size[0] - half))
+        column = int(rng.integers(half, size[1] - half))
+        # The ticket decides here only which pairs a report shows.
+        return Crop(key, row - half, column - half, int(generator_for(f"{step} {key}", seed).integers(2**63)))
+
+    fake, real = [], []
+    for step, key in enumerate(sorted(frames)):
+        fake.append(drawn(key, frames[key], step))
+        beside = keys[step % len(keys)]
+        real.append(drawn(beside, photos[beside], step))
+    return fake, real
+
+
+def describe(labels: Pixels, crop: Crop, side: int, size: Size) -> Pixels:
+    """(256,) labels of a crop, as torch's "nearest" picks them: at floor(i * side / 16)."""
+    return labels_at(labels, crop, np.floor(np.arange(GRID) * side / GRID) + 0.5, size).reshape(-1)
+
+
+def match(fake: Side, real: Side) -> list[Match]:
+    """The first of the most similar rendered crops for each real crop, in the order of the real crops."""
+    return _first_nearest(fake.cells, real.cells)
+
+
+def match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: Pairs) -> Pairs:
+    """As `match`, among the crops that have a class; the pairs of sKVD do not matter.
+
+    Args:
+        fake, real: (N, 256) and (M, 256) descriptions of crops.
+        fake_has, real_has: (N,) and (M,) which of them have the class.
+        pairs: of sKVD, by rendered and by real crop.
+    """
+    rows, columns = np.flatnonzero(fake_has), np.flatnonzero(real_has)
+    found = _first_nearest(fake[rows], real[columns]) if len(rows) else []
+    fake_chosen = np.array([match.fake for match in found], dtype=np.int64)
+    real_chosen = np.array([match.real for match in found], dtype=np.int64)
+    return rows[fake_chosen], columns[real_chosen]
+
+
+def _first_nearest(fake: Pixels, real: Pixels) -> list[Match]:
+    matches = []
+    for index, cells in enumerate(real):
+        similarity = (fake == cells).mean(axis=1)
+        first = int(similarity.argmax())
+        if similarity[first] > ABOVE:
+            matches.append(Match(first, index, float(similarity[first])))
+    return matches
+
+
+def _scaled_width(own: Size, height: int) -> int:
+    """Columns of a picture at so many rows; one half is rounded up."""
+    return max(1, int(own[1] * height / own[0] + 0.5))
+
+
+def _sources(source: Size, own: Size, size: Size) -> tuple[Positions, Positions]:
+    """Where the middles of the rows and columns of a judged picture lie, in pixels of `source`: both have one middle.
+
+    Args:
+        source: size of the picture, or of its label map.
+        own: size of the picture.
+        size: judged size of frames; the columns are the middle ones, where one half is rounded up.
+    """
+    width, scale = _scaled_width(own, size[0]), source[0] / size[0]
+    left = max(0, (width - size[1] + 1) // 2)
+    columns = np.arange(left + 0.5, min(width, left + size[1]))
+    rows = (np.arange(0.5, size[0]) - size[0] / 2) * scale + source[0] / 2
+    return rows, (columns - width / 2) * scale + source[1] / 2
+
+
+def _nearest(positions: Positions, source: int) -> NDArray[np.int64]:
+    return np.floor(positions).astype(np.int64).clip(0, source - 1)
+
+
+def _cubic(picture: NDArray[np.float64], positions: Positions) -> NDArray[np.float64]:
+    """Rows of (H, W, 3) at positions (K,) between them: (K, W, 3). Beyond the border its last row goes on."""
+    first = np.floor(positions - 0.5).astype(np.int64) - 1
+    total = np.zeros((len(positions), *picture.shape[1:]))
+    for tap in range(4):
+        weight = _keys(positions - 0.5 - (first + tap))
+        total += weight[:, None, None] * picture[(first + tap).clip(0, len(picture) - 1)]
+    return total
+
+
+def _keys(x: Positions) -> Positions:
+    """Keys' cubic kernel, "Cubic Convolution Interpolation for Digital Image Processing", 1981: a = -1/2."""
+    x = np.abs(x)
+    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))

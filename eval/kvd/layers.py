@@ -1,0 +1,112 @@
+"""sKVD and KVD of one layer, with intervals: from scalar products to numbers.
+
+Shapes: N rendered crops, M real crops, B resamples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.features.inner_products import Grams
+from eval.kvd.outliers import remoteness
+from eval.kvd.pairing import Pairing
+from eval.metrics.bootstrap import image_weights, interval
+from eval.metrics.mmd import cubic, mmd2
+from eval.records.skvd_record import Estimate
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+UNIT = 1000.0
+
+
+def draw_resamples(frames: Indices, *, count: int, seed: int) -> Array:
+    """How often each crop's frame was drawn, resample by resample.
+
+    All methods and layers use the same draws, so that they can be compared draw by draw. Photographs are not
+    resampled: they are the yardstick, the same for all methods.
+
+    Args:
+        frames: (N,) frame of each rendered crop.
+        count: B.
+        seed: of the draws.
+
+    Returns:
+        (1 + B, N); row 0 is all ones, for the plain estimate.
+    """
+    draws = image_weights(frames, count, np.random.default_rng([seed, 1]))
+    return np.concatenate([np.ones((1, len(frames))), draws])
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The crops' kernel values in one layer.
+
+    Attributes:
+        products: scalar products of the features, divided by their dimension.
+        square: what the products are divided by: the squared scale of the layer.
+        frames: per method (N,) image of each rendered crop, by a number.
+        photos: (M,) image of each real crop; a picture on both sides has one number.
+        pairing: who is compared with whom.
+        resamples: (1 + B, N) weights of the rendered crops, shared by all layers.
+        by_image: leave out pairs of crops of one image; otherwise a list of crops is a list of samples, each its own.
+    """
+
+    products: Grams
+    square: float
+    frames: list[Indices]
+    photos: Indices
+    pairing: Pairing
+    resamples: Array
+    by_image: bool = True
+
+    def skvd(self, method: int) -> Array:
+        """(1 + B) distances between the two lists of the pairs, where a crop stands as often as it serves."""
+        weights = self.resamples[:, self.pairing.fake]
+        return self._mmd2(method, self.pairing.fake, self.pairing.partner, weights, weights)
+
+    def kvd(self, method: int) -> Array:
+        """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
+        every, sample = np.arange(self.resamples.shape[1]), self.pairing.sample
+        return self._mmd2(method, every, sample, self.resamples, np.ones((len(self.resamples), len(sample))))
+
+    def remoteness(self, method: int) -> Array:
+        """(P,) how far the rendered crop of each pair lies from all partners."""
+        fake, real = self.pairing.fake, self.pairing.partner
+        return remoteness(
+            cubic(np.diag(self.products.fake[method])[fake] / self.square),
+            cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
+            groups=self.frames[method][fake],
+            y_groups=self.photos[real],
+        )
+
+    def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
+        images = (self.frames[method][fake], self.photos[real])
+        x_groups, y_groups = images if self.by_image else (np.arange(len(fake)), -1 - np.arange(len(real)))
+        return UNIT * mmd2(
+            cubic(self.products.fake[method][np.ix_(fake, fake)] / self.square),
+            cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
+            cubic(self.products.real[np.ix_(real, real)] / self.square),
+            x_groups=x_groups,
+            y_groups=y_groups,
+            x_weights=weights,
+            y_weights=real_weights,
+        )
+
+
+def mean_square(real: Array, sample: Indices) -> float:
+    """Mean square of a layer's features over the photographs' sample; see `Grams` for `real`."""
+    return float(np.diag(real)[sample].mean())
+
+
+def estimate(values: Array, level: float) -> Estimate:
+    """The plain value (row 0) with the interval of its resamples."""
+    low, high = interval(values[1:], level) or (None, None)
+    return Estimate(float(values[0]), low, high)
+
+
+def ratio(values: Array, first: Array, level: float) -> Estimate | None:
+    """Ratio to the first method, draw by draw; None where the first one's own interval reaches 0."""
+    low = estimate(first, level).low
+    return None if low is None or low <= 0 else estimate(values / first, level)

@@ -1,0 +1,74 @@
+"""From the crops of both sides to the lists that are compared: pairs for sKVD, a plain sample for KVD."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.kvd.alignment import Match
+from eval.kvd.crops import Side
+from eval.records import skvd_record
+from gbuffer_tools.errors import InputError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which crops are compared.
+
+    Attributes:
+        matches: rendered crops with their partners; `real` counts all candidates.
+        used: (M,) candidates whose features are needed, ascending. The next three count within these.
+        sample: (S,) crops that stand for the photographs in KVD.
+        partner: (P,) partner of each match.
+        fake: (P,) rendered crop of each match, out of all rendered crops.
+    """
+
+    matches: list[Match]
+    used: Indices
+    sample: Indices
+    partner: Indices
+    fake: Indices
+
+
+def pair(fake: Side, real: Side, matches: list[Match], *, sample: int) -> Pairing:
+    """The real crops whose features are needed, and the pairs among them.
+
+    Args:
+        fake: all crops are judged.
+        real: all real crops.
+        matches: the pairs.
+        sample: the first so many crops of each photograph stand for it in KVD.
+
+    Raises:
+        InputError: partners in fewer than two frames or two photographs.
+    """
+    chosen = np.array([found.real for found in matches], dtype=np.int64)
+    origin = np.array([found.fake for found in matches], dtype=np.int64)
+    frames, photos = len(set(fake.groups[origin])), len(set(real.groups[chosen]))
+    if frames < 2 or photos < 2:
+        raise InputError(
+            f"{len(matches)} pairs of one layout among {len(fake.crops)} rendered and {len(real.crops)} real crops, "
+            f"from {frames} frames and {photos} photographs, wanted 2 of each or more; "
+            "add photographs of such scenes, raise --candidates, or label both sides with fewer classes"
+        )
+    first = np.concatenate([np.flatnonzero(real.groups == image)[:sample] for image in np.unique(real.groups)])
+    used = np.union1d(first, chosen)
+    return Pairing(matches, used, np.searchsorted(used, first), np.searchsorted(used, chosen), origin)
+
+
+def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tuple[skvd_record.Pair, ...]:
+    """A random handful of pairs, no frame and no photograph twice: what the metric sees, not the best of it."""
+    pairs: list[skvd_record.Pair] = []
+    for found in sorted(matches, key=lambda found: fake.crops[found.fake].ticket):
+        ours, theirs = fake.crops[found.fake], real.crops[found.real]
+        if len(pairs) < count and not any(pair.frame == ours.key or pair.photo == theirs.key for pair in pairs):
+            pairs.append(as_pair(fake, real, found))
+    return tuple(pairs)
+
+
+def as_pair(fake: Side, real: Side, found: Match) -> skvd_record.Pair:
+    """A pair as a record has it."""
+    ours, theirs = fake.crops[found.fake], real.crops[found.real]
+    return skvd_record.Pair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)

@@ -1,0 +1,185 @@
+"""What a protocol of sKVD decides, and the two that there are.
+
+"ours" is the definition with several crops per picture and pairs of one picture left out; "feamgan" is the
+procedure behind the published rows (`eval.kvd.feamgan`). `eval.kvd.judge` follows either in the same steps.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets.photos import to_height
+from epe.networks.vgg import IMAGENET_MEAN
+from eval.features.vgg_features import LAYERS
+from eval.kvd import alignment, feamgan
+from eval.kvd.alignment import Crop, Match
+from eval.kvd.crops import Pixels, Side, Size, Sizes
+from eval.kvd.feamgan import Has, Pairs
+from eval.kvd.settings import Settings
+from gbuffer_tools.errors import InputError
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a report says of a protocol; see `eval.records.skvd_record.Protocol`."""
+
+    metric: str
+    estimator: str
+    similarity: str
+    photo_size: str
+    resampled: str
+    seeking: str
+    class_partners: str
+    hidden: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a protocol decides.
+
+    Attributes:
+        name: as `--protocol` takes it.
+        asset: the weights that it is defined with.
+        layers: of VGG16.
+        fixed: settings that it does not leave to the user.
+        judged_size: size of a frame's file -> size of the frame as judged.
+        fit: picture of either side, judged size of frames -> the picture as judged.
+        fit_label: label map, size of its picture's file, judged size of frames -> label map of the picture as judged.
+        least: judged size of frames, side of a crop -> the smallest photograph that is used.
+        draw: judged sizes of frames and photographs by key, side of a crop, settings -> crops of both.
+        describe: label map, crop, side of a crop, size of the picture as judged -> (256,) labels.
+        match: partners, out of the crops of both sides.
+        match_class: the same for a class: descriptions of both sides, which of them have the class, the pairs of sKVD.
+        by_image: whether pairs of crops of one image are left out; otherwise each entry of a list is its own sample.
+        groups: file of class groups where the user names none; None: each label is a group.
+        rest: whether what no group has is a group, too, in all crops.
+        hidden: colour of what is not of a class, in [0, 1].
+        least_pairs: a class with fewer is left out.
+    """
+
+    name: str
+    asset: str
+    layers: tuple[str, ...]
+    judged_size: Callable[[Size], Size]
+    fit: Callable[[Pixels, Size], Pixels]
+    fit_label: Callable[[Pixels, Size, Size], Pixels]
+    least: Callable[[Size, int], Size]
+    draw: Callable[[Sizes, Sizes, int, Settings], tuple[list[Crop], list[Crop]]]
+    describe: Callable[[Pixels, Crop, int, Size], Pixels]
+    match: Callable[[Side, Side], list[Match]]
+    match_class: Callable[[Pixels, Pixels, Has, Has, Pairs], Pairs]
+    by_image: bool
+    groups: Path | None
+    rest: bool
+    hidden: tuple[float, float, float]
+    least_pairs: int
+    words: Words
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rules_of(name: str) -> Rules:
+    """The protocol of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in PROTOCOLS:
+        raise InputError(f"protocol {name[:40]!r}: no such protocol, wanted {' or '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
+
+
+def _draw(frames: Sizes, photos: Sizes, side: int, settings: Settings) -> tuple[list[Crop], list[Crop]]:
+    """Several crops of each picture, which do not depend on what other pictures there are."""
+    fake, real = (
+        [
+            crop
+            for key, size in sizes.items()
+            for crop in alignment.draw_crops(key, *size, side=side, count=count, seed=settings.seed)
+        ]
+        for sizes, count in ((frames, settings.crops), (photos, settings.candidates))
+    )
+    return fake, real
+
+
+def _match(fake: Side, real: Side) -> list[Match]:
+    """The nearest real crop of each rendered crop; tickets decide between equally near ones."""
+    return alignment.match(
+        fake.cells,
+        real.cells,
+        fake_tickets=[crop.ticket for crop in fake.crops],
+        real_tickets=[crop.ticket for crop in real.crops],
+    )
+
+
+def _match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: Pairs) -> Pairs:
+    """The pairs of sKVD of which both crops have the class."""
+    both = fake_has[pairs[0]] & real_has[pairs[1]]
+    return pairs[0][both], pairs[1][both]
+
+
+OURS = Rules(
+    name="ours",
+    asset="vgg16",
+    layers=LAYERS,
+    judged_size=lambda own: own,
+    # A crop has to show as much of a scene in a photograph as in a frame: photographs that are higher than the frames
+    # are reduced by area, where every source pixel counts. Lower ones stay as they are: enlarging would invent blur.
+    fit=lambda picture, size: to_height(picture, size[0]),
+    fit_label=lambda label, own, size: label,
+    least=lambda size, side: (side, side),
+    draw=_draw,
+    describe=alignment.describe,
+    match=_match,
+    match_class=_match_class,
+    by_image=True,
+    groups=None,
+    rest=False,
+    hidden=IMAGENET_MEAN,
+    least_pairs=10,
+    words=Words(
+        metric="sKVD: rendered crops against real crops of the same label layout; KVD: against all photographs",
+        estimator="unbiased, float64; pairs of crops out of one image are left out",
+        similarity=f"share of equal labels on {alignment.GRID} x {alignment.GRID} cells",
+        photo_size="reduced to the frames' height by area interpolation where higher, never enlarged",
+        resampled="frames, each with its crops and their partners; the photographs are held fixed",
+        seeking="rendered",
+        class_partners="the pairs of sKVD of which both crops have the class",
+        hidden="ImageNet's mean colour (0 to the network)",
+    ),
+)
+
+FEAMGAN = Rules(
+    name="feamgan",
+    asset="vgg16-torchvision",
+    layers=("relu5_3",),
+    fixed={"crops": 1, "candidates": 1, "pooling": "none", "scaling": "as trained", "seed": feamgan.SEED},
+    judged_size=feamgan.judged_size,
+    fit=feamgan.fit,
+    fit_label=feamgan.fit_label,
+    least=lambda size, side: size,
+    draw=lambda frames, photos, side, settings: feamgan.draw(frames, photos, side, settings.seed),
+    describe=feamgan.describe,
+    match=feamgan.match,
+    match_class=feamgan.match_class,
+    by_image=False,
+    groups=Path(__file__).with_name("mseg_groups.yaml"),
+    rest=True,
+    hidden=(0.5, 0.5, 0.5),
+    least_pairs=2,
+    words=Words(
+        metric="sKVD as FeaMGAN's evaluation script has it: real crops against rendered crops of the same label layout",
+        estimator="unbiased, float64; a crop that serves twice counts as two samples",
+        similarity=f"share of equal labels on {alignment.GRID} x {alignment.GRID} pixels, the first of equal ones",
+        photo_size=(
+            f"as the frames: resized to {feamgan.HEIGHT} rows (cubic, a = -1/2, no filter against aliasing), the "
+            "middle cut out; as many as frames, from the first again where there are fewer"
+        ),
+        resampled="frames, each with the pairs that it is in; the photographs are held fixed; no part of the procedure",
+        seeking="real",
+        class_partners="crops that have the class, matched anew among themselves",
+        hidden="mid grey",
+    ),
+)
+
+PROTOCOLS: Mapping[str, Rules] = {rules.name: rules for rules in (OURS, FEAMGAN)}

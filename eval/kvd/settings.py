@@ -1,0 +1,41 @@
+"""What a user asks of a judgement."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from eval.features.vgg_features import Pooling
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to judge, and how.
+
+    Attributes:
+        methods: name -> folder; the first is what the others are compared with.
+        crops: per frame.
+        candidates: crops per photograph that partners are chosen from.
+        scaling: "as trained" undoes the constants that the file's layers are divided by.
+        memory: bytes of features to hold at a time.
+        protocol: name out of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
+        per_class: measure cKVD, too.
+        class_groups: file of groups of classes; None: those of the protocol.
+    """
+
+    methods: dict[str, Path]
+    real: Path
+    fake_labels: Path
+    real_labels: Path
+    vgg: Path
+    crops: int = 8
+    candidates: int = 32
+    pooling: Pooling = "none"
+    scaling: Literal["rms", "none", "as trained"] = "rms"
+    resamples: int = 1000
+    seed: int = 0
+    batch: int = 8
+    memory: int = 5 * 2**29
+    device: str = "cpu"
+    protocol: str = "ours"
+    per_class: bool = False
+    class_groups: Path | None = None

@@ -1,0 +1,1 @@
+"""What the measuring commands measure, and the runner that they share."""

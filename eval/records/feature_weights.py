@@ -1,0 +1,49 @@
+"""What the file of the feature network says of itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from epe import models
+from eval.records import skvd_record
+from gbuffer_tools.errors import InputError
+
+TORCHVISION_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
+"""Of torchvision's own file: the weights behind most published numbers."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A file of VGG16's weights.
+
+    Attributes:
+        weights: as a report has it.
+        divided_by: what each layer's activations were divided by; 1 for layers that it says nothing of.
+    """
+
+    weights: skvd_record.Weights
+    divided_by: dict[str, float]
+
+    def scale(self, layer: str) -> float:
+        """What a layer's features have to be divided by to become those of the network as it was trained."""
+        return 1.0 / self.divided_by.get(layer, 1.0)
+
+
+def read_origin(path: Path) -> Origin:
+    """What a model file says of its origin.
+
+    Raises:
+        InputError: not a model file, or its constants are no numbers above 0.
+    """
+    try:
+        found: dict[str, Any] = models.read_header(path)["record"]
+    except models.ModelError as error:
+        raise InputError(str(error)) from error
+    divided_by = found.get("divided_by", {})
+    numbers = isinstance(divided_by, dict) and all(type(value) in (int, float) for value in divided_by.values())
+    if not numbers or not all(0 < value < float("inf") for value in divided_by.values()):
+        raise InputError(
+            f"{path}: its record has an odd `divided_by`, wanted a number above 0 per layer; fetch it again"
+        )
+    what, source = (str(found.get(name, "")) for name in ("what", "source_sha256"))
+    return Origin(skvd_record.Weights(path.name, models.digest(path), what, source), divided_by)

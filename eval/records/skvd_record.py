@@ -1,0 +1,243 @@
+"""The record of one judgement: values, intervals, counts, protocol and digests, as JSON.
+
+    format, version   "skvd-record", 2
+    tool              name and version of this project
+    methods           per method: name, folder, digest of its pictures, and per layer
+        skvd, kvd     {value, low, high}, 1000 x unbiased MMD²; low and high are null where there were too few images
+        difference    {value, low, high} of sKVD less the first method's, both from the same resamples: what the real
+                      crops have among themselves cancels, so this tells methods apart where their own intervals overlap
+        ratio         {value, low, high} of sKVD over the first method's, likewise; null where that may be 0
+        worst         pairs whose rendered crop went farthest away from photographs (eval/kvd/outliers.py), worst first
+        ckvd          the same by groups of classes: value, difference, their means; null if not asked for
+    frames, photos    what was judged and what was dropped (class docstrings below)
+    classes           groups of classes and how many pairs each has; null if not asked for
+    protocol          everything that a number depends on
+    weights           name and SHA-256 of the file of the feature network, and what it was made from
+    shown, pairs      which frames and which matched crops the page shows; folders are relative to the record's own
+
+Digests of picture folders depend on keys and pixels only, not on the order, dates or compression of files.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.records.dataclass_json import read_record, write_record
+
+FORMAT, VERSION = "skvd-record", 2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with the ends of its interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ClassEstimates:
+    """cKVD of one method; groups of classes that were left out are not there.
+
+    Attributes:
+        value: by group, in sKVD's unit.
+        difference: less the first method's, from the same resamples.
+        mean, mean_difference: over the groups that are there; None where none is.
+    """
+
+    value: dict[str, Estimate]
+    difference: dict[str, Estimate]
+    mean: Estimate | None
+    mean_difference: Estimate | None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One set of pictures of the frames: the render itself, a baseline, an enhancer's output."""
+
+    name: str
+    folder: str
+    digest: str
+    skvd: dict[str, Estimate]
+    kvd: dict[str, Estimate]
+    difference: dict[str, Estimate]
+    ratio: dict[str, Estimate | None]
+    ckvd: ClassEstimates | None
+    worst: tuple["Pair", ...]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The rendered side, common to all methods.
+
+    Attributes:
+        images: frames judged; each is `height` x `width` pixels as judged.
+        crops: crops drawn from them.
+        matched: pairs. The `dropped` crops that found no partner do not enter sKVD.
+        labels: digest of the frames' label maps.
+    """
+
+    images: int
+    height: int
+    width: int
+    crops: int
+    matched: int
+    dropped: int
+    labels: str
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The real side.
+
+    Attributes:
+        folder: where the photographs lie.
+        images: photographs found; `dropped` of them are too small.
+        resized: photographs that were resized to the frames' height.
+        candidates: crops drawn from them.
+        partners: distinct crops that are in a pair, out of `partner_images` photographs.
+        largest_share: part of the pairs that the busiest photograph serves.
+        sample: crops that stand for the photographs in KVD.
+        digest: of the photographs.
+        labels: digest of their label maps.
+    """
+
+    folder: str
+    images: int
+    dropped: int
+    resized: int
+    candidates: int
+    partners: int
+    partner_images: int
+    largest_share: float
+    sample: int
+    digest: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Groups of classes that cKVD looks at.
+
+    Attributes:
+        groups: labels of each group.
+        pairs: how many pairs each group has; of "rest", too, where the protocol has what belongs to no group.
+        least_pairs: a group with fewer is left out, and one whose pairs are all of one frame or photograph.
+        share_above: part of a crop that a group has to cover; "rest" need not.
+        layer: of the network.
+        partners: what makes pairs, in words.
+        hidden: what stands in place of other classes, in words.
+    """
+
+    groups: dict[str, tuple[int, ...]]
+    pairs: dict[str, int]
+    least_pairs: int
+    share_above: float
+    layer: str
+    partners: str
+    hidden: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a number depends on besides the pictures. The strings say it in words, for readers.
+
+    Attributes:
+        name: of the protocol in `eval.kvd.protocols`.
+        seeking: whose crops look for partners, "rendered" or "real"; `Frames.dropped` are those that found none.
+    """
+
+    name: str
+    seeking: str
+    metric: str
+    unit: str
+    estimator: str
+    kernel: str
+    layers: tuple[str, ...]
+    pooling: str
+    scaling: str
+    scales: dict[str, float]
+    crop_side: int
+    crops_per_frame: int
+    crops_per_photo: int
+    similarity: str
+    similarity_above: float
+    label_method: str
+    label_classes: int
+    photo_size: str
+    seed: int
+    resamples: int
+    resampled: str
+    level: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The file of the feature network.
+
+    Attributes:
+        what: what its own record says that it is, in words; "" where it says nothing.
+        source_sha256: of the file that it was made from, likewise.
+    """
+
+    file: str
+    sha256: str
+    what: str
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A rendered crop and its real partner; rows and columns in pixels as judged."""
+
+    frame: str
+    top: int
+    left: int
+    photo: str
+    photo_top: int
+    photo_left: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """All of one judgement."""
+
+    format: str
+    version: int
+    tool: str
+    methods: tuple[Method, ...]
+    frames: Frames
+    photos: Photos
+    classes: Classes | None
+    protocol: Protocol
+    weights: Weights
+    shown: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+def digest(parts: dict[str, bytes]) -> str:
+    """One SHA-256 for named contents, whatever their order.
+
+    Args:
+        parts: key of a picture -> SHA-256 of its pixels.
+    """
+    total = hashlib.sha256()
+    for key in sorted(parts):
+        total.update(hashlib.sha256(key.encode()).digest() + parts[key])
+    return total.hexdigest()
+
+
+def write(record: Record, path: Path) -> None:
+    """Write a record as JSON."""
+    write_record(record, path)
+
+
+def read(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        InputError: not a record of this version; names the first entry that does not fit.
+    """
+    return read_record(Record, path, FORMAT, VERSION, "eval.skvd")

@@ -1,0 +1,1 @@
+"""Reports made of records: tables, wording, plots, pictures, the page."""

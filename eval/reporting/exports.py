@@ -1,0 +1,99 @@
+"""The table of a report for other programs: CSV, LaTeX, Markdown."""
+
+import csv
+import io
+from collections.abc import Sequence
+from itertools import groupby
+
+from eval.reporting.summary import Cell, Column, DataSet, Row
+from eval.reporting.wording import ends, literal, number
+
+FIELDS = ("frames", "measure", "name", "better", "method", "value", "low", "high", "against the first")
+ARROWS = {"lower": "↓", "higher": "↑", "": ""}
+MARKS = {"better": "+", "worse": "−", "undecided": "", "": ""}
+TEX = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "": ""}
+ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
+    letter: "\\" + letter for letter in "&%$#_{}"
+}
+SPELLED = {"é": r"\'e", "→": r"$\to$", "×": r"$\times$", "−": "-", "±": r"$\pm$"}
+
+
+def comma_separated(found: Sequence[DataSet]) -> str:
+    """A line per method and measure."""
+    written = io.StringIO()
+    lines = csv.writer(written, lineterminator="\n")
+    lines.writerow(FIELDS)
+    for data in found:
+        for row in data.rows:
+            for column in data.columns:
+                cell = row.cells.get(column.key)
+                if cell:
+                    value = cell.value
+                    lines.writerow(
+                        (data.title, column.key, column.name, column.better, row.method,
+                         value.value, value.low, value.high, cell.against)
+                    )  # fmt: skip
+    return written.getvalue()
+
+
+def markdown(data: DataSet) -> str:
+    """A table per command, a row per method. In bold the best but the first; + and − where a difference is certain."""
+    parts = []
+    for group, members in groupby(data.columns, key=lambda column: column.group):
+        columns = list(members)
+        heads = (f"{literal(column.name)} {ARROWS[column.better]}".rstrip() for column in columns)
+        lines = [f"| {literal(group)} | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
+        for row in data.rows:
+            lines.append(f"| {literal(row.method)} | {' | '.join(plain(row.cells.get(c.key)) for c in columns)} |")
+        own = [number(data.photographs[c.key]) if c.key in data.photographs else "–" for c in columns]
+        if set(own) != {"–"}:
+            lines.append(f"| photographs | {' | '.join(own)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def plain(cell: Cell | None) -> str:
+    """A cell of a Markdown table."""
+    if cell is None:
+        return "–"
+    value = f"**{number(cell.value.value)}**" if cell.best else number(cell.value.value)
+    interval = "" if cell.value.low is None else f" ({ends(cell.value)})"
+    return f"{value}{interval} {MARKS[cell.against]}".rstrip()
+
+
+def latex(found: Sequence[DataSet]) -> str:
+    """A `tabular` per data set and command, for booktabs; the measures' names and directions in the head."""
+    parts = ["% Needs \\usepackage{booktabs}. Bold: the best but the first row."]
+    for data in found:
+        for group, members in groupby(data.columns, key=lambda column: column.group):
+            columns = list(members)
+            parts.append(
+                "\n".join(
+                    [
+                        "% " + escaped(f"{data.title}: eval.{group}"),
+                        rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+                        r"\toprule",
+                        " & ".join(["", *(f"{escaped(c.name)} {TEX[c.better]}".rstrip() for c in columns)]) + r" \\",
+                        r"\midrule",
+                        *(line(row, columns) for row in data.rows),
+                        r"\bottomrule",
+                        r"\end{tabular}",
+                    ]
+                )
+            )
+    return "\n\n".join(parts) + "\n"
+
+
+def line(row: Row, columns: Sequence[Column]) -> str:
+    """A row of a LaTeX table."""
+    cells = []
+    for column in columns:
+        cell = row.cells.get(column.key)
+        value = "--" if cell is None else number(cell.value.value).replace("-", "$-$")
+        cells.append(rf"\textbf{{{value}}}" if cell and cell.best else value)
+    return " & ".join([escaped(row.method), *cells]) + r" \\"
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line."""
+    return "".join(ESCAPED.get(letter, SPELLED.get(letter, letter)) for letter in " ".join(text.split()))

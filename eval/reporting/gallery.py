@@ -1,0 +1,151 @@
+"""The pictures of a report page, embedded as WebP, so that the page is one file."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from datasets.images import Images
+from eval.inputs import spread
+from eval.kvd.crops import Pixels, region
+from eval.kvd.protocols import rules_of
+from eval.records.skvd_record import Pair, Record
+from eval.reporting.summary import DataSet
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.sheet import pictures
+
+WIDEST, NARROW = 960, 240
+"""Pixels of a frame, and of a buffer in a strip."""
+QUALITY = 90
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame in every method, as data URIs in the order of the table, and its G-buffers, each with a line of text."""
+
+    key: str
+    images: tuple[str, ...]
+    buffers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """A matched crop in some methods, by name, and its real partner."""
+
+    title: str
+    similarity: float
+    images: dict[str, str]
+    photo: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What the page shows; `missing` says in one line why pictures are absent, "" if none are.
+
+    Attributes:
+        frames: evenly spaced ones.
+        pairs: what is compared, a random handful, in all methods.
+        worst: by method, pairs whose crop went farthest away from photographs: in the first method and in this one.
+    """
+
+    frames: tuple[Shown, ...]
+    pairs: tuple[ShownPair, ...]
+    worst: dict[str, tuple[ShownPair, ...]]
+    missing: str
+
+
+def gallery(data: DataSet) -> Gallery:
+    """Read the pictures of a data set. Records outlive their pictures: without them the numbers still make a page."""
+    try:
+        methods = {name: _Folder(folder) for name, folder in data.folders.items()}
+        frames = tuple(_shown(key, methods) for key in shown_keys(data))
+        return Gallery(frames, tuple(_pairs(data, methods)), _worst(data, methods), "")
+    except InputError as error:
+        return Gallery((), (), {}, str(error))
+
+
+def shown_keys(data: DataSet) -> tuple[str, ...]:
+    """At most `SHOWN` frames, evenly spaced."""
+    if data.skvd:
+        return data.skvd[0][1].shown
+    keys = [key.partition(" → ")[0] for key in data.scores[0][1].keys]
+    return spread(keys, SHOWN)
+
+
+def embed(image: Pixels, widest: int = WIDEST) -> str:
+    """A picture (H, W, 3) uint8 RGB as a data URI, at most so many pixels wide."""
+    height, width = image.shape[:2]
+    if width > widest:
+        size = (widest, max(1, round(height * widest / width)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    done, data = cv2.imencode(".webp", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    if not done:
+        raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as WebP.")
+    return "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+class _Folder:
+    """A folder of pictures by key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.images = Images(folder)
+        self.places = {key: index for index, key in enumerate(self.images.keys)}
+
+    def image(self, key: str) -> Pixels:
+        return self.images[self._place(key)]
+
+    def buffers(self, key: str) -> Iterator[tuple[str, str]]:
+        """What a frame file has beside the image; nothing of pictures."""
+        path = self.images.path(self._place(key))
+        if path.suffix == ".h5":
+            with Shard(path) as shard:
+                beside = list(pictures(shard, shard.names.index(key.rpartition("/")[2])))[1:]
+            yield from ((embed(picture, NARROW), text) for picture, text in beside)
+
+    def _place(self, key: str) -> int:
+        if key not in self.places:
+            raise InputError(f"{self.images.folder}: has no picture {key!r} any more")
+        return self.places[key]
+
+
+def _shown(key: str, methods: Mapping[str, _Folder]) -> Shown:
+    first = next(iter(methods.values()))
+    return Shown(key, tuple(embed(method.image(key)) for method in methods.values()), tuple(first.buffers(key)))
+
+
+def _pairs(data: DataSet, methods: Mapping[str, _Folder]) -> Iterator[ShownPair]:
+    for path, record in data.skvd:
+        photos = _Folder(path.resolve().parent / record.photos.folder)
+        shown = {method.name: methods[method.name] for method in record.methods}
+        for pair in record.pairs:
+            yield _pair(pair, record, shown, photos)
+
+
+def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[ShownPair, ...]]:
+    found: dict[str, tuple[ShownPair, ...]] = {}
+    for path, record in data.skvd[:1]:
+        photos = _Folder(path.resolve().parent / record.photos.folder)
+        for method in record.methods:
+            shown = {name: methods[name] for name in (record.methods[0].name, method.name)}
+            found[method.name] = tuple(_pair(pair, record, shown, photos) for pair in method.worst)
+    return found
+
+
+def _pair(pair: Pair, record: Record, methods: Mapping[str, _Folder], photos: _Folder) -> ShownPair:
+    fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
+    side = max(1, record.protocol.crop_side)
+
+    def crop(folder: _Folder, key: str, top: int, left: int) -> str:
+        found = region(fit(folder.image(key), size), top, left, side)
+        if found.shape[:2] != (side, side):
+            raise InputError(f"{folder.images.folder}: {key!r} has another size than it was judged at")
+        return embed(found)
+
+    images = {name: crop(method, pair.frame, pair.top, pair.left) for name, method in methods.items()}
+    photo = crop(photos, pair.photo, pair.photo_top, pair.photo_left)
+    return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)

@@ -1,0 +1,280 @@
+"""Several records of one set of frames as one table: a row per method, a column per measure.
+
+Records belong together where their first methods show the same pictures and their photographs are the same, by digest;
+one without photographs belongs to all records of its frames. A method is known by its name; its pictures and a value
+that comes twice must be the same in every record.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.records import scores
+from eval.records import skvd_record as skvd
+from eval.records.dataclass_json import read_json
+from eval.records.scores import Scores
+from eval.records.skvd_record import Estimate, Record
+from eval.reporting.wording import side
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_SIDE
+
+Read = tuple[Path, Record | Scores]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure.
+
+    Attributes:
+        key: short, one word.
+        name: as papers write it.
+        better: "lower" or "higher"; "" where neither is.
+        what: one sentence.
+        group: the command that measures it.
+    """
+
+    key: str
+    name: str
+    better: str
+    what: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, and whether it differs from the first method's.
+
+    Attributes:
+        value: with its interval.
+        against: "better", "worse" or "undecided", by the interval of the paired difference; "" where there is none, or
+            where neither side is better.
+        best: whether no method but the first has a better one.
+    """
+
+    value: Estimate
+    against: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's cells by the columns' keys; what was not measured is absent."""
+
+    method: str
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """All that was measured on the same frames, against the same photographs.
+
+    Attributes:
+        title: folders of frames and photographs.
+        folders: of each method's pictures.
+        columns, rows: the table; the first row is what the others are compared with.
+        photographs: the photographs' own values, by column.
+        skvd: records of eval.skvd, each with its file.
+        scores: the other records.
+    """
+
+    title: str
+    folders: dict[str, Path]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    photographs: dict[str, float]
+    skvd: tuple[tuple[Path, Record], ...]
+    scores: tuple[tuple[Path, Scores], ...]
+
+
+def read_any(path: Path) -> Record | Scores:
+    """A record of any of the commands.
+
+    Raises:
+        InputError: of none of them, or one that does not fit together.
+    """
+    kind = read_json(path).get("format")
+    if kind not in (skvd.FORMAT, scores.FORMAT):
+        raise InputError(
+            f"{path}: its format is {kind!r:.40}; wanted one of eval.skvd, sets, content, segmentation, temporal."
+        )
+    found = skvd.read(path) if kind == skvd.FORMAT else scores.read(path)
+    names = [method.name for method in found.methods]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"{path}: has the methods {names!r:.80}; wanted one or more, each once.")
+    problem = problem_of(found)
+    if problem:
+        raise InputError(f"{path}: {problem}; make it again with its command.")
+    return found
+
+
+def problem_of(found: Record | Scores) -> str:
+    """What of a record does not fit together, "" if all does."""
+    if isinstance(found, Scores):
+        odd = [metric.better for metric in found.metrics if metric.better not in ("lower", "higher", "")]
+        return f"better is {odd[0]!r:.40}, wanted 'lower', 'higher' or ''" if odd else ""
+    size = (found.frames.width, found.frames.height)
+    if not (min(size) > 0 and max(size) <= MAX_SIDE):
+        return f"frames are {size[0]}x{size[1]}, wanted sides of 1..{MAX_SIDE}"
+    layers = set(found.protocol.layers)
+    for method in found.methods:
+        if not layers or not all(
+            layers == set(of) for of in (method.skvd, method.kvd, method.difference, method.ratio)
+        ):
+            return f"{method.name!r:.40} has not the layers {', '.join(found.protocol.layers)!r:.80}"
+    groups = [(method.ckvd.value, method.ckvd.difference) for method in found.methods if method.ckvd]
+    known = set(found.classes.pairs) if found.classes else set()
+    if any(not set(groups[0][0]) <= set(part) & known for pair in groups for part in pair):
+        return "methods have other groups of classes than the first or than the record"
+    return ""
+
+
+def data_sets(records: Iterable[Read]) -> list[DataSet]:
+    """Records put together by the frames that they judge and by photographs, in the order in which they come.
+
+    Raises:
+        InputError: a name that stands for different pictures, or a value that comes twice and differs.
+    """
+    of_frames: dict[str, list[Read]] = {}
+    for path, found in records:
+        of_frames.setdefault(found.methods[0].digest, []).append((path, found))
+    return [data_set(members) for same in of_frames.values() for members in by_photographs(same)]
+
+
+def by_photographs(records: Sequence[Read]) -> list[list[Read]]:
+    """Records of the same frames, a list for each set of photographs; those without any are in all lists."""
+    digests = dict.fromkeys(found.photos.digest for _, found in records if found.photos)
+    return [
+        [(path, found) for path, found in records if found.photos is None or found.photos.digest == digest]
+        for digest in digests or [""]
+    ]
+
+
+def data_set(members: Sequence[Read]) -> DataSet:
+    """Of records whose frames and photographs are the same."""
+    sources: dict[tuple[str, str], tuple[object, Path]] = {}
+    columns: dict[str, Column] = {}
+    cells: dict[str, dict[str, tuple[Estimate, Estimate | None]]] = {}
+    digests: dict[str, str] = {}
+    folders: dict[str, Path] = {}
+    photographs: dict[str, float] = {}
+    for path, found in members:
+        for method in found.methods:
+            if digests.setdefault(method.name, method.digest) != method.digest:
+                raise InputError(
+                    f"{path}: {method.name!r} shows other pictures than in the records before; measure it again, or "
+                    "give it another name."
+                )
+            cells.setdefault(method.name, {})
+            folders.setdefault(method.name, path.resolve().parent / method.folder)
+        made = of_skvd(found) if isinstance(found, Record) else of_scores(found)
+        for column, values in made:
+            columns[column.key] = column
+            for name, value in values.items():
+                check_equal(sources, repr(name), column.key, value, path)
+                cells[name][column.key] = value
+        if isinstance(found, Scores) and found.photos:
+            for key, own in found.photos.values.items():
+                check_equal(sources, "the photographs", key, own, path)
+                photographs[key] = own
+    return DataSet(
+        title(members),
+        folders,
+        tuple(columns.values()),
+        rows(tuple(columns.values()), cells),
+        {key: value for key, value in photographs.items() if key in columns},
+        tuple((path, found) for path, found in members if isinstance(found, Record)),
+        tuple((path, found) for path, found in members if isinstance(found, Scores)),
+    )
+
+
+def check_equal(
+    sources: dict[tuple[str, str], tuple[object, Path]], name: str, key: str, value: object, path: Path
+) -> None:
+    """Note a value of a file in `sources`.
+
+    Raises:
+        InputError: it differs from that of a file before, as of another protocol, other weights or another seed.
+    """
+    before, source = sources.setdefault((name, key), (value, path))
+    if before != value:
+        raise InputError(
+            f"{path}: {key} of {name} is not that of {source}; measure all methods alike (protocol, weights, seed), or "
+            "make a report of each."
+        )
+
+
+def title(members: Sequence[Read]) -> str:
+    """Folders of frames and photographs, the last two parts of each."""
+    frames = members[0][1].methods[0].folder
+    photos = [found.photos.folder for _, found in members if found.photos]
+    return " against ".join("/".join(Path(folder).parts[-2:]) for folder in (frames, *photos[:1]))
+
+
+Values = dict[str, tuple[Estimate, Estimate | None]]
+"""By method, a value and its difference to the first method's."""
+
+
+def of_skvd(found: Record) -> list[tuple[Column, Values]]:
+    """sKVD of every layer and the mean of cKVD; another protocol than ours has columns of its own."""
+    first, protocol = found.methods[0].name, found.protocol.name
+    key, name = ("", "") if protocol == "ours" else (f"{protocol}_", f" ({protocol})")
+    what = "distance of crops to photographs' of the same layout"
+    made: list[tuple[Column, Values]] = [
+        (
+            Column(f"skvd_{key}{layer}", f"sKVD {layer}{name}", "lower", what, "skvd"),
+            {m.name: (m.skvd[layer], m.difference[layer] if m.name != first else None) for m in found.methods},
+        )
+        for layer in found.protocol.layers
+    ]
+    means: Values = {
+        m.name: (m.ckvd.mean, m.ckvd.mean_difference if m.name != first else None)
+        for m in found.methods
+        if m.ckvd and m.ckvd.mean
+    }
+    column = Column(f"ckvd_{key}mean", f"cKVD{name}", "lower", "mean over classes, one at a time, relu5_3", "skvd")
+    return [*made, (column, means)] if means else made
+
+
+def of_scores(found: Scores) -> list[tuple[Column, Values]]:
+    """Every measure of another command."""
+    group = found.command.rpartition(".")[2]
+    return [
+        (
+            Column(metric.key, metric.name, metric.better, metric.what, group),
+            {
+                m.name: (m.values[metric.key], m.differences.get(metric.key))
+                for m in found.methods
+                if metric.key in m.values
+            },
+        )
+        for metric in found.metrics
+    ]
+
+
+def rows(columns: Sequence[Column], cells: dict[str, Values]) -> tuple[Row, ...]:
+    """The table's rows, in the order in which methods came."""
+    names = list(cells)
+    best = {column.key: best_of(column, [cells[name] for name in names[1:]]) for column in columns}
+
+    def cell(column: Column, name: str) -> Cell:
+        value, difference = cells[name][column.key]
+        return Cell(value, against(column, difference), name != names[0] and value.value == best[column.key])
+
+    return tuple(Row(name, {c.key: cell(c, name) for c in columns if c.key in cells[name]}) for name in names)
+
+
+def best_of(column: Column, methods: Sequence[Values]) -> float | None:
+    """The best value of a column; None where neither side is better, or nothing is there to be chosen from."""
+    pick: dict[str, Callable[[list[float]], float]] = {"lower": min, "higher": max}
+    values = [values[column.key][0].value for values in methods if column.key in values]
+    return pick[column.better](values) if column.better and len(values) > 1 else None
+
+
+def against(column: Column, difference: Estimate | None) -> str:
+    """A cell's `against`."""
+    if difference is None or difference.low is None or not column.better:
+        return ""
+    found = side(difference)
+    if found == "undecided":
+        return found
+    return "better" if (found == "closer") == (column.better == "lower") else "worse"

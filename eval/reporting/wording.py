@@ -1,0 +1,186 @@
+"""What a record says, in words: numbers, intervals, verdicts, protocol."""
+
+from dataclasses import dataclass
+
+from eval.records.feature_weights import TORCHVISION_SHA256
+from eval.records.skvd_record import Estimate, Method, Record
+
+# A caution is due below this share of matched crops, and above this share of pairs with one photograph.
+FEW, MUCH = 0.5, 0.3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A method against the first one, layer by layer.
+
+    Attributes:
+        method: its name.
+        closer: layers where it is closer to the photographs: the paired interval of the difference lies below 0.
+        farther: layers where it is farther: the interval lies above 0.
+        text: one sentence.
+    """
+
+    method: str
+    closer: tuple[str, ...]
+    farther: tuple[str, ...]
+    text: str
+
+
+def number(value: float) -> str:
+    """Two to four digits that matter."""
+    size = abs(value)
+    if size >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 9.995 else f"{value:.2f}" if size >= 0.0995 or size == 0 else f"{value:.2g}"
+
+
+def ends(found: Estimate) -> str:
+    """An interval as text."""
+    if found.low is None or found.high is None:
+        return "no interval"
+    return f"{number(found.low)} to {number(found.high)}"
+
+
+def change(found: Estimate | None) -> str:
+    """A ratio as a change in per cent."""
+    return "–" if found is None else f"{100 * (found.value - 1):+.0f} %".replace("-", "−")
+
+
+def side(difference: Estimate) -> str:
+    """On which side of the first method: "closer", "farther" or "undecided"."""
+    if difference.high is not None and difference.high < 0:
+        return "closer"
+    return "farther" if difference.low is not None and difference.low > 0 else "undecided"
+
+
+def verdict(record: Record, method: Method) -> Verdict:
+    """Where a method is told apart from the first one."""
+    sides = {layer: side(found) for layer, found in method.difference.items()}
+    closer, farther, undecided = (
+        tuple(layer for layer, found in sides.items() if found == name) for name in ("closer", "farther", "undecided")
+    )
+    text = f"closer to the photographs than {record.methods[0].name} at {len(closer)} of {len(sides)} layers"
+    text += f", farther at {len(farther)}" if farther else ""
+    text += f", undecided at {len(undecided)}" if undecided else ""
+    changes = sorted((found for found in method.ratio.values() if found), key=lambda found: found.value)
+    text += f"; sKVD {change(changes[0])} to {change(changes[-1])}." if len(changes) == len(sides) else "."
+    return Verdict(method.name, closer, farther, text)
+
+
+def cautions(record: Record) -> list[str]:
+    """Where the numbers stand on thin ground."""
+    frames, photos, found = record.frames, record.photos, []
+    if record.protocol.name == "feamgan" and record.weights.source_sha256 != TORCHVISION_SHA256:
+        found.append(
+            f"The published rows of this protocol were made with torchvision's VGG16; these are other weights "
+            f"({record.weights.file}), so the numbers are not to be compared with the published ones."
+        )
+    seeking = frames.matched + frames.dropped
+    if frames.matched < FEW * seeking:
+        found.append(
+            f"Only {frames.matched} of {seeking} {record.protocol.seeking} crops have a partner; "
+            "sKVD leaves out the rest. More photographs, or labels of fewer classes, make more pairs."
+        )
+    if photos.largest_share > MUCH:
+        found.append(
+            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs: sKVD is largely its distance. "
+            "More photographs, or labels of fewer classes, spread the pairs."
+        )
+    return found
+
+
+def class_rows(record: Record) -> list[tuple[str, str, list[tuple[Estimate, Estimate]]]]:
+    """cKVD as rows: a group, its number of pairs, value and difference of each method; last their means. [] if none."""
+    found = [method.ckvd for method in record.methods if method.ckvd]
+    if record.classes is None or not found:
+        return []
+    rows = [
+        (name, str(record.classes.pairs[name]), [(each.value[name], each.difference[name]) for each in found])
+        for name in found[0].value
+    ]
+    means = [(each.mean, each.mean_difference) for each in found if each.mean and each.mean_difference]
+    return [*rows, (f"mean of {len(rows)}", "", means)] if means else rows
+
+
+def class_facts(record: Record) -> list[str]:
+    """What cKVD is, and which groups it leaves out. [] if it was not asked for."""
+    classes = record.classes
+    if classes is None:
+        return []
+    facts = [
+        f"Crops of which a group of classes covers more than {100 * classes.share_above:g} %, with {classes.hidden} in "
+        f"place of all else; {classes.layer} alone. Pairs: {classes.partners}. Values of different groups are not to "
+        "be compared: the outline of a group is seen, too."
+    ]
+    measured = record.methods[0].ckvd.value if record.methods[0].ckvd else {}
+    left = [f"{name} ({pairs})" for name, pairs in classes.pairs.items() if name not in measured]
+    if left:
+        facts.append(
+            f"Left out, with their pairs, for fewer than {classes.least_pairs} of them or for pairs of one picture "
+            f"alone: {', '.join(left)}."
+        )
+    return facts
+
+
+def counts(record: Record) -> list[tuple[str, str]]:
+    """What was used and what was dropped."""
+    frames, photos = record.frames, record.photos
+    return [
+        ("frames", f"{frames.images} of {frames.width} x {frames.height} px"),
+        (
+            f"{record.protocol.seeking} crops",
+            f"{frames.matched + frames.dropped}: "
+            f"{frames.matched} matched, {frames.dropped} dropped for want of a partner",
+        ),
+        (
+            "photographs",
+            f"{photos.images}: {photos.resized} resized to the frames' height, "
+            f"{photos.dropped} dropped as smaller than wanted",
+        ),
+        (
+            "drawn",
+            f"{frames.crops} crops of frames, {photos.candidates} of photographs; {photos.sample} of these for KVD",
+        ),
+        (
+            "partners",
+            f"{photos.partners} distinct crops of {photos.partner_images} photographs; "
+            f"the busiest photograph serves {100 * photos.largest_share:.0f} % of the pairs",
+        ),
+    ]
+
+
+def protocol(record: Record) -> list[tuple[str, str]]:
+    """Everything that the numbers depend on."""
+    rules = record.protocol
+    rows = [
+        ("protocol", rules.name),
+        ("metric", rules.metric),
+        ("unit", rules.unit),
+        ("estimator", rules.estimator),
+        ("kernel", rules.kernel),
+        ("features", f"VGG16 {', '.join(rules.layers)}; pooling {rules.pooling}"),
+        ("scaling", rules.scaling),
+        ("scales", ", ".join(f"{layer} {number(scale)}" for layer, scale in rules.scales.items())),
+        (
+            "crops",
+            f"{rules.crop_side} px squares, {rules.crops_per_frame} per frame, {rules.crops_per_photo} per photograph",
+        ),
+        ("photographs", rules.photo_size),
+        ("alignment", f"nearest by {rules.similarity}; kept above {rules.similarity_above:g}"),
+        ("labels", f"{rules.label_method}, {rules.label_classes} classes"),
+        ("intervals", f"{100 * rules.level:g} %, {rules.resamples} bootstrap resamples of {rules.resampled}"),
+        ("seed", str(rules.seed)),
+        ("tool", record.tool),
+        (
+            "weights",
+            f"{record.weights.file}, sha256 {record.weights.sha256}: {record.weights.what or 'of unknown origin'}",
+        ),
+        ("photographs' digest", record.photos.digest),
+        ("labels' digests", f"frames {record.frames.labels}; photographs {record.photos.labels}"),
+    ]
+    return rows + [(f"digest of {method.name}", method.digest) for method in record.methods]
+
+
+def literal(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, in a cell too."""
+    return "".join("\\" + letter if letter in "\\|<`*[" else letter for letter in " ".join(text.split()))

@@ -1,0 +1,1 @@
+"""Simple and published methods that an enhancer has to beat."""

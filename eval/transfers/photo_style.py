@@ -1,0 +1,153 @@
+"""Frames in the style of photographs: PhotoWCT (Li et al. 2018) and WCT2 (Yoo et al. 2019), one photograph a frame.
+
+Both take the style of a single picture, so every frame gets the photograph that is nearest to it: with label maps the
+one whose shares of labels overlap most, without them the one whose mean features at the network's deepest level are
+nearest (both pictures at most `LOOKED_AT` pixels high); of equals the first. It is shrunk to the frame's height.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datasets.images import Images
+from datasets.labels import read_label
+from datasets.photos import to_height
+from datasets.weights import load_model
+from epe.networks import wct2
+from epe.networks.photo_wct import PhotoWCT
+from epe.networks.vgg_autoencoder import MULTIPLE_OF
+from epe.networks.wct2 import WCT2
+from epe.stylise import Style, filled_up, style_of, stylise
+from eval.kvd.setup import label_facts
+from gbuffer_tools.errors import InputError
+
+Pixels = NDArray[np.uint8]
+Array = NDArray[np.float64]
+
+LOOKED_AT = 192
+KEPT = 8
+"""Styles at a time; one takes up to 51 MiB."""
+
+
+def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
+    """A method's network, trained by train.style or converted from its authors' weights.
+
+    Raises:
+        InputError: not a model file, or one of another kind.
+    """
+    network = load_model(path, kind, "train.style, or app.convert").network
+    assert isinstance(network, WCT2 | PhotoWCT)
+    return network
+
+
+@dataclass
+class Stylist:
+    """What gives frames the style of their nearest photographs.
+
+    Attributes:
+        network: encodes and decodes.
+        photos: to choose from.
+        labels: folders of the label maps of frames and of photographs, of one taxonomy; None: there are none.
+        parts: of WCT2, where features are changed; others are changed everywhere.
+        device: to compute on.
+
+    Raises:
+        InputError: the label folders were not labelled alike.
+    """
+
+    network: WCT2 | PhotoWCT
+    photos: Images
+    labels: tuple[Path, Path] | None
+    parts: Collection[wct2.Part]
+    device: torch.device
+    _styles: dict[tuple[int, int], Style] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.network.to(self.device)
+        if self.labels:
+            label_facts(*self.labels)
+
+    @torch.inference_mode()
+    def __call__(self, frame: Pixels, key: str) -> Array:
+        """A frame (H, W, 3) and its key -> RGB in [0, 1], not clipped.
+
+        Raises:
+            InputError: a frame too small, a missing label map.
+        """
+        check_size(frame, key)
+        label = read_label(self.labels[0], key) if self.labels else None
+        style = self.style(self.nearest(frame, label, key), frame.shape[0])
+        made = stylise(self.network, self.tensor(frame), style, self.fitted(label, frame))
+        return made[0].movedim(0, -1).double().cpu().numpy()
+
+    def nearest(self, frame: Pixels, label: Pixels | None, key: str) -> int:
+        """The number of a frame's photograph."""
+        if label is not None:
+            return int(np.argmax(np.minimum(self._shares, shares(label)).sum(1)))
+        return int(np.argmin(((self._features - self.mean_features(frame, key)) ** 2).sum(1)))
+
+    def style(self, number: int, height: int) -> Style:
+        """Of a photograph at a frame's height; the last ones are kept, as frames share photographs."""
+        style = self._styles.pop((number, height), None) or self._style(number, height)
+        self._styles[number, height] = style
+        if len(self._styles) > KEPT:
+            del self._styles[next(iter(self._styles))]
+        return style
+
+    def _style(self, number: int, height: int) -> Style:
+        photo = to_height(self.photos[number], height)
+        check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
+        label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
+        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
+        return style_of(self.network, self.tensor(photo), self.fitted(label, photo), places=places)
+
+    def mean_features(self, image: Pixels, name: str) -> Array:
+        """(512,), mean over places."""
+        looked = to_height(image, LOOKED_AT)
+        check_size(looked, f"{name}, at most {LOOKED_AT} pixels high,")
+        deepest = self.network.features(filled_up(self.tensor(looked)))[-1]
+        return deepest.mean((0, 2, 3)).double().cpu().numpy()
+
+    @cached_property
+    def _features(self) -> Array:
+        names = [str(self.photos.path(i)) for i in range(len(self.photos))]
+        return np.stack([self.mean_features(photo, name) for photo, name in zip(self.photos, names, strict=True)])
+
+    @cached_property
+    def _shares(self) -> Array:
+        assert self.labels
+        return np.stack([shares(read_label(self.labels[1], key)) for key in self.photos.keys])
+
+    def tensor(self, image: Pixels) -> Tensor:
+        """(H, W, 3) -> (1, 3, H, W) in [0, 1]."""
+        return torch.from_numpy(image.copy()).to(self.device).movedim(-1, 0)[None] / 255
+
+    def fitted(self, label: Pixels | None, image: Pixels) -> Tensor | None:
+        """A label map at an image's size, by nearest neighbours."""
+        if label is None:
+            return None
+        size = (image.shape[1], image.shape[0])
+        return torch.from_numpy(cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)).long().to(self.device)
+
+
+def check_size(image: Pixels, name: str) -> None:
+    """Refuse pictures that the deepest features could not be made of.
+
+    Raises:
+        InputError: a side is too short.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < 2 * MULTIPLE_OF:
+        raise InputError(f"{name} is {width}x{height}, wanted sides of {2 * MULTIPLE_OF} or more.")
+
+
+def shares(label: Pixels) -> Array:
+    """(256,): the share of a label map's pixels that each label has."""
+    return np.bincount(label.ravel(), minlength=256) / label.size

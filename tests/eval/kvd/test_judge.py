@@ -1,0 +1,241 @@
+"""The whole metric on small made pictures, with random VGG weights."""
+
+import shutil
+from dataclasses import asdict, replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from datasets.images import Images
+from datasets.labels import write_facts
+from epe import models
+from eval.features.vgg_features import LAYERS
+from eval.inputs import spread
+from eval.kvd import judge as module
+from eval.kvd.judge import judge
+from eval.kvd.setup import label_facts, set_up
+from eval.records.skvd_record import Estimate
+from gbuffer_tools.errors import InputError
+from tests.eval.made import SIDE, changed
+
+
+def run(settings, folder):
+    return judge(settings, relative_to=folder, progress=False)
+
+
+def values(record, method=0, metric="skvd"):
+    return {layer: getattr(record.methods[method], metric)[layer].value for layer in LAYERS}
+
+
+def test_grows_with_blur_and_with_noise(settings, scenes, tmp_path):
+    folders = {"plain": scenes / "frames"}
+    for sigma in (1.0, 2.0, 4.0):
+        folders[f"blur {sigma}"] = changed(
+            scenes / "frames", tmp_path / f"blur{sigma}", lambda image, _, s=sigma: cv2.GaussianBlur(image, (0, 0), s)
+        )
+    for std in (30.0, 60.0, 120.0):
+        folders[f"noise {std}"] = changed(
+            scenes / "frames", tmp_path / f"noise{std}", lambda image, rng, s=std: image + rng.normal(0, s, image.shape)
+        )
+    record = run(replace(settings, methods=folders), tmp_path)
+    for layer in LAYERS:
+        plain, *rest = [method.skvd[layer].value for method in record.methods]
+        assert plain < rest[0] < rest[1] < rest[2], f"{layer}: blur"
+        assert plain < rest[3] < rest[4] < rest[5], f"{layer}: noise"
+        low = record.methods[6].skvd[layer].low
+        assert low is not None
+        assert low > 0, f"{layer}: heavy noise is told from nothing"
+
+
+def test_two_disjoint_samples_of_one_distribution_are_about_zero(settings, tmp_path):
+    record = run(settings, tmp_path)
+    for layer in LAYERS:
+        for found in (record.methods[0].kvd[layer], record.methods[0].skvd[layer]):
+            assert found.low is not None
+            assert found.high is not None
+            assert found.low < 0 < found.high
+
+
+def test_identical_sets_are_zero(settings, scenes, tmp_path):
+    same = replace(settings, real=scenes / "frames", real_labels=settings.fake_labels, candidates=settings.crops)
+    record = run(same, tmp_path)
+    assert record.frames.dropped == 0
+    for layer in LAYERS:
+        # All three means run over the same pairs, as pairs out of one image are left out between the sides, too.
+        # 1e-6 of a kernel value (8000 in this unit): products are computed in blocks of another order.
+        assert values(record, metric="kvd")[layer] == pytest.approx(0, abs=1e-6 * 8000)
+        # sKVD: a plain crop may choose another one of the same labels, so that the two lists differ a little.
+        assert abs(values(record)[layer]) < 0.02 * 8000
+
+
+def features(settings, layer, dtype=torch.float64):
+    """Features of all crops of both sides, one at a time, straight from the network."""
+    vgg = models.load(settings.vgg).network
+    fresh = type(vgg)()
+    fresh.load_state_dict(vgg.state_dict())
+    fresh = fresh.to(dtype).eval()
+    frames, photos = Images(next(iter(settings.methods.values()))), Images(settings.real)
+    scene = set_up(settings)
+    fake, real = scene.fake, scene.real
+    found = []
+    for images, side in ((frames, fake), (photos, real)):
+        rows = []
+        for crop in side.crops:
+            image = images[images.keys.index(crop.key)][crop.top : crop.top + SIDE, crop.left : crop.left + SIDE]
+            pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(dtype) / 255
+            with torch.no_grad():
+                rows.append(fresh(pixels, (layer,))[layer].numpy().astype(np.float64).reshape(-1))
+        found.append(np.stack(rows))
+    return found[0], found[1], fake, real
+
+
+def slow_skvd(settings, layer):
+    """The definition, from crops to number, in plain NumPy float64."""
+    x, y, fake, real = features(settings, layer)
+    pairs = []
+    for i in range(len(x)):
+        similarity = [np.mean(fake.cells[i] == cells) for cells in real.cells]
+        ties = [j for j, s in enumerate(similarity) if s == max(similarity)]
+        if max(similarity) > 0.5:
+            pairs.append((i, min(ties, key=lambda j: real.crops[j].ticket ^ fake.crops[i].ticket)))
+    # Two crops of each of 10 photographs stand beside 16 rendered ones.
+    sample = [j for j in range(len(y)) if j % settings.candidates < 2]
+    d, square = x.shape[1], (y[sample] ** 2).mean()
+
+    def k(a, b):
+        return (a @ b / d / square + 1) ** 3
+
+    xx = [k(x[i], x[g]) for i, _ in pairs for g, _ in pairs if fake.groups[i] != fake.groups[g]]
+    yy = [k(y[j], y[h]) for _, j in pairs for _, h in pairs if real.groups[j] != real.groups[h]]
+    xy = [k(x[i], y[h]) for i, _ in pairs for _, h in pairs]
+    return 1000 * (np.mean(xx) + np.mean(yy) - 2 * np.mean(xy)), len(pairs)
+
+
+def test_agrees_with_the_definition_in_plain_numpy(settings, tmp_path, monkeypatch):
+    small = replace(settings, crops=2, candidates=3)
+    load = module.load_vgg
+    monkeypatch.setattr(module, "load_vgg", lambda path, padding: load(path, padding).double())
+    record = run(small, tmp_path)
+    for layer in ("relu1_2", "relu3_3", "relu5_3"):
+        wanted, pairs = slow_skvd(small, layer)
+        assert record.frames.matched == pairs
+        # 1e-8 relative to the kernel's size (8000 = 1000 * (1 + 1)³): all in float64.
+        assert values(record)[layer] == pytest.approx(wanted, abs=1e-8 * 8000)
+
+
+def test_single_precision_costs_little(settings, tmp_path, monkeypatch):
+    plain = values(run(settings, tmp_path))
+    load = module.load_vgg
+    monkeypatch.setattr(module, "load_vgg", lambda path, padding: load(path, padding).double())
+    double = values(run(settings, tmp_path))
+    # Kernel values are about 8000 in the record's unit; float32 features are good to 1e-6 of that.
+    assert plain == pytest.approx(double, abs=1e-6 * 8000)
+
+
+@pytest.mark.parametrize("change", [{"batch": 1}, {"memory": 10_000_000}])
+def test_batch_and_memory_do_not_matter(settings, tmp_path, change):
+    one, other = run(settings, tmp_path), run(replace(settings, **change), tmp_path)
+    # As above: float32 convolutions choose their algorithm by batch size.
+    assert values(other) == pytest.approx(values(one), abs=1e-6 * 8000)
+    assert values(other, metric="kvd") == pytest.approx(values(one, metric="kvd"), abs=1e-6 * 8000)
+
+
+def test_order_of_files_does_not_matter(settings, scenes, tmp_path):
+    for name in ("frames", "photos"):
+        for path in sorted((scenes / name).rglob("*.png"), reverse=True):
+            target = tmp_path / name / path.relative_to(scenes / name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    moved = replace(settings, methods={"render": tmp_path / "frames"}, real=tmp_path / "photos")
+    one, other = run(settings, scenes), run(moved, tmp_path)
+    assert asdict(one) == asdict(other)
+
+
+def test_methods_of_one_call_do_not_touch_each_other(settings, scenes, tmp_path):
+    dark = changed(scenes / "frames", tmp_path / "dark", lambda image, _: 0.6 * image)
+    both = run(replace(settings, methods={"render": scenes / "frames", "dark": dark}), tmp_path)
+    alone = run(replace(settings, methods={"dark": dark}), tmp_path)
+    assert values(both, method=1) == pytest.approx(values(alone), abs=1e-6 * 8000)
+    assert both.methods[1].digest == alone.methods[0].digest
+    for layer in LAYERS:
+        wanted = values(both, method=1)[layer] - values(both)[layer]
+        assert both.methods[1].difference[layer].value == pytest.approx(wanted, abs=1e-9 * 8000)
+        assert both.methods[0].difference[layer] == Estimate(0.0, 0.0, 0.0)
+
+
+def test_corrupt_picture_is_named(settings, scenes, tmp_path):
+    shutil.copytree(scenes / "frames", tmp_path / "frames")
+    (tmp_path / "frames" / "set" / "03.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(InputError, match=r"set/03\.png: not a readable image") as caught:
+        run(replace(settings, methods={"render": tmp_path / "frames"}), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_methods_must_show_the_same_frames(settings, scenes, tmp_path):
+    shutil.copytree(scenes / "frames", tmp_path / "fewer")
+    (tmp_path / "fewer" / "set" / "03.png").unlink()
+    with pytest.raises(InputError, match=r"fewer lacks 1 frames, such as 'set/03'"):
+        run(replace(settings, methods={"render": scenes / "frames", "fewer": tmp_path / "fewer"}), tmp_path)
+
+
+def test_frames_that_are_too_small_are_refused(settings, scenes, tmp_path):
+    small = changed(scenes / "frames", tmp_path / "small", lambda image, _: cv2.resize(image, (96, 64)))
+    with pytest.raises(InputError, match="crops of 26 px, wanted 32 or more"):
+        run(replace(settings, methods={"render": small}), tmp_path)
+
+
+# feamgan's frames are 957 columns at most, so that only high ones are narrow.
+@pytest.mark.parametrize(
+    ("protocol", "size"),
+    [("ours", (120, 1200)), ("ours", (1200, 120)), ("ours", (64, 512)), ("feamgan", (120, 1200))],
+)
+def test_frames_that_are_too_narrow_for_their_crops_are_refused(settings, scenes, tmp_path, protocol, size):
+    narrow = changed(scenes / "frames", tmp_path / "narrow", lambda image, _: cv2.resize(image, size))
+    with pytest.raises(InputError, match=f"^{narrow}: frames of {size[0]}x{size[1]} .* wanted .* less than 8 to 1$"):
+        set_up(replace(settings, methods={"render": narrow}, protocol=protocol))
+
+
+def test_sides_labelled_differently_are_refused(scenes, tmp_path):
+    write_facts(tmp_path, {"method": "made", "classes": 4})
+    with pytest.raises(InputError, match="classes of the labels is 4, wanted 3"):
+        label_facts(scenes / "labels" / "frames", tmp_path)
+
+
+@pytest.mark.parametrize("side", ["black", "photos"])
+def test_pictures_that_are_all_the_same_are_refused_before_features(settings, scenes, tmp_path, monkeypatch, side):
+    monkeypatch.setattr(module.Extractor, "__call__", lambda *_: pytest.fail("computed features"))
+    source = scenes / ("photos" if side == "photos" else "frames")
+    folder = changed(source, tmp_path / side, lambda image, _: 0 * image)
+    fakes = {"render": scenes / "frames"} | ({"dark": folder} if side == "black" else {})
+    settings = replace(settings, methods=fakes, real=folder if side == "photos" else settings.real)
+    whose = "frames of dark" if side == "black" else "photographs"
+    with pytest.raises(InputError, match=f"{folder}: all {whose} that have partners are the same picture"):
+        run(settings, tmp_path)
+
+
+def test_black_photographs_are_refused(settings, scenes, tmp_path):
+    # With zero biases a random network sees nothing in the mean colour only; black needs weights of zero.
+    model = models.load(settings.vgg)
+    for parameter in model.network.parameters():
+        torch.nn.init.zeros_(parameter)
+    models.save(models.Model(model.network, "vgg16"), tmp_path / "zero.safetensors")
+    with pytest.raises(InputError, match="relu1_2 sees nothing"):
+        run(replace(settings, vgg=tmp_path / "zero.safetensors"), tmp_path)
+
+
+def test_spread_takes_first_and_last():
+    assert spread(tuple("abcdefgh"), 3) == ("a", "e", "h")
+    assert spread(("a", "b"), 6) == ("a", "b")
+
+
+def test_the_worst_crops_are_those_of_a_ruined_frame(settings, scenes, tmp_path):
+    noisy = changed(scenes / "frames", tmp_path / "noisy", lambda image, rng: image + rng.normal(0, 70, image.shape))
+    images = Images(scenes / "frames")
+    for key in images.keys[1:]:
+        shutil.copy(images.path(images.keys.index(key)), noisy / f"{key}.png")
+    both = replace(settings, methods={"render": scenes / "frames", "noisy": noisy}, crops=6)
+    worst = judge(both, relative_to=tmp_path, progress=False).methods[1].worst
+    assert worst[0].frame == images.keys[0]
+    assert len({pair.frame for pair in worst}) == len(worst) == 6

@@ -1,0 +1,24 @@
+"""Distances of sets with very many pictures on one side."""
+
+import numpy as np
+import pytest
+
+from eval.measuring import set_distances
+from eval.measuring.set_distances import Sides, kid_of
+
+
+@pytest.mark.parametrize(("judged", "photographs"), [(5, 60), (60, 5), (999, 60)])
+def test_kernel_distance_where_one_side_is_small_and_the_other_very_large(
+    judged: int, photographs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(count, 6)).astype(np.float32) for count in (judged, photographs))
+    groups = np.arange(judged + photographs)
+    sides = Sides(x, y, groups[:judged], groups[judged:], np.ones((3, judged)))
+    whole = kid_of(sides, 2.0)
+    assert whole.shape == (3,)
+    monkeypatch.setattr(set_distances, "LARGEST", 50)
+    found = kid_of(sides, 2.0)
+    assert found.shape == (1,)
+    # 1e-5: of the whole table scalar products are float32, of blocks float64.
+    assert found[0] == pytest.approx(whole[0], rel=1e-5)

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eval.metrics.mmd import cubic, mmd2
+
+
+def slow_mmd2(x, y, x_images, y_images):
+    """The definition, pair by pair, in float64."""
+
+    def k(a, b):
+        return (sum(float(u) * float(v) for u, v in zip(a, b, strict=True)) / len(a) + 1.0) ** 3
+
+    within = []
+    for samples, images in ((x, x_images), (y, y_images)):
+        pairs = [
+            k(samples[i], samples[j])
+            for i in range(len(samples))
+            for j in range(len(samples))
+            if images[i] != images[j]
+        ]
+        within.append(sum(pairs) / len(pairs))
+    between = [k(a, b) for a, i in zip(x, x_images, strict=True) for b, j in zip(y, y_images, strict=True) if i != j]
+    return within[0] + within[1] - 2 * sum(between) / len(between)
+
+
+def fast_mmd2(x, y, x_images=None, y_images=None, **weights):
+    d = x.shape[1]
+    x_images = np.arange(len(x)) if x_images is None else x_images
+    y_images = -1 - np.arange(len(y)) if y_images is None else y_images
+    kernels = cubic(x @ x.T / d), cubic(x @ y.T / d), cubic(y @ y.T / d)
+    return mmd2(*kernels, x_groups=x_images, y_groups=y_images, **weights)
+
+
+def draw(seed, n=7, m=9, d=5):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)), rng.normal(0.3, 1.2, size=(m, d))
+
+
+def test_worked_case():
+    # x: 0 and 2, y: 1 and -1, one dimension. k(0, 2) = 1; k(1, -1) = 0;
+    # k(0, ±1) = 1; k(2, 1) = 27; k(2, -1) = -1. So 1 + 0 - 2 * (1 + 1 + 27 - 1) / 4 = -13.
+    x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [-1.0]])
+    assert fast_mmd2(x, y) == -13.0
+
+
+def test_two_points_at_a_distance():
+    # All x are 0 and all y are c: k(x, x) = k(x, y) = 1 and k(y, y) = (c² + 1)³, so MMD² = (c² + 1)³ - 1.
+    x, y = np.zeros((3, 4)), np.full((5, 4), 0.5)
+    # 1e-12: float64, sums of a few dozen terms.
+    assert fast_mmd2(x, y) == pytest.approx(1.25**3 - 1, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_definition(seed):
+    x, y = draw(seed)
+    images = np.arange(7) // 2, 2 + np.arange(9) // 3  # images 2 and 3 stand on both sides
+    # 1e-11: both in float64; only the order of the sums differs.
+    assert fast_mmd2(x, y, *images) == pytest.approx(slow_mmd2(x, y, *images), rel=1e-11, abs=1e-11)
+
+
+def test_expected_value_is_zero_for_one_distribution():
+    # Unbiased: the mean over many draws of two sets of one distribution is 0 within 4 standard errors.
+    rng = np.random.default_rng(0)
+    values = [fast_mmd2(rng.normal(size=(6, 3)), rng.normal(size=(8, 3))) for _ in range(2000)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
+
+
+def test_crops_of_one_image_do_not_bias():
+    # Two crops of an image differ by little noise. Counting their pairs would look like a narrower
+    # distribution (the mean would be about 0.4); leaving them out keeps the mean at 0.
+    rng = np.random.default_rng(0)
+
+    def images(n):
+        return np.repeat(rng.normal(size=(n, 3)), 2, axis=0) + 0.1 * rng.normal(size=(2 * n, 3))
+
+    groups = np.arange(12) // 2
+    pairs = [(images(6), images(6)) for _ in range(2000)]
+    values = [fast_mmd2(x, y, groups, -1 - groups) for x, y in pairs]
+    counted = [fast_mmd2(x, y) for x, y in pairs]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
+    assert np.mean(counted) > 4 * np.std(counted) / np.sqrt(len(counted))
+
+
+def test_a_set_and_itself():
+    # All three means are over the same pairs.
+    x, _ = draw(5)
+    assert fast_mmd2(x, x, np.arange(7) // 2, np.arange(7) // 2) == pytest.approx(0, abs=1e-12)
+
+
+def test_whole_weights_are_repetitions():
+    # A weight of 2 is a sample that stands in the list twice; it never pairs with its own copy.
+    x, y = draw(1)
+    x_weights, y_weights = np.array([2, 1, 0, 1, 3, 1, 1.0]), np.array([1, 2, 1, 0, 1, 1, 1, 2, 1.0])
+    x_rows, y_rows = np.repeat(np.arange(7), x_weights.astype(int)), np.repeat(np.arange(9), y_weights.astype(int))
+    weighted = fast_mmd2(x, y, x_weights=x_weights, y_weights=y_weights)
+    assert weighted == pytest.approx(slow_mmd2(x[x_rows], y[y_rows], x_rows, -1 - y_rows), rel=1e-11)
+
+
+def test_weights_of_one_are_the_plain_estimate():
+    x, y = draw(2)
+    ones = fast_mmd2(x, y, x_weights=np.ones((4, 7)), y_weights=np.ones((4, 9)))
+    assert ones.shape == (4,)
+    assert ones == pytest.approx(np.full(4, fast_mmd2(x, y)), rel=1e-13)
+
+
+def test_one_resample_does_not_touch_another():
+    x, y = draw(3)
+    rng = np.random.default_rng(3)
+    a, b = rng.integers(0, 4, (5, 7)).astype(float), rng.integers(0, 4, (5, 9)).astype(float)
+    alone = [fast_mmd2(x, y, x_weights=a[i], y_weights=b[i]) for i in range(5)]
+    assert fast_mmd2(x, y, x_weights=a, y_weights=b) == pytest.approx(np.array(alone), rel=1e-12)
+
+
+def test_no_pair_is_no_number():
+    x, y = draw(4)
+    assert np.isnan(fast_mmd2(x, y, x_images=np.zeros(7, int)))
+
+
+def test_shapes_must_fit():
+    with pytest.raises(ValueError, match="wanted"):
+        mmd2(np.ones((2, 2)), np.ones((2, 3)), np.ones((2, 2)), x_groups=np.arange(2), y_groups=np.arange(3))
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 6), m=st.integers(2, 6))
+def test_symmetric_and_blind_to_order(seed, n, m):
+    x, y = draw(seed, n, m)
+    rng = np.random.default_rng(seed)
+    forth = fast_mmd2(x, y)
+    # 1e-9 of the largest kernel value: sums of the same terms in another order.
+    slack = 1e-9 * max(1.0, float(np.abs(cubic(np.concatenate([x, y]) @ np.concatenate([x, y]).T / 5)).max()))
+    assert fast_mmd2(y, x) == pytest.approx(forth, abs=slack)
+    assert fast_mmd2(rng.permutation(x), rng.permutation(y)) == pytest.approx(forth, abs=slack)
