@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.packages import Member, Package, check_digest, fetch_members
-from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.cache import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,7 +132,7 @@ def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    from gbuffer_tools.atomic import replacing
+    from gbuffer_tools.io.atomic import replacing
 
     (content,) = contents.values()
     with np.load(io.BytesIO(content), allow_pickle=False) as found:
@@ -150,7 +150,7 @@ def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
 
     from epe.losses.perceptual import LAYERS
     from epe.networks.vgg import VGG16
-    from gbuffer_tools.atomic import replacing
+    from gbuffer_tools.io.atomic import replacing
 
     (content,) = contents.values()
     found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

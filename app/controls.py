@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.images import read_pixels
+from gbuffer_tools.io.images import read_pixels
 
 # Of the colour transfer: half the window's side, as a share of the frame's longer side, and the variance of luma
 # above which an edge is kept (a deviation of 0.03).

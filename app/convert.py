@@ -190,7 +190,7 @@ def described(args: argparse.Namespace, inputs: list[int]) -> Description:
     Raises:
         InputError: neither; or parts that do not fit each other.
     """
-    from gbuffer_tools.yaml_sections import read_sections
+    from gbuffer_tools.io.yaml import read_sections
 
     found = read_sections(args.description, Description) if args.description else known(inputs)
     if found is None:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gbuffer_tools import exr
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.exr_writer import write_exr
+from gbuffer_tools.exr import reader
+from gbuffer_tools.exr.writer import write_exr
 from gbuffer_tools.geometry import linear_to_srgb, srgb_to_linear
-from gbuffer_tools.layers import Channels, components, layers, listed, stack
+from gbuffer_tools.mapping.channel_names import Channels, components, layers, listed, stack
 
 HALF_MAX = 65504.0
 """What a half goes up to."""
@@ -42,10 +42,10 @@ def read_linear(path: Path, height: int, width: int) -> Tensor:
     Raises:
         InputError: cannot be read, has another size, or no picture, or several.
     """
-    found = exr.header(path).display.shape
+    found = reader.header(path).display.shape
     if found != (height, width):
         raise InputError(f"{path}: is {found[1]}x{found[0]}; wanted the frame's size, {width}x{height}.")
-    channels, _ = exr.read(path)
+    channels, _ = reader.read(path)
     pixels = stack(channels, picture_channels(path, channels)).astype(np.float32)
     pixels = np.nan_to_num(pixels, nan=0, posinf=HALF_MAX, neginf=0).clip(-HALF_MAX, HALF_MAX)
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)))

@@ -11,22 +11,22 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gbuffer_tools import draws, extraction, renderdoc
 from gbuffer_tools.command import run
-from gbuffer_tools.display import some_display
-from gbuffer_tools.draw_marks import mark
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.isolate import in_child
-from gbuffer_tools.profile import gbuffer_pass
 from gbuffer_tools.profiles import load
-from gbuffer_tools.replay import initialised, opened, shadows_muted
+from gbuffer_tools.renderdoc import capture_to_frame, draw_ids, module
+from gbuffer_tools.renderdoc.child_process import in_child
+from gbuffer_tools.renderdoc.display import some_display
+from gbuffer_tools.renderdoc.profile import gbuffer_pass
+from gbuffer_tools.renderdoc.replay import initialised, opened, shadows_muted
+from gbuffer_tools.renderdoc.stencil_ids import mark
 from gbuffer_tools.source import Options
 from gbuffer_tools.sources.renderdoc import SOURCE, image_index, job
 
 
 def both_ways(path: Path, profile_key: str, folder: Path) -> tuple[int, float, float, float]:
     """Number of draws, seconds by marks, seconds by replaying, share of pixels with the same draw."""
-    profile, rd = load(profile_key), renderdoc.load()
+    profile, rd = load(profile_key), module.load()
     with initialised(rd):
         began = time.perf_counter()
         marked = mark(rd, path, folder)
@@ -38,10 +38,10 @@ def both_ways(path: Path, profile_key: str, folder: Path) -> tuple[int, float, f
             if found is None:
                 raise InputError(f"{path}: no G-buffer pass of {profile.source}")
             began = time.perf_counter()
-            fast = draws.by_marks(capture, capture.passes[found], profile, marked)
+            fast = draw_ids.by_marks(capture, capture.passes[found], profile, marked)
             middle = time.perf_counter()
             with shadows_muted(capture, found):
-                slow = draws.by_replaying(capture, capture.passes[found], profile)
+                slow = draw_ids.by_replaying(capture, capture.passes[found], profile)
             end = time.perf_counter()
         if fast is None:
             raise InputError(f"{path}: its marks disagree with its pixels, so there is nothing to compare")
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     with SOURCE.ready(options), some_display():
         for _ in range(args.repeats):
             item = job(args.capture)
-            done = extraction.extract(item.file, item.frame, item.shard, profile, index, patience=600)
+            done = capture_to_frame.extract(item.file, item.frame, item.shard, profile, index, patience=600)
             height, width = done.frame.image.shape[:2]
             print(
                 f"{width}x{height}, {done.draws} draws, {done.frame.ids['object'].max()} objects: {done.seconds:.1f} s"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.cache import cache_folder
 
 
 def asset(name: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.images import SUFFIXES, image_size, read_image, write_png
+from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
 from gbuffer_tools.schema import Shard
 
 __all__ = ["SUFFIXES", "Images", "read_image", "write_png"]

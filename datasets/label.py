@@ -23,10 +23,10 @@ from datasets.weights import load_vgg
 from epe import models
 from epe.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.vgg import CHANNELS, VGG16
-from gbuffer_tools.arrays import read_npz
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.arrays import read_npz
+from gbuffer_tools.io.atomic import replacing
 
 # Of the features that are clustered.
 LENGTH = sum(CHANNELS[layer] for layer in LAYERS)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from datasets.images import write_png
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.images import read_pixels
+from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.images import read_pixels
 
 TAXONOMY = ("method", "classes", "digests")
 """What `labels.json` tells of a taxonomy: equal facts, equal meaning of the ids."""

@@ -21,9 +21,9 @@ from datasets.weights import load_vgg
 from epe import matching
 from epe.approximate import PhotoIndex, recall
 from epe.networks.vgg import VGG16
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import replacing
 
 Features = np.ndarray | Stored
 """In memory or in files."""

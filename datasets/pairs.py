@@ -19,8 +19,8 @@ from datasets.flaws import Flaw, flaw
 from datasets.frames import Frames
 from datasets.labels import read_facts, read_ids
 from datasets.photos import Photos
-from gbuffer_tools.arrays import read_npz
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.arrays import read_npz
 
 
 class Pair(NamedTuple):

@@ -24,8 +24,8 @@ from datasets.images import Images
 from datasets.photos import to_height
 from datasets.weights import load_vgg
 from epe import matching
-from gbuffer_tools.atomic import replacing, write_text
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import replacing, write_text
 
 PER_FILE = 64
 LENGTH = 512

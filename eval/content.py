@@ -67,7 +67,7 @@ def naturalness() -> "dict[Metric, Alone]":
     """NIQE, where its model has been fetched."""
     from eval.metrics.niqe import niqe, read_pristine
     from eval.records.scores import Metric
-    from gbuffer_tools.cache import cache_folder
+    from gbuffer_tools.io.cache import cache_folder
 
     path = cache_folder() / "niqe.safetensors"
     if not path.exists():

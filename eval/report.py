@@ -29,9 +29,9 @@ from eval.reporting.wording import (
     side,
     verdict,
 )
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import write_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup

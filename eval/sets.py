@@ -97,7 +97,7 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
     from eval.options import named
     from eval.records import scores
     from eval.records.skvd_record import digest
-    from gbuffer_tools.cache import cache_folder
+    from gbuffer_tools.io.cache import cache_folder
 
     methods, photos, base = opened(named(args.fake)), Images(args.real), args.out.resolve().parent
     keys = next(iter(methods.values())).keys

@@ -56,7 +56,7 @@ class Step:
 
 def camera_of(shard: "Shard", i: int) -> "Camera | str":
     """The camera of frame i, or why motion cannot be told by it."""
-    from gbuffer_tools.findings import camera_problem
+    from gbuffer_tools.checks.frame import camera_problem
 
     camera = shard.camera(i)
     if camera is None or "depth" not in shard.buffers:

@@ -21,13 +21,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gbuffer_tools import clock, renderdoc
 from gbuffer_tools.command import run
-from gbuffer_tools.display import private_display
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.naming import fit_name
-from gbuffer_tools.profile import QUALITIES, CaptureSettings, GameProfile, Launch
-from gbuffer_tools.profiles import load, names
+from gbuffer_tools.frame_file.naming import fit_name
+from gbuffer_tools.profiles import clock, load, names
+from gbuffer_tools.renderdoc import module
+from gbuffer_tools.renderdoc.display import private_display
+from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings, GameProfile, Launch
 
 POLL_SECONDS = 0.02
 
@@ -109,7 +109,7 @@ def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int,
     missing = {n: path for n, path in sorted(paths.items()) if not path.exists()}
     if not missing:
         return 0
-    rd = renderdoc.load()
+    rd = module.load()
     out = next(iter(missing.values())).parent
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".capture-", dir=out) as private:

@@ -21,14 +21,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gbuffer_tools.cluster import over
+from gbuffer_tools.checks.dataset import Summary, differences, duplicates, gaps
+from gbuffer_tools.checks.frame import Finding, Seen, constants, frame_problems, normal_angle
+from gbuffer_tools.checks.hud import Overlay, Still, overlay
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.findings import Finding, Seen, constants, frame_problems, normal_angle
-from gbuffer_tools.overlay import Overlay, Still, overlay
-from gbuffer_tools.parallel import cores
+from gbuffer_tools.pipeline.cluster import over
+from gbuffer_tools.pipeline.parallel import cores
 from gbuffer_tools.schema import Shard, shards
-from gbuffer_tools.series import Summary, differences, duplicates, gaps
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
     python -m gbuffer_tools.export frames/candela_city.h5 --out exr
     python -m gbuffer_tools.export frames/candela_city.h5 --out png --format png --frame frame00060
 
-An EXR file holds all of a frame: its buffers as layers, ids, cameras in the header (gbuffer_tools.exported says how),
+An EXR file holds all of a frame: its buffers as layers, ids, cameras in the header (gbuffer_tools.exr.frame_as_exr says how),
 and `extract` reads it back. PNGs are pictures only: the image, and each buffer through the colour map of
 `inspect --sheet`.
 """
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gbuffer_tools.checks.contact_sheet import Picture, class_colours, ids_picture, values_picture
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.exported import to_channels
-from gbuffer_tools.exr_writer import write_exr
+from gbuffer_tools.exr.frame_as_exr import to_channels
+from gbuffer_tools.exr.writer import write_exr
 from gbuffer_tools.frame import MAX_CLASSES
-from gbuffer_tools.images import write_png
-from gbuffer_tools.layers import listed
+from gbuffer_tools.io.images import write_png
+from gbuffer_tools.mapping.channel_names import listed
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sheet import Picture, class_colours, ids_picture, values_picture
 
 FORMATS = ("exr", "png")
 

@@ -17,18 +17,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gbuffer_tools.atomic import clear
-from gbuffer_tools.cluster import over
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.explain import explain
-from gbuffer_tools.making import Told, by_file, by_frame, names_beside
-from gbuffer_tools.mapping import read_mapping
-from gbuffer_tools.parallel import Map, cores
+from gbuffer_tools.io.atomic import clear
+from gbuffer_tools.mapping.schema import read_mapping
+from gbuffer_tools.pipeline.cluster import over
+from gbuffer_tools.pipeline.make_frames import Told, by_file, by_frame, names_beside
+from gbuffer_tools.pipeline.parallel import Map, cores
+from gbuffer_tools.pipeline.plan import Work, check_apart, plan
 from gbuffer_tools.profiles import load, names
+from gbuffer_tools.renderdoc.explain import explain
 from gbuffer_tools.source import Job, Options, Source
 from gbuffer_tools.sources import SOURCES
-from gbuffer_tools.work import Work, check_apart, plan
 
 PROG = "python -m gbuffer_tools.extract"
 PER_FILE = 16
@@ -107,7 +107,7 @@ def extract(
         Why frames were left out, a line each.
 
     Raises:
-        InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.work).
+        InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.pipeline.plan).
     """
     plans = [plan(SOURCES[name], jobs[name], out, per_file, options) for name in jobs]
     works, refused = [work for more, _ in plans for work in more], [line for _, more in plans for line in more]

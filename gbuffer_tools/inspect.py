@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gbuffer_tools.checks.contact_sheet import sheet
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import buffer_spec
-from gbuffer_tools.images import write_png
+from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sheet import sheet
 
 
 def build_parser() -> argparse.ArgumentParser:

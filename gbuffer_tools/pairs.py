@@ -18,19 +18,19 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.capture import add_options, capture, capture_paths, frame_numbers, positive
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.extract import extract
 from gbuffer_tools.frame import MAX_FRAMES
-from gbuffer_tools.parallel import cores, in_parallel
-from gbuffer_tools.profile import QUALITIES, CaptureSettings
+from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.pipeline.parallel import cores, in_parallel
+from gbuffer_tools.pipeline.plan import frames_in
 from gbuffer_tools.profiles import load
+from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.source import Options
 from gbuffer_tools.sources import renderdoc
-from gbuffer_tools.work import frames_in
 
 SIDES = ("low", "high")
 ADVICE = "install libfaketime if it is not there, or use another --out and earlier frames"

@@ -20,7 +20,7 @@ Buffers that are not in `BUFFERS` have a name that starts with `x_`.
 """
 
 from gbuffer_tools.frame import BUFFERS, FORMAT, VERSION, BufferSpec, Frame, Header
-from gbuffer_tools.shard import Shard, shards
-from gbuffer_tools.writer import append, write
+from gbuffer_tools.frame_file.reader import Shard, shards
+from gbuffer_tools.frame_file.writer import append, write
 
 __all__ = ["BUFFERS", "FORMAT", "VERSION", "BufferSpec", "Frame", "Header", "Shard", "append", "shards", "write"]

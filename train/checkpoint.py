@@ -16,8 +16,8 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import replacing
 
 # Marks a tensor in the tree; no state dict has such a key.
 TENSOR = "__tensor__"

@@ -24,7 +24,7 @@ from epe import models
 from epe.group import Group, joined
 from epe.losses import gan
 from epe.losses.penalty import gradient_penalty
-from gbuffer_tools.atomic import write_text
+from gbuffer_tools.io.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
 from train.compiled import explained
 from train.config import start

@@ -11,8 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 from datasets.device import device_of
 from epe import models
 from epe.group import processes
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
 from train.checks import check_ranges
 from train.engine import Batch, Schedule, run

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from epe.group import Group
-from gbuffer_tools.atomic import replacing
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import replacing
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

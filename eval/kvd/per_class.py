@@ -21,7 +21,7 @@ from eval.kvd.feamgan import Pairs
 from eval.kvd.layers import Array, Indices, Layer
 from eval.kvd.pairing import Pairing
 from eval.kvd.protocols import Rules
-from gbuffer_tools.yaml_sections import read_sections
+from gbuffer_tools.io.yaml import read_sections
 
 LAYER = "relu5_3"
 SHARE = 0.05

@@ -14,7 +14,7 @@ from epe.networks.vgg import VGG16
 from eval.features.full_float32 import full_precision
 from eval.metrics.lpips import lpips, read_shift_tolerant, read_weights
 from eval.records.scores import Metric
-from gbuffer_tools.cache import cache_folder
+from gbuffer_tools.io.cache import cache_folder
 
 Pixels = NDArray[np.uint8]
 Compare = Callable[[Pixels, Pixels], float]

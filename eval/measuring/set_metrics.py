@@ -31,7 +31,7 @@ from eval.measuring.set_distances import (
 )
 from eval.metrics.style_distance import MEANS, Statistics, part
 from eval.records.scores import Metric
-from gbuffer_tools.cache import cache_folder
+from gbuffer_tools.io.cache import cache_folder
 
 INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
 """Assets."""

@@ -27,7 +27,7 @@ from epe.networks.vgg import IMAGENET_MEAN, IMAGENET_STD
 from eval.metrics.iou import NONE
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
-from gbuffer_tools.yaml_sections import read_sections
+from gbuffer_tools.io.yaml import read_sections
 
 if TYPE_CHECKING:
     import onnxruntime

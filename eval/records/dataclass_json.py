@@ -8,8 +8,8 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gbuffer_tools.atomic import write_text
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import write_text
 
 LARGEST = 256 * 2**20
 """Bytes of a file."""

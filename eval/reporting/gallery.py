@@ -14,9 +14,9 @@ from eval.kvd.crops import Pixels, region
 from eval.kvd.protocols import rules_of
 from eval.records.skvd_record import Pair, Record
 from eval.reporting.summary import DataSet
+from gbuffer_tools.checks.contact_sheet import pictures
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sheet import pictures
 
 WIDEST, NARROW = 960, 240
 """Pixels of a frame, and of a buffer in a strip."""

@@ -4,9 +4,9 @@ import functools
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.profile import GameProfile
-from gbuffer_tools.profile_file import read_profile
 from gbuffer_tools.profiles import supertuxkart
+from gbuffer_tools.profiles.yaml_profile import read_profile
+from gbuffer_tools.renderdoc.profile import GameProfile
 
 PROFILES: dict[str, GameProfile] = {"supertuxkart": supertuxkart.PROFILE}
 """Those that are code."""

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gbuffer_tools import geometry
-from gbuffer_tools.pixels import sampled
-from gbuffer_tools.profile import Captured, DrawPass, Floats, GameProfile, MatrixBlock, Standard
 from gbuffer_tools.profiles.supertuxkart_classes import CLASSES, classify
 from gbuffer_tools.profiles.supertuxkart_launch import DATA, launch
+from gbuffer_tools.renderdoc.pixel_formats import sampled
+from gbuffer_tools.renderdoc.profile import Captured, DrawPass, Floats, GameProfile, MatrixBlock, Standard
 
 Array = npt.NDArray[np.generic]
 Doubles = npt.NDArray[np.float64]

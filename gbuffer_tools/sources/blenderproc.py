@@ -26,12 +26,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools import geometry, hdf5
+from gbuffer_tools import geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
-from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.frame_file import hdf5
+from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.text import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.texts import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.unmapped import licence
 
 Matrix = npt.NDArray[np.float64]

@@ -22,14 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.arrays import npz_headers, read_npz
-from gbuffer_tools.colour import linear16
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
-from gbuffer_tools.images import read_image, read_pixels
-from gbuffer_tools.labels import GROUPS, mask_ids
-from gbuffer_tools.naming import shard_name
+from gbuffer_tools.frame_file.naming import shard_name
+from gbuffer_tools.io.arrays import npz_headers, read_npz
+from gbuffer_tools.io.colour import linear16
+from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.sources.taxonomies import GROUPS, mask_ids
 from gbuffer_tools.unmapped import licence
 
 # Tags of CARLA 0.9.14 and later (carla.readthedocs.io, sensors reference); earlier ones had other numbers.

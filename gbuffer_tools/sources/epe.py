@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.arrays import npz_headers, read_npz
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CHANNELS, Array, Frame
-from gbuffer_tools.images import SUFFIXES, read_image, read_pixels
-from gbuffer_tools.labels import CITYSCAPES, GROUPS, group_ids, mask_ids
-from gbuffer_tools.naming import fit_name
+from gbuffer_tools.frame_file.naming import fit_name
+from gbuffer_tools.io.arrays import npz_headers, read_npz
+from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
+from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
 from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.texts import MAX_LIST_BYTES, inside, read_text
+from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
 from gbuffer_tools.unmapped import licence
 
 LISTS = (".txt", ".csv")

@@ -8,13 +8,13 @@ Files that `python -m gbuffer_tools.export` wrote are read back whole.
 
 import re
 
-from gbuffer_tools import exported, exr
-from gbuffer_tools.cryptomatte import cryptomattes
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.exr_source import Kind, text
+from gbuffer_tools.exr import frame_as_exr, reader
+from gbuffer_tools.exr.mapped_source import Kind, text
 from gbuffer_tools.frame import BUFFERS
-from gbuffer_tools.layers import components, named, only
-from gbuffer_tools.mapping import Buffer, Depth, Ids, Image, Meanings
+from gbuffer_tools.mapping.channel_names import components, named, only
+from gbuffer_tools.mapping.cryptomatte import cryptomattes
+from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Meanings
 from gbuffer_tools.source import About, Job, Made, Options, Source
 
 PICTURES = ("", "rgba", "rgb", "beauty", "combined", "image", "color", "colour", "main")
@@ -25,7 +25,7 @@ NOT_BY_NAME = frozenset(("depth", "normal", "motion"))
 LEAST_CHANNELS = 3
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, exr.Attribute]) -> Meanings | None:
+def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
     """What can be told from names alone. Files with fewer than three channels hold no picture."""
     if len(names) < LEAST_CHANNELS:
         return None
@@ -59,7 +59,7 @@ def buffers(names: tuple[str, ...]) -> dict[str, Buffer]:
     return found
 
 
-def crypto_ids(attributes: dict[str, exr.Attribute]) -> dict[str, Ids]:
+def crypto_ids(attributes: dict[str, reader.Attribute]) -> dict[str, Ids]:
     """Cryptomattes by the kind that their names tell: CryptoMaterial becomes ids/material."""
     found: dict[str, Ids] = {}
     try:
@@ -75,7 +75,7 @@ def crypto_ids(attributes: dict[str, exr.Attribute]) -> dict[str, Ids]:
     return found
 
 
-def producer(attributes: dict[str, exr.Attribute]) -> str:
+def producer(attributes: dict[str, reader.Attribute]) -> str:
     """The program that the header names."""
     return text(attributes, "software", "Software", "generatedBy")[:200] or "EXR"
 
@@ -99,22 +99,22 @@ def about(jobs: list[Job], options: Options) -> About:
 
 def _exported_from(job: Job, options: Options) -> About | None:
     """The header of the frame file that a file was exported from; None where it was not exported."""
-    attributes = exr.header(job.file).attributes
-    if exported.MARK not in attributes:
+    attributes = reader.header(job.file).attributes
+    if frame_as_exr.MARK not in attributes:
         return None
     try:
-        return exported.about(attributes, options.licence)
+        return frame_as_exr.about(attributes, options.licence)
     except ValueError as error:
         raise InputError(f"{job.file}: {error}; export it again") from error
 
 
 def read(job: Job, known: About, options: Options) -> Made:
     """A frame."""
-    if exported.MARK not in exr.header(job.file).attributes:
+    if frame_as_exr.MARK not in reader.header(job.file).attributes:
         return KIND.read(job, known, options)
-    channels, header = exr.read(job.file)
+    channels, header = reader.read(job.file)
     try:
-        return Made(exported.from_channels(job.frame, channels, header.attributes), "as it was exported")
+        return Made(frame_as_exr.from_channels(job.frame, channels, header.attributes), "as it was exported")
     except ValueError as error:
         raise InputError(f"{job.file}: {' '.join(str(error).split())}; export it again") from error
 

@@ -17,10 +17,10 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
     CryptoObject, CryptoMaterial, CryptoAsset, else IndexOB, IndexMA         ids/object, ids/material, ids/asset
 """
 
-from gbuffer_tools import exr
-from gbuffer_tools.exr_source import Kind, text
-from gbuffer_tools.layers import components, layers, only
-from gbuffer_tools.mapping import Buffer, Camera, Depth, Ids, Image, Meanings, Motion, Normal
+from gbuffer_tools.exr import reader
+from gbuffer_tools.exr.mapped_source import Kind, text
+from gbuffer_tools.mapping.channel_names import components, layers, only
+from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Motion, Normal
 from gbuffer_tools.source import Source
 from gbuffer_tools.sources.exr import FAR, crypto_ids
 
@@ -37,7 +37,7 @@ INDEX = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Materia
 DEPTH = ("Depth", "Z")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, exr.Attribute]) -> Meanings | None:
+def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
     """Of the view layer with the most channels; None where there is no Combined pass, or not Blender's mark."""
     if MARK not in attributes:
         return None
@@ -83,7 +83,7 @@ def buffers(names: tuple[str, ...], view: str) -> dict[str, Buffer]:
     return found
 
 
-def ids(names: tuple[str, ...], view: str, attributes: dict[str, exr.Attribute]) -> dict[str, Ids]:
+def ids(names: tuple[str, ...], view: str, attributes: dict[str, reader.Attribute]) -> dict[str, Ids]:
     """Indices, and over them the view layer's cryptomattes."""
     found = {}
     for kind, keys in INDEX.items():
@@ -94,7 +94,7 @@ def ids(names: tuple[str, ...], view: str, attributes: dict[str, exr.Attribute])
     return found | mine
 
 
-def producer(attributes: dict[str, exr.Attribute]) -> str:
+def producer(attributes: dict[str, reader.Attribute]) -> str:
     """Blender, and its version where the file tells it."""
     version = text(attributes, "Software", "software", "Blender")[:100]
     return version if version.startswith("Blender") else f"Blender {version}".strip()

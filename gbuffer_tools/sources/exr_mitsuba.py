@@ -8,10 +8,10 @@ told by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba 
 
 import re
 
-from gbuffer_tools import exr
-from gbuffer_tools.exr_source import Kind
-from gbuffer_tools.layers import components, layers, only, split
-from gbuffer_tools.mapping import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
+from gbuffer_tools.exr import reader
+from gbuffer_tools.exr.mapped_source import Kind
+from gbuffer_tools.mapping.channel_names import components, layers, only, split
+from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
 from gbuffer_tools.source import Source
 
 PROGRAM = "mitsuba"
@@ -21,7 +21,7 @@ SHAPES = re.compile(r"(?i)id|ids|sid|.*(shape|object|instance).*")
 ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, exr.Attribute]) -> Meanings | None:
+def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
     """Of the AOVs by their components and names; None where neither the header nor a distance `.T` tells Mitsuba."""
     distances = [layer for layer in layers(names) if layer and split(only(names, layer) or "")[1] == "T"]
     program = any(isinstance(value, str) and PROGRAM in value.lower() for value in attributes.values())
@@ -49,7 +49,7 @@ def _first(names: tuple[str, ...], pattern: re.Pattern[str], letters: str) -> tu
     return next((channels for channels in found if channels), None)
 
 
-def producer(attributes: dict[str, exr.Attribute]) -> str:
+def producer(attributes: dict[str, reader.Attribute]) -> str:
     """Mitsuba as the header names it."""
     texts = (value for value in attributes.values() if isinstance(value, str))
     return next((value[:200] for value in texts if PROGRAM in value.lower()), "Mitsuba")

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools import exr
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.exr_source import Kind, exr_files, text
-from gbuffer_tools.layers import components, layers
-from gbuffer_tools.mapping import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
-from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.exr import reader
+from gbuffer_tools.exr.mapped_source import Kind, exr_files, text
+from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.mapping.channel_names import components, layers
+from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
 from gbuffer_tools.source import Job, Source
 
 PREFIX, MASK = "FinalImage", "ActorHitProxyMask"
@@ -38,7 +38,7 @@ SINGLES = {"roughness": "roughness", "metallic": "metallic", "specular": "specul
 PASS_IN_NAME = re.compile(rf"^(.*?)({PREFIX}(?:[A-Za-z]\w*?)?|{MASK}\d\d)((?:[._ /-]\d.*|/.*)?)$")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, exr.Attribute]) -> Meanings | None:
+def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
     """Of the layers by their materials' names; None where there is neither Unreal's metadata nor a layer of its."""
     passes = {layer: layer.lower().removeprefix(PREFIX.lower()) for layer in layers(names) if layer}
     ours = any(layer.startswith((PREFIX, MASK)) for layer in passes)
@@ -76,7 +76,7 @@ def _buffers(names: tuple[str, ...], passes: dict[str, str]) -> dict[str, Buffer
     return found
 
 
-def camera(attributes: dict[str, exr.Attribute]) -> Camera | None:
+def camera(attributes: dict[str, reader.Attribute]) -> Camera | None:
     """The camera of the metadata; None where some of it is missing, or the picture has an overscan."""
     fovs = sorted(key for key in attributes if re.fullmatch(r"unreal/camera/[^/]+/fov", key))
     fov = _number(attributes, f"unreal/camera/{PREFIX}/fov")
@@ -110,7 +110,7 @@ def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.
     return view
 
 
-def _number(attributes: dict[str, exr.Attribute], key: str) -> float | None:
+def _number(attributes: dict[str, reader.Attribute], key: str) -> float | None:
     """Metadata are texts."""
     value = attributes.get(key)
     if isinstance(value, str):
@@ -145,13 +145,13 @@ def job(root: Path, key: str, group: dict[str, Path]) -> Job:
 
 def _is_ours(file: Path) -> bool:
     try:
-        header = exr.header(file)
+        header = reader.header(file)
     except InputError:
         return False
     return meanings(header.channels, header.attributes) is not None
 
 
-def producer(attributes: dict[str, exr.Attribute]) -> str:
+def producer(attributes: dict[str, reader.Attribute]) -> str:
     """Unreal, and its version where the file tells it."""
     return f"Unreal Engine {text(attributes, 'unreal/engineVersion', 'unreal/system/engineVersion')[:100]}".strip()
 

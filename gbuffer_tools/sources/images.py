@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.folders import files_below
 from gbuffer_tools.frame import Frame
-from gbuffer_tools.images import image_size, read_image
-from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.images import image_size, read_image
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.unmapped import licence
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
-from gbuffer_tools.images import image_size, read_image, read_pixels
-from gbuffer_tools.labels import CITYSCAPES, VIPER, Taxonomy
-from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.images import image_size, read_image, read_pixels
 from gbuffer_tools.source import About, Job, Made, Options, Source
 from gbuffer_tools.sources.images import images_below, sized_shard
+from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER, Taxonomy
 from gbuffer_tools.unmapped import licence
 
 

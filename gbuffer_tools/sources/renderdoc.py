@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gbuffer_tools import extraction, textures
-from gbuffer_tools.cache import cache_folder
-from gbuffer_tools.display import some_display
+from gbuffer_tools.io.cache import cache_folder
 from gbuffer_tools.profiles import load
-from gbuffer_tools.renderdoc import check_capture
+from gbuffer_tools.renderdoc import capture_to_frame, texture_names
+from gbuffer_tools.renderdoc.display import some_display
+from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.source import About, Job, Made, Options, Source
 
 
@@ -43,10 +43,10 @@ def about(jobs: list[Job], options: Options) -> About:
 
 
 @functools.cache
-def image_index(profile_name: str) -> textures.ImageIndex:
+def image_index(profile_name: str) -> texture_names.ImageIndex:
     """The game's images; made once a machine, read once a process."""
     profile = load(profile_name)
-    return textures.image_index(profile.data, profile.image_folders, cache_folder())
+    return texture_names.image_index(profile.data, profile.image_folders, cache_folder())
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def read(item: Job, _: About, options: Options) -> Made:
     profile = load(options.profile)
     index = image_index(options.profile)
     with some_display():  # on another machine than the one that `ready` made one on
-        done = extraction.extract(item.file, item.frame, item.shard, profile, index, patience=options.patience)
+        done = capture_to_frame.extract(item.file, item.frame, item.shard, profile, index, patience=options.patience)
     names = {
         texture: {
             "file": found.file,

@@ -26,13 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gbuffer_tools import geometry
-from gbuffer_tools.arrays import read_npy
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
-from gbuffer_tools.images import read_image, read_pixels
-from gbuffer_tools.naming import fit_name, shard_name
+from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.arrays import read_npy
+from gbuffer_tools.io.images import read_image, read_pixels
+from gbuffer_tools.io.text import plain, read_json
 from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.texts import plain, read_json
 from gbuffer_tools.unmapped import licence
 
 Floats = npt.NDArray[np.floating]

@@ -16,9 +16,9 @@ from epe.models import load
 from epe.networks.enhancer import EnhancerSpec
 from gbuffer_tools.command import run
 from tests.epe.networks.test_released import bare, shapes, weights
+from tests.gbuffer_tools.io.test_images import picture
 from tests.gbuffer_tools.sources import test_carla, test_epe
 from tests.gbuffer_tools.sources.commands import extracted
-from tests.gbuffer_tools.test_images import picture
 
 carla_root, epe_root = test_carla.root, test_epe.root
 __all__ = ["carla_root", "epe_root"]

@@ -9,11 +9,11 @@ import torch
 from app.enhance import build_parser, main
 from app.linear import lit, read_linear, shown
 from datasets.images import read_image
-from gbuffer_tools import exr
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.exr import reader
 from gbuffer_tools.geometry import srgb_to_linear
-from gbuffer_tools.layers import stack
+from gbuffer_tools.mapping.channel_names import stack
 from tests.app.test_controls import setting
 from tests.gbuffer_tools.made import frame
 from tests.gbuffer_tools.made_exr import write_exr
@@ -36,7 +36,7 @@ def enhance(setting: tuple[Path, Path], out: Path, *more: str) -> int:
 
 
 def pixels(path: Path) -> np.ndarray:
-    channels, _ = exr.read(path)
+    channels, _ = reader.read(path)
     assert {array.dtype for array in channels.values()} == {np.dtype(np.float16)}
     return stack(channels, "RGB").astype(np.float64)
 

@@ -9,8 +9,8 @@ from datasets.cache import asset
 from datasets.weights import load_vgg
 from epe import models
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
-from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.cache import cache_folder
 
 
 def test_the_cache_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from gbuffer_tools.draws import Drawn
+from gbuffer_tools.renderdoc.draw_ids import Drawn
 
 
 def command(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:

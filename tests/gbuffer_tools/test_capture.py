@@ -9,11 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gbuffer_tools import capture, clock, display
+from gbuffer_tools import capture
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.profile import CaptureSettings
-from gbuffer_tools.profiles import supertuxkart_launch
+from gbuffer_tools.profiles import clock, supertuxkart_launch
+from gbuffer_tools.renderdoc import display
+from gbuffer_tools.renderdoc.profile import CaptureSettings
 
 
 def command(*arguments: object) -> int:

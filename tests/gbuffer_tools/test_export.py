@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from gbuffer_tools import check, export, exported, exr
+from gbuffer_tools import check, export
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.exr import frame_as_exr, reader
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.schema import Shard, write
 from tests.gbuffer_tools.made import HEADER, frame
@@ -75,14 +76,14 @@ def test_a_frame_file_goes_to_exr_and_back(tmp_path, file):
 
 def test_every_byte_of_an_image_survives_half_floats():
     image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
-    channels, attributes = exported.to_channels(Frame("a", image), HEADER)
+    channels, attributes = frame_as_exr.to_channels(Frame("a", image), HEADER)
     assert channels["R"].dtype == np.float16
-    assert np.array_equal(exported.from_channels("a", channels, attributes).image, image)
+    assert np.array_equal(frame_as_exr.from_channels("a", channels, attributes).image, image)
 
 
 def test_other_programs_find_the_usual_names(tmp_path, file):
     command(file, "--out", tmp_path / "out", "--frame", "a")
-    header = exr.header(tmp_path / "out" / "a.exr")
+    header = reader.header(tmp_path / "out" / "a.exr")
     assert {
         "R",
         "G",
@@ -196,6 +197,6 @@ def test_a_stopped_export_leaves_no_half_file(tmp_path, file, monkeypatch):
 )
 def test_damaged_exports_are_refused(tmp_path, capsys, change, message):
     plain = Frame("a", np.zeros((*SIZE, 3), np.uint8))
-    channels, attributes = exported.to_channels(plain, HEADER)
+    channels, attributes = frame_as_exr.to_channels(plain, HEADER)
     write_exr(tmp_path / "s" / "a.exr", channels, **attributes | change)
     assert message in refused(tmp_path, capsys, tmp_path / "s")

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gbuffer_tools import extract, extraction, textures
+from gbuffer_tools import extract
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.schema import Shard
 from tests.gbuffer_tools.made import frame
-from tests.gbuffer_tools.test_renderdoc import made
+from tests.gbuffer_tools.renderdoc.test_module import made
 
-Extract = Callable[..., extraction.Extracted]
+Extract = Callable[..., capture_to_frame.Extracted]
 
 
 def command(*arguments: object) -> int:
@@ -25,15 +26,15 @@ def calls(monkeypatch, tmp_path: Path) -> list[str]:
     """Names of the frames that were replayed; the replay itself is replaced."""
     done: list[str] = []
 
-    def fake(path: Path, name: str, level: str, *_: object, patience: float) -> extraction.Extracted:
+    def fake(path: Path, name: str, level: str, *_: object, patience: float) -> capture_to_frame.Extracted:
         done.append(f"{level}/{name}")
         if "bad" in path.name:
             raise InputError(f"{path}: not today")
-        found = {5: textures.Match("textures/city_asphalt_1.jpg", 0.001), 6: textures.Match(None, 0.5)}
-        return extraction.Extracted(frame(name, len(name)), found, 0.0, 3, 0.1)
+        found = {5: texture_names.Match("textures/city_asphalt_1.jpg", 0.001), 6: texture_names.Match(None, 0.5)}
+        return capture_to_frame.Extracted(frame(name, len(name)), found, 0.0, 3, 0.1)
 
-    monkeypatch.setattr(extraction, "extract", fake)
-    monkeypatch.setattr(textures, "image_index", lambda *_: textures.ImageIndex((), None))
+    monkeypatch.setattr(capture_to_frame, "extract", fake)
+    monkeypatch.setattr(texture_names, "image_index", lambda *_: texture_names.ImageIndex((), None))
     monkeypatch.setenv("DISPLAY", ":none")
     return done
 

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import clock, draws, renderdoc
 from gbuffer_tools.check import check
-from gbuffer_tools.display import some_display
-from gbuffer_tools.draw_marks import mark
+from gbuffer_tools.checks.frame import MIN_RELIGHT
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.findings import MIN_RELIGHT
-from gbuffer_tools.isolate import in_child
 from gbuffer_tools.pairs import likenesses
-from gbuffer_tools.profile import gbuffer_pass
-from gbuffer_tools.profiles import PROFILES
-from gbuffer_tools.replay import initialised, opened
+from gbuffer_tools.profiles import PROFILES, clock
+from gbuffer_tools.renderdoc import draw_ids, module
+from gbuffer_tools.renderdoc.child_process import in_child
+from gbuffer_tools.renderdoc.display import some_display
+from gbuffer_tools.renderdoc.profile import gbuffer_pass
+from gbuffer_tools.renderdoc.replay import initialised, opened
+from gbuffer_tools.renderdoc.stencil_ids import mark
 from gbuffer_tools.schema import Shard
 from tests.gbuffer_tools.games import check_same, command
 
@@ -32,7 +32,7 @@ SEARCH = f"{os.environ.get('PATH', '')}:/usr/games"
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory) -> Path:
     try:
-        renderdoc.load()
+        module.load()
     except InputError as error:
         pytest.skip(str(error))
     if not shutil.which("Xvfb") and not os.environ.get("DISPLAY"):
@@ -73,10 +73,10 @@ def test_a_race_has_a_road_a_sky_and_karts(extracted):
     assert {"sky", "road", "kart"} <= seen
 
 
-def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
+def both_ways(path: Path, folder: Path) -> tuple[draw_ids.Drawn, draw_ids.Drawn]:
     """The draws by marks and by replaying to each; in a process of its own."""
     profile = PROFILES["supertuxkart"]
-    rd = renderdoc.load()
+    rd = module.load()
     with initialised(rd):
         marked = mark(rd, path, folder)
         assert marked is not None
@@ -84,10 +84,10 @@ def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
             found = gbuffer_pass([replay.describe(p) for p in replay.passes], profile.is_gbuffer)
             assert found is not None
             gbuffer = replay.passes[found]
-            assert marked.draws == tuple(draws.chunk_of(draw) for draw in gbuffer.draws)
-            by_marks = draws.by_marks(replay, gbuffer, profile, marked)
+            assert marked.draws == tuple(draw_ids.chunk_of(draw) for draw in gbuffer.draws)
+            by_marks = draw_ids.by_marks(replay, gbuffer, profile, marked)
             assert by_marks is not None
-            return by_marks, draws.by_replaying(replay, gbuffer, profile)
+            return by_marks, draw_ids.by_replaying(replay, gbuffer, profile)
 
 
 def test_marks_tell_the_same_as_replaying_to_every_draw(capture, tmp_path):

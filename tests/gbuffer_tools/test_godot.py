@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import draws, geometry, renderdoc
+from gbuffer_tools import geometry
 from gbuffer_tools.check import check
-from gbuffer_tools.display import some_display
-from gbuffer_tools.draw_marks import mark
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.isolate import in_child
-from gbuffer_tools.profile import gbuffer_pass
 from gbuffer_tools.profiles import load
-from gbuffer_tools.replay import initialised, opened
+from gbuffer_tools.renderdoc import draw_ids, module
+from gbuffer_tools.renderdoc.child_process import in_child
+from gbuffer_tools.renderdoc.display import some_display
+from gbuffer_tools.renderdoc.profile import gbuffer_pass
+from gbuffer_tools.renderdoc.replay import initialised, opened
+from gbuffer_tools.renderdoc.stencil_ids import mark
 from gbuffer_tools.schema import Shard
 from tests.gbuffer_tools import street
 from tests.gbuffer_tools.games import check_same, command
@@ -32,7 +33,7 @@ HALVES = 0.05
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
-        renderdoc.load()
+        module.load()
     except InputError as error:
         pytest.skip(str(error))
     if not shutil.which("Xvfb"):
@@ -164,10 +165,10 @@ def test_each_thing_is_an_object_of_its_material(shard: Shard, seen: street.Seen
             assert np.abs(stored - told[buffer]).max() <= room
 
 
-def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
+def both_ways(path: Path, folder: Path) -> tuple[draw_ids.Drawn, draw_ids.Drawn]:
     """The draws by marks and by replaying to each; in a process of its own."""
     profile = load("godot3")
-    rd = renderdoc.load()
+    rd = module.load()
     found = []
     with initialised(rd):
         marked = mark(rd, path, folder)
@@ -178,10 +179,10 @@ def both_ways(path: Path, folder: Path) -> tuple[draws.Drawn, draws.Drawn]:
                 number = gbuffer_pass([replay.describe(p) for p in replay.passes], profile.is_gbuffer)
                 assert number is not None
                 if file == path:
-                    with draws.shadows_muted(replay, number):
-                        found.append(draws.by_replaying(replay, replay.passes[number], profile))
+                    with draw_ids.shadows_muted(replay, number):
+                        found.append(draw_ids.by_replaying(replay, replay.passes[number], profile))
                 else:
-                    found.append(draws.by_marks(replay, replay.passes[number], profile, marked))
+                    found.append(draw_ids.by_marks(replay, replay.passes[number], profile, marked))
     return found[0], found[1]
 
 

@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import inspect
+from gbuffer_tools.checks.contact_sheet import (
+    BACKGROUND,
+    LABEL_HEIGHT,
+    TILE_WIDTH,
+    class_colours,
+    ids_picture,
+    sheet,
+    values_picture,
+)
 from gbuffer_tools.command import run
 from gbuffer_tools.schema import Shard, write
-from gbuffer_tools.sheet import BACKGROUND, LABEL_HEIGHT, TILE_WIDTH, class_colours, ids_picture, sheet, values_picture
 from tests.gbuffer_tools.made import HEADER, frame
 
 

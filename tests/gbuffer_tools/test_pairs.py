@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import extraction, pairs, textures
+from gbuffer_tools import pairs
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
-from gbuffer_tools.profile import CaptureSettings, GameProfile
+from gbuffer_tools.renderdoc import capture_to_frame, texture_names
+from gbuffer_tools.renderdoc.profile import CaptureSettings, GameProfile
 from gbuffer_tools.schema import Shard, write
 from tests.gbuffer_tools.made import HEADER, frame
-from tests.gbuffer_tools.test_renderdoc import made
+from tests.gbuffer_tools.renderdoc.test_module import made
 
 SIZE = (36, 64)
 SMALL = ("--size", "64x36", "--first", 5, "--step", 5, "--count", 2, "--jobs", 1)
@@ -61,7 +62,7 @@ class Game:
             path.write_bytes(made())
         return len(missing)
 
-    def extract(self, path: Path, name: str, level: str, *_: object, patience: float) -> extraction.Extracted:
+    def extract(self, path: Path, name: str, level: str, *_: object, patience: float) -> capture_to_frame.Extracted:
         key = f"{path.parent.name}/{level}/{name}"
         self.replayed.append(key)
         if key in self.lost:
@@ -71,15 +72,15 @@ class Game:
             found = dataclasses.replace(found, image=found.image ^ 1)
         if key in self.elsewhere:
             found = dataclasses.replace(found, view=np.nextafter(np.asarray(found.view, np.float64), 9))
-        return extraction.Extracted(found, {}, 0.0, 3, 0.1)
+        return capture_to_frame.Extracted(found, {}, 0.0, 3, 0.1)
 
 
 @pytest.fixture
 def game(monkeypatch: pytest.MonkeyPatch) -> Game:
     made_up = Game()
     monkeypatch.setattr(pairs, "capture", made_up.capture)
-    monkeypatch.setattr(extraction, "extract", made_up.extract)
-    monkeypatch.setattr(textures, "image_index", lambda *_: textures.ImageIndex((), None))
+    monkeypatch.setattr(capture_to_frame, "extract", made_up.extract)
+    monkeypatch.setattr(texture_names, "image_index", lambda *_: texture_names.ImageIndex((), None))
     monkeypatch.setenv("DISPLAY", ":none")
     return made_up
 

@@ -22,7 +22,7 @@ from eval.kvd.judge import judge
 from eval.kvd.settings import Settings
 from eval.kvd.setup import set_up
 from eval.records.skvd_record import Record
-from gbuffer_tools.cache import cache_folder
+from gbuffer_tools.io.cache import cache_folder
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 WIDTH, HEIGHT, SIDE = 192, 108, 50

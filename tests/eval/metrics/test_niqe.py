@@ -9,8 +9,8 @@ from safetensors.numpy import save_file
 from skimage import data
 
 from eval.metrics.niqe import FEATURES, Pristine, cut, halved, niqe, read_pristine
-from gbuffer_tools.cache import cache_folder
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.cache import cache_folder
 
 FETCHED = cache_folder() / "niqe.safetensors"
 RNG = np.random.default_rng(0)

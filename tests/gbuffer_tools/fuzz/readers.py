@@ -10,18 +10,25 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
-from gbuffer_tools import arrays, check, exr, images, mapping
+from gbuffer_tools import check
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.images import write_png
-from gbuffer_tools.making import make_file, names_beside
-from gbuffer_tools.profile_file import read_profile
-from gbuffer_tools.renderdoc import check_capture
+from gbuffer_tools.exr import reader as exr
+from gbuffer_tools.io import arrays, images
+from gbuffer_tools.io.images import write_png
+from gbuffer_tools.mapping import schema
+from gbuffer_tools.pipeline.make_frames import make_file, names_beside
+from gbuffer_tools.pipeline.plan import Work, check_header
+from gbuffer_tools.profiles.yaml_profile import read_profile
+from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.schema import Shard, write
 from gbuffer_tools.source import Options
 from gbuffer_tools.sources import SOURCES
-from gbuffer_tools.work import Work, check_header
-from tests.gbuffer_tools import made_exr, test_mapping, test_profile_file, test_renderdoc
+from tests.gbuffer_tools import made_exr
+from tests.gbuffer_tools.io.test_images import palette_png, picture
 from tests.gbuffer_tools.made import HEADER, frame
+from tests.gbuffer_tools.mapping import test_schema
+from tests.gbuffer_tools.profiles import test_yaml_profile
+from tests.gbuffer_tools.renderdoc import test_module
 from tests.gbuffer_tools.sources import (
     test_blenderproc,
     test_carla,
@@ -31,7 +38,6 @@ from tests.gbuffer_tools.sources import (
     test_exr_unreal,
     test_replicator,
 )
-from tests.gbuffer_tools.test_images import palette_png, picture
 
 SIZE = (6, 8)
 MAPPING = "mapping.yaml"
@@ -137,15 +143,15 @@ def image_files_with_words(folder: Path) -> None:
 
 
 def mapping_files(folder: Path) -> None:
-    (folder / "a.yaml").write_text(test_mapping.WHOLE)
+    (folder / "a.yaml").write_text(test_schema.WHOLE)
 
 
 def profile_files(folder: Path) -> None:
-    (folder / "a.yaml").write_text(test_profile_file.TEXT)
+    (folder / "a.yaml").write_text(test_yaml_profile.TEXT)
 
 
 def captures(folder: Path) -> None:
-    (folder / "town_frame60.rdc").write_bytes(test_renderdoc.made())
+    (folder / "town_frame60.rdc").write_bytes(test_module.made())
 
 
 def exr_files(folder: Path) -> None:
@@ -304,7 +310,7 @@ READERS: dict[str, Reader] = {
         Reader("npz", (npz_files,), partial(each_file, read_npz)),
         Reader("npy", (npy_files,), partial(each_file, partial(arrays.read_npy, kinds="fiu", axes=(2, 3)))),
         Reader("pictures", (image_files, image_files_with_words), partial(each_file, read_picture)),
-        Reader("mapping", (mapping_files,), partial(each_file, mapping.read_mapping)),
+        Reader("mapping", (mapping_files,), partial(each_file, schema.read_mapping)),
         Reader("profile", (profile_files,), partial(each_file, read_profile)),
         Reader("rdc", (captures,), partial(each_file, check_capture)),
         Reader("OpenEXR", (exr_files,), partial(each_file, exr.read)),

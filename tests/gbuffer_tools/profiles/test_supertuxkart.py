@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from gbuffer_tools.profile import Captured
 from gbuffer_tools.profiles import supertuxkart
 from gbuffer_tools.profiles.supertuxkart_classes import CLASSES, RULES, classify
+from gbuffer_tools.renderdoc.profile import Captured
 from gbuffer_tools.schema import BUFFERS
 
 H, W = 18, 32

@@ -18,8 +18,8 @@ from unittest.mock import MagicMock
 
 import numpy as np
 
+from tests.gbuffer_tools.io.test_images import picture
 from tests.gbuffer_tools.sources.scene import CENTRE, SIZE, scene
-from tests.gbuffer_tools.test_images import picture
 
 FOCAL = 30.0
 """One for both axes: BlenderProc's distances know no other."""

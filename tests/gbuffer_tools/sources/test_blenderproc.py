@@ -11,9 +11,9 @@ import pytest
 from gbuffer_tools import geometry
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.blenderproc import camera_of, class_names, euler, find, to_buffers, to_ids
+from tests.gbuffer_tools.io.test_images import picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.sources.scene import CENTRE, FOCAL, SIZE, scene
-from tests.gbuffer_tools.test_images import picture
 
 SCENE = scene()
 K = [[FOCAL[0], 0, CENTRE[0] - 0.5], [0, FOCAL[1], CENTRE[1] - 0.5], [0, 0, 1]]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.geometry import srgb_to_linear
-from gbuffer_tools.images import write_png
-from gbuffer_tools.labels import GROUPS
+from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.carla import TAGS, find, from_stack, sensor_depth, to_buffers
+from gbuffer_tools.sources.taxonomies import GROUPS
+from tests.gbuffer_tools.io.test_images import picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
-from tests.gbuffer_tools.test_images import picture
 
 SIZE = (6, 8)
 STACK = np.random.default_rng(1).integers(0, 256, (*SIZE, 18), np.uint8)

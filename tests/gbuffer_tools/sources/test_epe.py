@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools.images import write_png
-from gbuffer_tools.labels import GROUPS, group_ids
+from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.epe import find, nearest, to_frame
+from gbuffer_tools.sources.taxonomies import GROUPS, group_ids
+from tests.gbuffer_tools.io.test_images import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
-from tests.gbuffer_tools.test_images import palette_png, picture
 
 SIZE = (6, 8)
 RNG = np.random.default_rng(0)

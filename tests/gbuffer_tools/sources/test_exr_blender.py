@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from gbuffer_tools import cryptomatte, exr, geometry
+from gbuffer_tools import geometry
+from gbuffer_tools.exr import reader
+from gbuffer_tools.mapping import cryptomatte
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources import exr_blender
 from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, layer, refused, write_exr
-from tests.gbuffer_tools.test_resection import rotation
+from tests.gbuffer_tools.mapping.test_camera_solver import rotation
 
 pytest.importorskip("OpenEXR")
 
@@ -251,7 +253,7 @@ class TestRender:
 
     def test_names_of_the_manifest_are_hashed_as_here(self, render):
         (path,) = render.glob("*.exr")
-        known = cryptomatte.cryptomattes(exr.header(path).attributes)
+        known = cryptomatte.cryptomattes(reader.header(path).attributes)
         assert len(known) == 3
         names = {name for crypto in known for name in crypto.names.values()}
         assert {"Floor", "Ball.red", "Lamp", "Asphalt", "Paint", "Glow"} <= names
@@ -270,7 +272,7 @@ class TestRender:
     def test_depth_is_the_axis_of_the_position_pass(self, render, truth, inner):
         """Exact, wherever in the pixel the sample is: both passes are of the same one."""
         (path,) = render.glob("*.exr")
-        channels, _ = exr.read(path)
+        channels, _ = reader.read(path)
         positions = np.stack([channels[f"ViewLayer.Position.{c}"] for c in "XYZ"], -1).astype(np.float64)
         view = truth[3]
         along = -(positions @ view[2, :3] + view[2, 3])

@@ -9,7 +9,7 @@ import pytest
 from gbuffer_tools import geometry
 from gbuffer_tools.sources import exr_mitsuba
 from tests.gbuffer_tools.made_exr import extracted, grey, layer, write_exr
-from tests.gbuffer_tools.test_resection import rotation
+from tests.gbuffer_tools.mapping.test_camera_solver import rotation
 
 pytest.importorskip("OpenEXR")
 

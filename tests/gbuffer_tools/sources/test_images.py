@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gbuffer_tools.images import read_image, write_png
+from gbuffer_tools.io.images import read_image, write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.images import find
 from tests.gbuffer_tools.sources.commands import extracted, refused

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools.images import write_png
-from gbuffer_tools.labels import CITYSCAPES, VIPER
+from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.labelled import find, to_frame
+from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER
+from tests.gbuffer_tools.io.test_images import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
-from tests.gbuffer_tools.test_images import palette_png, picture
 
 SIZE = (6, 8)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
-from gbuffer_tools.images import write_png
+from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.replicator import by_table, camera_of, find, to_buffers, view_normals
+from tests.gbuffer_tools.io.test_images import picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.sources.scene import CENTRE, FOCAL, SIZE, scene
-from tests.gbuffer_tools.test_images import picture
 
 SCENE = scene()
 MOTION = np.random.default_rng(0).normal(size=(*SIZE, 4)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""OpenEXR files: reading, writing, and frames in them."""

@@ -1,0 +1,1 @@
+"""Frame files: reader, writer, and the HDF5 underneath."""

@@ -1,0 +1,208 @@
+"""HDF5 that somebody else wrote: its structure is judged before any of its data is read.
+
+An HDF5 file can point at other files on the reader's machine (soft, external and virtual links, external
+storage), name filters that load plugins, and declare terabytes in a few kilobytes. Frame files need none of
+this, so everything but plain, fully written datasets behind hard links is refused. Call these functions within
+`broken`, which names the file in the library's own errors.
+"""
+
+import math
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from gbuffer_tools.errors import InputError
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FILTERS = {
+    h5py.h5z.FILTER_DEFLATE: "gzip",
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+}
+LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
+MAX_CHUNK_BYTES = 64 * 2**20
+MAX_TEXT = 4096
+DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
+"""How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
+
+
+@contextmanager
+def broken(path: Path, where: str) -> Iterator[None]:
+    """Turn what h5py raises on damaged files into an `InputError`.
+
+    The library reports damage as any of these, depending on the structure that the damage is in.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
+
+
+def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
+    """Open for reading; raises `InputError` where `path` is no readable HDF5 file, let alone what is `wanted`."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(SIGNATURE))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
+    if head != SIGNATURE:
+        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
+    with broken(path, "the start"):
+        return h5py.File(path, "r")
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, on one line."""
+    return " ".join(str(error).split())
+
+
+def names(group: h5py.Group, path: Path) -> list[str]:
+    """Names in a group, sorted; raises `InputError` where one of them is not a hard link."""
+    found = sorted(group)
+    for name in found:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            where = f"{group.name.rstrip('/')}/{name}"
+            raise InputError(f"{path}: {where} is a link to elsewhere; copy the data into the file")
+    return found
+
+
+def group_in(parent: h5py.Group, name: str, path: Path) -> h5py.Group:
+    """The group `name` of a group whose `names` were checked."""
+    found = parent[name]
+    if not isinstance(found, h5py.Group):
+        raise InputError(f"{path}: {found.name} is a dataset, wanted a group; see gbuffer_tools.schema")
+    return found
+
+
+def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.dtype]) -> h5py.Dataset:
+    """The dataset `name` of a group whose `names` were checked: plain storage, known filters, no holes.
+
+    Args:
+        dtypes: the element types that are welcome.
+
+    Raises:
+        InputError: for virtual or external storage, unknown filters, other types, chunks above
+            `MAX_CHUNK_BYTES`, or storage that was never written.
+    """
+    found = parent[name]
+    if not isinstance(found, h5py.Dataset):
+        raise InputError(f"{path}: {found.name} is not a dataset; see gbuffer_tools.schema")
+    if found.dtype not in dtypes:
+        wanted = " or ".join(sorted(str(d) for d in dtypes))
+        raise InputError(f"{path}: {found.name} holds {found.dtype}, wanted {wanted}")
+    _check_storage(found, path)
+    return found
+
+
+def text_in(parent: h5py.Group, name: str, path: Path, *, most: int) -> str:
+    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of fixed length, at most `most` bytes.
+
+    Raises:
+        InputError: as `dataset_in`; also for texts of variable length, lists of texts, and longer ones.
+    """
+    found = parent[name]
+    dtype = found.dtype if isinstance(found, h5py.Dataset) else None
+    if dtype is None or dtype.kind != "S" or dtype.itemsize > most or found.shape != ():
+        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {most:,} bytes")
+    with broken(path, name):
+        return bytes(dataset_in(parent, name, path, {dtype})[()]).decode()
+
+
+def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
+    plist = dataset.id.get_create_plist()
+    if plist.get_layout() not in LAYOUTS or plist.get_external_count():
+        raise InputError(f"{path}: {dataset.name} keeps its data elsewhere; copy it into this file")
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if not set(filters) <= set(FILTERS) or len(set(filters)) < len(filters):
+        used = ", ".join(FILTERS.get(code, str(code)) for code in filters)
+        raise InputError(f"{path}: {dataset.name} uses HDF5 filters {used}, wanted {', '.join(FILTERS.values())}, once")
+    if dataset.shape is None:
+        raise InputError(f"{path}: {dataset.name} has no shape")
+    if dataset.chunks is not None:
+        chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+        if chunk_bytes > MAX_CHUNK_BYTES:
+            raise InputError(
+                f"{path}: {dataset.name} has chunks of {chunk_bytes:,} bytes, wanted < {MAX_CHUNK_BYTES:,}"
+            )
+        wanted = math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+        written = dataset.id.get_num_chunks()
+        _check_chunks(dataset, filters, chunk_bytes, path)
+    else:
+        wanted, written = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    if written < wanted:
+        raise InputError(f"{path}: {dataset.name} is declared larger than what was written; write it again")
+
+
+def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, path: Path) -> None:
+    """HDF5 unpacks a chunk to whatever is in it, and finds out afterwards that it was too much."""
+    most = chunk_bytes + chunk_bytes // 1000 + 64  # what cannot be packed grows by a few bytes
+    doubtful: list[tuple[int, ...]] = []
+
+    def judge(chunk: h5py.h5d.StoreInfo) -> None:
+        if chunk.size > most:
+            raise InputError(f"{path}: {dataset.name} has a chunk of {chunk.size:,} bytes, wanted < {most:,}")
+        if chunk.size * DEFLATE_RATIO > MAX_UNPACKED:
+            doubtful.append(chunk.chunk_offset)
+
+    dataset.id.chunk_iter(judge)
+    deflate = h5py.h5z.FILTER_DEFLATE
+    for offset in doubtful if deflate in filters else ():
+        left_out, stored = dataset.id.read_direct_chunk(offset)
+        if left_out >> filters.index(deflate) & 1:
+            continue
+        try:
+            unpacked = zlib.decompressobj().decompress(stored, chunk_bytes + 1)
+        except zlib.error as error:
+            raise InputError(f"{path}: {dataset.name} has a broken chunk at {offset} ({error})") from error
+        if len(unpacked) > chunk_bytes:
+            raise InputError(f"{path}: {dataset.name} has a chunk at {offset} that unpacks to more than its size")
+
+
+def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:
+    """A scalar string attribute of at most `MAX_TEXT` characters; its heap was judged (gbuffer_tools.frame_file.hdf5_heap)."""
+    value = _attribute(owner, name, path, "SO")
+    if not isinstance(value, str):
+        raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted text")
+    return _bounded(value, name, path)
+
+
+def texts_attribute(owner: h5py.Group, name: str, path: Path, *, most: int) -> tuple[str, ...]:
+    """A 1-D string attribute of at most `most` entries; as `text_attribute`."""
+    value = _attribute(owner, name, path, "SO", most=most)
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str) for v in value):
+        raise InputError(f"{path}: attribute {name} is not a list of texts")
+    return tuple(_bounded(v, name, path) for v in value)
+
+
+def number_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> float:
+    """A scalar number attribute."""
+    value = _attribute(owner, name, path, "iuf")
+    if not isinstance(value, np.integer | np.floating):
+        raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted a number")
+    return float(value)
+
+
+def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: str, *, most: int = 1) -> object:
+    if name not in owner.attrs:
+        raise InputError(f"{path}: {owner.name} lacks the attribute {name}; is it a frame file?")
+    stored = owner.attrs.get_id(name)
+    count = stored.get_space().get_simple_extent_npoints()
+    if count > most or count * stored.dtype.itemsize > 2**20:
+        raise InputError(f"{path}: attribute {name} is larger than {most} entries or 1 MiB")
+    # Of any other type, the library would have to follow references that nobody has judged.
+    if stored.dtype.kind not in kinds or (stored.dtype.kind == "O" and h5py.check_string_dtype(stored.dtype) is None):
+        wanted = "a number" if "f" in kinds else "text"
+        raise InputError(f"{path}: attribute {name} is {stored.dtype}, wanted {wanted}")
+    with broken(path, f"attribute {name}"):
+        return owner.attrs[name]
+
+
+def _bounded(text: str, name: str, path: Path) -> str:
+    # h5py turns bytes that are not UTF-8 into lone surrogates.
+    if len(text) > MAX_TEXT or any(0xD800 <= ord(c) < 0xE000 for c in text):
+        raise InputError(f"{path}: attribute {name} is no UTF-8 text of at most {MAX_TEXT} characters")
+    return text

@@ -1,0 +1,1 @@
+"""Files of others, checked before memory is taken; files of ours, written whole or not at all."""

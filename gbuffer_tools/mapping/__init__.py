@@ -1,0 +1,1 @@
+"""What named channels and ids mean, and how frames are made of them."""

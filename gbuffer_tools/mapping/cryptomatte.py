@@ -1,0 +1,97 @@
+"""Cryptomatte: names of objects and materials as 32-bit ids in the pixels of an EXR file.
+
+Facts: "Cryptomatte Specification 1.2.0" (Psyop, github.com/Psyop/Cryptomatte). An id is MurmurHash3_x86_32 of the name
+(UTF-8, seed 0), its bits read as a float32; where the float's exponent would be 0 or 255 its lowest bit is flipped, so
+that no id is a denormal, an infinity or no number. A pixel holds pairs of (id, coverage), the largest coverage first:
+channels R, G of the layer `<name>00` are the first pair. Header attributes cryptomatte/<key>/name, hash, conversion,
+and manifest, a JSON object of name -> 8 hexadecimal digits. Manifests in files of their own (manif_file) are not read:
+such ids have no names.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gbuffer_tools.frame import Array
+from gbuffer_tools.mapping.channel_names import Channels, pick
+
+HASH, CONVERSION = "MurmurHash3_32", "uint32_to_float32"
+RED, GREEN = ("R", "red"), ("G", "green")
+
+
+@dataclass(frozen=True)
+class Cryptomatte:
+    """What a header says of one cryptomatte.
+
+    Attributes:
+        name: start of its layers' names: "ViewLayer.CryptoObject".
+        names: id -> name; empty where the file has no manifest, or a damaged one.
+        problem: what is wrong with the manifest; some programs cut it off. Its ids are sound.
+    """
+
+    name: str
+    names: Mapping[int, str]
+    problem: str = ""
+
+
+def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
+    """The cryptomattes that header attributes declare, by name.
+
+    Raises:
+        ValueError: another hash or conversion than the specification's.
+    """
+    found = []
+    for key, name in sorted(attributes.items()):
+        match = re.fullmatch(r"cryptomatte/([^/]+)/name", key)
+        if not match or not isinstance(name, str):
+            continue
+        for part, wanted in (("hash", HASH), ("conversion", CONVERSION)):
+            got = attributes.get(f"cryptomatte/{match[1]}/{part}", wanted)
+            if got != wanted:
+                raise ValueError(f"cryptomatte {name!r} has {part} {got!r}, wanted {wanted}")
+        try:
+            found.append(Cryptomatte(name, manifest(attributes.get(f"cryptomatte/{match[1]}/manifest", "{}"), name)))
+        except ValueError as error:
+            found.append(Cryptomatte(name, {}, str(error)))
+    return sorted(found, key=lambda crypto: crypto.name)
+
+
+def manifest(text: object, name: str) -> dict[int, str]:
+    """id -> name of a manifest's text; raises `ValueError` where it is no JSON object of names and ids."""
+    try:
+        entries = json.loads(str(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"the manifest of cryptomatte {name!r} is no JSON ({error})") from error
+    if not isinstance(entries, dict):
+        raise ValueError(f"the manifest of cryptomatte {name!r} is no JSON object")
+    found = {}
+    for key, value in entries.items():
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{1,8}", value):
+            raise ValueError(f"the manifest of cryptomatte {name!r} gives {key[:80]!r} the id {value!r}")
+        found[int(value, 16)] = key
+    return found
+
+
+def ids(channels: Channels, name: str) -> Array | None:
+    """The id that covers most of each pixel: (H,W) uint32, the float's bits; 0 where nothing was drawn.
+
+    Raises:
+        ValueError: the channels are not float32: ids do not survive in anything else.
+    """
+    first = _first(channels, name, RED)
+    coverage = _first(channels, name, GREEN)
+    if first is None or coverage is None:
+        return None
+    if first.dtype != np.float32:
+        raise ValueError(f"cryptomatte {name!r} is stored as {first.dtype}, which damages its ids; write 32-bit floats")
+    bits: npt.NDArray[np.uint32] = np.ascontiguousarray(first).view(np.uint32)
+    return np.where(coverage.astype(np.float32) > 0, bits, 0).astype(np.uint32)
+
+
+def _first(channels: Channels, name: str, components: tuple[str, ...]) -> Array | None:
+    found = (pick(channels, f"{name}00.{component}") for component in components)
+    return next((array for array in found if array is not None), None)

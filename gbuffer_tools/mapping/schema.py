@@ -1,0 +1,303 @@
+"""What channels and ids mean, in a YAML file for `extract --mapping`.
+
+    image:  {channels: [R, G, B], colour: linear}
+    depth:  {channel: depth.Z, along: axis, metres: 0.01, beyond: 1.0e+9}
+    normal: {channels: [N.X, N.Y, N.Z], space: world, encoding: signed}
+    motion: {channels: [V.X, V.Y], pixels: [1, -1]}
+    buffers:
+      albedo: {channels: [A.R, A.G, A.B]}
+      x_wet:  {channels: [wet.V], scale: 0.5}
+    ids:
+      object: {cryptomatte: View.CryptoObject}
+    classes:
+      names: [nothing, other, road, tree]
+      of: object
+      rules: {"^(Oak|Pine)": tree, "[Rr]oad": road}
+      default: other
+    camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]}
+    licence: CC0-1.0
+
+What each key means is said below, at the class of its section. Every section is optional. Where a source knows the
+files, a section replaces what it knows; entries of `buffers` and `ids` are added to its own.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from gbuffer_tools import geometry
+from gbuffer_tools.frame import MAX_CLASSES, buffer_spec
+from gbuffer_tools.io.yaml import read_sections
+
+MAX_PATTERN = 500
+AXES = frozenset(("x", "y", "z", "-x", "-y", "-z"))
+Rows = tuple[tuple[float, ...], ...]
+
+
+def _one_of(what: str, value: str, *wanted: str) -> None:
+    if value not in wanted:
+        raise ValueError(f"{what}: {value!r}, wanted {' or '.join(wanted)}")
+
+
+def _count(what: str, values: tuple[object, ...], *wanted: int) -> None:
+    if len(values) not in wanted:
+        raise ValueError(f"{what}: {len(values)} entries, wanted {' or '.join(map(str, wanted))}")
+
+
+@dataclass(frozen=True)
+class Image:
+    """The picture. One channel is grey.
+
+    Attributes:
+        channels: red, green, blue; or one.
+        colour: "linear" light, clipped to 0..1 and converted to sRGB; or "srgb" in 0..1 already.
+    """
+
+    channels: tuple[str, ...]
+    colour: str = "linear"
+
+    def __post_init__(self) -> None:
+        _count("channels", self.channels, 1, 3)
+        _one_of("colour", self.colour, "linear", "srgb")
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Depth or distance.
+
+    Attributes:
+        along: "axis": along the view axis; "ray": the distance to the camera, which needs a camera to convert.
+        metres: of one unit.
+        nothing: values that mean that nothing was drawn. So do 0 and less, infinities, and what is no number.
+        beyond: so do values from here on.
+    """
+
+    channel: str
+    along: str = "axis"
+    metres: float = 1.0
+    nothing: tuple[float, ...] = ()
+    beyond: float = math.inf
+
+    def __post_init__(self) -> None:
+        _one_of("along", self.along, "axis", "ray")
+        if not 0 < self.metres < math.inf:
+            raise ValueError(f"metres: {self.metres:g}, wanted more than 0")
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Surface normals; they are normalised.
+
+    Attributes:
+        space: "view" or "world"; the latter needs a camera, else it is stored as x_world_normal.
+        axes: which of the file's components point right, up, and towards the camera (view), or along the world's x, y
+            and z (world): [x, -y, -z] turns y down, z forward into y up, z backward.
+        encoding: "signed": -1..1; "unit": 0..1 means -1..1; "either": the one of them that gives unit lengths.
+    """
+
+    channels: tuple[str, ...]
+    space: str = "view"
+    axes: tuple[str, ...] = ("x", "y", "z")
+    encoding: str = "signed"
+
+    def __post_init__(self) -> None:
+        _count("channels", self.channels, 3)
+        _one_of("space", self.space, "view", "world")
+        _one_of("encoding", self.encoding, "signed", "unit", "either")
+        if not set(self.axes) <= AXES or sorted(axis[-1] for axis in self.axes) != ["x", "y", "z"]:
+            raise ValueError(f"axes: {list(self.axes)}, wanted x, y and z, each with or without -")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion of surfaces on the screen, stored as the way from a pixel to where its surface was in the previous frame.
+
+    Attributes:
+        pixels: how many pixels to the right and down, from here to there, a channel's 1 is: [1, -1] where the file's y
+            is up; [-1, -1] where it points from there to here, y down.
+        rest: the value that means no motion; taken off first.
+    """
+
+    channels: tuple[str, ...]
+    pixels: tuple[float, ...] = (1.0, 1.0)
+    rest: float = 0.0
+
+    def __post_init__(self) -> None:
+        _count("channels", self.channels, 2)
+        _count("pixels", self.pixels, 2)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Any other buffer: value = stored * scale + offset.
+
+    Attributes:
+        plus: channels that are added to the first, as direct and indirect light are.
+    """
+
+    channels: tuple[str, ...]
+    scale: float = 1.0
+    offset: float = 0.0
+    plus: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _count("plus", self.plus, 0, len(self.channels))
+
+
+@dataclass(frozen=True)
+class Ids:
+    """An id map: of a channel of whole numbers, or of a cryptomatte."""
+
+    channel: str = ""
+    cryptomatte: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.channel) == bool(self.cryptomatte):
+            raise ValueError("wanted one of channel and cryptomatte")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What classes there are, and which ids belong to them.
+
+    Attributes:
+        names: the classes; the first is for pixels that nothing was drawn on.
+        of: the id map that tells them apart; "class" where it holds classes already.
+        rules: regular expression -> class; the first that is found in a name (of a cryptomatte's manifest) counts.
+        numbers: id -> class, for ids that have no names.
+        default: the class of all other ids; the second class if not said.
+    """
+
+    names: tuple[str, ...]
+    of: str = "object"
+    rules: dict[str, str] = field(default_factory=dict)
+    numbers: dict[int, str] = field(default_factory=dict)
+    default: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
+            raise ValueError(f"names: wanted 1..{MAX_CLASSES} different classes")
+        for name in (*self.rules.values(), *self.numbers.values(), self.default or self.names[0]):
+            if name not in self.names:
+                raise ValueError(f"{name!r} is not among the names; wanted {', '.join(self.names)}")
+        for pattern in self.rules:
+            if len(pattern) > MAX_PATTERN:
+                raise ValueError(f"rules: {pattern[:40]!r}… is longer than {MAX_PATTERN}")
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"rules: {pattern!r} is no regular expression ({error})") from error
+
+    def index(self, ident: int, name: str | None) -> int:
+        """The class of an id, by its number or by its name."""
+        rule = next((found for pattern, found in self.rules.items() if name and re.search(pattern, name)), None)
+        found = self.numbers.get(ident, rule) or self.default or self.names[min(1, len(self.names) - 1)]
+        return self.names.index(found)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera, for files that do not hold their own.
+
+    Attributes:
+        degrees: horizontal field of view; or
+        focal: (fx, fy), pixels; or
+        projection: OpenGL's for column vectors, 4 rows of 4, without shear.
+        centre: (cx, cy), pixels from the top left corner, where the first pixel's centre is (0.5, 0.5); the picture's
+            middle if not said.
+        planes: near and far, metres.
+        pose: the camera in the world, 4 rows of 4, rigid: it looks along its -z, y up; a reflection where the world is
+            left-handed; or
+        view: the inverse of that. Where neither is said the world is the camera's own.
+        positions: channels of world positions, in metres; where there are some the whole camera is solved from them.
+    """
+
+    degrees: float = 0.0
+    focal: tuple[float, ...] = ()
+    projection: Rows = ()
+    centre: tuple[float, ...] = ()
+    planes: tuple[float, ...] = (0.1, 1000.0)
+    pose: Rows = ()
+    view: Rows = ()
+    positions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("degrees", "focal", "projection", "positions") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"has {' and '.join(given) or 'no lens'}, wanted one of degrees, focal, projection, positions"
+            )
+        rows = (*self.projection, *self.pose, *self.view)
+        if not all(map(math.isfinite, (*self.focal, *self.centre, *self.planes, *(n for row in rows for n in row)))):
+            raise ValueError("has numbers that are not finite")
+        if self.degrees and not 0 < self.degrees < 180:
+            raise ValueError(f"degrees: {self.degrees:g}, wanted 0..180")
+        _count("focal", self.focal, 0, 2)
+        if self.focal and min(self.focal) <= 0:
+            raise ValueError(f"focal: {min(self.focal):g}, wanted more than 0")
+        _count("centre", self.centre, 0, 2)
+        _count("planes", self.planes, 2)
+        _count("positions", self.positions, 0, 3)
+        if not 0 < self.planes[0] < self.planes[1]:
+            raise ValueError("planes: wanted near and far, 0 < near < far")
+        if self.pose and self.view:
+            raise ValueError("has pose and view, wanted one of them")
+        for name in ("projection", "pose", "view"):
+            matrix = getattr(self, name)
+            if matrix and (len(matrix) != 4 or any(len(row) != 4 for row in matrix)):
+                raise ValueError(f"{name}: wanted 4 rows of 4 numbers")
+        if self.projection and not geometry.is_perspective(np.array(self.projection)):
+            raise ValueError("projection: wanted OpenGL's for column vectors, without shear: its last row 0, 0, -1, 0")
+        for name in ("pose", "view"):
+            if getattr(self, name) and not _is_rigid(np.array(getattr(self, name))):
+                raise ValueError(f"{name}: wanted a rotation and a place, without scale")
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """A mapping file. Sections that are None are not said."""
+
+    image: Image | None = None
+    depth: Depth | None = None
+    normal: Normal | None = None
+    motion: Motion | None = None
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    ids: dict[str, Ids] = field(default_factory=dict)
+    classes: Classes | None = None
+    camera: Camera | None = None
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        for name, buffer in self.buffers.items():
+            buffer_spec(name, len(buffer.channels))
+            if name in ("depth", "normal", "motion"):
+                raise ValueError(f"buffers: {name} has a section of its own")
+        for name in self.ids:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+                raise ValueError(f"ids: {name!r}, wanted a name of a-z, 0-9 and _")
+
+
+def over(known: Meanings, told: Meanings) -> Meanings:
+    """What a user told, over what a source knows."""
+    said = {f.name: getattr(told, f.name) for f in fields(told) if getattr(told, f.name)}
+    merged = {"buffers": known.buffers | told.buffers, "ids": known.ids | told.ids}
+    return replace(known, **said | merged)
+
+
+def read_mapping(path: Path | None) -> Meanings:
+    """A mapping file; nothing is said where there is none.
+
+    Raises:
+        InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
+    """
+    if path is None:
+        return Meanings()
+    return read_sections(path, Meanings)
+
+
+def _is_rigid(matrix: np.ndarray) -> bool:
+    turn = matrix[:3, :3]
+    return bool(np.abs(turn @ turn.T - np.eye(3)).max() < 1e-3 and (matrix[3] == (0, 0, 0, 1)).all())

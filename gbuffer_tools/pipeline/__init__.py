@@ -1,0 +1,1 @@
+"""Many frames: what is to be made, by which processes or machines."""

@@ -1,0 +1,185 @@
+"""Frames are read and stored; those that cannot be are left out, and told.
+
+Beside NAME.h5, NAME.json says what ids are called, where a source knows: {"textures": {ID: ...}} of captures, for
+/ids/texture; {"ids/object": {ID: {"name": NAME}}} of cryptomattes, for the id map of that name.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError, NotInstalledError
+from gbuffer_tools.frame import CAMERAS, MOMENTS, Frame, check_frame
+from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.text import read_json
+from gbuffer_tools.pipeline.parallel import Map
+from gbuffer_tools.pipeline.plan import Work, frames_in
+from gbuffer_tools.schema import Shard, append
+from gbuffer_tools.source import Job, Made, Names
+from gbuffer_tools.sources import SOURCES
+
+Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Path in the frame file -> element type and shape of a frame's row there."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A frame that cannot be made. `why` is one line, which names its file."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a frame, one line; refused or made."""
+
+    line: str
+    refused: bool = False
+
+
+def by_frame(works: list[Work], each: Map) -> Iterator[Told]:
+    """Slow sources: frames are read in parallel, and each is stored when it and those before it are there."""
+    tasks = [(work, job) for work in works for job in work.jobs]
+    for (work, job), made in zip(tasks, each(read, tasks), strict=True):
+        if isinstance(made, Made):
+            made = fitting(made, job, work.path, layout_in(work.path))
+        if isinstance(made, Made):
+            # Names, then the frame: a frame without names would be skipped by the next run.
+            add_names(work.path, made.names)
+            append(work.path, [made.frame], work.header)
+        yield told(work, job, made)
+
+
+def by_file(works: list[Work], each: Map) -> Iterator[Told]:
+    """Fast sources: a process makes a frame file at a time, so that compressing runs in parallel, too."""
+    for lines in each(make_file, works):
+        yield from lines
+
+
+def make_file(work: Work) -> list[Told]:
+    """All missing frames of a frame file, added in one step; a line about each.
+
+    A cluster may start this again when it has lost the answer, or the worker that is still at it.
+    """
+    there = frames_in(work.path)
+    lines = [Told(f"{work.path.stem}/{job.frame}: there already") for job in work.jobs if job.frame in there]
+    frames = _frames(replace(work, jobs=tuple(job for job in work.jobs if job.frame not in there)), lines)
+    first = next(frames, None)
+    try:
+        if first is not None:
+            append(work.path, chain([first], frames), work.header)
+    except InputError:
+        if frames_in(work.path) == there:
+            raise
+        return make_file(work)  # the other was faster
+    return lines
+
+
+def _frames(work: Work, lines: list[Told]) -> Iterator[Frame]:
+    """The frames that can be made and fit together; then, while the file has not got its name, their names.
+
+    Those that lack something wait for those that do not, which say what the file holds: else a first frame without a
+    camera would keep all others out. Where all lack it they are stored.
+    """
+    layout, names, waiting = layout_in(work.path), dict[str, Names](), list[Job]()
+    for job in chain(work.jobs, waiting):
+        made = read((work, job))
+        if isinstance(made, Made) and made.lacks and job not in waiting:
+            waiting.append(job)
+            continue
+        if isinstance(made, Made):
+            made = fitting(made, job, work.path, layout)
+        lines.append(told(work, job, made))
+        if isinstance(made, Made):
+            layout = layout or layout_of(made.frame)
+            names |= {kind: {**names.get(kind, {}), **found} for kind, found in made.names.items()}
+            yield made.frame
+    add_names(work.path, names)
+
+
+def read(task: tuple[Work, Job]) -> Made | Refused:
+    """One frame, by the rules of the format that concern it alone."""
+    work, job = task
+    try:
+        made = SOURCES[work.source].read(job, work.about, work.options)
+    except NotInstalledError:  # not the frame's fault
+        raise
+    except InputError as error:
+        return Refused(str(error))
+    try:
+        check_frame(made.frame)
+    except ValueError as error:
+        return refused(f"{job.file}: {' '.join(str(error).split())}")
+    return made
+
+
+def refused(why: str) -> Refused:
+    """With what cannot be printed escaped."""
+    return Refused(str(InputError(why)))
+
+
+def told(work: Work, job: Job, made: Made | Refused) -> Told:
+    """A line for the user."""
+    if isinstance(made, Refused):
+        return Told(made.why, refused=True)
+    return Told(f"{work.path.stem}/{job.frame}: {made.note}")
+
+
+def fitting(made: Made, job: Job, path: Path, layout: Layout) -> Made | Refused:
+    """A frame that fits those of its file, which are of a `layout`; of an empty one where there are none."""
+    mine = layout_of(made.frame)
+    if not layout or mine == layout:
+        return made
+    lacks, adds = sorted(set(layout) - set(mine)), sorted(set(mine) - set(layout))
+    parts = [f"{verb} {', '.join(keys)}" for verb, keys in (("lacks", lacks), ("adds", adds)) if keys]
+    other = next((key for key in mine if key in layout and mine[key] != layout[key]), None)
+    if not parts and other:
+        (dtype, shape), (wanted, size) = mine[other], layout[other]
+        parts = [f"{other} is {dtype} {shape}, wanted {wanted} {size}"]
+    why = f"{made.lacks}; so it {' and '.join(parts)}" if made.lacks else " and ".join(parts)
+    return refused(f"{job.file}: {why}, unlike the other frames of {path.name}; use another --out for such frames")
+
+
+def layout_of(frame: Frame) -> Layout:
+    """Of a frame."""
+    found = {"image": frame.image}
+    found |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
+    found |= {f"ids/{name}": array for name, array in frame.ids.items()}
+    numbers = [name for name in (*CAMERAS, *MOMENTS) if getattr(frame, name) is not None]
+    return {key: (str(array.dtype), array.shape) for key, array in found.items()} | dict.fromkeys(numbers, ("", ()))
+
+
+def layout_in(path: Path) -> Layout:
+    """Of the frames of a file; empty where it is not there."""
+    if not path.exists():
+        return {}
+    with Shard(path) as shard:
+        numbers = [
+            *(CAMERAS if shard.camera(0) else ()),
+            *(name for name in MOMENTS if shard.moment(name, 0) is not None),
+        ]
+        return shard.layout() | dict.fromkeys(numbers, ("", ()))
+
+
+def names_beside(frames: Path) -> Path:
+    """Where the names of a frame file's ids are."""
+    return frames.with_suffix(".json")
+
+
+def add_names(frames: Path, names: Mapping[str, Names]) -> None:
+    """Add what ids are called to the JSON file beside a frame file.
+
+    Raises:
+        InputError: what is there is of another kind.
+    """
+    path = names_beside(frames)
+    known = read_json(path) if path.exists() else {}
+    if not isinstance(known, dict) or not all(isinstance(found, dict) for found in known.values()):
+        raise InputError(f"{path}: holds no names of ids as extract writes them; move it elsewhere")
+    found = {kind: {str(ident): dict(facts) for ident, facts in ids.items()} for kind, ids in names.items() if ids}
+    merged = known | {kind: known.get(kind, {}) | ids for kind, ids in found.items()}
+    if merged != known:
+        text = json.dumps({kind: dict(sorted(ids.items())) for kind, ids in sorted(merged.items())}, indent=1)
+        write_text(path, text + "\n")

@@ -1,0 +1,111 @@
+"""Which frame files a run of `extract` makes or completes, and of which frames.
+
+The frames of a shard are split into files of N in the order of their names, whichever of them are there or cannot be
+read. So a frame that is made later, as it was missing or damaged, goes to the file of its place, behind those that are
+in it.
+"""
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import HEADER_TEXTS, MAX_CLASSES, Header
+from gbuffer_tools.frame_file.hdf5 import MAX_TEXT
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.source import About, Job, Options, Source
+
+TOOL = "gbuffer_tools.extract 1"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A frame file to make, or to complete.
+
+    Attributes:
+        source: name of the source.
+        path: of the frame file.
+        about: what its frames have in common.
+        jobs: the frames that it lacks, in order.
+        options: the user's.
+    """
+
+    source: str
+    path: Path
+    about: About
+    jobs: tuple[Job, ...]
+    options: Options
+
+    @property
+    def header(self) -> Header:
+        """Of the frame file."""
+        return Header(self.about.source, self.about.profile, self.about.classes, self.about.licence, TOOL)
+
+
+def plan(source: Source, jobs: list[Job], out: Path, per_file: int, options: Options) -> tuple[list[Work], list[str]]:
+    """The files of these frames, also those that lack none; and why frames are left out, a line each.
+
+    Raises:
+        InputError: frames that do not belong together, a header that no file can hold, or a frame file that is there
+            and cannot be read.
+    """
+    works, refused = list[Work](), list[str]()
+    for shard, group in groupby(sorted(jobs), key=lambda job: job.shard):
+        mine = list(group)
+        paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
+        # Frames may lie in another file than today's split would put them into: captures are added later.
+        there = {name for path in paths for name in frames_in(path)}
+        about, bad = judged(source, mine, options)
+        refused += [why for job, why in bad.items() if job.frame not in there]
+        if about is None:
+            continue
+        for i, path in enumerate(paths):
+            wanted = mine[i * per_file : (i + 1) * per_file]
+            missing = tuple(job for job in wanted if job.frame not in there and job not in bad)
+            works.append(Work(source.name, path, about, missing, options))
+        check_header(works[-1].header, mine[0].file)
+    return works, refused
+
+
+def judged(source: Source, jobs: list[Job], options: Options) -> tuple[About | None, dict[Job, str]]:
+    """What frames have in common, None where none is left; and those that are refused alone, with the reason."""
+    try:
+        return source.about(jobs, options), {}
+    except InputError:
+        bad = {job: why for job in jobs if (why := _refusal(source, job, options))}
+    good = [job for job in jobs if job not in bad]
+    return source.about(good, options) if good else None, bad
+
+
+def _refusal(source: Source, job: Job, options: Options) -> str:
+    try:
+        source.about([job], options)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def check_header(header: Header, file: Path) -> None:
+    """Raises `InputError`, which names `file`, where a header could not be stored and read again."""
+    texts = [(key, getattr(header, key)) for key in HEADER_TEXTS] + [("a class", name) for name in header.classes]
+    for what, text in texts:
+        if len(text) > MAX_TEXT or any(c == "\0" or 0xD800 <= ord(c) < 0xE000 for c in text):
+            raise InputError(f"{file}: {what} is {text[:60]!r}, wanted plain text of at most {MAX_TEXT} characters")
+    if len(header.classes) > MAX_CLASSES:
+        raise InputError(f"{file}: {len(header.classes)} classes, wanted at most {MAX_CLASSES}")
+
+
+def check_apart(works: list[Work]) -> None:
+    """Raises `InputError` where two rows of frames share a file: shot-001, and shot's second file."""
+    paths = [work.path for work in works]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise InputError(f"{twice}: would hold frames of two folders or sources; use two --out, or a larger --per-file")
+
+
+def frames_in(path: Path) -> tuple[str, ...]:
+    """Names of the frames that are there already."""
+    if not path.exists():
+        return ()
+    with Shard(path) as shard:
+        return shard.names

@@ -1,0 +1,303 @@
+"""Profiles of games in YAML files, for `--profile FILE.yaml`: data alone, so that a user's own game needs no code.
+
+    name: mygame
+    source: My Game 1.0
+    targets:                          # colour targets of the G-buffer pass: name and texture format, in order
+      albedo: R8G8B8A8_UNORM
+      normal: R16G16B16A16_FLOAT
+    camera:
+      block: Camera                   # constant block of its vertex shaders
+      view: {name: world_to_view}     # a member, by name or by its first byte: {byte: 64}
+      projection: {byte: 0}
+    surfaces: albedo_map              # sampler whose texture names a surface
+    finished: {draw: 0}               # of the last pass: the finished frame, without HUD
+    later: {samplers: [ssao, lit]}    # a later draw, known by what it reads, which becomes channels, too
+    normal: {channels: [normal.R, normal.G, normal.B], encoding: signed}
+    buffers:
+      albedo: {channels: [albedo.R, albedo.G, albedo.B]}
+      occlusion: {channels: [ssao.R]}
+    classes:
+      names: [nothing, other, road]
+      rules: {"asphalt|road": road}   # on the names of image files
+    images: {folder: game/textures}
+
+`normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping/schema.py; channels are `<target>.R` to `.A`,
+and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth through
+the projection. A worked profile is gbuffer_tools/profiles/godot3.yaml.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gbuffer_tools import geometry
+from gbuffer_tools.frame import Array
+from gbuffer_tools.io.yaml import read_sections
+from gbuffer_tools.mapping.apply import to_buffers
+from gbuffer_tools.mapping.schema import Buffer, Classes, Depth, Meanings, Motion, Normal
+from gbuffer_tools.profiles.launch import LaunchSection, launcher
+from gbuffer_tools.renderdoc.pixel_formats import CHANNELS, sampled
+from gbuffer_tools.renderdoc.profile import Captured, DrawPass, GameProfile, MatrixBlock, Standard
+
+Matrix = npt.NDArray[np.float64]
+
+COMPONENTS = "RGBA"
+DEPTH = "depth"
+"""Name of the channel that window depth becomes, in metres."""
+MAX_TARGETS = 8
+FORWARD = {"-z": np.eye(4), "+z": np.diag([1.0, 1.0, -1.0, 1.0])}
+RIGID = 1e-3
+"""How far a view matrix of floats may be from a rotation."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a matrix is in a constant block.
+
+    Attributes:
+        name: of the block's member; or
+        byte: where it starts.
+        inverse: the inverse of the wanted matrix is stored, e.g. the camera's pose in place of the view.
+        rows: it is stored row by row, as `layout(row_major)` does.
+    """
+
+    name: str = ""
+    byte: int = -1
+    inverse: bool = False
+    rows: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.name) == (self.byte >= 0):
+            raise ValueError("wanted one of name and byte")
+        if self.byte >= 0 and self.byte % 16:
+            raise ValueError(f"byte: {self.byte}, wanted a multiple of 16, where std140 puts matrices")
+
+    @property
+    def at(self) -> int | str:
+        """As `MatrixBlock` has it."""
+        return self.name or self.byte
+
+    def read(self, stored: Matrix) -> Matrix:
+        """The matrix, for column vectors, from what is stored, read column by column.
+
+        Raises:
+            ValueError: no finite numbers, or no inverse where one is wanted.
+        """
+        if not np.isfinite(stored).all():
+            raise ValueError(f"the matrix at {self.at} has values that are no numbers")
+        matrix = stored.T if self.rows else stored
+        return np.linalg.inv(matrix).astype(np.float64) if self.inverse else matrix
+
+
+@dataclass(frozen=True)
+class CameraSection:
+    """Where the camera is.
+
+    Attributes:
+        block: name of the constant block, of the vertex shader of the G-buffer pass's last draw.
+        view: world to view.
+        projection: OpenGL's, for window depth 0..1.
+        forward: "-z" or "+z", the axis of its view space that the game's camera looks along.
+    """
+
+    block: str
+    view: Place
+    projection: Place
+    forward: str = "-z"
+
+    def __post_init__(self) -> None:
+        if self.forward not in FORWARD:
+            raise ValueError(f"forward: {self.forward!r}, wanted {' or '.join(FORWARD)}")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The draw that leaves the finished frame without HUD: number `draw`, from 0, of the last pass where it reads all
+    of these samplers."""
+
+    draw: int = 0
+    samplers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.draw < 0:
+            raise ValueError(f"draw: {self.draw}, wanted 0 or more")
+
+
+@dataclass(frozen=True)
+class Later:
+    """A draw after the G-buffer pass that reads all these samplers; buffers made of them are absent where it is."""
+
+    samplers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Image files of the game's textures, to name surfaces by: a folder, beside the profile if not absolute."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
+class ProfileFile:
+    """A profile as its file has it; see the module's text.
+
+    Attributes:
+        note: one line about what frames lack, told with each of them.
+    """
+
+    name: str
+    source: str
+    targets: dict[str, str]
+    camera: CameraSection
+    licence: str = "not stated"
+    surfaces: str = ""
+    finished: Finished = Finished()
+    later: Later = Later(())
+    normal: Normal | None = None
+    motion: Motion | None = None
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    classes: Classes = field(default_factory=lambda: Classes(("nothing", "unknown")))
+    images: Images | None = None
+    launch: LaunchSection | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.targets) <= MAX_TARGETS:
+            raise ValueError(f"targets: {len(self.targets)} entries, wanted 1..{MAX_TARGETS}")
+        for name, texture in self.targets.items():
+            if texture not in CHANNELS:
+                raise ValueError(f"targets.{name}: {texture!r} is not known, wanted one of {', '.join(CHANNELS)}")
+        if both := self.targets.keys() & set(self.later.samplers):
+            raise ValueError(f"later.samplers: {min(both)!r} is the name of a target, too; rename the target")
+        if self.classes.of != Classes.of or self.classes.numbers:
+            raise ValueError("classes: has of or numbers, wanted rules on the names of image files")
+        self.meanings  # noqa: B018 - checks the names of buffers
+        for section, channels in self._channels():
+            for channel in channels:
+                self._check(section, channel)
+
+    @property
+    def meanings(self) -> Meanings:
+        """What the channels mean."""
+        return Meanings(depth=Depth(DEPTH), normal=self.normal, motion=self.motion, buffers=self.buffers)
+
+    def _channels(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for section in ("normal", "motion"):
+            found = getattr(self, section)
+            yield section, found.channels if found else ()
+        for name, buffer in self.buffers.items():
+            yield f"buffers.{name}", buffer.channels + buffer.plus
+
+    def _check(self, section: str, channel: str) -> None:
+        layer, _, component = channel.rpartition(".")
+        known = {name: CHANNELS[texture] for name, texture in self.targets.items()}
+        known |= dict.fromkeys(self.later.samplers, len(COMPONENTS))
+        if layer not in known:
+            raise ValueError(f"{section}: {channel!r} is of no target, wanted {', '.join(known)}")
+        if component not in COMPONENTS[: known[layer]] or not component:
+            letters = ", ".join(COMPONENTS[: known[layer]])
+            raise ValueError(f"{section}: {channel!r} has no such component, wanted {letters}")
+
+    def present(self, channels: dict[str, Array]) -> tuple[Meanings, tuple[str, ...]]:
+        """What the channels mean, and the buffers that are absent because a frame has no later draw."""
+        lost = tuple(
+            name
+            for name, buffer in self.buffers.items()
+            for channel in buffer.channels + buffer.plus
+            if channel not in channels and channel.rpartition(".")[0] in self.later.samplers
+        )
+        kept = {name: buffer for name, buffer in self.buffers.items() if name not in lost}
+        return replace(self.meanings, buffers=kept), tuple(dict.fromkeys(lost))
+
+
+def standard(profile: ProfileFile, captured: Captured) -> Standard:
+    """Standard buffers by a profile.
+
+    Raises:
+        ValueError: the capture does not hold what the profile says.
+    """
+    turn = FORWARD[profile.camera.forward]
+    view = turn @ profile.camera.view.read(captured.matrices["view"])
+    projection = profile.camera.projection.read(captured.matrices["projection"]) @ turn
+    check_camera(view, projection)
+    depth = depth_of(captured, projection)
+    channels: dict[str, Array] = {DEPTH: depth}
+    for name, target in captured.targets.items():
+        channels |= named(name, target, depth.shape)
+    for name in profile.later.samplers:
+        if name in captured.inputs:
+            channels |= named(name, captured.inputs[name], depth.shape)
+    meanings, lost = profile.present(channels)
+    buffers, notes = to_buffers(channels, meanings, view, projection)
+    for name, values in buffers.items():
+        if name != DEPTH:
+            values[~np.isfinite(depth)] = 0
+    absent = (f"no draw that makes {', '.join(lost)}",) if lost else ()
+    return Standard(buffers, view, projection, note="; ".join((*absent, *notes, *filter(None, [profile.note]))))
+
+
+def depth_of(captured: Captured, projection: Matrix) -> Matrix:
+    """(H,W) metres along the view axis, inf where nothing was drawn."""
+    window = np.where(captured.drawn, captured.window_depth, 0.5)
+    return np.where(captured.drawn, geometry.depth_from_window(window, projection), np.inf)
+
+
+def check_camera(view: Matrix, projection: Matrix) -> None:
+    """Raises `ValueError` where the matrices are no camera's: another place in the block, rows taken for columns."""
+    rotation = view[:3, :3]
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() > RIGID or np.abs(view[3] - (0, 0, 0, 1)).max() > RIGID:
+        raise ValueError("camera.view is no rotation and place; look for its name with --explain")
+    if np.abs(projection[3] - (0, 0, -1, 0)).max() > RIGID or not projection[0, 0] > 0 or not projection[2, 3]:
+        raise ValueError("camera.projection is no perspective; look for its name with --explain")
+
+
+def named(name: str, texture: Array, size: tuple[int, ...]) -> dict[str, Array]:
+    """A texture's components as channels (H,W), 8 bits as 0..1."""
+    values = sampled(texture, size)
+    return {f"{name}.{letter}": values[..., i] for i, letter in zip(range(values.shape[-1]), COMPONENTS, strict=False)}
+
+
+def read_profile(path: Path) -> GameProfile:
+    """A profile from a YAML file.
+
+    Raises:
+        InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
+    """
+    found = read_sections(path, ProfileFile)
+    formats, camera, later = tuple(found.targets.values()), found.camera, frozenset(found.later.samplers)
+    classes = found.classes
+
+    def is_gbuffer(seen: DrawPass) -> bool:
+        return seen.targets[: len(formats)] == formats and seen.depth
+
+    def is_later(samplers: frozenset[str]) -> bool:
+        return later <= samplers
+
+    folder = path.absolute().parent / found.images.folder if found.images else Path()
+    return GameProfile(
+        name=found.name,
+        source=found.source,
+        licence=found.licence,
+        classes=classes.names,
+        unknown=classes.names[classes.index(0, None)],
+        is_gbuffer=is_gbuffer,
+        targets=tuple(found.targets),
+        matrices=MatrixBlock(
+            camera.block,
+            {"view": camera.view.at, "projection": camera.projection.at},
+        ),
+        colour_sampler=found.surfaces,
+        standard=partial(standard, found),
+        finished_draw=found.finished.draw,
+        finished_samplers=frozenset(found.finished.samplers),
+        is_lighting=is_later if later else None,
+        image_folders=(".",) if found.images else (),
+        data=folder,
+        classify=lambda image: classes.names[classes.index(0, image)],
+        launch=launcher(found.launch, path.absolute().parent) if found.launch else None,
+        file=path.absolute(),
+    )

@@ -1,0 +1,322 @@
+"""Channels become frames: closed forms of every conversion that a mapping can ask for."""
+
+import numpy as np
+import pytest
+
+from gbuffer_tools import check, geometry
+from gbuffer_tools.mapping import apply
+from gbuffer_tools.mapping.schema import Buffer, Camera, Classes, Depth, Ids, Image, Meanings, Motion, Normal
+from gbuffer_tools.schema import Header, Shard, write
+from gbuffer_tools.source import Made
+from tests.gbuffer_tools.cryptomatte_hash import name_id
+from tests.gbuffer_tools.mapping.test_camera_solver import rotation
+
+SIZE = H, W = 40, 60
+RGB = {c: np.full(SIZE, v, np.float32) for c, v in zip("RGB", (0.0, 0.5, 1.0), strict=True)}
+IMAGE = Image(("R", "G", "B"))
+LENS = Camera(degrees=60.0)
+PROJECTION = geometry.projection_from_intrinsics((30 / np.tan(np.pi / 6),) * 2, (30, 20), (60, 40), (0.1, 1000))
+
+
+def made(channels: dict[str, np.ndarray], **meanings: object) -> Made:
+    return apply.to_frame("a", RGB | channels, Meanings(image=IMAGE, **meanings), {})
+
+
+def tilted() -> tuple[np.ndarray, np.ndarray]:
+    """Two planes that meet in a ridge: depth (H,W), and unit view normals; n . p = -c on each."""
+    rays = geometry.position(np.ones(SIZE), PROJECTION)
+    planes = [(np.array([0.6, 0, 0.8]), 4.0), (np.array([-0.48, 0.36, 0.8]), 4.0)]
+    depths = np.stack([c / -(rays @ n) for n, c in planes])
+    nearest = depths.argmin(0)
+    return depths.min(0), np.stack([n for n, _ in planes])[nearest]
+
+
+def xyz(layer: str, vectors: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{layer}.{c}": vectors[..., i].astype(np.float32) for i, c in enumerate("XYZ")}
+
+
+def channels_of(layer: str) -> tuple[str, ...]:
+    return tuple(f"{layer}.{c}" for c in "XYZ")
+
+
+def test_linear_light_becomes_srgb_bytes_and_what_is_above_1_is_told():
+    found = made({"R": np.full(SIZE, 3.0)})
+    assert found.frame.image.dtype == np.uint8
+    # 0.5 linear is 0.7353569 in sRGB (IEC 61966-2-1): 187.5 of 255.
+    assert found.frame.image[0, 0].tolist() == [255, 188, 255]
+    assert "100.0% of the image above 1 clipped" in found.note
+
+
+def test_srgb_and_grey_images_are_taken_as_they_are():
+    channels = {"Y": np.linspace(0, 1, H * W).reshape(SIZE)}
+    frame = apply.to_frame("a", channels, Meanings(image=Image(("Y",), "srgb")), {}).frame
+    assert np.array_equal(frame.image[..., 1], np.round(channels["Y"] * 255))
+    assert np.array_equal(frame.image[..., 0], frame.image[..., 2])
+
+
+def test_an_image_without_numbers_is_black():
+    assert made({"G": np.full(SIZE, np.nan)}).frame.image[0, 0].tolist() == [0, 0, 255]
+
+
+def test_depth_along_the_axis_is_scaled_and_what_means_nothing_is_infinite():
+    stored = np.full(SIZE, 250.0, np.float32)
+    stored[0, :6] = 0, -1, np.nan, np.inf, 1e10, 77
+    found = made({"Z": stored}, depth=Depth("Z", metres=0.01, nothing=(77.0,), beyond=1e9)).frame.buffers["depth"]
+    assert found.dtype == np.float32
+    assert np.isinf(found[0, :6]).all()
+    assert (found[1:] == 2.5).all()
+
+
+def test_distances_along_rays_of_a_tilted_plane_become_its_depth():
+    depth, _ = tilted()
+    distance = np.linalg.norm(geometry.position(depth, PROJECTION), axis=-1).astype(np.float32)
+    frame = made({"d": distance}, depth=Depth("d", "ray"), camera=LENS).frame
+    # float32 keeps 7 digits.
+    assert np.abs(frame.buffers["depth"] / depth - 1).max() < 1e-6
+    assert np.array_equal(frame.projection, PROJECTION)
+
+
+def test_distances_without_a_camera_stay_distances():
+    distance = np.full(SIZE, 3, np.float32)
+    distance[0, 0] = -1
+    found = made({"d": distance}, depth=Depth("d", "ray"))
+    assert set(found.frame.buffers) == {"x_distance"}
+    assert np.array_equal(found.frame.buffers["x_distance"], np.maximum(distance, 0))
+    assert "depth needs a camera" in found.note
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("signed", "signed"), ("unit", "unit"), ("one", "either"), ("unit", "either")]
+)
+def test_view_normals_with_other_axes(encoding, told):
+    depth, normal = tilted()
+    theirs = normal * (1, -1, -1)  # y down, z forward
+    stored = {"unit": theirs * 0.5 + 0.5, "signed": theirs * 3, "one": theirs}[encoding]
+    meaning = Normal(channels_of("n"), axes=("x", "-y", "-z"), encoding=told)
+    frame = made({"Z": depth} | xyz("n", stored), depth=Depth("Z"), normal=meaning).frame
+    assert frame.buffers["normal"].dtype == np.float16
+    assert np.abs(frame.buffers["normal"] - normal).max() < 1e-3
+
+
+def test_world_normals_turn_with_the_camera():
+    depth, normal = tilted()
+    turn = rotation(3)
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = turn.T, (5, 6, 7)
+    camera = Camera(degrees=60.0, pose=tuple(map(tuple, pose.tolist())))
+    channels = {"Z": depth} | xyz("n", normal @ turn)
+    frame = made(channels, depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=camera).frame
+    assert np.abs(frame.buffers["normal"] - normal).max() < 1e-3
+    assert np.allclose(frame.view @ (5, 6, 7, 1), (0, 0, 0, 1))
+
+
+def test_world_normals_without_a_pose_are_turned_to_agree_with_the_depth():
+    depth, normal = tilted()
+    turn = rotation(4)
+    channels = {"Z": depth} | xyz("n", normal @ turn)
+    found = made(channels, depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=LENS)
+    # Two planes, exact but at the ridge.
+    assert np.abs(found.frame.view[:3, :3] - turn).max() < 1e-3
+    assert np.abs(found.frame.buffers["normal"] - normal).max() < 3e-3
+    assert "rotation solved from normals" in found.note
+
+
+def test_a_wall_does_not_fix_how_the_camera_is_turned():
+    wall = np.tile((0.0, 0, 1), (*SIZE, 1))
+    found = made(
+        {"Z": np.full(SIZE, 4.0)} | xyz("n", wall @ rotation(4)),
+        depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=LENS,
+    )  # fmt: skip
+    assert "x_world_normal" in found.frame.buffers
+    assert found.lacks == "its normals do not fix how the camera is turned"
+
+
+def test_world_normals_without_a_camera_stay_world_normals():
+    found = made(xyz("n", np.ones((*SIZE, 3))), normal=Normal(channels_of("n"), "world"))
+    assert np.abs(found.frame.buffers["x_world_normal"] - 1 / np.sqrt(3)).max() < 1e-3
+    assert "view space needs a camera" in found.note
+
+
+def test_world_normals_are_0_where_nothing_was_drawn():
+    depth = np.full(SIZE, 5.0)
+    depth[:3] = 0
+    meaning = Normal(channels_of("n"), "world")
+    found = made({"Z": depth} | xyz("n", np.ones((*SIZE, 3))), depth=Depth("Z"), normal=meaning).frame.buffers
+    assert not found["x_world_normal"][:3].any()
+    assert found["x_world_normal"][3:].all()
+
+
+def test_a_lens_whose_centre_is_outside_of_the_picture():
+    """A tile of a large picture: distances along rays of a plane at 7 m; cx and cy below 0."""
+    camera = Camera(focal=(80.0, 90.0), centre=(-40.0, -25.0))
+    x, y = np.meshgrid(np.arange(W) + 0.5 + 40, np.arange(H) + 0.5 + 25)
+    distance = 7 * np.sqrt((x / 80) ** 2 + (y / 90) ** 2 + 1)
+    frame = made({"d": distance}, depth=Depth("d", "ray"), camera=camera).frame
+    assert np.abs(frame.buffers["depth"] - 7).max() < 1e-5
+    assert np.allclose(
+        geometry.position(frame.buffers["depth"], frame.projection)[0, 0], (40.5 / 80 * 7, -25.5 / 90 * 7, -7)
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 1), (3, 3)])
+def test_tiny_pictures(size, tmp_path):
+    rng = np.random.default_rng(0)
+    channels = {c: rng.random(size, np.float32) for c in ("R", "G", "B", "Z", "n.X", "n.Y", "n.Z", "p.X", "p.Y", "p.Z")}
+    channels |= {"C00.R": np.full(size, 7, np.uint32).view(np.float32), "C00.G": np.ones(size, np.float32)}
+    meanings = Meanings(
+        IMAGE, Depth("Z", "ray"), Normal(channels_of("n"), "world"), Motion(("R", "G")), {"x_a": Buffer(("B",))},
+        {"object": Ids(cryptomatte="C")}, Classes(("sky", "thing")), Camera(positions=channels_of("p")),
+    )  # fmt: skip
+    found = apply.to_frame("a", channels, meanings, {})
+    assert found.frame.image.shape == (*size, 3)
+    assert found.frame.buffers["x_a"].shape == size
+    assert (found.frame.ids["class"] == 1).all()
+    path = tmp_path / "a.h5"
+    write(path, [found.frame], Header("test", "test", ("sky", "thing"), "CC0-1.0", "tests"))
+    assert check.check(path)[1] == []
+
+
+def test_surfaces_without_a_normal_face_the_camera_and_the_sky_has_none():
+    depth = np.full(SIZE, 5.0)
+    depth[0] = 0
+    found = made({"Z": depth} | xyz("n", np.zeros((*SIZE, 3))), depth=Depth("Z"), normal=Normal(channels_of("n")))
+    assert (found.frame.buffers["normal"][1:] == (0, 0, 1)).all()
+    assert not found.frame.buffers["normal"][0].any()
+    assert "97.50% drawn without a normal" in found.note
+
+
+def test_a_camera_is_solved_from_positions():
+    depth, normal = tilted()
+    turn, place = rotation(5), np.array([9.0, 8, 7])
+    world = geometry.position(depth, PROJECTION) @ turn + place
+    camera = Camera(positions=channels_of("p"))
+    channels = {"Z": depth} | xyz("p", world) | xyz("n", normal @ turn)
+    frame = made(channels, depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=camera).frame
+    assert np.abs(frame.view[:3, :3] - turn).max() < 1e-4
+    assert np.abs(frame.projection - PROJECTION).max() < 1e-4
+    assert np.abs(frame.buffers["normal"] - normal).max() < 1e-3
+
+
+def test_a_flat_scene_fixes_no_camera():
+    world = geometry.position(np.full(SIZE, 5.0), PROJECTION)
+    found = made(xyz("p", world), camera=Camera(positions=channels_of("p")))
+    assert found.frame.view is None
+    assert found.lacks == "its positions do not fix a pinhole camera"
+    assert "positions do not fix a pinhole camera" in found.note
+
+
+def test_motion_is_in_pixels_and_points_to_the_previous_frame():
+    channels = {"v.X": np.full(SIZE, 0.75, np.float32), "v.Y": np.full(SIZE, 0.5, np.float32)}
+    channels["v.Y"][0, 0] = np.nan
+    found = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5)).frame.buffers["motion"]
+    assert found[1, 1].tolist() == [-15, 0]
+    assert np.isfinite(found).all()
+
+
+def test_other_buffers_are_scaled_and_kept_in_range():
+    wet = np.full(SIZE, 70000, np.float32)
+    found = made(
+        {"w": wet, "r": np.full(SIZE, 1.5, np.float32), "u": wet.astype(np.uint32)},
+        buffers={
+            "x_wet": Buffer(("w",), 0.5, 1),
+            "roughness": Buffer(("r",)),
+            "emission": Buffer(("w", "w", "r")),
+            "x_count": Buffer(("u",)),
+            "x_sum": Buffer(("r",), 2, 1, plus=("G",)),
+        },
+    ).frame.buffers
+    assert found["x_wet"].dtype == np.float32
+    assert (found["x_wet"] == 35001).all()
+    assert found["roughness"].dtype == np.float16
+    assert (found["roughness"] == 1).all()
+    assert found["emission"][0, 0].tolist() == [65504, 65504, 1.5]
+    assert found["x_count"].dtype == np.float32
+    assert (found["x_count"] == 70000).all()
+    assert (found["x_sum"] == 5).all()  # (1.5 + 0.5) 2 + 1
+
+
+def crypto() -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    ids = np.full(SIZE, name_id("Oak.001"), np.uint32)
+    ids[:, 30:] = name_id("Road")
+    ids[:, 50:] = name_id("unlisted")
+    coverage = np.ones(SIZE, np.float32)
+    manifest = ", ".join(f'"{n}": "{name_id(n):08x}"' for n in ("Oak.001", "Road"))
+    attributes = {"cryptomatte/0/name": "C", "cryptomatte/0/manifest": f"{{{manifest}}}"}
+    return {"C00.R": ids.view(np.float32), "C00.G": coverage}, attributes
+
+
+def test_names_of_a_cryptomatte_become_classes():
+    channels, attributes = crypto()
+    depth = np.ones(SIZE, np.float32)
+    depth[0] = 0
+    meanings = Meanings(
+        image=IMAGE,
+        depth=Depth("Z"),
+        ids={"object": Ids(cryptomatte="C")},
+        classes=Classes(("sky", "other", "tree", "road"), rules={"^Oak": "tree", "(?i)road": "road"}),
+    )
+    found = apply.to_frame("a", RGB | channels | {"Z": depth}, meanings, attributes)
+    frame = found.frame
+    oak, road = (name_id(name) for name in ("Oak.001", "Road"))
+    assert found.names == {"ids/object": {oak: {"name": "Oak.001"}, road: {"name": "Road"}}}
+    assert frame.ids["object"][1, 0] == oak
+    assert not frame.ids["object"][0].any()
+    assert np.array_equal(np.unique(frame.ids["class"][0]), [0])
+    assert frame.ids["class"][1, [0, 30, 50]].tolist() == [2, 3, 1]
+
+
+def test_only_names_that_are_seen_are_told_and_each_id_map_has_its_own():
+    channels, attributes = crypto()
+    coverage = {"C00.G": (np.arange(W) < 30) * np.ones(SIZE, np.float32)}  # the road covers nothing
+    meanings = Meanings(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
+    stored = {"m": np.full(SIZE, 7, np.float32)}
+    found = apply.to_frame("a", RGB | channels | coverage | stored, meanings, attributes)
+    assert found.names == {"ids/object": {name_id("Oak.001"): {"name": "Oak.001"}}}
+
+
+def test_ids_of_a_channel_are_whole_numbers_and_become_classes_by_number():
+    stored = np.full(SIZE, 7, np.float32)
+    stored[0, 0], stored[0, 1], stored[0, 2] = 6.5, -3, np.nan
+    stored[1] = 0
+    classes = Classes(("nothing", "other", "car"), of="material", numbers={7: "car"})
+    found = made({"m": stored}, ids={"material": Ids("m")}, classes=classes)
+    assert found.frame.ids["material"][0, :4].tolist() == [0, 0, 0, 7]
+    assert found.frame.ids["class"][:, 3].tolist() == [2, 0] + [2] * (H - 2)
+    assert "ids/material: 0.12% are no whole numbers" in found.note
+
+
+def test_ids_that_are_classes():
+    classes = Classes(("a", "b"), of="class")
+    stored = np.zeros(SIZE, np.float32)
+    stored[3] = 1
+    assert made({"c": stored}, ids={"class": Ids("c")}, classes=classes).frame.ids["class"][3, 0] == 1
+    with pytest.raises(ValueError, match=r"ids\.class holds 2, wanted 0\.\.1"):
+        made({"c": stored * 2}, ids={"class": Ids("c")}, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("meanings", "message"),
+    [
+        ({"depth": Depth("nope")}, "lacks the channel 'nope'"),
+        ({"ids": {"object": Ids("nope")}}, "lacks the channel 'nope' of ids.object"),
+        ({"ids": {"object": Ids(cryptomatte="nope")}}, "lacks the layer nope00"),
+        ({"ids": {"class": Ids("R")}}, "needs the section classes"),
+        ({"classes": Classes(("a",))}, "classes.of is 'object'"),
+    ],
+)
+def test_what_is_missing_is_named(meanings, message):
+    with pytest.raises(ValueError, match=message):
+        made({}, **meanings)
+    with pytest.raises(ValueError, match="has no image"):
+        apply.to_frame("a", RGB, Meanings(), {})
+
+
+def test_a_frame_of_everything_is_accepted_by_check(tmp_path):
+    depth, normal = tilted()
+    channels = {"Z": depth.astype(np.float32)} | xyz("n", normal)
+    frame = made(channels, depth=Depth("Z"), normal=Normal(channels_of("n")), camera=LENS).frame
+    path = tmp_path / "a.h5"
+    write(path, [frame], Header("test", "test", (), "CC0-1.0", "tests"))
+    assert check.check(path)[1] == []
+    with Shard(path) as shard:
+        assert np.array_equal(shard.buffer("depth", 0)[..., 0], depth.astype(np.float32))
