@@ -53,7 +53,7 @@ def _store_vgg(name: str, read: "Callable[[bytes], Weights]", contents: Mapping[
     """
     from app.vgg_weights import rescale
     from epe.models import Model, save
-    from epe.networks.vgg import LAYERS, VGG16
+    from epe.networks.backbones.vgg import LAYERS, VGG16
 
     asset = find(name)
     ((digest, content),) = contents.items()
@@ -149,7 +149,7 @@ def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
     from safetensors.torch import save_file
 
     from epe.losses.perceptual import LAYERS
-    from epe.networks.vgg import VGG16
+    from epe.networks.backbones.vgg import VGG16
     from gbuffer_tools.io.atomic import replacing
 
     (content,) = contents.values()

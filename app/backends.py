@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from datasets.onnx_session import open_session
-from epe.fold import fold, without_copies
+from epe.inference.fold import fold, without_copies
+from epe.layers.adain import Styled
+from epe.layers.positions import Placed
 from epe.models import ModelError, load, parse_header
-from epe.networks.adain import Styled
-from epe.networks.positions import Placed
 from gbuffer_tools.errors import InputError
 
 TILING = ("tile", "overlap")
@@ -24,7 +24,7 @@ class Backend:
 
     Attributes:
         run: image, G-buffers and class ids of one frame, on the CPU, with a batch axis -> the picture.
-        placed: whether `run` wants to know of a tile where it lies (`epe.tiling.run_tiled`).
+        placed: whether `run` wants to know of a tile where it lies (`epe.inference.tiling.run_tiled`).
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
         optional: whether it was trained to miss buffers, so that frames may lack them.
         tile: longest side, pixels, that is run at once unless told otherwise.

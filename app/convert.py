@@ -218,8 +218,8 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
         InputError: a description that does not fit.
     """
     from epe.models import Model, filled, outline
-    from epe.networks.enhancer import Enhancer
-    from epe.networks.released import renamed, spec_of, stream_inputs, stripped
+    from epe.networks.enhancers.enhancer import Enhancer
+    from epe.released.enhancer import renamed, spec_of, stream_inputs, stripped
 
     tensors = stripped(stored)
     description = described(args, stream_inputs(tensors))
@@ -257,8 +257,8 @@ def main(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from epe.models import Model, digest, filled, save
-    from epe.networks.released_style import released
-    from epe.networks.vgg_autoencoder import MULTIPLE_OF
+    from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
+    from epe.released.style_transfer import released
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out}: is there already; pass --overwrite or another --out.")

@@ -135,7 +135,7 @@ def enhance(
     import torch
 
     from app.controls import colour_only
-    from epe.tiling import run_tiled
+    from epe.inference.tiling import run_tiled
 
     inputs = [part[None] for part in sample]
     enhanced = run_tiled(

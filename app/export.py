@@ -31,7 +31,7 @@ def export(model: "Model", path: Path) -> None:
     import torch
     from torch import Tensor, nn
 
-    from epe.fold import fold
+    from epe.inference.fold import fold
     from epe.models import HEADER, VERSION
 
     count, side = len(model.classes), 32

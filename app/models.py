@@ -40,7 +40,7 @@ def enhancer(preset: str, height: int, width: int) -> "Built":
     """An enhancer with soft class masks."""
     import torch
 
-    from epe.networks.enhancer import every_channel
+    from epe.networks.enhancers.enhancer import every_channel
     from epe.networks.generators import generator
 
     network = generator(preset, CHANNELS, every_channel(CHANNELS, CLASSES))
@@ -52,7 +52,7 @@ def translator(preset: str, height: int, width: int) -> "Built":
     """A translator of train.cut."""
     import torch
 
-    from epe.networks.cut import PRESETS, CutSpec, Translator
+    from epe.networks.translators.cut import PRESETS, CutSpec, Translator
 
     network = Translator(CutSpec(**PRESETS[preset]))
     return network, lambda: network(torch.empty(1, 3, height, width))
@@ -62,7 +62,7 @@ def synthesis(preset: str, height: int, width: int) -> "Built":
     """A generator of train.spade."""
     import torch
 
-    from epe.networks.spade import PRESETS, SpadeSpec, Synthesis
+    from epe.networks.translators.spade import PRESETS, SpadeSpec, Synthesis
 
     network = Synthesis(SpadeSpec(CLASSES, **PRESETS[preset]))
     return network, lambda: network(torch.empty(1, CLASSES, height, width))
@@ -72,8 +72,8 @@ def perceptual_discriminator(height: int, width: int) -> "Built":
     """The critics alone; VGG16, whose features they read, has its own line."""
     import torch
 
+    from epe.networks.backbones.vgg import VGG16
     from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
-    from epe.networks.vgg import VGG16
 
     network = PerceptualDiscriminator(DiscriminatorSpec())
     features = VGG16()(torch.empty(1, 3, height, width), network.spec.taps)
@@ -86,7 +86,7 @@ def vgg16(height: int, width: int) -> "Built":
     """VGG16 up to relu5_3."""
     import torch
 
-    from epe.networks.vgg import VGG16
+    from epe.networks.backbones.vgg import VGG16
 
     network = VGG16()
     return network, lambda: network(torch.empty(1, 3, height, width))
@@ -97,7 +97,7 @@ def style_transfer(kind: str, height: int, width: int) -> "Built":
     import torch
 
     from epe.models import SPECS
-    from epe.stylise import filled_up
+    from epe.networks.style_transfer.stylise import filled_up
 
     network = SPECS[kind]({"trunk": "vgg19"})
     image = filled_up(torch.empty(1, 3, height, width))
@@ -108,9 +108,9 @@ def builders() -> "dict[str, Builder]":
     """Per preset, how it is built for a height and width."""
     from functools import partial
 
-    from epe.networks.cut import PRESETS as TRANSLATORS
     from epe.networks.generators import NAMES
-    from epe.networks.spade import PRESETS as SYNTHESES
+    from epe.networks.translators.cut import PRESETS as TRANSLATORS
+    from epe.networks.translators.spade import PRESETS as SYNTHESES
 
     return {
         **{name: partial(enhancer, name) for name in NAMES},
@@ -126,7 +126,7 @@ def measure(name: str, build: "Builder", height: int, width: int) -> Entry:
     """Build and run one preset on the meta device: no weights are made and nothing is computed."""
     import torch
 
-    from epe.macs import Macs
+    from epe.inference.macs import Macs
 
     with torch.device("meta"), torch.inference_mode():
         network, forward = build(height, width)

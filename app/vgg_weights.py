@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from app.plain_weights import read_weights
-from epe.networks.vgg import CHANNELS, IMAGENET_MEAN, IMAGENET_STD, LAYERS, LAYOUT, VGG16
+from epe.networks.backbones.vgg import CHANNELS, IMAGENET_MEAN, IMAGENET_STD, LAYERS, LAYOUT, VGG16
 from gbuffer_tools.errors import InputError
 
 # Subtracted from blue, green, red in 0..255 before the first convolution by the weights' authors (Caffe's convention).

@@ -26,8 +26,8 @@ from pathlib import Path
 import torch
 
 from app.models import CHANNELS, CLASSES, parse_size
-from epe.macs import Macs
-from epe.networks.enhancer import every_channel
+from epe.inference.macs import Macs
+from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import NAMES, generator
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError

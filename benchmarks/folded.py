@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from app.models import CHANNELS, CLASSES, parse_size
 from benchmarks.enhancers import processor
-from epe.fold import fold, without_copies
-from epe.networks.enhancer import every_channel
+from epe.inference.fold import fold, without_copies
+from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import generator
 from gbuffer_tools.command import run
 

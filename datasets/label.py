@@ -21,8 +21,8 @@ from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
 from datasets.weights import load_vgg
 from epe import models
-from epe.clusters import LAYERS, Clusters, fit, pixel_features
-from epe.networks.vgg import CHANNELS, VGG16
+from epe.matching.clusters import LAYERS, Clusters, fit, pixel_features
+from epe.networks.backbones.vgg import CHANNELS, VGG16
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.arrays import read_npz

@@ -18,9 +18,9 @@ from datasets.images import Images
 from datasets.photos import to_height
 from datasets.stored import Stored, store
 from datasets.weights import load_vgg
-from epe import matching
-from epe.approximate import PhotoIndex, recall
-from epe.networks.vgg import VGG16
+from epe.matching import matching
+from epe.matching.ivfpq import PhotoIndex, recall
+from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing

@@ -19,19 +19,19 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from epe.networks.clip import ClipSpec, ClipVision
-from epe.networks.cut import CutSpec, Translator
-from epe.networks.enhancer import Enhancer, EnhancerSpec
-from epe.networks.inception import Inception
-from epe.networks.lite import Lite, LiteSpec
+from epe.networks.backbones.clip import ClipSpec, ClipVision
+from epe.networks.backbones.inception import Inception
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec
+from epe.networks.enhancers.lite import Lite, LiteSpec
+from epe.networks.enhancers.realformer import RealFormer, RealFormerSpec
+from epe.networks.enhancers.realformer_v1 import RealFormerV1, RealFormerV1Spec
+from epe.networks.enhancers.realformer_v2 import RealFormerV2, RealFormerV2Spec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
-from epe.networks.photo_wct import PhotoWCT
-from epe.networks.realformer import RealFormer, RealFormerSpec
-from epe.networks.realformer_v1 import RealFormerV1, RealFormerV1Spec
-from epe.networks.realformer_v2 import RealFormerV2, RealFormerV2Spec
-from epe.networks.spade import SpadeSpec, Synthesis
-from epe.networks.vgg import VGG16
-from epe.networks.wct2 import WCT2
+from epe.networks.style_transfer.photo_wct import PhotoWCT
+from epe.networks.style_transfer.wct2 import WCT2
+from epe.networks.translators.cut import CutSpec, Translator
+from epe.networks.translators.spade import SpadeSpec, Synthesis
 
 VERSION = 1
 

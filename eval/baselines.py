@@ -18,7 +18,7 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from epe.networks.wct2 import Part
+    from epe.networks.style_transfer.wct2 import Part
     from eval.transfers.photo_style import Stylist
     from eval.transfers.reinhard import Array as Floats
     from eval.transfers.soften import Pixels

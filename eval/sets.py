@@ -18,7 +18,7 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from epe.group import Group
+    from epe.distributed.processes import Group
     from eval.features.store import Pixels
     from eval.measuring.set_distances import Array
     from eval.measuring.set_metrics import Family
@@ -136,7 +136,7 @@ def main(args: argparse.Namespace) -> None:
 
     check_common(args)
     device_of(args.device)
-    from epe.group import joined
+    from epe.distributed.processes import joined
     from eval.records import scores
     from eval.reporting.tables import text
 

@@ -126,7 +126,7 @@ def settings(args: argparse.Namespace) -> "Settings":
 def main(args: argparse.Namespace) -> None:
     """Judge, write the three files, say where they are."""
     chosen = settings(args)
-    from epe.group import joined
+    from epe.distributed.processes import joined
     from eval import report
     from eval.kvd.judge import judge
     from eval.records import skvd_record

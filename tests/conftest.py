@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from epe import models
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.vgg import VGG16
 
 
 def pytest_configure() -> None:

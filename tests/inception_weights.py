@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from epe.networks.inception import Inception
+from epe.networks.backbones.inception import Inception
 
 
 def random_inception() -> dict[str, Tensor]:

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from datasets.crops import Unpaired, UnpairedCrops
 from epe import models
-from epe.losses import gan
-from epe.losses.nce import patch_nce
-from epe.networks.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, Translator, draw_places
+from epe.losses import least_squares_gan
+from epe.losses.patch_nce import patch_nce
+from epe.networks.translators.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, Translator, draw_places
 from gbuffer_tools.errors import InputError
 from train.checks import check_preset, check_ranges
 from train.config import start
@@ -93,11 +93,11 @@ def step(p: Players, batch: Unpaired, n: int) -> dict[str, Tensor]:
     made = p.translator.finish(features[-1], TAPS[-1])
     fake = made[: len(image)]
 
-    critic = gan.tell_apart({"patch": p.critic(photo)}, {"patch": p.critic(fake.detach())}) / 2
+    critic = least_squares_gan.tell_apart({"patch": p.critic(photo)}, {"patch": p.critic(fake.detach())}) / 2
     critic_norm = descend(critic, p.critic_optimiser)
 
     p.critic.requires_grad_(False)
-    adversarial = gan.fool({"patch": p.critic(fake)})
+    adversarial = least_squares_gan.fool({"patch": p.critic(fake)})
     contrast = patch_contrast(p, features, made)
     norm = descend(adversarial + c.contrast_weight * contrast, p.generator_optimiser)
     p.critic.requires_grad_(True)

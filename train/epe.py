@@ -21,9 +21,9 @@ from datasets.frames import Frames, measure
 from datasets.pairs import Pair, Pairs
 from datasets.photos import Photos
 from epe import models
-from epe.group import Group, joined
-from epe.losses import gan
-from epe.losses.penalty import gradient_penalty
+from epe.distributed.processes import Group, joined
+from epe.losses import least_squares_gan
+from epe.losses.gradient_penalty import gradient_penalty
 from gbuffer_tools.io.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful
 from train.compiled import explained
@@ -76,11 +76,11 @@ def critics_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: in
             inputs = list(features.values())
         on_photo = p.scores(features, part.photo_labels, twice=penalised)
         on_fake = p.scores({tap: seen[tap].detach() for tap in drawn}, part.frame_labels)
-        loss = gan.tell_apart(on_photo, on_fake)
+        loss = least_squares_gan.tell_apart(on_photo, on_fake)
         penalty = gradient_penalty(on_photo, inputs, c.penalty_of) if penalised else torch.zeros((), device=loss.device)
         total = loss + c.penalty_weight * c.penalty_every * penalty
         (total / len(parts)).backward()
-        accuracies = {tap: gan.accuracy(on_photo[tap], on_fake[tap]) for tap in drawn}
+        accuracies = {tap: least_squares_gan.accuracy(on_photo[tap], on_fake[tap]) for tap in drawn}
         figures.append({"loss": loss, "penalty": penalty, "total": total} | accuracies)
     mean = p.group.mean(figures)
     norm = p.average_gradients(p.critics)
@@ -101,7 +101,7 @@ def generator_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: 
     figures = []
     for part in parts:
         seen = fake or p.fake(part)
-        adversarial = gan.fool(p.scores({tap: seen[tap] for tap in c.taps}, part.frame_labels))
+        adversarial = least_squares_gan.fool(p.scores({tap: seen[tap] for tap in c.taps}, part.frame_labels))
         terms = p.terms(seen, part)
         ((adversarial + sum(weight * value for weight, value in terms.values())) / len(parts)).backward()
         figures.append({"gan": adversarial} | {name: value for name, (_, value) in terms.items()})

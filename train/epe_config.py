@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.device import device_of
-from epe.losses.penalty import Penalised
+from epe.losses.gradient_penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError

@@ -15,13 +15,13 @@ from datasets.frames import Reading
 from datasets.pairs import Pair
 from datasets.photos import Photos
 from datasets.weights import load_vgg
-from epe.group import Group
+from epe.distributed.processes import Group
+from epe.distributed.sequence_parallel import ALONE, Ring
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
-from epe.networks.enhancer import every_channel
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import Generator
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
-from epe.networks.vgg import VGG16
-from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.adaptive import AdaptiveUpdates
 from train.autocast import autocast

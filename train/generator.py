@@ -14,10 +14,10 @@ from datasets.photos import Photos
 from datasets.renders import Targets
 from datasets.weights import load_model
 from epe import models
-from epe.networks.adain import Styled
+from epe.distributed.sequence_parallel import ALONE, Ring
+from epe.layers.adain import Styled
+from epe.layers.positions import Placed
 from epe.networks.generators import Generator, generator
-from epe.networks.positions import Placed
-from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train.fine_tuning import choose
 from train.spectral import rest_norms

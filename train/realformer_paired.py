@@ -17,12 +17,12 @@ from datasets.channels import channel_names
 from datasets.frames import Frames, measure
 from datasets.renders import Rendered, RenderPairs, Targets
 from datasets.weights import load_vgg
+from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
-from epe.losses.style import style_distance
-from epe.losses.variation import total_variation
-from epe.networks.enhancer import every_channel
+from epe.losses.total_variation import total_variation
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import NAMES, Generator
-from epe.networks.vgg import VGG16
 from train.autocast import autocast
 from train.checks import check_preset, check_ranges
 from train.ema import Average

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from datasets.pairs import Pair
 from datasets.photos import Photos
-from epe.group import joined, processes
+from epe.distributed.processes import joined, processes
+from epe.distributed.sequence_parallel import ALONE, Ring
+from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS
-from epe.losses.style import style_distance
-from epe.losses.variation import total_variation
+from epe.losses.total_variation import total_variation
+from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
 from epe.networks.generators import Generator
-from epe.networks.realformer import PRESETS as REALFORMERS
-from epe.sequence import ALONE, Ring
 from gbuffer_tools.errors import InputError
 from train import epe_config
 from train.checks import check_ranges

@@ -8,10 +8,10 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from epe.networks import realformer, realformer_v1, realformer_v2
-from epe.networks.gbuffer_encoder import EncoderBlock, ScaledBlock
-from epe.networks.hrnet import Block, PlainBlock
-from epe.networks.lite import Residual
+from epe.networks.enhancers import realformer, realformer_v1, realformer_v2
+from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, ScaledBlock
+from epe.networks.enhancers.hrnet import Block, PlainBlock
+from epe.networks.enhancers.lite import Residual
 
 # The blocks that all generators consist of, RADs and their towers included.
 BLOCKS = (

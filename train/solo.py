@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from datasets.device import device_of
 from epe import models
-from epe.group import processes
+from epe.distributed.processes import processes
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from train.checkpoint import Checkpoint, Stateful

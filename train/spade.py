@@ -19,10 +19,10 @@ from datasets.crops import Labelled, LabelledCrops
 from datasets.labels import TAXONOMY, read_facts
 from datasets.weights import load_vgg
 from epe import models
-from epe.losses import hinge
+from epe.losses import hinge_gan
 from epe.losses.feature_matching import VGG_LAYERS, VGG_WEIGHTS, feature_distance
-from epe.networks.spade import PRESETS, Critics, SpadeSpec, Synthesis
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.translators.spade import PRESETS, Critics, SpadeSpec, Synthesis
 from train.checks import check_preset, check_ranges
 from train.config import start
 from train.feed import stream
@@ -99,14 +99,14 @@ def step(p: Players, batch: Labelled, n: int) -> dict[str, Tensor]:
     fake = p.generator(labels)
 
     on_photo, on_fake = p.critics(photo, labels), p.critics(fake.detach(), labels)
-    critics = hinge.tell_apart([x[-1] for x in on_photo], [x[-1] for x in on_fake])
+    critics = hinge_gan.tell_apart([x[-1] for x in on_photo], [x[-1] for x in on_fake])
     critics_norm = descend(critics, p.critics_optimiser)
 
     p.critics.requires_grad_(False)
     with torch.no_grad():
         on_photo, target = p.critics(photo, labels), p.vgg(photo, VGG_LAYERS)
     on_fake, features = p.critics(fake, labels), p.vgg(fake, VGG_LAYERS)
-    adversarial = hinge.fool([x[-1] for x in on_fake])
+    adversarial = hinge_gan.fool([x[-1] for x in on_fake])
     # The last of a critic's results is its verdict.
     pairs = [(a[:-1], b[:-1]) for a, b in zip(on_fake, on_photo, strict=True)]
     matching = torch.stack([feature_distance(a, b, [1.0] * len(a)) for a, b in pairs]).mean()

@@ -24,10 +24,10 @@ from datasets.crops import as_tensor, draw_box, read_photos
 from datasets.photos import Photos
 from datasets.weights import load_vgg
 from epe import models
-from epe.networks.photo_wct import PhotoWCT
-from epe.networks.vgg_autoencoder import MULTIPLE_OF, of_vgg16
-from epe.networks.wct2 import WCT2
-from epe.stylise import style_of, stylise
+from epe.networks.style_transfer.photo_wct import PhotoWCT
+from epe.networks.style_transfer.stylise import style_of, stylise
+from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, of_vgg16
+from epe.networks.style_transfer.wct2 import WCT2
 from gbuffer_tools.errors import InputError
 from train.checks import check_ranges
 from train.config import start

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from epe.networks.enhancer import PRESETS as ENHANCERS
-from epe.networks.enhancer import Enhancer, EnhancerSpec
-from epe.networks.lite import PRESETS as LITES
-from epe.networks.lite import Lite, LiteSpec
-from epe.networks.realformer import PRESETS as REALFORMERS
-from epe.networks.realformer import RealFormer, RealFormerSpec
-from epe.networks.realformer_v1 import PRESETS as V1
-from epe.networks.realformer_v1 import RealFormerV1
-from epe.networks.realformer_v2 import PRESETS as V2
-from epe.networks.realformer_v2 import RealFormerV2
+from epe.networks.enhancers.enhancer import PRESETS as ENHANCERS
+from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec
+from epe.networks.enhancers.lite import PRESETS as LITES
+from epe.networks.enhancers.lite import Lite, LiteSpec
+from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
+from epe.networks.enhancers.realformer import RealFormer, RealFormerSpec
+from epe.networks.enhancers.realformer_v1 import PRESETS as V1
+from epe.networks.enhancers.realformer_v1 import RealFormerV1
+from epe.networks.enhancers.realformer_v2 import PRESETS as V2
+from epe.networks.enhancers.realformer_v2 import RealFormerV2
 
 Generator = Enhancer | Lite | RealFormer | RealFormerV1 | RealFormerV2
 NAMES = (*LITES, *ENHANCERS, *REALFORMERS, *V1, *V2)

@@ -14,9 +14,9 @@ from torch import Tensor
 from datasets.cache import asset
 from datasets.weights import load_model
 from epe import models
-from epe.networks.clip import ClipVision
-from epe.networks.inception import SIDE, WIDTH
-from epe.resize import bicubic_square, bilinear
+from epe.networks.backbones.clip import ClipVision
+from epe.networks.backbones.inception import SIDE, WIDTH
+from epe.networks.backbones.resize import bicubic_square, bilinear
 from eval.features.full_float32 import full_precision
 
 Pixels = NDArray[np.uint8]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from epe.group import Group
+from epe.distributed.processes import Group
 from eval.features.vgg_features import Crops
 
 Array = NDArray[np.float64]

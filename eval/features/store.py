@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from datasets.images import Images
-from epe.group import Group
+from epe.distributed.processes import Group
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 

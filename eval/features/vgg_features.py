@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from epe.networks.vgg import IMAGENET_MEAN, VGG16
+from epe.networks.backbones.vgg import IMAGENET_MEAN, VGG16
 from eval.features.full_float32 import full_precision
 
 # The last layer of each block, as the paper reports them.

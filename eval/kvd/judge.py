@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datasets.device import device_of
 from datasets.weights import load_vgg
-from epe.group import Group
+from epe.distributed.processes import Group
 from eval.features.inner_products import Grams, grams
 from eval.features.vgg_features import Crops, Extractor
 from eval.inputs import relative, spread

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.photos import to_height
-from epe.networks.vgg import IMAGENET_MEAN
+from epe.networks.backbones.vgg import IMAGENET_MEAN
 from eval.features.vgg_features import LAYERS
 from eval.kvd import alignment, feamgan
 from eval.kvd.alignment import Crop, Match

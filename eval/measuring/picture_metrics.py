@@ -10,7 +10,7 @@ from torch import Tensor
 from datasets.device import device_of
 from datasets.weights import load_vgg
 from epe.losses.perceptual import LAYERS
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.vgg import VGG16
 from eval.features.full_float32 import full_precision
 from eval.metrics.lpips import lpips, read_shift_tolerant, read_weights
 from eval.records.scores import Metric

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from epe.losses.perceptual import LAYERS
-from epe.networks.vgg import CHANNELS, VGG16, frozen
+from epe.networks.backbones.vgg import CHANNELS, VGG16, frozen
 from eval.metrics.fetched import read_fetched
 
 LARGEST, LARGEST_TRUNK = 100_000, 60_000_000

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from datasets.onnx_session import one_line_errors, open_session
-from epe.networks.vgg import IMAGENET_MEAN, IMAGENET_STD
+from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
 from eval.metrics.iou import NONE
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE

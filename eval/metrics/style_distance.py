@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from epe.networks.vgg import CHANNELS, VGG16
+from epe.networks.backbones.vgg import CHANNELS, VGG16
 from eval.features.full_float32 import full_precision
 from eval.features.vgg_features import LAYERS
 

@@ -20,11 +20,11 @@ from datasets.images import Images
 from datasets.labels import read_label
 from datasets.photos import to_height
 from datasets.weights import load_model
-from epe.networks import wct2
-from epe.networks.photo_wct import PhotoWCT
-from epe.networks.vgg_autoencoder import MULTIPLE_OF
-from epe.networks.wct2 import WCT2
-from epe.stylise import Style, filled_up, style_of, stylise
+from epe.networks.style_transfer import wct2
+from epe.networks.style_transfer.photo_wct import PhotoWCT
+from epe.networks.style_transfer.stylise import Style, filled_up, style_of, stylise
+from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
+from epe.networks.style_transfer.wct2 import WCT2
 from eval.kvd.setup import label_facts
 from gbuffer_tools.errors import InputError
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from datasets.labels import check_alike, read_facts, read_ids
 from datasets.pairs import crop_label
 from datasets.weights import load_model
-from epe.networks.cut import Translator
-from epe.networks.spade import Synthesis
+from epe.networks.translators.cut import Translator
+from epe.networks.translators.spade import Synthesis
 from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]

@@ -16,8 +16,8 @@ from datasets.cache import asset as cached
 from datasets.images import write_png
 from epe import models
 from epe.models import load
-from epe.networks.clip import ClipSpec, ClipVision
-from epe.networks.vgg import LAYERS, VGG16
+from epe.networks.backbones.clip import ClipSpec, ClipVision
+from epe.networks.backbones.vgg import LAYERS, VGG16
 from eval.metrics.niqe import read_pristine
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError

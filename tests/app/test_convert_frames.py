@@ -13,9 +13,9 @@ from datasets.channels import feature_names
 from datasets.frames import Frames, Reading
 from datasets.images import read_image
 from epe.models import load
-from epe.networks.enhancer import EnhancerSpec
+from epe.networks.enhancers.enhancer import EnhancerSpec
 from gbuffer_tools.command import run
-from tests.epe.networks.test_released import bare, shapes, weights
+from tests.epe.released.test_enhancer import bare, shapes, weights
 from tests.gbuffer_tools.io.test_images import picture
 from tests.gbuffer_tools.sources import test_carla, test_epe
 from tests.gbuffer_tools.sources.commands import extracted

@@ -16,12 +16,12 @@ from datasets.crops import as_tensor
 from datasets.images import read_image, write_png
 from datasets.photos import to_height
 from epe.models import Model, load, save
-from epe.networks.enhancer import Enhancer, EnhancerSpec, every_channel
-from epe.networks.lite import Lite, LiteSpec
-from epe.networks.realformer import PRESETS as REALFORMERS
-from epe.networks.realformer import RealFormer, RealFormerSpec
-from epe.networks.realformer_v1 import RealFormerV1, RealFormerV1Spec
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec, every_channel
+from epe.networks.enhancers.lite import Lite, LiteSpec
+from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
+from epe.networks.enhancers.realformer import RealFormer, RealFormerSpec
+from epe.networks.enhancers.realformer_v1 import RealFormerV1, RealFormerV1Spec
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from tests.gbuffer_tools.made import HEADER, frame

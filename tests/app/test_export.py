@@ -13,8 +13,8 @@ from app.enhance import main as enhance
 from app.export import build_parser, main
 from datasets.images import read_image
 from epe.models import Model, load, save
+from epe.networks.backbones.vgg import VGG16
 from epe.networks.generators import generator
-from epe.networks.vgg import VGG16
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError

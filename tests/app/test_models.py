@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app import models
 from app.models import CHANNELS, CLASSES, build_parser, builders, main, measure, parse_size
-from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
-from epe.networks.vgg import CHANNELS as WIDTHS
+from epe.networks.backbones.vgg import CHANNELS as WIDTHS
+from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 

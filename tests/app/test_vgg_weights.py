@@ -18,7 +18,7 @@ from app.vgg_weights import (
     read_torchvision,
     rescale,
 )
-from epe.networks.vgg import IMAGENET_MEAN, IMAGENET_STD, LAYERS, VGG16
+from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD, LAYERS, VGG16
 from gbuffer_tools.errors import InputError
 
 

@@ -13,12 +13,12 @@ from datasets.match import build_parser, main, search
 from datasets.pairs import ARRAYS, Matches
 from datasets.photos import Photos
 from datasets.weights import load_vgg
-from epe.approximate import LEAST, recall
-from epe.matching import CROP, describe, moments
+from epe.matching.ivfpq import LEAST, recall
+from epe.matching.matching import CROP, describe, moments
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth, write_frames
-from tests.epe.test_approximate import rows
+from tests.epe.matching.test_ivfpq import rows
 
 SIZE = (212, 214)
 

@@ -12,7 +12,7 @@ from datasets import stored
 from datasets.images import Images, write_png
 from datasets.stored import Stored, load, store
 from datasets.weights import load_vgg
-from epe import matching
+from epe.matching import matching
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth
 from tests.datasets.test_match import SIZE, command, folder  # noqa: F401

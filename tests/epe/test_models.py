@@ -12,9 +12,9 @@ import torch
 
 from epe import models
 from epe.models import Model, ModelError, digest, load, save
-from epe.networks.enhancer import PRESETS, Enhancer, EnhancerSpec
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
-from epe.networks.vgg import VGG16
 
 SPEC = EnhancerSpec(3, ((0, 1, 2), (2,)), **PRESETS["hr-tiny"])
 

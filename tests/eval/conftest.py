@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from epe import models
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.vgg import VGG16
 from eval.kvd.settings import Settings
 from tests.eval.made import write_scenes
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datasets.images import Images, write_png
-from epe.networks.vgg import VGG16, frozen
+from epe.networks.backbones.vgg import VGG16, frozen
 from eval import content
 from eval.features.store import digest_of
 from eval.measuring import picture_metrics

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epe.losses.perceptual import LAYERS
-from epe.networks.vgg import CHANNELS, VGG16
+from epe.networks.backbones.vgg import CHANNELS, VGG16
 from eval.metrics import kid_cmmd
 from eval.metrics.bootstrap import image_weights, interval
 from eval.metrics.frechet import Moments, frechet, moments

@@ -13,7 +13,7 @@ import torch
 from datasets.images import Images, write_png
 from datasets.weights import load_vgg
 from epe import models
-from epe.networks.inception import Inception
+from epe.networks.backbones.inception import Inception
 from eval import sets
 from eval.features.embeddings import inception
 from eval.measuring.set_distances import PAIRS

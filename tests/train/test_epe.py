@@ -14,7 +14,7 @@ from datasets.frames import measure
 from datasets.images import read_image
 from datasets.pairs import Pair
 from epe import models
-from epe.group import Group
+from epe.distributed.processes import Group
 from gbuffer_tools.errors import InputError
 from tests.train.made import STEPS, configured, settings, write_data
 from tests.train.runs import (

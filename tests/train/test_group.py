@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from epe.group import Group
+from epe.distributed.processes import Group
 from tests.train.made import configured, settings, write_data
 from tests.train.runs import ROOT, Writer, contents, plain, saved_state
 from train import epe

@@ -18,10 +18,10 @@ from datasets.images import Images, read_image, write_png
 from datasets.photos import Photos
 from datasets.renders import Rendered
 from epe import models
-from epe.group import Group
+from epe.distributed.processes import Group
+from epe.layers.adain import Styled
+from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, perceptual_distance
-from epe.losses.style import style_distance
-from epe.networks.adain import Styled
 from epe.networks.generators import generator
 from gbuffer_tools.errors import InputError
 from tests.train.made import settings, write_data

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from epe.losses.feature_matching import VGG_LAYERS, VGG_WEIGHTS, feature_distance
-from epe.networks.vgg import LAYERS
+from epe.networks.backbones.vgg import LAYERS
 
 
 def layers(seed: int) -> list[torch.Tensor]:

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from epe.losses.perceptual import LAYERS, perceptual_distance, unit
-from epe.networks.vgg import VGG16, frozen
+from epe.networks.backbones.vgg import VGG16, frozen
 
 
 def features(seed: int, batch: int = 3) -> dict[str, torch.Tensor]:

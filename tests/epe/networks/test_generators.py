@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from app.models import Entry, builders
 from app.models import measure as measured
 from epe import models
-from epe.networks.adain import Styled
+from epe.layers.adain import Styled
+from epe.networks.enhancers.realformer_v1 import PRESETS as V1
+from epe.networks.enhancers.realformer_v1 import RealFormerV1Spec
+from epe.networks.enhancers.realformer_v2 import PRESETS as V2
+from epe.networks.enhancers.realformer_v2 import RealFormerV2Spec
 from epe.networks.generators import NAMES, RealFormerV1, RealFormerV2, generator
-from epe.networks.realformer_v1 import PRESETS as V1
-from epe.networks.realformer_v1 import RealFormerV1Spec
-from epe.networks.realformer_v2 import PRESETS as V2
-from epe.networks.realformer_v2 import RealFormerV2Spec
 
 Spec = RealFormerV1Spec | RealFormerV2Spec
 # Small ones of v1_1, v1_2, v1_3 and v2_1.

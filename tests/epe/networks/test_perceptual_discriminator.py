@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from epe.networks.backbones.vgg import VGG16
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, Critic, DiscriminatorSpec, PerceptualDiscriminator
-from epe.networks.vgg import VGG16
 
 HEADS = {"relu1": 1_636_737, "relu2": 2_263_809, "relu3": 3_001_345, "relu4": 3_591_169}
 

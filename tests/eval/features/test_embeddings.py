@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from datasets.images import Images, write_png
 from epe import models
-from epe.group import Group
+from epe.distributed.processes import Group
 from epe.models import Model, save
-from epe.networks.clip import ClipSpec, ClipVision
-from epe.networks.inception import Inception
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.clip import ClipSpec, ClipVision
+from epe.networks.backbones.inception import Inception
+from epe.networks.backbones.vgg import VGG16
 from eval.features import embeddings, store
 from eval.features.embeddings import VECTOR, Embedding, clip, inception
 from gbuffer_tools.errors import InputError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epe.networks.vgg import VGG16, frozen
+from epe.networks.backbones.vgg import VGG16, frozen
 from eval.features.embeddings import Embedding
 from eval.features.vgg_features import Extractor
 from eval.measuring.picture_metrics import LAYERS, Distance

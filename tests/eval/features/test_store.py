@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from datasets.images import Images, write_png
-from epe.group import Group
+from epe.distributed.processes import Group
 from eval.features import store
 from eval.features.store import Features, Pixels, Store, digest_of, embed
 from gbuffer_tools.errors import InputError

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from epe.networks.vgg import VGG16, frozen
+from epe.networks.backbones.vgg import VGG16, frozen
 from eval.features.vgg_features import LAYERS, Extractor
 
 

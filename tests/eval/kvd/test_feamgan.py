@@ -11,7 +11,7 @@ from app.vgg_weights import rescale
 from datasets.images import Images, write_png
 from datasets.labels import read_label
 from epe import models
-from epe.networks.vgg import LAYERS, VGG16
+from epe.networks.backbones.vgg import LAYERS, VGG16
 from eval.kvd import feamgan
 from eval.kvd import judge as module
 from eval.kvd.alignment import Crop, crop_side

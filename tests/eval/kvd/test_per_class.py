@@ -7,7 +7,7 @@ import torch
 from datasets.images import Images, write_png
 from datasets.labels import read_label
 from epe import models
-from epe.networks.vgg import IMAGENET_MEAN, VGG16
+from epe.networks.backbones.vgg import IMAGENET_MEAN, VGG16
 from eval.features.vgg_features import Extractor
 from eval.kvd.judge import judge
 from eval.kvd.per_class import LAYER, masked, read_groups

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from epe.networks.vgg import IMAGENET_MEAN, IMAGENET_STD
+from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 COLOURS = np.array([[220, 40, 30], [40, 200, 60], [30, 60, 230], [250, 250, 250]], np.uint8)
 

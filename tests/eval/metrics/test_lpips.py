@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from epe.losses.perceptual import LAYERS
-from epe.networks.vgg import CHANNELS, VGG16
+from epe.networks.backbones.vgg import CHANNELS, VGG16
 from eval.metrics.lpips import lpips, read_shift_tolerant, read_weights
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.cache import cache_folder

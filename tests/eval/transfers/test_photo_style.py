@@ -9,8 +9,8 @@ import torch
 from datasets.images import Images, read_image, write_png
 from datasets.labels import write_facts, write_label
 from epe import models
-from epe.networks.photo_wct import PhotoWCT
-from epe.networks.wct2 import PARTS, WCT2, places
+from epe.networks.style_transfer.photo_wct import PhotoWCT
+from epe.networks.style_transfer.wct2 import PARTS, WCT2, places
 from eval import baselines
 from eval.transfers import photo_style
 from eval.transfers.photo_style import Stylist, load_network, shares

@@ -11,11 +11,11 @@ import torch
 from datasets.images import Images, write_png
 from datasets.labels import write_facts, write_label
 from epe import models
-from epe.networks.cut import PRESETS as TRANSLATORS
-from epe.networks.cut import CutSpec, Translator
-from epe.networks.spade import PRESETS as SYNTHESES
-from epe.networks.spade import SpadeSpec, Synthesis
-from epe.networks.vgg import VGG16
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.translators.cut import PRESETS as TRANSLATORS
+from epe.networks.translators.cut import CutSpec, Translator
+from epe.networks.translators.spade import PRESETS as SYNTHESES
+from epe.networks.translators.spade import SpadeSpec, Synthesis
 from eval import baselines
 from gbuffer_tools import command
 

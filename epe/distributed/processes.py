@@ -1,0 +1,121 @@
+"""Processes that do one thing together: `torchrun --nproc_per_node N -m train.epe …`, or `-m eval.skvd …`.
+
+In training every process has all weights, takes its own part of each step's samples (train/feed.py), and moves its
+weights by the mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the same
+from hooks inside the backward pass, which do not fit here: a step draws which critics learn, differentiates them twice
+for the penalty, and sends the generator's gradient through critics that are not to learn from it.
+
+In evaluation every process makes its own part of a table, whose other entries are 0: the sum is the whole table, the
+same bits as one process makes.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+
+from epe.distributed.sequence_parallel import ALONE, Ring
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes, and which of them this one is; alone by default.
+
+    Attributes:
+        rank: number of this process.
+        size: number of processes.
+        device: through which they talk: NCCL takes tensors on CUDA only.
+        ring: those that share the tokens of each sample: a team. Teams take samples of their own.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: str = "cpu"
+    ring: Ring = ALONE
+
+    @property
+    def team(self) -> int:
+        """Number of this process's team."""
+        return self.rank // self.ring.size
+
+    @property
+    def teams(self) -> int:
+        """Number of teams."""
+        return self.size // self.ring.size
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes files and talks."""
+        return self.rank == 0
+
+    @torch.no_grad()
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors, the same ones in every process, by their means over processes."""
+        tensors = list(tensors)
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(mean.view(tensor.shape))
+
+    def add(self, tables: Iterable[NDArray[np.float64]]) -> None:
+        """Replace arrays, the same ones in every process, by their sums over processes."""
+        for table in tables:
+            if self.size > 1:
+                total = torch.from_numpy(table).to(self.device)
+                dist.all_reduce(total)
+                table[...] = total.cpu().numpy()
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def mean(self, figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Means of scalars over several dictionaries of the same keys, and over processes."""
+        values = torch.stack([torch.stack([x.detach() for x in part.values()]) for part in figures]).mean(dim=0)
+        self.average([values])
+        return dict(zip(figures[0], values, strict=True))
+
+
+def processes() -> int:
+    """How many torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def joined(device: str, sequence: int = 1) -> Iterator[tuple[Group, str]]:
+    """This process's place among those that torchrun started, and its device; alone where it did not.
+
+    NCCL on CUDA, where process i of a machine takes its device i; gloo elsewhere.
+
+    Args:
+        device: of the run.
+        sequence: processes of a team; divides `processes()`.
+    """
+    size = processes()
+    if size == 1:
+        yield Group(), device
+        return
+    cuda = device.partition(":")[0] == "cuda"
+    if cuda:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if cuda else "gloo")
+    ring = ALONE
+    if sequence > 1:
+        names = ("team", "tokens")
+        mesh = init_device_mesh("cuda" if cuda else "cpu", (size // sequence, sequence), mesh_dim_names=names)
+        ring = Ring(mesh.get_group("tokens"))
+    yield Group(dist.get_rank(), size, device, ring), device
+    # Not after an error: the others may be waiting, and torchrun ends them.
+    dist.destroy_process_group()

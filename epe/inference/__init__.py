@@ -1,0 +1,1 @@
+"""Running networks: folded, in tiles, with their multiply-adds counted."""

@@ -1,0 +1,1 @@
+"""Which photograph looks like which part of a frame."""

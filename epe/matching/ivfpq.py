@@ -1,0 +1,115 @@
+"""Nearest photographs among more crops than memory holds: inverted lists of product-quantised features.
+
+Jegou, Douze, Schmid, "Product Quantization for Nearest Neighbor Search", 2011, by FAISS. A crop takes 64 bytes instead
+of 2,048. What the codes find is compared again exactly, so that cosines are right and only the choice is approximate.
+
+Shapes: N frame crops, M photo crops, D feature length.
+"""
+
+from typing import Protocol
+
+import faiss
+import numpy as np
+
+# Features per 8-bit code.
+PER_CODE = 8
+# FAISS wants 39 examples for each of a code's 256 values, and of the lists' centres.
+EXAMPLES = 39
+LEAST = EXAMPLES * 256
+# Crops looked at per photograph wanted: neighbouring crops of one photograph are alike, and one of them is kept.
+# So many at first, and at most.
+CANDIDATES, MOST = 20, 320
+# Share of the lists that is searched.
+PROBED = 1 / 16
+ROWS = 65_536
+# Features that are compared at once.
+BLOCK = 16_384
+
+
+class Rows(Protocol):
+    """Features (M, D), in memory or in files."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
+class PhotoIndex:
+    """The crops of all photographs, to be searched.
+
+    Args:
+        photos: (M, D) unit vectors, D a multiple of 8; read in pieces.
+        image: (M,) the photograph of each crop.
+        seed: of the choice of examples.
+
+    Raises:
+        ValueError: too few crops to learn codes from.
+    """
+
+    def __init__(self, photos: Rows, image: np.ndarray, seed: int = 0) -> None:
+        count, length = photos.shape
+        if count < LEAST or length % PER_CODE:
+            raise ValueError(f"wanted {LEAST:,} crops or more, of a multiple of {PER_CODE} features, got {count:,}")
+        self.photos, self.image = photos, image
+        self._photographs = len(np.unique(image))
+        lists = max(1, min(int(4 * count**0.5), count // EXAMPLES))
+        self._lists = faiss.IndexFlatIP(length)
+        self._index = faiss.IndexIVFPQ(self._lists, length, lists, length // PER_CODE, 8, faiss.METRIC_INNER_PRODUCT)
+        self._index.cp.seed = self._index.pq.cp.seed = seed + 1
+        examples = np.random.default_rng(seed).permutation(count)[: max(ROWS, 2 * EXAMPLES * lists)]
+        self._index.train(self._read(np.sort(examples)))
+        for start in range(0, count, ROWS):
+            self._index.add(self._read(np.arange(start, min(start + ROWS, count))))
+        self._index.nprobe = max(8, round(lists * PROBED))
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(self.photos[rows], np.float32)
+
+    def nearest(self, frames: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+        """As `epe.matching.matching.nearest`, approximately.
+
+        Args:
+            frames: (N, D) unit vectors.
+            neighbours: k, photographs per frame crop.
+
+        Returns:
+            Indices of photo crops (N, k) and exact cosines (N, k), best first, k at most the number of photographs; the
+            cosine is -inf where fewer were found.
+        """
+        neighbours = min(neighbours, self._photographs)
+        wanted, most = (min(neighbours * n, len(self.image)) for n in (CANDIDATES, MOST))
+        found, cosines = self._in_blocks(frames, wanted, neighbours)
+        # A few photographs can take all places: then more places.
+        while wanted < most and (short := ~np.isfinite(cosines).all(axis=1)).any():
+            wanted = min(4 * wanted, most)
+            found[short], cosines[short] = self._in_blocks(frames[short], wanted, neighbours)
+        return found, cosines
+
+    def _in_blocks(self, frames: np.ndarray, wanted: int, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+        block = max(1, BLOCK // wanted)
+        parts = [self._nearest(frames[i : i + block], wanted, neighbours) for i in range(0, len(frames), block)]
+        found, cosines = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return found, cosines
+
+    def _nearest(self, frames: np.ndarray, wanted: int, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+        frames = np.ascontiguousarray(frames, np.float32)
+        _, rows = self._index.search(frames, wanted)
+        distinct, place = np.unique(rows, return_inverse=True)
+        features = self._read(np.maximum(distinct, 0))[place.reshape(rows.shape)]
+        cosines = np.where(rows < 0, -np.inf, np.einsum("nd,nkd->nk", frames, features))
+        rows = np.maximum(rows, 0)
+        # Best first; then, of each photograph, the first.
+        order = np.argsort(-cosines, axis=1, kind="stable")
+        rows, cosines = (np.take_along_axis(values, order, axis=1) for values in (rows, cosines))
+        by_image = np.argsort(self.image[rows], axis=1, kind="stable")
+        images = np.take_along_axis(self.image[rows], by_image, axis=1)
+        again = np.zeros(rows.shape, bool)
+        np.put_along_axis(again, by_image[:, 1:], images[:, 1:] == images[:, :-1], axis=1)
+        cosines = np.where(again, -np.inf, cosines)
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+
+
+def recall(found: np.ndarray, exact: np.ndarray) -> float:
+    """Share of the exact nearest photographs (N, k) that are among those that were found (N, k)."""
+    return float(np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, exact, strict=True)]))

@@ -1,0 +1,1 @@
+"""Fixed networks whose features are used: VGG16, Inception v3, CLIP."""

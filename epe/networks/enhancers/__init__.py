@@ -1,0 +1,1 @@
+"""Generators that are conditioned on G-buffers."""

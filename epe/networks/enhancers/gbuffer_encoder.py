@@ -1,0 +1,175 @@
+"""G-buffers -> features that condition the enhancer, one map per scale.
+
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.2: every semantic class has a stream of
+its own, the streams are merged by the class masks, and a chain of residual blocks brings the merged features to the
+enhancer's scales.
+
+Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.inplace import add, relu
+from epe.layers.spectral import spectral_norm
+from epe.networks.enhancers.regions import rectangles
+
+# Pixels around one that a class stream looks at: two blocks of two 3x3 convolutions.
+REACH = 4
+# Cells in which class streams are run or left out, pixels: small ones follow the classes' outlines, large ones repeat
+# less of what lies around them.
+CELL = 32
+
+
+def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+    """3x3 convolution that pads by repeating the border, so that borders look like their neighbours."""
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias, padding_mode="replicate")
+
+
+def spectral_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    """`conv3` of spectral norm 1."""
+    return spectral_norm(conv3(inputs, outputs, stride, bias=True))
+
+
+class EncoderBlock(nn.Module):
+    """Residual block of two spectrally normalised convolutions.
+
+    Where width or resolution change, the skip is a convolution of the same kind, rectified.
+    """
+
+    def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = spectral_conv(inputs, middle, stride)
+        self.second = spectral_conv(middle, outputs)
+        changes = stride != 1 or inputs != outputs
+        self.skip: nn.Module = nn.Identity()
+        if changes:
+            self.skip = nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return relu(add(self.second(relu(self.first(x))), self.skip(x)))
+
+
+class ScaledBlock(nn.Module):
+    """Residual block without normalisation, its change scaled down: the authors' second network (`hr_new`).
+
+    Where width or resolution change, the skip is a 1x1 convolution, rectified.
+    """
+
+    def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = conv3(inputs, middle, stride)
+        self.second = conv3(middle, outputs)
+        changes = stride != 1 or inputs != outputs
+        skip = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.skip = nn.Sequential(skip, nn.LeakyReLU(0.2)) if changes else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu(self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
+        return 0.1 * y + self.skip(x)
+
+
+def soft_masks(classes: Tensor, count: int) -> Tensor:
+    """Class ids (B, H, W), or masks (B, K, H, W) that are passed through, -> float masks (B, K, H, W).
+
+    Raises:
+        ValueError: another shape, or another number of classes.
+    """
+    if classes.ndim == 3:
+        return F.one_hot(classes.long(), count).movedim(-1, 1).float()
+    if classes.ndim == 4 and classes.shape[1] == count:
+        return classes.float()
+    raise ValueError(f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
+
+
+class GBufferEncoder(nn.Module):
+    """Class streams, merged by the masks, then one residual step per scale.
+
+    Args:
+        streams: per class, the indices of the G-buffer channels that its stream reads. The sky, say, has no
+            albedo: restricting it keeps the stream from learning noise.
+        stream_width: channels inside the streams (64 as released).
+        encoded: channels of the result (128 as released).
+        scales: how many maps; map i has 1 / 2^i of the resolution.
+        block: `EncoderBlock` or `ScaledBlock`.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Sequence[int]],
+        stream_width: int,
+        encoded: int,
+        scales: int,
+        block: Callable[..., nn.Module] = EncoderBlock,
+    ) -> None:
+        super().__init__()
+        self.channels = tuple(tuple(stream) for stream in streams)
+        self.streams = nn.ModuleList(
+            nn.Sequential(
+                block(len(stream), stream_width, stream_width),
+                block(stream_width, stream_width, encoded),
+            )
+            for stream in self.channels
+        )
+        self.joint = nn.ModuleList(
+            nn.Sequential(
+                block(encoded, encoded, encoded, stride=1 if scale == 0 else 2),
+                block(encoded, encoded, encoded),
+            )
+            for scale in range(scales)
+        )
+
+    def forward(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
+        """Encode.
+
+        Args:
+            gbuffers: (B, G, H, W), normalised per channel.
+            classes: ids (B, H, W) or soft masks (B, K, H, W) that sum to 1.
+
+        Returns:
+            Per scale (B, E, H / 2^i, W / 2^i), rounded up.
+        """
+        if classes.ndim == 3 and not torch.is_grad_enabled():
+            x = self._routed(gbuffers, classes)
+        else:
+            x = self._everywhere(gbuffers, soft_masks(classes, len(self.streams)).to(gbuffers.dtype))
+        scales = []
+        for step in self.joint:
+            x = step(x)
+            scales.append(x)
+        return scales
+
+    def _everywhere(self, gbuffers: Tensor, masks: Tensor) -> Tensor:
+        """Every stream on every pixel, weighted by the masks (B, K, H, W)."""
+        merged: Tensor | float = 0.0
+        for index, (stream, channels) in enumerate(zip(self.streams, self.channels, strict=True)):
+            # The mask keeps its channel axis: without it batches above 1 broadcast wrongly.
+            merged = merged + masks[:, index : index + 1] * stream(gbuffers[:, list(channels)])
+        assert isinstance(merged, Tensor)  # there is at least one class
+        return merged
+
+    def _routed(self, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        """The same for ids (B, H, W), each stream only around pixels of its class.
+
+        A stream is run on a rectangle and `REACH` pixels around it. Where that is cut off inside the frame the border
+        is repeated, as at the frame's edge, which is wrong, but no more than `REACH` pixels deep; those are dropped.
+        """
+        height, width = classes.shape[-2:]
+        merged: Tensor | None = None
+        for image, (g, ids) in enumerate(zip(gbuffers, classes, strict=True)):
+            for index, found in enumerate(rectangles(ids, len(self.streams), CELL)):
+                for top, bottom, left, right in found:
+                    up, low = max(top - REACH, 0), min(bottom + REACH, height)
+                    west, east = max(left - REACH, 0), min(right + REACH, width)
+                    part = g[None, list(self.channels[index]), up:low, west:east]
+                    out = self.streams[index](part)[0, :, top - up : bottom - up, left - west : right - west]
+                    if merged is None:
+                        shape = (len(classes), out.shape[0], height, width)
+                        merged = out.new_zeros(shape).contiguous(memory_format=torch.channels_last)
+                    own = ids[top:bottom, left:right] == index
+                    merged[image, :, top:bottom, left:right] += out * own
+        assert merged is not None  # a frame has pixels
+        return merged

@@ -1,0 +1,187 @@
+"""The image stream: a network of parallel branches at several resolutions, each of whose blocks is conditioned.
+
+Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", 2020, here with a stem that keeps
+the full resolution, as in Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1.
+
+Shapes: B images, E channels of the maps that condition, H W pixels; branch i has width 2^i * C channels at 1 / 2^i of
+the resolution.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.conditioning import Map
+from epe.layers.group_norm import GroupNorm
+from epe.layers.inplace import add, relu
+from epe.networks.enhancers.gbuffer_encoder import conv3
+
+Conditioner = Callable[[int], nn.Module]
+"""Width of image features -> what conditions them (epe.layers.conditioning)."""
+
+
+def resize(x: Tensor, like: Tensor) -> Tensor:
+    """Bilinear, to the height and width of `like`: explicit sizes keep odd frames exact."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class Block(nn.Module):
+    """HRNet's basic residual block, conditioned in the places of its normalisations (`hr`)."""
+
+    def __init__(self, width: int, conditioner: Conditioner) -> None:
+        super().__init__()
+        self.conv1 = conv3(width, width)
+        self.rad1 = conditioner(width)
+        self.conv2 = conv3(width, width)
+        self.rad2 = conditioner(width)
+
+    def forward(self, x: Tensor, g: Map) -> Tensor:
+        y = relu(self.rad1(self.conv1(x), g))
+        return relu(add(self.rad2(self.conv2(y), g), x))
+
+
+class PlainBlock(nn.Module):
+    """Residual block without normalisation, conditioned once, its change scaled down (`hr_new`)."""
+
+    def __init__(self, width: int, conditioner: Conditioner) -> None:
+        super().__init__()
+        self.conv1 = conv3(width, width, bias=True)
+        self.rac = conditioner(width)
+        self.conv2 = conv3(width, width, bias=True)
+
+    def forward(self, x: Tensor, g: Map) -> Tensor:
+        return x + 0.1 * self.conv2(relu(self.rac(self.conv1(x), g)))
+
+
+class Style:
+    """What `hr` and `hr_new` do differently around their blocks.
+
+    Args:
+        normalised: group normalisation after convolutions, which then need no bias, and `Block`s (`hr`); or none,
+            and `PlainBlock`s (`hr_new`).
+    """
+
+    def __init__(self, normalised: bool) -> None:
+        self.normalised = normalised
+        self.block: Callable[[int, Conditioner], nn.Module] = Block if normalised else PlainBlock
+
+    def norm(self, width: int) -> nn.Module:
+        """After a convolution."""
+        return GroupNorm(8, width) if self.normalised else nn.Identity()
+
+    def conv(self, inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+        """Before a `norm`."""
+        return conv3(inputs, outputs, stride, bias=not self.normalised)
+
+    def transition(self, inputs: int, outputs: int) -> nn.Sequential:
+        """To a new branch of half the resolution; `hr` pads these with zeros, as released."""
+        padding: Literal["zeros", "replicate"] = "zeros" if self.normalised else "replicate"
+        conv = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=not self.normalised, padding_mode=padding)
+        return nn.Sequential(conv, self.norm(outputs), nn.ReLU(inplace=True))
+
+    def exchange(self, source: int, target: int, widths: Sequence[int]) -> nn.Module:
+        """What branch `source` sends to branch `target`: finer to coarser by strides, coarser to finer by 1x1."""
+        if source == target:
+            return nn.Identity()
+        wide, wanted = widths[source], widths[target]
+        if source > target:
+            return nn.Sequential(nn.Conv2d(wide, wanted, 1, bias=not self.normalised), self.norm(wanted))
+        steps: list[nn.Module] = []
+        for _ in range(target - source - 1):
+            steps += [self.conv(wide, wide, stride=2), self.norm(wide), nn.ReLU(inplace=True)]
+        return nn.Sequential(*steps, self.conv(wide, wanted, stride=2), self.norm(wanted))
+
+
+class Branch(nn.Module):
+    """The blocks of one stage at one scale."""
+
+    def __init__(self, blocks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, g: Map) -> Tensor:
+        for block in self.blocks:
+            x = block(x, g)
+        return x
+
+
+class Fusion(nn.Module):
+    """Every branch receives the sum of all branches, brought to its scale and width."""
+
+    def __init__(self, widths: Sequence[int], style: Style) -> None:
+        super().__init__()
+        count = range(len(widths))
+        self.paths = nn.ModuleList(nn.ModuleList(style.exchange(j, i, widths) for j in count) for i in count)
+
+    def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        fused = []
+        for own, paths in zip(branches, self.paths, strict=True):
+            total = own
+            for path, branch in zip(paths, branches, strict=True):  # type: ignore[call-overload]
+                if branch is not own:
+                    total = add(resize(path(branch), own), total)
+            fused.append(relu(total))
+        return fused
+
+
+class Head(nn.Module):
+    """From the coarsest branch to the finest, merging one after the other, then to three channels."""
+
+    def __init__(self, widths: Sequence[int], style: Style) -> None:
+        super().__init__()
+        self.merge = nn.ModuleList(
+            nn.Sequential(conv3(fine + coarse, fine, bias=True), style.norm(fine), nn.LeakyReLU(0.2, inplace=True))
+            for fine, coarse in reversed(list(itertools.pairwise(widths)))
+        )
+        self.out = conv3(widths[0], 3, bias=True)
+
+    def forward(self, branches: list[Tensor]) -> Tensor:
+        x = branches[-1]
+        for merge, finer in zip(self.merge, reversed(branches[:-1]), strict=True):
+            x = merge(torch.cat([resize(x, finer), finer], dim=1))
+        return self.out(x)
+
+
+class HRNet(nn.Module):
+    """Stages of parallel branches, each stage adding one at half the resolution.
+
+    Args:
+        inputs: channels of the image, and of whatever else is joined to it.
+        width: channels of the finest branch; must divide by 8.
+        stages: stage s works on s branches.
+        blocks: per branch and stage.
+        style: of `hr` or of `hr_new`.
+        conditioner: makes what conditions a block.
+    """
+
+    def __init__(
+        self, inputs: int, width: int, stages: int, blocks: int, style: Style, conditioner: Conditioner
+    ) -> None:
+        super().__init__()
+        widths = [width * 2**i for i in range(stages)]
+        self.stem = nn.Sequential(
+            *(conv3(inputs, width), style.norm(width), nn.ReLU(inplace=True)),
+            *(conv3(width, width), style.norm(width), nn.ReLU(inplace=True)),
+        )
+        self.transitions = nn.ModuleList(style.transition(fine, coarse) for fine, coarse in itertools.pairwise(widths))
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Branch([style.block(w, conditioner) for _ in range(blocks)]) for w in widths[: s + 1])
+            for s in range(stages)
+        )
+        self.fusions = nn.ModuleList(Fusion(widths[: s + 1], style) for s in range(1, stages))
+        self.head = Head(widths, style)
+
+    def forward(self, image: Tensor, maps: Sequence[Map]) -> Tensor:
+        """(B, inputs, H, W) and, per scale, the map that conditions -> (B, 3, H, W)."""
+        branches = [self.stem(image)]
+        for s, stage in enumerate(self.stages):
+            if s > 0:
+                branches.append(self.transitions[s - 1](branches[-1]))
+            branches = [b(x, g) for b, x, g in zip(stage, branches, maps, strict=False)]  # type: ignore[call-overload]
+            if s > 0:
+                branches = self.fusions[s - 1](branches)
+        return self.head(branches)

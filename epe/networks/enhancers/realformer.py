@@ -1,0 +1,343 @@
+"""`realformer`: an enhancer of attention. Encoder, decoder and windows as RealFormer has them (Denny 2024), made sound.
+
+The frame and its G-buffers are joined where patches become tokens, and the G-buffers scale and shift the features of
+every block, as RAD does (Richter et al. 2021, sec. 3.2). A reference photograph acts through AdaIN. Encoder and decoder
+see the whole frame, in time linear in its tokens; windows see their surroundings, shifted in every other block. The
+head brings tokens back to pixels, twice the resolution at a time, beside the frame itself.
+
+What of the published network is followed, what is not, and why: docs/realformer.md. The published sizes are in
+epe/networks/enhancers/realformer_v1.py and realformer_v2.py.
+
+Shapes: B images, G G-buffer channels, K classes, p side of a patch, h w sides of the map of tokens (H / p, W / p),
+N = h * w tokens, C features, E features of the G-buffers, S length of a style vector.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.distributed.sequence_parallel import ALONE, Ring
+from epe.layers.adain import AdaIN, Styled, StyleEncoder
+from epe.layers.attention import LinearAttention
+from epe.layers.inplace import modulate, relu
+from epe.layers.limits import check_heads, check_limits
+from epe.layers.logit_residual import changed, check_inputs, filled
+from epe.layers.positions import Placed, Positions
+from epe.layers.windows import WindowAttention
+from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks
+from epe.networks.enhancers.lite import Residual, smooth
+
+LIMITS = {
+    "channels": (1, 1024), "classes": (1, 256), "patch": (2, 32), "width": (8, 4096), "heads": (1, 64),
+    "encoders": (1, 64), "decoders": (0, 64), "windows": (0, 64), "hidden": (8, 16384), "window": (2, 64),
+    "encoded": (8, 1024), "style": (8, 4096), "grid": (1, 256), "finest": (4, 64),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RealFormerSpec:
+    """The sizes of a `RealFormer`; width, heads, hidden and blocks by default as the model card tells.
+
+    Attributes:
+        channels: G.
+        classes: K.
+        patch: p, a power of 2.
+        width: C.
+        heads: of every attention.
+        encoders, decoders, windows: blocks of each kind.
+        hidden: features inside the feed-forward parts.
+        window: side of a window, tokens; every other one is shifted by half of it.
+        encoded: E.
+        style: S.
+        grid: side of the grid of learnt positions.
+        finest: features of the head at full resolution; twice as many at half of it, and so on.
+    """
+
+    channels: int
+    classes: int
+    patch: int = 8
+    width: int = 768
+    heads: int = 16
+    encoders: int = 8
+    decoders: int = 8
+    windows: int = 8
+    hidden: int = 3072
+    window: int = 8
+    encoded: int = 128
+    style: int = 768
+    grid: int = 64
+    finest: int = 16
+
+    def __post_init__(self) -> None:
+        check_limits(self, LIMITS)
+        if self.patch & (self.patch - 1):
+            raise ValueError(f"patch must be a power of 2, got {self.patch}.")
+        check_heads(self.width, self.heads)
+
+    @property
+    def multiple_of(self) -> int:
+        """Height and width that need no filling up divide by this."""
+        return self.patch
+
+    @property
+    def stages(self) -> list[int]:
+        """Of the head: pixels of the frame a side per pixel of its features, the last 1."""
+        return [self.patch >> i for i in range(1, int(math.log2(self.patch)) + 1)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+PRESETS: dict[str, dict[str, int]] = {
+    "realformer": {},
+    "realformer-small": {
+        "patch": 4, "width": 160, "heads": 5, "encoders": 2, "decoders": 2, "windows": 4, "hidden": 480, "encoded": 48,
+        "style": 64, "grid": 32,
+    },
+    "realformer-tiny": {
+        "patch": 4, "width": 16, "heads": 2, "encoders": 1, "decoders": 1, "windows": 2, "hidden": 32, "window": 4,
+        "encoded": 8, "style": 8, "grid": 8, "finest": 4,
+    },
+}  # fmt: skip
+"""Sizes by name, for a number of channels and classes that the data decide."""
+
+
+class Known(NamedTuple):
+    """What a scene's G-buffers are to the network.
+
+    Attributes:
+        embedded: (B, C, h, w), their part of the tokens.
+        features: (B, E, h, w), which scale and shift.
+        joined: per stage of the head, their part of its features.
+    """
+
+    embedded: Tensor
+    features: Tensor
+    joined: list[Tensor]
+
+
+class RAD(nn.Module):
+    """Tokens without mean and spread of their own, scaled and shifted by the G-buffers' features of their place.
+
+    Where the enhancer normalises channels over the frame in groups, here each token is normalised alone.
+    """
+
+    def __init__(self, width: int, encoded: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.terms = nn.Linear(encoded, 2 * width)
+        nn.init.zeros_(self.terms.weight)
+        nn.init.zeros_(self.terms.bias)
+
+    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+        """(..., C) and (..., E) -> (..., C)."""
+        scale, shift = self.terms(g).chunk(2, dim=-1)
+        return modulate(self.norm(x), 1 + scale, shift)
+
+
+class FeedForward(nn.Sequential):
+    """Each token by itself."""
+
+    def __init__(self, width: int, hidden: int, activation: type[nn.Module] = nn.GELU) -> None:
+        super().__init__(nn.Linear(width, hidden), activation(), nn.Linear(hidden, width))
+
+
+class EncoderBlock(nn.Module):
+    """Every token sees all others, then thinks for itself."""
+
+    def __init__(self, spec: RealFormerSpec) -> None:
+        super().__init__()
+        self.adain = AdaIN(spec.width, spec.style)
+        self.attention = LinearAttention(spec.width, spec.heads)
+        self.rad = RAD(spec.width, spec.encoded)
+        self.feed = FeedForward(spec.width, spec.hidden)
+
+    def forward(self, x: Tensor, g: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
+        """(B, N, C), (B, N, E) and (B, S) -> (B, N, C); `ring`: processes that hold the other tokens."""
+        x = x + self.attention(self.adain(x, style, ring), ring=ring)
+        return x + self.feed(self.rad(x, g))
+
+
+class DecoderBlock(nn.Module):
+    """The same, and every token sees what the encoder made of all, and what it made of itself halfway."""
+
+    def __init__(self, spec: RealFormerSpec) -> None:
+        super().__init__()
+        self.adain1, self.adain2 = (AdaIN(spec.width, spec.style) for _ in range(2))
+        self.attention, self.cross = (LinearAttention(spec.width, spec.heads) for _ in range(2))
+        self.skip = nn.LayerNorm(spec.width)
+        self.rad = RAD(spec.width, spec.encoded)
+        self.feed = FeedForward(spec.width, spec.hidden)
+
+    def forward(self, x: Tensor, skip: Tensor, memory: Tensor, g: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
+        """(B, N, C), of the encoder twice (B, N, C), (B, N, E) and (B, S) -> (B, N, C); `ring` as of the encoder."""
+        x = x + self.attention(self.adain1(x, style, ring), ring=ring)
+        x = x + self.cross(self.adain2(x, style, ring), memory, ring=ring)
+        return x + self.feed(self.rad(x, g) + self.skip(skip))
+
+
+class WindowBlock(nn.Module):
+    """Every token sees its window (Liu et al., "Swin Transformer", 2021)."""
+
+    def __init__(self, spec: RealFormerSpec, shift: int) -> None:
+        super().__init__()
+        self.rad1, self.rad2 = (RAD(spec.width, spec.encoded) for _ in range(2))
+        self.attention = WindowAttention(spec.width, spec.heads, spec.window, shift)
+        self.feed = FeedForward(spec.width, spec.hidden)
+
+    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+        """(B, h, w, C) and (B, h, w, E) -> (B, h, w, C)."""
+        x = x + self.attention(self.rad1(x, g))
+        return x + self.feed(self.rad2(x, g))
+
+
+class GEncoder(nn.Module):
+    """G-buffers and classes -> all that the rest reads of them."""
+
+    def __init__(self, spec: RealFormerSpec) -> None:
+        super().__init__()
+        inputs = spec.channels * spec.patch**2 + spec.classes
+        self.patch, self.stages = spec.patch, spec.stages
+        self.embed = conv3(inputs, spec.width)
+        self.stem = conv3(inputs, spec.encoded, bias=True)
+        self.blocks = nn.Sequential(Residual(spec.encoded), Residual(spec.encoded))
+        self.join = nn.ModuleList(conv3(spec.channels * stage**2, spec.finest * stage) for stage in spec.stages)
+
+    def forward(self, gbuffers: Tensor, masks: Tensor) -> Known:
+        """(B, G, H, W) and (B, K, H, W)."""
+        patches = torch.cat([F.pixel_unshuffle(gbuffers, self.patch), F.avg_pool2d(masks, self.patch)], dim=1)
+        joined = [join(F.pixel_unshuffle(gbuffers, stage)) for join, stage in zip(self.join, self.stages, strict=True)]
+        return Known(self.embed(patches), self.blocks(relu(self.stem(patches))), joined)
+
+
+class Stage(nn.Module):
+    """Twice the resolution: pixels out of channels, without the weave that they leave, beside the frame."""
+
+    def __init__(self, inputs: int, width: int, stage: int) -> None:
+        super().__init__()
+        self.stage = stage
+        self.expand = nn.Conv2d(inputs, 4 * width, 1)
+        self.join = conv3(width + 3 * stage**2, width, bias=True)
+        self.block = Residual(width)
+
+    def forward(self, x: Tensor, image: Tensor, g: Tensor) -> Tensor:
+        larger = smooth(F.pixel_shuffle(self.expand(x), 2))
+        return self.block(relu(self.join(torch.cat([larger, F.pixel_unshuffle(image, self.stage)], dim=1)) + g))
+
+
+class Head(nn.Module):
+    """Tokens -> the change of the frame's logits."""
+
+    def __init__(self, spec: RealFormerSpec) -> None:
+        super().__init__()
+        widths = [spec.width, *(spec.finest * stage for stage in spec.stages)]
+        self.norm = nn.LayerNorm(spec.width)
+        self.stages = nn.ModuleList(map(Stage, widths, widths[1:], spec.stages))
+        self.out = conv3(spec.finest, 3, bias=True)
+        # Zero: an untrained network returns its input.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, image: Tensor, joined: list[Tensor]) -> Tensor:
+        """(B, h, w, C) and the frame -> (B, 3, H, W)."""
+        x = self.norm(x).movedim(-1, 1)
+        for stage, g in zip(self.stages, joined, strict=True):
+            x = stage(x, image, g)
+        return self.out(x)
+
+
+class RealFormer(Styled, Placed):
+    """Frame, G-buffers and a style -> a frame of the same content that looks like a photograph."""
+
+    kind = "realformer"
+    # Encoder, decoder and AdaIN see the whole frame: tiles differ a little in tone.
+    tile, overlap = 1280, 128
+
+    def __init__(self, spec: RealFormerSpec) -> None:
+        super().__init__(spec.style)
+        self.spec = spec
+        self.encoder_of_gbuffers = GEncoder(spec)
+        self.embed = conv3(3 * spec.patch**2, spec.width, bias=True)
+        self.positions = Positions(spec.width, spec.grid)
+        self.encoder = nn.ModuleList(EncoderBlock(spec) for _ in range(spec.encoders))
+        self.memory = nn.LayerNorm(spec.width)
+        self.decoder = nn.ModuleList(DecoderBlock(spec) for _ in range(spec.decoders))
+        self.windows = nn.ModuleList(WindowBlock(spec, i % 2 * (spec.window // 2)) for i in range(spec.windows))
+        self.head = Head(spec)
+        self.style = StyleEncoder(spec.style)
+
+    def style_of(self, photo: Tensor) -> Tensor:
+        return self.style(photo)
+
+    def encode(self, gbuffers: Tensor, classes: Tensor) -> Known:
+        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+
+        Args:
+            gbuffers: (B, G, H, W), normalised per channel.
+            classes: ids (B, H, W) or soft masks (B, K, H, W).
+        """
+        masks = soft_masks(classes, self.spec.classes).to(gbuffers.dtype)
+        return self.encoder_of_gbuffers(filled(gbuffers, self.spec.patch), filled(masks, self.spec.patch))
+
+    def enhance(
+        self,
+        image: Tensor,
+        known: Known,
+        style: Tensor | None = None,
+        place: Tensor | None = None,
+        ring: Ring = ALONE,
+    ) -> Tensor:
+        """Frames (B, 3, H, W), sRGB in [0, 1] -> (B, 3, H, W), sRGB in (0, 1).
+
+        Args:
+            image: the frames.
+            known: the result of `encode`.
+            style: (B, S), of `style_of`; None: `look`.
+            place: (B, 4), where crops lie in their frames (epe/layers/positions.py); None: they are whole.
+            ring: processes that enhance the same frames, and share the work of encoder and decoder.
+        """
+        whole = filled(image, self.spec.patch)
+        patches = self.embed(F.pixel_unshuffle(2 * whole - 1, self.spec.patch)) + known.embedded
+        size = patches.shape[-2:]
+        x = (patches + self.positions(*size, place)).flatten(2).mT
+        features = known.features.flatten(2).mT
+        x = self.see(x, features, self.style_or_look(style, len(image)), ring)
+        x, features = x.unflatten(1, size), features.unflatten(1, size)
+        for block in self.windows:
+            x = block(x, features)
+        change = self.head(x, whole, known.joined)[..., : image.shape[-2], : image.shape[-1]]
+        return changed(image, change)
+
+    def see(self, x: Tensor, features: Tensor, style: Tensor, ring: Ring) -> Tensor:
+        """Encoder and decoder: (B, N, C), (B, N, E) and (B, S) -> (B, N, C)."""
+        x, features, halfway = ring.own(x), ring.own(features), []
+        for block in self.encoder:
+            x = block(x, features, style, ring)
+            halfway.append(x)
+        memory = self.memory(x)
+        for i, block in enumerate(self.decoder):
+            # Where decoders are fewer or more than encoders, the last ones see the first encoder's tokens.
+            x = block(x, halfway[max(len(halfway) - 1 - i, 0)], memory, features, style, ring)
+        return ring.whole(x)
+
+    def forward(
+        self,
+        image: Tensor,
+        gbuffers: Tensor,
+        classes: Tensor,
+        style: Tensor | None = None,
+        place: Tensor | None = None,
+        ring: Ring = ALONE,
+    ) -> Tensor:
+        """Enhance; arguments as of `encode` and `enhance`.
+
+        Raises:
+            ValueError: another number of G-buffer channels, or sizes that differ.
+        """
+        check_inputs(image, gbuffers, self.spec.channels)
+        return self.enhance(image, self.encode(gbuffers, classes), style, place, ring)

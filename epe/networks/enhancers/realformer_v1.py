@@ -1,0 +1,302 @@
+"""RealFormer 1 in its published sizes (Denny 2024), to the parameter; what it does with them is made sound.
+
+A Vision Transformer with an encoder and a decoder, whose tokens a style normalises, then windows (Liu et al., "Swin
+Transformer", 2021). It reads no G-buffers. The picture is changed by three numbers per patch, enlarged bilinearly: more
+the published number of parameters does not allow. `realformer`, ours, does (epe/networks/enhancers/realformer.py).
+
+Which defects of the published code are not followed, and what `legacy` follows: docs/realformer.md.
+
+Shapes: B images, p side of a patch, h w sides of the map of tokens (H / p, W / p), N = h * w tokens, C features, S
+length of a style vector: C, or 0 where nothing reads one.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.adain import AdaIN, Styled
+from epe.layers.attention import Attention, LocationAttention
+from epe.layers.limits import check_heads, check_limits
+from epe.layers.logit_residual import changed, filled
+from epe.layers.positions import Placed, Positions
+from epe.layers.windows import WindowAttention
+from epe.networks.enhancers.gbuffer_encoder import conv3
+from epe.networks.enhancers.realformer import FeedForward
+
+LIMITS = {
+    "patch": (2, 32), "width": (8, 4096), "heads": (1, 64), "encoders": (0, 64), "decoders": (0, 64),
+    "windows": (0, 64), "hidden": (8, 16384), "window": (2, 64), "grid": (1, 256),
+}  # fmt: skip
+CHOICES = ("location", "mlp", "encoder_style", "decoder_style", "legacy")
+
+
+@dataclass(frozen=True)
+class RealFormerV1Spec:
+    """The sizes of a `RealFormerV1`; by default those of v1_1.
+
+    Attributes:
+        patch: p.
+        width: C.
+        heads: of every attention.
+        encoders, decoders, windows: blocks of each kind; a decoder for each encoder at most.
+        hidden: features inside the feed-forward parts, but those of windows, which have 4 C.
+        window: side of a window, tokens; every other one is shifted by half of it.
+        grid: side of the grid of learnt positions.
+        location: whether encoder and decoder attend by `LocationAttention`.
+        mlp: whether tokens pass a feed-forward part before they become pixels.
+        encoder_style, decoder_style: whether these blocks have AdaIN.
+        legacy: as published where that makes sense: a style that normalises what a block gives, not what it takes;
+            decoders whose memory is their own input, and that see the encoder's tokens before their feed-forward part;
+            a rectified picture in place of a change of the picture.
+    """
+
+    patch: int = 16
+    width: int = 768
+    heads: int = 16
+    encoders: int = 8
+    decoders: int = 8
+    windows: int = 8
+    hidden: int = 3072
+    window: int = 8
+    grid: int = 32
+    location: bool = True
+    mlp: bool = True
+    encoder_style: bool = True
+    decoder_style: bool = True
+    legacy: bool = False
+
+    def __post_init__(self) -> None:
+        check_limits(self, LIMITS)
+        for name in CHOICES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r:.40}.")
+        check_heads(self.width, self.heads)
+        if self.decoders > self.encoders:
+            raise ValueError(f"decoders must be at most encoders ({self.encoders}), got {self.decoders}.")
+
+    @property
+    def multiple_of(self) -> int:
+        """Height and width that need no filling up divide by this."""
+        return self.patch
+
+    @property
+    def style(self) -> int:
+        """S."""
+        return self.width if self.encoder_style or self.decoder_style else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+PRESETS = {
+    "realformer-v1_1": RealFormerV1Spec(),
+    # The nearest tree that we found: 690 bytes less than the published file's 802,116,592. The true one is not known.
+    "realformer-v1_2": RealFormerV1Spec(location=False, mlp=False, decoder_style=False),
+    "realformer-v1_3": RealFormerV1Spec(
+        patch=8, heads=12, encoders=0, decoders=0, windows=12, grid=64, location=False,
+        encoder_style=False, decoder_style=False,
+    ),
+    "realformer-v1-tiny": RealFormerV1Spec(
+        patch=8, width=64, heads=4, encoders=2, decoders=2, windows=2, hidden=128, window=4, grid=8,
+    ),
+}  # fmt: skip
+"""Sizes by name."""
+
+
+class Unstyled(nn.Module):
+    """In the place of AdaIN, where a version has none."""
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        return x
+
+
+def adain(width: int, present: bool) -> nn.Module:
+    """What a style does to tokens, of as many features as it has itself."""
+    return AdaIN(width, width) if present else Unstyled()
+
+
+def attention(spec: RealFormerV1Spec) -> Attention:
+    """Of encoder and decoder."""
+    return (LocationAttention if spec.location else Attention)(spec.width, spec.heads)
+
+
+Part = Callable[[Tensor], Tensor]
+
+
+def added(x: Tensor, part: Part, norm: nn.Module, look: Part, legacy: bool) -> Tensor:
+    """Tokens (B, N, C) and what a part of a block makes of them.
+
+    `look`, an AdaIN, comes before the part and the norm after it (as Liu et al., "Swin Transformer V2", 2022): so what
+    is passed on is never scaled. As published, AdaIN comes after the norm, and takes away the scale and the shift that
+    the norm has learnt.
+    """
+    return look(norm(x + part(x))) if legacy else x + norm(part(look(x)))
+
+
+class EncoderBlock(nn.Module):
+    """Every token sees all others, then thinks for itself; one AdaIN serves both."""
+
+    def __init__(self, spec: RealFormerV1Spec) -> None:
+        super().__init__()
+        self.legacy = spec.legacy
+        self.attention = attention(spec)
+        self.feed = FeedForward(spec.width, spec.hidden, nn.ReLU)
+        self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
+        self.adain = adain(spec.width, spec.encoder_style)
+
+    def forward(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N, C) and (B, S) -> twice (B, N, C): the block's tokens, and those that a decoder block sees."""
+        look = partial(self.adain, style=style)
+        seen = added(x, self.attention, self.norm1, look, self.legacy)
+        x = added(seen, self.feed, self.norm2, look, self.legacy)
+        return x, seen if self.legacy else x
+
+
+class DecoderBlock(nn.Module):
+    """The same, and every token sees what the encoder made of all, and what a block of it made."""
+
+    def __init__(self, spec: RealFormerV1Spec) -> None:
+        super().__init__()
+        self.legacy = spec.legacy
+        self.attention, self.cross = (attention(spec) for _ in range(2))
+        self.feed = FeedForward(spec.width, spec.hidden, nn.ReLU)
+        self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(spec.width) for _ in range(4))
+        self.adain1, self.adain2 = (adain(spec.width, spec.decoder_style) for _ in range(2))
+
+    def forward(self, x: Tensor, skip: Tensor, memory: Tensor, style: Tensor) -> Tensor:
+        """(B, N, C), of the encoder (B, N, C) and (B, M, C), and (B, S) -> (B, N, C)."""
+        cross = partial(self.cross, memory=x if self.legacy else memory)
+        x = added(x, self.attention, self.norm1, partial(self.adain1, style=style), self.legacy)
+        x = added(x, cross, self.norm2, partial(self.adain2, style=style), self.legacy)
+        return added(x, self.feed, self.norm3, nn.Identity(), self.legacy) + self.norm4(skip)
+
+
+class WindowBlock(nn.Module):
+    """Every token sees its window, without knowing where in it the others lie."""
+
+    def __init__(self, spec: RealFormerV1Spec, shift: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
+        self.attention = WindowAttention(spec.width, spec.heads, spec.window, shift, located=False)
+        self.feed = FeedForward(spec.width, 4 * spec.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, h, w, C) -> (B, h, w, C)."""
+        x = x + self.attention(self.norm1(x))
+        return x + self.feed(self.norm2(x))
+
+
+class Refinement(nn.Module):
+    """Three numbers per token, normalised over the batch, brought to the picture's size."""
+
+    def __init__(self, spec: RealFormerV1Spec) -> None:
+        super().__init__()
+        self.patch, self.legacy = spec.patch, spec.legacy
+        self.conv = conv3(spec.width, 3, bias=True)
+        self.norm = nn.BatchNorm2d(3)
+        if not spec.legacy:
+            # Zero: an untrained network returns its input.
+            nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, h, w, C) -> (B, 3, H, W)."""
+        # Where it does not learn (train/fine_tuning.py) its running statistics are to rest, too.
+        self.norm.train(self.training and self.norm.weight.requires_grad)
+        x = self.norm(self.conv(x.movedim(-1, 1)))
+        return F.interpolate(F.relu(x) if self.legacy else x, scale_factor=self.patch, mode="bilinear")
+
+
+class Pooled(nn.Module):
+    """A photograph of any size -> a style: the means of one convolution's features."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, 2, 1)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, photo: Tensor) -> Tensor:
+        """(B, 3, h, w), sRGB in [0, 1] -> (B, C)."""
+        return self.out(F.relu(self.conv(2 * photo - 1)).mean(dim=(2, 3)))
+
+
+class RealFormerV1(Styled, Placed):
+    """A frame and a style -> a frame of the same content that looks like a photograph.
+
+    In training mode the images of a batch are normalised together, and a batch must have two tokens or more.
+    """
+
+    kind = "realformer-v1"
+    # Encoder, decoder and AdaIN see the whole frame: tiles differ a little in tone.
+    tile, overlap = 1280, 128
+
+    def __init__(self, spec: RealFormerV1Spec) -> None:
+        super().__init__(spec.style)
+        self.spec = spec
+        self.embed = nn.Conv2d(3, spec.width, spec.patch, spec.patch)
+        self.positions = Positions(spec.width, spec.grid)
+        self.encoder = nn.ModuleList(EncoderBlock(spec) for _ in range(spec.encoders))
+        self.decoder = nn.ModuleList(DecoderBlock(spec) for _ in range(spec.decoders))
+        self.windows = nn.ModuleList(WindowBlock(spec, i % 2 * (spec.window // 2)) for i in range(spec.windows))
+        self.norm = nn.LayerNorm(spec.width)
+        self.mlp = FeedForward(spec.width, spec.hidden) if spec.mlp else nn.Identity()
+        self.refinement = Refinement(spec)
+        self.style = Pooled(spec.width) if spec.style else None
+        if spec.legacy:
+            start_as_published(self)
+
+    def style_of(self, photo: Tensor) -> Tensor:
+        return photo.new_zeros(len(photo), 0) if self.style is None else self.style(photo)
+
+    def see(self, x: Tensor, style: Tensor) -> Tensor:
+        """Encoder and decoder: (B, N, C) and (B, S) -> (B, N, C)."""
+        halfway = []
+        for block in self.encoder:
+            x, seen = block(x, style)
+            halfway.append(seen)
+        memory = x
+        for block, skip in zip(self.decoder, reversed(halfway), strict=False):
+            x = block(x, skip, memory, style)
+        return x
+
+    def forward(
+        self,
+        image: Tensor,
+        gbuffers: Tensor,
+        classes: Tensor,
+        style: Tensor | None = None,
+        place: Tensor | None = None,
+    ) -> Tensor:
+        """Enhance.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1].
+            gbuffers, classes: not read; the call is that of all generators.
+            style: (B, S), of `style_of`; None: `look`.
+            place: (B, 4), where crops lie in their frames (epe/layers/positions.py); None: they are whole.
+
+        Returns:
+            (B, 3, H, W), sRGB in (0, 1); of a `legacy` network 0 or more, without bound.
+        """
+        patches = self.embed(2 * filled(image, self.spec.patch) - 1)
+        size = patches.shape[-2:]
+        x = (patches + self.positions(*size, place)).flatten(2).mT
+        x = self.see(x, self.style_or_look(style, len(image))).unflatten(1, size)
+        for block in self.windows:
+            x = block(x)
+        made = self.refinement(self.mlp(self.norm(x)))[..., : image.shape[-2], : image.shape[-1]]
+        return made.to(image.dtype) if self.spec.legacy else changed(image, made)
+
+
+@torch.no_grad()
+def start_as_published(network: nn.Module) -> None:
+    """Make each AdaIN's scale what a linear layer with torch's first weights reads off the style, without the 1."""
+    for module in network.modules():
+        if isinstance(module, AdaIN):
+            module.fc.reset_parameters()
+            module.fc.bias.unflatten(0, (2, -1))[0].sub_(1)

@@ -1,0 +1,155 @@
+"""RealFormer 2 in its published size (Denny 2024), to the parameter; what it does with them is made sound.
+
+Convolutions by channel and then across channels (Howard et al., "MobileNets", 2017) to a quarter of the resolution and
+back, linear attention between. It reads no G-buffers.
+
+Which defects of the published code are not followed: docs/realformer.md.
+
+Shapes: B images, S = 4 * base features at a quarter of the resolution, and length of a style vector.
+"""
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.adain import Styled
+from epe.layers.attention import LinearAttention
+from epe.layers.limits import check_heads, check_limits
+from epe.layers.logit_residual import changed, filled
+
+LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
+
+
+@dataclass(frozen=True)
+class RealFormerV2Spec:
+    """The sizes of a `RealFormerV2`; by default those of v2_1.
+
+    Attributes:
+        base: features at full resolution; twice and four times as many at a half and a quarter of it.
+        blocks: of attention and convolutions.
+        heads: of every attention.
+    """
+
+    base: int = 64
+    blocks: int = 6
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        check_limits(self, LIMITS)
+        check_heads(self.style, self.heads)
+
+    @property
+    def multiple_of(self) -> int:
+        """Height and width that need no filling up divide by this."""
+        return 4
+
+    @property
+    def style(self) -> int:
+        """S."""
+        return 4 * self.base
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+PRESETS = {"realformer-v2_1": RealFormerV2Spec(), "realformer-v2-tiny": RealFormerV2Spec(base=8, blocks=2)}
+"""Sizes by name."""
+
+
+class Separable(nn.Sequential):
+    """A convolution of each channel by itself, then one across channels."""
+
+    def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, inputs, side, stride, side // 2, groups=inputs, padding_mode="replicate"),
+            nn.Conv2d(inputs, outputs, 1),
+        )
+
+
+def normalised(layer: nn.Module, width: int) -> nn.Sequential:
+    """A layer, its features without mean and spread over the frame, rectified."""
+    return nn.Sequential(layer, nn.InstanceNorm2d(width), nn.ReLU())
+
+
+def enlarged(inputs: int, outputs: int) -> nn.Sequential:
+    """Twice the resolution."""
+    return normalised(nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1), outputs)
+
+
+class Block(nn.Module):
+    """Every place sees the whole frame, then its neighbourhood."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = LinearAttention(width, heads, "positions", bias=False)
+        self.first = normalised(Separable(width, width), width)
+        self.second = nn.Sequential(Separable(width, width), nn.InstanceNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, S, h, w) -> (B, S, h, w)."""
+        x = x + self.attention(x.flatten(2).mT).mT.unflatten(2, x.shape[-2:])
+        return F.relu(x + self.second(self.first(x)))
+
+
+class Pooled(nn.Module):
+    """A photograph of any size -> a style: means of convolutions' features, tones and contrast kept."""
+
+    def __init__(self, base: int) -> None:
+        super().__init__()
+        widths = (3, base, 2 * base, 4 * base)
+        self.layers = nn.ModuleList(Separable(a, b, stride=2) for a, b in pairwise(widths))
+        self.out = nn.Linear(4 * base, 4 * base)
+
+    def forward(self, photo: Tensor) -> Tensor:
+        """(B, 3, h, w), sRGB in [0, 1] -> (B, S)."""
+        x = 2 * photo - 1
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return self.out(x.mean(dim=(2, 3)))
+
+
+class RealFormerV2(Styled):
+    """A frame and a style -> a frame of the same content that looks like a photograph."""
+
+    kind = "realformer-v2"
+    # Attention and normalisations see the whole frame: tiles differ a little in tone.
+    tile, overlap = 1280, 128
+
+    def __init__(self, spec: RealFormerV2Spec) -> None:
+        super().__init__(spec.style)
+        self.spec, base = spec, spec.base
+        self.encoder = nn.Sequential(
+            normalised(Separable(3, base, 7), base),
+            normalised(Separable(base, 2 * base, stride=2), 2 * base),
+            normalised(Separable(2 * base, 4 * base, stride=2), 4 * base),
+        )
+        self.blocks = nn.Sequential(*(Block(4 * base, spec.heads) for _ in range(spec.blocks)))
+        out = Separable(base, 3, 7)
+        # Zero: an untrained network returns its input.
+        for value in out[-1].parameters():
+            nn.init.zeros_(value)
+        self.decoder = nn.Sequential(enlarged(4 * base, 2 * base), enlarged(2 * base, base), out)
+        self.style = Pooled(base)
+
+    def style_of(self, photo: Tensor) -> Tensor:
+        return self.style(photo)
+
+    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, style: Tensor | None = None) -> Tensor:
+        """Enhance.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1], of more than 4x4 pixels.
+            gbuffers, classes: not read; the call is that of all generators.
+            style: (B, S), of `style_of`; None: `look`.
+
+        Returns:
+            (B, 3, H, W), sRGB in (0, 1).
+        """
+        x = self.encoder(2 * filled(image, self.spec.multiple_of) - 1)
+        # Before the blocks, whose rectifiers it shifts: behind them the decoder's norm would take it away.
+        x = self.blocks(x + self.style_or_look(style, len(image))[..., None, None])
+        return changed(image, self.decoder(x)[..., : image.shape[-2], : image.shape[-1]])

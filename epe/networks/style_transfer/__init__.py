@@ -1,0 +1,1 @@
+"""Photographic style transfer: autoencoders, whitening and colouring."""

@@ -1,0 +1,109 @@
+"""PhotoWCT's networks: VGG with max pooling, and for each of four levels a decoder that knows where the maxima were.
+
+Li et al., "A Closed-form Solution to Photorealistic Image Stylization", ECCV 2018, sec. 3.1: the image is encoded down
+to level 4, its features are changed (epe/networks/style_transfer/stylise.py), the decoder of that level makes an image of them, which goes
+through level 3, and so on. Their second step, which smooths the result along edges of the content (sec. 3.2), is left
+out: it solves a sparse system of all pixels, and is a filter that any of the methods compared could have behind it.
+
+Shapes: B images, H W pixels, multiples of 8.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.inplace import relu
+from epe.networks.style_transfer.vgg_autoencoder import LEVELS, Change, Trunk, decoder, encoder, unchanged, up_to
+from epe.networks.style_transfer.whitening import Rule
+
+
+class PhotoWCT(nn.Module):
+    """One encoder, four decoders.
+
+    Args:
+        trunk: of the encoder, "vgg19" as published or "vgg16".
+    """
+
+    rule = Rule(content_ridge=1.0)
+
+    def __init__(self, trunk: Trunk = "vgg16") -> None:
+        super().__init__()
+        self.steps = {level: up_to(trunk, level) for level in LEVELS}
+        self.encoder = encoder(trunk)
+        self.decoders = nn.ModuleDict({str(level): decoder(trunk, level) for level in LEVELS})
+
+    def forward(self, image: Tensor, change: Change = unchanged) -> Tensor:
+        """From level to level, the coarsest first.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1].
+            change: from the name of a place ("level 4" … "level 1") and its features to those to go on with.
+
+        Returns:
+            (B, 3, H, W), about in [0, 1].
+        """
+        for level in reversed(LEVELS):
+            features, maxima = self.encode(image, level)
+            image = self.decode(change(f"level {level}", features), maxima, level)
+        return image
+
+    def encode(self, image: Tensor, level: int, see: Change = unchanged) -> tuple[Tensor, list[Tensor]]:
+        """relu{level}_1, and of each pooling on the way the places of its maxima.
+
+        Args:
+            image: (B, 3, H, W).
+            level: to stop at.
+            see: is shown the ends of the levels.
+        """
+        maxima = []
+        x = self.encoder["conv0"](image)
+        for step in self.steps[level]:
+            if step.startswith("pool"):
+                x, places = F.max_pool2d(x, 2, return_indices=True)
+                maxima.append(places)
+            else:
+                x = relu(self.encoder[step](x))
+                if step.endswith("_1"):
+                    see(f"level {step[4]}", x)
+        return x, maxima
+
+    def decode(self, x: Tensor, maxima: list[Tensor], level: int) -> Tensor:
+        """An image from the features of a level."""
+        remaining, convolutions = list(maxima), self.decoders[str(level)]
+        assert isinstance(convolutions, nn.ModuleDict)
+        for step in reversed(self.steps[level]):
+            if step.startswith("pool"):
+                x = unpool(x, remaining.pop())
+            else:
+                x = convolutions[step](x)
+                if step != "conv1_1":
+                    x = relu(x)
+        return x
+
+    def look(self, image: Tensor, see: Change) -> None:
+        """Show a style picture's features at all places."""
+        self.encode(image, 4, see)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """At the ends of the four levels: what a reconstruction is to have in common with its image."""
+        found: list[Tensor] = []
+
+        def keep(_place: str, features: Tensor) -> Tensor:
+            found.append(features)
+            return features
+
+        self.look(image, keep)
+        return found
+
+    def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
+        """Images that training compares with the input, each with the level that it was made from."""
+        return [(level, self.decode(*self.encode(image, level), level)) for level in LEVELS]
+
+
+def unpool(x: Tensor, maxima: Tensor) -> Tensor:
+    """Each value where its maximum was, 0 elsewhere: (B, C, h, w) -> (B, C, 2 h, 2 w).
+
+    torch's own does not know that windows of pooling share no place, and refuses to be deterministic.
+    """
+    b, c, height, width = x.shape
+    empty = x.new_zeros(b, c, 4 * height * width)
+    return empty.scatter(2, maxima.flatten(2), x.flatten(2)).view(b, c, 2 * height, 2 * width)

@@ -1,0 +1,155 @@
+"""A picture in the style of another: the whitening and colouring transform at places inside a network.
+
+By regions where label maps tell what is what: a label that takes `LEAST` of both pictures gets the moments of the same
+label in the style; all else is changed as the whole picture is. (Li et al. 2018, sec. 3.1, leave it as it is.)
+
+Shapes: C channels, H W pixels.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, Change
+from epe.networks.style_transfer.whitening import Moments, Rule, between, moments
+
+LEAST = 0.01
+WHOLE = -1
+"""Stands for the whole picture among the labels."""
+
+Style = dict[str, dict[int, Moments]]
+"""By place and label."""
+
+
+class Network(Protocol):
+    """What encodes and decodes, and calls back at its places."""
+
+    rule: Rule
+
+    def look(self, image: Tensor, see: Change) -> None: ...
+    def __call__(self, image: Tensor, change: Change) -> Tensor: ...
+
+
+def style_of(
+    network: Network, image: Tensor, labels: Tensor | None = None, *, places: Collection[str] | None = None
+) -> Style:
+    """All that there is to know of a style picture.
+
+    Args:
+        image: (1, 3, H, W), sRGB in [0, 1].
+        labels: (H, W), whole numbers from 0.
+        places: where features will be changed; None: everywhere.
+    """
+    look = Look(Regions.of(labels), places)
+    network.look(filled_up(image), look)
+    return look.style
+
+
+def stylise(network: Network, image: Tensor, style: Style, labels: Tensor | None = None) -> Tensor:
+    """A picture in a style, changed at the style's places.
+
+    Args:
+        network: the one that `style` was made with.
+        image: (1, 3, H, W), sRGB in [0, 1].
+        style: of `style_of`.
+        labels: (H, W), of the taxonomy of the style's.
+
+    Returns:
+        (1, 3, H, W), not clipped.
+    """
+    change = Transfer(style, Regions.of(labels), network.rule)
+    return network(filled_up(image), change)[..., : image.shape[-2], : image.shape[-1]]
+
+
+def filled_up(image: Tensor) -> Tensor:
+    """(…, H, W) mirrored at the lower and right border until sides divide by 8.
+
+    Raises:
+        ValueError: a side is shorter than 16 pixels, of which the deepest features could not be mirrored.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < 2 * MULTIPLE_OF:
+        raise ValueError(f"an image of {width}x{height} is too small; wanted sides of {2 * MULTIPLE_OF} or more.")
+    return F.pad(image, (0, -width % MULTIPLE_OF, 0, -height % MULTIPLE_OF), mode="reflect")
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Labels that are worth statistics of their own.
+
+    Attributes:
+        labels: those that take `LEAST` of the picture, ascending.
+        map: (H, W), filled up as images are; None where there are no labels.
+    """
+
+    labels: tuple[int, ...]
+    map: Tensor | None
+
+    @classmethod
+    def of(cls, labels: Tensor | None) -> "Regions":
+        """Of a label map (H, W), or of none."""
+        if labels is None:
+            return cls((), None)
+        present, counts = labels.unique(return_counts=True)
+        return cls(
+            tuple(present[counts >= LEAST * labels.numel()].tolist()),
+            filled_up(labels[None, None].double())[0, 0].long(),
+        )
+
+    def masks(self, features: Tensor) -> dict[int, Tensor]:
+        """Per label its places (N,) among those of features (1, C, h, w), flattened; only such of 2 places or more."""
+        if self.map is None:
+            return {}
+        stride = self.map.shape[-1] // features.shape[-1]
+        cells = self.map[stride // 2 :: stride, stride // 2 :: stride].flatten()
+        masks = {label: cells == label for label in self.labels}
+        return {label: mask for label, mask in masks.items() if mask.sum() >= 2}
+
+
+class Look:
+    """Takes the moments of a style's features at some places."""
+
+    def __init__(self, regions: Regions, places: Collection[str] | None) -> None:
+        self.regions, self.places = regions, places
+        self.style: Style = {}
+
+    def __call__(self, place: str, features: Tensor) -> Tensor:
+        if self.places is not None and place not in self.places:
+            return features
+        flat = features[0].flatten(1)
+        found = {label: moments(flat[:, mask]) for label, mask in self.regions.masks(features).items()}
+        self.style[place] = found | {WHOLE: moments(flat)}
+        return features
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Gives a content's features the moments of a style's."""
+
+    style: Style
+    regions: Regions
+    rule: Rule
+
+    def __call__(self, place: str, features: Tensor) -> Tensor:
+        if place not in self.style:
+            return features
+        style, flat = self.style[place], features[0].flatten(1)
+        changed = torch.empty_like(flat)
+        rest = torch.ones(flat.shape[1], dtype=torch.bool, device=flat.device)
+        for label, mask in self.regions.masks(features).items():
+            if label in style:
+                part = flat[:, mask]
+                changed[:, mask] = self.within(part, between(moments(part), style[label], self.rule)(part))
+                rest &= ~mask
+        if rest.any():
+            part = flat[:, rest]
+            changed[:, rest] = self.within(part, between(moments(flat), style[WHOLE], self.rule)(part))
+        return changed.view_as(features)
+
+    def within(self, part: Tensor, changed: Tensor) -> Tensor:
+        """What became of a part, cut off at the part's own extremes where the method does so."""
+        return changed.clamp(part.min(), part.max()) if self.rule.clamp else changed

@@ -1,0 +1,124 @@
+"""WCT2's network: VGG with wavelets in place of pooling, and a decoder that gets the bands that the encoder put aside.
+
+Yoo et al., "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019, sec. 3. A single pass, in which features
+may be changed on the way (epe/networks/style_transfer/stylise.py): at the ends of the encoder's levels, in the three high bands of every
+pooling, and in the decoder where the encoder has its levels.
+
+Shapes: B images, H W pixels, multiples of 8.
+"""
+
+from collections.abc import Collection
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from epe.layers.inplace import relu
+from epe.networks.style_transfer import haar
+from epe.networks.style_transfer.vgg_autoencoder import LEVELS, Change, Trunk, decoder, encoder, steps, unchanged
+from epe.networks.style_transfer.whitening import Rule
+
+Unpooling = Literal["sum", "cat5"]
+Part = Literal["encoder", "skip", "decoder"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+def places(parts: Collection[Part] = PARTS) -> frozenset[str]:
+    """Names of the places of some parts: "encoder 1" … "encoder 4", "skip 1 LH" …, "decoder 4" … "decoder 1".
+
+    The decoder's first place holds what the encoder's last one does, so it counts only where the encoder does not.
+    """
+    names = {
+        "encoder": [f"encoder {level}" for level in LEVELS],
+        "skip": [f"skip {pool} {band}" for pool in (1, 2, 3) for band in haar.BANDS[1:]],
+        "decoder": [f"decoder {level}" for level in LEVELS if level < 4 or "encoder" not in parts],
+    }
+    return frozenset(name for part in parts for name in names[part])
+
+
+class WCT2(nn.Module):
+    """Encoder and decoder.
+
+    Args:
+        trunk: of the encoder, "vgg19" as published or "vgg16".
+        unpooling: "sum" puts the bands together; levels end at the low band of each pooling. "cat5", the authors'
+            better one, hands the decoder all four bands, each unpooled, and the features before pooling; levels end
+            at relu1_1 … relu4_1.
+    """
+
+    rule = Rule(content_ridge=1.0, style_ridge=1.0, clamp=True)
+
+    def __init__(self, trunk: Trunk = "vgg16", unpooling: Unpooling = "cat5") -> None:
+        super().__init__()
+        if unpooling not in get_args(Unpooling):
+            raise ValueError(f"unpooling is one of {', '.join(get_args(Unpooling))}, got {unpooling!r:.40}.")
+        self.steps = steps(trunk)
+        self.unpooling = unpooling
+        self.encoder = encoder(trunk)
+        self.decoder = decoder(trunk, parts=5 if unpooling == "cat5" else 1)
+        ends = ("conv1_1", "conv2_1", "conv3_1") if unpooling == "cat5" else ("pool1", "pool2", "pool3")
+        self.ends = {end: level for level, end in enumerate((*ends, "conv4_1"), 1)}
+
+    def forward(self, image: Tensor, change: Change = unchanged) -> Tensor:
+        """Encode and decode.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1].
+            change: from the name of a place (`places`) and its features to those to go on with.
+
+        Returns:
+            (B, 3, H, W), about in [0, 1].
+        """
+        aside: dict[str, tuple[Tensor, Tensor]] = {}
+        x = self.encode(image, change, aside)
+        for step in reversed(self.steps):
+            if step.startswith("pool"):
+                x = self.unpool(x, *aside.pop(step), step, change)
+                continue
+            if step.endswith("_1"):
+                x = change(f"decoder {step[4]}", x)
+            x = self.decoder[step](x)
+            if step != "conv1_1":
+                x = relu(x)
+        return x
+
+    def encode(self, image: Tensor, change: Change, aside: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """relu4_1; `aside` gets of each pooling its high bands and, for "cat5", its input."""
+        x = self.encoder["conv0"](image)
+        for step in self.steps:
+            if step.startswith("pool"):
+                bands = haar.pool(x)
+                aside[step] = bands[:, 1:], x if self.unpooling == "cat5" else x[:, :0]
+                x = bands[:, 0]
+            else:
+                x = relu(self.encoder[step](x))
+            if step in self.ends:
+                x = change(f"encoder {self.ends[step]}", x)
+        return x
+
+    def unpool(self, low: Tensor, high: Tensor, before: Tensor, step: str, change: Change) -> Tensor:
+        """What the decoder goes on with at twice the resolution: (B, C, H, W), or for "cat5" (B, 5 C, H, W)."""
+        names = [f"skip {step[4]} {band}" for band in haar.BANDS[1:]]
+        bands = torch.stack([low, *(change(name, high[:, i]) for i, name in enumerate(names))], dim=1)
+        if self.unpooling == "sum":
+            return haar.unpool(bands)
+        return torch.cat([haar.unpooled(bands).flatten(1, 2), before], dim=1)
+
+    def look(self, image: Tensor, see: Change) -> None:
+        """Show a style picture's features at all places."""
+        self(image, see)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """At the ends of the four levels: what a reconstruction is to have in common with its image."""
+        found: list[Tensor] = []
+
+        def keep(_place: str, features: Tensor) -> Tensor:
+            found.append(features)
+            return features
+
+        self.encode(image, keep, {})
+        return found
+
+    def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
+        """Images that training compares with the input, each with the level that it was made from."""
+        return [(4, self(image))]

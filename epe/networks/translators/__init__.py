@@ -1,0 +1,1 @@
+"""Generators that read no G-buffers: translation between domains, synthesis from labels."""

@@ -1,0 +1,1 @@
+"""Names of modules in the authors' releases, put into ours."""
