@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datasets.onnx_session import open_session
+from datasets.runtime.onnx_session import open_session
 from epe.inference.fold import fold, without_copies
 from epe.layers.adain import Styled
 from epe.layers.positions import Placed

@@ -183,7 +183,7 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     """
     import torch
 
-    from datasets.device import device_of
+    from datasets.runtime.device import device_of
 
     if not 0 <= args.strength <= 1:
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")

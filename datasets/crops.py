@@ -1,6 +1,6 @@
 """Crops of pictures for training without matches: of frames and photographs, or of photographs and their label maps.
 
-A sample is a pure function of (seed, index), as those of datasets/pairs.py.
+A sample is a pure function of (seed, index), as those of datasets/matched_pairs.py.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from datasets.images import Images
 from datasets.labels import read_facts, read_ids
-from datasets.pairs import crop_label
+from datasets.matched_pairs import crop_label
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasets.cache import asset
 from datasets.images import Images
 from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
-from datasets.weights import load_vgg
+from datasets.runtime.cache import asset
+from datasets.runtime.weights import load_vgg
 from epe import models
 from epe.matching.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.backbones.vgg import CHANNELS, VGG16

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from datasets.feature_files import Stored, store
 from datasets.images import Images
 from datasets.photos import to_height
-from datasets.stored import Stored, store
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from epe.matching import matching
 from epe.matching.ivfpq import PhotoIndex, recall
 from epe.networks.backbones.vgg import VGG16

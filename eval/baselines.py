@@ -124,8 +124,8 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
     Raises:
         InputError: labels of one side alone, or labelled apart; an unknown device; no usable model.
     """
-    from datasets.device import device_of
     from datasets.images import Images
+    from datasets.runtime.device import device_of
     from eval.transfers.photo_style import Stylist, load_network
 
     if (args.source_labels is None) != (args.target_labels is None):

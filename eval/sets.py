@@ -131,7 +131,7 @@ def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
 
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
-    from datasets.device import device_of
+    from datasets.runtime.device import device_of
     from eval.options import check_common
 
     check_common(args)

@@ -83,7 +83,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     Raises:
         InputError: an option that makes no sense, or label maps that are missing.
     """
-    from datasets.cache import asset
+    from datasets.runtime.cache import asset
     from eval.kvd.protocols import rules_of
     from eval.kvd.settings import Settings
     from eval.options import named

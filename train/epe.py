@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from datasets.cache import asset
 from datasets.flaws import Flaw
 from datasets.frames import Frames, measure
-from datasets.pairs import Pair, Pairs
+from datasets.matched_pairs import Pair, Pairs
 from datasets.photos import Photos
+from datasets.runtime.cache import asset
 from epe import models
 from epe.distributed.processes import Group, joined
 from epe.losses import least_squares_gan

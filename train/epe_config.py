@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datasets.device import device_of
+from datasets.runtime.device import device_of
 from epe.losses.gradient_penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS

@@ -12,9 +12,9 @@ from torch.compiler import set_stance
 
 from datasets.channels import channel_names
 from datasets.frames import Reading
-from datasets.pairs import Pair
+from datasets.matched_pairs import Pair
 from datasets.photos import Photos
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from epe.distributed.processes import Group
 from epe.distributed.sequence_parallel import ALONE, Ring
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance

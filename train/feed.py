@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from tqdm import tqdm
 
 from datasets.flaws import Flaw
-from datasets.pairs import Pair, Pairs
+from datasets.matched_pairs import Pair, Pairs
 from gbuffer_tools.errors import InputError
 
 Sample = TypeVar("Sample")

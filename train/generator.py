@@ -11,8 +11,8 @@ from datasets.channels import channel_names
 from datasets.crops import as_tensor
 from datasets.frames import Reading
 from datasets.photos import Photos
-from datasets.renders import Targets
-from datasets.weights import load_model
+from datasets.render_pairs import Targets
+from datasets.runtime.weights import load_model
 from epe import models
 from epe.distributed.sequence_parallel import ALONE, Ring
 from epe.layers.adain import Styled

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.images import write_png
-from datasets.pairs import Pair, Pairs
+from datasets.matched_pairs import Pair, Pairs
 
 ROWS = 6
 GAP = 4

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datasets.cache import asset
 from datasets.channels import channel_names
 from datasets.frames import Frames, measure
-from datasets.renders import Rendered, RenderPairs, Targets
-from datasets.weights import load_vgg
+from datasets.render_pairs import Rendered, RenderPairs, Targets
+from datasets.runtime.cache import asset
+from datasets.runtime.weights import load_vgg
 from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.losses.total_variation import total_variation

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from datasets.pairs import Pair
+from datasets.matched_pairs import Pair
 from datasets.photos import Photos
 from epe.distributed.processes import joined, processes
 from epe.distributed.sequence_parallel import ALONE, Ring

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from datasets.device import device_of
+from datasets.runtime.device import device_of
 from epe import models
 from epe.distributed.processes import processes
 from gbuffer_tools.errors import InputError

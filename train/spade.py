@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from datasets.cache import asset
 from datasets.crops import Labelled, LabelledCrops
 from datasets.labels import TAXONOMY, read_facts
-from datasets.weights import load_vgg
+from datasets.runtime.cache import asset
+from datasets.runtime.weights import load_vgg
 from epe import models
 from epe.losses import hinge_gan
 from epe.losses.feature_matching import VGG_LAYERS, VGG_WEIGHTS, feature_distance

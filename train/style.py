@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.cache import asset
 from datasets.crops import as_tensor, draw_box, read_photos
 from datasets.photos import Photos
-from datasets.weights import load_vgg
+from datasets.runtime.cache import asset
+from datasets.runtime.weights import load_vgg
 from epe import models
 from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.stylise import style_of, stylise

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.device import device_of
-from datasets.weights import load_vgg
+from datasets.runtime.device import device_of
+from datasets.runtime.weights import load_vgg
 from epe.distributed.processes import Group
 from eval.features.inner_products import Grams, grams
 from eval.features.vgg_features import Crops, Extractor

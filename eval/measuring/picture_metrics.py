@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.device import device_of
-from datasets.weights import load_vgg
+from datasets.runtime.device import device_of
+from datasets.runtime.weights import load_vgg
 from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import VGG16
 from eval.features.full_float32 import full_precision

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from datasets.onnx_session import one_line_errors, open_session
+from datasets.runtime.onnx_session import one_line_errors, open_session
 from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
 from eval.metrics.iou import NONE
 from gbuffer_tools.errors import InputError

@@ -19,7 +19,7 @@ from torch import Tensor
 from datasets.images import Images
 from datasets.labels import read_label
 from datasets.photos import to_height
-from datasets.weights import load_model
+from datasets.runtime.weights import load_model
 from epe.networks.style_transfer import wct2
 from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.stylise import Style, filled_up, style_of, stylise

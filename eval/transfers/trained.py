@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from datasets.labels import check_alike, read_facts, read_ids
-from datasets.pairs import crop_label
-from datasets.weights import load_model
+from datasets.matched_pairs import crop_label
+from datasets.runtime.weights import load_model
 from epe.networks.translators.cut import Translator
 from epe.networks.translators.spade import Synthesis
 from gbuffer_tools.errors import InputError

@@ -9,7 +9,7 @@ import torch
 from datasets.crops import LabelledCrops, UnpairedCrops
 from datasets.images import Images, write_png
 from datasets.labels import read_label, write_facts, write_label
-from datasets.pairs import crop_label
+from datasets.matched_pairs import crop_label
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets.labels import read_facts, read_label, write_facts, write_label
-from datasets.pairs import crop_label
+from datasets.matched_pairs import crop_label
 from gbuffer_tools.errors import InputError
 from tests.gbuffer_tools.io.test_images import palette_png
 

@@ -10,9 +10,9 @@ import torch
 from datasets.frames import Frames, Reading
 from datasets.images import Images, write_png
 from datasets.match import build_parser, main, search
-from datasets.pairs import ARRAYS, Matches
+from datasets.matched_pairs import ARRAYS, Matches
 from datasets.photos import Photos
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from epe.matching.ivfpq import LEAST, recall
 from epe.matching.matching import CROP, describe, moments
 from gbuffer_tools.command import run

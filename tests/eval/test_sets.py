@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from datasets.images import Images, write_png
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from epe import models
 from epe.networks.backbones.inception import Inception
 from eval import sets

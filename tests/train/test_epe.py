@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datasets.frames import measure
 from datasets.images import read_image
-from datasets.pairs import Pair
+from datasets.matched_pairs import Pair
 from epe import models
 from epe.distributed.processes import Group
 from gbuffer_tools.errors import InputError

@@ -12,13 +12,13 @@ import torch
 from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading
 from datasets.images import Images, write_png
-from datasets.pairs import Pairs
+from datasets.matched_pairs import Pairs
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.schema import write
 from tests.datasets.made import HEADER, scene, write_frames, write_labels, write_photos
-from tests.datasets.test_pairs import write_matches
+from tests.datasets.test_matched_pairs import write_matches
 from tests.train.made import configured
 from tests.train.runs import Writer, contents
 from train import epe

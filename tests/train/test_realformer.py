@@ -16,7 +16,7 @@ from datasets.crops import as_tensor
 from datasets.frames import measure
 from datasets.images import Images, read_image, write_png
 from datasets.photos import Photos
-from datasets.renders import Rendered
+from datasets.render_pairs import Rendered
 from epe import models
 from epe.distributed.processes import Group
 from epe.layers.adain import Styled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from eval.features.vgg_features import LAYERS
 from eval.measuring.set_distances import Sides, style_distance
 from eval.metrics.style_distance import MEANS, Statistics, part, triangle

@@ -1,6 +1,6 @@
 """The same frames rendered twice, cheaply and well: crops of both, for training towards the better rendering.
 
-A sample is a pure function of (seed, index), as those of datasets/pairs.py.
+A sample is a pure function of (seed, index), as those of datasets/matched_pairs.py.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from datasets.crops import as_tensor, check_size, draw_box
 from datasets.flaws import flaw
 from datasets.frames import Frames
 from datasets.images import Images
-from datasets.pairs import place_of
+from datasets.matched_pairs import place_of
 from gbuffer_tools.errors import InputError
 
 
@@ -28,7 +28,7 @@ class Rendered(NamedTuple):
         gbuffers: (G, s, s) float32, normalised.
         classes: (s, s) int64, class stream per pixel.
         target: (3, s, s) float32, sRGB in [0, 1]; what is to become of `image`.
-        place: (4,) float32, where the crop lies in its frame, as in `datasets.pairs.Pair`.
+        place: (4,) float32, where the crop lies in its frame, as in `datasets.matched_pairs.Pair`.
         style: (3, s, s) float32, sRGB in [0, 1]; how targets look, but not this one: nothing is given away.
     """
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datasets.cache import asset
+from datasets.runtime.cache import asset
 from epe import models
 from epe.networks.backbones.vgg import VGG16, Padding, frozen
 from gbuffer_tools.errors import InputError

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from datasets.photos import to_height
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from epe.matching import matching
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing, write_text

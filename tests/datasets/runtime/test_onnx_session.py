@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.onnx_session import open_session
+from datasets.runtime.onnx_session import open_session
 from gbuffer_tools.errors import InputError
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import stored
+from datasets import feature_files
+from datasets.feature_files import Stored, load, store
 from datasets.images import Images, write_png
-from datasets.stored import Stored, load, store
-from datasets.weights import load_vgg
+from datasets.runtime.weights import load_vgg
 from epe.matching import matching
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth
@@ -29,7 +29,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def two_per_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "PER_FILE", 2)
+    monkeypatch.setattr(feature_files, "PER_FILE", 2)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def kept(images: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactory)
     """Their features."""
     path = tmp_path_factory.mktemp("features")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stored, "PER_FILE", 2)
+        patch.setattr(feature_files, "PER_FILE", 2)
         store(path, images, 220, vgg_file, 0, 1)
     return path
 
@@ -52,7 +52,7 @@ def test_rows_are_the_features_of_their_crops(images: Path, vgg_file: Path, kept
         *(f"{n:05}.{name}.npy" for n in range(2) for name in ("crops", "features")), "set.json",
     ]  # fmt: skip
     assert set(found.crops.image.tolist()) == {0, 2}
-    pictures = [stored.picture(Images(images), i, 220) for i in range(3)]
+    pictures = [feature_files.picture(Images(images), i, 220) for i in range(3)]
     vgg, (mean, std) = load_vgg(vgg_file, "none"), matching.moments(pictures)
     rows = np.array([len(found.crops) - 1, 0])
     values = found[rows]
@@ -71,8 +71,8 @@ def test_only_what_is_missing_is_made_and_to_the_same_bytes(
     again = Path(shutil.copytree(kept, tmp_path / "again"))
     (again / "00001.crops.npy").unlink()
     made: list[int] = []
-    real = stored.make
-    monkeypatch.setattr(stored, "make", lambda *given: (made.append(given[2]), real(*given)))
+    real = feature_files.make
+    monkeypatch.setattr(feature_files, "make", lambda *given: (made.append(given[2]), real(*given)))
     monkeypatch.setattr(matching, "moments", None)  # the colours are not measured again
     store(again, images, 220, vgg_file, 0, 1)
     assert made == [1]
@@ -82,7 +82,7 @@ def test_only_what_is_missing_is_made_and_to_the_same_bytes(
 def test_processes_make_the_same(
     images: Path, vgg_file: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "PER_FILE", 64)  # as in the processes, which know nothing of this test
+    monkeypatch.setattr(feature_files, "PER_FILE", 64)  # as in the processes, which know nothing of this test
     found, wanted = store(tmp_path, images, 220, vgg_file, 0, 2), Stored(kept, 2)
     assert np.array_equal(found.crops.top, wanted.crops.top)
     assert np.array_equal(np.concatenate(list(found.parts())), np.concatenate(list(wanted.parts())))

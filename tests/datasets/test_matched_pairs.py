@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from datasets.frames import Frames, Sample, measure
 from datasets.images import Images
 from datasets.labels import read_label, write_facts, write_label
-from datasets.pairs import Matches, Pair, Pairs, crop_label
+from datasets.matched_pairs import Matches, Pair, Pairs, crop_label
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from datasets.device import device_of
+from datasets.runtime.device import device_of
 from gbuffer_tools.errors import InputError
 
 

@@ -1,0 +1,1 @@
+"""Devices, weights, and networks in ONNX files."""
