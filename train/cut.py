@@ -20,12 +20,12 @@ from epe.losses import least_squares_gan
 from epe.losses.patch_nce import patch_nce
 from epe.networks.translators.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, Translator, draw_places
 from gbuffer_tools.errors import InputError
-from train.checks import check_preset, check_ranges
-from train.config import start
-from train.ema import Average
-from train.feed import stream
-from train.preview import ROWS, write_sheet
-from train.solo import Settings, carry_out, check, descend
+from train.loop.checks import check_preset, check_ranges
+from train.loop.config import start
+from train.loop.ema import Average
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import stream
+from train.loop.solo import Settings, carry_out, check, descend
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,17 +25,17 @@ from epe.distributed.processes import Group, joined
 from epe.losses import least_squares_gan
 from epe.losses.gradient_penalty import gradient_penalty
 from gbuffer_tools.io.atomic import write_text
-from train.checkpoint import Checkpoint, Stateful
-from train.compiled import explained
-from train.config import start
-from train.engine import Schedule, follow, run
-from train.epe_config import Config, check
-from train.epe_players import Features, Players, build_players, record, streams_of
-from train.feed import LeftOut, Share, batches
-from train.generator import as_model, build_generator, digests
-from train.pace import Pace, tag
-from train.preview import write_preview
-from train.spectral import iterate_norms
+from train.loop.checkpoint import Checkpoint, Stateful
+from train.loop.compiled import explained
+from train.loop.config import start
+from train.loop.engine import Schedule, follow, run
+from train.loop.preview import write_preview
+from train.loop.sampler import LeftOut, Share, batches
+from train.loop.spectral import iterate_norms
+from train.loop.throughput import Pace, tag
+from train.recipes.epe_config import Config, check
+from train.recipes.epe_players import Features, Players, build_players, record, streams_of
+from train.recipes.generator import as_model, build_generator, digests
 
 
 def step(p: Players, parts: Sequence[Pair], n: int) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ def critics_step(p: Players, parts: Sequence[Pair], fake: Features | None, n: in
         p.critics_optimiser.step()
         for tap in drawn:
             p.adaptive.observe(tap, float(mean[tap]))
-    # A finite loss of which the gradient is not finite counts as a lost step, too (train/engine.py).
+    # A finite loss of which the gradient is not finite counts as a lost step, too (train/loop/engine.py).
     losses = {"critics": mean["loss"] / len(drawn) if torch.isfinite(norm) else norm}
     return losses | {"penalty": mean["penalty"]} if penalised else losses
 

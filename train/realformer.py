@@ -10,8 +10,8 @@ The losses are the model card's (Denny 2024: L1, perceptual, style, total variat
 import argparse
 import sys
 
-from train import realformer_paired, realformer_unpaired
-from train.config import start
+from train.loop.config import start
+from train.recipes import realformer_paired, realformer_unpaired
 
 PROG = "python -m train.realformer"
 

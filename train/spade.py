@@ -23,11 +23,11 @@ from epe.losses import hinge_gan
 from epe.losses.feature_matching import VGG_LAYERS, VGG_WEIGHTS, feature_distance
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.translators.spade import PRESETS, Critics, SpadeSpec, Synthesis
-from train.checks import check_preset, check_ranges
-from train.config import start
-from train.feed import stream
-from train.preview import ROWS, write_sheet
-from train.solo import Settings, carry_out, check, descend
+from train.loop.checks import check_preset, check_ranges
+from train.loop.config import start
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import stream
+from train.loop.solo import Settings, carry_out, check, descend
 
 
 @dataclass(frozen=True, kw_only=True)

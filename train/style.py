@@ -29,10 +29,10 @@ from epe.networks.style_transfer.stylise import style_of, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, of_vgg16
 from epe.networks.style_transfer.wct2 import WCT2
 from gbuffer_tools.errors import InputError
-from train.checks import check_ranges
-from train.config import start
-from train.preview import write_sheet
-from train.solo import Course, carry_out, check_course, descend
+from train.loop.checks import check_ranges
+from train.loop.config import start
+from train.loop.preview import write_sheet
+from train.loop.solo import Course, carry_out, check_course, descend
 
 PREVIEWED, PREVIEW_SIDE = 3, 192
 # Adam's first steps are as long as all others while its averages know nothing yet.

@@ -28,7 +28,7 @@ from tests.train.runs import (
     steps_done,
 )
 from train import epe
-from train.checkpoint import ravel
+from train.loop.checkpoint import ravel
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_epe.txt"
 

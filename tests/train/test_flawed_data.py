@@ -22,7 +22,7 @@ from tests.datasets.test_matched_pairs import write_matches
 from tests.train.made import configured
 from tests.train.runs import Writer, contents
 from train import epe
-from train.feed import LeftOut, Share, batches
+from train.loop.sampler import LeftOut, Share, batches
 
 # 1,000 take about a minute, and were run once (see test_training_goes_on).
 STEPS = int(os.environ.get("FLAWED_STEPS", "100"))

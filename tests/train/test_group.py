@@ -15,8 +15,8 @@ from epe.distributed.processes import Group
 from tests.train.made import configured, settings, write_data
 from tests.train.runs import ROOT, Writer, contents, plain, saved_state
 from train import epe
-from train.checkpoint import ravel
-from train.feed import Share
+from train.loop.checkpoint import ravel
+from train.loop.sampler import Share
 
 # Each run goes on from the same first step: at the very start the last layer is 0, gradients behind it are rounding,
 # and Adam makes whole steps of that. With some weight decay no gradient is.

@@ -28,8 +28,10 @@ from tests.train.made import settings, write_data
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, steps_done
 from tests.train.test_epe import batch
 from tests.train.test_group import furthest, torchrun
-from train import epe, realformer, realformer_paired, realformer_unpaired, solo
-from train.generator import build_generator, look_at
+from train import epe, realformer
+from train.loop import solo
+from train.recipes import realformer_paired, realformer_unpaired
+from train.recipes.generator import build_generator, look_at
 
 STEPS = 4
 FEATURES = ("normal", "reflection", "log_depth", "sky")

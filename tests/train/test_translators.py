@@ -19,7 +19,8 @@ from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
 from tests.train.test_epe import moved, state
-from train import cut, solo, spade
+from train import cut, spade
+from train.loop import solo
 
 STEPS = 6
 SHARED: dict[str, Any] = {

@@ -206,7 +206,7 @@ class Refinement(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, h, w, C) -> (B, 3, H, W)."""
-        # Where it does not learn (train/fine_tuning.py) its running statistics are to rest, too.
+        # Where it does not learn (train/loop/fine_tuning.py) its running statistics are to rest, too.
         self.norm.train(self.training and self.norm.weight.requires_grad)
         x = self.norm(self.conv(x.movedim(-1, 1)))
         return F.interpolate(F.relu(x) if self.legacy else x, scale_factor=self.patch, mode="bilinear")

@@ -13,10 +13,10 @@ from epe import models
 from epe.distributed.processes import processes
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
-from train.checkpoint import Checkpoint, Stateful
-from train.checks import check_ranges
-from train.engine import Batch, Schedule, run
-from train.pace import Pace, tag
+from train.loop.checkpoint import Checkpoint, Stateful
+from train.loop.checks import check_ranges
+from train.loop.engine import Batch, Schedule, run
+from train.loop.throughput import Pace, tag
 
 
 @dataclass(frozen=True, kw_only=True)

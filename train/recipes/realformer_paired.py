@@ -23,15 +23,15 @@ from epe.losses.total_variation import total_variation
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import NAMES, Generator
-from train.autocast import autocast
-from train.checks import check_preset, check_ranges
-from train.ema import Average
-from train.epe_players import as_float
-from train.feed import stream
-from train.fine_tuning import learning
-from train.generator import as_model, build_generator, digests, enhanced, look_at
-from train.preview import ROWS, write_sheet
-from train.solo import Descent, carry_out, check_descent, descend
+from train.loop.autocast import autocast
+from train.loop.checks import check_preset, check_ranges
+from train.loop.ema import Average
+from train.loop.fine_tuning import learning
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import stream
+from train.loop.solo import Descent, carry_out, check_descent, descend
+from train.recipes.epe_players import as_float
+from train.recipes.generator import as_model, build_generator, digests, enhanced, look_at
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gbuffer_tools.errors import InputError
-from train.checkpoint import Checkpoint
-from train.pace import Pace
+from train.loop.checkpoint import Checkpoint
+from train.loop.throughput import Pace
 
 Batch = TypeVar("Batch")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.ema import Average
+from train.loop.ema import Average
 
 
 def filled(value: float) -> nn.Module:

@@ -9,7 +9,7 @@ from torch.utils.hooks import RemovableHandle
 
 from tests.train.made import write_data
 from tests.train.test_epe import batch, epe, players
-from train.rematerialise import BLOCKS
+from train.loop.activation_checkpointing import BLOCKS
 
 TRANSFORMERS = ("realformer-tiny", "realformer-v1-tiny", "realformer-v2-tiny")
 

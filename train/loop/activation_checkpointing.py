@@ -25,7 +25,7 @@ BLOCKS = (
 def rematerialise(network: nn.Module) -> None:
     """Make every outermost block of a generator keep its inputs alone.
 
-    Its norms have to stay while it runs (train/spectral.py), or the second computation would be another one.
+    Its norms have to stay while it runs (train/loop/spectral.py), or the second computation would be another one.
     """
     for child in network.children():
         if isinstance(child, BLOCKS):

@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from gbuffer_tools.errors import InputError
-from train.feed import stream
-from train.solo import Settings, check, descend
+from train.loop.sampler import stream
+from train.loop.solo import Settings, check, descend
 
 
 def test_rates_are_constant_and_then_fall_to_nothing() -> None:

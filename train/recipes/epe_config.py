@@ -9,7 +9,7 @@ from epe.losses.gradient_penalty import Penalised
 from epe.networks.generators import NAMES
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError
-from train.checks import check_preset, check_ranges
+from train.loop.checks import check_preset, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gbuffer_tools.errors import InputError
-from train.checkpoint import Checkpoint
-from train.engine import PATIENCE, Schedule, run
+from train.loop.checkpoint import Checkpoint
+from train.loop.engine import PATIENCE, Schedule, run
 
 
 class Sum:

@@ -13,7 +13,7 @@ from gbuffer_tools.errors import InputError
 from tests.train.made import configured, write_data
 from tests.train.runs import Writer
 from tests.train.test_epe import batch, epe, players
-from train import compiled
+from train.loop import compiled
 
 SMALL = {
     "preset": "lite-tiny", "taps": ("relu1_2",), "critic_layers": 1, "critic_width": 8, "rate": 1e-4,

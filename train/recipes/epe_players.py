@@ -23,14 +23,14 @@ from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import Generator
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from gbuffer_tools.errors import InputError
-from train.adaptive import AdaptiveUpdates
-from train.autocast import autocast
-from train.compiled import compile_all
-from train.ema import Average
-from train.epe_config import Config
-from train.fine_tuning import learning
-from train.generator import enhanced
-from train.rematerialise import rematerialise
+from train.loop.activation_checkpointing import rematerialise
+from train.loop.adaptive import AdaptiveUpdates
+from train.loop.autocast import autocast
+from train.loop.compiled import compile_all
+from train.loop.ema import Average
+from train.loop.fine_tuning import learning
+from train.recipes.epe_config import Config
+from train.recipes.generator import enhanced
 
 Features = dict[str, Tensor]
 """VGG16's, by layer; of enhanced images also the images themselves, as PICTURE."""

@@ -19,8 +19,8 @@ from epe.layers.adain import Styled
 from epe.layers.positions import Placed
 from epe.networks.generators import Generator, generator
 from gbuffer_tools.errors import InputError
-from train.fine_tuning import choose
-from train.spectral import rest_norms
+from train.loop.fine_tuning import choose
+from train.loop.spectral import rest_norms
 
 # Pictures whose mean style is kept: more hardly move it, and each is looked at whenever a model is saved.
 MOST = 64
@@ -40,7 +40,7 @@ def build_generator(
         reading: of the run's frames.
         streams: per class stream the channels that it reads.
         initial: model file to begin with.
-        trainable: patterns of what learns (train/fine_tuning.py).
+        trainable: patterns of what learns (train/loop/fine_tuning.py).
 
     Raises:
         InputError: sizes that cannot be, an initial model that does not fit, nothing that learns.

@@ -19,12 +19,12 @@ from epe.losses.total_variation import total_variation
 from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
 from epe.networks.generators import Generator
 from gbuffer_tools.errors import InputError
-from train import epe_config
-from train.checks import check_ranges
 from train.epe import train_with
-from train.epe_config import check
-from train.epe_players import PICTURE, Features, Players, as_float
-from train.generator import enhanced, look_at
+from train.loop.checks import check_ranges
+from train.recipes import epe_config
+from train.recipes.epe_config import check
+from train.recipes.epe_players import PICTURE, Features, Players, as_float
+from train.recipes.generator import enhanced, look_at
 
 
 @dataclass(frozen=True, kw_only=True)

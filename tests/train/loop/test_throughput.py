@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from train.pace import MEMORY, SPEED, Pace
+from train.loop.throughput import MEMORY, SPEED, Pace
 
 
 def test_speed_is_that_since_the_last_reading(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""What each training command moves: state, terms, step."""
