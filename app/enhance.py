@@ -14,7 +14,7 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from app.backends import Backend
+    from app.inference.backends import Backend
     from datasets.frames import Frames, Sample
 
 
@@ -124,7 +124,7 @@ def enhance(
         strength: 0 gives the frame back, 1 the network's picture; between them is mixed in sRGB.
         tile: longest side that is run at once, pixels.
         mask: (H, W) in [0, 1], by which strength is multiplied.
-        colours: keep the frame's detail (`app.controls.colour_only`).
+        colours: keep the frame's detail (`app.inference.controls.colour_only`).
 
     Returns:
         (3, H, W) float32 in [0, 1], sRGB, on the CPU.
@@ -134,7 +134,7 @@ def enhance(
     """
     import torch
 
-    from app.controls import colour_only
+    from app.inference.controls import colour_only
     from epe.inference.tiling import run_tiled
 
     inputs = [part[None] for part in sample]
@@ -153,7 +153,7 @@ def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") ->
     """A picture, sRGB (3, H, W), as PNG; or as EXR, with the highlights of the linear light that it was made of."""
     import numpy as np
 
-    from app.linear import lit, write_linear
+    from app.inference.linear import lit, write_linear
     from datasets.images import write_png
 
     if path.suffix == ".exr":
@@ -201,9 +201,9 @@ def main(args: argparse.Namespace) -> None:
     """Enhance every frame, or say before the first one why not."""
     from tqdm import tqdm
 
-    from app.backends import onnx_backend, torch_backend
-    from app.controls import mask_path, read_mask
-    from app.linear import linear_path, read_linear, shown
+    from app.inference.backends import onnx_backend, torch_backend
+    from app.inference.controls import mask_path, read_mask
+    from app.inference.linear import linear_path, read_linear, shown
 
     device = check_arguments(args)
     if args.backend == "onnx":

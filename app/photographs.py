@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.packages import Member, Package, fetch_members
+from app.fetching.packages import Member, Package, fetch_members
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 

@@ -11,7 +11,7 @@ import torch
 
 from app import assets, photographs
 from app.assets import ASSETS, build_parser, fetch, find, main
-from app.vgg_weights import mean_activations
+from app.fetching.vgg_weights import mean_activations
 from datasets.images import write_png
 from datasets.runtime.cache import asset as cached
 from epe import models
@@ -21,7 +21,7 @@ from epe.networks.backbones.vgg import LAYERS, VGG16
 from eval.metrics.niqe import read_pristine
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from tests.app.test_vgg_weights import onnx_file
+from tests.app.fetching.test_vgg_weights import onnx_file
 from tests.inception_weights import random_inception
 
 HEX = re.compile(r"[0-9a-f]{64}")

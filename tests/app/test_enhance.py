@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.backends import torch_backend
 from app.enhance import build_parser, main
+from app.inference.backends import torch_backend
 from datasets.channels import channel_names
 from datasets.crops import as_tensor
 from datasets.images import read_image, write_png

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from app.backends import onnx_backend
 from app.enhance import build_parser as enhance_parser
 from app.enhance import main as enhance
 from app.export import build_parser, main
+from app.inference.backends import onnx_backend
 from datasets.images import read_image
 from epe.models import Model, load, save
 from epe.networks.backbones.vgg import VGG16

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from app.vgg_weights import rescale
+from app.fetching.vgg_weights import rescale
 from datasets.images import Images, write_png
 from datasets.labels import read_label
 from epe import models

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from app.enhance import build_parser, main
-from app.linear import lit, read_linear, shown
+from app.inference.linear import lit, read_linear, shown
 from datasets.images import read_image
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
 from gbuffer_tools.geometry import srgb_to_linear
 from gbuffer_tools.mapping.channel_names import stack
-from tests.app.test_controls import setting
+from tests.app.inference.test_controls import setting
 from tests.gbuffer_tools.made import frame
 from tests.gbuffer_tools.made_exr import write_exr
 

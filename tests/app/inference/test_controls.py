@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.controls import colour_only, mask_path, read_mask
 from app.enhance import build_parser, main
+from app.inference.controls import colour_only, mask_path, read_mask
 from datasets.images import read_image, write_png
 from epe.models import save
 from gbuffer_tools import schema

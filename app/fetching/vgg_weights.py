@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.plain_weights import read_weights
+from app.fetching.plain_weights import read_weights
 from epe.networks.backbones.vgg import CHANNELS, IMAGENET_MEAN, IMAGENET_STD, LAYERS, LAYOUT, VGG16
 from gbuffer_tools.errors import InputError
 

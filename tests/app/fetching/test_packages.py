@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app import packages
-from app.packages import Member, Package, check_digest, download, fetch_members, members
+from app.fetching import packages
+from app.fetching.packages import Member, Package, check_digest, download, fetch_members, members
 from gbuffer_tools.errors import InputError
 
 WHEEL = Package("wheel", "toy", "1.0", "0" * 64, 1_500_000)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from app.vgg_weights import (
+from app.fetching.vgg_weights import (
     CAFFE_MEAN_BGR,
     OXFORD_MEANS,
     convolutions,

@@ -1,0 +1,1 @@
+"""How `app.assets` comes by files of others."""

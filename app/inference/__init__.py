@@ -1,0 +1,1 @@
+"""How `app.enhance` runs an enhancer."""
