@@ -6,8 +6,8 @@ the authors never released it. The definition: `alignment` (which crops), `featu
     python -m eval.skvd --fake render=FRAMES --fake enhanced=OUT --real PHOTOS \\
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
 
-`--protocol feamgan` follows the procedure behind the published rows instead (`eval.kvd.feamgan`); `--per-class` adds cKVD,
-which tells what looks wrong (`eval.kvd.per_class`).
+`--protocol feamgan` follows the procedure behind the published rows instead (`eval.kvd.feamgan`); `--per-class` adds
+cKVD, which tells what looks wrong (`eval.kvd.per_class`).
 
 All methods of one call are judged on the same crops with the same partners. Writes report.json, .md and .html.
 Several processes share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.

@@ -3,8 +3,8 @@
     python -m gbuffer_tools.export frames/candela_city.h5 --out exr
     python -m gbuffer_tools.export frames/candela_city.h5 --out png --format png --frame frame00060
 
-An EXR file holds all of a frame: its buffers as layers, ids, cameras in the header (gbuffer_tools.exr.frame_as_exr says how),
-and `extract` reads it back. PNGs are pictures only: the image, and each buffer through the colour map of
+An EXR file holds all of a frame: its buffers as layers, ids, cameras in the header (gbuffer_tools.exr.frame_as_exr
+says how), and `extract` reads it back. PNGs are pictures only: the image, and each buffer through the colour map of
 `inspect --sheet`.
 """
 

@@ -20,7 +20,8 @@ class Options:
     """What a user can tell about files that do not say it themselves.
 
     Attributes:
-        mapping: YAML file of what channels and ids mean (gbuffer_tools/mapping/schema.py); None: the source's own knowledge.
+        mapping: YAML file of what channels and ids mean (gbuffer_tools/mapping/schema.py); None: the source's own
+            knowledge.
         profile: of the game, for captures.
         licence: of the frames, as stored in frame files; None: the source's own.
         patience: seconds to give up on one frame after.
@@ -75,8 +76,8 @@ class Made:
     Attributes:
         frame: all of it, in the frame file's conventions (gbuffer_tools.frame).
         note: one line: what was found, what is missing.
-        names: for the JSON file beside the frame file (gbuffer_tools.pipeline.make_frames): "textures", or "ids/NAME" -> the ids of
-            this frame that have names.
+        names: for the JSON file beside the frame file (pipeline/make_frames.py): "textures", or "ids/NAME" -> the
+            ids of this frame that have names.
         lacks: what its files should tell but do not, a few words; empty where nothing. Such a frame is stored only in
             a file in which all lack the same.
     """

@@ -1,9 +1,9 @@
 """Processes that do one thing together: `torchrun --nproc_per_node N -m train.epe …`, or `-m eval.skvd …`.
 
-In training every process has all weights, takes its own part of each step's samples (train/loop/sampler.py), and moves its
-weights by the mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the same
-from hooks inside the backward pass, which do not fit here: a step draws which critics learn, differentiates them twice
-for the penalty, and sends the generator's gradient through critics that are not to learn from it.
+In training every process has all weights, takes its own part of each step's samples (train/loop/sampler.py), and moves
+its weights by the mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the
+same from hooks inside the backward pass, which do not fit here: a step draws which critics learn, differentiates them
+twice for the penalty, and sends the generator's gradient through critics that are not to learn from it.
 
 In evaluation every process makes its own part of a table, whose other entries are 0: the sum is the whole table, the
 same bits as one process makes.

@@ -1,8 +1,8 @@
 """MMD² between two large sets of feature vectors, in bounded memory: KID's and CMMD's estimates.
 
-`eval.metrics.mmd` starts from Gram matrices, which is right for a few hundred samples of a million dimensions. Here it is the
-other way round: 100,000 samples of some hundred dimensions, whose Gram matrix would take 80 GB. Blocks of it are made,
-summed up and dropped.
+`eval.metrics.mmd` starts from Gram matrices, which is right for a few hundred samples of a million dimensions. Here it
+is the other way round: 100,000 samples of some hundred dimensions, whose Gram matrix would take 80 GB. Blocks of it
+are made, summed up and dropped.
 
 Shapes: N samples x, M samples y, D dimensions.
 """

@@ -5,8 +5,9 @@ reports damaged pixels only on its outputs. So the header is parsed here, by the
 (openexr.com, "OpenEXR File Layout"), within stated limits; then the library reads, silenced, and what it returns is
 compared with the header.
 
-The library runs in this process: 62,000 damaged files of all its compressions (tests/gbuffer_tools/exr/test_reader.py runs a
-sample of them) ended in an error or in other pixels, none in a crash. A process of its own would cost 0.3 s a frame.
+The library runs in this process: 62,000 damaged files of all its compressions (tests/gbuffer_tools/exr/test_reader.py
+runs a sample of them) ended in an error or in other pixels, none in a crash. A process of its own would cost 0.3 s a
+frame.
 """
 
 import io

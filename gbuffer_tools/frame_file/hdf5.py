@@ -163,7 +163,7 @@ def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, p
 
 
 def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:
-    """A scalar string attribute of at most `MAX_TEXT` characters; its heap was judged (gbuffer_tools.frame_file.hdf5_heap)."""
+    """A scalar string attribute of at most `MAX_TEXT` characters; hdf5_heap.py has judged its heap."""
     value = _attribute(owner, name, path, "SO")
     if not isinstance(value, str):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted text")

@@ -1,4 +1,4 @@
-"""Frames from named channels and what they mean (gbuffer_tools.mapping.schema). Pure: arrays in, a frame and a note out."""
+"""Frames from named channels and what they mean (mapping/schema.py). Pure: arrays in, a frame and a note out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

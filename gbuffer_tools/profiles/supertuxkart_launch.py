@@ -7,8 +7,9 @@ reflection of the sky noisier and changes nothing else. And what karts find in b
 day for a seed, which changes the race; the private copy has one thing in all boxes.
 
 A race moves on by the time that a frame took, at most 0.05 s. Frames that are drawn faster would make another race of
-it, at another quality as on another machine; so the game gets a clock that runs ahead (gbuffer_tools/profiles/clock.py), if
-there is one. It makes what moves by the clock alone, such as leaves in the wind, jump from frame to frame.
+it, at another quality as on another machine; so the game gets a clock that runs ahead
+(gbuffer_tools/profiles/clock.py), if there is one. It makes what moves by the clock alone, such as leaves in the wind,
+jump from frame to frame.
 """
 
 import os

@@ -21,9 +21,9 @@
       rules: {"asphalt|road": road}   # on the names of image files
     images: {folder: game/textures}
 
-`normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping/schema.py; channels are `<target>.R` to `.A`,
-and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth through
-the projection. A worked profile is gbuffer_tools/profiles/godot3.yaml.
+`normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping/schema.py; channels are `<target>.R` to
+`.A`, and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth
+through the projection. A worked profile is gbuffer_tools/profiles/godot3.yaml.
 """
 
 from collections.abc import Iterator

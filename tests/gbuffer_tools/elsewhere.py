@@ -51,7 +51,7 @@ ALL = [found.name for found in pkgutil.walk_packages(gbuffer_tools.__path__, "gb
 for module in ALL:
     __import__(module)
 
-from gbuffer_tools.pipeline import parallel
+from gbuffer_tools.pipeline import parallel  # noqa: E402
 
 
 def process(seconds: float) -> int:

@@ -23,8 +23,8 @@ def iterate_norms(network: nn.Module) -> None:
     """One power iteration of every spectral norm; the network is left in evaluation mode, in which they stay.
 
     The pass that follows gives the bits that it would have given in training mode. Nothing else in this project's
-    generators depends on the mode, but the batch norm of epe/networks/enhancers/realformer_v1.py: it keeps the mean and the
-    variance that it began with (0 and 1, or those of an initial model), and is a scale and a shift.
+    generators depends on the mode, but the batch norm of epe/networks/enhancers/realformer_v1.py: it keeps the mean
+    and the variance that it began with (0 and 1, or those of an initial model), and is a scale and a shift.
     """
     network.train()
     rest_norms(network)

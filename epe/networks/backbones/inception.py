@@ -190,7 +190,8 @@ class Inception(nn.Module):
         """Features of images.
 
         Args:
-            image: (B, 3, 299, 299) sRGB in [0, 1], resized by `epe.networks.backbones.resize.bilinear`. Inside, 128 of 255 becomes 0.
+            image: (B, 3, 299, 299) sRGB in [0, 1], resized by `bilinear` of epe/networks/backbones/resize.py.
+                Inside, 128 of 255 becomes 0.
 
         Returns:
             (B, 2048), not negative.

@@ -1,9 +1,10 @@
 """PhotoWCT's networks: VGG with max pooling, and for each of four levels a decoder that knows where the maxima were.
 
 Li et al., "A Closed-form Solution to Photorealistic Image Stylization", ECCV 2018, sec. 3.1: the image is encoded down
-to level 4, its features are changed (epe/networks/style_transfer/stylise.py), the decoder of that level makes an image of them, which goes
-through level 3, and so on. Their second step, which smooths the result along edges of the content (sec. 3.2), is left
-out: it solves a sparse system of all pixels, and is a filter that any of the methods compared could have behind it.
+to level 4, its features are changed (epe/networks/style_transfer/stylise.py), the decoder of that level makes an image
+of them, which goes through level 3, and so on. Their second step, which smooths the result along edges of the content
+(sec. 3.2), is left out: it solves a sparse system of all pixels, and is a filter that any of the methods compared
+could have behind it.
 
 Shapes: B images, H W pixels, multiples of 8.
 """

@@ -1,8 +1,8 @@
 """WCT2's network: VGG with wavelets in place of pooling, and a decoder that gets the bands that the encoder put aside.
 
 Yoo et al., "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019, sec. 3. A single pass, in which features
-may be changed on the way (epe/networks/style_transfer/stylise.py): at the ends of the encoder's levels, in the three high bands of every
-pooling, and in the decoder where the encoder has its levels.
+may be changed on the way (epe/networks/style_transfer/stylise.py): at the ends of the encoder's levels, in the three
+high bands of every pooling, and in the decoder where the encoder has its levels.
 
 Shapes: B images, H W pixels, multiples of 8.
 """
