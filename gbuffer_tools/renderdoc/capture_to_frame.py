@@ -45,7 +45,7 @@ class Extracted:
     frame: Frame
     names: dict[int, texture_names.Match]
     unknown: float
-    draw_ids: int
+    draws: int
     seconds: float
     note: str = ""
 
