@@ -11,19 +11,19 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from eval.records.skvd_record import Method, Record, read
+from eval.records.skvd_record import SkvdMethod, SkvdRecord, read
 from eval.reporting.wording import ends, number, side
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 
-def seeds_of(record: Record) -> dict[str, list[Method]]:
+def seeds_of(record: SkvdRecord) -> dict[str, list[SkvdMethod]]:
     """Preset -> its runs, in the record's order.
 
     Raises:
         InputError: there are none.
     """
-    found: dict[str, list[Method]] = {}
+    found: dict[str, list[SkvdMethod]] = {}
     for method in record.methods[1:]:
         preset, _, seed = method.name.rpartition("-")
         if preset and seed.isdecimal():
@@ -33,7 +33,7 @@ def seeds_of(record: Record) -> dict[str, list[Method]]:
     return found
 
 
-def cell(seeds: Sequence[Method], layer: str) -> str:
+def cell(seeds: Sequence[SkvdMethod], layer: str) -> str:
     """ "0.84 (0.70 to 0.98) 3/3"."""
     ratios = [found for method in seeds if (found := method.ratio[layer]) is not None]
     if len(ratios) < len(seeds):
@@ -45,7 +45,7 @@ def cell(seeds: Sequence[Method], layer: str) -> str:
     return f"{mean:.2f}{around} {closer}/{len(seeds)}"
 
 
-def table(record: Record) -> Iterator[str]:
+def table(record: SkvdRecord) -> Iterator[str]:
     """Lines of Markdown."""
     layers, render = record.protocol.layers, record.methods[0]
     yield f"| | {' | '.join(layers)} |"

@@ -1,5 +1,6 @@
 """What is judged: folders of pictures of the same frames, each under the name of the method that made them."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.images import Images
+from datasets.labels import check_alike, read_facts
 from gbuffer_tools.errors import InputError
 
 
@@ -29,6 +31,21 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
     return methods
 
 
+RENDER = "render"
+"""The method that frame files stand for, in commands that read them by --frames."""
+
+
+def with_render(frames: Path, fakes: Mapping[str, Path]) -> dict[str, Path]:
+    """Folders by method: first the frame files themselves, as the render, then the methods of --fake.
+
+    Raises:
+        InputError: a method of --fake has the render's name.
+    """
+    if RENDER in fakes:
+        raise InputError(f"--fake {RENDER}=…: the frame files are the render; give methods other names.")
+    return {RENDER: frames, **fakes}
+
+
 def relative(folder: Path, to: Path) -> str:
     """A folder as records write it: relative to the record's own."""
     return Path(os.path.relpath(folder.resolve(), to)).as_posix()
@@ -38,3 +55,25 @@ def spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
     """At most `count` keys, evenly spaced."""
     steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
     return tuple(keys[round(step)] for step in steps)
+
+
+def generator_for(key: str, seed: int) -> np.random.Generator:
+    """The random generator of one picture: the same whatever other pictures there are, and in whatever order.
+
+    Args:
+        key: of the picture.
+        seed: 0 or more, shared by all pictures.
+    """
+    words = np.frombuffer(hashlib.sha256(key.encode()).digest(), dtype="<u4")
+    return np.random.default_rng([seed, *words.tolist()])
+
+
+def label_facts(fake: Path, real: Path) -> tuple[str, int]:
+    """Method and number of classes of the label maps.
+
+    Raises:
+        InputError: the two sides were not labelled alike.
+    """
+    ours, theirs = read_facts(fake), read_facts(real)
+    check_alike(real, theirs, ours, fake)
+    return str(ours.get("method", "unknown")), int(str(ours["classes"]))

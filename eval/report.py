@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.records.skvd_record import Estimate, Method, Record
+from eval.records.estimate import Estimate
+from eval.records.skvd_record import SkvdMethod, SkvdRecord
 from eval.reporting.wording import (
     cautions,
     change,
@@ -55,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def table(record: Record, metric: str = "skvd") -> str:
+def table(record: SkvdRecord, metric: str = "skvd") -> str:
     """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
     names = [literal(method.name) for method in record.methods]
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
@@ -70,7 +71,7 @@ def table(record: Record, metric: str = "skvd") -> str:
     return "\n".join(lines)
 
 
-def class_table(record: Record) -> str:
+def class_table(record: SkvdRecord) -> str:
     """Markdown: a row per group of classes, a column per method; "" without any."""
     rows = class_rows(record)
     lines = [f"| cKVD | pairs | {' | '.join(literal(method.name) for method in record.methods)} |"]
@@ -84,7 +85,7 @@ def class_table(record: Record) -> str:
     return "\n".join(lines) if rows else ""
 
 
-def moves(method: Method, layer: str) -> str:
+def moves(method: SkvdMethod, layer: str) -> str:
     """Which way a method's sKVD moved against the first one's, and by how much if that can be said."""
     found = method.ratio[layer]
     return side(method.difference[layer]) + (f" {change(found)}" if found else "")
@@ -170,13 +171,13 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
     }
 
 
-def plots(record: Record, places: dict[str, int], label: str) -> dict[str, dict[str, "Markup"]]:
+def plots(record: SkvdRecord, places: dict[str, int], label: str) -> dict[str, dict[str, "Markup"]]:
     """SVGs by metric and layer: "skvd", "kvd", and "differences" to the first method (none with one method)."""
     from markupsafe import Markup
 
     from eval.reporting.plots import bars
 
-    def panel(metric: str, layer: str, methods: Sequence[Method]) -> Markup:
+    def panel(metric: str, layer: str, methods: Sequence[SkvdMethod]) -> Markup:
         estimates = [(places[method.name], method.name, getattr(method, metric)[layer]) for method in methods]
         return Markup(bars(estimates, label=f"{label}: {metric} {layer}"))
 

@@ -1,4 +1,7 @@
-"""What --device names."""
+"""Where networks compute: what --device names, and float32 that is the same everywhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -18,3 +21,13 @@ def device_of(name: str) -> torch.device:
     if device.type == "meta":
         raise InputError(f"--device {name}: holds no numbers; try cpu.")
     return device
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """While it is open, or in a function that it decorates, CUDA convolves in float32.
+
+    TF32, CUDA's default in convolutions, is off by a thousandth: features are kept, and compared with a CPU's.
+    """
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield

@@ -1,6 +1,11 @@
-"""Trained networks that commands are given as files, refused in one line where they do not fit."""
+"""Files of trained networks and of fetched numbers, refused in one line where they do not fit."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 
 from datasets.runtime.cache import asset
 from epe import models
@@ -43,3 +48,27 @@ def load_vgg(path: Path | None, padding: Padding) -> VGG16:
     vgg = VGG16(padding)
     vgg.load_state_dict(model.network.state_dict())
     return frozen(vgg)
+
+
+def load_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]], *, max_bytes: int, asset: str) -> dict[str, Tensor]:
+    """The tensors of a small file that `app.assets` fetched, by name.
+
+    Args:
+        path: a safetensors file.
+        wanted: name -> shape; the file has to hold exactly these.
+        max_bytes: a larger file is refused before it is read.
+        asset: what the user is told to fetch where the file is another one.
+
+    Raises:
+        InputError: the file cannot be read, is too large, or holds other tensors.
+    """
+    again = f"fetch it with `python -m app.assets fetch {asset}`"
+    try:
+        if path.stat().st_size > max_bytes:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {max_bytes:,}; {again}.")
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {again}.") from error
+    if {name: tuple(value.shape) for name, value in found.items()} != dict(wanted):
+        raise InputError(f"{path}: holds {', '.join(found)[:200]}; wanted {', '.join(wanted)[:200]}; {again}.")
+    return found

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.runtime.cache import asset
+from datasets.runtime.device import full_precision
 from datasets.runtime.weights import load_model
 from epe import models
 from epe.networks.backbones.clip import ClipVision
 from epe.networks.backbones.inception import SIDE, WIDTH
 from epe.networks.backbones.resize import bicubic_square, bilinear
-from eval.features.full_float32 import full_precision
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -27,11 +27,11 @@ Value = TypeVar("Value")
 
 # Dimensions that are summed in float32: few, so that rounding stays small, and two blocks of crops fit into a cache.
 STRIP = 2048
-LARGEST_BLOCK = 128
+MAX_BLOCK = 128
 
 
 @dataclass(frozen=True)
-class Grams:
+class InnerProducts:
     """Scalar products of one layer, divided by its dimension d.
 
     Attributes:
@@ -45,7 +45,7 @@ class Grams:
     across: tuple[Array, ...]
 
 
-def gram(x: Tensor, y: Tensor) -> Tensor:
+def inner_products(x: Tensor, y: Tensor) -> Tensor:
     """x · y / d for all pairs of (N, D) and (M, D): (N, M) float64."""
     total = torch.zeros(len(x), len(y), dtype=torch.float64, device=x.device)
     for start in range(0, x.shape[1], STRIP):
@@ -53,7 +53,7 @@ def gram(x: Tensor, y: Tensor) -> Tensor:
     return total / x.shape[1]
 
 
-def grams(
+def crop_inner_products(
     extract: Extract,
     real: Crops,
     fakes: Sequence[Crops],
@@ -62,7 +62,7 @@ def grams(
     memory: int,
     progress: bool,
     group: Group | None = None,
-) -> dict[str, Grams]:
+) -> dict[str, InnerProducts]:
     """All products that the metric needs: within the real crops, within each method's, and between them.
 
     Args:
@@ -110,8 +110,8 @@ def _split(weight: dict[str, int], room: int) -> list[list[str]]:
     return groups
 
 
-def _collect(table: dict[tuple[int, int], Array], fakes: int) -> Grams:
-    return Grams(
+def _collect(table: dict[tuple[int, int], Array], fakes: int) -> InnerProducts:
+    return InnerProducts(
         real=table[0, 0],
         fake=tuple(table[i, i] for i in range(1, fakes + 1)),
         across=tuple(table[i, 0] for i in range(1, fakes + 1)),
@@ -124,7 +124,7 @@ class _Pass:
     def __init__(self, layers: list[str], sets: list[Crops], weight: int, memory: int, group: Group) -> None:
         self.layers, self.sets, self.group = layers, sets, group
         # Two blocks are in use at a time; a quarter of the memory each leaves room to keep others.
-        self.block = max(1, min(LARGEST_BLOCK, memory // (4 * weight)))
+        self.block = max(1, min(MAX_BLOCK, memory // (4 * weight)))
         self.kept = max(2 * self.block, memory // weight)
 
     def pairs(self) -> list[tuple[Block, Block]]:
@@ -169,7 +169,7 @@ class _Pass:
         for x, y in self.pairs():
             features_x, features_y = blocks.get(x), blocks.get(y)
             for layer in self.layers:
-                values = gram(features_x[layer], features_y[layer]).cpu().numpy()
+                values = inner_products(features_x[layer], features_y[layer]).cpu().numpy()
                 table = tables[layer][x[0], y[0]]
                 table[self.rows(x), self.rows(y)] = values
                 if x[0] == y[0]:

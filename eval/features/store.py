@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from epe.distributed.processes import Group
+from eval.digests import pixel_digest
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 
@@ -63,13 +64,6 @@ class Features:
 
     parts: dict[str, Floats]
     contents: dict[str, bytes]
-
-
-def digest_of(pixels: Pixels) -> bytes:
-    """SHA-256 of shape and pixels."""
-    total = hashlib.sha256(repr(pixels.shape).encode())
-    total.update(np.ascontiguousarray(pixels).data)
-    return total.digest()
 
 
 class Store:
@@ -158,9 +152,9 @@ def embed(
     fresh: dict[bytes, dict[str, Floats]] = {}
     for index, key in enumerate(images.keys):
         picture = images[index]
-        contents[key] = digest_of(picture)
+        contents[key] = pixel_digest(picture)
         judged = fit(picture)
-        fitted.append(contents[key] if judged is picture else digest_of(judged))
+        fitted.append(contents[key] if judged is picture else pixel_digest(judged))
         mine = index % group.size == group.rank
         if mine and fitted[-1] not in store.places and fitted[-1] not in fresh:
             try:

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datasets.runtime.device import full_precision
 from epe.networks.backbones.vgg import IMAGENET_MEAN, VGG16
-from eval.features.full_float32 import full_precision
 
 # The last layer of each block, as the paper reports them.
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.kvd.randomness import generator_for
+from eval.inputs import generator_for
 
 GRID = 16
 AREA = 1 / 8

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.labels import read_label
-from eval.features.store import digest_of
+from eval.digests import folder_digest, pixel_digest
 from eval.kvd.alignment import Crop, labels_at
-from eval.records import skvd_record
 from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]
@@ -81,7 +80,7 @@ class Maps:
     def read(self, key: str) -> tuple[Pixels, bytes]:
         """The map of a judged picture, and SHA-256 of the map as it lies there."""
         label = _label(self.folder, key, self.pictures.own[key])
-        return self.fit(label, self.pictures.own[key]), digest_of(label)
+        return self.fit(label, self.pictures.own[key]), pixel_digest(label)
 
 
 def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
@@ -98,7 +97,7 @@ def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]
     own, sizes, pixels = {}, {}, {}
     for index, key in enumerate(photos.keys):
         photo = photos[index]
-        pixels[key] = digest_of(photo)
+        pixels[key] = pixel_digest(photo)
         height, width = fit(photo).shape[:2]
         if height >= least[0] and width >= least[1]:
             own[key], sizes[key] = (photo.shape[0], photo.shape[1]), (height, width)
@@ -128,7 +127,7 @@ def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], 
         for index in indices:
             cells[index] = describe(label, crops[index], maps.pictures.sizes[key])
     groups = np.array([places[crop.key] for crop in crops], dtype=np.int64)
-    return Side(crops, groups, np.stack(cells), skvd_record.digest(parts))
+    return Side(crops, groups, np.stack(cells), folder_digest(parts))
 
 
 def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
@@ -168,7 +167,7 @@ def read_crops(
     parts: dict[str, bytes] = {}
     for key, indices in by_picture(crops).items():
         image = images[places[key]]
-        parts[key] = digest_of(image)
+        parts[key] = pixel_digest(image)
         judged = fit(image, images.path(places[key]))
         for index in indices:
             pixels[index] = region(judged, crops[index].top, crops[index].left, side)

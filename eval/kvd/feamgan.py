@@ -37,9 +37,9 @@ What differs still:
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.inputs import generator_for
 from eval.kvd.alignment import ABOVE, GRID, Crop, Match, labels_at
 from eval.kvd.crops import Pixels, Side, Size, Sizes
-from eval.kvd.randomness import generator_for
 
 HEIGHT, WIDTH = 526, 957
 SEED = 42

@@ -3,31 +3,32 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_vgg
 from epe.distributed.processes import Group
-from eval.features.inner_products import Grams, grams
+from eval.digests import folder_digest, picture_numbers
+from eval.features.inner_products import InnerProducts, crop_inner_products
 from eval.features.vgg_features import Crops, Extractor
-from eval.inputs import relative, spread
+from eval.inputs import label_facts, relative, spread
 from eval.kvd import alignment
-from eval.kvd.layers import UNIT, Layer, draw_resamples, estimate, mean_square, ratio
+from eval.kvd.layers import UNIT, Layer, mean_square
 from eval.kvd.outliers import worst
 from eval.kvd.pairing import as_pair, shown_pairs
 from eval.kvd.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
 from eval.kvd.protocols import Rules, rules_of
 from eval.kvd.settings import Settings
-from eval.kvd.setup import Scene, class_sides, label_facts, read, set_up
+from eval.kvd.setup import Scene, class_sides, read, set_up
+from eval.kvd.vgg_file import VggFile, read_vgg_file
+from eval.metrics.bootstrap import draw_resamples
 from eval.records import skvd_record
-from eval.records.feature_weights import Origin, read_origin
+from eval.records.dataclass_json import tool
+from eval.records.estimate import LEVEL, estimate, ratio
 from gbuffer_tools.errors import InputError
 
-LEVEL = 0.95
 SHOWN, WORST = 6, 6
 
 POOLING = {"none": "none: every place of the feature map, flattened", "mean": "mean over the places of the map"}
@@ -40,7 +41,7 @@ SCALING = {
 
 def judge(
     settings: Settings, *, relative_to: Path, progress: bool = True, group: Group | None = None
-) -> skvd_record.Record:
+) -> skvd_record.SkvdRecord:
     """Measure every method on the same crops.
 
     Args:
@@ -57,11 +58,11 @@ def judge(
     facts = label_facts(settings.fake_labels, settings.real_labels)
     groups = _groups(settings, rules)
     # Before the pictures: fail early.
-    vgg, origin = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_origin(settings.vgg)
+    vgg, origin = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_vgg_file(settings.vgg)
     scene = set_up(settings)
     pixels, contents = read(scene)
     extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), rules.hidden)
-    products = partial(grams, extract, memory=settings.memory, group=group)
+    products = partial(crop_inner_products, extract, memory=settings.memory, group=group)
     found = products(pixels[0], pixels[1:], layers=rules.layers, progress=progress)
     layers = _layers(settings, scene, origin, found, contents)
     classes, by_class = None, None
@@ -72,13 +73,12 @@ def judge(
         by_class = distances(*sides, groups, rules, layers[LAYER], partial(_of_layer, products), progress=shown)
         classes = _classes(groups, by_class, rules)
     scales = {name: layer.square**0.5 for name, layer in layers.items()}
-    return skvd_record.Record(
+    return skvd_record.SkvdRecord(
         format=skvd_record.FORMAT,
         version=skvd_record.VERSION,
-        tool=f"photorealism-enhancement {version('photorealism-enhancement')}",
+        tool=tool(),
         methods=tuple(
-            _method(scene, i, relative_to, skvd_record.digest(contents[i]), layers, by_class)
-            for i in range(len(contents))
+            _method(scene, i, relative_to, folder_digest(contents[i]), layers, by_class) for i in range(len(contents))
         ),
         frames=_frames(scene),
         photos=_photos(scene, relative_to),
@@ -90,17 +90,6 @@ def judge(
     )
 
 
-def image_numbers(keys: list[str], contents: dict[str, bytes]) -> NDArray[np.int64]:
-    """One number per picture (N,), drawn from its pixels: the same picture has the same number on both sides.
-
-    Args:
-        keys: picture of each crop.
-        contents: SHA-256 of each picture's pixels.
-    """
-    # 63 of the digest's bits: two different pictures collide with a chance of 1 in 10^18.
-    return np.array([int.from_bytes(contents[key][:8], "little") >> 1 for key in keys], dtype=np.int64)
-
-
 def _groups(settings: Settings, rules: Rules) -> Groups:
     """Groups of classes that a file names; {} where there is none."""
     path = settings.class_groups or rules.groups
@@ -110,17 +99,21 @@ def _groups(settings: Settings, rules: Rules) -> Groups:
     return groups
 
 
-def _of_layer(products: Callable[..., dict[str, Grams]], real: Crops, fakes: list[Crops]) -> Grams:
+def _of_layer(products: Callable[..., dict[str, InnerProducts]], real: Crops, fakes: list[Crops]) -> InnerProducts:
     """Products of the one layer that cKVD looks at."""
     return products(real, fakes, layers=(LAYER,), progress=False)[LAYER]
 
 
 def _layers(
-    settings: Settings, scene: Scene, origin: Origin, products: dict[str, Grams], contents: list[dict[str, bytes]]
+    settings: Settings,
+    scene: Scene,
+    origin: VggFile,
+    products: dict[str, InnerProducts],
+    contents: list[dict[str, bytes]],
 ) -> dict[str, Layer]:
     keys = [crop.key for crop in scene.fake.crops]
-    frames = [image_numbers(keys, pixels) for pixels in contents]
-    photos = image_numbers([scene.real.crops[i].key for i in scene.pairing.used], scene.found.pixels)
+    frames = [picture_numbers(keys, pixels) for pixels in contents]
+    photos = picture_numbers([scene.real.crops[i].key for i in scene.pairing.used], scene.found.pixels)
     draws = draw_resamples(scene.fake.groups, count=settings.resamples, seed=settings.seed)
     layers = {}
     for name, found in products.items():
@@ -144,24 +137,24 @@ def _method(
     digest: str,
     layers: dict[str, Layer],
     by_class: ClassDistances | None,
-) -> skvd_record.Method:
+) -> skvd_record.SkvdMethod:
     name, images = list(scene.methods.items())[index]
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
     first = {layer: found.skvd(0) for layer, found in layers.items()}
-    return skvd_record.Method(
+    return skvd_record.SkvdMethod(
         name=name,
         folder=relative(images.folder, relative_to),
         digest=digest,
-        skvd={layer: estimate(values, LEVEL) for layer, values in skvd.items()},
-        kvd={layer: estimate(found.kvd(index), LEVEL) for layer, found in layers.items()},
-        difference={layer: estimate(skvd[layer] - first[layer], LEVEL) for layer in layers},
-        ratio={layer: ratio(skvd[layer], first[layer], LEVEL) for layer in layers},
+        skvd={layer: estimate(values) for layer, values in skvd.items()},
+        kvd={layer: estimate(found.kvd(index)) for layer, found in layers.items()},
+        difference={layer: estimate(skvd[layer] - first[layer]) for layer in layers},
+        ratio={layer: ratio(skvd[layer], first[layer]) for layer in layers},
         ckvd=_class_estimates(by_class, index) if by_class else None,
         worst=_worst(layers, index, scene),
     )
 
 
-def _worst(layers: dict[str, Layer], index: int, scene: Scene) -> tuple[skvd_record.Pair, ...]:
+def _worst(layers: dict[str, Layer], index: int, scene: Scene) -> tuple[skvd_record.CropPair, ...]:
     """The pairs whose rendered crop went farthest away from photographs, over all layers, one of a frame.
 
     Of the first method: whose crop is farthest away.
@@ -174,8 +167,8 @@ def _worst(layers: dict[str, Layer], index: int, scene: Scene) -> tuple[skvd_rec
     return tuple(as_pair(scene.fake, scene.real, matches[i]) for i in worst(values, frames, WORST))
 
 
-def _classes(groups: Groups, found: ClassDistances, rules: Rules) -> skvd_record.Classes:
-    return skvd_record.Classes(
+def _classes(groups: Groups, found: ClassDistances, rules: Rules) -> skvd_record.ClassGroups:
+    return skvd_record.ClassGroups(
         groups=groups,
         pairs=found.pairs,
         least_pairs=rules.least_pairs,
@@ -190,18 +183,18 @@ def _class_estimates(found: ClassDistances, index: int) -> skvd_record.ClassEsti
     values = {name: rows[index] for name, rows in found.values.items()}
     differences = {name: rows[index] - rows[0] for name, rows in found.values.items()}
     means = [np.mean(list(rows.values()), axis=0) if rows else None for rows in (values, differences)]
-    mean, mean_difference = (None if rows is None else estimate(rows, LEVEL) for rows in means)
+    mean, mean_difference = (None if rows is None else estimate(rows) for rows in means)
     return skvd_record.ClassEstimates(
-        value={name: estimate(rows, LEVEL) for name, rows in values.items()},
-        difference={name: estimate(rows, LEVEL) for name, rows in differences.items()},
+        value={name: estimate(rows) for name, rows in values.items()},
+        difference={name: estimate(rows) for name, rows in differences.items()},
         mean=mean,
         mean_difference=mean_difference,
     )
 
 
-def _frames(scene: Scene) -> skvd_record.Frames:
+def _frames(scene: Scene) -> skvd_record.SkvdFrames:
     crops, matched = len(scene.fake.crops), len(scene.pairing.matches)
-    return skvd_record.Frames(
+    return skvd_record.SkvdFrames(
         images=len(set(scene.fake.groups)),
         height=scene.size[0],
         width=scene.size[1],
@@ -212,10 +205,10 @@ def _frames(scene: Scene) -> skvd_record.Frames:
     )
 
 
-def _photos(scene: Scene, relative_to: Path) -> skvd_record.Photos:
+def _photos(scene: Scene, relative_to: Path) -> skvd_record.SkvdPhotos:
     chosen = scene.pairing.used[scene.pairing.partner]
     partners, served = np.unique(chosen), np.bincount(scene.real.groups[chosen])
-    return skvd_record.Photos(
+    return skvd_record.SkvdPhotos(
         folder=relative(scene.photos.folder, relative_to),
         images=len(scene.photos),
         dropped=scene.found.dropped,
@@ -225,15 +218,15 @@ def _photos(scene: Scene, relative_to: Path) -> skvd_record.Photos:
         partner_images=len(set(scene.real.groups[partners])),
         largest_share=float(served.max() / served.sum()),
         sample=len(scene.pairing.sample),
-        digest=skvd_record.digest(scene.found.pixels),
+        digest=folder_digest(scene.found.pixels),
         labels=scene.real.labels,
     )
 
 
 def _protocol(
     settings: Settings, rules: Rules, side: int, scales: dict[str, float], facts: tuple[str, int]
-) -> skvd_record.Protocol:
-    return skvd_record.Protocol(
+) -> skvd_record.ProtocolFacts:
+    return skvd_record.ProtocolFacts(
         name=rules.name,
         seeking=rules.words.seeking,
         metric=rules.words.metric,

@@ -8,35 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.features.inner_products import Grams
+from eval.features.inner_products import InnerProducts
 from eval.kvd.outliers import remoteness
 from eval.kvd.pairing import Pairing
-from eval.metrics.bootstrap import image_weights, interval
-from eval.metrics.mmd import cubic, mmd2
-from eval.records.skvd_record import Estimate
+from eval.metrics.mmd import cubic_kernel, mmd2
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 UNIT = 1000.0
-
-
-def draw_resamples(frames: Indices, *, count: int, seed: int) -> Array:
-    """How often each crop's frame was drawn, resample by resample.
-
-    All methods and layers use the same draws, so that they can be compared draw by draw. Photographs are not
-    resampled: they are the yardstick, the same for all methods.
-
-    Args:
-        frames: (N,) frame of each rendered crop.
-        count: B.
-        seed: of the draws.
-
-    Returns:
-        (1 + B, N); row 0 is all ones, for the plain estimate.
-    """
-    draws = image_weights(frames, count, np.random.default_rng([seed, 1]))
-    return np.concatenate([np.ones((1, len(frames))), draws])
 
 
 @dataclass(frozen=True)
@@ -53,7 +33,7 @@ class Layer:
         by_image: leave out pairs of crops of one image; otherwise a list of crops is a list of samples, each its own.
     """
 
-    products: Grams
+    products: InnerProducts
     square: float
     frames: list[Indices]
     photos: Indices
@@ -75,8 +55,8 @@ class Layer:
         """(P,) how far the rendered crop of each pair lies from all partners."""
         fake, real = self.pairing.fake, self.pairing.partner
         return remoteness(
-            cubic(np.diag(self.products.fake[method])[fake] / self.square),
-            cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
+            cubic_kernel(np.diag(self.products.fake[method])[fake] / self.square),
+            cubic_kernel(self.products.across[method][np.ix_(fake, real)] / self.square),
             groups=self.frames[method][fake],
             y_groups=self.photos[real],
         )
@@ -85,28 +65,16 @@ class Layer:
         images = (self.frames[method][fake], self.photos[real])
         x_groups, y_groups = images if self.by_image else (np.arange(len(fake)), -1 - np.arange(len(real)))
         return UNIT * mmd2(
-            cubic(self.products.fake[method][np.ix_(fake, fake)] / self.square),
-            cubic(self.products.across[method][np.ix_(fake, real)] / self.square),
-            cubic(self.products.real[np.ix_(real, real)] / self.square),
+            cubic_kernel(self.products.fake[method][np.ix_(fake, fake)] / self.square),
+            cubic_kernel(self.products.across[method][np.ix_(fake, real)] / self.square),
+            cubic_kernel(self.products.real[np.ix_(real, real)] / self.square),
             x_groups=x_groups,
             y_groups=y_groups,
-            x_weights=weights,
-            y_weights=real_weights,
+            x_counts=weights,
+            y_counts=real_weights,
         )
 
 
 def mean_square(real: Array, sample: Indices) -> float:
-    """Mean square of a layer's features over the photographs' sample; see `Grams` for `real`."""
+    """Mean square of a layer's features over the photographs' sample; see `InnerProducts` for `real`."""
     return float(np.diag(real)[sample].mean())
-
-
-def estimate(values: Array, level: float) -> Estimate:
-    """The plain value (row 0) with the interval of its resamples."""
-    low, high = interval(values[1:], level) or (None, None)
-    return Estimate(float(values[0]), low, high)
-
-
-def ratio(values: Array, first: Array, level: float) -> Estimate | None:
-    """Ratio to the first method, draw by draw; None where the first one's own interval reaches 0."""
-    low = estimate(first, level).low
-    return None if low is None or low <= 0 else estimate(values / first, level)

@@ -58,9 +58,9 @@ def pair(fake: Side, real: Side, matches: list[Match], *, sample: int) -> Pairin
     return Pairing(matches, used, np.searchsorted(used, first), np.searchsorted(used, chosen), origin)
 
 
-def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tuple[skvd_record.Pair, ...]:
+def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tuple[skvd_record.CropPair, ...]:
     """A random handful of pairs, no frame and no photograph twice: what the metric sees, not the best of it."""
-    pairs: list[skvd_record.Pair] = []
+    pairs: list[skvd_record.CropPair] = []
     for found in sorted(matches, key=lambda found: fake.crops[found.fake].ticket):
         ours, theirs = fake.crops[found.fake], real.crops[found.real]
         if len(pairs) < count and not any(pair.frame == ours.key or pair.photo == theirs.key for pair in pairs):
@@ -68,7 +68,7 @@ def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tup
     return tuple(pairs)
 
 
-def as_pair(fake: Side, real: Side, found: Match) -> skvd_record.Pair:
+def as_pair(fake: Side, real: Side, found: Match) -> skvd_record.CropPair:
     """A pair as a record has it."""
     ours, theirs = fake.crops[found.fake], real.crops[found.real]
-    return skvd_record.Pair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)
+    return skvd_record.CropPair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)

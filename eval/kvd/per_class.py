@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from eval.features.inner_products import Grams
+from eval.features.inner_products import InnerProducts
 from eval.features.vgg_features import Crops
 from eval.kvd.crops import Pixels
 from eval.kvd.feamgan import Pairs
@@ -100,7 +100,7 @@ def distances(
     groups: Groups,
     rules: Rules,
     layer: Layer,
-    products: Callable[[Crops, list[Crops]], Grams],
+    products: Callable[[Crops, list[Crops]], InnerProducts],
     *,
     progress: bool,
 ) -> ClassDistances:
@@ -148,7 +148,7 @@ def masked(pixels: Pixels, shown: NDArray[np.bool_], used: Indices) -> Crops:
     return np.concatenate([pixels[used], 255 * shown[used, :, :, None].astype(np.uint8)], axis=3)
 
 
-def _of_pairs(layer: Layer, pairs: Pairs, products: Grams) -> Layer:
+def _of_pairs(layer: Layer, pairs: Pairs, products: InnerProducts) -> Layer:
     """The layer with other pairs; the products are those of the crops that are in a pair."""
     (fake, fake_place), (real, real_place) = (np.unique(crops, return_inverse=True) for crops in pairs)
     return replace(

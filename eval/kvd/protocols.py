@@ -22,7 +22,7 @@ from gbuffer_tools.errors import InputError
 
 @dataclass(frozen=True)
 class Words:
-    """What a report says of a protocol; see `eval.records.skvd_record.Protocol`."""
+    """What a report says of a protocol; see `eval.records.skvd_record.ProtocolFacts`."""
 
     metric: str
     estimator: str

@@ -2,12 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from datasets.images import Images
-from datasets.labels import check_alike, read_facts
 from eval.features.vgg_features import SMALLEST_CROP
 from eval.inputs import opened
 from eval.kvd import alignment
@@ -131,14 +129,3 @@ def class_sides(scene: Scene, pixels: list[Pixels]) -> tuple[ClassSide, ClassSid
     fake = read_labels(scene.fake.crops, scene.maps[0], side=scene.side)
     real = read_labels([scene.real.crops[i] for i in used], scene.maps[1], side=scene.side)
     return ClassSide(scene.fake.cells, fake, pixels[1:]), ClassSide(scene.real.cells[used], real, pixels[:1])
-
-
-def label_facts(fake: Path, real: Path) -> tuple[str, int]:
-    """Method and number of classes of the label maps.
-
-    Raises:
-        InputError: the two sides were not labelled alike.
-    """
-    ours, theirs = read_facts(fake), read_facts(real)
-    check_alike(real, theirs, ours, fake)
-    return str(ours.get("method", "unknown")), int(str(ours["classes"]))

@@ -1,72 +1,98 @@
-"""The learned perceptual distances between two pictures, as far as their weights have been fetched."""
+"""The metrics of eval.content: a table of those that compare two pictures, and one of those that look at one alone.
 
-from collections.abc import Callable, Mapping
+To add a metric of pictures, write it in eval/metrics and add a row here.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from datasets.runtime.device import device_of
-from datasets.runtime.weights import load_vgg
-from epe.losses.perceptual import LAYERS
-from epe.networks.backbones.vgg import VGG16
-from eval.features.full_float32 import full_precision
-from eval.metrics.lpips import lpips, read_shift_tolerant, read_weights
-from eval.records.scores import Metric
-from gbuffer_tools.io.cache import cache_folder
+from eval.metrics.lpips import fetched_lpips, fetched_st_lpips
+from eval.metrics.niqe import fetched_niqe
+from eval.metrics.psnr_ssim import psnr, ssim
+from eval.records.scores_record import Metric
 
 Pixels = NDArray[np.uint8]
 Compare = Callable[[Pixels, Pixels], float]
+"""A picture and its reference, (H, W, 3) uint8 sRGB of one size -> value; a ValueError says that there is none."""
+Judge = Callable[[Pixels], float]
+"""A picture (H, W, 3) uint8 sRGB -> value; a ValueError says that there is none."""
 
-LEAST = 18
-"""Pixels of the smaller side that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
-TRUNK, WEIGHTS, SHIFT_TOLERANT = "vgg16-torchvision", "lpips-vgg", "st-lpips"
+
+@dataclass(frozen=True)
+class PairedMetric:
+    """A metric of a picture and its reference: PSNR, SSIM, LPIPS.
+
+    Attributes:
+        metric: its key and name where the reference is the render, which a method may well move away from.
+        load: the device to compute on -> the function; None where its weights have not been fetched.
+        better: which side is better, "lower" or "higher", where the reference is the right answer.
+    """
+
+    metric: Metric
+    load: Callable[[torch.device], Compare | None]
+    better: str
 
 
-class Distance:
-    """LPIPS or ST-LPIPS of two pictures.
+@dataclass(frozen=True)
+class SingleMetric:
+    """A metric of one picture: NIQE.
 
-    A picture that is compared with several others in a row goes through the network once.
+    Attributes:
+        metric: its key and name, and which side is better.
+        load: the function; None where its model has not been fetched.
+    """
+
+    metric: Metric
+    load: Callable[[], Judge | None]
+
+
+PAIRED = (
+    PairedMetric(
+        Metric("psnr", "PSNR (dB) to the render", "", "how little the pixels changed"), lambda _: psnr, "higher"
+    ),
+    PairedMetric(Metric("ssim", "SSIM to the render", "", "how little structures changed"), lambda _: ssim, "higher"),
+    PairedMetric(
+        Metric("lpips", "LPIPS v0.1 to the render", "", "how little it changed to the eye"), fetched_lpips, "lower"
+    ),
+    PairedMetric(
+        Metric("st_lpips", "ST-LPIPS to the render", "", "how little it changed to the eye, shifts forgiven"),
+        fetched_st_lpips,
+        "lower",
+    ),
+)
+SINGLE = (SingleMetric(Metric("niqe", "NIQE", "lower", "how natural a picture's statistics are"), fetched_niqe),)
+
+
+def paired(device: torch.device, *, truth: bool) -> dict[Metric, Compare]:
+    """The metrics of `PAIRED` whose weights are there.
 
     Args:
-        vgg: the trunk that the weights belong to, on `device`.
-        weights: of channels.
-        device: where it computes.
-    """
-
-    def __init__(self, vgg: VGG16, weights: Mapping[str, Tensor], device: torch.device) -> None:
-        self.vgg, self.device = vgg.to(device), device
-        self.weights = {name: weight.to(device) for name, weight in weights.items()}
-        self._last: tuple[Pixels, dict[str, Tensor]] | None = None
-
-    @full_precision()
-    @torch.inference_mode()
-    def __call__(self, picture: Pixels, other: Pixels) -> float:
-        """Of two (H, W, 3) uint8 sRGB; the network's pass over `other` is kept for the next call."""
-        if self._last is None or self._last[0] is not other:
-            self._last = other, self.features(other)
-        return float(lpips(self.features(picture), self._last[1], self.weights)[0])
-
-    def features(self, picture: Pixels) -> dict[str, Tensor]:
-        """By layer (1, C, H, W)."""
-        pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device).permute(2, 0, 1)[None]
-        return self.vgg(pixels.float() / 255, LAYERS)
-
-
-def learned(device: str) -> dict[Metric, Compare]:
-    """The distances there are weights for.
+        device: where networks compute.
+        truth: whether the reference is the right answer, instead of the render.
 
     Raises:
-        InputError: a file that is not what was fetched.
+        InputError: a file of weights that is not what was fetched.
     """
-    place, folder = device_of(device), cache_folder()
-    found: dict[Metric, Compare] = {}
-    trunk, weights, whole = (folder / f"{name}.safetensors" for name in (TRUNK, WEIGHTS, SHIFT_TOLERANT))
-    if trunk.exists() and weights.exists():
-        metric = Metric("lpips", "LPIPS v0.1 to the render", "", "how little it changed to the eye")
-        found[metric] = Distance(load_vgg(trunk, "zeros"), read_weights(weights), place)
-    if whole.exists():
-        metric = Metric("st_lpips", "ST-LPIPS to the render", "", "how little it changed to the eye, shifts forgiven")
-        found[metric] = Distance(*read_shift_tolerant(whole), place)
-    return found
+    loaded = ((to_truth(row) if truth else row.metric, row.load(device)) for row in PAIRED)
+    return {metric: compare for metric, compare in loaded if compare}
+
+
+def single() -> dict[Metric, Judge]:
+    """The metrics of `SINGLE` whose models are there.
+
+    Raises:
+        InputError: a model that is not what was fetched.
+    """
+    loaded = ((row.metric, row.load()) for row in SINGLE)
+    return {metric: judge for metric, judge in loaded if judge}
+
+
+def to_truth(row: PairedMetric) -> Metric:
+    """A row's metric where the reference is the right answer: it now has a better side."""
+    name, what = row.metric.name.replace("render", "truth"), "how near it is to what it should be"
+    return dataclasses.replace(row.metric, key=f"truth_{row.metric.key}", name=name, better=row.better, what=what)

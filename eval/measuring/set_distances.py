@@ -1,6 +1,7 @@
-"""Distances between two sets of feature vectors, with intervals where a resample costs little.
+"""Distances between two sets of feature vectors, as eval.sets reports them.
 
-Shapes: N judged pictures x, M photographs y, D dimensions, B resamples.
+Each function takes `FeatureSets` and returns values (1 + B,), or (1,) where a resample would cost too much; B is the
+number of resamples. The arithmetic is in eval.metrics.
 """
 
 from collections.abc import Callable
@@ -11,103 +12,99 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eval.features.inner_products import gram
+from eval.features.inner_products import inner_products
 from eval.metrics import kid_cmmd
-from eval.metrics.frechet import frechet, moments
-from eval.metrics.mmd import cubic, mmd2
-from eval.metrics.precision_recall import precision_recall
+from eval.metrics.mmd import cubic_kernel, mmd2
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-LARGEST = 4096
+MAX_RESAMPLED = 4096
 """Pictures of a side up to which kernel values of all pairs are kept, and resampled."""
 SUBSET = 1000
-PAIRS = (
-    f"over all pairs up to {LARGEST:,} pictures a side; above, without intervals, over 100 subsets of {SUBSET:,}, or "
-    f"over all pairs again where a side has fewer than {SUBSET:,}"
+KID_PAIRS = (
+    f"over all pairs up to {MAX_RESAMPLED:,} pictures a side; above, without intervals, over 100 subsets of "
+    f"{SUBSET:,}, or over all pairs again where a side has fewer than {SUBSET:,}"
 )
-"""What `kid_of` averages over, in words."""
-NEIGHBOUR = 3
+"""What `resampled_kid` averages over, in words."""
 UNIT = 1000.0
 
 
 @dataclass(frozen=True)
-class Sides:
-    """What is compared.
+class FeatureSets:
+    """The features of the pictures that are judged and of the photographs.
 
     Attributes:
-        x: (N, D) of the judged pictures.
-        y: (M, D) of the photographs.
-        x_groups, y_groups: the picture of each row by a number; one picture on both sides has one number.
-        weights: (1 + B, N) how often each judged picture was drawn; row 0 is ones.
+        judged: (N, D).
+        real: (M, D), of the photographs.
+        judged_numbers, real_numbers: (N,), (M,) the picture of each row by a number; one picture on both sides has one
+            number.
+        draws: (1 + B, N) how often each judged picture was drawn; row 0 is ones.
     """
 
-    x: Floats
-    y: Floats
-    x_groups: Indices
-    y_groups: Indices
-    weights: Array
+    judged: Floats
+    real: Floats
+    judged_numbers: Indices
+    real_numbers: Indices
+    draws: Array
 
 
-def kernel_distance(sides: Sides, kernel: Callable[[Array], Array], square: float) -> Array:
-    """(1 + B,) unbiased MMD² of a kernel of scalar products that are divided by D and by `square`."""
-    x, y = torch.from_numpy(sides.x), torch.from_numpy(sides.y)
-    xx, xy, yy = (kernel(gram(a, b).numpy() / square) for a, b in ((x, x), (x, y), (y, y)))
+def plain(measure: Callable[[Tensor, Tensor], float]) -> Callable[[FeatureSets], Array]:
+    """A metric of two sets of vectors, (N, D) judged and (M, D) real, as one that is not resampled.
+
+    It has no value (NaN) where the metric raises a ValueError, as precision does of too few vectors.
+    """
+
+    def measured(sets: FeatureSets) -> Array:
+        try:
+            return np.array([measure(torch.from_numpy(sets.judged), torch.from_numpy(sets.real))])
+        except ValueError:
+            return np.array([np.nan])
+
+    return measured
+
+
+def kernel_distance(sets: FeatureSets, kernel: Callable[[Array], Array], square: float) -> Array:
+    """(1 + B,) unbiased MMD² of a kernel of inner products that are divided by D and by `square`."""
+    x, y = torch.from_numpy(sets.judged), torch.from_numpy(sets.real)
+    xx, xy, yy = (kernel(inner_products(a, b).numpy() / square) for a, b in ((x, x), (x, y), (y, y)))
     return mmd2(
-        xx, xy, yy, x_groups=sides.x_groups, y_groups=sides.y_groups,
-        x_weights=sides.weights, y_weights=np.ones((len(sides.weights), len(y))),
+        xx, xy, yy, x_groups=sets.judged_numbers, y_groups=sets.real_numbers,
+        x_counts=sets.draws, y_counts=np.ones((len(sets.draws), len(y))),
     )  # fmt: skip
 
 
-def small(sides: Sides) -> bool:
-    """Whether kernel values of all pairs are kept."""
-    return max(len(sides.x), len(sides.y)) <= LARGEST
+def resampled_kid(sets: FeatureSets, square: float = 1.0) -> Array:
+    """1000 x KID's MMD² of features whose inner products are divided by `square`.
 
-
-def frechet_of(sides: Sides) -> Array:
-    """(1,)"""
-    return np.array([frechet(moments([sides.x]), moments([sides.y]))])
-
-
-def neighbours_of(sides: Sides) -> tuple[Array, Array]:
-    """Precision and recall, (1,) each; NaN where a side has too few pictures."""
-    if min(len(sides.x), len(sides.y)) <= NEIGHBOUR:
-        return np.array([np.nan]), np.array([np.nan])
-    found = precision_recall(torch.from_numpy(sides.x), torch.from_numpy(sides.y), NEIGHBOUR)
-    return np.array([found.precision]), np.array([found.recall])
-
-
-def kid_of(sides: Sides, square: float) -> Array:
-    """1000 x KID's MMD²: with resamples, or, where there are very many pictures, (1,); `PAIRS` says of which pairs."""
-    if small(sides):
-        return UNIT * kernel_distance(sides, cubic, square)
-    x, y = (torch.from_numpy(side) / square**0.5 for side in (sides.x, sides.y))
+    (1 + B,), or (1,) where a side has more than `MAX_RESAMPLED` pictures; `KID_PAIRS` says of which pairs.
+    """
+    if max(len(sets.judged), len(sets.real)) <= MAX_RESAMPLED:
+        return UNIT * kernel_distance(sets, cubic_kernel, square)
+    x, y = (torch.from_numpy(side) / square**0.5 for side in (sets.judged, sets.real))
     if min(len(x), len(y)) < SUBSET:
-        return np.array([UNIT * kid_cmmd.mmd2(x, y, kid_cmmd.cubic, unbiased=True)])
+        return np.array([UNIT * kid_cmmd.mmd2_in_blocks(x, y, kid_cmmd.kid_kernel, unbiased=True)])
     return np.array([UNIT * kid_cmmd.kid(x, y, size=SUBSET).mean])
 
 
-def gaussian_of(sides: Sides) -> Array:
-    """(1,) CMMD's formula, of vectors of unit length."""
-    x, y = (unit(torch.from_numpy(side)) for side in (sides.x, sides.y))
-    return np.array([kid_cmmd.cmmd(x, y)])
+def scaled_kid(sets: FeatureSets) -> Array:
+    """KID's formula for features that are divided by their root mean square over the photographs."""
+    return resampled_kid(sets, float(np.square(sets.real, dtype=np.float64).mean()))
 
 
-def unit(x: Tensor) -> Tensor:
-    """Rows of length 1."""
-    return x / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
+def unit_cmmd(x: Tensor, y: Tensor) -> float:
+    """CMMD's formula for (N, D) and (M, D), whose rows are first brought to length 1."""
+    judged, real = (rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12) for rows in (x, y))
+    return kid_cmmd.cmmd(judged, real)
 
 
-def mean_square(y: Floats) -> float:
-    """Mean square of a row, per dimension."""
-    return float(np.square(y, dtype=np.float64).mean())
+def style_distance(sets: FeatureSets) -> Array:
+    """(1 + B,) squared distance between the mean Gram matrices, as a fraction of the photographs' own square.
 
-
-def style_distance(sides: Sides) -> Array:
-    """(1 + B,) squared distance between the mean Gram matrices, as a share of the photographs' own square."""
-    rows = torch.from_numpy(sides.y)
-    products = gram(rows, rows).numpy()
-    apart = sides.y_groups[:, None] != sides.y_groups
-    return kernel_distance(sides, lambda values: values, float(products[apart].mean()))
+    The vectors are those of `eval.features.vgg_statistics.triangle`.
+    """
+    rows = torch.from_numpy(sets.real)
+    products = inner_products(rows, rows).numpy()
+    apart = sets.real_numbers[:, None] != sets.real_numbers
+    return kernel_distance(sets, lambda values: values, float(products[apart].mean()))

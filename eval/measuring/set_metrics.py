@@ -1,11 +1,11 @@
-"""What eval.sets measures with each network.
+"""The metrics of eval.sets: a table for each network whose features they are measured with.
 
-Names belong to features: FID and KID are Inception v3's, CMMD is CLIP's. Of VGG16 the same formulas are called by what
-they are.
+To add a metric of sets, write it in eval/metrics and add a row to a table. Names belong to features: FID and KID are
+Inception v3's, CMMD is CLIP's. Of VGG16 the same formulas are called by what they are.
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,19 +18,20 @@ from epe import models
 from eval.features.embeddings import VECTOR, clip, inception
 from eval.features.store import Embedding
 from eval.features.vgg_features import LAYERS
+from eval.features.vgg_statistics import MEANS, VggStatistics, part
 from eval.measuring.set_distances import (
-    PAIRS,
+    KID_PAIRS,
     Array,
-    Sides,
-    frechet_of,
-    gaussian_of,
-    kid_of,
-    mean_square,
-    neighbours_of,
+    FeatureSets,
+    plain,
+    resampled_kid,
+    scaled_kid,
     style_distance,
+    unit_cmmd,
 )
-from eval.metrics.style_distance import MEANS, Statistics, part
-from eval.records.scores import Metric
+from eval.metrics.frechet import frechet_distance
+from eval.metrics.precision_recall import precision, recall
+from eval.records.scores_record import Metric
 from gbuffer_tools.io.cache import cache_folder
 
 INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
@@ -38,114 +39,144 @@ INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
 
 
 @dataclass(frozen=True)
+class SetMetric:
+    """A row of a table.
+
+    Attributes:
+        metric: its key, name, and which side is better.
+        measure: both sides' features -> values (1,), or with resamples (1 + B,).
+        part: which of the network's features it takes.
+    """
+
+    metric: Metric
+    measure: Callable[[FeatureSets], Array]
+    part: str = VECTOR
+
+
+@dataclass(frozen=True)
 class Family:
-    """A network and its measures.
+    """A network and the metrics of its features.
 
     Attributes:
         embedding: makes features.
-        metrics: what is measured.
-        measure: by part of the features, both sides -> by measure, values (1,) or with resamples (1 + B,).
+        metrics: its table.
         reduced: whether photographs are reduced to the frames' height first.
-        protocol: what the values depend on.
+        protocol: what the values depend on, in words.
     """
 
     embedding: Embedding
-    metrics: tuple[Metric, ...]
-    measure: Callable[[Mapping[str, Sides]], dict[str, Array]]
+    metrics: tuple[SetMetric, ...]
     reduced: bool
     protocol: str
 
 
-def families(args: argparse.Namespace, device: str) -> list[Family]:
-    """VGG16's, and those of the networks whose weights are named or have been fetched.
+_VGG = "of VGG16's relu5_3, averaged over a picture"
+VGG_METRICS = (
+    SetMetric(
+        Metric("frechet_vgg16", "Fréchet, VGG16", "lower", f"FID's formula {_VGG}; not FID"),
+        plain(frechet_distance),
+        MEANS,
+    ),
+    SetMetric(
+        Metric("kernel_vgg16", "kernel, VGG16", "lower", f"KID's formula {_VGG}, × 1000; not KID"), scaled_kid, MEANS
+    ),
+    SetMetric(
+        Metric("gaussian_vgg16", "Gaussian, VGG16", "lower", f"CMMD's formula {_VGG}, unit length; not CMMD"),
+        plain(unit_cmmd),
+        MEANS,
+    ),
+    SetMetric(
+        Metric(
+            "precision_vgg16",
+            "precision, VGG16",
+            "higher",
+            f"share of pictures inside the photographs' manifold {_VGG}",
+        ),
+        plain(precision),
+        MEANS,
+    ),
+    SetMetric(
+        Metric("recall_vgg16", "recall, VGG16", "higher", f"share of photographs inside the pictures' manifold {_VGG}"),
+        plain(recall),
+        MEANS,
+    ),
+)
+INCEPTION_METRICS = (
+    SetMetric(
+        Metric("fid", "FID", "lower", "Fréchet distance of Inception v3's features (Heusel et al. 2017)"),
+        plain(frechet_distance),
+    ),
+    SetMetric(
+        Metric("kid", "KID × 1000", "lower", "cubic kernel distance of the same features (Binkowski et al. 2018)"),
+        resampled_kid,
+    ),
+    SetMetric(
+        Metric(
+            "precision_inception", "precision, Inception", "higher", "share of pictures in the photographs' manifold"
+        ),
+        plain(precision),
+    ),
+    SetMetric(
+        Metric("recall_inception", "recall, Inception", "higher", "share of photographs in the pictures' manifold"),
+        plain(recall),
+    ),
+)
+CLIP_METRICS = (
+    SetMetric(
+        Metric("cmmd", "CMMD", "lower", "Gaussian kernel distance of CLIP's embeddings (Jayasumana et al. 2024)"),
+        plain(unit_cmmd),
+    ),
+)
+
+
+def style_metric(layer: str) -> SetMetric:
+    """The row of the style distance at a layer of VGG16 (--style)."""
+    what = "squared distance of mean Gram matrices, as a share"
+    return SetMetric(Metric(f"style_{layer}", f"style, {layer}", "lower", what), style_distance, part(layer))
+
+
+def families(args: argparse.Namespace, device_name: str) -> list[Family]:
+    """VGG16's family, and those of the networks whose weights are named or have been fetched.
+
+    Args:
+        args: options of eval.sets.
+        device_name: where the networks run.
 
     Raises:
         InputError: weights that are missing or unusable.
     """
-    place = device_of(device)
-    found = [vgg_family(args.vgg or asset("vgg16"), place, LAYERS if args.style else ())]
+    device = device_of(device_name)
+    found = [vgg_family(args.vgg or asset("vgg16"), device, LAYERS if args.style else ())]
     for path, name, family in ((args.inception, INCEPTION, inception_family), (args.clip, CLIP, clip_family)):
         fetched = cache_folder() / f"{name}.safetensors"
         if path or fetched.exists():
-            found.append(family(path or fetched, place))
+            found.append(family(path or fetched, device))
     return found
 
 
-def vgg_family(path: Path, place: torch.device, styles: tuple[str, ...]) -> Family:
-    """VGG16's, which everybody has; style distances of some layers."""
-    network = Statistics(load_vgg(path, "zeros").to(place), models.digest(path), place, styles)
-    of = "of VGG16's relu5_3, averaged over a picture"
-    metrics = (
-        Metric("frechet_vgg16", "Fréchet, VGG16", "lower", f"FID's formula {of}; not FID"),
-        Metric("kernel_vgg16", "kernel, VGG16", "lower", f"KID's formula {of}, × 1000; not KID"),
-        Metric("gaussian_vgg16", "Gaussian, VGG16", "lower", f"CMMD's formula {of}, unit length; not CMMD"),
-        Metric(
-            "precision_vgg16", "precision, VGG16", "higher", f"share of pictures inside the photographs' manifold {of}"
-        ),
-        Metric("recall_vgg16", "recall, VGG16", "higher", f"share of photographs inside the pictures' manifold {of}"),
-        *(
-            Metric(f"style_{layer}", f"style, {layer}", "lower", "squared distance of mean Gram matrices, as a share")
-            for layer in styles
-        ),
-    )
-
-    def measure(sides: Mapping[str, Sides]) -> dict[str, Array]:
-        means = sides[MEANS]
-        precision, recall = neighbours_of(means)
-        return {
-            "frechet_vgg16": frechet_of(means),
-            "kernel_vgg16": kid_of(means, mean_square(means.y)),
-            "gaussian_vgg16": gaussian_of(means),
-            "precision_vgg16": precision,
-            "recall_vgg16": recall,
-        } | {f"style_{layer}": style_distance(sides[part(layer)]) for layer in styles}
-
+def vgg_family(path: Path, device: torch.device, styles: tuple[str, ...]) -> Family:
+    """VGG16's, whose weights everybody has; with style distances at the layers `styles`."""
+    network = VggStatistics(load_vgg(path, "zeros").to(device), models.digest(path), device, styles)
     protocol = (
         f"{path.name}, sha256 {network.weights}; whole pictures at their own size, photographs reduced to the frames' "
         "height; kernel distances unbiased, their features divided by the root mean square over the photographs; KID's "
-        f"formula {PAIRS}"
+        f"formula {KID_PAIRS}"
     )
-    return Family(network, metrics, measure, True, protocol)
+    return Family(network, (*VGG_METRICS, *map(style_metric, styles)), True, protocol)
 
 
-def inception_family(path: Path, place: torch.device) -> Family:
+def inception_family(path: Path, device: torch.device) -> Family:
     """FID, KID, and precision and recall of the same features."""
-    metrics = (
-        Metric("fid", "FID", "lower", "Fréchet distance of Inception v3's features (Heusel et al. 2017)"),
-        Metric("kid", "KID × 1000", "lower", "cubic kernel distance of the same features (Binkowski et al. 2018)"),
-        Metric(
-            "precision_inception", "precision, Inception", "higher", "share of pictures in the photographs' manifold"
-        ),
-        Metric("recall_inception", "recall, Inception", "higher", "share of photographs in the pictures' manifold"),
-    )
-
-    def measure(sides: Mapping[str, Sides]) -> dict[str, Array]:
-        vectors = sides[VECTOR]
-        precision, recall = neighbours_of(vectors)
-        return {
-            "fid": frechet_of(vectors),
-            "kid": kid_of(vectors, 1.0),
-            "precision_inception": precision,
-            "recall_inception": recall,
-        }
-
     protocol = (
-        f"{path.name}, sha256 {models.digest(path)}; whole pictures as they are, resized as TensorFlow "
-        f"1 does; KID {PAIRS}; FID is biased upward by small sets: compare equal numbers of pictures, 10,000 or more"
+        f"{path.name}, sha256 {models.digest(path)}; whole pictures as they are, resized as TensorFlow 1 does; "
+        f"KID {KID_PAIRS}; FID is biased upward by small sets: compare equal numbers of pictures, 10,000 or more"
     )
-    return Family(inception(path, place), metrics, measure, False, protocol)
+    return Family(inception(path, device), INCEPTION_METRICS, False, protocol)
 
 
-def clip_family(path: Path, place: torch.device) -> Family:
+def clip_family(path: Path, device: torch.device) -> Family:
     """CMMD."""
-    metrics = (
-        Metric("cmmd", "CMMD", "lower", "Gaussian kernel distance of CLIP's embeddings (Jayasumana et al. 2024)"),
-    )
-
-    def measure(sides: Mapping[str, Sides]) -> dict[str, Array]:
-        return {"cmmd": gaussian_of(sides[VECTOR])}
-
     protocol = (
         f"{path.name}, sha256 {models.digest(path)}; the middle square of whole pictures; 1000 x biased MMD², σ = 10"
     )
-    return Family(clip(path, place), metrics, measure, False, protocol)
+    return Family(clip(path, device), CLIP_METRICS, False, protocol)

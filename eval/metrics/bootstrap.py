@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def image_weights(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def resample_counts(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw images with replacement, as many as there are, `count` times.
 
     Args:
@@ -22,6 +22,24 @@ def image_weights(groups: NDArray[np.int64], count: int, rng: np.random.Generato
     images = int(groups.max()) + 1
     drawn = rng.multinomial(images, np.full(images, 1.0 / images), size=count)
     return drawn[:, groups].astype(np.float64)
+
+
+def draw_resamples(groups: NDArray[np.int64], *, count: int, seed: int) -> NDArray[np.float64]:
+    """How often each sample counts, in the plain estimate and in every resample.
+
+    All methods and layers of a command use the same draws, so that they can be compared draw by draw. Photographs are
+    not resampled: they are the yardstick, the same for all methods.
+
+    Args:
+        groups: (N,) image index of each sample, 0 .. G-1; of one sample per image `np.arange(N)`.
+        count: number of resamples B.
+        seed: of the draws.
+
+    Returns:
+        (1 + B, N); row 0 is all ones, for the plain estimate.
+    """
+    drawn = resample_counts(groups, count, np.random.default_rng([seed, 1]))
+    return np.concatenate([np.ones((1, len(groups))), drawn])
 
 
 def interval(values: NDArray[np.float64], level: float) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""Frechet distance between two normal distributions, as FID takes it of features.
+"""Fréchet (Frechet) distance between two normal distributions: FID where the features are Inception v3's.
 
 Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017, eq. 6;
 Dowson, Landau, "The Frechet Distance between Multivariate Normal Distributions", 1982.
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Moments:
+class FeatureMoments:
     """Mean (D,) and covariance (D, D; divided by N - 1) of N feature vectors."""
 
     mean: Array
@@ -22,8 +23,8 @@ class Moments:
     count: int
 
 
-def moments(blocks: Iterable[NDArray[np.floating]]) -> Moments:
-    """Of features that come in blocks (n, D), so that they need not fit into memory.
+def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
+    """Mean and covariance of features that come in blocks (n, D), so that they need not fit into memory.
 
     Raises:
         ValueError: fewer than two vectors.
@@ -43,10 +44,10 @@ def moments(blocks: Iterable[NDArray[np.floating]]) -> Moments:
     if count < 2:
         raise ValueError(f"a covariance takes two vectors or more, got {count}.")
     mean = total / count
-    return Moments(mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count)
+    return FeatureMoments(mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count)
 
 
-def frechet(a: Moments, b: Moments) -> float:
+def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
     """|mean difference|² + trace(A + B - 2 (A B)^½).
 
     The trace of the root is the sum of roots of the eigenvalues of A^½ B A^½, a symmetric matrix: no complex roots, and
@@ -57,3 +58,12 @@ def frechet(a: Moments, b: Moments) -> float:
     roots = np.sqrt(np.maximum(np.linalg.eigvalsh(half @ b.covariance @ half), 0))
     apart = float(np.square(a.mean - b.mean).sum())
     return apart + float(np.trace(a.covariance) + np.trace(b.covariance) - 2 * roots.sum())
+
+
+def frechet_distance(x: Tensor, y: Tensor) -> float:
+    """Fréchet distance between two sets of feature vectors, (N, D) and (M, D) on the CPU: FID's formula.
+
+    Raises:
+        ValueError: a set has fewer than two vectors.
+    """
+    return frechet(moments([x.numpy()]), moments([y.numpy()]))

@@ -20,7 +20,7 @@ NONE = -1
 
 
 @dataclass(frozen=True)
-class Counts:
+class PixelCounts:
     """Pixels per class, (..., C) each.
 
     Attributes:
@@ -33,16 +33,20 @@ class Counts:
     either: Pixels
     truth: Pixels
 
-    def weighted(self, weights: Array) -> "Counts":
+    def weighted(self, draws: Array) -> "PixelCounts":
         """Sums over pictures.
 
         Args:
-            weights: (R, F), how often each of F pictures counts.
+            draws: (R, F), how often each of F pictures counts.
 
         Returns:
             (R, C).
         """
-        return Counts(weights @ self.both, weights @ self.either, weights @ self.truth)
+        return PixelCounts(draws @ self.both, draws @ self.either, draws @ self.truth)
+
+    def of_class(self, index: int) -> "PixelCounts":
+        """The counts of one class, (...)."""
+        return PixelCounts(self.both[..., index], self.either[..., index], self.truth[..., index])
 
 
 def confusion(truth: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
@@ -69,19 +73,19 @@ def confusion(truth: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
     return np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
-def counts(matrix: NDArray[np.int64]) -> Counts:
+def counts(matrix: NDArray[np.int64]) -> PixelCounts:
     """Of a confusion matrix (..., C, C + 1)."""
     truth, found = matrix.sum(-1), matrix[..., :-1].sum(-2)
     both = np.diagonal(matrix, axis1=-2, axis2=-1)
-    return Counts(both, truth + found - both, truth)
+    return PixelCounts(both, truth + found - both, truth)
 
 
-def iou(found: Counts) -> Array:
+def iou(found: PixelCounts) -> Array:
     """(..., C); NaN for a class that is in neither."""
     return _quotient(found.both, found.either)
 
 
-def mean_iou(found: Counts) -> Array:
+def mean_iou(found: PixelCounts) -> Array:
     """(...), over the classes that the truth has; NaN where it has none.
 
     What the truth lacks is left out even if it was found, so that all that is compared with one truth is averaged over
@@ -91,7 +95,7 @@ def mean_iou(found: Counts) -> Array:
     return _quotient(np.where(occurs, iou(found), 0).sum(-1), occurs.sum(-1))
 
 
-def accuracy(found: Counts) -> Array:
+def accuracy(found: PixelCounts) -> Array:
     """(...), share of the counted pixels that are right; NaN where none counts."""
     return _quotient(found.both.sum(-1), found.truth.sum(-1))
 

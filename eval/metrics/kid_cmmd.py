@@ -1,8 +1,8 @@
-"""MMD² between two large sets of feature vectors, in bounded memory: KID's and CMMD's estimates.
+"""KID and CMMD: MMD² between two large sets of feature vectors, in bounded memory.
 
-`eval.metrics.mmd` starts from Gram matrices, which is right for a few hundred samples of a million dimensions. Here it
-is the other way round: 100,000 samples of some hundred dimensions, whose Gram matrix would take 80 GB. Blocks of it
-are made, summed up and dropped.
+`eval.metrics.mmd` starts from all inner products, which suits a few hundred samples of a million dimensions. These
+functions are for the opposite case: 100,000 samples of a few hundred dimensions, whose table of kernel values would
+take 80 GB. They make it block by block, and keep the sums alone.
 
 Shapes: N samples x, M samples y, D dimensions.
 """
@@ -20,15 +20,15 @@ Kernel = Callable[[Tensor, Tensor], Tensor]
 """(n, D) and (m, D) float64 -> (n, m) values."""
 
 
-def cubic(x: Tensor, y: Tensor) -> Tensor:
+def kid_kernel(x: Tensor, y: Tensor) -> Tensor:
     """KID's kernel (x·y / D + 1)³; Binkowski et al., "Demystifying MMD GANs", ICLR 2018, sec. 4."""
     base = (x @ y.T).div_(x.shape[1]).add_(1)
     return base.square().mul_(base)
 
 
 @dataclass(frozen=True)
-class Gaussian:
-    """exp(-|x - y|² / 2σ²).
+class GaussianKernel:
+    """CMMD's kernel, exp(-|x - y|² / 2σ²).
 
     Attributes:
         sigma: σ; 10 in CMMD.
@@ -64,7 +64,7 @@ def total_within(x: Tensor, kernel: Kernel) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def mmd2(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> float:
+def mmd2_in_blocks(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> float:
     """MMD² (Gretton et al., "A Kernel Two-Sample Test", JMLR 2012).
 
     Args:
@@ -94,7 +94,9 @@ class KID:
 
 
 def kid(x: Tensor, y: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 2020) -> KID:
-    """KID as it is reported: unbiased cubic MMD² of subsets. Subsets are drawn as torch-fidelity draws them.
+    """KID as it is reported: unbiased MMD² of random subsets under the cubic kernel.
+
+    Subsets are drawn as torch-fidelity draws them.
 
     Args:
         x, y: (N, D), (M, D).
@@ -111,14 +113,14 @@ def kid(x: Tensor, y: Tensor, *, subsets: int = 100, size: int = 1000, seed: int
     values = []
     for _ in range(subsets):
         ours, theirs = (one[torch.from_numpy(rng.choice(len(one), size, replace=False))] for one in (x, y))
-        values.append(mmd2(ours, theirs, cubic, unbiased=True))
+        values.append(mmd2_in_blocks(ours, theirs, kid_kernel, unbiased=True))
     return KID(float(np.mean(values)), float(np.std(values)))
 
 
 def cmmd(x: Tensor, y: Tensor) -> float:
-    """1000 times the biased MMD² under a Gaussian of σ = 10, as the authors of CMMD report it.
+    """1000 times the biased MMD² under a Gaussian kernel of σ = 10, as the authors of CMMD report it.
 
     Jayasumana et al., "Rethinking FID: Towards a Better Evaluation Metric for Image Generation", CVPR 2024, sec. 4: of
     CLIP embeddings of unit length. Of other features it is another measure, and is to be named so.
     """
-    return 1000 * mmd2(x, y, Gaussian(), unbiased=False)
+    return 1000 * mmd2_in_blocks(x, y, GaussianKernel(), unbiased=False)

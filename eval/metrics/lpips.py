@@ -12,20 +12,30 @@ that pools without aliasing; it is published whole (`app.assets fetch st-lpips`)
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from datasets.runtime.device import full_precision
+from datasets.runtime.weights import load_tensors, load_vgg
 from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import CHANNELS, VGG16, frozen
-from eval.metrics.fetched import read_fetched
+from gbuffer_tools.io.cache import cache_folder
 
-LARGEST, LARGEST_TRUNK = 100_000, 60_000_000
+Pixels = NDArray[np.uint8]
+
+TRUNK, CHANNEL_WEIGHTS, SHIFT_TOLERANT = "vgg16-torchvision", "lpips-vgg", "st-lpips"
+"""Assets."""
+MIN_SIDE = 18
+"""Pixels of the smaller side that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
+MAX_BYTES, MAX_TRUNK_BYTES = 100_000, 60_000_000
 """Bytes of a file of weights, without and with a trunk."""
 WEIGHTS = {name: (CHANNELS[name],) for name in LAYERS}
 SMALL = 1e-10
 """Added to lengths, as published."""
 
-Weights = Mapping[str, Tensor]
+ChannelWeights = Mapping[str, Tensor]
 """Per layer (C,), not negative."""
 
 
@@ -35,7 +45,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: another file.
     """
-    found = read_fetched(path, WEIGHTS, largest=LARGEST, asset="lpips-vgg")
+    found = load_tensors(path, WEIGHTS, max_bytes=MAX_BYTES, asset="lpips-vgg")
     return {name: value.float() for name, value in found.items()}
 
 
@@ -47,12 +57,12 @@ def read_shift_tolerant(path: Path) -> tuple[VGG16, dict[str, Tensor]]:
     """
     vgg = VGG16("zeros", "blurred")
     trunk = {name: tuple(value.shape) for name, value in vgg.state_dict().items()}
-    found = read_fetched(path, trunk | WEIGHTS, largest=LARGEST_TRUNK, asset="st-lpips")
+    found = load_tensors(path, trunk | WEIGHTS, max_bytes=MAX_TRUNK_BYTES, asset="st-lpips")
     vgg.load_state_dict({name: found[name] for name in trunk})
     return frozen(vgg), {name: found[name].float() for name in WEIGHTS}
 
 
-def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: Weights) -> Tensor:
+def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: ChannelWeights) -> Tensor:
     """Distance per image (B,).
 
     Args:
@@ -64,3 +74,58 @@ def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: Weights) ->
         ours, theirs = (x[name] / (x[name].square().sum(1, keepdim=True).sqrt() + SMALL) for x in (a, b))
         total = total + (weight[:, None, None] * (ours - theirs).square()).sum(1).mean((1, 2))
     return total
+
+
+class LPIPS:
+    """LPIPS or ST-LPIPS of two pictures.
+
+    A picture that several others are compared with in a row goes through the network once.
+
+    Args:
+        vgg: the trunk that the weights belong to.
+        weights: per layer (C,).
+        device: where it computes.
+    """
+
+    def __init__(self, vgg: VGG16, weights: ChannelWeights, device: torch.device) -> None:
+        self.vgg, self.device = vgg.to(device), device
+        self.weights = {name: weight.to(device) for name, weight in weights.items()}
+        self._last: tuple[Pixels, dict[str, Tensor]] | None = None
+
+    @full_precision()
+    @torch.inference_mode()
+    def __call__(self, picture: Pixels, reference: Pixels) -> float:
+        """The distance of two pictures (H, W, 3) uint8 sRGB; 0 for equal ones.
+
+        The features of `reference` are kept for the next call.
+        """
+        if self._last is None or self._last[0] is not reference:
+            self._last = reference, self.features(reference)
+        return float(lpips(self.features(picture), self._last[1], self.weights)[0])
+
+    def features(self, picture: Pixels) -> dict[str, Tensor]:
+        """VGG16's features of a picture, by layer (1, C, H, W)."""
+        pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device).permute(2, 0, 1)[None]
+        return self.vgg(pixels.float() / 255, LAYERS)
+
+
+def fetched_lpips(device: torch.device) -> LPIPS | None:
+    """LPIPS with the published weights; None where they have not been fetched.
+
+    Raises:
+        InputError: a file in the cache is not what was fetched.
+    """
+    trunk, weights = (cache_folder() / f"{name}.safetensors" for name in (TRUNK, CHANNEL_WEIGHTS))
+    if not (trunk.exists() and weights.exists()):
+        return None
+    return LPIPS(load_vgg(trunk, "zeros"), read_weights(weights), device)
+
+
+def fetched_st_lpips(device: torch.device) -> LPIPS | None:
+    """ST-LPIPS with the published weights; None where they have not been fetched.
+
+    Raises:
+        InputError: the file in the cache is not what was fetched.
+    """
+    path = cache_folder() / f"{SHIFT_TOLERANT}.safetensors"
+    return LPIPS(*read_shift_tolerant(path), device) if path.exists() else None

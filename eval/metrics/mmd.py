@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def cubic(gram: Array) -> Array:
+def cubic_kernel(gram: Array) -> Array:
     """KID's kernel (x·y/d + 1)³ from scalar products that are already divided by the dimension d."""
     return (gram + 1.0) ** 3
 
@@ -25,8 +25,8 @@ def mmd2(
     *,
     x_groups: NDArray[np.int64],
     y_groups: NDArray[np.int64],
-    x_weights: Array | None = None,
-    y_weights: Array | None = None,
+    x_counts: Array | None = None,
+    y_counts: Array | None = None,
 ) -> Array:
     """Unbiased MMD² from kernel values; slightly below 0 where the two sets look alike.
 
@@ -41,8 +41,8 @@ def mmd2(
         yy: (M, M) kernel values within y.
         x_groups: (N,) the image that each x comes from, by any number.
         y_groups: (M,) the image that each y comes from. A number that both sides have is one image on both sides.
-        x_weights: (..., N) at least 0; ones when None.
-        y_weights: (..., M) at least 0; ones when None. Leading axes as in `x_weights`.
+        x_counts: (..., N) at least 0; ones when None.
+        y_counts: (..., M) at least 0; ones when None. Leading axes as in `x_counts`.
 
     Returns:
         (...) float64; NaN where no pair is left, as when all the weight of one side lies in one group.
@@ -51,19 +51,19 @@ def mmd2(
         ValueError: shapes that do not fit together.
     """
     n, m = xy.shape
-    x_weights = np.ones(n) if x_weights is None else x_weights
-    y_weights = np.ones(m) if y_weights is None else y_weights
+    x_counts = np.ones(n) if x_counts is None else x_counts
+    y_counts = np.ones(m) if y_counts is None else y_counts
     fits = xx.shape == (n, n) and yy.shape == (m, m) and x_groups.shape == (n,) and y_groups.shape == (m,)
-    if not fits or x_weights.shape[-1] != n or y_weights.shape[-1] != m:
+    if not fits or x_counts.shape[-1] != n or y_counts.shape[-1] != m:
         raise ValueError(
             f"got kernels {xx.shape}, {xy.shape}, {yy.shape}, groups {x_groups.shape}, {y_groups.shape}, "
-            f"weights {x_weights.shape}, {y_weights.shape}; wanted (N, N), (N, M), (M, M), (N,), (M,), (…, N), (…, M)."
+            f"weights {x_counts.shape}, {y_counts.shape}; wanted (N, N), (N, M), (M, M), (N,), (M,), (…, N), (…, M)."
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         return (
-            _mean(xx, x_groups, x_groups, x_weights, x_weights)
-            + _mean(yy, y_groups, y_groups, y_weights, y_weights)
-            - 2.0 * _mean(xy, x_groups, y_groups, x_weights, y_weights)
+            _mean(xx, x_groups, x_groups, x_counts, x_counts)
+            + _mean(yy, y_groups, y_groups, y_counts, y_counts)
+            - 2.0 * _mean(xy, x_groups, y_groups, x_counts, y_counts)
         )
 
 

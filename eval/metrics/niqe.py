@@ -10,7 +10,9 @@ leaves, NIQE measures the rounding, and double precision gives other values (by 
 Shapes: N blocks of S x S pixels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve
 from scipy.special import gamma
 
-from eval.metrics.fetched import read_fetched
+from datasets.runtime.weights import load_tensors
+from gbuffer_tools.io.cache import cache_folder
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8 | np.floating]
 
-LARGEST = 100_000
+MAX_BYTES = 100_000
 """Bytes of a model's file."""
 BLOCK = 96
 FEATURES = 36
@@ -53,8 +56,19 @@ def read_pristine(path: Path) -> Pristine:
     Raises:
         InputError: another file.
     """
-    found = read_fetched(path, {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES)}, largest=LARGEST, asset="niqe")
+    wanted = {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES)}
+    found = load_tensors(path, wanted, max_bytes=MAX_BYTES, asset="niqe")
     return Pristine(*(found[name].double().numpy() for name in ("mean", "covariance")))
+
+
+def fetched_niqe() -> Callable[[Picture], float] | None:
+    """NIQE of a picture with the published model; None where it has not been fetched.
+
+    Raises:
+        InputError: the file in the cache is not what was fetched.
+    """
+    path = cache_folder() / "niqe.safetensors"
+    return partial(niqe, pristine=read_pristine(path)) if path.exists() else None
 
 
 def niqe(image: Picture, pristine: Pristine) -> float:

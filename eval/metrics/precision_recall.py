@@ -6,45 +6,54 @@ set's manifold is the union of balls around its feature vectors, each up to the 
 Shapes: N vectors x (pictures that are judged), M vectors y (real ones), D dimensions.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+NEIGHBOURS = 3
+"""k: a ball reaches up to the third nearest vector of its own set."""
 BLOCK = 2048
-
-
-@dataclass(frozen=True)
-class PrecisionRecall:
-    """Share of what is judged inside the real manifold, and of what is real inside the judged one."""
-
-    precision: float
-    recall: float
+"""Vectors whose distances are held at a time."""
 
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
-    """(n, m) Euclidean distances, float64: by the norms and products of float32 nearest neighbours would be wrong."""
+    """Euclidean distances between all rows of two sets: (n, D) and (m, D) -> (n, m) float64.
+
+    They are taken from differences: from norms and products in float32, nearest neighbours would be wrong.
+    """
     return torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def radii(x: Tensor, k: int) -> Tensor:
-    """(N,): from each vector to its k-th nearest other one."""
+    """Distance from each vector of a set to its k-th nearest other one: (N, D) -> (N,)."""
     return torch.cat([distances(rows, x).kthvalue(k + 1).values for rows in x.split(BLOCK)])
 
 
-def share_inside(x: Tensor, y: Tensor, radius: Tensor) -> float:
-    """Share of x (N, D) inside a ball around any y (M, D); radius (M,)."""
+def fraction_inside(x: Tensor, y: Tensor, radius: Tensor) -> float:
+    """Fraction of x (N, D) that lies in a ball around at least one y (M, D), whose radii are (M,)."""
     inside = [(distances(rows, y) <= radius).any(1) for rows in x.split(BLOCK)]
     return float(torch.cat(inside).double().mean())
 
 
 @torch.no_grad()
-def precision_recall(x: Tensor, y: Tensor, k: int = 3) -> PrecisionRecall:
-    """Both, of (N, D) judged and (M, D) real vectors.
+def precision(judged: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
+    """Precision: the fraction of the judged pictures that lie inside the manifold of the real ones, in [0, 1].
+
+    Args:
+        judged: (N, D) features of the pictures that are judged.
+        real: (M, D) features of photographs.
+        k: which neighbour a ball reaches up to.
 
     Raises:
-        ValueError: no more than k vectors on a side.
+        ValueError: a side has no more than k vectors.
     """
-    if min(len(x), len(y)) <= k:
-        raise ValueError(f"the {k}-th neighbour needs more than {k} vectors, got {len(x)} and {len(y)}.")
-    return PrecisionRecall(share_inside(x, y, radii(y, k)), share_inside(y, x, radii(x, k)))
+    if min(len(judged), len(real)) <= k:
+        raise ValueError(f"the {k}-th neighbour needs more than {k} vectors, got {len(judged)} and {len(real)}.")
+    return fraction_inside(judged, real, radii(real, k))
+
+
+def recall(judged: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
+    """Recall: the fraction of the real pictures that lie inside the manifold of the judged ones, in [0, 1].
+
+    Args and errors as of `precision`.
+    """
+    return precision(real, judged, k)

@@ -13,11 +13,11 @@ from gbuffer_tools.geometry import position
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
-Camera = tuple[Array, Array]
+CameraMatrices = tuple[Array, Array]
 """View and projection, (4, 4) each, as frame files have them."""
 
 
-def flow_of_cameras(depth: Array, here: Camera, there: Camera) -> Array:
+def flow_of_cameras(depth: Array, here: CameraMatrices, there: CameraMatrices) -> Array:
     """Flow of a scene in which only the camera moves; what was not drawn is infinitely far.
 
     Args:

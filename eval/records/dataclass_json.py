@@ -5,16 +5,22 @@ import sys
 import types
 import typing
 from dataclasses import asdict, fields, is_dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 
-LARGEST = 256 * 2**20
+MAX_BYTES = 256 * 2**20
 """Bytes of a file."""
-LARGEST_COUNT = 2**63 - 1
+MAX_COUNT = 2**63 - 1
 Kind = TypeVar("Kind")
+
+
+def tool() -> str:
+    """Name and version of this project, for the record's entry `tool`."""
+    return f"photorealism-enhancement {version('photorealism-enhancement')}"
 
 
 def write_record(record: Any, path: Path) -> None:
@@ -29,8 +35,8 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: not a JSON file of an object, or too large a one.
     """
     try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted a report of at most {LARGEST:,}.")
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted a report of at most {MAX_BYTES:,}.")
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); wanted a report of eval's commands") from error
@@ -88,6 +94,6 @@ def _build(kind: Any, value: Any, place: str) -> Any:
         raise ValueError(f"{place} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
     if kind is str:
         value.encode()  # half a surrogate pair is JSON, but no page could be written with it
-    elif abs(value) > (sys.float_info.max if kind is float else LARGEST_COUNT):
+    elif abs(value) > (sys.float_info.max if kind is float else MAX_COUNT):
         raise ValueError(f"{place} is beyond all numbers of its kind")
     return float(value) if kind is float else value

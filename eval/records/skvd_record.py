@@ -18,22 +18,13 @@
 Digests of picture folders depend on keys and pixels only, not on the order, dates or compression of files.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from eval.records.dataclass_json import read_record, write_record
+from eval.records.estimate import Estimate
 
 FORMAT, VERSION = "skvd-record", 2
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with the ends of its interval."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ class ClassEstimates:
 
 
 @dataclass(frozen=True)
-class Method:
+class SkvdMethod:
     """One set of pictures of the frames: the render itself, a baseline, an enhancer's output."""
 
     name: str
@@ -64,11 +55,11 @@ class Method:
     difference: dict[str, Estimate]
     ratio: dict[str, Estimate | None]
     ckvd: ClassEstimates | None
-    worst: tuple["Pair", ...]
+    worst: tuple["CropPair", ...]
 
 
 @dataclass(frozen=True)
-class Frames:
+class SkvdFrames:
     """The rendered side, common to all methods.
 
     Attributes:
@@ -88,7 +79,7 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Photos:
+class SkvdPhotos:
     """The real side.
 
     Attributes:
@@ -117,7 +108,7 @@ class Photos:
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassGroups:
     """Groups of classes that cKVD looks at.
 
     Attributes:
@@ -140,12 +131,12 @@ class Classes:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ProtocolFacts:
     """What a number depends on besides the pictures. The strings say it in words, for readers.
 
     Attributes:
         name: of the protocol in `eval.kvd.protocols`.
-        seeking: whose crops look for partners, "rendered" or "real"; `Frames.dropped` are those that found none.
+        seeking: whose crops look for partners, "rendered" or "real"; `SkvdFrames.dropped` are those that found none.
     """
 
     name: str
@@ -173,7 +164,7 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Weights:
+class VggWeights:
     """The file of the feature network.
 
     Attributes:
@@ -188,7 +179,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CropPair:
     """A rendered crop and its real partner; rows and columns in pixels as judged."""
 
     frame: str
@@ -201,43 +192,31 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Record:
+class SkvdRecord:
     """All of one judgement."""
 
     format: str
     version: int
     tool: str
-    methods: tuple[Method, ...]
-    frames: Frames
-    photos: Photos
-    classes: Classes | None
-    protocol: Protocol
-    weights: Weights
+    methods: tuple[SkvdMethod, ...]
+    frames: SkvdFrames
+    photos: SkvdPhotos
+    classes: ClassGroups | None
+    protocol: ProtocolFacts
+    weights: VggWeights
     shown: tuple[str, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[CropPair, ...]
 
 
-def digest(parts: dict[str, bytes]) -> str:
-    """One SHA-256 for named contents, whatever their order.
-
-    Args:
-        parts: key of a picture -> SHA-256 of its pixels.
-    """
-    total = hashlib.sha256()
-    for key in sorted(parts):
-        total.update(hashlib.sha256(key.encode()).digest() + parts[key])
-    return total.hexdigest()
-
-
-def write(record: Record, path: Path) -> None:
+def write(record: SkvdRecord, path: Path) -> None:
     """Write a record as JSON."""
     write_record(record, path)
 
 
-def read(path: Path) -> Record:
+def read(path: Path) -> SkvdRecord:
     """Read a record.
 
     Raises:
         InputError: not a record of this version; names the first entry that does not fit.
     """
-    return read_record(Record, path, FORMAT, VERSION, "eval.skvd")
+    return read_record(SkvdRecord, path, FORMAT, VERSION, "eval.skvd")

@@ -12,7 +12,7 @@ from datasets.images import Images
 from eval.inputs import spread
 from eval.kvd.crops import Pixels, region
 from eval.kvd.protocols import rules_of
-from eval.records.skvd_record import Pair, Record
+from eval.records.skvd_record import CropPair, SkvdRecord
 from eval.reporting.summary import DataSet
 from gbuffer_tools.checks.contact_sheet import pictures
 from gbuffer_tools.errors import InputError
@@ -136,7 +136,7 @@ def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[Sho
     return found
 
 
-def _pair(pair: Pair, record: Record, methods: Mapping[str, _Folder], photos: _Folder) -> ShownPair:
+def _pair(pair: CropPair, record: SkvdRecord, methods: Mapping[str, _Folder], photos: _Folder) -> ShownPair:
     fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
     side = max(1, record.protocol.crop_side)
 

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eval.records.skvd_record import Estimate
+from eval.records.estimate import Estimate
 from eval.reporting.wording import number
 
 # The first method, the yardstick, is grey. Mid tones that are legible on white and on near-black.

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.records import scores
+from eval.records import scores_record
 from eval.records import skvd_record as skvd
 from eval.records.dataclass_json import read_json
-from eval.records.scores import Scores
-from eval.records.skvd_record import Estimate, Record
+from eval.records.estimate import Estimate
+from eval.records.scores_record import Scores
+from eval.records.skvd_record import SkvdRecord
 from eval.reporting.wording import side
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
 
-Read = tuple[Path, Record | Scores]
+Read = tuple[Path, SkvdRecord | Scores]
 
 
 @dataclass(frozen=True)
@@ -82,22 +83,22 @@ class DataSet:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     photographs: dict[str, float]
-    skvd: tuple[tuple[Path, Record], ...]
+    skvd: tuple[tuple[Path, SkvdRecord], ...]
     scores: tuple[tuple[Path, Scores], ...]
 
 
-def read_any(path: Path) -> Record | Scores:
+def read_any(path: Path) -> SkvdRecord | Scores:
     """A record of any of the commands.
 
     Raises:
         InputError: of none of them, or one that does not fit together.
     """
     kind = read_json(path).get("format")
-    if kind not in (skvd.FORMAT, scores.FORMAT):
+    if kind not in (skvd.FORMAT, scores_record.FORMAT):
         raise InputError(
             f"{path}: its format is {kind!r:.40}; wanted one of eval.skvd, sets, content, segmentation, temporal."
         )
-    found = skvd.read(path) if kind == skvd.FORMAT else scores.read(path)
+    found = skvd.read(path) if kind == skvd.FORMAT else scores_record.read(path)
     names = [method.name for method in found.methods]
     if not names or len(set(names)) < len(names):
         raise InputError(f"{path}: has the methods {names!r:.80}; wanted one or more, each once.")
@@ -107,7 +108,7 @@ def read_any(path: Path) -> Record | Scores:
     return found
 
 
-def problem_of(found: Record | Scores) -> str:
+def problem_of(found: SkvdRecord | Scores) -> str:
     """What of a record does not fit together, "" if all does."""
     if isinstance(found, Scores):
         odd = [metric.better for metric in found.metrics if metric.better not in ("lower", "higher", "")]
@@ -166,7 +167,7 @@ def data_set(members: Sequence[Read]) -> DataSet:
                 )
             cells.setdefault(method.name, {})
             folders.setdefault(method.name, path.resolve().parent / method.folder)
-        made = of_skvd(found) if isinstance(found, Record) else of_scores(found)
+        made = of_skvd(found) if isinstance(found, SkvdRecord) else of_scores(found)
         for column, values in made:
             columns[column.key] = column
             for name, value in values.items():
@@ -182,7 +183,7 @@ def data_set(members: Sequence[Read]) -> DataSet:
         tuple(columns.values()),
         rows(tuple(columns.values()), cells),
         {key: value for key, value in photographs.items() if key in columns},
-        tuple((path, found) for path, found in members if isinstance(found, Record)),
+        tuple((path, found) for path, found in members if isinstance(found, SkvdRecord)),
         tuple((path, found) for path, found in members if isinstance(found, Scores)),
     )
 
@@ -214,7 +215,7 @@ Values = dict[str, tuple[Estimate, Estimate | None]]
 """By method, a value and its difference to the first method's."""
 
 
-def of_skvd(found: Record) -> list[tuple[Column, Values]]:
+def of_skvd(found: SkvdRecord) -> list[tuple[Column, Values]]:
     """sKVD of every layer and the mean of cKVD; another protocol than ours has columns of its own."""
     first, protocol = found.methods[0].name, found.protocol.name
     key, name = ("", "") if protocol == "ours" else (f"{protocol}_", f" ({protocol})")

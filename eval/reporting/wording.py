@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from eval.records.feature_weights import TORCHVISION_SHA256
-from eval.records.skvd_record import Estimate, Method, Record
+from eval.kvd.vgg_file import TORCHVISION_SHA256
+from eval.records.estimate import Estimate
+from eval.records.skvd_record import SkvdMethod, SkvdRecord
 
 # A caution is due below this share of matched crops, and above this share of pairs with one photograph.
 FEW, MUCH = 0.5, 0.3
@@ -53,7 +54,7 @@ def side(difference: Estimate) -> str:
     return "farther" if difference.low is not None and difference.low > 0 else "undecided"
 
 
-def verdict(record: Record, method: Method) -> Verdict:
+def verdict(record: SkvdRecord, method: SkvdMethod) -> Verdict:
     """Where a method is told apart from the first one."""
     sides = {layer: side(found) for layer, found in method.difference.items()}
     closer, farther, undecided = (
@@ -67,7 +68,7 @@ def verdict(record: Record, method: Method) -> Verdict:
     return Verdict(method.name, closer, farther, text)
 
 
-def cautions(record: Record) -> list[str]:
+def cautions(record: SkvdRecord) -> list[str]:
     """Where the numbers stand on thin ground."""
     frames, photos, found = record.frames, record.photos, []
     if record.protocol.name == "feamgan" and record.weights.source_sha256 != TORCHVISION_SHA256:
@@ -89,7 +90,7 @@ def cautions(record: Record) -> list[str]:
     return found
 
 
-def class_rows(record: Record) -> list[tuple[str, str, list[tuple[Estimate, Estimate]]]]:
+def class_rows(record: SkvdRecord) -> list[tuple[str, str, list[tuple[Estimate, Estimate]]]]:
     """cKVD as rows: a group, its number of pairs, value and difference of each method; last their means. [] if none."""
     found = [method.ckvd for method in record.methods if method.ckvd]
     if record.classes is None or not found:
@@ -102,7 +103,7 @@ def class_rows(record: Record) -> list[tuple[str, str, list[tuple[Estimate, Esti
     return [*rows, (f"mean of {len(rows)}", "", means)] if means else rows
 
 
-def class_facts(record: Record) -> list[str]:
+def class_facts(record: SkvdRecord) -> list[str]:
     """What cKVD is, and which groups it leaves out. [] if it was not asked for."""
     classes = record.classes
     if classes is None:
@@ -122,7 +123,7 @@ def class_facts(record: Record) -> list[str]:
     return facts
 
 
-def counts(record: Record) -> list[tuple[str, str]]:
+def counts(record: SkvdRecord) -> list[tuple[str, str]]:
     """What was used and what was dropped."""
     frames, photos = record.frames, record.photos
     return [
@@ -149,7 +150,7 @@ def counts(record: Record) -> list[tuple[str, str]]:
     ]
 
 
-def protocol(record: Record) -> list[tuple[str, str]]:
+def protocol(record: SkvdRecord) -> list[tuple[str, str]]:
     """Everything that the numbers depend on."""
     rules = record.protocol
     rows = [

@@ -25,7 +25,7 @@ from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.stylise import Style, filled_up, style_of, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
 from epe.networks.style_transfer.wct2 import WCT2
-from eval.kvd.setup import label_facts
+from eval.inputs import label_facts
 from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]

@@ -45,7 +45,7 @@ def to_rgb(lab: Array) -> Array:
 
 
 def moments(images: Iterable[Pixels]) -> Moments:
-    """Statistics over all pixels of a set of (H, W, 3) uint8 pictures.
+    """VggStatistics over all pixels of a set of (H, W, 3) uint8 pictures.
 
     Raises:
         ValueError: no pictures.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.kvd.randomness import generator_for
+from eval.inputs import generator_for
 
 Pixels = NDArray[np.uint8]
 

@@ -1,7 +1,7 @@
 """Linear optimal transport of colours: the map of least movement that gives a set the target's mean and covariance.
 
 Pitie, Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer", CVMP 2007,
-eq. 10. Statistics are those of whole sets, so that one map serves all pictures. RGB as it is stored.
+eq. 10. VggStatistics are those of whole sets, so that one map serves all pictures. RGB as it is stored.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Moments:
 
 
 def moments(images: Iterable[Pixels]) -> Moments:
-    """Statistics over all pixels of (H, W, 3) uint8 pictures.
+    """VggStatistics over all pixels of (H, W, 3) uint8 pictures.
 
     Raises:
         ValueError: no pictures.

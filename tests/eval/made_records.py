@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from eval.records import skvd_record
+from eval.records.estimate import Estimate
 from eval.records.skvd_record import (
-    Classes,
     ClassEstimates,
-    Estimate,
-    Frames,
-    Method,
-    Pair,
-    Photos,
-    Protocol,
-    Record,
-    Weights,
+    ClassGroups,
+    CropPair,
+    ProtocolFacts,
+    SkvdFrames,
+    SkvdMethod,
+    SkvdPhotos,
+    SkvdRecord,
+    VggWeights,
 )
 
 LAYERS = ("relu1_2", "relu5_3")
@@ -26,7 +26,7 @@ def method(name, scale=1.0):
     less = 300.0 * (scale - 1)
     difference = {layer: Estimate(less, less - 20, less + 20) for layer in LAYERS}
     ratio = {layer: Estimate(scale, scale * 0.9, scale * 1.1) for layer in LAYERS}
-    return Method(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), difference, ratio, None, ())
+    return SkvdMethod(name, f"pictures/{name}", "a" * 64, values(300.0), values(500.0), difference, ratio, None, ())
 
 
 def by_class(found):
@@ -35,26 +35,26 @@ def by_class(found):
     less = {name: Estimate(-5.0, -8.0, -2.0) for name in values}
     ckvd = ClassEstimates(values, less, Estimate(30.0, 25.0, 35.0), Estimate(-5.0, -7.0, -3.0))
     groups = {"sky": (0,), "road | way": (1, 2), "person": (3,)}
-    classes = Classes(groups, {"sky": 30, "road | way": 12, "person": 4}, 10, 0.05, "relu5_3", "partners", "grey")
+    classes = ClassGroups(groups, {"sky": 30, "road | way": 12, "person": 4}, 10, 0.05, "relu5_3", "partners", "grey")
     return replace(found, classes=classes, methods=tuple(replace(method, ckvd=ckvd) for method in found.methods))
 
 
 def made(*methods):
     """A record with two layers, of pictures that need not exist."""
-    return Record(
+    return SkvdRecord(
         format=skvd_record.FORMAT,
         version=skvd_record.VERSION,
         tool="photorealism-enhancement 0",
         methods=methods or (method("render"), method("enhanced", 0.7)),
-        frames=Frames(4, 96, 144, 12, 10, 2, "b" * 64),
-        photos=Photos("pictures/photos", 5, 1, 3, 24, 7, 4, 0.3, 12, "c" * 64, "d" * 64),
+        frames=SkvdFrames(4, 96, 144, 12, 10, 2, "b" * 64),
+        photos=SkvdPhotos("pictures/photos", 5, 1, 3, 24, 7, 4, 0.3, 12, "c" * 64, "d" * 64),
         classes=None,
-        protocol=Protocol(
+        protocol=ProtocolFacts(
             "ours", "rendered",
             "m", "1000 x MMD²", "e", "k", LAYERS, "p", "s", {"relu1_2": 1.5, "relu5_3": 2.0}, 40, 3, 6, "cells",
             0.5, "clusters", 12, "reduced", 0, 200, "frames", 0.95,
         ),
-        weights=Weights("vgg16.safetensors", "e" * 64, "VGG16", "f" * 64),
+        weights=VggWeights("vgg16.safetensors", "e" * 64, "VGG16", "f" * 64),
         shown=("set/00", "set/01"),
-        pairs=(Pair("set/00", 1, 2, "set/03", 4, 5, 0.75),),
+        pairs=(CropPair("set/00", 1, 2, "set/03", 4, 5, 0.75),),
     )  # fmt: skip

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from datasets.images import Images, write_png
+from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import VGG16, frozen
 from eval import content
-from eval.features.store import digest_of
-from eval.measuring import picture_metrics
-from eval.metrics.lpips import lpips
+from eval.digests import folder_digest, pixel_digest
+from eval.measuring.frame_values import means
+from eval.metrics.lpips import LPIPS, MIN_SIDE, lpips
 from eval.metrics.psnr_ssim import psnr, ssim
-from eval.records import scores
-from eval.records.skvd_record import digest
+from eval.records import scores_record
 from gbuffer_tools import command
 
 
@@ -47,7 +47,7 @@ def fakes(folder: Path, *names: str) -> list[object]:
 def test_values_are_means_of_frames(folders: Path) -> None:
     out = folders / "content.json"
     assert run(*fakes(folders, "render", "little", "much"), "--out", out, "--resamples", 50) == 0
-    found = scores.read(out)
+    found = scores_record.read(out)
     assert [metric.key for metric in found.metrics] == ["psnr", "ssim"]  # no weights were fetched
     render, little, much = found.methods
     assert render.values == {}
@@ -65,7 +65,7 @@ def test_against_the_truth_every_method_has_a_value_and_a_better_side(folders: P
     out = folders / "truth.json"
     arguments = (*fakes(folders, "much", "little"), "--truth", folders / "render", "--out", out, "--resamples", 50)
     assert run(*arguments) == 0
-    found = scores.read(out)
+    found = scores_record.read(out)
     assert [(m.key, m.name, m.better) for m in found.metrics] == [
         ("truth_psnr", "PSNR (dB) to the truth", "higher"),
         ("truth_ssim", "SSIM to the truth", "higher"),
@@ -75,7 +75,7 @@ def test_against_the_truth_every_method_has_a_value_and_a_better_side(folders: P
     wanted = [psnr(a, b) for a, b in zip(Images(folders / "much"), Images(folders / "render"), strict=True)]
     assert much.frames["truth_psnr"] == pytest.approx(wanted)
     assert little.differences["truth_psnr"].low > 0  # of the same resamples: better than the first method
-    truth = digest({key: digest_of(image) for key, image in of_truth.items()})
+    truth = folder_digest({key: pixel_digest(image) for key, image in of_truth.items()})
     assert found.protocol["compared with"].startswith(f"the truth (render, sha256 {truth})")
     (folders / "render" / "3.png").unlink()
     assert run(*arguments) == 2
@@ -86,7 +86,7 @@ def test_one_frame_makes_no_interval(folders: Path) -> None:
         (folders / "render" / f"{i}.png").unlink()
         (folders / "much" / f"{i}.png").unlink()
     assert run(*fakes(folders, "render", "much"), "--out", folders / "a.json", "--resamples", 11, "--seed", 3) == 0
-    for value in scores.read(folders / "a.json").methods[1].values.values():
+    for value in scores_record.read(folders / "a.json").methods[1].values.values():
         assert value.low is value.high is None
 
 
@@ -100,7 +100,7 @@ def test_of_a_frame_that_a_method_lacks_the_others_do_not_count_either() -> None
             "ssim": np.full(4, nan),
         },
     }
-    found = content.means(frames, np.array([[1.0, 1, 1, 1], [0, 4, 0, 0], [2, 0, 0, 1]]))
+    found = means(frames, np.array([[1.0, 1, 1, 1], [0, 4, 0, 0], [2, 0, 0, 1]]))
     assert found["cheap"].keys() == {"niqe"}
     np.testing.assert_allclose(found["cheap"]["niqe"], [6, nan, 17 / 3])
     np.testing.assert_allclose(found["worse"]["niqe"], [7, nan, 20 / 3])
@@ -109,7 +109,7 @@ def test_of_a_frame_that_a_method_lacks_the_others_do_not_count_either() -> None
 
 def test_equal_pictures_have_the_highest_psnr(folders: Path) -> None:
     assert run(*fakes(folders, "render"), "--fake", f"same={folders / 'render'}", "--out", folders / "a.json") == 0
-    same = scores.read(folders / "a.json").methods[1]
+    same = scores_record.read(folders / "a.json").methods[1]
     assert same.values["psnr"].value == 100
     assert same.frames["psnr"] == (100.0,) * 6
     assert same.values["ssim"].value == 1
@@ -118,12 +118,10 @@ def test_equal_pictures_have_the_highest_psnr(folders: Path) -> None:
 def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
     torch.manual_seed(0)
     vgg = frozen(VGG16())
-    weights = {
-        name: torch.rand(width) for name, width in zip(picture_metrics.LAYERS, (64, 128, 256, 512, 512), strict=True)
-    }
-    distance = picture_metrics.Distance(vgg, weights, torch.device("cpu"))
+    weights = {name: torch.rand(width) for name, width in zip(LAYERS, (64, 128, 256, 512, 512), strict=True)}
+    distance = LPIPS(vgg, weights, torch.device("cpu"))
     a, b, c = (Images(folders / name)[0] for name in ("render", "little", "much"))
-    maps = [vgg(torch.from_numpy(x).permute(2, 0, 1)[None] / 255, picture_metrics.LAYERS) for x in (a, b, c)]
+    maps = [vgg(torch.from_numpy(x).permute(2, 0, 1)[None] / 255, LAYERS) for x in (a, b, c)]
     assert distance(b, a) == pytest.approx(float(lpips(maps[1], maps[0], weights)))
     assert distance(c, a) == pytest.approx(float(lpips(maps[2], maps[0], weights)))
     assert distance(a, c) == pytest.approx(distance(c, a), rel=1e-5)
@@ -132,12 +130,10 @@ def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
 
 def test_the_smallest_pictures(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
-    weights = {
-        name: torch.rand(width) for name, width in zip(picture_metrics.LAYERS, (64, 128, 256, 512, 512), strict=True)
-    }
-    least = np.random.default_rng(0).integers(0, 256, (2, picture_metrics.LEAST, 40, 3), dtype=np.uint8)
+    weights = {name: torch.rand(width) for name, width in zip(LAYERS, (64, 128, 256, 512, 512), strict=True)}
+    least = np.random.default_rng(0).integers(0, 256, (2, MIN_SIDE, 40, 3), dtype=np.uint8)
     for pooling in ("max", "blurred"):  # LPIPS, ST-LPIPS
-        distance = picture_metrics.Distance(frozen(VGG16("zeros", pooling)), weights, torch.device("cpu"))
+        distance = LPIPS(frozen(VGG16("zeros", pooling)), weights, torch.device("cpu"))
         assert distance(*least) > 0
     for name in ("render", "much"):
         write_png(folders / name / "3.png", least[0, :-1])

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import CHANNELS, VGG16
 from eval.metrics import kid_cmmd
-from eval.metrics.bootstrap import image_weights, interval
-from eval.metrics.frechet import Moments, frechet, moments
-from eval.metrics.kid_cmmd import Gaussian, cmmd, kid
+from eval.metrics.bootstrap import interval, resample_counts
+from eval.metrics.frechet import FeatureMoments, frechet, moments
+from eval.metrics.kid_cmmd import GaussianKernel, cmmd, kid
 from eval.metrics.lpips import lpips
-from eval.metrics.mmd import cubic, mmd2
+from eval.metrics.mmd import cubic_kernel, mmd2
 from eval.metrics.niqe import BLOCK, FEATURES, Pristine, features, halved, niqe
-from eval.metrics.precision_recall import precision_recall
+from eval.metrics.precision_recall import precision, recall
 from eval.metrics.psnr_ssim import CEILING, psnr, ssim
 from eval.metrics.warping import seen_again, warping_error
 
@@ -54,11 +54,11 @@ def grouped(x: np.ndarray, y: np.ndarray) -> float:
     """`mmd2` of Gram matrices, every sample an image of its own."""
     d = x.shape[1]
     groups = {"x_groups": np.arange(len(x)), "y_groups": len(x) + np.arange(len(y))}
-    return float(mmd2(cubic(x @ x.T / d), cubic(x @ y.T / d), cubic(y @ y.T / d), **groups))
+    return float(mmd2(cubic_kernel(x @ x.T / d), cubic_kernel(x @ y.T / d), cubic_kernel(y @ y.T / d), **groups))
 
 
 def blocked(kernel: kid_cmmd.Kernel, *, unbiased: bool) -> Callable[[np.ndarray, np.ndarray], float]:
-    return lambda x, y: kid_cmmd.mmd2(torch.from_numpy(x), torch.from_numpy(y), kernel, unbiased=unbiased)
+    return lambda x, y: kid_cmmd.mmd2_in_blocks(torch.from_numpy(x), torch.from_numpy(y), kernel, unbiased=unbiased)
 
 
 def normal(x: np.ndarray, y: np.ndarray) -> float:
@@ -66,13 +66,13 @@ def normal(x: np.ndarray, y: np.ndarray) -> float:
 
 
 UNBIASED = {
-    "mmd of grams": grouped,
-    "cubic": blocked(kid_cmmd.cubic, unbiased=True),
-    "Gaussian": blocked(Gaussian(2.0), unbiased=True),
+    "mmd of inner products": grouped,
+    "cubic": blocked(kid_cmmd.kid_kernel, unbiased=True),
+    "Gaussian": blocked(GaussianKernel(2.0), unbiased=True),
 }
 BIASED = {
-    "cubic, biased": blocked(kid_cmmd.cubic, unbiased=False),
-    "Gaussian, biased": blocked(Gaussian(2.0), unbiased=False),
+    "cubic_kernel, biased": blocked(kid_cmmd.kid_kernel, unbiased=False),
+    "GaussianKernel, biased": blocked(GaussianKernel(2.0), unbiased=False),
     "CMMD": lambda x, y: cmmd(torch.from_numpy(x), torch.from_numpy(y)),
     "Frechet": normal,
 }
@@ -132,7 +132,7 @@ def test_a_biased_distance_is_one_of_distributions(name: str, seed: int) -> None
     assert BIASED[name](np.repeat(x, 2, 0), y) == pytest.approx(BIASED[name](x, y), rel=rel)
 
 
-@pytest.mark.parametrize("name", ["Gaussian", "Gaussian, biased", "CMMD", "Frechet"])
+@pytest.mark.parametrize("name", ["Gaussian", "GaussianKernel, biased", "CMMD", "Frechet"])
 @few
 @given(seed=SEEDS)
 def test_where_zero_lies_does_not_matter(name: str, seed: int) -> None:
@@ -154,7 +154,7 @@ def test_frechet_by_closed_forms(seed: int, scale: float) -> None:
     about = x.mean(0) + scale * (x - x.mean(0))
     assert normal(x, about) == pytest.approx((scale - 1) ** 2 * spread, rel=1e-6, abs=1e-6)
     # Axes in common: the deviations' own distance.
-    one, other = (Moments(np.zeros(6), np.diag(v), 9) for v in (np.square(x[0]), variances))
+    one, other = (FeatureMoments(np.zeros(6), np.diag(v), 9) for v in (np.square(x[0]), variances))
     assert frechet(one, other) == pytest.approx(np.square(np.abs(x[0]) - np.sqrt(variances)).sum(), rel=1e-7)
 
 
@@ -163,17 +163,17 @@ def test_frechet_by_closed_forms(seed: int, scale: float) -> None:
 def test_weights_of_samples_have_no_unit_and_zero_leaves_out(seed: int, scale: float) -> None:
     x, y = draw(seed)
     rng, d = np.random.default_rng(seed), x.shape[1]
-    kernel = cubic(x @ x.T / d), cubic(x @ y.T / d), cubic(y @ y.T / d)
+    kernel = cubic_kernel(x @ x.T / d), cubic_kernel(x @ y.T / d), cubic_kernel(y @ y.T / d)
     groups = {"x_groups": np.arange(len(x)) // 2, "y_groups": 99 + np.arange(len(y)) // 3}
     a, b = rng.uniform(0.1, 2, (3, len(x))), rng.uniform(0.1, 2, (3, len(y)))
-    plain = mmd2(*kernel, **groups, x_weights=a, y_weights=b)
+    plain = mmd2(*kernel, **groups, x_counts=a, y_counts=b)
     assert plain.shape == (3,)
-    assert mmd2(*kernel, **groups, x_weights=scale * a, y_weights=b / scale) == pytest.approx(plain, rel=1e-9, abs=1e-9)
+    assert mmd2(*kernel, **groups, x_counts=scale * a, y_counts=b / scale) == pytest.approx(plain, rel=1e-9, abs=1e-9)
     only = (np.arange(len(x)) < 8).astype(float)
     cut = mmd2(
         kernel[0][:8, :8], kernel[1][:8], kernel[2], x_groups=groups["x_groups"][:8], y_groups=groups["y_groups"]
     )
-    assert mmd2(*kernel, **groups, x_weights=only) == pytest.approx(cut, rel=1e-9, abs=1e-9)
+    assert mmd2(*kernel, **groups, x_counts=only) == pytest.approx(cut, rel=1e-9, abs=1e-9)
 
 
 @few
@@ -181,7 +181,9 @@ def test_weights_of_samples_have_no_unit_and_zero_leaves_out(seed: int, scale: f
 def test_kid_of_whole_sets_is_the_distance_itself(seed: int) -> None:
     x, y = (torch.from_numpy(side) for side in draw(seed, 20, 20))
     found = kid(x, y, subsets=3, size=20)
-    assert found.mean == pytest.approx(kid_cmmd.mmd2(x, y, kid_cmmd.cubic, unbiased=True), rel=1e-9, abs=1e-9)
+    assert found.mean == pytest.approx(
+        kid_cmmd.mmd2_in_blocks(x, y, kid_cmmd.kid_kernel, unbiased=True), rel=1e-9, abs=1e-9
+    )
     assert found.deviation == pytest.approx(0, abs=1e-9)
 
 
@@ -190,15 +192,13 @@ def test_kid_of_whole_sets_is_the_distance_itself(seed: int) -> None:
 def test_precision_and_recall(seed: int, k: int, scale: float) -> None:
     x, y = draw(seed)
     a, b = torch.from_numpy(x), torch.from_numpy(y)
-    found, turned = precision_recall(a, b, k), precision_recall(b, a, k)
-    assert (found.precision, found.recall) == (turned.recall, turned.precision)
+    assert precision(a, b, k) == recall(b, a, k)
     moved = [torch.from_numpy(scale * shuffled(seed, side) @ turn(seed) + 1) for side in (x, y)]
-    assert precision_recall(*moved, k) == found
-    same, far = precision_recall(a, a.clone(), k), precision_recall(a, b + 100, k)
-    assert (same.precision, same.recall, far.precision, far.recall) == (1, 1, 0, 0)
-    wider = precision_recall(a, b, k + 2)
-    assert wider.precision >= found.precision
-    assert wider.recall >= found.recall
+    for fraction in (precision, recall):
+        found = fraction(a, b, k)
+        assert fraction(*moved, k) == found
+        assert (fraction(a, a.clone(), k), fraction(a, b + 100, k)) == (1, 0)
+        assert fraction(a, b, k + 2) >= found
 
 
 # Pictures.
@@ -317,7 +317,7 @@ def test_warping_error(seed: int, right: int, down: int) -> None:
 @given(seed=SEEDS, images=st.integers(2, 12), each=st.integers(1, 4))
 def test_resamples_are_of_whole_images(seed: int, images: int, each: int) -> None:
     groups = shuffled(seed, np.arange(images).repeat(each))
-    weights = image_weights(groups, 40, np.random.default_rng(seed))
+    weights = resample_counts(groups, 40, np.random.default_rng(seed))
     assert (weights.sum(1) == images * each).all()
     for image in range(images):
         of_it = weights[:, groups == image]

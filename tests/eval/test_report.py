@@ -9,9 +9,10 @@ import pytest
 from datasets.images import write_png
 from eval import content, report
 from eval.kvd.judge import judge
-from eval.records import scores, skvd_record
+from eval.records import scores_record, skvd_record
 from eval.records.dataclass_json import write_record
-from eval.records.skvd_record import Pair
+from eval.records.scores_record import Metric
+from eval.records.skvd_record import CropPair
 from eval.reporting import exports, summary, wording
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
@@ -31,15 +32,18 @@ def alone(path, found):
 
 def measured(*names, base=10.0, digest="a" * 64, photographs="c" * 64):
     """A record of two measures of another command; the first is better where it is lower, the second higher."""
-    metrics = (scores.Metric("low", "low & sure", "lower", "w"), scores.Metric("high", "high", "higher", "w"))
+    metrics = (
+        Metric("low", "low & sure", "lower", "w"),
+        Metric("high", "high", "higher", "w"),
+    )
     spread = np.append(0.0, np.linspace(-0.1, 0.1, 100))  # the plain value, then resamples
     draws = {name: dict.fromkeys(("low", "high"), base + i + spread) for i, name in enumerate(names)}
     rows = tuple(
-        scores.method(name, f"pictures/{name}", digest, draws[name], draws[names[0]] if i else {})
+        scores_record.scored_method(name, f"pictures/{name}", digest, draws[name], draws[names[0]] if i else {})
         for i, name in enumerate(names)
     )
-    photos = scores.Photos("pictures/photos", 5, photographs, {"low": 3.5}) if photographs else None
-    return scores.scores("eval.sets", metrics, ("a", "b"), rows, photos, {"seed": "0"})
+    photos = scores_record.ScoredPhotos("pictures/photos", 5, photographs, {"low": 3.5}) if photographs else None
+    return scores_record.new_scores("eval.sets", metrics, ("a", "b"), rows, photos, {"seed": "0"})
 
 
 def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
@@ -65,7 +69,7 @@ def test_frame_files_show_their_buffers(tmp_path):
     schema.write(tmp_path / "frames" / "a.h5", [frame("a"), frame("b", 1)], HEADER)
     wording = ["--fake", f"render={tmp_path / 'frames'}", "--out", str(tmp_path / "c.json")]
     assert command.run(content.main, content.build_parser(), wording) == 0
-    page = report.html(summary.data_sets([(tmp_path / "c.json", scores.read(tmp_path / "c.json"))]))
+    page = report.html(summary.data_sets([(tmp_path / "c.json", scores_record.read(tmp_path / "c.json"))]))
     assert "depth:" in page
     assert page.count('class="strip"') >= 1
 
@@ -79,7 +83,7 @@ def test_record_outlives_its_pictures(tmp_path):
 
 @pytest.mark.parametrize("shape", [(8, 144), (96, 8)])
 def test_pictures_that_changed_their_size_are_left_out(tmp_path, shape):
-    found = replace(made(), pairs=(Pair("set/00", 30, 60, "set/03", 4, 5, 0.75),))
+    found = replace(made(), pairs=(CropPair("set/00", 30, 60, "set/03", 4, 5, 0.75),))
     for name in ("render", "enhanced", "photos"):
         for key in ("00", "01", "03"):
             size = shape if name == "enhanced" else (96, 144)
@@ -129,7 +133,10 @@ def test_names_are_no_formulas_and_file_names_no_tags(tmp_path):
         (replace(made(), frames=replace(made().frames, height=0)), "frames are 144x0"),
         (replace(by_class(made()), classes=None), "other groups of classes"),
         (replace(measured("render"), methods=()), "methods .*one or more"),
-        (replace(measured("render"), metrics=(scores.Metric("low", "low", "nearer", "w"),)), "better is 'nearer'"),
+        (
+            replace(measured("render"), metrics=(Metric("low", "low", "nearer", "w"),)),
+            "better is 'nearer'",
+        ),
     ],
 )
 def test_a_record_that_does_not_fit_together_is_one_line(tmp_path, capsys, found, message):
@@ -189,7 +196,7 @@ def test_other_frames_are_another_table(tmp_path):
 
 def test_other_photographs_are_another_table(tmp_path):
     """What was measured without photographs belongs to the frames, and so to both tables."""
-    of_frames = replace(measured("render", photographs=None), metrics=(scores.Metric("high", "high", "higher", "w"),))
+    of_frames = replace(measured("render", photographs=None), metrics=(Metric("high", "high", "higher", "w"),))
     names = [f"{letter}.json" for letter in "abc"]
     records = [made(), measured("render", base=20.0, photographs="d" * 64), of_frames]
     records[1] = replace(records[1], metrics=records[1].metrics[:1])
@@ -218,7 +225,7 @@ def test_one_name_for_two_methods_is_refused(tmp_path):
 
 def test_command_writes_all_kinds(tmp_path, capsys):
     skvd_record.write(made(), tmp_path / "a.json")
-    scores.write(measured("render", "enhanced", "third"), tmp_path / "b.json")
+    scores_record.write(measured("render", "enhanced", "third"), tmp_path / "b.json")
     page = tmp_path / "page.html"
     argv = [str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--out", str(page)]
     assert command.run(report.main, report.build_parser(), argv) == 0

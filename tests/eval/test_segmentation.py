@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from datasets.images import Images, write_png
-from eval.records import scores
-from eval.segmentation import agreements, build_parser, main
+from eval.measuring.segmentation_metrics import agreements
+from eval.records import scores_record
+from eval.segmentation import build_parser, main
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
@@ -54,17 +55,17 @@ def judge(scene: Path, *more: str) -> int:
     return run(main, build_parser(), [*words, *fakes, "--resamples=200", *more])
 
 
-def measured(scene: Path) -> tuple[scores.Method, ...]:
-    return scores.read(scene / "out.json").methods
+def measured(scene: Path) -> tuple[scores_record.ScoredMethod, ...]:
+    return scores_record.read(scene / "out.json").methods
 
 
-def plain(method: scores.Method) -> dict[str, float]:
+def plain(method: scores_record.ScoredMethod) -> dict[str, float]:
     return {key: estimate.value for key, estimate in method.values.items()}
 
 
 def test_what_is_burnt_is_lost(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judge(scene) == 0
-    assert scores.read(scene / "out.json").keys == ("one/a", "one/b", "two/a")
+    assert scores_record.read(scene / "out.json").keys == ("one/a", "one/b", "two/a")
     render, same, burnt = measured(scene)
     assert [render.name, same.name, burnt.name] == ["render", "same", "burnt"]
     # The segmenter is right wherever the file names a class; void does not count.
@@ -122,7 +123,7 @@ def test_many_classes_and_frames_take_little_memory(tmp_path: Path) -> None:
     images, labels = Images(tmp_path / "frames"), np.zeros((4, 4), np.int16)
     truth = [(key, labels) for key in images.keys]
     tracemalloc.start()
-    found = agreements(truth, {"render": images}, lambda picture: labels, classes=300)
+    found, _ = agreements(truth, {"render": images}, lambda picture: labels, classes=300)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found["render"].truth.both[:, 0].tolist() == [16] * 16

@@ -16,11 +16,11 @@ from epe import models
 from epe.networks.backbones.inception import Inception
 from eval import sets
 from eval.features.embeddings import inception
-from eval.measuring.set_distances import PAIRS
+from eval.features.vgg_statistics import MEANS, VggStatistics
+from eval.measuring.set_distances import KID_PAIRS
 from eval.metrics.frechet import frechet, moments
-from eval.metrics.kid_cmmd import cubic, mmd2
-from eval.metrics.style_distance import MEANS, Statistics
-from eval.records import scores
+from eval.metrics.kid_cmmd import kid_kernel, mmd2_in_blocks
+from eval.records import scores_record
 from gbuffer_tools import command
 from tests.eval.made import write_scenes
 from tests.inception_weights import random_inception
@@ -52,7 +52,7 @@ def words(scenes: Path, random_vgg: Path, tmp_path: Path) -> list[object]:
 
 def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys) -> None:
     assert run(*words, "--style", "--out", tmp_path / "sets.json") == 0
-    found = scores.read(tmp_path / "sets.json")
+    found = scores_record.read(tmp_path / "sets.json")
     assert [method.name for method in found.methods] == ["render", "bright"]
     names = {metric.name for metric in found.metrics}
     # VGG16's distances are called neither FID nor KID nor CMMD.
@@ -65,11 +65,11 @@ def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys)
     assert render.differences == {}
     assert render.values["frechet_vgg16"].low is None
     # Against the arithmetic on features that are made here.
-    embedding = Statistics(load_vgg(random_vgg, "zeros"), "", torch.device("cpu"))
+    embedding = VggStatistics(load_vgg(random_vgg, "zeros"), "", torch.device("cpu"))
     rows = [np.stack([embedding(image)[MEANS] for image in Images(scenes / side)]) for side in ("frames", "photos")]
     wanted = frechet(moments([rows[0]]), moments([rows[1]]))
     assert render.values["frechet_vgg16"].value == pytest.approx(wanted, rel=1e-5)
-    assert PAIRS in found.protocol["VGG16"]
+    assert KID_PAIRS in found.protocol["VGG16"]
     assert "kernel, VGG16" in capsys.readouterr().out
 
 
@@ -78,7 +78,7 @@ def test_photographs_themselves_have_no_distance(scenes, random_vgg, tmp_path) -
     shutil.copytree(photos, tmp_path / "copies")
     few = ["--vgg", random_vgg, "--resamples", 10, "--cache", tmp_path / "cache"]
     assert run("--fake", tmp_path / "copies", "--real", photos, *few, "--out", tmp_path / "a.json") == 0
-    values = scores.read(tmp_path / "a.json").methods[0].values
+    values = scores_record.read(tmp_path / "a.json").methods[0].values
     assert values["frechet_vgg16"].value == pytest.approx(0, abs=1e-3)
     assert values["gaussian_vgg16"].value == pytest.approx(0, abs=1e-6)
     assert values["precision_vgg16"].value == values["recall_vgg16"].value == 1
@@ -97,21 +97,21 @@ def test_inception_makes_fid_and_kid(scenes, random_vgg, tmp_path) -> None:
     words = ["--inception", tmp_path / "inception.safetensors", "--vgg", random_vgg, "--cache", tmp_path / "cache"]
     sides = ["--fake", tmp_path / "frames", "--real", tmp_path / "photos", "--resamples", 20]
     assert run(*sides, *words, "--out", tmp_path / "a.json") == 0
-    found = scores.read(tmp_path / "a.json")
+    found = scores_record.read(tmp_path / "a.json")
     assert {"FID", "KID × 1000"} <= {metric.name for metric in found.metrics}
     embedding = inception(tmp_path / "inception.safetensors", torch.device("cpu"))
     x, y = (embedding.of(Images(tmp_path / side)) for side in ("frames", "photos"))
     values = found.methods[0].values
     assert values["fid"].value == pytest.approx(frechet(moments([x]), moments([y])), rel=1e-4)
-    assert PAIRS in found.protocol["Inception v3, FID's"]
-    wanted = mmd2(torch.from_numpy(x), torch.from_numpy(y), cubic, unbiased=True)
+    assert KID_PAIRS in found.protocol["Inception v3, FID's"]
+    wanted = mmd2_in_blocks(torch.from_numpy(x), torch.from_numpy(y), kid_kernel, unbiased=True)
     # 1e-3 of 1000 x MMD²: products are summed from float32 strips.
     assert values["kid"].value == pytest.approx(1000 * wanted, rel=1e-4, abs=1e-3)
 
 
 def test_a_second_run_computes_nothing_and_says_the_same(words, tmp_path, monkeypatch) -> None:
     assert run(*words, "--out", tmp_path / "a.json") == 0
-    monkeypatch.setattr(Statistics, "__call__", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(VggStatistics, "__call__", lambda *_: pytest.fail("computed again"))
     assert run(*words, "--out", tmp_path / "b.json") == 0
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 

@@ -8,7 +8,7 @@ import pytest
 
 from datasets.images import write_png
 from eval import temporal
-from eval.records import scores
+from eval.records import scores_record
 from gbuffer_tools import command, schema
 from gbuffer_tools.frame import Frame
 from tests.eval.metrics.test_warping import HEIGHT, PROJECTION, WIDTH, camera, texture
@@ -53,7 +53,7 @@ def fake(folder: Path, *names: str) -> list[str]:
 
 def test_what_moves_with_the_scene_is_steady_and_what_flickers_is_not(folder: Path) -> None:
     assert run(folder, *fake(folder, "same", "flicker")) == 0
-    found = scores.read(folder / "t.json")
+    found = scores_record.read(folder / "t.json")
     assert found.keys == ("walk/f0 → walk/f1", "walk/f1 → walk/f2", "walk/f2 → walk/f3")
     assert found.protocol["motion"] == "depth and cameras"
     # All but the 3 columns that leave the picture, and what is beside them.
@@ -72,7 +72,7 @@ def test_what_moves_with_the_scene_is_steady_and_what_flickers_is_not(folder: Pa
 def test_one_step_makes_no_interval(folder: Path) -> None:
     schema.write(folder / "frames" / "walk.h5", sequence(cameras=False)[:2], HEADER)
     assert run(folder, *fake(folder, "flicker")) == 0
-    _, flicker = scores.read(folder / "t.json").methods
+    _, flicker = scores_record.read(folder / "t.json").methods
     assert set(flicker.values) == {"warping", "warping_ratio"}
     assert all(found.low is found.high is None for found in (*flicker.values.values(), *flicker.differences.values()))
     assert flicker.frames["warping_ratio"] == pytest.approx((flicker.values["warping_ratio"].value,))
@@ -82,7 +82,7 @@ def test_without_cameras_the_motion_is_looked_for(folder: Path) -> None:
     schema.write(folder / "frames" / "walk.h5", sequence(cameras=False), HEADER)
     assert run(folder, *fake(folder, "flicker"), "--motion", "cameras") == 2
     assert run(folder, *fake(folder, "flicker")) == 0
-    found = scores.read(folder / "t.json")
+    found = scores_record.read(folder / "t.json")
     assert found.protocol["motion"] == "flow of the renders"
     render, flicker = found.methods
     assert render.values["warping"].value < 6
@@ -100,7 +100,7 @@ def test_cameras_that_are_none_are_not_used(folder: Path, matrix: str, capsys: p
     frames[1] = dataclasses.replace(frames[1], view=view, projection=projection)
     schema.write(folder / "frames" / "walk.h5", frames, HEADER)
     assert run(folder, *fake(folder, "flicker")) == 0
-    assert scores.read(folder / "t.json").protocol["motion"] == "depth and cameras and flow of the renders"
+    assert scores_record.read(folder / "t.json").protocol["motion"] == "depth and cameras and flow of the renders"
     assert run(folder, *fake(folder, "flicker"), "--motion", "cameras") == 2
     complaint = capsys.readouterr().err.splitlines()[-1]
     assert "walk.h5: f1: camera" in complaint

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eval.measuring.warping_metrics import flows
 from eval.metrics.warping import seen_again, warping_error
-from eval.temporal import ways
 from gbuffer_tools.check import check
 from gbuffer_tools.schema import Shard, shards
 
@@ -44,7 +44,7 @@ def test_the_sequence_shows_the_same_things_again():
     (path,) = SEQUENCE
     with Shard(path) as shard:
         assert len(shard) == 6
-        pairs = [(ways(shard, i, "cameras"), shard.image(i), shard.image(i + 1)) for i in range(len(shard) - 1)]
+        pairs = [(flows(shard, i, "cameras"), shard.image(i), shard.image(i + 1)) for i in range(len(shard) - 1)]
     for (forward, backward, _), here, there in pairs:
         seen = seen_again(forward, backward)
         assert seen.mean() > 0.4

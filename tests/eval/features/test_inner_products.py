@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from eval.features import inner_products as module
-from eval.features.inner_products import gram, grams
+from eval.features.inner_products import crop_inner_products, inner_products
 
 DIMENSIONS = {"a": 700, "b": 40}
 
@@ -37,14 +37,14 @@ def test_gram_agrees_with_numpy(monkeypatch):
     x, y = torch.randn(5, 40), torch.randn(3, 40)
     wanted = x.double().numpy() @ y.double().numpy().T / 40
     # 1e-6: sums of 7 products in float32.
-    assert gram(x, y).numpy() == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+    assert inner_products(x, y).numpy() == pytest.approx(wanted, rel=1e-6, abs=1e-6)
 
 
 def test_large_equal_parts_do_not_drown_the_rest():
     # Two strips of 1024s, and a last one of 0 or 1: in float32 the sums 2^32 + 1 and 2^32 are one number.
     x = torch.full((2, 2 * module.STRIP + 1), 1024.0)
     x[:, -1] = torch.tensor([0.0, 1.0])
-    products = gram(x, x) * x.shape[1]
+    products = inner_products(x, x) * x.shape[1]
     assert float(products[1, 1] - products[0, 0]) == 1.0
 
 
@@ -52,7 +52,7 @@ def test_large_equal_parts_do_not_drown_the_rest():
 def test_memory_changes_nothing(memory):
     real, fakes = crops(9, 0), [crops(7, 1), crops(7, 2)]
     counted = Counted()
-    found = grams(counted, real, fakes, layers=("a", "b"), memory=memory, progress=False)
+    found = crop_inner_products(counted, real, fakes, layers=("a", "b"), memory=memory, progress=False)
     for name in ("a", "b"):
         r = features(real, (name,))[name].double().numpy()
         d = r.shape[1]
@@ -86,5 +86,5 @@ def test_bar_counts_every_crop(monkeypatch):
             self.done += count
 
     monkeypatch.setattr(module, "tqdm", Bar)
-    grams(features, crops(9, 0), [crops(7, 1)], layers=("a", "b"), memory=15_000, progress=True)
+    crop_inner_products(features, crops(9, 0), [crops(7, 1)], layers=("a", "b"), memory=15_000, progress=True)
     assert bars[0].done == bars[0].total > 16

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from datasets.images import Images, write_png
 from epe.distributed.processes import Group
 from eval.features import store
-from eval.features.store import Features, Pixels, Store, digest_of, embed
+from eval.features.store import Features, Pixels, Store, embed, pixel_digest
 from gbuffer_tools.errors import InputError
 
 
@@ -48,7 +48,7 @@ def test_rows_are_those_of_the_pictures_in_the_order_of_keys(folder: Path, tmp_p
     images = Images(folder)
     assert np.allclose(found.parts["colour"], [image.mean((0, 1)) for image in images])
     assert found.parts["size"][:, 0].tolist() == [6, 7, 8, 9, 10]
-    assert found.contents == {key: digest_of(image) for key, image in zip(images.keys, images, strict=True)}
+    assert found.contents == {key: pixel_digest(image) for key, image in zip(images.keys, images, strict=True)}
 
 
 def test_what_is_known_is_not_computed_whatever_it_is_called(folder: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_processes_share_the_work(folder: Path, tmp_path: Path) -> None:
         known = Store(tmp_path / "cache", halves[rank])
         for index, picture in enumerate(Images(folder)):
             if index % 2 == rank:
-                known.add({digest_of(picture): halves[rank](picture)})
+                known.add({pixel_digest(picture): halves[rank](picture)})
     whole = Means()
     run(folder, tmp_path / "cache", whole)
     assert (halves[0].calls, halves[1].calls, whole.calls) == (3, 2, 0)

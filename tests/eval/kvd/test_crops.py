@@ -6,10 +6,10 @@ import pytest
 from datasets.images import Images, write_png
 from datasets.labels import write_label
 from datasets.photos import to_height
+from eval.digests import folder_digest
 from eval.kvd.alignment import Crop, describe
 from eval.kvd.crops import Maps, Pictures, cut, look_through, read_crops, read_labels, same_size
 from eval.kvd.protocols import OURS
-from eval.records import skvd_record
 from gbuffer_tools.errors import InputError
 from tests.eval.made import HEIGHT, SIDE, WIDTH
 
@@ -54,7 +54,7 @@ def test_digest_follows_pixels_and_keys_not_files(tmp_path):
     def digest(name, pixels, order="ab"):
         for key in order:
             write_png(tmp_path / name / "x" / f"{key}.png", pixels[key])
-        return skvd_record.digest(read_crops(Images(tmp_path / name), crops, side=8, fit=plain)[1])
+        return folder_digest(read_crops(Images(tmp_path / name), crops, side=8, fit=plain)[1])
 
     pixels = {"a": picture(20, 20, 1), "b": picture(20, 20, 2)}
     assert digest("one", pixels) == digest("two", pixels, order="ba")

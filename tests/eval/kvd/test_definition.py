@@ -21,7 +21,7 @@ from datasets.labels import write_facts
 from eval.kvd.judge import judge
 from eval.kvd.settings import Settings
 from eval.kvd.setup import set_up
-from eval.records.skvd_record import Record
+from eval.records.skvd_record import SkvdRecord
 from gbuffer_tools.io.cache import cache_folder
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -75,16 +75,16 @@ def given(real: Path, random_vgg: Path) -> Settings:
     )
 
 
-def measure(given: Settings) -> Record:
+def measure(given: Settings) -> SkvdRecord:
     return judge(given, relative_to=given.real.parent, progress=False)
 
 
 @pytest.fixture(scope="module")
-def plain(given: Settings) -> Record:
+def plain(given: Settings) -> SkvdRecord:
     return measure(given)
 
 
-def values(record: Record) -> np.ndarray:
+def values(record: SkvdRecord) -> np.ndarray:
     """(2, 5): sKVD and KVD of each layer."""
     method = record.methods[0]
     return np.array([[found[layer].value for layer in LAYERS] for found in (method.skvd, method.kvd)])
@@ -154,7 +154,7 @@ def by_definition(given: Settings) -> tuple[np.ndarray, int]:
     return np.array(found).T, len(pairs)
 
 
-def test_every_layer_agrees_with_the_definition(given: Settings, plain: Record) -> None:
+def test_every_layer_agrees_with_the_definition(given: Settings, plain: SkvdRecord) -> None:
     wanted, pairs = by_definition(given)
     assert plain.frames.matched == pairs
     assert plain.photos.partners < pairs, "no photograph serves twice: weights are not tested"
@@ -164,7 +164,7 @@ def test_every_layer_agrees_with_the_definition(given: Settings, plain: Record) 
 
 
 @pytest.mark.parametrize("change", [{"batch": 1}, {"memory": 8_000_000}, {}], ids=["batches", "memory", "threads"])
-def test_how_it_is_computed_does_not_matter(given: Settings, plain: Record, change: dict[str, int]) -> None:
+def test_how_it_is_computed_does_not_matter(given: Settings, plain: SkvdRecord, change: dict[str, int]) -> None:
     torch.set_num_threads(1 if change else 2)
     try:
         other = measure(replace(given, **change))
@@ -175,7 +175,7 @@ def test_how_it_is_computed_does_not_matter(given: Settings, plain: Record, chan
     assert other.pairs == plain.pairs
 
 
-def test_order_and_format_of_files_change_no_bit(given: Settings, plain: Record, tmp_path: Path) -> None:
+def test_order_and_format_of_files_change_no_bit(given: Settings, plain: SkvdRecord, tmp_path: Path) -> None:
     """Keys decide: copied backwards, and every second one as lossless WebP."""
     for folder in (*given.methods.values(), given.real):
         for number, path in enumerate(sorted(folder.iterdir(), reverse=True)):

@@ -12,11 +12,11 @@ from datasets.images import Images
 from datasets.labels import write_facts
 from epe import models
 from eval.features.vgg_features import LAYERS
-from eval.inputs import spread
+from eval.inputs import label_facts, spread
 from eval.kvd import judge as module
 from eval.kvd.judge import judge
-from eval.kvd.setup import label_facts, set_up
-from eval.records.skvd_record import Estimate
+from eval.kvd.setup import set_up
+from eval.records.estimate import Estimate
 from gbuffer_tools.errors import InputError
 from tests.eval.made import SIDE, changed
 

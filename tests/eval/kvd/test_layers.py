@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from eval.features.inner_products import Grams
+from eval.features.inner_products import InnerProducts
 from eval.kvd.alignment import Match
-from eval.kvd.layers import Layer, draw_resamples, estimate, mean_square, ratio
+from eval.kvd.layers import Layer, mean_square
 from eval.kvd.pairing import Pairing
+from eval.metrics.bootstrap import draw_resamples
+from eval.records.estimate import estimate, ratio
 
 FRAMES, PHOTOS = np.repeat(np.arange(6), 2), np.repeat(np.arange(10, 14), 3)
 
@@ -14,7 +16,7 @@ def layer(seed=0, square=1.0, resamples=300, dimension=5):
     rng = np.random.default_rng(seed)
     real = rng.normal(size=(12, dimension))
     fakes = [rng.normal(0.5, 1, size=(12, dimension)), rng.normal(0.2, 1, size=(12, dimension))]
-    products = Grams(
+    products = InnerProducts(
         real @ real.T / dimension,
         tuple(fake @ fake.T / dimension for fake in fakes),
         tuple(fake @ real.T / dimension for fake in fakes),
@@ -86,7 +88,9 @@ def test_scaling_makes_the_unit_of_features_vanish():
     square = mean_square(found.products.real, pairing.sample)
     plain = Layer(found.products, square, [FRAMES, FRAMES], PHOTOS, pairing, found.resamples)
     products = found.products
-    tripled = Grams(9 * products.real, tuple(9 * g for g in products.fake), tuple(9 * g for g in products.across))
+    tripled = InnerProducts(
+        9 * products.real, tuple(9 * g for g in products.fake), tuple(9 * g for g in products.across)
+    )
     scaled = Layer(tripled, 9 * square, [FRAMES, FRAMES], PHOTOS, pairing, found.resamples)
     # 1e-9 of the largest: resamples near 0 are differences of values of that size.
     # A resample in which one image holds all pairs has no value.
@@ -116,7 +120,7 @@ def test_interval_covers_the_distance_of_the_whole_population():
 
     def distances(frames, crops, count):
         x = np.repeat(rng.normal(0.4, 1, (frames, 8)), crops, axis=0) + 0.5 * rng.normal(size=(frames * crops, 8))
-        products = Grams(photos @ photos.T / 8, (x @ x.T / 8,), (x @ photos.T / 8,))
+        products = InnerProducts(photos @ photos.T / 8, (x @ x.T / 8,), (x @ photos.T / 8,))
         groups = np.repeat(np.arange(frames), crops)
         draws = draw_resamples(groups, count=count, seed=int(rng.integers(2**32)))
         return Layer(products, 1.0, [groups], -1 - every // 4, sample, draws).kvd(0)

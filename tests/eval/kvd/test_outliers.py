@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eval.kvd.outliers import remoteness, worst
-from eval.metrics.mmd import cubic
+from eval.metrics.mmd import cubic_kernel
 
 
 def test_is_the_distance_to_the_mean() -> None:
@@ -20,7 +20,7 @@ def test_its_mean_tells_what_mmd2_tells() -> None:
     """Biased MMD² (eq. 5) is the mean distance to the mean, less how far a set lies from its own mean."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(1, 1, (7, 5)), rng.normal(0, 1, (9, 5))
-    xx, xy, yy = (cubic(a @ b.T / 5) for a, b in ((x, x), (x, y), (y, y)))
+    xx, xy, yy = (cubic_kernel(a @ b.T / 5) for a, b in ((x, x), (x, y), (y, y)))
     biased = xx.mean() + yy.mean() - 2 * xy.mean()
     found = remoteness(np.diag(xx), xy, groups=np.arange(7), y_groups=np.arange(7, 16)) + yy.mean()
     assert found.mean() - (np.diag(xx).mean() - xx.mean()) == pytest.approx(biased)
@@ -37,8 +37,8 @@ def test_the_odd_one_is_the_worst() -> None:
     y = rng.normal(0, 0.1, (40, 3))
     x = np.concatenate([rng.normal(0, 0.1, (10, 3)), rng.normal(3, 0.1, (1, 3))])
     groups = np.arange(11)
-    own = np.diag(cubic(x @ x.T / 3))
-    values = remoteness(own, cubic(x @ y.T / 3), groups=groups, y_groups=np.arange(100, 140))
+    own = np.diag(cubic_kernel(x @ x.T / 3))
+    values = remoteness(own, cubic_kernel(x @ y.T / 3), groups=groups, y_groups=np.arange(100, 140))
     assert worst(values, groups, 3)[0] == 10
 
 

@@ -12,8 +12,8 @@ from eval.features.vgg_features import Extractor
 from eval.kvd.judge import judge
 from eval.kvd.per_class import LAYER, masked, read_groups
 from eval.kvd.protocols import FEAMGAN
-from eval.records.feature_weights import read_origin
-from eval.records.skvd_record import Estimate
+from eval.kvd.vgg_file import read_vgg_file
+from eval.records.estimate import Estimate
 from gbuffer_tools.errors import InputError
 
 NOTHING = Estimate(0.0, 0.0, 0.0)
@@ -117,4 +117,4 @@ def test_odd_constants_of_weights_are_one_line(random_vgg, tmp_path, constants):
     model = models.load(random_vgg)
     models.save(replace(model, record={"divided_by": constants}), tmp_path / "odd.safetensors")
     with pytest.raises(InputError, match=r"odd\.safetensors: its record has an odd `divided_by`"):
-        read_origin(tmp_path / "odd.safetensors")
+        read_vgg_file(tmp_path / "odd.safetensors")

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from eval.metrics.bootstrap import image_weights, interval
+from eval.metrics.bootstrap import interval, resample_counts
 
 
 def test_images_stand_or_fall_with_all_their_crops():
     groups = np.array([0, 0, 1, 2, 2, 2])
-    weights = image_weights(groups, 50, np.random.default_rng(0))
+    weights = resample_counts(groups, 50, np.random.default_rng(0))
     assert weights.shape == (50, 6)
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 3] == weights[:, 5]).all()
@@ -15,7 +15,7 @@ def test_images_stand_or_fall_with_all_their_crops():
 
 
 def test_every_image_is_drawn_once_on_average():
-    weights = image_weights(np.arange(10), 20_000, np.random.default_rng(0))
+    weights = resample_counts(np.arange(10), 20_000, np.random.default_rng(0))
     # Counts are binomial(10, 1/10) with variance 0.9: 4 standard errors of the mean over 20,000 draws.
     assert weights.mean(axis=0) == pytest.approx(np.ones(10), abs=4 * np.sqrt(0.9 / 20_000))
 
@@ -41,7 +41,7 @@ def test_interval_of_a_mean_covers_as_often_as_it_says(true_mean):
     covered = 0
     for _ in range(300):
         crops = rng.normal(true_mean, 1, 30)[groups] + rng.normal(0, 0.1, 120)
-        weights = image_weights(groups, 400, rng)
+        weights = resample_counts(groups, 400, rng)
         ends = interval((weights * crops).sum(axis=1) / weights.sum(axis=1), 0.95)
         assert ends is not None
         covered += ends[0] <= true_mean <= ends[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eval.metrics.frechet import Moments, frechet, moments
+from eval.metrics.frechet import FeatureMoments, frechet, moments
 from tests.torchvision_loader import load_torchvision
 
 
@@ -34,8 +34,8 @@ def test_torch_fidelity_agrees() -> None:
 
 def test_independent_dimensions() -> None:
     # Per dimension (mean difference)² + (difference of deviations)².
-    a = Moments(np.array([0.0, 1.0]), np.diag([4.0, 9.0]), 9)
-    b = Moments(np.array([3.0, 1.0]), np.diag([1.0, 25.0]), 9)
+    a = FeatureMoments(np.array([0.0, 1.0]), np.diag([4.0, 9.0]), 9)
+    b = FeatureMoments(np.array([3.0, 1.0]), np.diag([1.0, 25.0]), 9)
     assert frechet(a, b) == pytest.approx(9 + (2 - 1) ** 2 + (3 - 5) ** 2)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eval.metrics import kid_cmmd, mmd
-from eval.metrics.kid_cmmd import Gaussian, cmmd, cubic, kid, mmd2
+from eval.metrics.kid_cmmd import GaussianKernel, cmmd, kid, kid_kernel, mmd2_in_blocks
 from tests.torchvision_loader import load_torchvision
 
 
@@ -21,10 +21,10 @@ def test_blocks_give_what_whole_matrices_give(monkeypatch: pytest.MonkeyPatch, b
     monkeypatch.setattr(kid_cmmd, "BLOCK", block)
     x, y = draw(0)
     a, b = x.double().numpy(), y.double().numpy()
-    grams = (mmd.cubic(p @ q.T / 5) for p, q in ((a, a), (a, b), (b, b)))
-    wanted = mmd.mmd2(*grams, x_groups=np.arange(37), y_groups=-1 - np.arange(23))
+    kernels = (mmd.cubic_kernel(p @ q.T / 5) for p, q in ((a, a), (a, b), (b, b)))
+    wanted = mmd.mmd2(*kernels, x_groups=np.arange(37), y_groups=-1 - np.arange(23))
     # float64; the order of the sums differs.
-    assert mmd2(x, y, cubic, unbiased=True) == pytest.approx(float(wanted), rel=1e-11)
+    assert mmd2_in_blocks(x, y, kid_kernel, unbiased=True) == pytest.approx(float(wanted), rel=1e-11)
 
 
 @pytest.mark.parametrize("block", [5, 2048])
@@ -37,7 +37,7 @@ def test_gaussian_kernel_by_the_definition(monkeypatch: pytest.MonkeyPatch, bloc
         return sum(values) / len(values)
 
     wanted = mean(x, x) + mean(y, y) - 2 * mean(x, y)
-    assert mmd2(x, y, Gaussian(2.0), unbiased=False) == pytest.approx(wanted, rel=1e-9)
+    assert mmd2_in_blocks(x, y, GaussianKernel(2.0), unbiased=False) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_kid_is_torch_fidelitys() -> None:
@@ -62,8 +62,10 @@ def test_cmmd_of_two_points() -> None:
 def test_order_does_not_count_and_distance_does() -> None:
     x, y = draw(3)
     shuffled = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))]
-    assert mmd2(shuffled, y, cubic, unbiased=True) == pytest.approx(mmd2(x, y, cubic, unbiased=True), rel=1e-11)
-    values = [mmd2(x, x.flip(0) + shift, cubic, unbiased=False) for shift in (0.0, 0.2, 0.4, 0.8)]
+    assert mmd2_in_blocks(shuffled, y, kid_kernel, unbiased=True) == pytest.approx(
+        mmd2_in_blocks(x, y, kid_kernel, unbiased=True), rel=1e-11
+    )
+    values = [mmd2_in_blocks(x, x.flip(0) + shift, kid_kernel, unbiased=False) for shift in (0.0, 0.2, 0.4, 0.8)]
     assert values[0] == pytest.approx(0, abs=1e-9)
     assert values == sorted(values)
 
@@ -72,6 +74,6 @@ def test_too_few_samples() -> None:
     x, y = draw(4)
     for bad in ((x[:1], y), (x, y[:, :4]), (x[0], y)):
         with pytest.raises(ValueError, match="wanted"):
-            mmd2(*bad, cubic, unbiased=True)
+            mmd2_in_blocks(*bad, kid_kernel, unbiased=True)
     with pytest.raises(ValueError, match="subsets of 30"):
         kid(x, y, size=30)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics.mmd import cubic, mmd2
+from eval.metrics.mmd import cubic_kernel, mmd2
 
 
 def slow_mmd2(x, y, x_images, y_images):
@@ -29,7 +29,7 @@ def fast_mmd2(x, y, x_images=None, y_images=None, **weights):
     d = x.shape[1]
     x_images = np.arange(len(x)) if x_images is None else x_images
     y_images = -1 - np.arange(len(y)) if y_images is None else y_images
-    kernels = cubic(x @ x.T / d), cubic(x @ y.T / d), cubic(y @ y.T / d)
+    kernels = cubic_kernel(x @ x.T / d), cubic_kernel(x @ y.T / d), cubic_kernel(y @ y.T / d)
     return mmd2(*kernels, x_groups=x_images, y_groups=y_images, **weights)
 
 
@@ -92,15 +92,15 @@ def test_a_set_and_itself():
 def test_whole_weights_are_repetitions():
     # A weight of 2 is a sample that stands in the list twice; it never pairs with its own copy.
     x, y = draw(1)
-    x_weights, y_weights = np.array([2, 1, 0, 1, 3, 1, 1.0]), np.array([1, 2, 1, 0, 1, 1, 1, 2, 1.0])
-    x_rows, y_rows = np.repeat(np.arange(7), x_weights.astype(int)), np.repeat(np.arange(9), y_weights.astype(int))
-    weighted = fast_mmd2(x, y, x_weights=x_weights, y_weights=y_weights)
+    x_counts, y_counts = np.array([2, 1, 0, 1, 3, 1, 1.0]), np.array([1, 2, 1, 0, 1, 1, 1, 2, 1.0])
+    x_rows, y_rows = np.repeat(np.arange(7), x_counts.astype(int)), np.repeat(np.arange(9), y_counts.astype(int))
+    weighted = fast_mmd2(x, y, x_counts=x_counts, y_counts=y_counts)
     assert weighted == pytest.approx(slow_mmd2(x[x_rows], y[y_rows], x_rows, -1 - y_rows), rel=1e-11)
 
 
 def test_weights_of_one_are_the_plain_estimate():
     x, y = draw(2)
-    ones = fast_mmd2(x, y, x_weights=np.ones((4, 7)), y_weights=np.ones((4, 9)))
+    ones = fast_mmd2(x, y, x_counts=np.ones((4, 7)), y_counts=np.ones((4, 9)))
     assert ones.shape == (4,)
     assert ones == pytest.approx(np.full(4, fast_mmd2(x, y)), rel=1e-13)
 
@@ -109,8 +109,8 @@ def test_one_resample_does_not_touch_another():
     x, y = draw(3)
     rng = np.random.default_rng(3)
     a, b = rng.integers(0, 4, (5, 7)).astype(float), rng.integers(0, 4, (5, 9)).astype(float)
-    alone = [fast_mmd2(x, y, x_weights=a[i], y_weights=b[i]) for i in range(5)]
-    assert fast_mmd2(x, y, x_weights=a, y_weights=b) == pytest.approx(np.array(alone), rel=1e-12)
+    alone = [fast_mmd2(x, y, x_counts=a[i], y_counts=b[i]) for i in range(5)]
+    assert fast_mmd2(x, y, x_counts=a, y_counts=b) == pytest.approx(np.array(alone), rel=1e-12)
 
 
 def test_no_pair_is_no_number():
@@ -130,6 +130,6 @@ def test_symmetric_and_blind_to_order(seed, n, m):
     rng = np.random.default_rng(seed)
     forth = fast_mmd2(x, y)
     # 1e-9 of the largest kernel value: sums of the same terms in another order.
-    slack = 1e-9 * max(1.0, float(np.abs(cubic(np.concatenate([x, y]) @ np.concatenate([x, y]).T / 5)).max()))
+    slack = 1e-9 * max(1.0, float(np.abs(cubic_kernel(np.concatenate([x, y]) @ np.concatenate([x, y]).T / 5)).max()))
     assert fast_mmd2(y, x) == pytest.approx(forth, abs=slack)
     assert fast_mmd2(rng.permutation(x), rng.permutation(y)) == pytest.approx(forth, abs=slack)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eval.metrics import precision_recall as manifold
-from eval.metrics.precision_recall import PrecisionRecall, precision_recall
+from eval.metrics.precision_recall import precision, recall
 from tests.torchvision_loader import load_torchvision
 
 
@@ -16,19 +16,21 @@ def test_torch_fidelity_agrees(monkeypatch: pytest.MonkeyPatch, block: int) -> N
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(150, 8, generator=generator), 0.5 + 1.3 * torch.randn(120, 8, generator=generator)
     wanted = metric.calculate_precision_recall_full(x.double(), y.double(), 3)
-    found = precision_recall(x, y)
-    assert (found.precision, found.recall) == pytest.approx(wanted, abs=1e-7)  # theirs is a mean in float32
-    assert 0 < found.recall < found.precision < 1
+    found = precision(x, y), recall(x, y)
+    assert found == pytest.approx(wanted, abs=1e-7)  # theirs is a mean in float32
+    assert 0 < found[1] < found[0] < 1
 
 
 def test_modes_that_are_missing_and_modes_that_are_invented() -> None:
     """Real: clusters at 0 and 100; judged: at 0 and 200. Half of each is in the other."""
     points = torch.arange(6.0)[:, None]
-    found = precision_recall(torch.cat([points + 0.1, points + 200]), torch.cat([points, points + 100]), k=2)
-    assert found == PrecisionRecall(0.5, 0.5)
-    assert precision_recall(points, points, k=2) == PrecisionRecall(1.0, 1.0)
+    judged, real = torch.cat([points + 0.1, points + 200]), torch.cat([points, points + 100])
+    assert (precision(judged, real, k=2), recall(judged, real, k=2)) == (0.5, 0.5)
+    assert (precision(points, points, k=2), recall(points, points, k=2)) == (1, 1)
 
 
 def test_too_few() -> None:
     with pytest.raises(ValueError, match="more than 3 vectors, got 3 and 9"):
-        precision_recall(torch.zeros(3, 2), torch.zeros(9, 2))
+        precision(torch.zeros(3, 2), torch.zeros(9, 2))
+    with pytest.raises(ValueError, match="more than 3 vectors"):
+        recall(torch.zeros(3, 2), torch.zeros(9, 2))

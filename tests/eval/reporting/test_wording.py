@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from app.assets import find
-from eval.records.skvd_record import Estimate
+from eval.records.estimate import Estimate
 from eval.reporting.wording import cautions, change, counts, ends, number, protocol, verdict
 from tests.eval.made_records import made, method
 

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datasets.runtime.device import full_precision
 from epe.networks.backbones.vgg import CHANNELS, VGG16
-from eval.features.full_float32 import full_precision
 from eval.features.vgg_features import LAYERS
 
 Floats = NDArray[np.float32]
@@ -44,7 +44,7 @@ def triangle(features: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class VggStatistics:
     """Means and Gram matrices of a picture in VGG16, at its own size, in one pass.
 
     Attributes:

@@ -6,8 +6,8 @@ import torch
 
 from datasets.runtime.weights import load_vgg
 from eval.features.vgg_features import LAYERS
-from eval.measuring.set_distances import Sides, style_distance
-from eval.metrics.style_distance import MEANS, Statistics, part, triangle
+from eval.features.vgg_statistics import MEANS, VggStatistics, part, triangle
+from eval.measuring.set_distances import FeatureSets, style_distance
 
 
 def test_scalar_products_are_those_of_the_matrices() -> None:
@@ -28,7 +28,7 @@ def test_style_forgets_places() -> None:
 def test_statistics_are_of_the_features(random_vgg) -> None:
     vgg = load_vgg(random_vgg, "zeros")
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    statistics = Statistics(vgg, "w", torch.device("cpu"))
+    statistics = VggStatistics(vgg, "w", torch.device("cpu"))
     found = statistics(picture)
     assert {name: len(rows) for name, rows in found.items()} == statistics.widths
     maps = vgg(torch.from_numpy(picture).permute(2, 0, 1)[None] / 255, LAYERS)
@@ -40,17 +40,17 @@ def test_statistics_are_of_the_features(random_vgg) -> None:
 
 def test_other_weights_or_pixels_are_other_features(random_vgg) -> None:
     vgg = load_vgg(random_vgg, "zeros")
-    digests = {Statistics(vgg, weights, torch.device("cpu")).digest for weights in ("a", "b", "a")}
+    digests = {VggStatistics(vgg, weights, torch.device("cpu")).digest for weights in ("a", "b", "a")}
     assert len(digests) == 2
     with pytest.raises(ValueError, match="20x40 pixels, wanted 32"):
-        Statistics(vgg, "a", torch.device("cpu"))(np.zeros((40, 20, 3), np.uint8))
+        VggStatistics(vgg, "a", torch.device("cpu"))(np.zeros((40, 20, 3), np.uint8))
 
 
 def test_distance_of_mean_matrices() -> None:
     """With all means known: the photographs' rows are (2, 0) but for noise that cancels, the judged ones' (2, 3)."""
     y = np.array([[2, 1], [2, -1], [2, 1], [2, -1]], np.float32)
     x = y + np.array([0, 3], np.float32)
-    sides = Sides(x, y, np.arange(4), np.arange(4, 8), np.ones((1, 4)))
+    sides = FeatureSets(x, y, np.arange(4), np.arange(4, 8), np.ones((1, 4)))
     # Unbiased: pairs of different rows. Within y: 4 - 1/3; within x: 4 + 9 - 1/3; across: 4 + 0.
     within, judged, across = 4 - 1 / 3, 13 - 1 / 3, 4.0
     assert style_distance(sides)[0] == pytest.approx((within + judged - 2 * across) / within, rel=1e-6)

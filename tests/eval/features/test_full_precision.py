@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import VGG16, frozen
 from eval.features.embeddings import Embedding
 from eval.features.vgg_features import Extractor
-from eval.measuring.picture_metrics import LAYERS, Distance
-from eval.metrics.style_distance import MEANS, Statistics
+from eval.features.vgg_statistics import MEANS, VggStatistics
+from eval.metrics.lpips import LPIPS
 
 CPU = torch.device("cpu")
 PICTURE = np.zeros((32, 32, 3), np.uint8)
@@ -32,9 +33,9 @@ def vectors(vgg: VGG16) -> object:
     "use",
     [
         vectors,
-        lambda vgg: Statistics(vgg, "", CPU, ())(PICTURE),
+        lambda vgg: VggStatistics(vgg, "", CPU, ())(PICTURE),
         lambda vgg: Extractor(vgg, "mean", 1, CPU)(PICTURE[None], (MEANS,)),
-        lambda vgg: Distance(vgg, WEIGHTS, CPU)(PICTURE, PICTURE),
+        lambda vgg: LPIPS(vgg, WEIGHTS, CPU)(PICTURE, PICTURE),
     ],
     ids=["embeddings", "style", "features", "perceptual"],
 )

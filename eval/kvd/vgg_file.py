@@ -13,7 +13,7 @@ TORCHVISION_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de5
 
 
 @dataclass(frozen=True)
-class Origin:
+class VggFile:
     """A file of VGG16's weights.
 
     Attributes:
@@ -21,7 +21,7 @@ class Origin:
         divided_by: what each layer's activations were divided by; 1 for layers that it says nothing of.
     """
 
-    weights: skvd_record.Weights
+    weights: skvd_record.VggWeights
     divided_by: dict[str, float]
 
     def scale(self, layer: str) -> float:
@@ -29,7 +29,7 @@ class Origin:
         return 1.0 / self.divided_by.get(layer, 1.0)
 
 
-def read_origin(path: Path) -> Origin:
+def read_vgg_file(path: Path) -> VggFile:
     """What a model file says of its origin.
 
     Raises:
@@ -46,4 +46,4 @@ def read_origin(path: Path) -> Origin:
             f"{path}: its record has an odd `divided_by`, wanted a number above 0 per layer; fetch it again"
         )
     what, source = (str(found.get(name, "")) for name in ("what", "source_sha256"))
-    return Origin(skvd_record.Weights(path.name, models.digest(path), what, source), divided_by)
+    return VggFile(skvd_record.VggWeights(path.name, models.digest(path), what, source), divided_by)

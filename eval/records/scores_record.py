@@ -16,20 +16,17 @@ A measure that a method has no value for is absent there: the render is not comp
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.kvd.layers import estimate
-from eval.records.dataclass_json import read_record, write_record
-from eval.records.skvd_record import Estimate
+from eval.records.dataclass_json import read_record, tool, write_record
+from eval.records.estimate import LEVEL, Estimate, estimate
 
 Array = NDArray[np.float64]
 
 FORMAT, VERSION = "scores", 1
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Method:
+class ScoredMethod:
     """One set of pictures of the frames, and what was measured of it."""
 
     name: str
@@ -62,7 +59,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Photos:
+class ScoredPhotos:
     """The real side.
 
     Attributes:
@@ -86,37 +83,36 @@ class Scores:
     command: str
     metrics: tuple[Metric, ...]
     keys: tuple[str, ...]
-    methods: tuple[Method, ...]
-    photos: Photos | None
+    methods: tuple[ScoredMethod, ...]
+    photos: ScoredPhotos | None
     protocol: dict[str, str]
 
 
-def scores(
+def new_scores(
     command: str,
     metrics: tuple[Metric, ...],
     keys: tuple[str, ...],
-    methods: tuple[Method, ...],
-    photos: Photos | None,
+    methods: tuple[ScoredMethod, ...],
+    photos: ScoredPhotos | None,
     protocol: dict[str, str],
 ) -> Scores:
     """A record of this version of the project."""
-    tool = f"photorealism-enhancement {version('photorealism-enhancement')}"
-    return Scores(FORMAT, VERSION, tool, command, metrics, keys, methods, photos, protocol)
+    return Scores(FORMAT, VERSION, tool(), command, metrics, keys, methods, photos, protocol)
 
 
-def method(
+def scored_method(
     name: str,
     folder: str,
     digest: str,
-    draws: Mapping[str, Array],
+    resampled: Mapping[str, Array],
     first: Mapping[str, Array],
     frames: Mapping[str, Array] | None = None,
-) -> Method:
+) -> ScoredMethod:
     """A method's values out of resamples.
 
     Args:
         name, folder, digest: of the method.
-        draws: by measure, (1 + B,) the plain value and the resampled ones, or (1,) where nothing was resampled. A
+        resampled: by metric, (1 + B,) the plain value and the resampled ones, or (1,) where nothing was resampled. A
             plain value that is not finite is none.
         first: the same of the method that differences are taken from; what it lacks, or has no finite plain value of,
             has no difference.
@@ -126,26 +122,21 @@ def method(
     few = {key for key, found in (frames or {}).items() if np.isfinite(found).sum() < 2}
     values, before = (
         {key: found[:1] if key in few else found for key, found in rows.items() if np.isfinite(found[0])}
-        for rows in (draws, first)
+        for rows in (resampled, first)
     )
-    return Method(
+    return ScoredMethod(
         name,
         folder,
         digest,
-        {key: bounded(found) for key, found in values.items()},
-        {key: bounded(found - before[key]) for key, found in values.items() if key in before},
+        {key: estimate(found) for key, found in values.items()},
+        {key: estimate(found - before[key]) for key, found in values.items() if key in before},
         {key: tuple(float(x) if np.isfinite(x) else None for x in found) for key, found in (frames or {}).items()},
     )
 
 
-def intervals(resamples: int, seed: int) -> str:
-    """How intervals were made, in words."""
-    return f"{100 * LEVEL:g} %, {resamples} bootstrap resamples of frames, seed {seed}; photographs are held fixed"
-
-
-def bounded(values: Array) -> Estimate:
-    """The plain value, with an interval where there are resamples."""
-    return estimate(values, LEVEL) if len(values) > 1 else Estimate(float(values[0]), None, None)
+def intervals(resamples: int, seed: int, unit: str = "frames") -> str:
+    """How intervals were made, in words; `unit` says what was resampled."""
+    return f"{100 * LEVEL:g} %, {resamples} bootstrap resamples of {unit}, seed {seed}; photographs are held fixed"
 
 
 def write(record: Scores, path: Path) -> None:

@@ -1,0 +1,165 @@
+"""The metrics of eval.temporal, a table of them, and the steps between frames that they are measured on.
+
+To add a metric of the warping error, add a row to `WARPING_METRICS`; the error itself is in eval.metrics.warping.
+
+Shapes: S steps, R resamples, H W pixels.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.images import Images
+from eval.inputs import RENDER
+from eval.metrics.warping import CameraMatrices, flow_of_cameras, optical_flow, seen_again, warping_error
+from eval.records.scores_record import Metric
+from gbuffer_tools.checks.frame import camera_problem
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard, shards
+
+Array = NDArray[np.float64]
+Motion = Literal["auto", "cameras", "flow"]
+
+MIN_SEEN = 0.25
+"""Fraction of a frame that the next one must show: below it, a pair (a cut, a jump) says nothing."""
+MIN_SIDE = 16
+"""Pixels of a frame's side: optical flow of OpenCV crashes on wide frames that are lower."""
+STILL = (0.01 / 255) ** 2
+"""Mean square of a hundredth of an 8-bit step."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Two frames that follow each other.
+
+    Attributes:
+        here, there: keys.
+        motion: what the flow was made of, "cameras" or "flow".
+        seen: fraction of the frame that the next one shows.
+        errors: warping error of each method, the render first: mean squared difference of colours in [0, 1]. Empty
+            where too little is seen again.
+    """
+
+    here: str
+    there: str
+    motion: str
+    seen: float
+    errors: dict[str, float]
+
+
+@dataclass(frozen=True)
+class WarpingMetric:
+    """A row of the table.
+
+    Attributes:
+        metric: its key, name, and which side is better.
+        measure: mean warping errors (R,) of a method and of the render -> values (R,), NaN where there is none.
+        of_render: whether the render has a value, too.
+    """
+
+    metric: Metric
+    measure: Callable[[Array, Array], Array]
+    of_render: bool = True
+
+
+def _ratio(error: Array, of_render: Array) -> Array:
+    # A render that stands still has rounding for an error, of which there are no multiples.
+    return error / np.where(of_render > STILL, of_render, np.nan)
+
+
+WARPING_METRICS = (
+    WarpingMetric(
+        Metric("warping", "warping error (8 bits)", "lower", "root mean square change along the motion"),
+        lambda error, _: 255 * np.sqrt(error),
+    ),
+    WarpingMetric(
+        Metric("warping_ratio", "warping error, ratio", "lower", "mean square change, as a multiple of the render's"),
+        _ratio,
+        of_render=False,
+    ),
+)
+
+
+def values(steps: Sequence[Step], draws: Array | None = None) -> dict[str, dict[str, Array]]:
+    """By method and metric, values of each step (S,), or of weighted means over steps (R,).
+
+    Args:
+        steps: those that say something.
+        draws: (R, S) how often each step counts; None: each by itself.
+    """
+    errors = {name: np.array([step.errors[name] for step in steps]) for name in steps[0].errors}
+    if draws is not None:
+        errors = {name: draws @ error / draws.sum(1) for name, error in errors.items()}
+    return {
+        name: {
+            row.metric.key: row.measure(error, errors[RENDER])
+            for row in WARPING_METRICS
+            if row.of_render or name != RENDER
+        }
+        for name, error in errors.items()
+    }
+
+
+def camera_of(shard: Shard, i: int) -> CameraMatrices | str:
+    """The camera of frame i, or why motion cannot be told by it."""
+    camera = shard.camera(i)
+    if camera is None or "depth" not in shard.buffers:
+        return "has no depth or no cameras"
+    problem = camera_problem(*camera)
+    return f"{shard.names[i]}: {problem}" if problem else camera
+
+
+def flows(shard: Shard, i: int, motion: Motion) -> tuple[Array, Array, str]:
+    """Flows (H, W, 2) from frame i of a file to the next one and back, and what they were made of.
+
+    Raises:
+        InputError: cameras are wanted and the file has none, or none in the format's convention.
+    """
+    here, there = camera_of(shard, i), camera_of(shard, i + 1)
+    if motion != "flow" and not isinstance(here, str) and not isinstance(there, str):
+        depths = [shard.buffer("depth", k)[..., 0].astype(float) for k in (i, i + 1)]
+        return flow_of_cameras(depths[0], here, there), flow_of_cameras(depths[1], there, here), "cameras"
+    if motion == "cameras":
+        problem = here if isinstance(here, str) else there
+        raise InputError(f"{shard.path}: {problem}; wanted depth and cameras for --motion cameras. Or leave it out.")
+    images = shard.image(i), shard.image(i + 1)
+    return optical_flow(*images), optical_flow(*images[::-1]), "flow"
+
+
+def measured_steps(frames: Path, methods: Mapping[str, Images], motion: Motion) -> Iterator[Step]:
+    """Every two frames that follow each other in a frame file.
+
+    Args:
+        frames: folder of frame files: the render.
+        methods: folders of the other methods, by name.
+        motion: what flows are made of.
+
+    Raises:
+        InputError: no frame files, too small frames, or methods that lack a picture or have another size.
+    """
+    indices = {name: {key: k for k, key in enumerate(images.keys)} for name, images in methods.items()}
+    for path in shards(frames):
+        with Shard(path) as shard:
+            if min(shard.height, shard.width) < MIN_SIDE:
+                raise InputError(f"{path}: frames of {shard.width}x{shard.height}, wanted sides of {MIN_SIDE} or more.")
+            for i in range(len(shard) - 1):
+                keys = [f"{path.stem}/{shard.names[k]}" for k in (i, i + 1)]
+                pictures = {RENDER: (shard.image(i), shard.image(i + 1))}
+                for name, images in methods.items():
+                    lacking = [key for key in keys if key not in indices[name]]
+                    if lacking:
+                        raise InputError(f"{images.folder}: {name} lacks the frame {lacking[0]!r} of {path}.")
+                    pictures[name] = images[indices[name][keys[0]]], images[indices[name][keys[1]]]
+                    if any(picture.shape != pictures[RENDER][0].shape for picture in pictures[name]):
+                        raise InputError(f"{images.folder}: {keys[0]} or {keys[1]} has another size than in {path}.")
+                forward, backward, made_of = flows(shard, i, motion)
+                seen = seen_again(forward, backward)
+                fraction = float(seen.mean())
+                errors = {}
+                if fraction >= MIN_SEEN:
+                    errors = {name: warping_error(*pair, forward, seen) for name, pair in pictures.items()}
+                yield Step(keys[0], keys[1], made_of, fraction, errors)
