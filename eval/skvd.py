@@ -84,18 +84,20 @@ def settings(args: argparse.Namespace) -> "Settings":
         InputError: an option that makes no sense, or label maps that are missing.
     """
     from datasets.runtime.cache import asset
-    from eval.kvd.protocols import rules_of
+    from eval.kvd.protocols import protocol_named
     from eval.kvd.settings import Settings
     from eval.options import named
 
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
-    rules = rules_of(args.protocol)
+    protocol = protocol_named(args.protocol)
     left = ("crops", "candidates", "pooling", "scaling", "seed")
     told = {name: getattr(args, name) for name in left if getattr(args, name) is not None}
     for name in told:
-        if name in rules.fixed:
-            raise InputError(f"--{name}: the protocol {rules.name} wants {rules.fixed[name]}; leave the option out")
+        if name in protocol.fixed:
+            raise InputError(
+                f"--{name}: the protocol {protocol.name} wants {protocol.fixed[name]}; leave the option out"
+            )
     for name, smallest in (("crops", 1), ("candidates", 1), ("resamples", 10), ("batch", 1), ("seed", 0)):
         value = getattr(args, name)
         if value is not None and value < smallest:
@@ -111,12 +113,12 @@ def settings(args: argparse.Namespace) -> "Settings":
         real=args.real,
         fake_labels=args.fake_labels,
         real_labels=args.real_labels,
-        vgg=args.vgg or asset(rules.asset),
+        vgg=args.vgg or asset(protocol.asset),
         resamples=args.resamples,
         batch=args.batch,
         memory=int(args.memory * 2**30),
         device=args.device,
-        protocol=rules.name,
+        protocol=protocol,
         per_class=args.per_class,
         class_groups=args.class_groups,
         **told,

@@ -9,7 +9,6 @@ what is missing after it was stopped.
 
 import argparse
 import json
-import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.extract import extract
 from gbuffer_tools.frame import MAX_FRAMES
 from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.psnr import MAX_PSNR, psnr
 from gbuffer_tools.pipeline.parallel import cores, in_parallel
 from gbuffer_tools.pipeline.plan import frames_in
 from gbuffer_tools.profiles import load
@@ -44,7 +44,7 @@ class Likeness:
         frame: its name.
         same_camera: whether the matrices are equal to the last bit.
         classes: share of the low frame's pixels that show the same class as the high one's nearest pixel.
-        psnr: dB, of the low image against the high one, shrunk to its size.
+        psnr: dB, of the low image against the high one, shrunk to its size; `MAX_PSNR` for equal ones.
     """
 
     frame: str
@@ -149,9 +149,9 @@ def told(args: argparse.Namespace, track: str) -> Iterator[str]:
         for found in likenesses(cheap, good, args.samples):
             where = f"{low.stem}/{found.frame}"
             print(f"{where}: {found.classes:.2%} of pixels have the same class, PSNR {found.psnr:.2f} dB")
-            if found.psnr == math.inf:
+            if found.psnr >= MAX_PSNR:
                 advice = "use a profile that asks for {quality}, or more --samples"
-                yield f"{where}: no pair, both renderings are equal; {advice}"
+                yield f"{where}: no pair, both renderings are equal, or nearly so; {advice}"
             if not found.same_camera:
                 yield f"{where}: no pair, its cameras differ, so the race was another; {ADVICE}"
 
@@ -184,11 +184,8 @@ def likeness(low: Shard, i: int, high: Shard, j: int, samples: int) -> Likeness:
     middle = slice(samples // 2, None, samples)
     same = low.id("class", i) == high.id("class", j)[middle, middle]
     blocks = high.image(j).reshape(low.height, samples, low.width, samples, 3).mean((1, 3))
-    error = np.square(blocks - low.image(i)).mean()
     equal = all(np.array_equal(a, b) for a, b in zip(low.camera(i) or (), high.camera(j) or (), strict=True))
-    return Likeness(
-        low.names[i], equal, float(same.mean()), float(10 * np.log10(255**2 / error)) if error else math.inf
-    )
+    return Likeness(low.names[i], equal, float(same.mean()), psnr(blocks, low.image(i)))
 
 
 if __name__ == "__main__":

@@ -83,12 +83,12 @@ class Maps:
         return self.fit(label, self.pictures.own[key]), pixel_digest(label)
 
 
-def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
+def look_through(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
     """Photographs that are large enough.
 
     Args:
         photos: all of them.
-        least: height and width that a photograph has to have as judged.
+        min_size: height and width that a photograph has to have as judged.
         fit: makes a photograph as it is judged.
 
     Raises:
@@ -99,12 +99,12 @@ def look_through(photos: Images, *, least: Size, fit: Callable[[Pixels], Pixels]
         photo = photos[index]
         pixels[key] = pixel_digest(photo)
         height, width = fit(photo).shape[:2]
-        if height >= least[0] and width >= least[1]:
+        if height >= min_size[0] and width >= min_size[1]:
             own[key], sizes[key] = (photo.shape[0], photo.shape[1]), (height, width)
     dropped = len(photos) - len(own)
     if len(own) < 2:
         raise InputError(
-            f"{photos.folder}: {dropped} of {len(photos)} photographs are smaller than {least[1]}x{least[0]} px "
+            f"{photos.folder}: {dropped} of {len(photos)} photographs are smaller than {min_size[1]}x{min_size[0]} px "
             "at the frames' height, wanted at least 2 that are not; add photographs"
         )
     resized = sum(own[key][0] != sizes[key][0] for key in own)

@@ -35,8 +35,10 @@ What differs still:
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from epe.networks.backbones.resize import keys_cubic
 from eval.inputs import generator_for
 from eval.kvd.alignment import ABOVE, GRID, Crop, Match, labels_at
 from eval.kvd.crops import Pixels, Side, Size, Sizes
@@ -161,13 +163,6 @@ def _cubic(picture: NDArray[np.float64], positions: Positions) -> NDArray[np.flo
     first = np.floor(positions - 0.5).astype(np.int64) - 1
     total = np.zeros((len(positions), *picture.shape[1:]))
     for tap in range(4):
-        weight = _keys(positions - 0.5 - (first + tap))
+        weight = keys_cubic(torch.from_numpy(np.abs(positions - 0.5 - (first + tap)))).numpy()
         total += weight[:, None, None] * picture[(first + tap).clip(0, len(picture) - 1)]
     return total
-
-
-def _keys(x: Positions) -> Positions:
-    """Keys' cubic kernel, "Cubic Convolution Interpolation for Digital Image Processing", 1981: a = -1/2."""
-    x = np.abs(x)
-    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))

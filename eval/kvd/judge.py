@@ -19,7 +19,7 @@ from eval.kvd.layers import UNIT, Layer, mean_square
 from eval.kvd.outliers import worst
 from eval.kvd.pairing import as_pair, shown_pairs
 from eval.kvd.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
-from eval.kvd.protocols import Rules, rules_of
+from eval.kvd.protocols import SkvdProtocol
 from eval.kvd.settings import Settings
 from eval.kvd.setup import Scene, class_sides, read, set_up
 from eval.kvd.vgg_file import VggFile, read_vgg_file
@@ -53,25 +53,25 @@ def judge(
     Raises:
         InputError: folders, labels, images or weights that do not fit together.
     """
-    rules = rules_of(settings.protocol)
-    settings = replace(settings, **rules.fixed)
+    protocol = settings.protocol
+    settings = replace(settings, **protocol.fixed)
     facts = label_facts(settings.fake_labels, settings.real_labels)
-    groups = _groups(settings, rules)
+    groups = _groups(settings, protocol)
     # Before the pictures: fail early.
     vgg, origin = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_vgg_file(settings.vgg)
     scene = set_up(settings)
     pixels, contents = read(scene)
-    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), rules.hidden)
+    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden)
     products = partial(crop_inner_products, extract, memory=settings.memory, group=group)
-    found = products(pixels[0], pixels[1:], layers=rules.layers, progress=progress)
+    found = products(pixels[0], pixels[1:], layers=protocol.layers, progress=progress)
     layers = _layers(settings, scene, origin, found, contents)
     classes, by_class = None, None
     if settings.per_class:
         sides = class_sides(scene, pixels)
         groups = groups or every_label(*sides)
         shown = progress and (group is None or group.first)
-        by_class = distances(*sides, groups, rules, layers[LAYER], partial(_of_layer, products), progress=shown)
-        classes = _classes(groups, by_class, rules)
+        by_class = distances(*sides, groups, protocol, layers[LAYER], partial(_of_layer, products), progress=shown)
+        classes = _classes(groups, by_class, protocol)
     scales = {name: layer.square**0.5 for name, layer in layers.items()}
     return skvd_record.SkvdRecord(
         format=skvd_record.FORMAT,
@@ -83,19 +83,21 @@ def judge(
         frames=_frames(scene),
         photos=_photos(scene, relative_to),
         classes=classes,
-        protocol=_protocol(settings, rules, scene.side, scales, facts),
+        protocol=_protocol(settings, protocol, scene.side, scales, facts),
         weights=origin.weights,
         shown=spread(next(iter(scene.methods.values())).keys, SHOWN),
         pairs=shown_pairs(scene.fake, scene.real, scene.pairing.matches, SHOWN),
     )
 
 
-def _groups(settings: Settings, rules: Rules) -> Groups:
+def _groups(settings: Settings, protocol: SkvdProtocol) -> Groups:
     """Groups of classes that a file names; {} where there is none."""
-    path = settings.class_groups or rules.groups
+    path = settings.class_groups or protocol.groups
     groups = read_groups(path) if settings.per_class and path else {}
-    if rules.rest and REST in groups:
-        raise InputError(f"{path}: the protocol {rules.name} has a group {REST!r} of its own; give yours another name")
+    if protocol.rest and REST in groups:
+        raise InputError(
+            f"{path}: the protocol {protocol.name} has a group {REST!r} of its own; give yours another name"
+        )
     return groups
 
 
@@ -126,7 +128,7 @@ def _layers(
             raise InputError(
                 f"{settings.real}: {name} sees nothing in these photographs, wanted pictures that are not black"
             )
-        layers[name] = Layer(found, square, frames, photos, scene.pairing, draws, scene.rules.by_image)
+        layers[name] = Layer(found, square, frames, photos, scene.pairing, draws, scene.protocol.by_image)
     return layers
 
 
@@ -167,15 +169,15 @@ def _worst(layers: dict[str, Layer], index: int, scene: Scene) -> tuple[skvd_rec
     return tuple(as_pair(scene.fake, scene.real, matches[i]) for i in worst(values, frames, WORST))
 
 
-def _classes(groups: Groups, found: ClassDistances, rules: Rules) -> skvd_record.ClassGroups:
+def _classes(groups: Groups, found: ClassDistances, protocol: SkvdProtocol) -> skvd_record.ClassGroups:
     return skvd_record.ClassGroups(
         groups=groups,
         pairs=found.pairs,
-        least_pairs=rules.least_pairs,
+        least_pairs=protocol.min_pairs,
         share_above=SHARE,
         layer=LAYER,
-        partners=rules.words.class_partners,
-        hidden=rules.words.hidden,
+        partners=protocol.text.class_partners,
+        hidden=protocol.text.hidden,
     )
 
 
@@ -200,7 +202,7 @@ def _frames(scene: Scene) -> skvd_record.SkvdFrames:
         width=scene.size[1],
         crops=crops,
         matched=matched,
-        dropped=(crops if scene.rules.words.seeking == "rendered" else len(scene.real.crops)) - matched,
+        dropped=(crops if scene.protocol.text.seeking == "rendered" else len(scene.real.crops)) - matched,
         labels=scene.fake.labels,
     )
 
@@ -224,29 +226,29 @@ def _photos(scene: Scene, relative_to: Path) -> skvd_record.SkvdPhotos:
 
 
 def _protocol(
-    settings: Settings, rules: Rules, side: int, scales: dict[str, float], facts: tuple[str, int]
+    settings: Settings, protocol: SkvdProtocol, side: int, scales: dict[str, float], facts: tuple[str, int]
 ) -> skvd_record.ProtocolFacts:
     return skvd_record.ProtocolFacts(
-        name=rules.name,
-        seeking=rules.words.seeking,
-        metric=rules.words.metric,
+        name=protocol.name,
+        seeking=protocol.text.seeking,
+        metric=protocol.text.metric,
         unit=f"{UNIT:.0f} x MMD²",
-        estimator=rules.words.estimator,
+        estimator=protocol.text.estimator,
         kernel="(x·y / d + 1)³, d the number of features",
-        layers=rules.layers,
+        layers=protocol.layers,
         pooling=POOLING[settings.pooling],
         scaling=SCALING[settings.scaling],
         scales=scales,
         crop_side=side,
         crops_per_frame=settings.crops,
         crops_per_photo=settings.candidates,
-        similarity=rules.words.similarity,
+        similarity=protocol.text.similarity,
         similarity_above=alignment.ABOVE,
         label_method=facts[0],
         label_classes=facts[1],
-        photo_size=rules.words.photo_size,
+        photo_size=protocol.text.photo_size,
         seed=settings.seed,
         resamples=settings.resamples,
-        resampled=rules.words.resampled,
+        resampled=protocol.text.resampled,
         level=LEVEL,
     )

@@ -20,7 +20,7 @@ from eval.kvd.crops import Pixels
 from eval.kvd.feamgan import Pairs
 from eval.kvd.layers import Array, Indices, Layer
 from eval.kvd.pairing import Pairing
-from eval.kvd.protocols import Rules
+from eval.kvd.protocols import SkvdProtocol
 from gbuffer_tools.io.yaml import read_sections
 
 LAYER = "relu5_3"
@@ -98,7 +98,7 @@ def distances(
     fake: ClassSide,
     real: ClassSide,
     groups: Groups,
-    rules: Rules,
+    protocol: SkvdProtocol,
     layer: Layer,
     products: Callable[[Crops, list[Crops]], InnerProducts],
     *,
@@ -110,23 +110,25 @@ def distances(
         fake: all rendered crops.
         real: the real crops whose features sKVD needed.
         groups: labels of each group.
-        rules: of the protocol.
+        protocol: which crops have a class, and which are compared.
         layer: relu5_3 as in sKVD: its pairs, scale and resamples.
         products: real crops and those of each method, with hidden pixels, to scalar products.
         progress: show a bar on stderr.
     """
     found = ClassDistances()
-    if rules.rest:
+    if protocol.rest:
         others = set(range(256)).difference(*groups.values())
         groups = groups | {REST: tuple(others)}
     for name in tqdm(groups, desc="classes", unit="class", disable=not progress):
         shown = [np.isin(side.labels, groups[name]) for side in (fake, real)]
         has = [mask.mean(axis=(1, 2)) > SHARE for mask in shown]
-        if rules.rest and name == REST:
+        if protocol.rest and name == REST:
             has = [np.ones_like(side_has) for side_has in has]
-        pairs = rules.match_class(fake.cells, real.cells, has[0], has[1], (layer.pairing.fake, layer.pairing.partner))
+        pairs = protocol.match_class(
+            fake.cells, real.cells, has[0], has[1], (layer.pairing.fake, layer.pairing.partner)
+        )
         found.pairs[name] = len(pairs[0])
-        if len(pairs[0]) < rules.least_pairs:
+        if len(pairs[0]) < protocol.min_pairs:
             continue
         used = [np.unique(crops) for crops in pairs]
         fake_crops = [masked(pixels, shown[0], used[0]) for pixels in fake.pixels]

@@ -7,7 +7,7 @@ procedure behind the published rows (`eval.kvd.feamgan`). `eval.kvd.judge` follo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from datasets.photos import to_height
 from epe.networks.backbones.vgg import IMAGENET_MEAN
@@ -16,13 +16,29 @@ from eval.kvd import alignment, feamgan
 from eval.kvd.alignment import Crop, Match
 from eval.kvd.crops import Pixels, Side, Size, Sizes
 from eval.kvd.feamgan import Has, Pairs
-from eval.kvd.settings import Settings
 from gbuffer_tools.errors import InputError
 
 
+class DrawCrops(Protocol):
+    """Draws the crops of both sides."""
+
+    def __call__(
+        self, frames: Sizes, photos: Sizes, side: int, *, crops: int, candidates: int, seed: int
+    ) -> tuple[list[Crop], list[Crop]]:
+        """Crops of all frames, and of all photographs.
+
+        Args:
+            frames, photos: heights and widths as judged, by key.
+            side: of a crop, in pixels.
+            crops, candidates: how many of each frame, and of each photograph.
+            seed: of the draws.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class Words:
-    """What a report says of a protocol; see `eval.records.skvd_record.ProtocolFacts`."""
+class ProtocolText:
+    """What a report says of a protocol, in words; see `eval.records.skvd_record.ProtocolFacts`."""
 
     metric: str
     estimator: str
@@ -35,8 +51,8 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What a protocol decides.
+class SkvdProtocol:
+    """What a protocol of sKVD decides.
 
     Attributes:
         name: as `--protocol` takes it.
@@ -46,8 +62,8 @@ class Rules:
         judged_size: size of a frame's file -> size of the frame as judged.
         fit: picture of either side, judged size of frames -> the picture as judged.
         fit_label: label map, size of its picture's file, judged size of frames -> label map of the picture as judged.
-        least: judged size of frames, side of a crop -> the smallest photograph that is used.
-        draw: judged sizes of frames and photographs by key, side of a crop, settings -> crops of both.
+        min_photo: judged size of frames, side of a crop -> the smallest photograph that is used.
+        draw: draws the crops of both sides.
         describe: label map, crop, side of a crop, size of the picture as judged -> (256,) labels.
         match: partners, out of the crops of both sides.
         match_class: the same for a class: descriptions of both sides, which of them have the class, the pairs of sKVD.
@@ -55,7 +71,7 @@ class Rules:
         groups: file of class groups where the user names none; None: each label is a group.
         rest: whether what no group has is a group, too, in all crops.
         hidden: colour of what is not of a class, in [0, 1].
-        least_pairs: a class with fewer is left out.
+        min_pairs: a class with fewer is left out.
     """
 
     name: str
@@ -64,8 +80,8 @@ class Rules:
     judged_size: Callable[[Size], Size]
     fit: Callable[[Pixels, Size], Pixels]
     fit_label: Callable[[Pixels, Size, Size], Pixels]
-    least: Callable[[Size, int], Size]
-    draw: Callable[[Sizes, Sizes, int, Settings], tuple[list[Crop], list[Crop]]]
+    min_photo: Callable[[Size, int], Size]
+    draw: DrawCrops
     describe: Callable[[Pixels, Crop, int, Size], Pixels]
     match: Callable[[Side, Side], list[Match]]
     match_class: Callable[[Pixels, Pixels, Has, Has, Pairs], Pairs]
@@ -73,12 +89,12 @@ class Rules:
     groups: Path | None
     rest: bool
     hidden: tuple[float, float, float]
-    least_pairs: int
-    words: Words
+    min_pairs: int
+    text: ProtocolText
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
-def rules_of(name: str) -> Rules:
+def protocol_named(name: str) -> SkvdProtocol:
     """The protocol of a name.
 
     Raises:
@@ -89,17 +105,26 @@ def rules_of(name: str) -> Rules:
     return PROTOCOLS[name]
 
 
-def _draw(frames: Sizes, photos: Sizes, side: int, settings: Settings) -> tuple[list[Crop], list[Crop]]:
+def _draw(
+    frames: Sizes, photos: Sizes, side: int, *, crops: int, candidates: int, seed: int
+) -> tuple[list[Crop], list[Crop]]:
     """Several crops of each picture, which do not depend on what other pictures there are."""
     fake, real = (
         [
             crop
             for key, size in sizes.items()
-            for crop in alignment.draw_crops(key, *size, side=side, count=count, seed=settings.seed)
+            for crop in alignment.draw_crops(key, *size, side=side, count=count, seed=seed)
         ]
-        for sizes, count in ((frames, settings.crops), (photos, settings.candidates))
+        for sizes, count in ((frames, crops), (photos, candidates))
     )
     return fake, real
+
+
+def _draw_feamgan(
+    frames: Sizes, photos: Sizes, side: int, *, crops: int, candidates: int, seed: int
+) -> tuple[list[Crop], list[Crop]]:
+    """One crop of each picture, whatever `crops` and `candidates` say: the protocol fixes both."""
+    return feamgan.draw(frames, photos, side, seed)
 
 
 def _match(fake: Side, real: Side) -> list[Match]:
@@ -118,7 +143,7 @@ def _match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs
     return pairs[0][both], pairs[1][both]
 
 
-OURS = Rules(
+OURS = SkvdProtocol(
     name="ours",
     asset="vgg16",
     layers=LAYERS,
@@ -127,7 +152,7 @@ OURS = Rules(
     # are reduced by area, where every source pixel counts. Lower ones stay as they are: enlarging would invent blur.
     fit=lambda picture, size: to_height(picture, size[0]),
     fit_label=lambda label, own, size: label,
-    least=lambda size, side: (side, side),
+    min_photo=lambda size, side: (side, side),
     draw=_draw,
     describe=alignment.describe,
     match=_match,
@@ -136,8 +161,8 @@ OURS = Rules(
     groups=None,
     rest=False,
     hidden=IMAGENET_MEAN,
-    least_pairs=10,
-    words=Words(
+    min_pairs=10,
+    text=ProtocolText(
         metric="sKVD: rendered crops against real crops of the same label layout; KVD: against all photographs",
         estimator="unbiased, float64; pairs of crops out of one image are left out",
         similarity=f"share of equal labels on {alignment.GRID} x {alignment.GRID} cells",
@@ -149,7 +174,7 @@ OURS = Rules(
     ),
 )
 
-FEAMGAN = Rules(
+FEAMGAN = SkvdProtocol(
     name="feamgan",
     asset="vgg16-torchvision",
     layers=("relu5_3",),
@@ -157,8 +182,8 @@ FEAMGAN = Rules(
     judged_size=feamgan.judged_size,
     fit=feamgan.fit,
     fit_label=feamgan.fit_label,
-    least=lambda size, side: size,
-    draw=lambda frames, photos, side, settings: feamgan.draw(frames, photos, side, settings.seed),
+    min_photo=lambda size, side: size,
+    draw=_draw_feamgan,
     describe=feamgan.describe,
     match=feamgan.match,
     match_class=feamgan.match_class,
@@ -166,8 +191,8 @@ FEAMGAN = Rules(
     groups=Path(__file__).with_name("mseg_groups.yaml"),
     rest=True,
     hidden=(0.5, 0.5, 0.5),
-    least_pairs=2,
-    words=Words(
+    min_pairs=2,
+    text=ProtocolText(
         metric="sKVD as FeaMGAN's evaluation script has it: real crops against rendered crops of the same label layout",
         estimator="unbiased, float64; a crop that serves twice counts as two samples",
         similarity=f"share of equal labels on {alignment.GRID} x {alignment.GRID} pixels, the first of equal ones",
@@ -182,4 +207,4 @@ FEAMGAN = Rules(
     ),
 )
 
-PROTOCOLS: Mapping[str, Rules] = {rules.name: rules for rules in (OURS, FEAMGAN)}
+PROTOCOLS: Mapping[str, SkvdProtocol] = {protocol.name: protocol for protocol in (OURS, FEAMGAN)}

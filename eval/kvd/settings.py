@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from eval.features.vgg_features import Pooling
+from eval.kvd.protocols import OURS, SkvdProtocol
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Settings:
         candidates: crops per photograph that partners are chosen from.
         scaling: "as trained" undoes the constants that the file's layers are divided by.
         memory: bytes of features to hold at a time.
-        protocol: name out of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
+        protocol: one of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
         per_class: measure cKVD, too.
         class_groups: file of groups of classes; None: those of the protocol.
     """
@@ -36,6 +37,6 @@ class Settings:
     batch: int = 8
     memory: int = 5 * 2**29
     device: str = "cpu"
-    protocol: str = "ours"
+    protocol: SkvdProtocol = OURS
     per_class: bool = False
     class_groups: Path | None = None

@@ -24,7 +24,7 @@ from eval.kvd.crops import (
 )
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.per_class import ClassSide
-from eval.kvd.protocols import Rules, rules_of
+from eval.kvd.protocols import SkvdProtocol
 from eval.kvd.settings import Settings
 from gbuffer_tools.errors import InputError
 
@@ -41,7 +41,7 @@ class Scene:
 
     methods: dict[str, Images]
     photos: Images
-    rules: Rules
+    protocol: SkvdProtocol
     own: tuple[int, int]
     size: tuple[int, int]
     side: int
@@ -58,10 +58,10 @@ def set_up(settings: Settings) -> Scene:
     Raises:
         InputError: the methods do not show the same frames, or the two sides do not fit together.
     """
-    rules, methods = rules_of(settings.protocol), opened(settings.methods)
+    protocol, methods = settings.protocol, opened(settings.methods)
     frames = next(iter(methods.values()))
     height, width = frames[0].shape[:2]
-    own, size = (height, width), rules.judged_size((height, width))
+    own, size = (height, width), protocol.judged_size((height, width))
     side = alignment.crop_side(*size)
     if side < SMALLEST_CROP:
         raise InputError(
@@ -77,20 +77,22 @@ def set_up(settings: Settings) -> Scene:
         check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
     pictures = Pictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
-    found = look_through(photos, least=rules.least(size, side), fit=lambda photo: rules.fit(photo, size))
+    found = look_through(photos, min_size=protocol.min_photo(size, side), fit=lambda photo: protocol.fit(photo, size))
     maps = tuple(
-        Maps(folder, seen, lambda label, own: rules.fit_label(label, own, size))
+        Maps(folder, seen, lambda label, own: protocol.fit_label(label, own, size))
         for folder, seen in ((settings.fake_labels, pictures), (settings.real_labels, found))
     )
-    drawn = rules.draw(pictures.sizes, found.sizes, side, settings)
+    drawn = protocol.draw(
+        pictures.sizes, found.sizes, side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
+    )
     fake, real = (
-        cut(crops, of_side, lambda label, crop, shape: rules.describe(label, crop, side, shape))
+        cut(crops, of_side, lambda label, crop, shape: protocol.describe(label, crop, side, shape))
         for crops, of_side in zip(drawn, maps, strict=True)
     )
     # About as many crops stand for the photographs in KVD as for the frames.
     sample = math.ceil(len(fake.crops) / len(np.unique(real.groups)))
-    pairing = pair(fake, real, rules.match(fake, real), sample=sample)
-    return Scene(methods, photos, rules, own, size, side, found, (maps[0], maps[1]), fake, real, pairing)
+    pairing = pair(fake, real, protocol.match(fake, real), sample=sample)
+    return Scene(methods, photos, protocol, own, size, side, found, (maps[0], maps[1]), fake, real, pairing)
 
 
 def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
@@ -101,14 +103,14 @@ def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
     """
 
     def fit(picture: Pixels) -> Pixels:
-        return scene.rules.fit(picture, scene.size)
+        return scene.protocol.fit(picture, scene.size)
 
     used = [scene.real.crops[i] for i in scene.pairing.used]
     real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: fit(photo))
     frames = same_size(scene.own, fit)
     fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=frames) for images in scene.methods.values()]
     contents = [parts for _, parts in fakes]
-    if scene.rules.by_image:
+    if scene.protocol.by_image:
         frames_in = {scene.fake.crops[i].key for i in scene.pairing.fake}
         photos_in = {used[i].key for i in scene.pairing.partner}
         for (name, images), parts in zip(scene.methods.items(), contents, strict=True):

@@ -16,11 +16,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 from scipy.special import gamma
 
 from datasets.runtime.weights import load_tensors
+from epe.networks.backbones.resize import keys_cubic
 from gbuffer_tools.io.cache import cache_folder
 
 Array = NDArray[np.float64]
@@ -140,10 +142,7 @@ def blurred(x: Floats) -> Floats:
 
 def halved(x: Floats) -> Floats:
     """Half the size, by MATLAB's imresize: Keys' cubic (a = -1/2) stretched by 2, the border mirrored."""
-    distance = np.abs(np.arange(8) - 3.5) / 2
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    weights = np.where(distance <= 1, near, far)
+    weights = keys_cubic(torch.from_numpy(np.abs(np.arange(8) - 3.5) / 2)).numpy()
     weights /= weights.sum()
     padded = np.pad(x.astype(np.float64), 3, mode="symmetric")
     rows = sum(weight * padded[i : i + len(x) : 2] for i, weight in enumerate(weights))

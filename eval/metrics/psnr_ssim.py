@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gbuffer_tools.io.psnr import PEAK
+from gbuffer_tools.io.psnr import psnr as peak_ratio
+
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-RANGE = 255.0
-CEILING = 100.0
-"""dB, of equal pictures and of all that are as near: infinite values would have no mean."""
 # Wang et al. 2004: an 11 x 11 Gaussian window of deviation 1.5, and constants that keep quotients finite.
 WINDOW, DEVIATION = 11, 1.5
-C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
 def check(a: Pixels, b: Pixels) -> None:
@@ -25,10 +25,13 @@ def check(a: Pixels, b: Pixels) -> None:
 
 
 def psnr(a: Pixels, b: Pixels) -> float:
-    """Peak signal-to-noise ratio over all channels, dB; `CEILING` at most."""
+    """Peak signal-to-noise ratio of two pictures (H, W, 3) uint8 over all channels, in dB; 100 dB for equal ones.
+
+    Raises:
+        ValueError: other shapes or types.
+    """
     check(a, b)
-    error = float(np.square(a.astype(np.float64) - b).mean())
-    return min(float(10 * np.log10(RANGE**2 / error)), CEILING) if error else CEILING
+    return peak_ratio(a, b)
 
 
 def ssim(a: Pixels, b: Pixels) -> float:

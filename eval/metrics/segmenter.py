@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from datasets.matched_pairs import crop_label
 from datasets.runtime.onnx_session import one_line_errors, open_session
 from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
 from eval.metrics.iou import NONE
@@ -168,9 +169,8 @@ class Segmenter:
         values = np.asarray(found)
         shape, kind = values.shape, values.dtype.kind
         if kind in "iu" and len(shape) in (3, 4) and set(shape[:-2]) == {1} and values.size:
-            clipped = np.clip(values.astype(np.int64), -1, LARGEST_ID + 1).reshape(1, 1, *shape[-2:])
-            pixels = F.interpolate(torch.from_numpy(clipped).double(), covered, mode="nearest-exact")
-            return pixels[0, 0].long().numpy()
+            clipped = np.clip(values.astype(np.int64), -1, LARGEST_ID + 1).reshape(shape[-2:])
+            return crop_label(clipped, covered, slice(0, covered[0]), slice(0, covered[1]))
         if kind != "f" or len(shape) != 4 or shape[0] != 1 or not 2 <= shape[1] <= LARGEST_ID + 1 or not values.size:
             raise InputError(
                 f"{self.path}: gives {values.dtype} {shape}; wanted scores (1, classes, h, w) or numbers (1, h, w)."

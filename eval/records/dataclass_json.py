@@ -15,6 +15,8 @@ from gbuffer_tools.io.atomic import write_text
 MAX_BYTES = 256 * 2**20
 """Bytes of a file."""
 MAX_COUNT = 2**63 - 1
+COMMANDS = ("eval.skvd", "eval.sets", "eval.content", "eval.segmentation", "eval.temporal")
+"""Those that write records."""
 Kind = TypeVar("Kind")
 
 
@@ -52,12 +54,13 @@ def read_record(kind: type[Kind], path: Path, name: str, version: int, command: 
         kind: the dataclass.
         path: of the file.
         name, version: what these entries have to say.
-        command: that makes such files.
+        command: that makes such files, where the file itself does not name one of ours.
 
     Raises:
         InputError: not such a record; names the first entry that does not fit.
     """
     content = read_json(path)
+    command = command_of(content, command)
     if content.get("format") != name or content.get("version") != version:
         raise InputError(f"{path}: not a {name} of version {version}; make it with `python -m {command}`")
     try:
@@ -65,6 +68,12 @@ def read_record(kind: type[Kind], path: Path, name: str, version: int, command: 
     except ValueError as error:
         raise InputError(f"{path}: {error}; make it again with `python -m {command}`") from error
     return found
+
+
+def command_of(content: dict[str, Any], usual: str) -> str:
+    """The command that a file says it was made by, if it is one of ours; else the usual one."""
+    named = content.get("command")
+    return named if named in COMMANDS else usual
 
 
 def _finite(text: str) -> float:

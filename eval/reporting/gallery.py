@@ -1,7 +1,7 @@
 """The pictures of a report page, embedded as WebP, so that the page is one file."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from datasets.images import Images
 from eval.inputs import spread
 from eval.kvd.crops import Pixels, region
-from eval.kvd.protocols import rules_of
+from eval.kvd.protocols import protocol_named
 from eval.records.skvd_record import CropPair, SkvdRecord
 from eval.reporting.summary import DataSet
 from gbuffer_tools.checks.contact_sheet import pictures
@@ -64,7 +64,9 @@ def gallery(data: DataSet) -> Gallery:
     try:
         methods = {name: _Folder(folder) for name, folder in data.folders.items()}
         frames = tuple(_shown(key, methods) for key in shown_keys(data))
-        return Gallery(frames, tuple(_pairs(data, methods)), _worst(data, methods), "")
+        readers = [_CropReader(path, record) for path, record in data.skvd]
+        worst = _worst(readers[0], methods) if readers else {}
+        return Gallery(frames, tuple(_pairs(readers, methods)), worst, "")
     except InputError as error:
         return Gallery((), (), {}, str(error))
 
@@ -94,23 +96,23 @@ class _Folder:
 
     def __init__(self, folder: Path) -> None:
         self.images = Images(folder)
-        self.places = {key: index for index, key in enumerate(self.images.keys)}
+        self.indices = {key: index for index, key in enumerate(self.images.keys)}
 
     def image(self, key: str) -> Pixels:
-        return self.images[self._place(key)]
+        return self.images[self._index(key)]
 
     def buffers(self, key: str) -> Iterator[tuple[str, str]]:
         """What a frame file has beside the image; nothing of pictures."""
-        path = self.images.path(self._place(key))
+        path = self.images.path(self._index(key))
         if path.suffix == ".h5":
             with Shard(path) as shard:
                 beside = list(pictures(shard, shard.names.index(key.rpartition("/")[2])))[1:]
             yield from ((embed(picture, NARROW), text) for picture, text in beside)
 
-    def _place(self, key: str) -> int:
-        if key not in self.places:
+    def _index(self, key: str) -> int:
+        if key not in self.indices:
             raise InputError(f"{self.images.folder}: has no picture {key!r} any more")
-        return self.places[key]
+        return self.indices[key]
 
 
 def _shown(key: str, methods: Mapping[str, _Folder]) -> Shown:
@@ -118,34 +120,44 @@ def _shown(key: str, methods: Mapping[str, _Folder]) -> Shown:
     return Shown(key, tuple(embed(method.image(key)) for method in methods.values()), tuple(first.buffers(key)))
 
 
-def _pairs(data: DataSet, methods: Mapping[str, _Folder]) -> Iterator[ShownPair]:
-    for path, record in data.skvd:
-        photos = _Folder(path.resolve().parent / record.photos.folder)
-        shown = {method.name: methods[method.name] for method in record.methods}
-        for pair in record.pairs:
-            yield _pair(pair, record, shown, photos)
+class _CropReader:
+    """Reads the crops of a record's pairs as they were judged.
 
+    Raises:
+        InputError: the photographs are gone, or the record's protocol is unknown.
+    """
 
-def _worst(data: DataSet, methods: Mapping[str, _Folder]) -> dict[str, tuple[ShownPair, ...]]:
-    found: dict[str, tuple[ShownPair, ...]] = {}
-    for path, record in data.skvd[:1]:
-        photos = _Folder(path.resolve().parent / record.photos.folder)
-        for method in record.methods:
-            shown = {name: methods[name] for name in (record.methods[0].name, method.name)}
-            found[method.name] = tuple(_pair(pair, record, shown, photos) for pair in method.worst)
-    return found
+    def __init__(self, path: Path, record: SkvdRecord) -> None:
+        self.record = record
+        self.photos = _Folder(path.resolve().parent / record.photos.folder)
+        self.protocol = protocol_named(record.protocol.name)
+        self.size = (record.frames.height, record.frames.width)
+        self.side = max(1, record.protocol.crop_side)
 
+    def pair(self, pair: CropPair, methods: Mapping[str, _Folder]) -> ShownPair:
+        """A pair in some methods, by name."""
+        images = {name: self._crop(folder, pair.frame, pair.top, pair.left) for name, folder in methods.items()}
+        photo = self._crop(self.photos, pair.photo, pair.photo_top, pair.photo_left)
+        return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)
 
-def _pair(pair: CropPair, record: SkvdRecord, methods: Mapping[str, _Folder], photos: _Folder) -> ShownPair:
-    fit, size = rules_of(record.protocol.name).fit, (record.frames.height, record.frames.width)
-    side = max(1, record.protocol.crop_side)
-
-    def crop(folder: _Folder, key: str, top: int, left: int) -> str:
-        found = region(fit(folder.image(key), size), top, left, side)
-        if found.shape[:2] != (side, side):
+    def _crop(self, folder: _Folder, key: str, top: int, left: int) -> str:
+        found = region(self.protocol.fit(folder.image(key), self.size), top, left, self.side)
+        if found.shape[:2] != (self.side, self.side):
             raise InputError(f"{folder.images.folder}: {key!r} has another size than it was judged at")
         return embed(found)
 
-    images = {name: crop(method, pair.frame, pair.top, pair.left) for name, method in methods.items()}
-    photo = crop(photos, pair.photo, pair.photo_top, pair.photo_left)
-    return ShownPair(f"{pair.frame} / {pair.photo}", pair.similarity, images, photo)
+
+def _pairs(readers: Sequence[_CropReader], methods: Mapping[str, _Folder]) -> Iterator[ShownPair]:
+    for reader in readers:
+        shown = {method.name: methods[method.name] for method in reader.record.methods}
+        for pair in reader.record.pairs:
+            yield reader.pair(pair, shown)
+
+
+def _worst(reader: _CropReader, methods: Mapping[str, _Folder]) -> dict[str, tuple[ShownPair, ...]]:
+    found: dict[str, tuple[ShownPair, ...]] = {}
+    first = reader.record.methods[0].name
+    for method in reader.record.methods:
+        shown = {name: methods[name] for name in (first, method.name)}
+        found[method.name] = tuple(reader.pair(pair, shown) for pair in method.worst)
+    return found

@@ -19,6 +19,8 @@ SAMPLES = 200_000
 ROUNDS = 20
 # Quantiles per axis: steps of the distribution that a map follows.
 STEPS = 400
+MIN_STEP = 1e-300
+"""A step between two quantiles that can still be divided by: the slope of a smaller one may be infinite."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,19 @@ class Round:
 
 
 def moved_along(values: Array, ours: Array, theirs: Array) -> Array:
-    """Values (N,) by quantiles: between them linear, beyond the last ones shifted as these."""
-    # Equal quantiles (a colour that many pixels have) would make the map ambiguous: the middle of theirs.
-    places, which = np.unique(ours, return_inverse=True)
+    """Values (N,) moved as quantiles move: linearly between two of them, beyond the outermost ones as far as these.
+
+    Args:
+        values: (N,) to be moved.
+        ours, theirs: (Q,) quantiles before and after, in ascending order. Equal ones of `ours` (a colour that many
+            pixels have), or ones no further apart than `MIN_STEP`, go to the mean of theirs. Where all of them are
+            equal, all values are shifted alike.
+    """
+    starts = np.diff(ours, prepend=-np.inf) > MIN_STEP
+    knots, which = ours[starts], np.cumsum(starts) - 1
     means = np.bincount(which, theirs) / np.bincount(which)
-    beyond = np.clip(values, places[0], places[-1])
-    moved: Array = np.interp(beyond, places, means) + values - beyond
+    inside = np.clip(values, knots[0], knots[-1])
+    moved: Array = np.interp(inside, knots, means) + values - inside
     return moved
 
 

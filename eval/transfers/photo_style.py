@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from datasets.images import Images
 from datasets.labels import read_label
+from datasets.matched_pairs import crop_label
 from datasets.photos import to_height
 from datasets.runtime.weights import load_model
 from epe.networks.style_transfer import wct2
@@ -133,8 +133,9 @@ class Stylist:
         """A label map at an image's size, by nearest neighbours."""
         if label is None:
             return None
-        size = (image.shape[1], image.shape[0])
-        return torch.from_numpy(cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)).long().to(self.device)
+        height, width = image.shape[:2]
+        nearest = crop_label(label, (height, width), slice(0, height), slice(0, width))
+        return torch.from_numpy(nearest).to(self.device)
 
 
 def check_size(image: Pixels, name: str) -> None:

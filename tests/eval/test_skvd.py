@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
     # The same pictures under another name: the same digest and the same values, bit for bit.
     assert found.methods[0].digest == found.methods[1].digest
     assert found.methods[0].skvd == found.methods[1].skvd
-    assert found.weights.sha256 == skvd_record.hashlib.sha256(random_vgg.read_bytes()).hexdigest()
+    assert found.weights.sha256 == hashlib.sha256(random_vgg.read_bytes()).hexdigest()
     assert str(out.with_suffix(".html")) in capsys.readouterr().out
     # Folders are relative to the record, so that both can be moved together.
     assert (out.parent / found.methods[1].folder).resolve() == (tmp_path / "second").resolve()

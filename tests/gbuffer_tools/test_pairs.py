@@ -220,6 +220,10 @@ def test_likeness_by_the_definitions(tmp_path):
     assert found.psnr == pytest.approx(10 * math.log10(255**2 * len(squares) / sum(squares)))
 
 
+def test_equal_renderings_have_the_psnr_that_eval_gives_equal_pictures(tmp_path):
+    assert likeness(tmp_path, rendering(1), rendering(1)).psnr == 100
+
+
 def test_likeness_of_more_samples_is_that_of_their_means(tmp_path):
     low, high = rendering(1), rendering(1, 2)
     low.image[:], high.image[:] = 100, 0

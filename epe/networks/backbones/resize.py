@@ -69,13 +69,13 @@ def _cubic_weights(length: int, side: int) -> Tensor:
     place = torch.arange(length, dtype=torch.float64)
     first = (centre - SUPPORT * scale + 0.5).floor()
     last = (centre + SUPPORT * scale + 0.5).floor()
-    weight = _cubic((place - centre + 0.5).abs() / scale) * ((place >= first) & (place < last))
+    weight = keys_cubic((place - centre + 0.5).abs() / scale) * ((place >= first) & (place < last))
     fixed = weight / weight.sum(1, keepdim=True) * 2**BITS
     return torch.where(fixed < 0, (fixed - 0.5).ceil(), (fixed + 0.5).floor())
 
 
-def _cubic(x: Tensor) -> Tensor:
-    """Keys' kernel with a = -1/2, of distances."""
+def keys_cubic(x: Tensor) -> Tensor:
+    """Keys' cubic kernel with a = -1/2 at distances x, 0 or more: Keys, "Cubic Convolution Interpolation", 1981."""
     near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
     return torch.where(x < 1, near, torch.where(x < SUPPORT, far, 0.0))
 

@@ -64,7 +64,7 @@ def test_digest_follows_pixels_and_keys_not_files(tmp_path):
 
 def test_photographs_are_reduced_to_the_frames_height_or_dropped(tmp_path):
     photos, labels = fill(tmp_path, {"large": (200, 300), "small": (60, 90), "tall": (400, 60), "tiny": (30, 30)})
-    found = look_through(photos, least=(40, 40), fit=at_100)
+    found = look_through(photos, min_size=(40, 40), fit=at_100)
     # large -> 100 x 150. small stays. tall -> 100 x 15 and tiny are narrower than a crop.
     assert (found.resized, found.dropped) == (1, 2)
     assert found.sizes == {"large": (100, 150), "small": (60, 90)}
@@ -79,7 +79,7 @@ def test_photographs_are_reduced_to_the_frames_height_or_dropped(tmp_path):
 def test_too_few_photographs_is_one_line(tmp_path):
     photos, _ = fill(tmp_path, {"only": (200, 300), "tiny": (30, 30)})
     with pytest.raises(InputError, match="1 of 2 photographs are smaller than 40x40 px"):
-        look_through(photos, least=(40, 40), fit=at_100)
+        look_through(photos, min_size=(40, 40), fit=at_100)
 
 
 def test_frames_of_another_size_are_named(tmp_path):
@@ -104,13 +104,14 @@ def test_labels_of_pixels_are_those_at_the_crops_place(tmp_path):
     assert labels[1, -1, -1] == 199
 
 
-def test_a_crop_does_not_depend_on_other_files(scenes, settings, tmp_path):
+def test_a_crop_does_not_depend_on_other_files(scenes, tmp_path):
     shutil.copytree(scenes / "frames", tmp_path / "frames")
     for name in ("00", "03", "07"):
         (tmp_path / "frames" / "set" / f"{name}.png").unlink()
 
     def drawn(folder):
-        return OURS.draw(dict.fromkeys(Images(folder).keys, (HEIGHT, WIDTH)), {}, SIDE, settings)[0]
+        sizes = dict.fromkeys(Images(folder).keys, (HEIGHT, WIDTH))
+        return OURS.draw(sizes, {}, SIDE, crops=3, candidates=6, seed=0)[0]
 
     all_crops, some = drawn(scenes / "frames"), drawn(tmp_path / "frames")
     assert len(some) == 15

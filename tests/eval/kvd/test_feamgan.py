@@ -17,6 +17,7 @@ from eval.kvd import judge as module
 from eval.kvd.alignment import Crop, crop_side
 from eval.kvd.crops import Side
 from eval.kvd.judge import judge
+from eval.kvd.protocols import FEAMGAN
 from eval.reporting.gallery import gallery
 from eval.reporting.summary import data_sets
 
@@ -31,7 +32,7 @@ def small(monkeypatch, settings, tmp_path):
     monkeypatch.setattr(feamgan, "WIDTH", WIDTH)
     groups = tmp_path / "groups.yaml"
     groups.write_text("groups:\n  sky: [0]\n  ground: [1]\n")
-    return replace(settings, protocol="feamgan", per_class=True, class_groups=groups)
+    return replace(settings, protocol=FEAMGAN, per_class=True, class_groups=groups)
 
 
 def keys_weight(x):

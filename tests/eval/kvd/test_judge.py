@@ -15,6 +15,7 @@ from eval.features.vgg_features import LAYERS
 from eval.inputs import label_facts, spread
 from eval.kvd import judge as module
 from eval.kvd.judge import judge
+from eval.kvd.protocols import FEAMGAN, OURS
 from eval.kvd.setup import set_up
 from eval.records.estimate import Estimate
 from gbuffer_tools.errors import InputError
@@ -189,7 +190,7 @@ def test_frames_that_are_too_small_are_refused(settings, scenes, tmp_path):
 # feamgan's frames are 957 columns at most, so that only high ones are narrow.
 @pytest.mark.parametrize(
     ("protocol", "size"),
-    [("ours", (120, 1200)), ("ours", (1200, 120)), ("ours", (64, 512)), ("feamgan", (120, 1200))],
+    [(OURS, (120, 1200)), (OURS, (1200, 120)), (OURS, (64, 512)), (FEAMGAN, (120, 1200))],
 )
 def test_frames_that_are_too_narrow_for_their_crops_are_refused(settings, scenes, tmp_path, protocol, size):
     narrow = changed(scenes / "frames", tmp_path / "narrow", lambda image, _: cv2.resize(image, size))

@@ -109,7 +109,7 @@ def test_a_bad_file_of_groups_is_one_line(tmp_path, text, message):
 def test_rest_is_the_protocols_own_name(settings, tmp_path):
     path = groups(tmp_path / "g.yaml", "groups: {rest: [1]}")
     with pytest.raises(InputError, match=r"g\.yaml: the protocol feamgan has a group 'rest' of its own"):
-        judge(replace(settings, protocol="feamgan", per_class=True, class_groups=path), relative_to=tmp_path)
+        judge(replace(settings, protocol=FEAMGAN, per_class=True, class_groups=path), relative_to=tmp_path)
 
 
 @pytest.mark.parametrize("constants", [{"relu5_3": 0}, {"relu5_3": "2"}, [1], {"relu5_3": True}])

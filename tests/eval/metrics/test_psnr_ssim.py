@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from skimage import metrics
 
-from eval.metrics.psnr_ssim import CEILING, psnr, ssim
+from eval.metrics.psnr_ssim import psnr, ssim
+from gbuffer_tools.io.psnr import MAX_PSNR
 
 
 def pictures(noise: float, size: tuple[int, int] = (40, 53)) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +27,7 @@ def test_scikit_image_agrees(noise: float) -> None:
 
 def test_equal_pictures() -> None:
     a, _ = pictures(0)
-    assert psnr(a, a) == CEILING
+    assert psnr(a, a) == MAX_PSNR
     assert ssim(a, a) == pytest.approx(1, abs=1e-12)
 
 

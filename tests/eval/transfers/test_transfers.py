@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage import exposure
 
@@ -124,9 +124,12 @@ class TestIdt:
 
     @settings(max_examples=50, deadline=None)
     @given(st.lists(st.floats(-3, 3), min_size=2, max_size=9), st.lists(st.floats(-9, 9), min_size=1, max_size=9))
+    @example(ours=[0.0, 2.2e-311], values=[1.0, 2.2e-313])
+    @example(ours=[0.0, 2.2e-311, 1.0], values=[0.0, 2.2e-313, 0.5])
     def test_maps_along_an_axis_keep_the_order(self, ours: list[float], values: list[float]) -> None:
         theirs = np.linspace(-1, 1, len(ours))
         moved = idt.moved_along(np.sort(values), np.sort(ours), theirs)
+        assert np.isfinite(moved).all()
         assert (np.diff(moved) >= -1e-12).all()
 
     def test_no_pictures(self) -> None:
