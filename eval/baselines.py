@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eval.transfers.photo_style import Stylist
     from eval.transfers.reinhard import Array as Floats
     from eval.transfers.soften import Pixels
-    from eval.transfers.trained import Change
+    from eval.transfers.trained import FrameChange
 
 
 TRANSFERS = {
@@ -31,17 +31,17 @@ TRANSFERS = {
     "transport": "mean and covariance of RGB, by linear optimal transport (Pitie, Kokaram 2007)",
     "idt": "the whole distribution of colours (iterative distribution transfer; Pitie, Kokaram, Dahyot 2007)",
 }
-"""Transfers of colour, each one map from the colours of all frames to those of all photographs."""
+"""Transfers of colour: each is one map, fitted to the colours of all frames and of all photographs."""
 
 STYLES = {
     "photowct": "photorealistic style transfer of each frame's nearest photograph (Li et al. 2018), unsmoothed",
-    "wct2": "the same, by wavelets (Yoo et al. 2019)",
+    "wct2": "the same with wavelets (WCT2; Yoo et al. 2019)",
 }
 PARTS: "tuple[Part, ...]" = ("encoder", "skip", "decoder")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.baselines", description=__doc__.splitlines()[0])
     methods = parser.add_subparsers(dest="method", required=True)
     for name, words in TRANSFERS.items():
@@ -49,7 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
     for name, words in STYLES.items():
         method = methods.add_parser(name, help=words, description=words)
-        method.add_argument("--model", type=Path, required=True, metavar="FILE", help="of train.style or app.convert")
+        method.add_argument(
+            "--model", type=Path, required=True, metavar="FILE", help="model file of train.style or app.convert"
+        )
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
         for side, what in (("source", "frames"), ("target", "photographs")):
             method.add_argument(
@@ -66,27 +68,38 @@ def build_parser() -> argparse.ArgumentParser:
     }
     for name, words in trained.items():
         method = methods.add_parser(name, help=words, description=words)
-        method.add_argument("--model", type=Path, required=True, metavar="FILE", help="of the training run")
+        method.add_argument("--model", type=Path, required=True, metavar="FILE", help="model file of the training run")
     methods.choices["spade"].add_argument(
-        "--labels", type=Path, required=True, metavar="DIR", help="label maps of the frames, labelled as in training"
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="label maps of the frames, of the taxonomy of the training run",
     )
     for name in ("idt", "soften"):
         methods.choices[name].add_argument("--seed", type=int, default=0, help="(default %(default)s)")
     for method in methods.choices.values():
         method.add_argument("--source", type=Path, required=True, metavar="DIR", help="frames: images or frame files")
         method.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/<key>.png")
-        method.add_argument("--overwrite", action="store_true", help="replace pictures that are there")
+        method.add_argument("--overwrite", action="store_true", help="replace pictures that exist already")
     return parser
 
 
-def write_all(frames: "Images", out: Path, change: "Change", name: str, *, overwrite: bool = False) -> int:
+def write_all(frames: "Images", out: Path, change: "FrameChange", name: str, *, overwrite: bool = False) -> int:
     """Write the changed picture of every frame to OUT/<key>.png.
+
+    Args:
+        frames: the folder of frames.
+        out: the folder of the results.
+        change: makes a picture (H, W, 3) uint8 out of a frame and its key.
+        name: of the method, for the progress bar.
+        overwrite: whether existing results are replaced.
 
     Returns:
         The number of pictures written.
 
     Raises:
-        InputError: unreadable pictures, or `out` already holds one of the results.
+        InputError: a picture cannot be read, or `out` already holds one of the results.
     """
     from tqdm import tqdm
 
@@ -102,7 +115,7 @@ def write_all(frames: "Images", out: Path, change: "Change", name: str, *, overw
 
 
 def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Callable[[Pixels], Floats]":
-    """One of `TRANSFERS`, fitted to whole folders: (H, W, 3) uint8 -> RGB, not clipped."""
+    """One of `TRANSFERS`, fitted to whole folders: picture (H, W, 3) uint8 -> RGB (H, W, 3) in [0, 1], not clipped."""
     from eval.transfers import histogram, idt, reinhard, transport
 
     if name == "histogram":
@@ -119,10 +132,10 @@ def transfer_of(name: str, frames: "Images", photos: "Images", seed: int) -> "Ca
 
 
 def stylist_of(args: argparse.Namespace) -> "Stylist":
-    """One of `STYLES`.
+    """The style transfer that the options name, one of `STYLES`.
 
     Raises:
-        InputError: labels of one side alone, or labelled apart; an unknown device; no usable model.
+        InputError: label maps of one side only, or of two taxonomies; an unknown device; no usable model.
     """
     from datasets.images import Images
     from datasets.runtime.device import device_of
@@ -135,8 +148,12 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
     return Stylist(network, Images(args.target), labels, getattr(args, "at", PARTS), device_of(args.device))
 
 
-def change_of(args: argparse.Namespace, frames: "Images") -> "Change":
-    """What the chosen method does to a frame, by its key."""
+def change_of(args: argparse.Namespace, frames: "Images") -> "FrameChange":
+    """The chosen method: frame and key -> picture.
+
+    Raises:
+        InputError: an option that makes no sense, or files that do not fit together.
+    """
     import numpy as np
 
     if args.method in ("cut", "spade"):
@@ -163,7 +180,7 @@ def change_of(args: argparse.Namespace, frames: "Images") -> "Change":
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the pictures and say how many."""
+    """Write the pictures and print how many."""
     from datasets.images import Images
 
     frames = Images(args.source)

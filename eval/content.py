@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.content", description=__doc__.splitlines()[0])
     add_common(parser)
     parser.add_argument(
-        "--truth", type=Path, metavar="DIR", help="what the pictures should be: compare all methods with these, by name"
+        "--truth", type=Path, metavar="DIR", help="the right answers: compare all methods with these pictures, by name"
     )
     parser.add_argument("--real", type=Path, metavar="DIR", help="photographs, whose NIQE shows what is natural")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
@@ -77,7 +77,7 @@ def measure(args: argparse.Namespace, _group: "Group", device: str) -> "Measured
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write the record, print it."""
-    from eval.measuring.run import run as run_measuring
+    from eval.measuring.run import run_measuring
 
     run_measuring("eval.content", args, measure)
 

@@ -1,4 +1,4 @@
-"""What is judged: folders of pictures of the same frames, each under the name of the method that made them."""
+"""What is judged: folders of pictures of the same frames, one for each method, and the keys of their pictures."""
 
 import hashlib
 import os
@@ -13,7 +13,10 @@ from gbuffer_tools.errors import InputError
 
 
 def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
-    """The pictures of every method.
+    """Open the folder of every method.
+
+    Args:
+        folders: by the method's name.
 
     Raises:
         InputError: a method does not show the frames that the first one shows.
@@ -47,12 +50,12 @@ def with_render(frames: Path, fakes: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def relative(folder: Path, to: Path) -> str:
-    """A folder as records write it: relative to the record's own."""
+    """A folder as records write it: relative to the folder `to` of the record, with slashes."""
     return Path(os.path.relpath(folder.resolve(), to)).as_posix()
 
 
 def spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
-    """At most `count` keys, evenly spaced."""
+    """At most `count` of the keys, evenly spaced, the first and the last included."""
     steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
     return tuple(keys[round(step)] for step in steps)
 
@@ -69,10 +72,10 @@ def generator_for(key: str, seed: int) -> np.random.Generator:
 
 
 def label_facts(fake: Path, real: Path) -> tuple[str, int]:
-    """Method and number of classes of the label maps.
+    """How two folders of label maps were made: the method's name, and the number of classes.
 
     Raises:
-        InputError: the two sides were not labelled alike.
+        InputError: the two folders were not labelled alike.
     """
     ours, theirs = read_facts(fake), read_facts(real)
     check_alike(real, theirs, ours, fake)

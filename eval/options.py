@@ -1,4 +1,4 @@
-"""Options that the commands of measures have in common."""
+"""Options that the measuring commands have in common."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from gbuffer_tools.errors import InputError
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Methods, where to write, and how to resample."""
+    """Add --fake, --out, --resamples and --seed."""
     parser.add_argument(
         "--fake", action="append", required=True, metavar="[NAME=]DIR",
         help="pictures to judge (images, or frame files); repeat to compare methods",
@@ -19,23 +19,26 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def check_common(args: argparse.Namespace) -> None:
-    """Options that all commands of measures have.
+    """Check the values of --out, --resamples and --seed.
 
     Raises:
-        InputError: one that makes no sense.
+        InputError: a value that makes no sense.
     """
-    for name, least in (("resamples", 10), ("seed", 0)):
-        if getattr(args, name) < least:
-            raise InputError(f"--{name}: got {getattr(args, name)}, wanted {least} or more")
+    for name, minimum in (("resamples", 10), ("seed", 0)):
+        if getattr(args, name) < minimum:
+            raise InputError(f"--{name}: got {getattr(args, name)}, wanted {minimum} or more")
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
 
 
 def named(texts: Sequence[str]) -> dict[str, Path]:
-    """NAME=DIR, or DIR alone, which is named after its last part.
+    """The folders of --fake by the method's name.
+
+    Args:
+        texts: NAME=DIR, or DIR alone, whose last part is then the name.
 
     Raises:
-        InputError: a name that comes twice.
+        InputError: an empty name, or one that comes twice.
     """
     found: dict[str, Path] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""Reports out of records: one self-contained page with table, plots and pictures; Markdown, CSV, LaTeX and JSON of it.
+"""Reports of records: one self-contained page with tables, plots and pictures; Markdown, CSV, LaTeX and JSON beside it.
 
 Records of eval.skvd, sets, content, temporal and segmentation, of any number of data sets: those whose first methods
 show the same frames, against the same photographs or none, are one table.
@@ -43,9 +43,9 @@ WRITTEN = (".html", ".md", ".csv", ".tex", ".json")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__.splitlines()[0])
-    parser.add_argument("records", nargs="+", type=Path, metavar="FILE.json", help="what eval's commands wrote")
+    parser.add_argument("records", nargs="+", type=Path, metavar="FILE.json", help="records that eval's commands wrote")
     parser.add_argument(
         "--out",
         type=Path,
@@ -86,22 +86,22 @@ def class_table(record: SkvdRecord) -> str:
 
 
 def moves(method: SkvdMethod, layer: str) -> str:
-    """Which way a method's sKVD moved against the first one's, and by how much if that can be said."""
+    """On which side of the first method a method's sKVD lies, and by how much if that can be said."""
     found = method.ratio[layer]
     return side(method.difference[layer]) + (f" {change(found)}" if found else "")
 
 
 def markdown(found: "Sequence[DataSet]") -> str:
     """The whole report as Markdown, without pictures."""
-    from eval.reporting import exports
+    from eval.reporting import table_formats
 
     parts = []
     for data in found:
-        parts += [f"# {literal(data.title)}\n", exports.markdown(data)]
+        parts += [f"# {literal(data.title)}\n", table_formats.markdown(data)]
         parts.append(
-            "\nBold: the best but the first. + and −: better and worse than the first, decided by the interval of"
+            "\nBold: the best method other than the first. + and −: better or worse than the first, by the interval of"
         )
-        parts.append("the paired difference. In brackets 95 % intervals.\n")
+        parts.append("the paired difference. In brackets: 95 % intervals.\n")
         for _, record in data.skvd:
             parts += [f"## sKVD ({record.protocol.unit}, lower is closer)\n"]
             verdicts = [verdict(record, method) for method in record.methods[1:]]
@@ -132,8 +132,8 @@ def html(found: "Sequence[DataSet]") -> str:
     """The page: everything of each data set, pictures and plots embedded."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from eval.reporting.exports import MARKS
     from eval.reporting.plots import colour
+    from eval.reporting.table_formats import MARKS
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "reporting/page"), autoescape=True, undefined=StrictUndefined,
@@ -148,11 +148,11 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
     """What the page's template asks of a data set; `label` tells plots of several apart."""
     from eval.reporting.gallery import gallery
 
-    places = {row.method: index for index, row in enumerate(data.rows)}
+    indices = {row.method: index for index, row in enumerate(data.rows)}
     groups = groupby(data.columns, key=lambda column: column.group)
     return {
         "data": data,
-        "places": places,
+        "indices": indices,
         "gallery": gallery(data),
         "groups": [{"name": name, "columns": list(members)} for name, members in groups],
         "cautions": [text for _, record in data.skvd for text in cautions(record)],
@@ -160,10 +160,10 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
         "skvd": [
             {
                 "record": record,
-                "plots": plots(record, places, f"{label}, {path.stem}"),
+                "plots": plots(record, indices, f"{label}, {path.stem}"),
                 "class_rows": class_rows(record),
                 "class_facts": class_facts(record),
-                "verdicts": [(places[method.name], verdict(record, method)) for method in record.methods[1:]],
+                "verdicts": [(indices[method.name], verdict(record, method)) for method in record.methods[1:]],
             }
             for path, record in data.skvd
         ],
@@ -171,14 +171,14 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
     }
 
 
-def plots(record: SkvdRecord, places: dict[str, int], label: str) -> dict[str, dict[str, "Markup"]]:
+def plots(record: SkvdRecord, indices: dict[str, int], label: str) -> dict[str, dict[str, "Markup"]]:
     """SVGs by metric and layer: "skvd", "kvd", and "differences" to the first method (none with one method)."""
     from markupsafe import Markup
 
     from eval.reporting.plots import bars
 
     def panel(metric: str, layer: str, methods: Sequence[SkvdMethod]) -> Markup:
-        estimates = [(places[method.name], method.name, getattr(method, metric)[layer]) for method in methods]
+        estimates = [(indices[method.name], method.name, getattr(method, metric)[layer]) for method in methods]
         return Markup(bars(estimates, label=f"{label}: {metric} {layer}"))
 
     layers, everyone, rest = record.protocol.layers, record.methods, record.methods[1:]
@@ -187,7 +187,7 @@ def plots(record: SkvdRecord, places: dict[str, int], label: str) -> dict[str, d
 
 
 def others(data: "DataSet", label: str) -> list[tuple[object, "Markup"]]:
-    """A plot for each measure that is not sKVD's."""
+    """A plot for each metric that is not of eval.skvd."""
     from markupsafe import Markup
 
     from eval.reporting.plots import bars
@@ -217,21 +217,21 @@ def merged(found: "Sequence[DataSet]") -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the page, and the same for other programs beside it."""
+    """Write the page, and beside it the same tables for other programs."""
     if args.out.suffix != ".html":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .html")
     targets = {suffix: args.out.with_suffix(suffix) for suffix in WRITTEN}
     for path in args.records:
         if path.resolve() == targets[".json"].resolve():
             raise InputError(f"--out: {args.out} would replace {path}, which is read; choose another name")
-    from eval.reporting import exports
+    from eval.reporting import table_formats
     from eval.reporting.summary import data_sets, read_any
 
     found = data_sets((path, read_any(path)) for path in args.records)
     write_text(targets[".html"], html(found))
     write_text(targets[".md"], markdown(found))
-    write_text(targets[".csv"], exports.comma_separated(found))
-    write_text(targets[".tex"], exports.latex(found))
+    write_text(targets[".csv"], table_formats.comma_separated(found))
+    write_text(targets[".tex"], table_formats.latex(found))
     write_text(targets[".json"], merged(found))
     print(args.out)
 

@@ -1,13 +1,13 @@
 """How much of what a frame shows a method preserves: mean IoU of a segmenter's labels before and after.
 
-A segmenter of the user's looks at the render and at each method's pictures. Its labels are compared with the class ids
-of the frame files (how far below the render's own a method comes is what it loses), and with its labels of the render.
+The user's segmenter labels the render and each method's pictures. Its labels are compared with the class ids of the
+frame files, where a method loses as much as it comes below the render, and with its own labels of the render.
 The FCN score of Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sec. 4.1.
 
     python -m eval.segmentation --frames FRAMES --fake enhanced=OUT --segmenter FILE.onnx --classes classes.yaml \\
         --out segmentation.json
 
-eval/metrics/segmenter.py tells what classes.yaml holds.
+See eval/metrics/segmenter.py for the content of classes.yaml.
 """
 
 import argparse
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.segmentation", description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=Path, required=True, metavar="DIR", help="frame files with class ids")
     add_common(parser)
-    parser.add_argument("--segmenter", type=Path, required=True, metavar="FILE.onnx", help="a network that labels")
+    parser.add_argument("--segmenter", type=Path, required=True, metavar="FILE.onnx", help="the segmenter")
     parser.add_argument(
-        "--classes", type=Path, required=True, metavar="FILE.yaml", help="what its numbers and the game's names mean"
+        "--classes",
+        type=Path,
+        required=True,
+        metavar="FILE.yaml",
+        help="what the segmenter's numbers and the game's class names mean",
     )
     return parser
 
@@ -80,7 +84,7 @@ def measure(args: argparse.Namespace, _group: "Group", _device: str) -> "Measure
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write the record, print it."""
-    from eval.measuring.run import run as run_measuring
+    from eval.measuring.run import run_measuring
 
     run_measuring("eval.segmentation", args, measure)
 

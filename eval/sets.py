@@ -1,7 +1,8 @@
 """How far whole sets of pictures are from photographs: distances of distributions, precision and recall, style.
 
-These compare what the pictures show as well as how they look: a method that invents what the photographs are full of
-gets nearer to them. Read them beside eval.skvd, which compares like with like.
+FID, KID, CMMD, precision and recall, and the same formulas on VGG16. They compare what pictures show as well as how
+they look: a method that invents what the photographs are full of gets nearer to them. Read them beside eval.skvd, which
+compares like with like.
 
     python -m eval.sets --fake render=FRAMES --fake enhanced=OUT --real PHOTOS --out sets.json
 """
@@ -22,18 +23,23 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.sets", description=__doc__.splitlines()[0])
     add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
     parser.add_argument(
-        "--style", action="store_true", help="distances of Gram matrices, too, which take 1.2 MB of memory a picture"
+        "--style", action="store_true", help="add distances of Gram matrices, which take 1.2 MB of memory per picture"
     )
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="for FID and KID (default: the fetched, if any)")
-    parser.add_argument("--clip", type=Path, metavar="FILE", help="for CMMD (default: the fetched, if any)")
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="where features are kept, by content (default: the user's cache)"
+        "--inception", type=Path, metavar="FILE", help="weights for FID and KID (default: the fetched, if any)"
+    )
+    parser.add_argument("--clip", type=Path, metavar="FILE", help="weights for CMMD (default: the fetched, if any)")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder in which features are kept, by content (default: the user's cache)",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     return parser
@@ -76,7 +82,7 @@ def measure(args: argparse.Namespace, group: "Group", device: str) -> "Measured"
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write the record, print it."""
-    from eval.measuring.run import run as run_measuring
+    from eval.measuring.run import run_measuring
 
     run_measuring("eval.sets", args, measure)
 

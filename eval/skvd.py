@@ -1,7 +1,8 @@
 """How far frames are from photographs, where both show the same: sKVD per VGG layer, and KVD beside it.
 
 Richter et al., "Enhancing Photorealism Enhancement", 2021, introduce sKVD (semantically aligned Kernel VGG Distance);
-the authors never released it. The definition: `alignment` (which crops), `features` (what of them), `mmd` (how far).
+the authors never released their code. Its parts: eval/kvd/alignment.py (which crops are compared),
+eval/features/vgg_features.py (their features), eval/metrics/mmd.py (the kernel and the distance).
 
     python -m eval.skvd --fake render=FRAMES --fake enhanced=OUT --real PHOTOS \\
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
@@ -24,13 +25,13 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 
 if TYPE_CHECKING:
-    from eval.kvd.settings import Settings
+    from eval.kvd.settings import SkvdSettings
 
 MAKE_LABELS = "make both with `python -m datasets.label FRAMES PHOTOS --method clusters --out LABELS`"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.skvd", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--fake",
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pooling",
         choices=("none", "mean"),
-        help="none: every place of the feature map counts, as defined (default); mean: their average",
+        help="none: all pixels of the feature map, as defined (default); mean: their average",
     )
     parser.add_argument(
         "--scaling",
@@ -77,15 +78,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def settings(args: argparse.Namespace) -> "Settings":
-    """Checked options.
+def settings(args: argparse.Namespace) -> "SkvdSettings":
+    """The settings that the options ask for.
 
     Raises:
-        InputError: an option that makes no sense, or label maps that are missing.
+        InputError: an option makes no sense, or label maps are missing.
     """
     from datasets.runtime.cache import asset
     from eval.kvd.protocols import protocol_named
-    from eval.kvd.settings import Settings
+    from eval.kvd.settings import SkvdSettings
     from eval.options import named
 
     if args.fake_labels is None or args.real_labels is None:
@@ -98,17 +99,17 @@ def settings(args: argparse.Namespace) -> "Settings":
             raise InputError(
                 f"--{name}: the protocol {protocol.name} wants {protocol.fixed[name]}; leave the option out"
             )
-    for name, smallest in (("crops", 1), ("candidates", 1), ("resamples", 10), ("batch", 1), ("seed", 0)):
+    for name, minimum in (("crops", 1), ("candidates", 1), ("resamples", 10), ("batch", 1), ("seed", 0)):
         value = getattr(args, name)
-        if value is not None and value < smallest:
-            raise InputError(f"--{name}: got {value}, wanted {smallest} or more")
+        if value is not None and value < minimum:
+            raise InputError(f"--{name}: got {value}, wanted {minimum} or more")
     if args.class_groups and not args.per_class:
         raise InputError(f"--class-groups {args.class_groups}: wanted together with --per-class only")
     if not 0 < args.memory * 2**30 < float("inf"):
         raise InputError(f"--memory: got {args.memory}, wanted a finite number of GiB above 0")
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
-    return Settings(
+    return SkvdSettings(
         methods=named(args.fake),
         real=args.real,
         fake_labels=args.fake_labels,
@@ -126,7 +127,7 @@ def settings(args: argparse.Namespace) -> "Settings":
 
 
 def main(args: argparse.Namespace) -> None:
-    """Judge, write the three files, say where they are."""
+    """Judge, write the three files, and print where they are."""
     chosen = settings(args)
     from epe.distributed.processes import joined
     from eval import report

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.temporal", description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=Path, required=True, metavar="DIR", help="frame files, frames in their order")
     add_common(parser)
@@ -30,8 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--motion",
         choices=("auto", "cameras", "flow"),
         default="auto",
-        help="cameras: depth and cameras of the frame files, right for all that does not move itself; flow: optical "
-        "flow of the renders; auto: cameras where there are any (default)",
+        help="cameras: by depth and cameras of the frame files, exact for everything that does not move by itself; "
+        "flow: by optical flow of the renders; auto: by cameras where there are any (default)",
     )
     return parser
 
@@ -86,7 +86,7 @@ def measure(args: argparse.Namespace, _group: "Group", _device: str) -> "Measure
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write the record, print it."""
-    from eval.measuring.run import run as run_measuring
+    from eval.measuring.run import run_measuring
 
     run_measuring("eval.temporal", args, measure)
 

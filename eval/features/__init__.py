@@ -1,1 +1,1 @@
-"""Pictures -> vectors: the networks that metrics look through, and what is kept of their work."""
+"""From pictures to feature vectors: the networks, their inner products, and the cache of what was computed."""

@@ -1,4 +1,4 @@
-"""Pictures as the vectors that metrics of sets are defined on: Inception's for FID and KID, CLIP's for CMMD."""
+"""The feature vectors that metrics of sets are defined on: those of Inception v3 for FID and KID, of CLIP for CMMD."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -24,19 +24,19 @@ Floats = NDArray[np.float32]
 Step = Callable[[Tensor], Tensor]
 
 VECTOR = "vector"
-"""Name of the one part that these embeddings have."""
+"""Name of the only part of these embeddings."""
 BATCH = 16
 """Pictures per forward pass."""
 
 
 @dataclass(frozen=True)
-class Embedding:
-    """What turns pictures into vectors; an `eval.features.store.Embedding`.
+class VectorEmbedding:
+    """A network that turns a picture into one vector; an `eval.features.store.Embedding`.
 
     Attributes:
         name: for readers.
-        digest: SHA-256 over the file of weights and the way that pictures are prepared; where it is equal, vectors are
-            comparable.
+        digest: SHA-256 over the file of weights and the way that pictures are prepared. Vectors are comparable where
+            their digests are equal.
         width: D.
         prepare: (1, 3, H, W) uint8 on `device` -> (1, 3, S, S) float.
         network: (B, 3, S, S) -> (B, D).
@@ -52,17 +52,17 @@ class Embedding:
 
     @property
     def widths(self) -> dict[str, int]:
-        """Dimensions by part."""
+        """Dimensions of the vectors, by part."""
         return {VECTOR: self.width}
 
     def __call__(self, picture: Pixels) -> dict[str, Floats]:
-        """(H, W, 3) uint8 sRGB -> (D,) by part."""
+        """The vector of a picture (H, W, 3) uint8 sRGB, (D,) by part."""
         return {VECTOR: self.of([picture])[0]}
 
     @full_precision()
     @torch.inference_mode()
     def of(self, pictures: Iterable[Pixels]) -> Floats:
-        """Vectors (N, D) of pictures (H, W, 3) uint8 sRGB, of any sizes; they are read when their turn comes."""
+        """Vectors (N, D) of pictures (H, W, 3) uint8 sRGB, of any sizes, which are read one batch at a time."""
         ready = (
             self.prepare(torch.from_numpy(np.ascontiguousarray(picture)).to(self.device).permute(2, 0, 1)[None])
             for picture in pictures
@@ -72,8 +72,8 @@ class Embedding:
         return np.concatenate([np.empty((0, self.width), np.float32), *rows])
 
 
-def inception(path: Path | None, device: torch.device) -> Embedding:
-    """FID's and KID's: Inception v3 of 2015, pooled; pictures resized to 299 x 299 as TensorFlow 1 did.
+def inception(path: Path | None, device: torch.device) -> VectorEmbedding:
+    """The embedding of FID and KID: Inception v3 of 2015, pooled; pictures resized to 299 x 299 as TensorFlow 1 did.
 
     The definition of torch-fidelity (Obukhov et al., 2020), which gives what the original program gives.
 
@@ -91,14 +91,15 @@ def inception(path: Path | None, device: torch.device) -> Embedding:
     def prepare(image: Tensor) -> Tensor:
         return bilinear(image.float(), SIDE) / 255
 
-    return Embedding("Inception v3, FID's", _digest(path, prepared), WIDTH, prepare, network, device)
+    return VectorEmbedding("Inception v3, FID's", _digest(path, prepared), WIDTH, prepare, network, device)
 
 
-def clip(path: Path | None, device: torch.device) -> Embedding:
-    """CMMD's: CLIP ViT-L/14@336, of length 1; the middle square of a picture, resized to 336 x 336 as Pillow does.
+def clip(path: Path | None, device: torch.device) -> VectorEmbedding:
+    """The embedding of CMMD: CLIP ViT-L/14@336, of length 1, of a picture's middle square at 336 x 336.
 
-    So the authors' program reads pictures (google-research/cmmd, io_util.py: crop, then bicubic with averaging, to 8
-    bits; the resize in embedding.py then finds the size that it wants), and cmmd-pytorch after it.
+    Pictures are resized as Pillow does, which is how the authors' program reads them (google-research/cmmd, io_util.py:
+    crop, then bicubic with averaging, to 8 bits; the resize in embedding.py then finds the size that it wants), and
+    cmmd-pytorch after it.
 
     Args:
         path: what `app.assets fetch clip-vit-l-14-336` stored; None: in the cache.
@@ -115,7 +116,9 @@ def clip(path: Path | None, device: torch.device) -> Embedding:
     def prepare(image: Tensor) -> Tensor:
         return bicubic_square(image, spec.side).float() / 255
 
-    return Embedding("CLIP ViT-L/14@336, CMMD's", _digest(path, prepared), spec.embedding, prepare, network, device)
+    return VectorEmbedding(
+        "CLIP ViT-L/14@336, CMMD's", _digest(path, prepared), spec.embedding, prepare, network, device
+    )
 
 
 def _digest(path: Path, prepared: str) -> str:

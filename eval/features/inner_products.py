@@ -1,4 +1,4 @@
-"""Scalar products between the features of many crops, in bounded memory.
+"""Inner products between the features of many crops, in bounded memory.
 
 A flattened relu1_2 vector of a 126 px crop has a million dimensions, so features are made in blocks of crops,
 used, and dropped when the room is needed. Products of strips of features are float32, their sums float64: five times
@@ -32,7 +32,7 @@ MAX_BLOCK = 128
 
 @dataclass(frozen=True)
 class InnerProducts:
-    """Scalar products of one layer, divided by its dimension d.
+    """Inner products of one layer's features, divided by their dimension d.
 
     Attributes:
         real: (M, M) among the real crops.
@@ -46,7 +46,7 @@ class InnerProducts:
 
 
 def inner_products(x: Tensor, y: Tensor) -> Tensor:
-    """x · y / d for all pairs of (N, D) and (M, D): (N, M) float64."""
+    """x · y / D for all pairs of rows of (N, D) and (M, D): (N, M) float64."""
     total = torch.zeros(len(x), len(y), dtype=torch.float64, device=x.device)
     for start in range(0, x.shape[1], STRIP):
         total += x[:, start : start + STRIP] @ y[:, start : start + STRIP].T
@@ -63,7 +63,7 @@ def crop_inner_products(
     progress: bool,
     group: Group | None = None,
 ) -> dict[str, InnerProducts]:
-    """All products that the metric needs: within the real crops, within each method's, and between them.
+    """All inner products that sKVD needs: within the real crops, within each method's, and between them.
 
     Args:
         extract: crops and layers to features.

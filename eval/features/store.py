@@ -1,4 +1,4 @@
-"""Features of pictures, kept by what the pictures show: none goes through a network twice.
+"""A cache of features by what pictures show, so that none goes through a network twice.
 
     CACHE/features/<digest of network and preparation>/<digest>.safetensors
 
@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 Fit = Callable[[Pixels], Pixels]
 
 FLUSH = 64
-"""Pictures a file: what a stopped run loses at most."""
+"""Pictures per file; a run that is stopped loses no more."""
 
 
 class Embedding(Protocol):
@@ -49,13 +49,17 @@ class Embedding(Protocol):
     @property
     def widths(self) -> dict[str, int]: ...
     def __call__(self, picture: Pixels) -> dict[str, Floats]:
-        """(H, W, 3) uint8 sRGB -> (D,) by part."""
+        """The vectors of a picture (H, W, 3) uint8 sRGB: (D,) by part.
+
+        Raises:
+            ValueError: the network cannot take the picture.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Features:
-    """Of all pictures of a folder, in the order of its keys.
+    """Features of all pictures of a folder, in the order of its keys.
 
     Attributes:
         parts: (N, D) by part.
@@ -67,7 +71,7 @@ class Features:
 
 
 class Store:
-    """What is kept of one embedding."""
+    """The cached features of one embedding."""
 
     def __init__(self, cache: Path, embedding: Embedding) -> None:
         self.folder = cache / "features" / embedding.digest
@@ -76,10 +80,10 @@ class Store:
         self.known: dict[Path, int] = {}  # rows by file
 
     def refresh(self) -> None:
-        """Learn of all files that are there.
+        """Read the digests of all files that are there.
 
         Raises:
-            InputError: one that is no file of features.
+            InputError: a file holds no features.
         """
         for path in sorted(set(self.folder.glob("*.safetensors")) - self.known.keys()):
             digests = self._read(path, "digests", np.uint8, 32)
@@ -87,7 +91,7 @@ class Store:
             self.known[path] = len(digests)
 
     def add(self, rows: dict[bytes, dict[str, Floats]]) -> None:
-        """Keep rows, by the digests of their pictures."""
+        """Store the features of some pictures, by the pictures' digests."""
         if not rows:
             return
         digests = sorted(rows)
@@ -101,7 +105,7 @@ class Store:
         self.refresh()
 
     def rows(self, digests: Sequence[bytes]) -> dict[str, Floats]:
-        """(N, D) by part, of pictures that are all known."""
+        """The features (N, D) by part of N pictures that are all in the cache."""
         found = {part: np.empty((len(digests), width), np.float32) for part, width in self.embedding.widths.items()}
         wanted: dict[Path, list[tuple[int, int]]] = {}
         for index, digest in enumerate(digests):

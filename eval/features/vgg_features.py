@@ -18,7 +18,7 @@ from epe.networks.backbones.vgg import IMAGENET_MEAN, VGG16
 # The last layer of each block, as the paper reports them.
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 # relu5_3 lies behind four poolings; 32 pixels leave it 2 x 2 cells.
-SMALLEST_CROP = 32
+MIN_CROP_SIDE = 32
 
 Pooling = Literal["none", "mean"]
 Crops = NDArray[np.uint8]
@@ -26,7 +26,7 @@ Crops = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Extractor:
-    """What turns crops into vectors.
+    """Turns crops into vectors: VGG16 at some layers.
 
     Attributes:
         vgg: in evaluation mode, on `device`.
@@ -64,7 +64,7 @@ class Extractor:
         return features
 
     def _pixels(self, crops: Crops) -> Tensor:
-        """(B, 3, S, S) in [0, 1]."""
+        """Crops as the network takes them: (B, 3, S, S) in [0, 1]."""
         pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self.vgg.mean.dtype) / 255.0
         if pixels.shape[1] == 3:
             return pixels

@@ -1,8 +1,9 @@
-"""Style as correlations of VGG16's channels, and the distance between the styles of two sets of pictures.
+"""A picture's means and Gram matrices in VGG16, for the distances of eval.sets that need no fetched network.
 
 Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3-5: the Gram matrix of
-a layer's channels forgets places and keeps texture and colour. Theirs is of two pictures; of two sets it is the
-distance between the sets' mean Gram matrices, which is MMD² under the linear kernel and so has an unbiased estimate.
+a layer's channels forgets where things are, and keeps texture and colour. Their style distance is of two pictures. That
+of two sets is the distance between the sets' mean Gram matrices, which is MMD² under the linear kernel, and so has an
+unbiased estimate (`eval.measuring.set_distances.style_distance`).
 
 Shapes: H W pixels, C channels of a layer, N M pictures.
 """
@@ -22,16 +23,16 @@ from eval.features.vgg_features import LAYERS
 Floats = NDArray[np.float32]
 VERSION = "VGG16: mean of relu5_3, Gram matrices; 2"
 MEANS = "relu5_3"
-"""The part that holds means; those of Gram matrices are called "style LAYER"."""
+"""The part that holds means over pixels; the parts that hold Gram matrices are named "style LAYER"."""
 
 
 def part(layer: str) -> str:
-    """The part that holds a layer's Gram matrix."""
+    """The name of the part that holds a layer's Gram matrix."""
     return f"style {layer}"
 
 
 def triangle(features: Tensor) -> Tensor:
-    """A layer's Gram matrix per place, F Fᵀ / (H W), as (C (C + 1) / 2,) whose scalar products are the matrices' own.
+    """A layer's Gram matrix F Fᵀ / (H W) as a vector (C (C + 1) / 2,), with the inner products of whole matrices.
 
     Args:
         features: (C, H, W).
@@ -52,7 +53,7 @@ class VggStatistics:
         weights: SHA-256 of its file.
         device: where it computes.
         styles: layers whose Gram matrices are wanted.
-        least: pixels of the smaller side that the deepest layer takes.
+        min_side: pixels of the smaller side that the deepest layer takes.
     """
 
     vgg: VGG16
@@ -60,28 +61,28 @@ class VggStatistics:
     device: torch.device
     styles: tuple[str, ...] = LAYERS
     name: str = "VGG16"
-    least: int = 32
+    min_side: int = 32
 
     @property
     def digest(self) -> str:
-        """Of weights and preparation."""
+        """SHA-256 of the weights and of what is made with them."""
         return hashlib.sha256(f"{VERSION} {self.weights} {self.styles}".encode()).hexdigest()
 
     @property
     def widths(self) -> dict[str, int]:
-        """Dimensions by part."""
+        """Dimensions of the vectors, by part."""
         return {MEANS: CHANNELS[MEANS]} | {part(x): CHANNELS[x] * (CHANNELS[x] + 1) // 2 for x in self.styles}
 
     @full_precision()
     @torch.inference_mode()
     def __call__(self, picture: NDArray[np.uint8]) -> dict[str, Floats]:
-        """(H, W, 3) uint8 sRGB -> vectors by part.
+        """The vectors of a picture (H, W, 3) uint8 sRGB: (D,) by part.
 
         Raises:
             ValueError: a picture too small for the deepest layer.
         """
-        if min(picture.shape[:2]) < self.least:
-            raise ValueError(f"{picture.shape[1]}x{picture.shape[0]} pixels, wanted {self.least} or more a side")
+        if min(picture.shape[:2]) < self.min_side:
+            raise ValueError(f"{picture.shape[1]}x{picture.shape[0]} pixels, wanted {self.min_side} or more a side")
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device).permute(2, 0, 1)[None]
         maps = self.vgg(pixels.to(self.vgg.mean.dtype) / 255.0, (*self.styles, MEANS))
         found = {part(layer): triangle(maps[layer][0]) for layer in self.styles}

@@ -1,1 +1,1 @@
-"""sKVD, KVD and cKVD: crops, partners, kernel distances, and the judgement made of them."""
+"""sKVD, KVD and cKVD: crops, their partners, and the kernel distances between them."""

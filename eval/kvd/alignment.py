@@ -1,9 +1,9 @@
-"""Which real crop to hold against which rendered crop: pairs with the same layout of labels.
+"""sKVD's alignment: crops, and which real crop is compared with which rendered one, by their layout of labels.
 
 Richter et al., "Enhancing Photorealism Enhancement", 2021 (https://arxiv.org/abs/2105.04619): a metric that
 compares whole sets rewards the layout of the target's scenes, so only crops whose label maps agree are compared.
 Crops are squares of an eighth of the frame's area; a crop is described by its labels on a grid of 16 x 16
-cells; the similarity of two crops is the share of equal cells.
+cells; the similarity of two crops is the fraction of equal cells.
 """
 
 import math
@@ -39,13 +39,13 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Match:
+class CropMatch:
     """The nearest real crop of one rendered crop.
 
     Attributes:
         fake: index of the rendered crop.
         real: index of the real crop.
-        similarity: share of equal cells, in (0, 1].
+        similarity: fraction of equal cells, in (0, 1].
     """
 
     fake: int
@@ -59,7 +59,9 @@ def crop_side(height: int, width: int) -> int:
 
 
 def draw_crops(key: str, height: int, width: int, *, side: int, count: int, seed: int) -> list[Crop]:
-    """Crops at uniformly random places. The same key and seed give the same crops, whatever other files there are.
+    """Crops at uniformly random positions of one image.
+
+    The same key and seed give the same crops, whatever other files there are.
 
     Raises:
         ValueError: the image is smaller than a crop.
@@ -116,7 +118,7 @@ def match(
     fake_tickets: Sequence[int],
     real_tickets: Sequence[int],
     above: float = ABOVE,
-) -> list[Match]:
+) -> list[CropMatch]:
     """The nearest real crop of every rendered crop, where it is near enough. Real crops may serve several times.
 
     Plain crops (all road, all sky) are equally near to many real ones. The first of the list would then serve
@@ -141,5 +143,5 @@ def match(
             continue
         tied = np.flatnonzero(equal == best)
         chosen = tied[np.argmin(tickets[tied] ^ np.uint64(fake_tickets[index]))]
-        matches.append(Match(index, int(chosen), best / cells.size))
+        matches.append(CropMatch(index, int(chosen), best / cells.size))
     return matches

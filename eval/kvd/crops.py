@@ -33,7 +33,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class PhotoPictures(Pictures):
-    """Those of the photographs.
+    """The photographs that crops can be drawn from.
 
     Attributes:
         pixels: SHA-256 of each photograph's own pixels, dropped ones included.
@@ -47,7 +47,7 @@ class PhotoPictures(Pictures):
 
 
 @dataclass(frozen=True)
-class Side:
+class DrawnCrops:
     """Crops of one side.
 
     Attributes:
@@ -78,13 +78,13 @@ class Maps:
     fit: Callable[[Pixels, Size], Pixels]
 
     def read(self, key: str) -> tuple[Pixels, bytes]:
-        """The map of a judged picture, and SHA-256 of the map as it lies there."""
+        """The label map of a picture as it is judged, and the digest of the map's file."""
         label = _label(self.folder, key, self.pictures.own[key])
         return self.fit(label, self.pictures.own[key]), pixel_digest(label)
 
 
-def look_through(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
-    """Photographs that are large enough.
+def usable_photos(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
+    """The photographs that are large enough for crops.
 
     Args:
         photos: all of them.
@@ -111,8 +111,8 @@ def look_through(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixe
     return PhotoPictures(own, sizes, pixels, resized, dropped)
 
 
-def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], Pixels]) -> Side:
-    """What crops show.
+def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], Pixels]) -> DrawnCrops:
+    """Describe crops by the labels that they show.
 
     Args:
         crops: in any order; each label map is read once.
@@ -120,14 +120,14 @@ def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], 
         describe: label map of a picture, crop, size of the picture -> (256,) labels.
     """
     cells: list[Pixels] = [np.empty(0, np.uint8)] * len(crops)
-    places = {key: index for index, key in enumerate(maps.pictures.sizes)}
+    numbers = {key: index for index, key in enumerate(maps.pictures.sizes)}
     parts: dict[str, bytes] = {}
     for key, indices in by_picture(crops).items():
         label, parts[key] = maps.read(key)
         for index in indices:
             cells[index] = describe(label, crops[index], maps.pictures.sizes[key])
-    groups = np.array([places[crop.key] for crop in crops], dtype=np.int64)
-    return Side(crops, groups, np.stack(cells), folder_digest(parts))
+    groups = np.array([numbers[crop.key] for crop in crops], dtype=np.int64)
+    return DrawnCrops(crops, groups, np.stack(cells), folder_digest(parts))
 
 
 def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
@@ -151,7 +151,7 @@ def by_picture(crops: list[Crop]) -> dict[str, list[int]]:
 def read_crops(
     images: Images, crops: list[Crop], *, side: int, fit: Callable[[Pixels, Path], Pixels]
 ) -> tuple[Pixels, dict[str, bytes]]:
-    """Pixels of crops.
+    """Read the pixels of crops.
 
     Args:
         images: where they are from.
@@ -163,24 +163,24 @@ def read_crops(
         (N, S, S, 3) uint8 sRGB in the order of `crops`, and SHA-256 of the pixels of each image, by key.
     """
     pixels = np.empty((len(crops), side, side, 3), np.uint8)
-    places = {key: index for index, key in enumerate(images.keys)}
+    numbers = {key: index for index, key in enumerate(images.keys)}
     parts: dict[str, bytes] = {}
     for key, indices in by_picture(crops).items():
-        image = images[places[key]]
+        image = images[numbers[key]]
         parts[key] = pixel_digest(image)
-        judged = fit(image, images.path(places[key]))
+        judged = fit(image, images.path(numbers[key]))
         for index in indices:
             pixels[index] = region(judged, crops[index].top, crops[index].left, side)
     return pixels, parts
 
 
 def region(image: Pixels, top: int, left: int, side: int) -> Pixels:
-    """A square of an image."""
+    """A square cut out of an image (H, W, …)."""
     return image[top : top + side, left : left + side]
 
 
 def same_size(size: Size, fit: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Path], Pixels]:
-    """A `fit` for frames, whose files are all of one size, or an InputError names the file."""
+    """A `fit` for frames that raises an InputError where a file has another size than the first one."""
 
     def checked(image: Pixels, path: Path) -> Pixels:
         check_size(path, image.shape[:2], size)
@@ -203,7 +203,7 @@ def check_size(path: Path, got: tuple[int, ...], wanted: Size) -> None:
 
 
 def _label(folder: Path, key: str, size: Size) -> Pixels:
-    """A label map, of the image's aspect."""
+    """Read a label map, and refuse one whose aspect is not the image's."""
     label = read_label(folder, key)
     (h, w), (height, width) = label.shape, size
     # One pixel of rounding is allowed on the smaller of the two sides.

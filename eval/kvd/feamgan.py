@@ -40,15 +40,15 @@ from numpy.typing import NDArray
 
 from epe.networks.backbones.resize import keys_cubic
 from eval.inputs import generator_for
-from eval.kvd.alignment import ABOVE, GRID, Crop, Match, labels_at
-from eval.kvd.crops import Pixels, Side, Size, Sizes
+from eval.kvd.alignment import ABOVE, GRID, Crop, CropMatch, labels_at
+from eval.kvd.crops import DrawnCrops, Pixels, Size, Sizes
 
 HEIGHT, WIDTH = 526, 957
 SEED = 42
 
 Positions = NDArray[np.float64]
 Has = NDArray[np.bool_]
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+PairIndices = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def judged_size(own: Size) -> Size:
@@ -104,13 +104,13 @@ def describe(labels: Pixels, crop: Crop, side: int, size: Size) -> Pixels:
     return labels_at(labels, crop, np.floor(np.arange(GRID) * side / GRID) + 0.5, size).reshape(-1)
 
 
-def match(fake: Side, real: Side) -> list[Match]:
+def match(fake: DrawnCrops, real: DrawnCrops) -> list[CropMatch]:
     """The first of the most similar rendered crops for each real crop, in the order of the real crops."""
     return _first_nearest(fake.cells, real.cells)
 
 
-def match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: Pairs) -> Pairs:
-    """As `match`, among the crops that have a class; the pairs of sKVD do not matter.
+def match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: PairIndices) -> PairIndices:
+    """Partners as in `match`, but only among the crops that have a class; the pairs of sKVD do not matter.
 
     Args:
         fake, real: (N, 256) and (M, 256) descriptions of crops.
@@ -124,18 +124,18 @@ def match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs:
     return rows[fake_chosen], columns[real_chosen]
 
 
-def _first_nearest(fake: Pixels, real: Pixels) -> list[Match]:
+def _first_nearest(fake: Pixels, real: Pixels) -> list[CropMatch]:
     matches = []
     for index, cells in enumerate(real):
         similarity = (fake == cells).mean(axis=1)
         first = int(similarity.argmax())
         if similarity[first] > ABOVE:
-            matches.append(Match(first, index, float(similarity[first])))
+            matches.append(CropMatch(first, index, float(similarity[first])))
     return matches
 
 
 def _scaled_width(own: Size, height: int) -> int:
-    """Columns of a picture at so many rows; one half is rounded up."""
+    """The width of a picture that is scaled to a height, in pixels; halves are rounded up."""
     return max(1, int(own[1] * height / own[0] + 0.5))
 
 
@@ -159,7 +159,7 @@ def _nearest(positions: Positions, source: int) -> NDArray[np.int64]:
 
 
 def _cubic(picture: NDArray[np.float64], positions: Positions) -> NDArray[np.float64]:
-    """Rows of (H, W, 3) at positions (K,) between them: (K, W, 3). Beyond the border its last row goes on."""
+    """Rows of a picture (H, W, 3) interpolated at positions (K,): (K, W, 3). The border is repeated."""
     first = np.floor(positions - 0.5).astype(np.int64) - 1
     total = np.zeros((len(positions), *picture.shape[1:]))
     for tap in range(4):

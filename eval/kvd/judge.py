@@ -1,4 +1,4 @@
-"""One judgement: crops, partners, features, distances and their intervals, put into a record."""
+"""eval.skvd from settings to record: crops, partners, features, distances and their intervals."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +18,19 @@ from eval.kvd import alignment
 from eval.kvd.layers import UNIT, Layer, mean_square
 from eval.kvd.outliers import worst
 from eval.kvd.pairing import as_pair, shown_pairs
-from eval.kvd.per_class import LAYER, REST, SHARE, ClassDistances, Groups, distances, every_label, read_groups
+from eval.kvd.per_class import (
+    CKVD_LAYER,
+    MIN_FRACTION,
+    REST,
+    ClassDistances,
+    LabelGroups,
+    distances,
+    every_label,
+    read_groups,
+)
 from eval.kvd.protocols import SkvdProtocol
-from eval.kvd.settings import Settings
-from eval.kvd.setup import Scene, class_sides, read, set_up
+from eval.kvd.settings import SkvdSettings
+from eval.kvd.setup import SkvdSetup, class_sides, read, set_up
 from eval.kvd.vgg_file import VggFile, read_vgg_file
 from eval.metrics.bootstrap import draw_resamples
 from eval.records import skvd_record
@@ -40,12 +49,12 @@ SCALING = {
 
 
 def judge(
-    settings: Settings, *, relative_to: Path, progress: bool = True, group: Group | None = None
+    settings: SkvdSettings, *, relative_to: Path, progress: bool = True, group: Group | None = None
 ) -> skvd_record.SkvdRecord:
-    """Measure every method on the same crops.
+    """Measure sKVD, KVD and, if asked for, cKVD of every method on the same crops.
 
     Args:
-        settings: what and how.
+        settings: what is judged, and how.
         relative_to: the folder that folders in the record are relative to.
         progress: show a bar on stderr.
         group: the processes that share the work; all come to the same record.
@@ -58,19 +67,19 @@ def judge(
     facts = label_facts(settings.fake_labels, settings.real_labels)
     groups = _groups(settings, protocol)
     # Before the pictures: fail early.
-    vgg, origin = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_vgg_file(settings.vgg)
-    scene = set_up(settings)
-    pixels, contents = read(scene)
+    vgg, vgg_file = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_vgg_file(settings.vgg)
+    setup = set_up(settings)
+    pixels, contents = read(setup)
     extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden)
     products = partial(crop_inner_products, extract, memory=settings.memory, group=group)
     found = products(pixels[0], pixels[1:], layers=protocol.layers, progress=progress)
-    layers = _layers(settings, scene, origin, found, contents)
+    layers = _layers(settings, setup, vgg_file, found, contents)
     classes, by_class = None, None
     if settings.per_class:
-        sides = class_sides(scene, pixels)
+        sides = class_sides(setup, pixels)
         groups = groups or every_label(*sides)
         shown = progress and (group is None or group.first)
-        by_class = distances(*sides, groups, protocol, layers[LAYER], partial(_of_layer, products), progress=shown)
+        by_class = distances(*sides, groups, protocol, layers[CKVD_LAYER], partial(_of_layer, products), progress=shown)
         classes = _classes(groups, by_class, protocol)
     scales = {name: layer.square**0.5 for name, layer in layers.items()}
     return skvd_record.SkvdRecord(
@@ -78,19 +87,19 @@ def judge(
         version=skvd_record.VERSION,
         tool=tool(),
         methods=tuple(
-            _method(scene, i, relative_to, folder_digest(contents[i]), layers, by_class) for i in range(len(contents))
+            _method(setup, i, relative_to, folder_digest(contents[i]), layers, by_class) for i in range(len(contents))
         ),
-        frames=_frames(scene),
-        photos=_photos(scene, relative_to),
+        frames=_frames(setup),
+        photos=_photos(setup, relative_to),
         classes=classes,
-        protocol=_protocol(settings, protocol, scene.side, scales, facts),
-        weights=origin.weights,
-        shown=spread(next(iter(scene.methods.values())).keys, SHOWN),
-        pairs=shown_pairs(scene.fake, scene.real, scene.pairing.matches, SHOWN),
+        protocol=_protocol(settings, protocol, setup.side, scales, facts),
+        weights=vgg_file.weights,
+        shown=spread(next(iter(setup.methods.values())).keys, SHOWN),
+        pairs=shown_pairs(setup.fake, setup.real, setup.pairing.matches, SHOWN),
     )
 
 
-def _groups(settings: Settings, protocol: SkvdProtocol) -> Groups:
+def _groups(settings: SkvdSettings, protocol: SkvdProtocol) -> LabelGroups:
     """Groups of classes that a file names; {} where there is none."""
     path = settings.class_groups or protocol.groups
     groups = read_groups(path) if settings.per_class and path else {}
@@ -102,45 +111,45 @@ def _groups(settings: Settings, protocol: SkvdProtocol) -> Groups:
 
 
 def _of_layer(products: Callable[..., dict[str, InnerProducts]], real: Crops, fakes: list[Crops]) -> InnerProducts:
-    """Products of the one layer that cKVD looks at."""
-    return products(real, fakes, layers=(LAYER,), progress=False)[LAYER]
+    """Inner products in the one layer of cKVD."""
+    return products(real, fakes, layers=(CKVD_LAYER,), progress=False)[CKVD_LAYER]
 
 
 def _layers(
-    settings: Settings,
-    scene: Scene,
-    origin: VggFile,
+    settings: SkvdSettings,
+    setup: SkvdSetup,
+    vgg_file: VggFile,
     products: dict[str, InnerProducts],
     contents: list[dict[str, bytes]],
 ) -> dict[str, Layer]:
-    keys = [crop.key for crop in scene.fake.crops]
+    keys = [crop.key for crop in setup.fake.crops]
     frames = [picture_numbers(keys, pixels) for pixels in contents]
-    photos = picture_numbers([scene.real.crops[i].key for i in scene.pairing.used], scene.found.pixels)
-    draws = draw_resamples(scene.fake.groups, count=settings.resamples, seed=settings.seed)
+    photos = picture_numbers([setup.real.crops[i].key for i in setup.pairing.used], setup.usable.pixels)
+    draws = draw_resamples(setup.fake.groups, count=settings.resamples, seed=settings.seed)
     layers = {}
     for name, found in products.items():
         square = {
-            "rms": mean_square(found.real, scene.pairing.sample),
+            "rms": mean_square(found.real, setup.pairing.sample),
             "none": 1.0,
-            "as trained": origin.scale(name) ** 2,
+            "as trained": vgg_file.scale(name) ** 2,
         }[settings.scaling]
         if not square > 0:
             raise InputError(
                 f"{settings.real}: {name} sees nothing in these photographs, wanted pictures that are not black"
             )
-        layers[name] = Layer(found, square, frames, photos, scene.pairing, draws, scene.protocol.by_image)
+        layers[name] = Layer(found, square, frames, photos, setup.pairing, draws, setup.protocol.by_image)
     return layers
 
 
 def _method(
-    scene: Scene,
+    setup: SkvdSetup,
     index: int,
     relative_to: Path,
     digest: str,
     layers: dict[str, Layer],
     by_class: ClassDistances | None,
 ) -> skvd_record.SkvdMethod:
-    name, images = list(scene.methods.items())[index]
+    name, images = list(setup.methods.items())[index]
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
     first = {layer: found.skvd(0) for layer, found in layers.items()}
     return skvd_record.SkvdMethod(
@@ -152,30 +161,30 @@ def _method(
         difference={layer: estimate(skvd[layer] - first[layer]) for layer in layers},
         ratio={layer: ratio(skvd[layer], first[layer]) for layer in layers},
         ckvd=_class_estimates(by_class, index) if by_class else None,
-        worst=_worst(layers, index, scene),
+        worst=_worst(layers, index, setup),
     )
 
 
-def _worst(layers: dict[str, Layer], index: int, scene: Scene) -> tuple[skvd_record.CropPair, ...]:
-    """The pairs whose rendered crop went farthest away from photographs, over all layers, one of a frame.
+def _worst(layers: dict[str, Layer], index: int, setup: SkvdSetup) -> tuple[skvd_record.CropPair, ...]:
+    """The pairs whose rendered crop moved farthest away from photographs, over all layers, at most one per frame.
 
-    Of the first method: whose crop is farthest away.
+    For the first method, which moved from nothing: the pairs whose crop is farthest away.
     """
-    matches = scene.pairing.matches
+    matches = setup.pairing.matches
     values = np.sum([layer.remoteness(index) for layer in layers.values()], axis=0)
     if index:
         values = values - np.sum([layer.remoteness(0) for layer in layers.values()], axis=0)
-    frames = scene.fake.groups[scene.pairing.fake]
-    return tuple(as_pair(scene.fake, scene.real, matches[i]) for i in worst(values, frames, WORST))
+    frames = setup.fake.groups[setup.pairing.fake]
+    return tuple(as_pair(setup.fake, setup.real, matches[i]) for i in worst(values, frames, WORST))
 
 
-def _classes(groups: Groups, found: ClassDistances, protocol: SkvdProtocol) -> skvd_record.ClassGroups:
+def _classes(groups: LabelGroups, found: ClassDistances, protocol: SkvdProtocol) -> skvd_record.ClassGroups:
     return skvd_record.ClassGroups(
         groups=groups,
         pairs=found.pairs,
         least_pairs=protocol.min_pairs,
-        share_above=SHARE,
-        layer=LAYER,
+        share_above=MIN_FRACTION,
+        layer=CKVD_LAYER,
         partners=protocol.text.class_partners,
         hidden=protocol.text.hidden,
     )
@@ -194,39 +203,39 @@ def _class_estimates(found: ClassDistances, index: int) -> skvd_record.ClassEsti
     )
 
 
-def _frames(scene: Scene) -> skvd_record.SkvdFrames:
-    crops, matched = len(scene.fake.crops), len(scene.pairing.matches)
+def _frames(setup: SkvdSetup) -> skvd_record.SkvdFrames:
+    crops, matched = len(setup.fake.crops), len(setup.pairing.matches)
     return skvd_record.SkvdFrames(
-        images=len(set(scene.fake.groups)),
-        height=scene.size[0],
-        width=scene.size[1],
+        images=len(set(setup.fake.groups)),
+        height=setup.size[0],
+        width=setup.size[1],
         crops=crops,
         matched=matched,
-        dropped=(crops if scene.protocol.text.seeking == "rendered" else len(scene.real.crops)) - matched,
-        labels=scene.fake.labels,
+        dropped=(crops if setup.protocol.text.seeking == "rendered" else len(setup.real.crops)) - matched,
+        labels=setup.fake.labels,
     )
 
 
-def _photos(scene: Scene, relative_to: Path) -> skvd_record.SkvdPhotos:
-    chosen = scene.pairing.used[scene.pairing.partner]
-    partners, served = np.unique(chosen), np.bincount(scene.real.groups[chosen])
+def _photos(setup: SkvdSetup, relative_to: Path) -> skvd_record.SkvdPhotos:
+    chosen = setup.pairing.used[setup.pairing.partner]
+    partners, served = np.unique(chosen), np.bincount(setup.real.groups[chosen])
     return skvd_record.SkvdPhotos(
-        folder=relative(scene.photos.folder, relative_to),
-        images=len(scene.photos),
-        dropped=scene.found.dropped,
-        resized=scene.found.resized,
-        candidates=len(scene.real.crops),
+        folder=relative(setup.photos.folder, relative_to),
+        images=len(setup.photos),
+        dropped=setup.usable.dropped,
+        resized=setup.usable.resized,
+        candidates=len(setup.real.crops),
         partners=len(partners),
-        partner_images=len(set(scene.real.groups[partners])),
+        partner_images=len(set(setup.real.groups[partners])),
         largest_share=float(served.max() / served.sum()),
-        sample=len(scene.pairing.sample),
-        digest=folder_digest(scene.found.pixels),
-        labels=scene.real.labels,
+        sample=len(setup.pairing.sample),
+        digest=folder_digest(setup.usable.pixels),
+        labels=setup.real.labels,
     )
 
 
 def _protocol(
-    settings: Settings, protocol: SkvdProtocol, side: int, scales: dict[str, float], facts: tuple[str, int]
+    settings: SkvdSettings, protocol: SkvdProtocol, side: int, scales: dict[str, float], facts: tuple[str, int]
 ) -> skvd_record.ProtocolFacts:
     return skvd_record.ProtocolFacts(
         name=protocol.name,

@@ -1,4 +1,6 @@
-"""sKVD and KVD of one layer, with intervals: from scalar products to numbers.
+"""sKVD and KVD of one layer, with resamples: from inner products of crops to distances.
+
+The kernel and the estimator are in `eval.metrics.mmd`.
 
 Shapes: N rendered crops, M real crops, B resamples.
 """
@@ -25,11 +27,11 @@ class Layer:
 
     Attributes:
         products: scalar products of the features, divided by their dimension.
-        square: what the products are divided by: the squared scale of the layer.
+        square: the squared scale of the layer, by which the products are divided.
         frames: per method (N,) image of each rendered crop, by a number.
         photos: (M,) image of each real crop; a picture on both sides has one number.
         pairing: who is compared with whom.
-        resamples: (1 + B, N) weights of the rendered crops, shared by all layers.
+        draws: (1 + B, N) how often each rendered crop was drawn, shared by all layers; row 0 is ones.
         by_image: leave out pairs of crops of one image; otherwise a list of crops is a list of samples, each its own.
     """
 
@@ -38,21 +40,27 @@ class Layer:
     frames: list[Indices]
     photos: Indices
     pairing: Pairing
-    resamples: Array
+    draws: Array
     by_image: bool = True
 
     def skvd(self, method: int) -> Array:
-        """(1 + B) distances between the two lists of the pairs, where a crop stands as often as it serves."""
-        weights = self.resamples[:, self.pairing.fake]
-        return self._mmd2(method, self.pairing.fake, self.pairing.partner, weights, weights)
+        """sKVD of a method, 1000 x MMD²: (1 + B,), the plain value and those of the resamples.
+
+        It compares the rendered crops and the real crops of the pairs. A crop counts once for each pair that it is in.
+        """
+        draws = self.draws[:, self.pairing.fake]
+        return self._mmd2(method, self.pairing.fake, self.pairing.partner, draws, draws)
 
     def kvd(self, method: int) -> Array:
-        """(1 + B) distances between all rendered crops and the photographs' sample, whatever they show."""
-        every, sample = np.arange(self.resamples.shape[1]), self.pairing.sample
-        return self._mmd2(method, every, sample, self.resamples, np.ones((len(self.resamples), len(sample))))
+        """KVD of a method, 1000 x MMD²: (1 + B,), the plain value and those of the resamples.
+
+        It compares all rendered crops with the photographs' sample, whatever they show.
+        """
+        every, sample = np.arange(self.draws.shape[1]), self.pairing.sample
+        return self._mmd2(method, every, sample, self.draws, np.ones((len(self.draws), len(sample))))
 
     def remoteness(self, method: int) -> Array:
-        """(P,) how far the rendered crop of each pair lies from all partners."""
+        """How far the rendered crop of each of P pairs lies from all partners: (P,), see `eval.kvd.outliers`."""
         fake, real = self.pairing.fake, self.pairing.partner
         return remoteness(
             cubic_kernel(np.diag(self.products.fake[method])[fake] / self.square),
@@ -61,7 +69,7 @@ class Layer:
             y_groups=self.photos[real],
         )
 
-    def _mmd2(self, method: int, fake: Indices, real: Indices, weights: Array, real_weights: Array) -> Array:
+    def _mmd2(self, method: int, fake: Indices, real: Indices, draws: Array, real_draws: Array) -> Array:
         images = (self.frames[method][fake], self.photos[real])
         x_groups, y_groups = images if self.by_image else (np.arange(len(fake)), -1 - np.arange(len(real)))
         return UNIT * mmd2(
@@ -70,8 +78,8 @@ class Layer:
             cubic_kernel(self.products.real[np.ix_(real, real)] / self.square),
             x_groups=x_groups,
             y_groups=y_groups,
-            x_counts=weights,
-            y_counts=real_weights,
+            x_counts=draws,
+            y_counts=real_draws,
         )
 
 

@@ -15,7 +15,7 @@ Indices = NDArray[np.int64]
 
 
 def remoteness(own: Array, across: Array, *, groups: Indices, y_groups: Indices) -> Array:
-    """(N,) squared distance of a crop to the photographs' mean, but for a constant.
+    """The squared distance of each crop to the photographs' mean in the kernel's space, but for a constant: (N,).
 
     Args:
         own: (N,) kernel value of each crop with itself.
@@ -24,7 +24,7 @@ def remoteness(own: Array, across: Array, *, groups: Indices, y_groups: Indices)
         y_groups: (M,) likewise; crops of photographs that are of the crop's own image do not count.
 
     Returns:
-        NaN for a crop that has nothing to be compared with.
+        (N,); NaN for a crop that has nothing to be compared with.
     """
     apart = (groups[:, None] != y_groups).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -33,7 +33,13 @@ def remoteness(own: Array, across: Array, *, groups: Indices, y_groups: Indices)
 
 
 def worst(values: Array, groups: Indices, count: int) -> Indices:
-    """The crops with the highest values, highest first, at most one of an image; (≤ count,) indices."""
+    """Indices of the crops with the highest values, highest first, at most one of each image.
+
+    Args:
+        values: (N,); values that are not finite are left out.
+        groups: (N,) image of each crop.
+        count: how many crops at most.
+    """
     found: list[int] = []
     taken: set[int] = set()
     for index in np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable"):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.kvd.alignment import Match
-from eval.kvd.crops import Side
+from eval.kvd.alignment import CropMatch
+from eval.kvd.crops import DrawnCrops
 from eval.records import skvd_record
 from gbuffer_tools.errors import InputError
 
@@ -25,14 +25,14 @@ class Pairing:
         fake: (P,) rendered crop of each match, out of all rendered crops.
     """
 
-    matches: list[Match]
+    matches: list[CropMatch]
     used: Indices
     sample: Indices
     partner: Indices
     fake: Indices
 
 
-def pair(fake: Side, real: Side, matches: list[Match], *, sample: int) -> Pairing:
+def pair(fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], *, sample: int) -> Pairing:
     """The real crops whose features are needed, and the pairs among them.
 
     Args:
@@ -58,8 +58,10 @@ def pair(fake: Side, real: Side, matches: list[Match], *, sample: int) -> Pairin
     return Pairing(matches, used, np.searchsorted(used, first), np.searchsorted(used, chosen), origin)
 
 
-def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tuple[skvd_record.CropPair, ...]:
-    """A random handful of pairs, no frame and no photograph twice: what the metric sees, not the best of it."""
+def shown_pairs(
+    fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], count: int
+) -> tuple[skvd_record.CropPair, ...]:
+    """At most `count` random pairs for the report, no frame and no photograph twice: not the best, but any."""
     pairs: list[skvd_record.CropPair] = []
     for found in sorted(matches, key=lambda found: fake.crops[found.fake].ticket):
         ours, theirs = fake.crops[found.fake], real.crops[found.real]
@@ -68,7 +70,7 @@ def shown_pairs(fake: Side, real: Side, matches: list[Match], count: int) -> tup
     return tuple(pairs)
 
 
-def as_pair(fake: Side, real: Side, found: Match) -> skvd_record.CropPair:
+def as_pair(fake: DrawnCrops, real: DrawnCrops, found: CropMatch) -> skvd_record.CropPair:
     """A pair as a record has it."""
     ours, theirs = fake.crops[found.fake], real.crops[found.real]
     return skvd_record.CropPair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)

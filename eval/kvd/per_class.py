@@ -1,9 +1,9 @@
 """cKVD: sKVD of one group of classes at a time, with all else in the crops hidden.
 
 Stuhr et al., "Masked Discriminators for Content-Consistent Unpaired Image-to-Image Translation", 2023
-(https://arxiv.org/abs/2309.13188): a distance of whole crops does not tell which things look wrong. Both crops of a
-pair show only the pixels of the group, and one colour elsewhere. Only relu5_3 is looked at. It sees the outline of the
-group, too, so values of different groups, or of sKVD, are not to be compared with each other.
+(https://arxiv.org/abs/2309.13188): a distance of whole crops does not tell which things look wrong. Here both crops of
+a pair show only the pixels of the group, and one colour elsewhere. Only relu5_3 is measured. It sees the outline of the
+group, too, so values of different groups, or of sKVD, cannot be compared with each other.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,17 +17,17 @@ from tqdm import tqdm
 from eval.features.inner_products import InnerProducts
 from eval.features.vgg_features import Crops
 from eval.kvd.crops import Pixels
-from eval.kvd.feamgan import Pairs
+from eval.kvd.feamgan import PairIndices
 from eval.kvd.layers import Array, Indices, Layer
 from eval.kvd.pairing import Pairing
 from eval.kvd.protocols import SkvdProtocol
 from gbuffer_tools.io.yaml import read_sections
 
-LAYER = "relu5_3"
-SHARE = 0.05
+CKVD_LAYER = "relu5_3"
+MIN_FRACTION = 0.05
 REST = "rest"
 
-Groups = dict[str, tuple[int, ...]]
+LabelGroups = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class GroupsFile:
         groups: labels of 0 .. 255 by the name of their group; a label is in one group at most.
     """
 
-    groups: Groups = field(default_factory=dict)
+    groups: LabelGroups = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.groups:
@@ -53,8 +53,8 @@ class GroupsFile:
 
 
 @dataclass(frozen=True)
-class ClassSide:
-    """Crops of one side.
+class ClassCrops:
+    """Crops of one side, with what cKVD needs of them.
 
     Attributes:
         cells: (N, 256) descriptions.
@@ -69,7 +69,7 @@ class ClassSide:
 
 @dataclass(frozen=True)
 class ClassDistances:
-    """What was found.
+    """cKVD of all groups of classes.
 
     Attributes:
         pairs: how many each group has.
@@ -80,24 +80,24 @@ class ClassDistances:
     values: dict[str, list[Array]] = field(default_factory=dict)
 
 
-def read_groups(path: Path) -> Groups:
-    """Groups of classes out of a file.
+def read_groups(path: Path) -> LabelGroups:
+    """Read groups of classes from a YAML file.
 
     Raises:
-        InputError: cannot be read, or does not fit; one line.
+        InputError: the file cannot be read, or holds something else.
     """
     return read_sections(path, GroupsFile).groups
 
 
-def every_label(fake: ClassSide, real: ClassSide) -> Groups:
+def every_label(fake: ClassCrops, real: ClassCrops) -> LabelGroups:
     """A group of its own for each label that both sides show."""
     return {f"label {label}": (int(label),) for label in np.intersect1d(fake.labels, real.labels)}
 
 
 def distances(
-    fake: ClassSide,
-    real: ClassSide,
-    groups: Groups,
+    fake: ClassCrops,
+    real: ClassCrops,
+    groups: LabelGroups,
     protocol: SkvdProtocol,
     layer: Layer,
     products: Callable[[Crops, list[Crops]], InnerProducts],
@@ -121,7 +121,7 @@ def distances(
         groups = groups | {REST: tuple(others)}
     for name in tqdm(groups, desc="classes", unit="class", disable=not progress):
         shown = [np.isin(side.labels, groups[name]) for side in (fake, real)]
-        has = [mask.mean(axis=(1, 2)) > SHARE for mask in shown]
+        has = [mask.mean(axis=(1, 2)) > MIN_FRACTION for mask in shown]
         if protocol.rest and name == REST:
             has = [np.ones_like(side_has) for side_has in has]
         pairs = protocol.match_class(
@@ -150,14 +150,14 @@ def masked(pixels: Pixels, shown: NDArray[np.bool_], used: Indices) -> Crops:
     return np.concatenate([pixels[used], 255 * shown[used, :, :, None].astype(np.uint8)], axis=3)
 
 
-def _of_pairs(layer: Layer, pairs: Pairs, products: InnerProducts) -> Layer:
+def _of_pairs(layer: Layer, pairs: PairIndices, products: InnerProducts) -> Layer:
     """The layer with other pairs; the products are those of the crops that are in a pair."""
-    (fake, fake_place), (real, real_place) = (np.unique(crops, return_inverse=True) for crops in pairs)
+    (fake, fake_indices), (real, real_indices) = (np.unique(crops, return_inverse=True) for crops in pairs)
     return replace(
         layer,
         products=products,
         frames=[numbers[fake] for numbers in layer.frames],
         photos=layer.photos[real],
-        pairing=Pairing([], real, real[:0], real_place, fake_place),
-        resamples=layer.resamples[:, fake],
+        pairing=Pairing([], real, real[:0], real_indices, fake_indices),
+        draws=layer.draws[:, fake],
     )

@@ -1,4 +1,4 @@
-"""What a protocol of sKVD decides, and the two that there are.
+"""The two protocols of sKVD, and what a protocol decides.
 
 "ours" is the definition with several crops per picture and pairs of one picture left out; "feamgan" is the
 procedure behind the published rows (`eval.kvd.feamgan`). `eval.kvd.judge` follows either in the same steps.
@@ -13,9 +13,9 @@ from datasets.photos import to_height
 from epe.networks.backbones.vgg import IMAGENET_MEAN
 from eval.features.vgg_features import LAYERS
 from eval.kvd import alignment, feamgan
-from eval.kvd.alignment import Crop, Match
-from eval.kvd.crops import Pixels, Side, Size, Sizes
-from eval.kvd.feamgan import Has, Pairs
+from eval.kvd.alignment import Crop, CropMatch
+from eval.kvd.crops import DrawnCrops, Pixels, Size, Sizes
+from eval.kvd.feamgan import Has, PairIndices
 from gbuffer_tools.errors import InputError
 
 
@@ -55,10 +55,10 @@ class SkvdProtocol:
     """What a protocol of sKVD decides.
 
     Attributes:
-        name: as `--protocol` takes it.
+        name: as --protocol takes it.
         asset: the weights that it is defined with.
         layers: of VGG16.
-        fixed: settings that it does not leave to the user.
+        fixed: settings that the user cannot choose, by name.
         judged_size: size of a frame's file -> size of the frame as judged.
         fit: picture of either side, judged size of frames -> the picture as judged.
         fit_label: label map, size of its picture's file, judged size of frames -> label map of the picture as judged.
@@ -66,12 +66,14 @@ class SkvdProtocol:
         draw: draws the crops of both sides.
         describe: label map, crop, side of a crop, size of the picture as judged -> (256,) labels.
         match: partners, out of the crops of both sides.
-        match_class: the same for a class: descriptions of both sides, which of them have the class, the pairs of sKVD.
+        match_class: partners of a class: descriptions of both sides, which of them have the class, the pairs of sKVD ->
+            pairs.
         by_image: whether pairs of crops of one image are left out; otherwise each entry of a list is its own sample.
         groups: file of class groups where the user names none; None: each label is a group.
-        rest: whether what no group has is a group, too, in all crops.
-        hidden: colour of what is not of a class, in [0, 1].
-        min_pairs: a class with fewer is left out.
+        rest: whether labels of no group make a group of their own, for which all crops count.
+        hidden: colour of pixels that are not of the class, RGB in [0, 1].
+        min_pairs: a class with fewer pairs is left out.
+        text: what a report says of the protocol.
     """
 
     name: str
@@ -83,8 +85,8 @@ class SkvdProtocol:
     min_photo: Callable[[Size, int], Size]
     draw: DrawCrops
     describe: Callable[[Pixels, Crop, int, Size], Pixels]
-    match: Callable[[Side, Side], list[Match]]
-    match_class: Callable[[Pixels, Pixels, Has, Has, Pairs], Pairs]
+    match: Callable[[DrawnCrops, DrawnCrops], list[CropMatch]]
+    match_class: Callable[[Pixels, Pixels, Has, Has, PairIndices], PairIndices]
     by_image: bool
     groups: Path | None
     rest: bool
@@ -95,10 +97,10 @@ class SkvdProtocol:
 
 
 def protocol_named(name: str) -> SkvdProtocol:
-    """The protocol of a name.
+    """The protocol that --protocol or a record names.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such protocol.
     """
     if name not in PROTOCOLS:
         raise InputError(f"protocol {name[:40]!r}: no such protocol, wanted {' or '.join(PROTOCOLS)}")
@@ -127,7 +129,7 @@ def _draw_feamgan(
     return feamgan.draw(frames, photos, side, seed)
 
 
-def _match(fake: Side, real: Side) -> list[Match]:
+def _match(fake: DrawnCrops, real: DrawnCrops) -> list[CropMatch]:
     """The nearest real crop of each rendered crop; tickets decide between equally near ones."""
     return alignment.match(
         fake.cells,
@@ -137,7 +139,7 @@ def _match(fake: Side, real: Side) -> list[Match]:
     )
 
 
-def _match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: Pairs) -> Pairs:
+def _match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: PairIndices) -> PairIndices:
     """The pairs of sKVD of which both crops have the class."""
     both = fake_has[pairs[0]] & real_has[pairs[1]]
     return pairs[0][both], pairs[1][both]

@@ -1,4 +1,4 @@
-"""What a user asks of a judgement."""
+"""The settings of eval.skvd."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +9,23 @@ from eval.kvd.protocols import OURS, SkvdProtocol
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What to judge, and how.
+class SkvdSettings:
+    """What eval.skvd judges, and how.
 
     Attributes:
-        methods: name -> folder; the first is what the others are compared with.
+        methods: folders by name; the first is what the others are compared with.
+        real: folder of photographs.
+        fake_labels, real_labels: folders of label maps.
+        vgg: file of VGG16's weights.
         crops: per frame.
         candidates: crops per photograph that partners are chosen from.
         scaling: "as trained" undoes the constants that the file's layers are divided by.
+        pooling: see `eval.features.vgg_features.Extractor`.
+        resamples: of the bootstrap.
+        seed: of crops and resamples.
+        batch: crops per forward pass.
         memory: bytes of features to hold at a time.
+        device: where the network runs.
         protocol: one of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
         per_class: measure cKVD, too.
         class_groups: file of groups of classes; None: those of the protocol.

@@ -6,37 +6,44 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.images import Images
-from eval.features.vgg_features import SMALLEST_CROP
+from eval.features.vgg_features import MIN_CROP_SIDE
 from eval.inputs import opened
 from eval.kvd import alignment
 from eval.kvd.crops import (
+    DrawnCrops,
     Maps,
     PhotoPictures,
     Pictures,
     Pixels,
-    Side,
     check_size,
     cut,
-    look_through,
     read_crops,
     read_labels,
     same_size,
+    usable_photos,
 )
 from eval.kvd.pairing import Pairing, pair
-from eval.kvd.per_class import ClassSide
+from eval.kvd.per_class import ClassCrops
 from eval.kvd.protocols import SkvdProtocol
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from gbuffer_tools.errors import InputError
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Both sides before features are computed.
+class SkvdSetup:
+    """Both sides of a judgement before features are computed.
 
     Attributes:
-        own: height and width of the frames' files; `size` of frames as judged.
-        side: of a crop.
-        maps: label maps of both sides.
+        methods: folders of rendered frames, by the method's name.
+        photos: the folder of photographs.
+        protocol: what decides about crops and partners.
+        own: height and width of the frames' files, in pixels.
+        size: height and width of the frames as judged.
+        side: of a crop, in pixels as judged.
+        usable: the photographs that are large enough.
+        maps: label maps of the frames and of the photographs.
+        fake, real: the crops drawn on both sides.
+        pairing: which crops are compared.
     """
 
     methods: dict[str, Images]
@@ -45,14 +52,14 @@ class Scene:
     own: tuple[int, int]
     size: tuple[int, int]
     side: int
-    found: PhotoPictures
+    usable: PhotoPictures
     maps: tuple[Maps, Maps]
-    fake: Side
-    real: Side
+    fake: DrawnCrops
+    real: DrawnCrops
     pairing: Pairing
 
 
-def set_up(settings: Settings) -> Scene:
+def set_up(settings: SkvdSettings) -> SkvdSetup:
     """Draw crops on both sides and find partners.
 
     Raises:
@@ -63,9 +70,9 @@ def set_up(settings: Settings) -> Scene:
     height, width = frames[0].shape[:2]
     own, size = (height, width), protocol.judged_size((height, width))
     side = alignment.crop_side(*size)
-    if side < SMALLEST_CROP:
+    if side < MIN_CROP_SIDE:
         raise InputError(
-            f"{frames.path(0)}: {width}x{height} pixels give crops of {side} px, wanted {SMALLEST_CROP} or more; "
+            f"{frames.path(0)}: {width}x{height} pixels give crops of {side} px, wanted {MIN_CROP_SIDE} or more; "
             "judge larger frames"
         )
     if min(size) <= side:
@@ -77,13 +84,13 @@ def set_up(settings: Settings) -> Scene:
         check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
     pictures = Pictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
-    found = look_through(photos, min_size=protocol.min_photo(size, side), fit=lambda photo: protocol.fit(photo, size))
+    usable = usable_photos(photos, min_size=protocol.min_photo(size, side), fit=lambda photo: protocol.fit(photo, size))
     maps = tuple(
         Maps(folder, seen, lambda label, own: protocol.fit_label(label, own, size))
-        for folder, seen in ((settings.fake_labels, pictures), (settings.real_labels, found))
+        for folder, seen in ((settings.fake_labels, pictures), (settings.real_labels, usable))
     )
     drawn = protocol.draw(
-        pictures.sizes, found.sizes, side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
+        pictures.sizes, usable.sizes, side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
     )
     fake, real = (
         cut(crops, of_side, lambda label, crop, shape: protocol.describe(label, crop, side, shape))
@@ -92,10 +99,10 @@ def set_up(settings: Settings) -> Scene:
     # About as many crops stand for the photographs in KVD as for the frames.
     sample = math.ceil(len(fake.crops) / len(np.unique(real.groups)))
     pairing = pair(fake, real, protocol.match(fake, real), sample=sample)
-    return Scene(methods, photos, protocol, own, size, side, found, (maps[0], maps[1]), fake, real, pairing)
+    return SkvdSetup(methods, photos, protocol, own, size, side, usable, (maps[0], maps[1]), fake, real, pairing)
 
 
-def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
+def read(setup: SkvdSetup) -> tuple[list[Pixels], list[dict[str, bytes]]]:
     """Crops of the photographs, then of each method; digests of each method's pictures.
 
     Raises:
@@ -103,19 +110,19 @@ def read(scene: Scene) -> tuple[list[Pixels], list[dict[str, bytes]]]:
     """
 
     def fit(picture: Pixels) -> Pixels:
-        return scene.protocol.fit(picture, scene.size)
+        return setup.protocol.fit(picture, setup.size)
 
-    used = [scene.real.crops[i] for i in scene.pairing.used]
-    real, _ = read_crops(scene.photos, used, side=scene.side, fit=lambda photo, _: fit(photo))
-    frames = same_size(scene.own, fit)
-    fakes = [read_crops(images, scene.fake.crops, side=scene.side, fit=frames) for images in scene.methods.values()]
+    used = [setup.real.crops[i] for i in setup.pairing.used]
+    real, _ = read_crops(setup.photos, used, side=setup.side, fit=lambda photo, _: fit(photo))
+    frames = same_size(setup.own, fit)
+    fakes = [read_crops(images, setup.fake.crops, side=setup.side, fit=frames) for images in setup.methods.values()]
     contents = [parts for _, parts in fakes]
-    if scene.protocol.by_image:
-        frames_in = {scene.fake.crops[i].key for i in scene.pairing.fake}
-        photos_in = {used[i].key for i in scene.pairing.partner}
-        for (name, images), parts in zip(scene.methods.items(), contents, strict=True):
+    if setup.protocol.by_image:
+        frames_in = {setup.fake.crops[i].key for i in setup.pairing.fake}
+        photos_in = {used[i].key for i in setup.pairing.partner}
+        for (name, images), parts in zip(setup.methods.items(), contents, strict=True):
             _check_different(f"{images.folder}: all frames of {name}", {parts[key] for key in frames_in})
-        _check_different(f"{scene.photos.folder}: all photographs", {scene.found.pixels[key] for key in photos_in})
+        _check_different(f"{setup.photos.folder}: all photographs", {setup.usable.pixels[key] for key in photos_in})
     return [real] + [pixels for pixels, _ in fakes], contents
 
 
@@ -125,9 +132,9 @@ def _check_different(whose: str, pictures: set[bytes]) -> None:
         raise InputError(f"{whose} that have partners are the same picture, wanted two that differ; make them again")
 
 
-def class_sides(scene: Scene, pixels: list[Pixels]) -> tuple[ClassSide, ClassSide]:
+def class_sides(setup: SkvdSetup, pixels: list[Pixels]) -> tuple[ClassCrops, ClassCrops]:
     """What cKVD needs: all rendered crops, and the real ones whose features sKVD needed."""
-    used = scene.pairing.used
-    fake = read_labels(scene.fake.crops, scene.maps[0], side=scene.side)
-    real = read_labels([scene.real.crops[i] for i in used], scene.maps[1], side=scene.side)
-    return ClassSide(scene.fake.cells, fake, pixels[1:]), ClassSide(scene.real.cells[used], real, pixels[:1])
+    used = setup.pairing.used
+    fake = read_labels(setup.fake.crops, setup.maps[0], side=setup.side)
+    real = read_labels([setup.real.crops[i] for i in used], setup.maps[1], side=setup.side)
+    return ClassCrops(setup.fake.cells, fake, pixels[1:]), ClassCrops(setup.real.cells[used], real, pixels[:1])

@@ -1,4 +1,4 @@
-"""What the file of the feature network says of itself."""
+"""What a file of VGG16's weights says of itself: where they come from, and how they were scaled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from eval.records import skvd_record
 from gbuffer_tools.errors import InputError
 
 TORCHVISION_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
-"""Of torchvision's own file: the weights behind most published numbers."""
+"""SHA-256 of torchvision's own file of VGG16, whose weights are behind most published numbers."""
 
 
 @dataclass(frozen=True)
@@ -17,23 +17,23 @@ class VggFile:
     """A file of VGG16's weights.
 
     Attributes:
-        weights: as a report has it.
-        divided_by: what each layer's activations were divided by; 1 for layers that it says nothing of.
+        weights: names and digests, for the record.
+        divided_by: what each layer's activations were divided by; layers that are absent were not divided.
     """
 
     weights: skvd_record.VggWeights
     divided_by: dict[str, float]
 
     def scale(self, layer: str) -> float:
-        """What a layer's features have to be divided by to become those of the network as it was trained."""
+        """What a layer's features are divided by to become those of the network as it was trained."""
         return 1.0 / self.divided_by.get(layer, 1.0)
 
 
 def read_vgg_file(path: Path) -> VggFile:
-    """What a model file says of its origin.
+    """Read what a file of VGG16's weights says of itself.
 
     Raises:
-        InputError: not a model file, or its constants are no numbers above 0.
+        InputError: the file is no model file, or its constants are no numbers above 0.
     """
     try:
         found: dict[str, Any] = models.read_header(path)["record"]

@@ -78,7 +78,7 @@ Measure = Callable[[argparse.Namespace, Group, str], Measured]
 """Options, the processes that share the work, and the device of this one -> what was measured."""
 
 
-def run(command: str, args: argparse.Namespace, measure: Measure) -> None:
+def run_measuring(command: str, args: argparse.Namespace, measure: Measure) -> None:
     """Measure, write the record, print it as a table.
 
     Args:

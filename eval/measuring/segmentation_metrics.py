@@ -16,7 +16,7 @@ from datasets.images import Images
 from eval.digests import pixel_digest
 from eval.inputs import RENDER
 from eval.metrics.iou import PixelCounts, accuracy, confusion, counts, iou, mean_iou
-from eval.metrics.segmenter import Labels, Pixels, Taxonomy
+from eval.metrics.segmenter import Labels, Pixels, SegmenterTaxonomy
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
@@ -89,7 +89,7 @@ def values(found: Mapping[str, Agreement], rows: Sequence[AgreementMetric]) -> d
     }
 
 
-def true_labels(folder: Path, taxonomy: Taxonomy) -> Iterator[tuple[str, Labels]]:
+def true_labels(folder: Path, taxonomy: SegmenterTaxonomy) -> Iterator[tuple[str, Labels]]:
     """Key and classes (H, W) of every frame of a folder of frame files.
 
     Raises:

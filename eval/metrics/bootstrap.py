@@ -1,4 +1,4 @@
-"""Bootstrap over whole images: crops of one image stand or fall together.
+"""Bootstrap intervals. Whole images are resampled: crops of one image are drawn together.
 
 Cluster bootstrap with percentile intervals: Davison & Hinkley, "Bootstrap Methods and their
 Application", 1997, sections 3.8 and 5.3.

@@ -48,7 +48,7 @@ def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
 
 
 def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
-    """|mean difference|² + trace(A + B - 2 (A B)^½).
+    """Fréchet distance of two normal distributions: |mean difference|² + trace(A + B - 2 (A B)^½).
 
     The trace of the root is the sum of roots of the eigenvalues of A^½ B A^½, a symmetric matrix: no complex roots, and
     no trouble where fewer vectors than dimensions leave the covariances singular.

@@ -1,4 +1,4 @@
-"""How well label maps agree: intersection over union per class, its mean, and the share of right pixels.
+"""How well label maps agree: intersection over union per class, its mean, and the fraction of right pixels.
 
 Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", 2010, whose segmentation accuracy this is.
 Pixels are counted before anything is divided, so that the counts of pictures may be added up, or resampled.
@@ -16,12 +16,12 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.integer] | Array
 
 NONE = -1
-"""No class: in the truth a pixel that does not count; in what was found a miss, whatever the truth is."""
+"""No class. In the truth such a pixel does not count; in what was found it is a miss, whatever the truth is."""
 
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Pixels per class, (..., C) each.
+    """Counts of pixels per class, (..., C) each.
 
     Attributes:
         both: of the class in truth and in what was found.
@@ -50,7 +50,7 @@ class PixelCounts:
 
 
 def confusion(truth: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
-    """How often each class was taken for which.
+    """Confusion matrix: how often pixels of each class were taken for each class.
 
     Args:
         truth, found: class per pixel, or `NONE`; of one shape.
@@ -74,19 +74,19 @@ def confusion(truth: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
 
 
 def counts(matrix: NDArray[np.int64]) -> PixelCounts:
-    """Of a confusion matrix (..., C, C + 1)."""
+    """The counts that a confusion matrix (..., C, C + 1) holds."""
     truth, found = matrix.sum(-1), matrix[..., :-1].sum(-2)
     both = np.diagonal(matrix, axis1=-2, axis2=-1)
     return PixelCounts(both, truth + found - both, truth)
 
 
 def iou(found: PixelCounts) -> Array:
-    """(..., C); NaN for a class that is in neither."""
+    """Intersection over union of each class, (..., C) in [0, 1]; NaN for a class that is in neither."""
     return _quotient(found.both, found.either)
 
 
 def mean_iou(found: PixelCounts) -> Array:
-    """(...), over the classes that the truth has; NaN where it has none.
+    """Mean IoU over the classes that the truth has, (...) in [0, 1]; NaN where it has none.
 
     What the truth lacks is left out even if it was found, so that all that is compared with one truth is averaged over
     the same classes. A class found in vain still counts as a miss of the right one.
@@ -96,7 +96,7 @@ def mean_iou(found: PixelCounts) -> Array:
 
 
 def accuracy(found: PixelCounts) -> Array:
-    """(...), share of the counted pixels that are right; NaN where none counts."""
+    """Pixel accuracy (...): fraction of the counted pixels that are right; NaN where none counts."""
     return _quotient(found.both.sum(-1), found.truth.sum(-1))
 
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 BLOCK = 1024
-"""Samples a side of a block: 8 MiB of float64, which stay in a cache."""
+"""Samples per side of a block, whose 8 MiB of float64 stay in a cache."""
 Kernel = Callable[[Tensor, Tensor], Tensor]
-"""(n, D) and (m, D) float64 -> (n, m) values."""
+"""Features (n, D) and (m, D) float64 -> kernel values (n, m)."""
 
 
 def kid_kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def total_within(x: Tensor, kernel: Kernel) -> tuple[float, float]:
 
 @torch.no_grad()
 def mmd2_in_blocks(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> float:
-    """MMD² (Gretton et al., "A Kernel Two-Sample Test", JMLR 2012).
+    """MMD² of two sets (Gretton et al., "A Kernel Two-Sample Test", JMLR 2012), summed block by block.
 
     Args:
         x, y: (N, D), (M, D) floats, on one device.
@@ -87,7 +87,7 @@ def mmd2_in_blocks(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> f
 
 @dataclass(frozen=True)
 class KID:
-    """Kernel distance over random subsets: their mean, and their standard deviation (no error of the mean)."""
+    """KID over random subsets: the mean of their distances, and the standard deviation (no error of the mean)."""
 
     mean: float
     deviation: float

@@ -40,20 +40,20 @@ ChannelWeights = Mapping[str, Tensor]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The fetched weights of LPIPS.
+    """Read the published weights of LPIPS, per layer (C,).
 
     Raises:
-        InputError: another file.
+        InputError: the file is another one.
     """
     found = load_tensors(path, WEIGHTS, max_bytes=MAX_BYTES, asset="lpips-vgg")
     return {name: value.float() for name, value in found.items()}
 
 
 def read_shift_tolerant(path: Path) -> tuple[VGG16, dict[str, Tensor]]:
-    """Trunk and weights of ST-LPIPS, as fetched.
+    """Read the published trunk and weights of ST-LPIPS.
 
     Raises:
-        InputError: another file.
+        InputError: the file is another one.
     """
     vgg = VGG16("zeros", "blurred")
     trunk = {name: tuple(value.shape) for name, value in vgg.state_dict().items()}
@@ -63,7 +63,7 @@ def read_shift_tolerant(path: Path) -> tuple[VGG16, dict[str, Tensor]]:
 
 
 def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: ChannelWeights) -> Tensor:
-    """Distance per image (B,).
+    """LPIPS per image, (B,), from features of VGG16.
 
     Args:
         a, b: VGG16 features per layer of `weights`, (B, C, H, W).

@@ -1,10 +1,14 @@
-"""Kernel distance between two sets of samples: unbiased MMD² with KID's cubic kernel.
+"""sKVD's kernel and estimator: unbiased MMD², the kernel distance of two sets, under KID's cubic polynomial kernel.
 
-Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; kernel of Binkowski et al.,
-"Demystifying MMD GANs", ICLR 2018, section 4. KVD and sKVD put VGG features into it.
+KVD, sKVD and cKVD put features of VGG16 into it (`eval.kvd.layers`), KID those of Inception v3
+(`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; the kernel is that of
+Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
 
-Everything starts from Gram matrices, because flattened features have millions of dimensions
-and only a few hundred samples. Shapes: N samples x, M samples y, ... any leading axes of weights.
+All functions start from inner products, not from features: flattened features have millions of dimensions, and there
+are a few hundred samples (`eval.features.inner_products`). For many samples of few dimensions see
+`eval.metrics.kid_cmmd`.
+
+Shapes: N samples x, M samples y, ... any leading axes of counts.
 """
 
 import numpy as np
@@ -13,9 +17,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def cubic_kernel(gram: Array) -> Array:
-    """KID's kernel (x·y/d + 1)³ from scalar products that are already divided by the dimension d."""
-    return (gram + 1.0) ** 3
+def cubic_kernel(products: Array) -> Array:
+    """The kernel of sKVD and KID, k(x, y) = (x·y / d + 1)³, of any shape.
+
+    Args:
+        products: inner products x·y, already divided by the dimension d of the features.
+    """
+    return (products + 1.0) ** 3
 
 
 def mmd2(
@@ -32,8 +40,8 @@ def mmd2(
 
     Two samples of one group (crops of one image) are not independent draws, so their pair says nothing about
     the distributions: such pairs count neither in the sums nor in the means. With every sample in a
-    group of its own this is the usual estimate, which leaves out k(x, x) only. A weight is how often a sample
-    stands in the set; a sample never forms a pair with its own copies.
+    group of its own this is the usual estimate, which leaves out k(x, x) only. A count is how often a sample
+    stands in the set, as in a bootstrap resample; a sample never forms a pair with its own copies.
 
     Args:
         xx: (N, N) kernel values within x.
@@ -45,7 +53,7 @@ def mmd2(
         y_counts: (..., M) at least 0; ones when None. Leading axes as in `x_counts`.
 
     Returns:
-        (...) float64; NaN where no pair is left, as when all the weight of one side lies in one group.
+        (...) float64; NaN where no pair is left, as when all samples that one side counts are of one group.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -57,7 +65,7 @@ def mmd2(
     if not fits or x_counts.shape[-1] != n or y_counts.shape[-1] != m:
         raise ValueError(
             f"got kernels {xx.shape}, {xy.shape}, {yy.shape}, groups {x_groups.shape}, {y_groups.shape}, "
-            f"weights {x_counts.shape}, {y_counts.shape}; wanted (N, N), (N, M), (M, M), (N,), (M,), (…, N), (…, M)."
+            f"counts {x_counts.shape}, {y_counts.shape}; wanted (N, N), (N, M), (M, M), (N,), (M,), (…, N), (…, M)."
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         return (
@@ -68,9 +76,9 @@ def mmd2(
 
 
 def _mean(
-    kernel: Array, rows: NDArray[np.int64], columns: NDArray[np.int64], row_weights: Array, column_weights: Array
+    kernel: Array, rows: NDArray[np.int64], columns: NDArray[np.int64], row_counts: Array, column_counts: Array
 ) -> Array:
-    """Weighted mean of the kernel over pairs from different groups."""
+    """Mean of the kernel over pairs from different groups, each as often as its samples count."""
     apart = (rows[:, None] != columns[None, :]).astype(np.float64)
-    total = ((row_weights @ (kernel * apart)) * column_weights).sum(axis=-1)
-    return total / ((row_weights @ apart) * column_weights).sum(axis=-1)
+    total = ((row_counts @ (kernel * apart)) * column_counts).sum(axis=-1)
+    return total / ((row_counts @ apart) * column_counts).sum(axis=-1)

@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8 | np.floating]
 
 MAX_BYTES = 100_000
-"""Bytes of a model's file."""
+"""A larger file is no model."""
 BLOCK = 96
 FEATURES = 36
 LUMA = np.array([65.481, 128.553, 24.966])
@@ -53,10 +53,10 @@ class Pristine:
 
 
 def read_pristine(path: Path) -> Pristine:
-    """The fetched model.
+    """Read the published model of pristine pictures.
 
     Raises:
-        InputError: another file.
+        InputError: the file is another one.
     """
     wanted = {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES)}
     found = load_tensors(path, wanted, max_bytes=MAX_BYTES, asset="niqe")
@@ -74,7 +74,7 @@ def fetched_niqe() -> Callable[[Picture], float] | None:
 
 
 def niqe(image: Picture, pristine: Pristine) -> float:
-    """The distance of a picture's features from those of pristine ones.
+    """NIQE: the distance of a picture's features from those of pristine pictures, 0 or more.
 
     Args:
         image: (H, W, 3) sRGB, 0 .. 255. What is left of the right and lower border after the last whole block does not
@@ -101,7 +101,10 @@ def niqe(image: Picture, pristine: Pristine) -> float:
 
 
 def features(luma: Floats, side: int) -> Array:
-    """(N, 18) of the blocks of a picture whose sides are multiples of theirs; not finite where a block is even."""
+    """Features (N, 18) of the blocks of a picture whose sides are multiples of the block's side.
+
+    They are not finite where a block is even.
+    """
     mean = blurred(luma)
     deviation = np.sqrt(np.abs(blurred(luma**2) - mean**2))
     blocks = cut((luma - mean) / (deviation + 1), side)
@@ -129,7 +132,7 @@ def asymmetric(blocks: Floats) -> tuple[Array, Array, Array]:
 
 
 def cut(x: Floats, side: int) -> Floats:
-    """(H, W) -> (N, S, S)."""
+    """Cut a picture (H, W) into blocks (N, S, S)."""
     rows, columns = x.shape[0] // side, x.shape[1] // side
     return x.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side, side)
 

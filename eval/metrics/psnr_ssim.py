@@ -1,4 +1,4 @@
-"""How alike two pictures of one thing are: PSNR and SSIM. For reconstructions, where there is a right answer.
+"""PSNR and SSIM: how alike two pictures of one thing are. For reconstructions, where there is a right answer.
 
 Shapes: (H, W, 3) uint8.
 """
@@ -19,7 +19,11 @@ C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
 def check(a: Pixels, b: Pixels) -> None:
-    """Raises `ValueError` for other shapes or types."""
+    """Refuse what are no two pictures (H, W, 3) uint8 of one size.
+
+    Raises:
+        ValueError: the shapes or types.
+    """
     if a.shape != b.shape or a.ndim != 3 or a.dtype != np.uint8 or b.dtype != np.uint8:
         raise ValueError(f"wanted two pictures (H, W, 3) uint8, got {a.shape} {a.dtype} and {b.shape} {b.dtype}.")
 
@@ -35,7 +39,7 @@ def psnr(a: Pixels, b: Pixels) -> float:
 
 
 def ssim(a: Pixels, b: Pixels) -> float:
-    """Structural similarity, the mean over channels and over all places where the window fits in.
+    """Structural similarity (SSIM), 1 for equal pictures: the mean over channels and positions of the window.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, eq. 13.
 

@@ -1,4 +1,4 @@
-"""A segmenter of the user's, as an ONNX file, and a YAML file that says what its numbers and the game's names mean.
+"""The user's segmenter (an ONNX file), and the YAML file that says what its numbers and the game's names mean.
 
     classes:
       road: {segmenter: [0], game: [road, lane]}
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int16]
 
-MOST_CLASSES, LARGEST_ID, LARGEST_MULTIPLE = 1000, 65535, 1024
+MAX_CLASSES, MAX_ID, MAX_MULTIPLE = 1000, 65535, 1024
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """Of a class.
+class ClassMeaning:
+    """What a class is called on both sides.
 
     Attributes:
         segmenter: the segmenter's numbers for it.
@@ -53,7 +53,7 @@ class Meaning:
 
 
 @dataclass(frozen=True)
-class Input:
+class SegmenterInput:
     """How pictures are fed: RGB in [0, 1], (value - mean) / std, sides a multiple of `multiple_of` pixels."""
 
     mean: tuple[float, ...] = IMAGENET_MEAN
@@ -63,32 +63,32 @@ class Input:
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.std) == 3 or not all(0 < value < np.inf for value in self.std):
             raise ValueError("wanted three means and three deviations above 0")
-        if not 1 <= self.multiple_of <= LARGEST_MULTIPLE:
-            raise ValueError(f"multiple_of is {self.multiple_of}, wanted 1 .. {LARGEST_MULTIPLE}")
+        if not 1 <= self.multiple_of <= MAX_MULTIPLE:
+            raise ValueError(f"multiple_of is {self.multiple_of}, wanted 1 .. {MAX_MULTIPLE}")
 
 
 @dataclass(frozen=True)
-class Taxonomy:
-    """The YAML file."""
+class SegmenterTaxonomy:
+    """The content of the YAML file: classes by name, and how pictures are fed."""
 
-    classes: dict[str, Meaning]
-    input: Input = field(default_factory=Input)
+    classes: dict[str, ClassMeaning]
+    input: SegmenterInput = field(default_factory=SegmenterInput)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.classes) <= MOST_CLASSES:
-            raise ValueError(f"classes: {len(self.classes)}, wanted 1 .. {MOST_CLASSES}")
+        if not 0 < len(self.classes) <= MAX_CLASSES:
+            raise ValueError(f"classes: {len(self.classes)}, wanted 1 .. {MAX_CLASSES}")
         for kind in ("segmenter", "game"):
             listed = [item for meaning in self.classes.values() for item in getattr(meaning, kind)]
             twice = [item for item in listed if listed.count(item) > 1]
             if twice:
                 raise ValueError(f"classes: {kind} {twice[0]!r} is listed twice, wanted one class for it")
         ids = [number for meaning in self.classes.values() for number in meaning.segmenter]
-        if not all(0 <= number <= LARGEST_ID for number in ids):
-            raise ValueError(f"classes: segmenter {min(ids)} .. {max(ids)}, wanted 0 .. {LARGEST_ID}")
+        if not all(0 <= number <= MAX_ID for number in ids):
+            raise ValueError(f"classes: segmenter {min(ids)} .. {max(ids)}, wanted 0 .. {MAX_ID}")
 
     def of_segmenter(self) -> Labels:
         """Class by the segmenter's number; the last entry stands for all larger ones."""
-        table = np.full(LARGEST_ID + 2, NONE, np.int16)
+        table = np.full(MAX_ID + 2, NONE, np.int16)
         for index, meaning in enumerate(self.classes.values()):
             table[list(meaning.segmenter)] = index
         return table
@@ -105,17 +105,17 @@ class Taxonomy:
         return table
 
 
-def read_taxonomy(path: Path) -> Taxonomy:
-    """The YAML file.
+def read_taxonomy(path: Path) -> SegmenterTaxonomy:
+    """Read the YAML file.
 
     Raises:
-        InputError: not such a file; names the key that does not fit.
+        InputError: the file is another one; the message names the key that does not fit.
     """
-    return read_sections(path, Taxonomy)
+    return read_sections(path, SegmenterTaxonomy)
 
 
 class Segmenter:
-    """Pictures -> classes of a taxonomy.
+    """Labels the pixels of pictures with classes.
 
     The network's first output is read: scores (1, K, h, w), of which the largest counts, after they are enlarged to
     pixels, or numbers (1, h, w) or (1, 1, h, w). Where its input has one size, pictures are resized to it; elsewhere
@@ -125,7 +125,7 @@ class Segmenter:
         InputError: onnxruntime is not installed, or not a network of one picture, of sides that there are.
     """
 
-    def __init__(self, path: Path, taxonomy: Taxonomy) -> None:
+    def __init__(self, path: Path, taxonomy: SegmenterTaxonomy) -> None:
         self.path, self.input, self.table = path, taxonomy.input, taxonomy.of_segmenter()
         self.session: onnxruntime.InferenceSession = open_session(path)
         nodes = self.session.get_inputs()
@@ -140,7 +140,7 @@ class Segmenter:
             raise InputError(f"{path}: wants pictures of {shape[3]}x{shape[2]}; wanted sides of 1..{MAX_SIDE}.")
 
     def __call__(self, picture: Pixels) -> Labels:
-        """(H, W, 3) uint8 sRGB -> class per pixel (H, W), or `NONE`.
+        """The class of each pixel (H, W), or `NONE`, of a picture (H, W, 3) uint8 sRGB.
 
         Raises:
             InputError: the network failed, or gives something else than scores or numbers.
@@ -169,9 +169,9 @@ class Segmenter:
         values = np.asarray(found)
         shape, kind = values.shape, values.dtype.kind
         if kind in "iu" and len(shape) in (3, 4) and set(shape[:-2]) == {1} and values.size:
-            clipped = np.clip(values.astype(np.int64), -1, LARGEST_ID + 1).reshape(shape[-2:])
+            clipped = np.clip(values.astype(np.int64), -1, MAX_ID + 1).reshape(shape[-2:])
             return crop_label(clipped, covered, slice(0, covered[0]), slice(0, covered[1]))
-        if kind != "f" or len(shape) != 4 or shape[0] != 1 or not 2 <= shape[1] <= LARGEST_ID + 1 or not values.size:
+        if kind != "f" or len(shape) != 4 or shape[0] != 1 or not 2 <= shape[1] <= MAX_ID + 1 or not values.size:
             raise InputError(
                 f"{self.path}: gives {values.dtype} {shape}; wanted scores (1, classes, h, w) or numbers (1, h, w)."
             )

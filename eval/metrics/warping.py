@@ -1,4 +1,4 @@
-"""Where each pixel of a frame is in the next one: from depth and cameras, or by optical flow; and whether it is there.
+"""Flow from a frame to the next one, by depth and cameras or by optical flow, and the warping error along it.
 
 Flows are (H, W, 2) float64, pixels to the right and down; NaN where a pixel has no place in the other frame.
 """
@@ -43,7 +43,7 @@ def optical_flow(here: Pixels, there: Pixels) -> Array:
 
 
 def warped(there: Array, flow: Array) -> Array:
-    """What the other frame (H, W, C) shows where the flow leads, bilinear; NaN outside of it."""
+    """The other frame (H, W, C) read where the flow leads, bilinear: (H, W, C), NaN outside of it."""
     height, width = flow.shape[:2]
     column, row = flow[..., 0] + np.arange(width), flow[..., 1] + np.arange(height)[:, None]
     inside = (column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1)
@@ -54,7 +54,7 @@ def warped(there: Array, flow: Array) -> Array:
 
 
 def seen_again(forward: Array, backward: Array) -> Bools:
-    """(H, W): pixels that the next frame shows, by the test that Lai et al. take over.
+    """Which pixels the next frame still shows, (H, W), by the test that Lai et al. take over.
 
     Sundaram, Brox, Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow", 2010, eq. 5
     and 6: the way there and back ends where it began, and the pixel lies on no border of motion.
@@ -74,7 +74,7 @@ def seen_again(forward: Array, backward: Array) -> Bools:
 
 
 def warping_error(here: Pixels, there: Pixels, flow: Array, seen: Bools) -> float:
-    """Mean squared difference, of colours in [0, 1], of what both frames show; NaN where that is nothing.
+    """Warping error: the mean squared difference, of colours in [0, 1], of what both frames show; NaN for nothing.
 
     Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018, eq. 11.
 

@@ -1,1 +1,1 @@
-"""Records of measurements as JSON: written whole, checked entry by entry when read."""
+"""The records that commands write as JSON files, and how they are written, read and checked."""

@@ -13,10 +13,10 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 
 MAX_BYTES = 256 * 2**20
-"""Bytes of a file."""
+"""Larger files are refused before they are read."""
 MAX_COUNT = 2**63 - 1
 COMMANDS = ("eval.skvd", "eval.sets", "eval.content", "eval.segmentation", "eval.temporal")
-"""Those that write records."""
+"""The commands that write records."""
 Kind = TypeVar("Kind")
 
 
@@ -26,15 +26,19 @@ def tool() -> str:
 
 
 def write_record(record: Any, path: Path) -> None:
-    """Write a dataclass; numbers that are not finite have no place in it."""
+    """Write a dataclass as a JSON file, whole or not at all.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     write_text(path, json.dumps(asdict(record), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds.
+    """The object that a JSON file holds.
 
     Raises:
-        InputError: not a JSON file of an object, or too large a one.
+        InputError: the file is no JSON, holds no object, or is too large.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -48,16 +52,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_record(kind: type[Kind], path: Path, name: str, version: int, command: str) -> Kind:
-    """A dataclass with the entries `format` and `version`.
+    """Read a record: a dataclass with the entries `format` and `version`.
 
     Args:
         kind: the dataclass.
-        path: of the file.
-        name, version: what these entries have to say.
-        command: that makes such files, where the file itself does not name one of ours.
+        path: the JSON file.
+        name, version: what `format` and `version` have to say.
+        command: which command makes such files; errors name it where the file itself names none of ours.
 
     Raises:
-        InputError: not such a record; names the first entry that does not fit.
+        InputError: the file is no such record; the message names the first entry that does not fit.
     """
     content = read_json(path)
     command = command_of(content, command)
@@ -80,29 +84,34 @@ def _finite(text: str) -> float:
     raise ValueError(f"{text} is no value")
 
 
-def _build(kind: Any, value: Any, place: str) -> Any:
+def _build(kind: Any, value: Any, entry: str) -> Any:
     """Turn JSON into dataclasses, checking every type on the way.
 
+    Args:
+        kind: the wanted type.
+        value: what the file holds.
+        entry: where in the file it stands, such as "record.methods[0].name".
+
     Raises:
-        ValueError: what was got and wanted, and where.
+        ValueError: a value is of another type; the message says what was got and wanted, and where.
     """
     if is_dataclass(kind):
         names = [field.name for field in fields(kind)]
         if not isinstance(value, dict) or set(value) != set(names):
-            raise ValueError(f"{place} wants the entries {', '.join(names)}")
+            raise ValueError(f"{entry} wants the entries {', '.join(names)}")
         hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{place}.{name}") for name in names})
+        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{entry}.{name}") for name in names})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        return None if value is None else _build(arguments[0], value, place)
+        return None if value is None else _build(arguments[0], value, entry)
     if origin is tuple and isinstance(value, list):
-        return tuple(_build(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+        return tuple(_build(arguments[0], item, f"{entry}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {_build(str, key, place): _build(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
+        return {_build(str, key, entry): _build(arguments[1], item, f"{entry}.{key}") for key, item in value.items()}
     if type(value) is not kind and not (kind is float and type(value) is int):
-        raise ValueError(f"{place} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
+        raise ValueError(f"{entry} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
     if kind is str:
         value.encode()  # half a surrogate pair is JSON, but no page could be written with it
     elif abs(value) > (sys.float_info.max if kind is float else MAX_COUNT):
-        raise ValueError(f"{place} is beyond all numbers of its kind")
+        raise ValueError(f"{entry} is beyond all numbers of its kind")
     return float(value) if kind is float else value

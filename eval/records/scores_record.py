@@ -1,17 +1,17 @@
-"""The record of all measures but sKVD: values of methods on the same frames, with intervals, as JSON.
+"""The record of eval.sets, content, segmentation and temporal: values of methods on the same frames, with intervals.
 
     format, version   "scores", 1
     tool, command     name and version of this project, and the command that measured
-    metrics           per measure: key, name, which side is better, what it is
+    metrics           per metric: key, name, which side is better, what it is
     keys              the frames that were judged
-    methods           per method: name, folder, digest of its pictures, and by the measures' keys
+    methods           per method: name, folder, digest of its pictures, and by the metrics' keys
         values        {value, low, high}
         differences   {value, low, high} of the value less the first method's, from the same resamples
         frames        per frame in the order of `keys`, null where a frame has none
     photos            the real side, where there is one, and its own values
     protocol          what the numbers depend on, in words
 
-A measure that a method has no value for is absent there: the render is not compared with itself.
+Where a method has no value, the metric is absent: the render is not compared with itself.
 """
 
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ FORMAT, VERSION = "scores", 1
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure.
+    """A metric, as tables and reports name it.
 
     Attributes:
-        key: short, for columns of files.
-        name: as papers write it.
-        better: "lower" or "higher"; "" where neither is.
-        what: one sentence.
+        key: a short name for columns of files.
+        name: its name as papers write it.
+        better: which values are better, "lower" or "higher"; "" where neither is.
+        what: what it measures, in one line.
     """
 
     key: str
@@ -48,7 +48,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class ScoredMethod:
-    """One set of pictures of the frames, and what was measured of it."""
+    """One method's pictures of the frames, and what was measured of them.
+
+    Attributes:
+        name, folder, digest: of its pictures.
+        values: with intervals, by the metric's key.
+        differences: to the first method, likewise.
+        frames: one value per frame, None where there is none, by the metric's key.
+    """
 
     name: str
     folder: str
@@ -60,11 +67,13 @@ class ScoredMethod:
 
 @dataclass(frozen=True)
 class ScoredPhotos:
-    """The real side.
+    """The photographs that methods are compared with.
 
     Attributes:
-        folder: where the photographs lie; how many `images`, and their `digest`.
-        values: their own means of measures that look at one picture alone.
+        folder: where they lie.
+        images: how many there are.
+        digest: of all of them.
+        values: their own means of metrics that look at one picture alone, by the metric's key.
     """
 
     folder: str
@@ -75,7 +84,7 @@ class ScoredPhotos:
 
 @dataclass(frozen=True)
 class Scores:
-    """All that one command measured."""
+    """All that one command measured; the module says what the entries are."""
 
     format: str
     version: int
@@ -96,7 +105,7 @@ def new_scores(
     photos: ScoredPhotos | None,
     protocol: dict[str, str],
 ) -> Scores:
-    """A record of this version of the project."""
+    """A record with this format, version and tool; the other entries are as of `Scores`."""
     return Scores(FORMAT, VERSION, tool(), command, metrics, keys, methods, photos, protocol)
 
 
@@ -108,16 +117,15 @@ def scored_method(
     first: Mapping[str, Array],
     frames: Mapping[str, Array] | None = None,
 ) -> ScoredMethod:
-    """A method's values out of resamples.
+    """A method with the intervals of its values and of its differences to the first method.
 
     Args:
-        name, folder, digest: of the method.
-        resampled: by metric, (1 + B,) the plain value and the resampled ones, or (1,) where nothing was resampled. A
-            plain value that is not finite is none.
-        first: the same of the method that differences are taken from; what it lacks, or has no finite plain value of,
-            has no difference.
-        frames: by measure, one value per frame. Fewer than two finite ones make no interval: whatever is drawn, the
-            mean is that of one frame.
+        name, folder, digest: of its pictures.
+        resampled: by metric, the plain value and those of B resamples (1 + B,), or (1,) where nothing was resampled. A
+            metric whose plain value is not finite is left out.
+        first: the same of the first method. A metric that it has no finite plain value of gets no difference.
+        frames: by metric, one value per frame, NaN where there is none. With fewer than two finite ones there is no
+            interval: whatever is drawn, the mean is that of one frame.
     """
     few = {key for key, found in (frames or {}).items() if np.isfinite(found).sum() < 2}
     values, before = (
@@ -135,12 +143,12 @@ def scored_method(
 
 
 def intervals(resamples: int, seed: int, unit: str = "frames") -> str:
-    """How intervals were made, in words; `unit` says what was resampled."""
+    """How intervals were made, in words. The unit is what was resampled: "frames" or "steps"."""
     return f"{100 * LEVEL:g} %, {resamples} bootstrap resamples of {unit}, seed {seed}; photographs are held fixed"
 
 
 def write(record: Scores, path: Path) -> None:
-    """Write a record as JSON."""
+    """Write a record as a JSON file."""
     write_record(record, path)
 
 
@@ -148,6 +156,7 @@ def read(path: Path) -> Scores:
     """Read a record.
 
     Raises:
-        InputError: not a record of this version; names the first entry that does not fit.
+        InputError: the file is no record of this version; the message names the first entry that does not fit, and the
+            command to run again.
     """
     return read_record(Scores, path, FORMAT, VERSION, "eval.sets")

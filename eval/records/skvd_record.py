@@ -1,4 +1,4 @@
-"""The record of one judgement: values, intervals, counts, protocol and digests, as JSON.
+"""The record of eval.skvd: values with intervals, counts, protocol and digests, as JSON.
 
     format, version   "skvd-record", 2
     tool              name and version of this project
@@ -45,7 +45,7 @@ class ClassEstimates:
 
 @dataclass(frozen=True)
 class SkvdMethod:
-    """One set of pictures of the frames: the render itself, a baseline, an enhancer's output."""
+    """One method's pictures of the frames (the render itself, a baseline, an enhancer's output), and its values."""
 
     name: str
     folder: str
@@ -88,7 +88,7 @@ class SkvdPhotos:
         resized: photographs that were resized to the frames' height.
         candidates: crops drawn from them.
         partners: distinct crops that are in a pair, out of `partner_images` photographs.
-        largest_share: part of the pairs that the busiest photograph serves.
+        largest_share: fraction of the pairs that the busiest photograph serves.
         sample: crops that stand for the photographs in KVD.
         digest: of the photographs.
         labels: digest of their label maps.
@@ -115,7 +115,7 @@ class ClassGroups:
         groups: labels of each group.
         pairs: how many pairs each group has; of "rest", too, where the protocol has what belongs to no group.
         least_pairs: a group with fewer is left out, and one whose pairs are all of one frame or photograph.
-        share_above: part of a crop that a group has to cover; "rest" need not.
+        share_above: fraction of a crop that a group has to cover; "rest" need not.
         layer: of the network.
         partners: what makes pairs, in words.
         hidden: what stands in place of other classes, in words.
@@ -168,8 +168,9 @@ class VggWeights:
     """The file of the feature network.
 
     Attributes:
-        what: what its own record says that it is, in words; "" where it says nothing.
-        source_sha256: of the file that it was made from, likewise.
+        file, sha256: name and digest of the file.
+        what: what the file says that it is, in words; "" where it says nothing.
+        source_sha256: digest of the file that it was made from; "" where it says nothing.
     """
 
     file: str
@@ -209,7 +210,7 @@ class SkvdRecord:
 
 
 def write(record: SkvdRecord, path: Path) -> None:
-    """Write a record as JSON."""
+    """Write a record as a JSON file."""
     write_record(record, path)
 
 
@@ -217,6 +218,6 @@ def read(path: Path) -> SkvdRecord:
     """Read a record.
 
     Raises:
-        InputError: not a record of this version; names the first entry that does not fit.
+        InputError: the file is no record of this version; the message names the first entry that does not fit.
     """
     return read_record(SkvdRecord, path, FORMAT, VERSION, "eval.skvd")

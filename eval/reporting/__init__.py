@@ -1,1 +1,1 @@
-"""Reports made of records: tables, wording, plots, pictures, the page."""
+"""What reports are made of: the table over several records, its formats, wording, plots and pictures."""

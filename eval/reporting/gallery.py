@@ -18,8 +18,8 @@ from gbuffer_tools.checks.contact_sheet import pictures
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard
 
-WIDEST, NARROW = 960, 240
-"""Pixels of a frame, and of a buffer in a strip."""
+MAX_WIDTH, BUFFER_WIDTH = 960, 240
+"""Greatest widths, in pixels, of a frame and of a buffer in a strip."""
 QUALITY = 90
 SHOWN = 6
 
@@ -79,11 +79,11 @@ def shown_keys(data: DataSet) -> tuple[str, ...]:
     return spread(keys, SHOWN)
 
 
-def embed(image: Pixels, widest: int = WIDEST) -> str:
-    """A picture (H, W, 3) uint8 RGB as a data URI, at most so many pixels wide."""
+def embed(image: Pixels, max_width: int = MAX_WIDTH) -> str:
+    """A picture (H, W, 3) uint8 RGB as a data URI, at most `max_width` pixels wide."""
     height, width = image.shape[:2]
-    if width > widest:
-        size = (widest, max(1, round(height * widest / width)))
+    if width > max_width:
+        size = (max_width, max(1, round(height * max_width / width)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     done, data = cv2.imencode(".webp", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
@@ -102,12 +102,12 @@ class _Folder:
         return self.images[self._index(key)]
 
     def buffers(self, key: str) -> Iterator[tuple[str, str]]:
-        """What a frame file has beside the image; nothing of pictures."""
+        """The G-buffers of a frame file, each with a line of text; nothing where the folder holds plain pictures."""
         path = self.images.path(self._index(key))
         if path.suffix == ".h5":
             with Shard(path) as shard:
                 beside = list(pictures(shard, shard.names.index(key.rpartition("/")[2])))[1:]
-            yield from ((embed(picture, NARROW), text) for picture, text in beside)
+            yield from ((embed(picture, BUFFER_WIDTH), text) for picture, text in beside)
 
     def _index(self, key: str) -> int:
         if key not in self.indices:

@@ -19,10 +19,10 @@ COLOURS = (
 # Stands for the page's text colour until the SVG is text.
 INK = "#0a0b0c"
 WIDTH, ROW, REST = 3.3, 0.235, 0.3
-"""Inches: of a plot, of a method, and of what lies below."""
+"""Inches: the width of a plot, the height of a method's bar, and the height of what lies below."""
 SMALL = 7.5
-LONGEST = 16
-"""Letters of a name."""
+MAX_LETTERS = 16
+"""A longer name of a method is cut."""
 
 
 def colour(index: int) -> str:
@@ -60,8 +60,8 @@ def bars(estimates: list[tuple[int, str, Estimate]], *, label: str) -> str:
 
 
 def shortened(name: str) -> str:
-    """A name that leaves room for the bars."""
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    """A name, cut so that it leaves room for the bars."""
+    return name if len(name) <= MAX_LETTERS else name[: MAX_LETTERS - 1] + "…"
 
 
 def _plain(axes: Axes) -> None:

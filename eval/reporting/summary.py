@@ -1,8 +1,8 @@
-"""Several records of one set of frames as one table: a row per method, a column per measure.
+"""Several records of one set of frames as one table: a row per method, a column per metric.
 
-Records belong together where their first methods show the same pictures and their photographs are the same, by digest;
-one without photographs belongs to all records of its frames. A method is known by its name; its pictures and a value
-that comes twice must be the same in every record.
+Records belong together where their first methods show the same pictures and their photographs are the same, by digest.
+A record without photographs belongs to all records of its frames. A method is known by its name. Its pictures must be
+the same in every record, and so must a value that several records hold.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,13 +24,13 @@ Read = tuple[Path, SkvdRecord | Scores]
 
 @dataclass(frozen=True)
 class Column:
-    """A measure.
+    """A metric as a column of the table.
 
     Attributes:
-        key: short, one word.
-        name: as papers write it.
-        better: "lower" or "higher"; "" where neither is.
-        what: one sentence.
+        key: a short name of one word.
+        name: its name as papers write it.
+        better: which values are better, "lower" or "higher"; "" where neither is.
+        what: what it measures, in one line.
         group: the command that measures it.
     """
 
@@ -88,10 +88,10 @@ class DataSet:
 
 
 def read_any(path: Path) -> SkvdRecord | Scores:
-    """A record of any of the commands.
+    """Read a record of any of the measuring commands.
 
     Raises:
-        InputError: of none of them, or one that does not fit together.
+        InputError: the file is no such record, or its entries contradict each other.
     """
     kind = read_json(path).get("format")
     if kind not in (skvd.FORMAT, scores_record.FORMAT):
@@ -109,7 +109,7 @@ def read_any(path: Path) -> SkvdRecord | Scores:
 
 
 def problem_of(found: SkvdRecord | Scores) -> str:
-    """What of a record does not fit together, "" if all does."""
+    """In what a record contradicts itself, in words; "" if it does not."""
     if isinstance(found, Scores):
         odd = [metric.better for metric in found.metrics if metric.better not in ("lower", "higher", "")]
         return f"better is {odd[0]!r:.40}, wanted 'lower', 'higher' or ''" if odd else ""
@@ -151,7 +151,11 @@ def by_photographs(records: Sequence[Read]) -> list[list[Read]]:
 
 
 def data_set(members: Sequence[Read]) -> DataSet:
-    """Of records whose frames and photographs are the same."""
+    """The table of records whose frames and photographs are the same.
+
+    Raises:
+        InputError: a name that stands for different pictures, or a value that comes twice and differs.
+    """
     sources: dict[tuple[str, str], tuple[object, Path]] = {}
     columns: dict[str, Column] = {}
     cells: dict[str, dict[str, tuple[Estimate, Estimate | None]]] = {}
@@ -191,10 +195,10 @@ def data_set(members: Sequence[Read]) -> DataSet:
 def check_equal(
     sources: dict[tuple[str, str], tuple[object, Path]], name: str, key: str, value: object, path: Path
 ) -> None:
-    """Note a value of a file in `sources`.
+    """Note in `sources` which file holds a value.
 
     Raises:
-        InputError: it differs from that of a file before, as of another protocol, other weights or another seed.
+        InputError: an earlier file holds another value, because of another protocol, other weights or another seed.
     """
     before, source = sources.setdefault((name, key), (value, path))
     if before != value:
@@ -237,7 +241,7 @@ def of_skvd(found: SkvdRecord) -> list[tuple[Column, Values]]:
 
 
 def of_scores(found: Scores) -> list[tuple[Column, Values]]:
-    """Every measure of another command."""
+    """The columns of another command: each of its metrics."""
     group = found.command.rpartition(".")[2]
     return [
         (
@@ -272,7 +276,7 @@ def best_of(column: Column, methods: Sequence[Values]) -> float | None:
 
 
 def against(column: Column, difference: Estimate | None) -> str:
-    """A cell's `against`."""
+    """How a method compares with the first one: "better", "worse" or "undecided", or "" where nothing can be said."""
     if difference is None or difference.low is None or not column.better:
         return ""
     found = side(difference)

@@ -1,4 +1,4 @@
-"""What a record says, in words: numbers, intervals, verdicts, protocol."""
+"""What a record of eval.skvd says, in words: numbers, intervals, verdicts, cautions, protocol."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from eval.kvd.vgg_file import TORCHVISION_SHA256
 from eval.records.estimate import Estimate
 from eval.records.skvd_record import SkvdMethod, SkvdRecord
 
-# A caution is due below this share of matched crops, and above this share of pairs with one photograph.
-FEW, MUCH = 0.5, 0.3
+MIN_MATCHED, MAX_OF_ONE_PHOTO = 0.5, 0.3
+"""A caution is due below this fraction of matched crops, and above this fraction of pairs with one photograph."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Verdict:
 
 
 def number(value: float) -> str:
-    """Two to four digits that matter."""
+    """A number as text, rounded to two to four significant digits."""
     size = abs(value)
     if size >= 99.95:
         return f"{value:,.0f}"
@@ -36,7 +36,7 @@ def number(value: float) -> str:
 
 
 def ends(found: Estimate) -> str:
-    """An interval as text."""
+    """The ends of an interval as text."""
     if found.low is None or found.high is None:
         return "no interval"
     return f"{number(found.low)} to {number(found.high)}"
@@ -55,7 +55,7 @@ def side(difference: Estimate) -> str:
 
 
 def verdict(record: SkvdRecord, method: SkvdMethod) -> Verdict:
-    """Where a method is told apart from the first one."""
+    """The layers at which a method differs from the first one, and a sentence about them."""
     sides = {layer: side(found) for layer, found in method.difference.items()}
     closer, farther, undecided = (
         tuple(layer for layer, found in sides.items() if found == name) for name in ("closer", "farther", "undecided")
@@ -69,7 +69,7 @@ def verdict(record: SkvdRecord, method: SkvdMethod) -> Verdict:
 
 
 def cautions(record: SkvdRecord) -> list[str]:
-    """Where the numbers stand on thin ground."""
+    """Sentences about what makes a record's numbers unreliable; [] if nothing does."""
     frames, photos, found = record.frames, record.photos, []
     if record.protocol.name == "feamgan" and record.weights.source_sha256 != TORCHVISION_SHA256:
         found.append(
@@ -77,12 +77,12 @@ def cautions(record: SkvdRecord) -> list[str]:
             f"({record.weights.file}), so the numbers are not to be compared with the published ones."
         )
     seeking = frames.matched + frames.dropped
-    if frames.matched < FEW * seeking:
+    if frames.matched < MIN_MATCHED * seeking:
         found.append(
             f"Only {frames.matched} of {seeking} {record.protocol.seeking} crops have a partner; "
             "sKVD leaves out the rest. More photographs, or labels of fewer classes, make more pairs."
         )
-    if photos.largest_share > MUCH:
+    if photos.largest_share > MAX_OF_ONE_PHOTO:
         found.append(
             f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs: sKVD is largely its distance. "
             "More photographs, or labels of fewer classes, spread the pairs."
@@ -124,7 +124,7 @@ def class_facts(record: SkvdRecord) -> list[str]:
 
 
 def counts(record: SkvdRecord) -> list[tuple[str, str]]:
-    """What was used and what was dropped."""
+    """What was used and what was dropped, as rows of a name and a text."""
     frames, photos = record.frames, record.photos
     return [
         ("frames", f"{frames.images} of {frames.width} x {frames.height} px"),
@@ -151,26 +151,26 @@ def counts(record: SkvdRecord) -> list[tuple[str, str]]:
 
 
 def protocol(record: SkvdRecord) -> list[tuple[str, str]]:
-    """Everything that the numbers depend on."""
-    rules = record.protocol
+    """Everything that the numbers depend on, as rows of a name and a text."""
+    facts = record.protocol
     rows = [
-        ("protocol", rules.name),
-        ("metric", rules.metric),
-        ("unit", rules.unit),
-        ("estimator", rules.estimator),
-        ("kernel", rules.kernel),
-        ("features", f"VGG16 {', '.join(rules.layers)}; pooling {rules.pooling}"),
-        ("scaling", rules.scaling),
-        ("scales", ", ".join(f"{layer} {number(scale)}" for layer, scale in rules.scales.items())),
+        ("protocol", facts.name),
+        ("metric", facts.metric),
+        ("unit", facts.unit),
+        ("estimator", facts.estimator),
+        ("kernel", facts.kernel),
+        ("features", f"VGG16 {', '.join(facts.layers)}; pooling {facts.pooling}"),
+        ("scaling", facts.scaling),
+        ("scales", ", ".join(f"{layer} {number(scale)}" for layer, scale in facts.scales.items())),
         (
             "crops",
-            f"{rules.crop_side} px squares, {rules.crops_per_frame} per frame, {rules.crops_per_photo} per photograph",
+            f"{facts.crop_side} px squares, {facts.crops_per_frame} per frame, {facts.crops_per_photo} per photograph",
         ),
-        ("photographs", rules.photo_size),
-        ("alignment", f"nearest by {rules.similarity}; kept above {rules.similarity_above:g}"),
-        ("labels", f"{rules.label_method}, {rules.label_classes} classes"),
-        ("intervals", f"{100 * rules.level:g} %, {rules.resamples} bootstrap resamples of {rules.resampled}"),
-        ("seed", str(rules.seed)),
+        ("photographs", facts.photo_size),
+        ("alignment", f"nearest by {facts.similarity}; kept above {facts.similarity_above:g}"),
+        ("labels", f"{facts.label_method}, {facts.label_classes} classes"),
+        ("intervals", f"{100 * facts.level:g} %, {facts.resamples} bootstrap resamples of {facts.resampled}"),
+        ("seed", str(facts.seed)),
         ("tool", record.tool),
         (
             "weights",
@@ -183,5 +183,5 @@ def protocol(record: SkvdRecord) -> list[tuple[str, str]]:
 
 
 def literal(text: str) -> str:
-    """Text that Markdown shows as it is, on one line, in a cell too."""
+    """Text escaped so that Markdown shows it as it is, on one line, in a cell of a table too."""
     return "".join("\\" + letter if letter in "\\|<`*[" else letter for letter in " ".join(text.split()))

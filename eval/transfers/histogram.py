@@ -1,7 +1,7 @@
 """Histogram matching between two sets of pictures, each of red, green and blue for itself.
 
-Gonzalez, Woods, "Digital Image Processing", sec. 3.3: a value goes where the target has the same share of pixels below.
-Histograms are those of whole sets, so that one table serves all pictures and a sequence does not flicker.
+Gonzalez, Woods, "Digital Image Processing", sec. 3.3: a value goes where the target has the same fraction of pixels
+below. Histograms are those of whole sets, so that one table serves all pictures and a sequence does not flicker.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 
 
 def histogram(images: Iterable[Pixels]) -> Array:
-    """(3, 256) shares of the values of each channel, over all pixels of (H, W, 3) uint8 pictures.
+    """How often each value of each channel occurs, as fractions (3, 256) of all pixels of (H, W, 3) uint8 pictures.
 
     Raises:
         ValueError: no pictures.
@@ -28,7 +28,7 @@ def histogram(images: Iterable[Pixels]) -> Array:
 
 
 def table(source: Array, target: Array) -> Array:
-    """(3, 256): where each value of each channel goes, 0 .. 255, not rounded.
+    """The value that each value of each channel becomes, (3, 256) in 0 .. 255, not rounded.
 
     A value's place among its set's is the middle of its step of the cumulative histogram, which keeps equal sets as
     they are.
@@ -39,12 +39,12 @@ def table(source: Array, target: Array) -> Array:
     values = np.arange(256)
     found = np.empty((3, 256))
     for channel in range(3):
-        ours, theirs = (np.cumsum(shares[channel]) - shares[channel] / 2 for shares in (source, target))
+        ours, theirs = (np.cumsum(fractions[channel]) - fractions[channel] / 2 for fractions in (source, target))
         there = target[channel] > 0
         found[channel] = np.interp(ours, theirs[there], values[there])
     return found
 
 
 def match(image: Pixels, where: Array) -> Array:
-    """(H, W, 3) RGB in [0, 1]: each value replaced by the table's."""
+    """Replace each value of a picture (H, W, 3) uint8 by the table's: (H, W, 3) RGB in [0, 1]."""
     return np.stack([where[channel][image[..., channel]] for channel in range(3)], axis=-1) / 255

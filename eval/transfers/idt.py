@@ -1,4 +1,4 @@
-"""Transfer of the whole distribution of colours: iterative distribution transfer.
+"""Iterative distribution transfer (IDT) of the whole distribution of colours.
 
 Pitie, Kokaram, Dahyot, "Automated Colour Grading Using Colour Distribution Transfer", CVIU 107, 2007, algorithm 1: turn
 the colours by a random rotation, match the distribution along each axis, turn back, again and again. Fitted to samples
@@ -37,7 +37,7 @@ class Round:
     theirs: Array
 
     def __call__(self, colours: Array) -> Array:
-        """(N, 3) -> (N, 3)."""
+        """Move colours (N, 3) along the three axes: (N, 3)."""
         along = colours @ self.rotation.T
         moved = [moved_along(along[:, i], self.ours[i], self.theirs[i]) for i in range(3)]
         return np.stack(moved, axis=1) @ self.rotation
@@ -61,7 +61,7 @@ def moved_along(values: Array, ours: Array, theirs: Array) -> Array:
 
 
 def sample(images: Collection[Pixels], seed: int) -> Array:
-    """(N, 3) RGB in [0, 1] of about `SAMPLES` pixels, as many of each picture.
+    """Draw about `SAMPLES` pixels, as many of each picture: (N, 3) RGB in [0, 1].
 
     Raises:
         ValueError: no pictures.
@@ -78,21 +78,21 @@ def fit(source: Array, target: Array, seed: int) -> list[Round]:
     """The chain of maps that takes one distribution to the other.
 
     Args:
-        source, target: (N, 3), (M, 3).
+        source, target: colours (N, 3) and (M, 3).
         seed: of the rotations.
     """
-    rng, shares = np.random.default_rng(seed), np.linspace(0, 1, STEPS + 1)
+    rng, levels = np.random.default_rng(seed), np.linspace(0, 1, STEPS + 1)
     chain = []
     for _ in range(ROUNDS):
         rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0].T
-        ours, theirs = (np.quantile(x @ rotation.T, shares, axis=0).T for x in (source, target))
+        ours, theirs = (np.quantile(x @ rotation.T, levels, axis=0).T for x in (source, target))
         chain.append(Round(rotation, ours, theirs))
         source = chain[-1](source)
     return chain
 
 
 def transfer(image: Pixels, chain: list[Round]) -> Array:
-    """(H, W, 3) RGB, not clipped, of a picture of the source set."""
+    """Map a picture of the source set, (H, W, 3) uint8, to (H, W, 3) RGB in [0, 1], not clipped."""
     colours = image.reshape(-1, 3) / 255.0
     for one in chain:
         colours = one(colours)

@@ -1,8 +1,9 @@
 """Frames in the style of photographs: PhotoWCT (Li et al. 2018) and WCT2 (Yoo et al. 2019), one photograph a frame.
 
-Both take the style of a single picture, so every frame gets the photograph that is nearest to it: with label maps the
-one whose shares of labels overlap most, without them the one whose mean features at the network's deepest level are
-nearest (both pictures at most `LOOKED_AT` pixels high); of equals the first. It is shrunk to the frame's height.
+Both take the style of a single picture, so every frame gets the photograph that is nearest to it, shrunk to the
+frame's height. With label maps this is the photograph whose fractions of labels overlap most with the frame's. Without
+them it is the one whose mean features at the network's deepest level are nearest, both pictures at most
+`MATCHING_HEIGHT` pixels high. Of equally near photographs the first one is taken.
 """
 
 from collections.abc import Collection
@@ -31,16 +32,20 @@ from gbuffer_tools.errors import InputError
 Pixels = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
-LOOKED_AT = 192
-KEPT = 8
-"""Styles at a time; one takes up to 51 MiB."""
+MATCHING_HEIGHT = 192
+CACHED_STYLES = 8
+"""How many styles are kept; one takes up to 51 MiB."""
 
 
 def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
-    """A method's network, trained by train.style or converted from its authors' weights.
+    """Load a network of WCT2 or PhotoWCT, trained by train.style or converted from its authors' weights.
+
+    Args:
+        path: the model file.
+        kind: "wct2" or "photowct".
 
     Raises:
-        InputError: not a model file, or one of another kind.
+        InputError: the file is no model file, or one of another kind.
     """
     network = load_model(path, kind, "train.style, or app.convert").network
     assert isinstance(network, WCT2 | PhotoWCT)
@@ -49,7 +54,7 @@ def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
 
 @dataclass
 class Stylist:
-    """What gives frames the style of their nearest photographs.
+    """Gives frames the style of their nearest photographs.
 
     Attributes:
         network: encodes and decodes.
@@ -76,10 +81,10 @@ class Stylist:
 
     @torch.inference_mode()
     def __call__(self, frame: Pixels, key: str) -> Array:
-        """A frame (H, W, 3) and its key -> RGB in [0, 1], not clipped.
+        """Restyle a frame (H, W, 3) uint8: (H, W, 3) RGB in [0, 1], not clipped.
 
         Raises:
-            InputError: a frame too small, a missing label map.
+            InputError: the frame is too small, or its label map is missing.
         """
         check_size(frame, key)
         label = read_label(self.labels[0], key) if self.labels else None
@@ -88,16 +93,16 @@ class Stylist:
         return made[0].movedim(0, -1).double().cpu().numpy()
 
     def nearest(self, frame: Pixels, label: Pixels | None, key: str) -> int:
-        """The number of a frame's photograph."""
+        """The index of the photograph that is nearest to a frame."""
         if label is not None:
-            return int(np.argmax(np.minimum(self._shares, shares(label)).sum(1)))
+            return int(np.argmax(np.minimum(self._label_fractions, label_fractions(label)).sum(1)))
         return int(np.argmin(((self._features - self.mean_features(frame, key)) ** 2).sum(1)))
 
     def style(self, number: int, height: int) -> Style:
-        """Of a photograph at a frame's height; the last ones are kept, as frames share photographs."""
+        """The style of a photograph at a frame's height; the latest are kept, as several frames use one photograph."""
         style = self._styles.pop((number, height), None) or self._style(number, height)
         self._styles[number, height] = style
-        if len(self._styles) > KEPT:
+        if len(self._styles) > CACHED_STYLES:
             del self._styles[next(iter(self._styles))]
         return style
 
@@ -109,9 +114,9 @@ class Stylist:
         return style_of(self.network, self.tensor(photo), self.fitted(label, photo), places=places)
 
     def mean_features(self, image: Pixels, name: str) -> Array:
-        """(512,), mean over places."""
-        looked = to_height(image, LOOKED_AT)
-        check_size(looked, f"{name}, at most {LOOKED_AT} pixels high,")
+        """The network's deepest features, averaged over the picture: (512,)."""
+        looked = to_height(image, MATCHING_HEIGHT)
+        check_size(looked, f"{name}, at most {MATCHING_HEIGHT} pixels high,")
         deepest = self.network.features(filled_up(self.tensor(looked)))[-1]
         return deepest.mean((0, 2, 3)).double().cpu().numpy()
 
@@ -121,16 +126,16 @@ class Stylist:
         return np.stack([self.mean_features(photo, name) for photo, name in zip(self.photos, names, strict=True)])
 
     @cached_property
-    def _shares(self) -> Array:
+    def _label_fractions(self) -> Array:
         assert self.labels
-        return np.stack([shares(read_label(self.labels[1], key)) for key in self.photos.keys])
+        return np.stack([label_fractions(read_label(self.labels[1], key)) for key in self.photos.keys])
 
     def tensor(self, image: Pixels) -> Tensor:
-        """(H, W, 3) -> (1, 3, H, W) in [0, 1]."""
+        """A picture (H, W, 3) uint8 as a tensor (1, 3, H, W) in [0, 1]."""
         return torch.from_numpy(image.copy()).to(self.device).movedim(-1, 0)[None] / 255
 
     def fitted(self, label: Pixels | None, image: Pixels) -> Tensor | None:
-        """A label map at an image's size, by nearest neighbours."""
+        """A label map at an image's size, (H, W), by nearest neighbours."""
         if label is None:
             return None
         height, width = image.shape[:2]
@@ -139,7 +144,7 @@ class Stylist:
 
 
 def check_size(image: Pixels, name: str) -> None:
-    """Refuse pictures that the deepest features could not be made of.
+    """Refuse pictures that are too small for the deepest features.
 
     Raises:
         InputError: a side is too short.
@@ -149,6 +154,6 @@ def check_size(image: Pixels, name: str) -> None:
         raise InputError(f"{name} is {width}x{height}, wanted sides of {2 * MULTIPLE_OF} or more.")
 
 
-def shares(label: Pixels) -> Array:
-    """(256,): the share of a label map's pixels that each label has."""
+def label_fractions(label: Pixels) -> Array:
+    """The fraction of a label map's pixels that each label has, (256,)."""
     return np.bincount(label.ravel(), minlength=256) / label.size

@@ -27,7 +27,7 @@ FLAT = 1e-6
 
 
 @dataclass(frozen=True)
-class Moments:
+class LabMoments:
     """Mean and standard deviation (3,) of all pixels of a set, per axis of l-alpha-beta."""
 
     mean: Array
@@ -35,17 +35,17 @@ class Moments:
 
 
 def to_lab(rgb: Array) -> Array:
-    """(..., 3) RGB in [0, 1] to l, alpha, beta: decimal logarithms, rotated."""
+    """RGB (..., 3) in [0, 1] to l, alpha, beta (..., 3): decimal logarithms of cone responses, rotated."""
     return np.log10(np.maximum(rgb @ LMS.T, FLOOR)) @ AXES.T
 
 
 def to_rgb(lab: Array) -> Array:
-    """(..., 3) l, alpha, beta to RGB; not clipped, so parts may lie outside [0, 1]."""
+    """l, alpha, beta (..., 3) to RGB (..., 3), not clipped: values may lie outside [0, 1]."""
     return 10.0 ** (lab @ AXES) @ np.linalg.inv(LMS).T
 
 
-def moments(images: Iterable[Pixels]) -> Moments:
-    """VggStatistics over all pixels of a set of (H, W, 3) uint8 pictures.
+def moments(images: Iterable[Pixels]) -> LabMoments:
+    """Mean and deviation over all pixels of a set of (H, W, 3) uint8 pictures.
 
     Raises:
         ValueError: no pictures.
@@ -62,10 +62,10 @@ def moments(images: Iterable[Pixels]) -> Moments:
     if shift is None:
         raise ValueError("no pictures to take statistics of")
     mean = total / count
-    return Moments(mean + shift, np.sqrt(np.maximum(squares / count - mean**2, 0.0)))
+    return LabMoments(mean + shift, np.sqrt(np.maximum(squares / count - mean**2, 0.0)))
 
 
-def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
+def transfer(image: Pixels, source: LabMoments, target: LabMoments) -> Array:
     """Move a picture's colours from the source's statistics to the target's: shift, stretch, shift.
 
     Args:
@@ -74,7 +74,7 @@ def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
         target: statistics to reach.
 
     Returns:
-        (H, W, 3) RGB, not clipped.
+        (H, W, 3) RGB in [0, 1], not clipped.
     """
     gain = np.where(source.std > FLAT, target.std / np.maximum(source.std, FLAT), 1.0)
     return to_rgb((to_lab(image / 255.0) - source.mean) * gain + target.mean)

@@ -1,4 +1,4 @@
-"""The least that separates a rendering from a photograph: a lens that blurs, air that lifts blacks, a noisy sensor.
+"""What separates any rendering from a photograph: a lens that blurs, air that lifts blacks, a noisy sensor.
 
 Not a published method, but the first thing to beat: renderings are sharper than what a camera resolves, and kernel
 distances on VGG features reward nothing as cheaply as undoing that.

@@ -1,4 +1,4 @@
-"""Frames through trained translators that read no G-buffers: the baselines of train.cut and train.spade."""
+"""The baselines that train.cut and train.spade train: translators that read no G-buffers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +16,15 @@ from epe.networks.translators.spade import Synthesis
 from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]
-Change = Callable[[Pixels, str], Pixels]
+FrameChange = Callable[[Pixels, str], Pixels]
 """A frame (H, W, 3) uint8 and its key -> its picture in a method."""
 
 
-def translator(path: Path) -> Change:
-    """A model of train.cut.
+def translator(path: Path) -> FrameChange:
+    """Load a model of train.cut.
 
     Raises:
-        InputError: another file, or, when it is called, a frame too small for it.
+        InputError: the file is another one. When the function is called: the frame is too small for it.
     """
     network = load_model(path, Translator.kind, "train.cut").network
 
@@ -38,15 +38,15 @@ def translator(path: Path) -> Change:
     return change
 
 
-def synthesis(path: Path, labels: Path) -> Change:
-    """A model of train.spade, which looks at the label maps of frames alone.
+def synthesis(path: Path, labels: Path) -> FrameChange:
+    """Load a model of train.spade, which reads the label maps of frames, not the frames.
 
     Args:
-        path: of the model.
+        path: the model file.
         labels: folder of the label maps, of the taxonomy that it was trained with.
 
     Raises:
-        InputError: another file or taxonomy, or, when it is called, no map of a frame.
+        InputError: the file or the taxonomy is another one. When the function is called: a frame has no label map.
     """
     model = load_model(path, Synthesis.kind, "train.spade")
     facts, wanted = read_facts(labels), model.record.get("labels")
@@ -67,6 +67,6 @@ def synthesis(path: Path, labels: Path) -> Change:
 
 @torch.inference_mode()
 def run(network: nn.Module, sample: Tensor) -> Pixels:
-    """A network's picture of one sample, (H, W, 3) uint8."""
+    """Run a network on one sample (without the batch axis): (H, W, 3) uint8."""
     image = network(sample[None])[0]
     return (image.clamp(0, 1) * 255).round().byte().movedim(0, -1).contiguous().numpy()

@@ -18,15 +18,15 @@ FLAT = (0.1 / 255) ** 2
 
 
 @dataclass(frozen=True)
-class Moments:
+class ColourMoments:
     """Mean (3,) and covariance (3, 3) of the colours of a set, RGB in [0, 1]."""
 
     mean: Array
     covariance: Array
 
 
-def moments(images: Iterable[Pixels]) -> Moments:
-    """VggStatistics over all pixels of (H, W, 3) uint8 pictures.
+def moments(images: Iterable[Pixels]) -> ColourMoments:
+    """Mean and covariance over all pixels of (H, W, 3) uint8 pictures.
 
     Raises:
         ValueError: no pictures.
@@ -41,23 +41,29 @@ def moments(images: Iterable[Pixels]) -> Moments:
     if not count:
         raise ValueError("no pictures to take statistics of")
     mean = total / count
-    return Moments(mean / 255, (products / count - np.outer(mean, mean)) / 255**2)
+    return ColourMoments(mean / 255, (products / count - np.outer(mean, mean)) / 255**2)
 
 
 def root(matrix: Array, power: float, flat: float = FLAT) -> Array:
-    """A power of a symmetric matrix; directions of `flat` or less are left out (0): of a covariance, without spread."""
+    """A power of a symmetric matrix with eigenvalues of 0 or more.
+
+    Args:
+        matrix: (3, 3).
+        power: such as 0.5, or -0.5.
+        flat: eigenvalues of at most so much become 0; of a covariance, these are the directions without spread.
+    """
     values, axes = np.linalg.eigh(matrix)
     powers = np.where(values > flat, np.maximum(values, flat) ** power, 0.0)
     return (axes * powers) @ axes.T
 
 
-def transport(source: Moments, target: Moments) -> Array:
-    """(3, 3), symmetric: A with A S A = T for the covariances S and T."""
+def transport(source: ColourMoments, target: ColourMoments) -> Array:
+    """The map between two sets: the symmetric A (3, 3) with A S A = T for their covariances S and T."""
     half, back = root(source.covariance, 0.5), root(source.covariance, -0.5)
     # Products of two variances, to which FLAT does not apply; below 0 is rounding.
     return back @ root(half @ target.covariance @ half, 0.5, flat=0.0) @ back
 
 
-def transfer(image: Pixels, source: Moments, target: Moments) -> Array:
-    """(H, W, 3) RGB, not clipped, of a picture of the source set."""
+def transfer(image: Pixels, source: ColourMoments, target: ColourMoments) -> Array:
+    """Map a picture of the source set, (H, W, 3) uint8, to (H, W, 3) RGB in [0, 1], not clipped."""
     return (image / 255 - source.mean) @ transport(source, target) + target.mean

@@ -8,7 +8,7 @@ from benchmarks.ablation import build_parser, main, seeds_of, table
 from eval.records.skvd_record import write
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from tests.eval.made_records import made, method
+from tests.eval.made.records import made, method
 
 
 def test_seeds_are_put_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,11 @@ from eval.records import scores_record, skvd_record
 from eval.records.dataclass_json import write_record
 from eval.records.scores_record import Metric
 from eval.records.skvd_record import CropPair
-from eval.reporting import exports, summary, wording
+from eval.reporting import summary, table_formats, wording
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
-from tests.eval.made import changed
-from tests.eval.made_records import by_class, made, method
+from tests.eval.made.records import by_class, made, method
+from tests.eval.made.scenes import changed
 from tests.gbuffer_tools.made import HEADER, frame
 
 
@@ -99,7 +99,7 @@ def test_names_are_escaped(tmp_path):
     assert "<script>alert" not in report.html(alone(tmp_path / "r.json", found))
     assert "\\|" in report.table(found)
     assert "<script>" not in report.markdown(alone(tmp_path / "r.json", found)).replace(r"\<", "")
-    assert r"50\% \& x\_1" in exports.escaped("50% & x_1")
+    assert r"50\% \& x\_1" in table_formats.escaped("50% & x_1")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_markdown_shows_names_as_they_are(text, wanted):
 
 def test_no_line_of_latex_is_a_name_s(tmp_path):
     found = made(method("render\n\\input{x}"))
-    text = exports.latex(alone(tmp_path / "r.json", found))
+    text = table_formats.latex(alone(tmp_path / "r.json", found))
     assert r"\input" not in text
     assert r"render \textbackslash{}input\{x\}" in text
 

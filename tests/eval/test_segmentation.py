@@ -13,7 +13,7 @@ from eval.segmentation import build_parser, main
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
-from tests.eval.metrics.segmenters import COLOURS, write_segmenter
+from tests.eval.made.segmenters import COLOURS, write_segmenter
 
 pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
 

@@ -22,7 +22,7 @@ from eval.metrics.frechet import frechet, moments
 from eval.metrics.kid_cmmd import kid_kernel, mmd2_in_blocks
 from eval.records import scores_record
 from gbuffer_tools import command
-from tests.eval.made import write_scenes
+from tests.eval.made.scenes import write_scenes
 from tests.inception_weights import random_inception
 
 

@@ -11,7 +11,7 @@ from eval import temporal
 from eval.records import scores_record
 from gbuffer_tools import command, schema
 from gbuffer_tools.frame import Frame
-from tests.eval.metrics.test_warping import HEIGHT, PROJECTION, WIDTH, camera, texture
+from tests.eval.made.moving_camera import HEIGHT, PROJECTION, WIDTH, camera, texture
 from tests.gbuffer_tools.made import HEADER
 
 STEP = 0.25  # metres; 60 px of focal length over 5 m make that 3 px

@@ -16,7 +16,7 @@ from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.inception import Inception
 from epe.networks.backbones.vgg import VGG16
 from eval.features import embeddings, store
-from eval.features.embeddings import VECTOR, Embedding, clip, inception
+from eval.features.embeddings import VECTOR, VectorEmbedding, clip, inception
 from gbuffer_tools.errors import InputError
 from tests.inception_weights import random_inception
 
@@ -110,7 +110,7 @@ def test_digests_follow_weights_and_preparation(tiny_clip: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("make", [inception, clip])
-def test_other_files_are_one_line(make: type[Embedding], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_are_one_line(make: type[VectorEmbedding], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(Model(VGG16(), "vgg16"), tmp_path / "vgg.safetensors")
     with pytest.raises(InputError, match=r"is a 'vgg16', wanted a '.*app.assets fetch"):
         make(tmp_path / "vgg.safetensors", CPU)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import VGG16, frozen
-from eval.features.embeddings import Embedding
+from eval.features.embeddings import VectorEmbedding
 from eval.features.vgg_features import Extractor
 from eval.features.vgg_statistics import MEANS, VggStatistics
 from eval.metrics.lpips import LPIPS
@@ -26,7 +26,7 @@ def vectors(vgg: VGG16) -> object:
     def network(image: Tensor) -> Tensor:
         return vgg(image, (MEANS,))[MEANS].mean((2, 3))
 
-    return Embedding("VGG16", "", 512, prepare, network, CPU)(PICTURE)
+    return VectorEmbedding("VGG16", "", 512, prepare, network, CPU)(PICTURE)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from datasets.labels import write_label
 from datasets.photos import to_height
 from eval.digests import folder_digest
 from eval.kvd.alignment import Crop, describe
-from eval.kvd.crops import Maps, Pictures, cut, look_through, read_crops, read_labels, same_size
+from eval.kvd.crops import Maps, Pictures, cut, read_crops, read_labels, same_size, usable_photos
 from eval.kvd.protocols import OURS
 from gbuffer_tools.errors import InputError
-from tests.eval.made import HEIGHT, SIDE, WIDTH
+from tests.eval.made.scenes import HEIGHT, SIDE, WIDTH
 
 
 def picture(height, width, value=0):
@@ -64,7 +64,7 @@ def test_digest_follows_pixels_and_keys_not_files(tmp_path):
 
 def test_photographs_are_reduced_to_the_frames_height_or_dropped(tmp_path):
     photos, labels = fill(tmp_path, {"large": (200, 300), "small": (60, 90), "tall": (400, 60), "tiny": (30, 30)})
-    found = look_through(photos, min_size=(40, 40), fit=at_100)
+    found = usable_photos(photos, min_size=(40, 40), fit=at_100)
     # large -> 100 x 150. small stays. tall -> 100 x 15 and tiny are narrower than a crop.
     assert (found.resized, found.dropped) == (1, 2)
     assert found.sizes == {"large": (100, 150), "small": (60, 90)}
@@ -79,7 +79,7 @@ def test_photographs_are_reduced_to_the_frames_height_or_dropped(tmp_path):
 def test_too_few_photographs_is_one_line(tmp_path):
     photos, _ = fill(tmp_path, {"only": (200, 300), "tiny": (30, 30)})
     with pytest.raises(InputError, match="1 of 2 photographs are smaller than 40x40 px"):
-        look_through(photos, min_size=(40, 40), fit=at_100)
+        usable_photos(photos, min_size=(40, 40), fit=at_100)
 
 
 def test_frames_of_another_size_are_named(tmp_path):

@@ -15,7 +15,7 @@ from epe.networks.backbones.vgg import LAYERS, VGG16
 from eval.kvd import feamgan
 from eval.kvd import judge as module
 from eval.kvd.alignment import Crop, crop_side
-from eval.kvd.crops import Side
+from eval.kvd.crops import DrawnCrops
 from eval.kvd.judge import judge
 from eval.kvd.protocols import FEAMGAN
 from eval.reporting.gallery import gallery
@@ -234,7 +234,7 @@ def test_description_picks_what_torch_picks():
 def test_photographs_choose_the_first_of_the_nearest_frames():
     def side(*labels):
         cells = np.repeat(np.array(labels, np.uint8)[:, None], 256, axis=1)
-        return Side([], np.zeros(len(labels), np.int64), cells, "")
+        return DrawnCrops([], np.zeros(len(labels), np.int64), cells, "")
 
     found = feamgan.match(side(3, 1, 2, 1), side(1, 5, 2, 1))
     assert [(match.fake, match.real) for match in found] == [(1, 0), (2, 2), (1, 3)]

@@ -19,7 +19,7 @@ from eval.kvd.protocols import FEAMGAN, OURS
 from eval.kvd.setup import set_up
 from eval.records.estimate import Estimate
 from gbuffer_tools.errors import InputError
-from tests.eval.made import SIDE, changed
+from tests.eval.made.scenes import SIDE, changed
 
 
 def run(settings, folder):

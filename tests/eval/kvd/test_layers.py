@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eval.features.inner_products import InnerProducts
-from eval.kvd.alignment import Match
+from eval.kvd.alignment import CropMatch
 from eval.kvd.layers import Layer, mean_square
 from eval.kvd.pairing import Pairing
 from eval.metrics.bootstrap import draw_resamples
@@ -22,7 +22,7 @@ def layer(seed=0, square=1.0, resamples=300, dimension=5):
         tuple(fake @ real.T / dimension for fake in fakes),
     )
     fake, partner = np.array([0, 1, 2, 4, 5, 8, 9, 11]), np.array([0, 3, 3, 7, 1, 10, 3, 0])
-    pairing = Pairing([Match(0, 0, 1.0)], np.arange(12), np.array([0, 1, 3, 4, 6, 7, 9, 10]), partner, fake)
+    pairing = Pairing([CropMatch(0, 0, 1.0)], np.arange(12), np.array([0, 1, 3, 4, 6, 7, 9, 10]), partner, fake)
     draws = draw_resamples(FRAMES, count=resamples, seed=0)
     return Layer(products, square, [FRAMES, FRAMES], PHOTOS, pairing, draws), real, fakes, pairing
 
@@ -65,7 +65,7 @@ def test_a_resample_is_the_distance_of_the_drawn_frames():
     """A frame drawn twice puts its crops and their partners into the lists twice."""
     found, real, fakes, pairing = layer(resamples=20)
     for row in (1, 7, 20):
-        times = found.resamples[row][pairing.fake].astype(int)
+        times = found.draws[row][pairing.fake].astype(int)
         x, y = np.repeat(pairing.fake, times), np.repeat(pairing.partner, times)
         wanted = slow(fakes[0][x], real[y], FRAMES[x], PHOTOS[y])
         assert found.skvd(0)[row] == pytest.approx(1000 * wanted, rel=1e-10)
@@ -86,12 +86,12 @@ def test_mean_square_is_that_of_the_features():
 def test_scaling_makes_the_unit_of_features_vanish():
     found, _, _, pairing = layer()
     square = mean_square(found.products.real, pairing.sample)
-    plain = Layer(found.products, square, [FRAMES, FRAMES], PHOTOS, pairing, found.resamples)
+    plain = Layer(found.products, square, [FRAMES, FRAMES], PHOTOS, pairing, found.draws)
     products = found.products
     tripled = InnerProducts(
         9 * products.real, tuple(9 * g for g in products.fake), tuple(9 * g for g in products.across)
     )
-    scaled = Layer(tripled, 9 * square, [FRAMES, FRAMES], PHOTOS, pairing, found.resamples)
+    scaled = Layer(tripled, 9 * square, [FRAMES, FRAMES], PHOTOS, pairing, found.draws)
     # 1e-9 of the largest: resamples near 0 are differences of values of that size.
     # A resample in which one image holds all pairs has no value.
     slack = 1e-9 * np.nanmax(np.abs(plain.skvd(0)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eval.kvd.alignment import Crop
-from eval.kvd.crops import Side
+from eval.kvd.crops import DrawnCrops
 from eval.kvd.pairing import pair, shown_pairs
 from eval.kvd.protocols import OURS
 from gbuffer_tools.errors import InputError
@@ -12,7 +12,7 @@ def side(name, labels, groups):
     """One crop per entry of `labels`; each crop has one label all over."""
     crops = [Crop(f"{name}{group}", 0, 0, 17 * i + 1) for i, group in enumerate(groups)]
     cells = np.repeat(np.array(labels, np.uint8)[:, None], 256, axis=1)
-    return Side(crops, np.array(groups), cells, "")
+    return DrawnCrops(crops, np.array(groups), cells, "")
 
 
 def test_partners_and_sample_by_hand():

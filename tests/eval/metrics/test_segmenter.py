@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from eval.metrics.iou import NONE
-from eval.metrics.segmenter import Segmenter, Taxonomy, read_taxonomy
+from eval.metrics.segmenter import Segmenter, SegmenterTaxonomy, read_taxonomy
 from gbuffer_tools.errors import InputError
-from tests.eval.metrics.segmenters import COLOURS, write_segmenter
+from tests.eval.made.segmenters import COLOURS, write_segmenter
 
 pytest.importorskip("onnxruntime", reason="needs PyPI's onnxruntime (extra onnx)")
 
@@ -22,7 +22,7 @@ classes:
 """
 
 
-def taxonomy(folder: Path, text: str = CLASSES) -> Taxonomy:
+def taxonomy(folder: Path, text: str = CLASSES) -> SegmenterTaxonomy:
     (folder / "classes.yaml").write_text(text)
     return read_taxonomy(folder / "classes.yaml")
 

@@ -7,7 +7,7 @@ from eval.records import skvd_record
 from eval.records.estimate import Estimate
 from eval.records.skvd_record import SkvdMethod
 from gbuffer_tools.errors import InputError
-from tests.eval.made_records import by_class, made, method
+from tests.eval.made.records import by_class, made, method
 
 
 def test_what_is_written_is_read(tmp_path):

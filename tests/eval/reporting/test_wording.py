@@ -5,7 +5,7 @@ import pytest
 from app.assets import find
 from eval.records.estimate import Estimate
 from eval.reporting.wording import cautions, change, counts, ends, number, protocol, verdict
-from tests.eval.made_records import made, method
+from tests.eval.made.records import made, method
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.wct2 import PARTS, WCT2, places
 from eval import baselines
 from eval.transfers import photo_style
-from eval.transfers.photo_style import Stylist, load_network, shares
+from eval.transfers.photo_style import Stylist, label_fractions, load_network
 from gbuffer_tools.command import run
 
 CPU = torch.device("cpu")
@@ -59,14 +59,14 @@ def test_the_nearest_photograph(folders: Path, wct2: Path) -> None:
     assert [plain.nearest(frame, None, "f") for frame in frames] == [0, 1]
     labelled = Stylist(network, photos, (folders / "frames-labels", folders / "photos-labels"), PARTS, CPU)
     labels = [np.array([[2, 3]], np.uint8), np.array([[0, 1, 1]], np.uint8), np.array([[7]], np.uint8)]
-    # The last shares no label with any: the first of equals.
+    # The last label_fractions no label with any: the first of equals.
     assert [labelled.nearest(frames[0], label, "f") for label in labels] == [1, 0, 0]
 
 
 def test_few_styles_are_kept_of_the_places_that_are_changed(
     folders: Path, wct2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_style, "KEPT", 2)
+    monkeypatch.setattr(photo_style, "CACHED_STYLES", 2)
     stylist = Stylist(load_network(wct2, "wct2"), Images(folders / "photos"), None, ["skip"], CPU)
     with torch.inference_mode():
         first, second = stylist.style(0, 18), stylist.style(1, 18)
@@ -80,7 +80,7 @@ def test_few_styles_are_kept_of_the_places_that_are_changed(
 
 
 def test_shares_are_of_pixels() -> None:
-    found = shares(np.array([[0, 0, 9], [9, 0, 255]], np.uint8))
+    found = label_fractions(np.array([[0, 0, 9], [9, 0, 255]], np.uint8))
     assert (found[[0, 9, 255]] == np.array([3, 2, 1]) / 6).all()
     assert found.sum() == pytest.approx(1)
 

@@ -77,7 +77,7 @@ class TestTransport:
     def test_small_spreads_are_stretched_too(self, before: float, after: float) -> None:
         """The spread of one axis in steps of 8 bits; one that is not there stays away."""
         ours, theirs = (
-            transport.Moments(np.full(3, 0.5), np.diag([30.0, 20.0, spread]) ** 2 / 255**2)
+            transport.ColourMoments(np.full(3, 0.5), np.diag([30.0, 20.0, spread]) ** 2 / 255**2)
             for spread in (before, after)
         )
         matrix = transport.transport(ours, theirs)

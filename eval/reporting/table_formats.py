@@ -1,4 +1,4 @@
-"""The table of a report for other programs: CSV, LaTeX, Markdown."""
+"""The tables of a report as CSV, Markdown and LaTeX."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ SPELLED = {"é": r"\'e", "→": r"$\to$", "×": r"$\times$", "−": "-", "±": r
 
 
 def comma_separated(found: Sequence[DataSet]) -> str:
-    """A line per method and measure."""
+    """CSV: a line per method and metric."""
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\n")
     lines.writerow(FIELDS)
@@ -37,7 +37,10 @@ def comma_separated(found: Sequence[DataSet]) -> str:
 
 
 def markdown(data: DataSet) -> str:
-    """A table per command, a row per method. In bold the best but the first; + and − where a difference is certain."""
+    """Markdown: a table per command, a row per method.
+
+    Bold marks the best method other than the first; + and − mark differences to the first that are certain.
+    """
     parts = []
     for group, members in groupby(data.columns, key=lambda column: column.group):
         columns = list(members)
@@ -62,8 +65,8 @@ def plain(cell: Cell | None) -> str:
 
 
 def latex(found: Sequence[DataSet]) -> str:
-    """A `tabular` per data set and command, for booktabs; the measures' names and directions in the head."""
-    parts = ["% Needs \\usepackage{booktabs}. Bold: the best but the first row."]
+    """LaTeX: a `tabular` per data set and command, for booktabs, with the metrics' names and directions in its head."""
+    parts = ["% Needs \\usepackage{booktabs}. Bold: the best row other than the first."]
     for data in found:
         for group, members in groupby(data.columns, key=lambda column: column.group):
             columns = list(members)
