@@ -44,11 +44,11 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.baselines", description=__doc__.splitlines()[0])
     methods = parser.add_subparsers(dest="method", required=True)
-    for name, words in TRANSFERS.items():
-        method = methods.add_parser(name, help=words, description=words)
+    for name, text in TRANSFERS.items():
+        method = methods.add_parser(name, help=text, description=text)
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
-    for name, words in STYLES.items():
-        method = methods.add_parser(name, help=words, description=words)
+    for name, text in STYLES.items():
+        method = methods.add_parser(name, help=text, description=text)
         method.add_argument(
             "--model", type=Path, required=True, metavar="FILE", help="model file of train.style or app.convert"
         )
@@ -66,8 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
         "cut": "a translator that reads no G-buffers (Park, Efros, Zhang, Zhu 2020), trained by train.cut",
         "spade": "photographs made of label maps alone (Park, Liu, Wang, Zhu 2019), trained by train.spade",
     }
-    for name, words in trained.items():
-        method = methods.add_parser(name, help=words, description=words)
+    for name, text in trained.items():
+        method = methods.add_parser(name, help=text, description=text)
         method.add_argument("--model", type=Path, required=True, metavar="FILE", help="model file of the training run")
     methods.choices["spade"].add_argument(
         "--labels",

@@ -10,7 +10,7 @@ from epe import models
 from epe.networks.backbones.vgg import IMAGENET_MEAN, VGG16
 from eval.features.vgg_features import Extractor
 from eval.kvd.judge import judge
-from eval.kvd.per_class import LAYER, masked, read_groups
+from eval.kvd.per_class import CKVD_LAYER, masked, read_groups
 from eval.kvd.protocols import FEAMGAN
 from eval.kvd.vgg_file import read_vgg_file
 from eval.records.estimate import Estimate
@@ -36,7 +36,7 @@ def test_a_class_that_covers_everything_has_skvds_value(settings, tmp_path):
     assert list(method.ckvd.value) == ["all"]
     # 1e-6 of a kernel value (8000 in this unit): crops are computed in other batches, in float32.
     for found in (method.ckvd.value["all"], method.ckvd.mean):
-        wanted = method.skvd[LAYER]
+        wanted = method.skvd[CKVD_LAYER]
         assert (found.value, found.low, found.high) == pytest.approx((wanted.value, wanted.low, wanted.high), abs=8e-3)
 
 
@@ -67,9 +67,9 @@ def test_hidden_pixels_are_one_colour(random_vgg):
     pixels, shown = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8), rng.random((2, 32, 32)) < 0.5
     for colour in (IMAGENET_MEAN, (0.5, 0.5, 0.5)):
         extract = Extractor(vgg, "none", 2, torch.device("cpu"), colour)
-        found = extract(masked(pixels, shown, np.array([1, 0])), (LAYER,))[LAYER]
+        found = extract(masked(pixels, shown, np.array([1, 0])), (CKVD_LAYER,))[CKVD_LAYER]
         image = np.where(shown[..., None], pixels / 255, colour)[::-1].copy()
-        wanted = vgg(torch.from_numpy(image).permute(0, 3, 1, 2).float(), (LAYER,))[LAYER].flatten(1)
+        wanted = vgg(torch.from_numpy(image).permute(0, 3, 1, 2).float(), (CKVD_LAYER,))[CKVD_LAYER].flatten(1)
         # 1e-5 of features near 1: float32, rounded at other places.
         assert torch.allclose(found, wanted, atol=1e-5)
     # ImageNet's mean is nothing to the network.
