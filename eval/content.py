@@ -1,7 +1,7 @@
-"""What a method kept of each frame, and how natural the result looks by itself.
+"""What a method kept of each frame (PSNR, SSIM, LPIPS), and how natural the result looks by itself (NIQE).
 
-PSNR, SSIM, LPIPS and ST-LPIPS compare a picture with the first method's, which is to be the render: they tell how far a
-method moved, not whether it moved to the better. NIQE looks at one picture alone.
+PSNR, SSIM, LPIPS and ST-LPIPS compare a picture with the first method's, which should be the render. They say how far a
+method moved, not whether it moved to the better. NIQE judges one picture alone.
 
     python -m eval.content --fake render=FRAMES --fake enhanced=OUT --out content.json
 

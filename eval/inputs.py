@@ -25,7 +25,7 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
     frames = next(iter(methods.values()))
     for name, images in methods.items():
         missing, extra = set(frames.keys) - set(images.keys), set(images.keys) - set(frames.keys)
-        for odd, verb in ((missing, "lacks"), (extra, "has, besides,")):
+        for odd, verb in ((missing, "lacks"), (extra, "has in addition")):
             if odd:
                 raise InputError(
                     f"{images.folder}: {name} {verb} {len(odd)} frames, such as {min(odd)!r}; "

@@ -145,7 +145,7 @@ def html(found: "Sequence[DataSet]") -> str:
 
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
-    """What the page's template asks of a data set; `label` tells plots of several apart."""
+    """The values that the page's template needs of a data set; plots of several data sets differ by `label`."""
     from eval.reporting.gallery import gallery
 
     indices = {row.method: index for index, row in enumerate(data.rows)}

@@ -8,7 +8,7 @@ eval/features/vgg_features.py (their features), eval/metrics/mmd.py (the kernel 
         --fake-labels LABELS/frames --real-labels LABELS/photos --out report.json
 
 `--protocol feamgan` follows the procedure behind the published rows instead (`eval.kvd.feamgan`); `--per-class` adds
-cKVD, which tells what looks wrong (`eval.kvd.per_class`).
+cKVD, which shows which classes look wrong (`eval.kvd.per_class`).
 
 All methods of one call are judged on the same crops with the same partners. Writes report.json, .md and .html.
 Several processes share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.
@@ -92,9 +92,9 @@ def settings(args: argparse.Namespace) -> "SkvdSettings":
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
     protocol = protocol_named(args.protocol)
-    left = ("crops", "candidates", "pooling", "scaling", "seed")
-    told = {name: getattr(args, name) for name in left if getattr(args, name) is not None}
-    for name in told:
+    optional = ("crops", "candidates", "pooling", "scaling", "seed")
+    given = {name: getattr(args, name) for name in optional if getattr(args, name) is not None}
+    for name in given:
         if name in protocol.fixed:
             raise InputError(
                 f"--{name}: the protocol {protocol.name} wants {protocol.fixed[name]}; leave the option out"
@@ -122,7 +122,7 @@ def settings(args: argparse.Namespace) -> "SkvdSettings":
         protocol=protocol,
         per_class=args.per_class,
         class_groups=args.class_groups,
-        **told,
+        **given,
     )
 
 

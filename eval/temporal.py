@@ -1,4 +1,4 @@
-"""How steady enhanced frames are: the warping error of frames that follow each other, against that of the renders.
+"""How steady enhanced frames are: the warping error between consecutive frames, against that of the renders.
 
 Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018. A pixel's way to the next frame comes from the depth
 and the cameras of the frame files, where they have them, else from optical flow between the renders; pixels that the

@@ -144,7 +144,7 @@ def embed(
         cache: where they are kept.
         fit: makes a picture as it is judged out of the picture as read.
         group: processes that share the work; each gets all of the features.
-        bar: told of every picture.
+        bar: moves on by one with every picture.
 
     Raises:
         InputError: a picture that the network cannot take, or a cache that is not shared or damaged.

@@ -26,7 +26,7 @@ class Layer:
     """The crops' kernel values in one layer.
 
     Attributes:
-        products: scalar products of the features, divided by their dimension.
+        products: inner products of the features, divided by their dimension.
         square: the squared scale of the layer, by which the products are divided.
         frames: per method (N,) image of each rendered crop, by a number.
         photos: (M,) image of each real crop; a picture on both sides has one number.

@@ -90,7 +90,7 @@ def read_groups(path: Path) -> LabelGroups:
 
 
 def every_label(fake: ClassCrops, real: ClassCrops) -> LabelGroups:
-    """A group of its own for each label that both sides show."""
+    """One group for each label that both sides show."""
     return {f"label {label}": (int(label),) for label in np.intersect1d(fake.labels, real.labels)}
 
 
@@ -112,7 +112,7 @@ def distances(
         groups: labels of each group.
         protocol: which crops have a class, and which are compared.
         layer: relu5_3 as in sKVD: its pairs, scale and resamples.
-        products: real crops and those of each method, with hidden pixels, to scalar products.
+        products: real crops and those of each method, with hidden pixels, to inner products.
         progress: show a bar on stderr.
     """
     found = ClassDistances()

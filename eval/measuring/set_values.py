@@ -21,7 +21,9 @@ Array = NDArray[np.float64]
 def set_values(
     methods: Mapping[str, Images], photos: Images, family: Family, *, cache: Path, group: Group, draws: Array
 ) -> tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]], dict[str, bytes]]:
-    """What one network tells, one method after the other: memory holds the photographs' features and one method's.
+    """Values of all metrics of one network, one method after the other.
+
+    Memory holds the features of the photographs and of one method at a time.
 
     Args:
         methods: N pictures each, by the method's name.

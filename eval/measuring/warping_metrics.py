@@ -105,7 +105,7 @@ def values(steps: Sequence[Step], draws: Array | None = None) -> dict[str, dict[
 
 
 def camera_of(shard: Shard, i: int) -> CameraMatrices | str:
-    """The camera of frame i, or why motion cannot be told by it."""
+    """The camera of frame i; where its motion cannot be derived from it, the reason, in words."""
     camera = shard.camera(i)
     if camera is None or "depth" not in shard.buffers:
         return "has no depth or no cameras"

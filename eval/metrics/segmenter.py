@@ -87,7 +87,7 @@ class SegmenterTaxonomy:
             raise ValueError(f"classes: segmenter {min(ids)} .. {max(ids)}, wanted 0 .. {MAX_ID}")
 
     def of_segmenter(self) -> Labels:
-        """Class by the segmenter's number; the last entry stands for all larger ones."""
+        """Class by the segmenter's number; the last entry is for all larger numbers."""
         table = np.full(MAX_ID + 2, NONE, np.int16)
         for index, meaning in enumerate(self.classes.values()):
             table[list(meaning.segmenter)] = index

@@ -51,11 +51,11 @@ def synthesis(path: Path, labels: Path) -> FrameChange:
     model = load_model(path, Synthesis.kind, "train.spade")
     facts, wanted = read_facts(labels), model.record.get("labels")
     if not isinstance(wanted, dict):
-        raise InputError(f"{path}: does not tell which labels it was trained with; train it again with train.spade.")
+        raise InputError(f"{path}: does not say which labels it was trained with; train it again with train.spade.")
     check_alike(labels, facts, wanted, path)
     classes = int(str(facts["classes"]))
     if classes != model.spec["labels"]:
-        raise InputError(f"{path}: reads {model.spec['labels']} labels, tells of {classes}; train it again.")
+        raise InputError(f"{path}: reads {model.spec['labels']} labels, but names {classes}; train it again.")
 
     def change(image: Pixels, key: str) -> Pixels:
         height, width = image.shape[:2]

@@ -1,7 +1,7 @@
 """sKVD and KVD of real pictures by a second implementation, in NumPy and double precision, from crops to numbers.
 
 Taken from the program: where crops lie, and their tickets. Everything else is written again here: cells and partners,
-VGG16, scalar products, scaling, kernel, means. With the published weights where they were fetched, else with random
+VGG16, inner products, scaling, kernel, means. With the published weights where they were fetched, else with random
 ones. And what must not matter: files' order and format, batches, memory, threads.
 """
 

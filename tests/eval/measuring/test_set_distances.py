@@ -20,5 +20,5 @@ def test_kernel_distance_where_one_side_is_small_and_the_other_very_large(
     monkeypatch.setattr(set_distances, "MAX_RESAMPLED", 50)
     found = resampled_kid(sides, 2.0)
     assert found.shape == (1,)
-    # 1e-5: of the whole table scalar products are float32, of blocks float64.
+    # 1e-5: of the whole table inner products are float32, of blocks float64.
     assert found[0] == pytest.approx(whole[0], rel=1e-5)
