@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.distributed.sequence_parallel import ALONE, Ring
-from epe.layers.limits import check_heads
+from epe.layers.spec import check_heads
 
 
 def split(x: Tensor, heads: int) -> Tensor:

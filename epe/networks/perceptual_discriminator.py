@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.limits import check_limits
+from epe.layers.spec import check_limits
 from epe.networks.backbones.vgg import CHANNELS
 
 LIMITS = {"classes": (1, 65536), "layers": (1, 16), "max_width": (8, 4096)}

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from torch import Tensor, nn
 
+from epe.layers.convolutions import ScaledBlock, SpectralBlock
 from epe.layers.spectral import SpectralNorm
 from epe.networks.enhancers.enhancer import MOST_STREAMS, Enhancer, EnhancerSpec
-from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, ScaledBlock
 
 STEM = "stem.1.weight"
 # Ours, of a spectrally normalised convolution -> theirs.
@@ -162,7 +162,7 @@ def in_sequence(
 def encoder_block(network: nn.Module, ours: str, theirs: str) -> Iterator[tuple[str, str]]:
     """Two convolutions and, where its width or resolution changes, a skip."""
     block = network.get_submodule(ours)
-    assert isinstance(block, EncoderBlock | ScaledBlock)
+    assert isinstance(block, SpectralBlock | ScaledBlock)
     yield f"{ours}.first", f"{theirs}.conv.1"
     yield f"{ours}.second", f"{theirs}.conv.4"
     if isinstance(block.skip, nn.Sequential):

@@ -8,14 +8,14 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from epe.layers.convolutions import ScaledBlock, SpectralBlock
 from epe.networks.enhancers import realformer, realformer_v1, realformer_v2
-from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, ScaledBlock
 from epe.networks.enhancers.hrnet import Block, PlainBlock
 from epe.networks.enhancers.lite import Residual
 
 # The blocks that all generators consist of, RADs and their towers included.
 BLOCKS = (
-    Block, PlainBlock, EncoderBlock, ScaledBlock, Residual,
+    Block, PlainBlock, SpectralBlock, ScaledBlock, Residual,
     realformer.EncoderBlock, realformer.DecoderBlock, realformer.WindowBlock,
     realformer_v1.EncoderBlock, realformer_v1.DecoderBlock, realformer_v1.WindowBlock,
     realformer_v2.Block,

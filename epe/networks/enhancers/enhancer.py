@@ -15,10 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.conditioning import RAC, RAD, SPADE, Kept, Map, Unconditioned
-from epe.layers.limits import check_limits
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import ScaledBlock, SpectralBlock
+from epe.layers.group_norm import Unconditioned
 from epe.layers.logit_residual import changed, check_inputs
-from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
+from epe.layers.rad import RAC, RAD, Kept, Map
+from epe.layers.spade import SPADE
+from epe.layers.spec import check_limits
+from epe.networks.enhancers.gbuffer_encoder import GBufferEncoder
 from epe.networks.enhancers.hrnet import Conditioner, HRNet, Style
 
 # Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
@@ -142,7 +146,7 @@ class Enhancer(nn.Module):
         }
         self.encoder: nn.Module = Pyramid(len(spec.streams), spec.stages)
         if spec.conditioning in ("rad", "rac"):
-            block = EncoderBlock if spec.conditioning == "rad" else ScaledBlock
+            block = SpectralBlock if spec.conditioning == "rad" else ScaledBlock
             self.encoder = GBufferEncoder(spec.streams, spec.stream_width, spec.encoded, spec.stages, block)
         self.joins = spec.conditioning == "concat"
         inputs = 3 + joined if self.joins else 3

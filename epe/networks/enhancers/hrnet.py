@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.conditioning import Map
+from epe.layers.convolutions import conv3
 from epe.layers.group_norm import GroupNorm
 from epe.layers.inplace import add, relu
-from epe.networks.enhancers.gbuffer_encoder import conv3
+from epe.layers.rad import Map
 
 Conditioner = Callable[[int], nn.Module]
-"""Width of image features -> what conditions them (epe.layers.conditioning)."""
+"""Width of image features -> what conditions them (epe.layers.rad)."""
 
 
 def resize(x: Tensor, like: Tensor) -> Tensor:

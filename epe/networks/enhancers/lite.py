@@ -24,10 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import conv3
 from epe.layers.inplace import add, modulate, relu
-from epe.layers.limits import check_limits
 from epe.layers.logit_residual import changed, check_inputs, filled
-from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks
+from epe.layers.spec import check_limits
 
 LIMITS = {
     "channels": (1, 1024), "classes": (1, 256), "width": (8, 512), "scales": (1, 6), "blocks": (1, 16),

@@ -23,12 +23,13 @@ from torch import Tensor, nn
 from epe.distributed.sequence_parallel import ALONE, Ring
 from epe.layers.adain import AdaIN, Styled, StyleEncoder
 from epe.layers.attention import LinearAttention
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import conv3
 from epe.layers.inplace import modulate, relu
-from epe.layers.limits import check_heads, check_limits
 from epe.layers.logit_residual import changed, check_inputs, filled
 from epe.layers.positions import Placed, Positions
+from epe.layers.spec import check_heads, check_limits
 from epe.layers.windows import WindowAttention
-from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks
 from epe.networks.enhancers.lite import Residual, smooth
 
 LIMITS = {

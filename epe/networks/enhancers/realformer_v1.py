@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from epe.layers.adain import AdaIN, Styled
 from epe.layers.attention import Attention, LocationAttention
-from epe.layers.limits import check_heads, check_limits
+from epe.layers.convolutions import conv3
 from epe.layers.logit_residual import changed, filled
 from epe.layers.positions import Placed, Positions
+from epe.layers.spec import check_heads, check_limits
 from epe.layers.windows import WindowAttention
-from epe.networks.enhancers.gbuffer_encoder import conv3
 from epe.networks.enhancers.realformer import FeedForward
 
 LIMITS = {

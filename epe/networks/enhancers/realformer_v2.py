@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from epe.layers.adain import Styled
 from epe.layers.attention import LinearAttention
-from epe.layers.limits import check_heads, check_limits
 from epe.layers.logit_residual import changed, filled
+from epe.layers.spec import check_heads, check_limits
 
 LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
 

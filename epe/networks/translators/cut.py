@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from epe.layers.initial import xavier
 from epe.layers.inplace import add
-from epe.layers.limits import check_limits
+from epe.layers.spec import check_limits
 
 TAPS = (0, 4, 8, 12, 16)
 """Layers of the generator whose patches are compared: the picture itself, and ever deeper into the encoder."""

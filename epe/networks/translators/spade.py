@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.conditioning import SPADE
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import conv3, spectral_conv
 from epe.layers.initial import xavier
 from epe.layers.inplace import add
-from epe.layers.limits import check_limits
+from epe.layers.spade import SPADE
+from epe.layers.spec import check_limits
 from epe.layers.spectral import spectral_norm
-from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks, spectral_conv
 
 LIMITS = {"labels": (1, 256), "width": (1, 256), "hidden": (1, 1024)}
 # Features of the blocks, times the width, from the coarsest to the finest.
