@@ -217,7 +217,7 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
         ValueError: no generator that we know.
         InputError: a description that does not fit.
     """
-    from epe.models import Model, filled, outline
+    from epe.models import Model, build_with_tensors, outline
     from epe.networks.enhancers.enhancer import Enhancer
     from epe.released.enhancer import renamed, spec_of, stream_inputs, stripped
 
@@ -229,7 +229,7 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
     ours = renamed(tensors, network)
     count = len(description.channels)
     return Model(
-        network=filled("epe", spec.as_dict(), ours).eval(),
+        network=build_with_tensors("epe", spec.as_dict(), ours).eval(),
         kind="epe",
         spec=spec.as_dict(),
         channels=description.channels,
@@ -256,7 +256,7 @@ def main(args: argparse.Namespace) -> None:
     """Read, rename, write."""
     from dataclasses import replace
 
-    from epe.models import Model, digest, filled, save
+    from epe.models import Model, build_with_tensors, digest, save
     from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
     from epe.released.style_transfer import released
 
@@ -269,7 +269,7 @@ def main(args: argparse.Namespace) -> None:
         if style and args.description:
             raise InputError(f"--description: is for generators; {names} holds a {style.kind}. Leave it out.")
         if style:
-            network = filled(style.kind, style.spec, style.tensors).eval()
+            network = build_with_tensors(style.kind, style.spec, style.tensors).eval()
             model = Model(network, style.kind, style.spec, multiple_of=MULTIPLE_OF, licence=style.licence)
         elif len(files) == 1:
             model = enhancer(args, files[0])

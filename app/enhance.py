@@ -138,9 +138,7 @@ def enhance(
     from epe.inference.tiling import run_tiled
 
     inputs = [part[None] for part in sample]
-    enhanced = run_tiled(
-        model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, placed=model.placed
-    )[0]
+    enhanced = run_tiled(model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of)[0]
     if not torch.isfinite(enhanced).all():
         raise FloatingPointError
     if colours:
@@ -210,7 +208,7 @@ def main(args: argparse.Namespace) -> None:
         model = onnx_backend(args.model)
     else:
         model = torch_backend(args.model, device, bf16=args.precision == "bf16")
-    if args.style is not None and model.look_at is None:
+    if args.style is not None and model.keep_style is None:
         raise InputError(f"{args.model}: looks at no photograph; leave --style out.")
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
@@ -225,8 +223,8 @@ def main(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
             )
-        if args.style is not None and model.look_at is not None:
-            model.look_at(shown_photo(args.style, frames.sizes[0][0]))
+        if args.style is not None and model.keep_style is not None:
+            model.keep_style(shown_photo(args.style, frames.sizes[0][0]))
         for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
             sample, mask, linear = frames[index], None, None
             if (mask_file := masks[index]) is not None:

@@ -21,14 +21,14 @@ from app.models import CHANNELS, CLASSES, parse_size
 from benchmarks.enhancers import processor
 from epe.inference.fold import fold, without_copies
 from epe.networks.enhancers.enhancer import every_channel
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 from gbuffer_tools.command import run
 
 
 def network_of(name: str) -> nn.Module:
     """With random weights, also in the last layer, so that the picture depends on all of them."""
     torch.manual_seed(0)
-    network = generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
+    network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
     last = network.image.out if name.startswith("lite") else network.image.head.out  # type: ignore[union-attr]
     nn.init.normal_(last.weight, std=0.05)  # type: ignore[union-attr, arg-type]
     return network

@@ -18,8 +18,7 @@ from tqdm import tqdm
 from datasets.images import Images
 from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
-from datasets.runtime.cache import asset
-from datasets.runtime.weights import load_vgg
+from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.matching.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.backbones.vgg import CHANNELS, VGG16

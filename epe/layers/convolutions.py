@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.layers.inplace import add, relu
-from epe.layers.spectral import spectral_norm
+from epe.layers.spectral_norm import spectral_norm
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from torch import Tensor, nn
 
 from epe.layers.convolutions import ScaledBlock, SpectralBlock
-from epe.layers.spectral import SpectralNorm
+from epe.layers.spectral_norm import SpectralNorm
 from epe.networks.enhancers.enhancer import MOST_STREAMS, Enhancer, EnhancerSpec
 
 STEM = "stem.1.weight"

@@ -13,7 +13,7 @@ from app import assets, photographs
 from app.assets import ASSETS, build_parser, fetch, find, main
 from app.fetching.vgg_weights import mean_activations
 from datasets.images import write_png
-from datasets.runtime.cache import asset as cached
+from datasets.runtime.weights import asset as cached
 from epe import models
 from epe.models import load
 from epe.networks.backbones.clip import ClipSpec, ClipVision
@@ -46,7 +46,7 @@ def test_the_table_is_sound() -> None:
 
 
 def test_the_cache_finds_what_is_stored_as_weights() -> None:
-    """`datasets.runtime.cache.asset(name)` and this table agree on file names."""
+    """`datasets.runtime.weights.asset(name)` and this table agree on file names."""
     assert find("vgg16").file == "vgg16.safetensors"
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from datasets.frames import measure
 from datasets.images import read_image
-from datasets.matched_pairs import Pair
+from datasets.matched_pairs import MatchedCrops
 from epe import models
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from gbuffer_tools.errors import InputError
 from tests.train.made import STEPS, configured, settings, write_data
 from tests.train.runs import (
@@ -54,7 +54,7 @@ class TestResume:
     ) -> None:
         real = epe.step
 
-        def stop(p: epe.Players, parts: list[Pair], n: int) -> dict[str, Tensor]:
+        def stop(p: epe.Players, parts: list[MatchedCrops], n: int) -> dict[str, Tensor]:
             if n == 6:
                 raise KeyboardInterrupt
             return real(p, parts, n)
@@ -144,15 +144,15 @@ def players(data: Path, vgg_file: Path, **changes: Any) -> epe.Players:
     network, _ = epe.build_generator(
         config.preset, reading, epe.streams_of(config, reading), config.initial, config.trainable
     )
-    return epe.build_players(config, network, 4, Group())
+    return epe.build_players(config, network, 4, ProcessGroup())
 
 
-def batch(seed: int = 0) -> Pair:
+def batch(seed: int = 0) -> MatchedCrops:
     generator = torch.Generator().manual_seed(seed)
     images = [torch.rand(2, n, 32, 32, generator=generator) for n in (3, 8, 3)]
     ids = [torch.randint(k, (2, 32, 32), generator=generator) for k in (2, 4, 4)]
     place = torch.tensor([[0.1, 0.2, 0.4, 0.5]]).expand(len(ids[0]), -1)
-    return Pair(images[0], images[1], ids[0], ids[1], images[2], ids[2], place)
+    return MatchedCrops(images[0], images[1], ids[0], ids[1], images[2], ids[2], place)
 
 
 def state(module: nn.Module) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading
 from datasets.images import Images, write_png
-from datasets.matched_pairs import Pairs
+from datasets.matched_pairs import MatchedPairs
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
@@ -72,7 +72,7 @@ def test_training_goes_on(
     monkeypatch.setattr(epe, "SummaryWriter", Writer)
     real, lost, seen = epe.step, [], 0
 
-    def watched(p: epe.Players, parts: list[epe.Pair], n: int) -> dict[str, torch.Tensor]:
+    def watched(p: epe.Players, parts: list[epe.MatchedCrops], n: int) -> dict[str, torch.Tensor]:
         nonlocal seen
         seen += len(parts)
         losses = real(p, parts, n)
@@ -128,16 +128,16 @@ class TestSamples:
             assert str(caught.value).startswith(str(data))
 
 
-def flawed_pairs(data: Path, features: tuple[str, ...], std: tuple[float, ...] = (1.0,) * 6) -> Pairs:
+def flawed_pairs(data: Path, features: tuple[str, ...], std: tuple[float, ...] = (1.0,) * 6) -> MatchedPairs:
     count = 3 * len(features)
     frames = Frames(data / "frames", Reading(features, (("*",),), (0.0,) * count, std[:count]))
-    return Pairs(
+    return MatchedPairs(
         frames, Photos(data / "photos", 36), data / "matches.npz", frame_labels=data / "labels" / "frames",
         photo_labels=data / "labels" / "photos", size=16, length=3000, seed=3,
     )  # fmt: skip
 
 
-def number_of_frame(pairs: Pairs, index: int) -> int:
+def number_of_frame(pairs: MatchedPairs, index: int) -> int:
     """The frame of the first draw for a sample."""
     return int(pairs.matches.frame[pairs.matches.draw(np.random.default_rng((pairs.seed, index)))][0])
 

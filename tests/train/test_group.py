@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from tests.train.made import configured, settings, write_data
 from tests.train.runs import ROOT, Writer, contents, plain, saved_state
 from train import epe
@@ -123,9 +123,9 @@ class TestShare:
 
 def test_alone_nothing_is_averaged() -> None:
     values = [torch.tensor([1.0, 2.0])]
-    Group().average(values)
+    ProcessGroup().average(values)
     assert values[0].tolist() == [1, 2]
-    found = Group().mean(
+    found = ProcessGroup().mean(
         [{"a": torch.tensor(1.0), "b": torch.tensor(5.0)}, {"a": torch.tensor(2.0), "b": torch.tensor(5.0)}]
     )
     assert {name: float(value) for name, value in found.items()} == {"a": 1.5, "b": 5}

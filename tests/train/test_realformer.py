@@ -18,7 +18,7 @@ from datasets.images import Images, read_image, write_png
 from datasets.photos import Photos
 from datasets.render_pairs import Rendered
 from epe import models
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from epe.layers.adain import Styled
 from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, perceptual_distance
@@ -303,7 +303,7 @@ class TestStyled:
         network, _ = build_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
         for parameter in network.parameters():
             parameter.data.add_(0.05 * torch.randn(parameter.shape))
-        p = epe.build_players(config, network, 4, Group(), realformer_unpaired.StyledPlayers)
+        p = epe.build_players(config, network, 4, ProcessGroup(), realformer_unpaired.StyledPlayers)
         assert isinstance(p, realformer_unpaired.StyledPlayers)
         return p
 

@@ -8,8 +8,7 @@ Shapes: B images, C features, H W pixels, N patches.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from epe.layers.initial import xavier
 from epe.layers.inplace import add
-from epe.layers.spec import check_limits
+from epe.layers.spec import Spec, check_limits
 
 TAPS = (0, 4, 8, 12, 16)
 """Layers of the generator whose patches are compared: the picture itself, and ever deeper into the encoder."""
@@ -66,7 +65,7 @@ class Residual(nn.Module):
 
 
 @dataclass(frozen=True)
-class CutSpec:
+class CutSpec(Spec):
     """The sizes of a `Translator`; the defaults are the paper's.
 
     Attributes:
@@ -84,10 +83,6 @@ class CutSpec:
     def multiple_of(self) -> int:
         """Height and width that need no filling up divide by this."""
         return 4
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 PRESETS: dict[str, dict[str, int]] = {

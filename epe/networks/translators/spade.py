@@ -8,9 +8,8 @@ with zeros.
 Shapes: B images, L labels, C features, H W pixels.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +20,8 @@ from epe.layers.convolutions import conv3, spectral_conv
 from epe.layers.initial import xavier
 from epe.layers.inplace import add
 from epe.layers.spade import SPADE
-from epe.layers.spec import check_limits
-from epe.layers.spectral import spectral_norm
+from epe.layers.spec import Spec, check_limits
+from epe.layers.spectral_norm import spectral_norm
 
 LIMITS = {"labels": (1, 256), "width": (1, 256), "hidden": (1, 1024)}
 # Features of the blocks, times the width, from the coarsest to the finest.
@@ -65,7 +64,7 @@ def modulated(features: int, labels: int, hidden: int) -> SPADE:
 
 
 @dataclass(frozen=True)
-class SpadeSpec:
+class SpadeSpec(Spec):
     """The sizes of a `Synthesis`; the defaults are the paper's.
 
     Attributes:
@@ -85,10 +84,6 @@ class SpadeSpec:
     def multiple_of(self) -> int:
         """Height and width that need no filling up divide by this."""
         return 1 << sum(DOUBLED)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 PRESETS: dict[str, dict[str, int]] = {

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from epe.inference.fold import BorderConv, fold, without_copies
-from epe.layers.spectral import spectral_norm
+from epe.layers.spectral_norm import spectral_norm
 from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
 from epe.networks.generators import generator
 

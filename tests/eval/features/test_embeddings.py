@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from datasets.images import Images, write_png
 from epe import models
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from epe.models import Model, save
 from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.inception import Inception
@@ -71,7 +71,7 @@ def test_they_can_be_kept(tiny_clip: Path, tmp_path: Path) -> None:
     with tqdm(disable=True) as bar:
         kept = [
             store.embed(
-                Images(tmp_path / "pictures"), made, tmp_path / "cache", fit=lambda x: x, group=Group(), bar=bar
+                Images(tmp_path / "pictures"), made, tmp_path / "cache", fit=lambda x: x, group=ProcessGroup(), bar=bar
             )
             # The second one has no network, so what it gives was kept.
             for made in (embedding, dataclasses.replace(embedding, network=None))
