@@ -138,7 +138,9 @@ def enhance(
     from epe.inference.tiling import run_tiled
 
     inputs = [part[None] for part in sample]
-    enhanced = run_tiled(model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of)[0]
+    enhanced = run_tiled(
+        model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
+    )[0]
     if not torch.isfinite(enhanced).all():
         raise FloatingPointError
     if colours:

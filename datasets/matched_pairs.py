@@ -63,7 +63,7 @@ def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slic
 
 
 def crop_box_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> Tensor:
-    """(4,) float32: top, left, bottom, right of a crop of a frame (H, W), fractions of its sides, mirrored if wanted."""
+    """(4,) float32: top, left, bottom, right of a crop of a frame (H, W), as fractions, mirrored if wanted."""
     left, right = cols.start / size[1], cols.stop / size[1]
     if flip:
         left, right = 1 - right, 1 - left

@@ -84,19 +84,18 @@ def run_tiled(
     tile: int,
     overlap: int = 64,
     multiple_of: int = 1,
+    crop_boxes: bool = False,
 ) -> Tensor:
     """Run a network over a frame, whole where it fits in a tile, else tile by tile.
 
     Args:
-        network: called with crops of all inputs, and, where there are several tiles, with `crop_box`, (1, 4), top,
-        left,
-            bottom and right of the crop as fractions of the frame's sides; gives (B, C, h, w) for crops of h x w
-            pixels.
+        network: called with crops of all inputs; gives (B, C, h, w) for crops of h x w pixels.
         inputs: tensors of any type whose last two axes are H and W.
         tile: longest side that is run at once, pixels.
         overlap: pixels that neighbouring tiles share at least; choose what the network sees around a pixel.
         multiple_of: height and width that the network is given divide by this; the frame is padded by reflection
             and the result cut back.
+        crop_boxes: tell the network, as `crop_box=` of `epe.generator.Generator`, which part of the frame a tile is.
 
     Returns:
         (B, C, H, W), of the network's type where the frame is run whole, else float32.
@@ -119,7 +118,7 @@ def run_tiled(
         for (left, right), across in zip(columns, ramps(columns), strict=True):
             crops = [x[..., top:bottom, left:right] for x in inputs]
             crop_box = torch.tensor([[top / full[0], left / full[1], bottom / full[0], right / full[1]]])
-            part = network(*crops, crop_box=crop_box).float()
+            part = (network(*crops, crop_box=crop_box) if crop_boxes else network(*crops)).float()
             if total is None:
                 total = part.new_zeros(*part.shape[:2], *full)
             total[..., top:bottom, left:right] += part * (down[:, None] * across).to(part.device)

@@ -89,11 +89,6 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
     return OTHERS[kind](spec)
 
 
-def checkpointed_blocks() -> tuple[type[nn.Module], ...]:
-    """The blocks of all generators that activation checkpointing computes twice."""
-    return tuple(dict.fromkeys(block for generator in GENERATORS for block in generator.checkpointed))
-
-
 def exported_kinds() -> tuple[str, ...]:
     """Kinds of generators that app.export can turn into ONNX."""
     return tuple(sorted(generator.kind for generator in GENERATORS if generator.exports_to_onnx))

@@ -154,7 +154,7 @@ def build_state(
     )
     # After the average has its copy, which is to be as it will be used.
     if config.checkpoint_activations:
-        checkpoint_activations(network)
+        checkpoint_activations(network, network.checkpointed)
     if config.compile:
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         compile_all([network, *critics.critics.values()])

@@ -80,8 +80,8 @@ def of_network(dtype: torch.dtype, sequence: SequenceParallel = ALONE) -> dict[s
     image, gbuffers, photo = (torch.rand(1, channels, 20, 28) for channels in (3, 2, 3))
     classes = torch.randint(2, (1, 20, 28))
     network.to(dtype)
-    style = network.style_of(photo.to(dtype))
-    out = network(image.to(dtype), gbuffers.to(dtype), classes, style, sequence=sequence)
+    style = network.encode_style(photo.to(dtype))
+    out = network(image.to(dtype), gbuffers.to(dtype), classes, style=style, sequence=sequence)
     (out * torch.linspace(-1, 1, 28)).sum().backward()
     found = {"picture": out.detach()}
     for name, parameter in network.named_parameters():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from epe.models import filled
+from epe.models import build_with_tensors
 from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.stylise import style_of, stylise
 from epe.networks.style_transfer.wct2 import WCT2, places
@@ -19,7 +19,7 @@ def images() -> list[torch.Tensor]:
 
 def network_of(found: Released | None) -> nn.Module:
     assert found is not None
-    return filled(found.kind, found.spec, found.tensors).eval()
+    return build_with_tensors(found.kind, found.spec, found.tensors).eval()
 
 
 # Counted from the published shapes by hand: 9 in out + out per 3x3 convolution.

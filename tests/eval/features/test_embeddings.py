@@ -12,6 +12,7 @@ from datasets.images import Images, write_png
 from epe import models
 from epe.distributed.processes import ProcessGroup
 from epe.models import Model, save
+from epe.networks import generators
 from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.inception import Inception
 from epe.networks.backbones.vgg import VGG16
@@ -31,7 +32,7 @@ def pictures(*sizes: tuple[int, int]) -> list[np.ndarray]:
 
 @pytest.fixture
 def tiny_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(models.SPECS, "clip-vision", lambda spec: ClipVision(TINY))
+    monkeypatch.setitem(generators.OTHERS, "clip-vision", lambda spec: ClipVision(TINY))
     torch.manual_seed(0)
     save(Model(ClipVision(TINY), "clip-vision"), tmp_path / "clip.safetensors")
     return tmp_path / "clip.safetensors"
