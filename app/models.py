@@ -97,10 +97,10 @@ def style_transfer(kind: str, height: int, width: int) -> "Built":
     import torch
 
     from epe.networks.generators import build_network
-    from epe.networks.style_transfer.stylise import filled_up
+    from epe.networks.style_transfer.stylise import pad_to_multiple
 
     network = build_network(kind, {"trunk": "vgg19"})
-    image = filled_up(torch.empty(1, 3, height, width))
+    image = pad_to_multiple(torch.empty(1, 3, height, width))
     return network, lambda: network(image)
 
 

@@ -124,7 +124,7 @@ def main(args: argparse.Namespace) -> None:
         photo_crops,
         found,
         cosines,
-        least=args.least,
+        min_cosine=args.least,
         balance=args.balance,
         crop=matching.CROP,
         size=(height, width),

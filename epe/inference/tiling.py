@@ -33,14 +33,14 @@ def spans(length: int, tile: int, overlap: int, multiple_of: int = 1) -> list[tu
     """
     if length % multiple_of:
         raise ValueError(f"the length {length} does not divide by {multiple_of}; pad first.")
-    units, most, shared = length // multiple_of, tile // multiple_of, -(-overlap // multiple_of)
-    if units <= most:
+    units, limit, shared = length // multiple_of, tile // multiple_of, -(-overlap // multiple_of)
+    if units <= limit:
         return [(0, length)]
-    if most < 4 * max(shared, 1):
+    if limit < 4 * max(shared, 1):
         raise ValueError(
             f"a tile of {tile} px is too small for an overlap of {overlap} px; wanted {4 * overlap} or more."
         )
-    count = -(-(units - shared) // (most - shared))
+    count = -(-(units - shared) // (limit - shared))
     size = -(-(units + (count - 1) * shared) // count)
     starts = [k * (units - size) // (count - 1) for k in range(count)]
     return [(start * multiple_of, (start + size) * multiple_of) for start in starts]

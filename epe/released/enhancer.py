@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from epe.layers.convolutions import ScaledBlock, SpectralBlock
 from epe.layers.spectral_norm import SpectralNorm
-from epe.networks.enhancers.enhancer import MOST_STREAMS, Enhancer, EnhancerSpec
+from epe.networks.enhancers.enhancer import MAX_STREAMS, Enhancer, EnhancerSpec
 
 STEM = "stem.1.weight"
 # Ours, of a spectrally normalised convolution -> theirs.
@@ -95,8 +95,8 @@ def stream_inputs(tensors: Mapping[str, Tensor]) -> list[int]:
         ValueError: no class streams, or too many.
     """
     number = count(tensors, "gbuffer_encoder.class_encoders")
-    if not 1 <= number <= MOST_STREAMS:
-        raise ValueError(f"has {number} class streams, wanted 1 .. {MOST_STREAMS}: no generator with G-buffers")
+    if not 1 <= number <= MAX_STREAMS:
+        raise ValueError(f"has {number} class streams, wanted 1 .. {MAX_STREAMS}: no generator with G-buffers")
     inputs = []
     for k in range(number):
         name = f"gbuffer_encoder.class_encoders.{k}.0.conv.1.weight"

@@ -22,7 +22,7 @@ from datasets.photos import to_height
 from datasets.runtime.weights import load_model
 from epe.networks.style_transfer import wct2
 from epe.networks.style_transfer.photo_wct import PhotoWCT
-from epe.networks.style_transfer.stylise import Style, filled_up, style_of, stylise
+from epe.networks.style_transfer.stylise import Style, encode_style, pad_to_multiple, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
 from epe.networks.style_transfer.wct2 import WCT2
 from eval.kvd.setup import label_facts
@@ -105,14 +105,14 @@ class Stylist:
         photo = to_height(self.photos[number], height)
         check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
         label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
-        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
-        return style_of(self.network, self.tensor(photo), self.fitted(label, photo), places=places)
+        parts = wct2.part_names(self.parts) if isinstance(self.network, WCT2) else None
+        return encode_style(self.network, self.tensor(photo), self.fitted(label, photo), parts=parts)
 
     def mean_features(self, image: Pixels, name: str) -> Array:
         """(512,), mean over places."""
         looked = to_height(image, LOOKED_AT)
         check_size(looked, f"{name}, at most {LOOKED_AT} pixels high,")
-        deepest = self.network.features(filled_up(self.tensor(looked)))[-1]
+        deepest = self.network.features(pad_to_multiple(self.tensor(looked)))[-1]
         return deepest.mean((0, 2, 3)).double().cpu().numpy()
 
     @cached_property

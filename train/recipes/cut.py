@@ -14,7 +14,15 @@ from datasets.crops import Unpaired, UnpairedCrops
 from epe import models
 from epe.losses import least_squares_gan
 from epe.losses.patch_nce import patch_nce
-from epe.networks.translators.cut import PRESETS, TAPS, CutSpec, PatchCritic, Projections, Translator, draw_places
+from epe.networks.translators.cut import (
+    PRESETS,
+    TAPS,
+    CutSpec,
+    PatchCritic,
+    Projections,
+    Translator,
+    draw_patch_indices,
+)
 from gbuffer_tools.errors import InputError
 from train.loop.config import GanConfig, LinearDecayConfig, check_preset, check_ranges
 from train.loop.ema import Average
@@ -120,10 +128,10 @@ def patch_contrast(state: CutTrainState, features: list[Tensor], made: Tensor) -
         features: per tap, of the inputs.
         made: what became of them, (B, 3, H, W).
     """
-    places = draw_places(features, state.config.patches)
+    indices = draw_patch_indices(features, state.config.patches)
     with torch.no_grad():
-        keys = state.projections(features, places)
-    queries = state.projections(state.translator.encode(made, TAPS), places)
+        keys = state.projections(features, indices)
+    queries = state.projections(state.translator.encode(made, TAPS), indices)
     return torch.stack([patch_nce(query, key) for query, key in zip(queries, keys, strict=True)]).mean()
 
 

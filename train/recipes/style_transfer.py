@@ -21,7 +21,7 @@ from datasets.photos import Photos
 from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.networks.style_transfer.photo_wct import PhotoWCT
-from epe.networks.style_transfer.stylise import style_of, stylise
+from epe.networks.style_transfer.stylise import encode_style, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, of_vgg16
 from epe.networks.style_transfer.wct2 import WCT2
 from gbuffer_tools.errors import InputError
@@ -125,7 +125,7 @@ def write_preview(path: Path, network: WCT2 | PhotoWCT, photos: Photos, device: 
     images = [as_tensor(photos[i][:side, :side], flip=False)[None].to(device) for i in range(count)]
     rows = []
     for i, image in enumerate(images):
-        style = style_of(network, images[(i + 1) % count])
+        style = encode_style(network, images[(i + 1) % count])
         rows.append([x[0].cpu() for x in (image, network(image), stylise(network, image, style))])
     write_sheet(path, rows)
 

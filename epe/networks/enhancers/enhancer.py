@@ -31,7 +31,7 @@ LIMITS = {
     "channels": (1, 1024), "width": (8, 1024), "stages": (1, 6), "blocks": (1, 8),
     "encoded": (1, 1024), "stream_width": (1, 1024), "rad_layers": (0, 6),
 }  # fmt: skip
-MOST_STREAMS = 256
+MAX_STREAMS = 256
 CONDITIONING = ("rad", "rac", "spade", "concat", "none")
 
 
@@ -71,8 +71,8 @@ class EnhancerSpec(GeneratorSpec):
         seen = {channel for stream in self.streams for channel in stream}
         if not all(self.streams) or not seen <= set(range(self.channels)):
             raise ValueError(f"streams must each read some of the {self.channels} channels, got {self.streams!r:.200}.")
-        if not 1 <= len(self.streams) <= MOST_STREAMS:
-            raise ValueError(f"wanted 1 .. {MOST_STREAMS} class streams, got {len(self.streams)}.")
+        if not 1 <= len(self.streams) <= MAX_STREAMS:
+            raise ValueError(f"wanted 1 .. {MAX_STREAMS} class streams, got {len(self.streams)}.")
         if self.width % 8:
             raise ValueError(f"width must divide by the 8 groups of the normalisation, got {self.width}.")
 

@@ -114,15 +114,15 @@ class Synthesis(nn.Module):
             torch.arange(side + -side % self.spec.multiple_of, device=labels.device).clamp(max=side - 1)
             for side in (height, width)
         )
-        filled = labels[..., rows[:, None], cols]
+        padded = labels[..., rows[:, None], cols]
         step = self.spec.multiple_of
-        masks = soft_masks(filled[..., ::step, ::step], self.spec.labels)
+        masks = soft_masks(padded[..., ::step, ::step], self.spec.labels)
         x = self.start(masks)
         for block, doubled in zip(self.blocks, DOUBLED, strict=True):
             if doubled:
                 step //= 2
                 x = F.interpolate(x, scale_factor=2)
-                masks = soft_masks(filled[..., ::step, ::step], self.spec.labels)
+                masks = soft_masks(padded[..., ::step, ::step], self.spec.labels)
             x = block(x, masks)
         image = (torch.tanh(self.out(F.leaky_relu(x, 0.2))) + 1) / 2
         return image[..., :height, :width]

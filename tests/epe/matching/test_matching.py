@@ -121,7 +121,7 @@ class TestPair:
 
     def paired(self, cosines: np.ndarray, balance: float) -> Pairs:
         return pair(
-            self.crops, self.photos, self.found, cosines, least=0.5, balance=balance, crop=4, size=(10, 10)
+            self.crops, self.photos, self.found, cosines, min_cosine=0.5, balance=balance, crop=4, size=(10, 10)
         )  # fmt: skip
 
     def test_keeps_what_is_above_the_threshold(self) -> None:
