@@ -10,7 +10,7 @@ from epe.networks.backbones.vgg import VGG16
 from epe.networks.style_transfer.photo_wct import PhotoWCT, unpool
 from epe.networks.style_transfer.stylise import encode_style, pad_to_multiple, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, decoder, encoder, of_vgg16, steps, up_to
-from epe.networks.style_transfer.wct2 import PARTS, WCT2
+from epe.networks.style_transfer.wct2 import PARTS, WCT2, part_names
 from epe.networks.style_transfer.whitening import Rule, moments
 
 
