@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from epe.models import Model
 
-MOST_BYTES = 4 << 30
-MOST_TENSORS = 20_000
+MAX_BYTES = 4 << 30
+MAX_TENSORS = 20_000
 # Numbers of a tensor that may be one number many times: so large are WCT2's wavelets, which are stored once.
 REPEATED = 4096
 # What files of torch before 1.6 begin with.
@@ -113,8 +113,8 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; wanted a checkpoint.")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MOST_BYTES:,}; is it a generator?")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; is it a generator?")
     old = begins(path, OLD_FORMAT)
     if not old:
         check_archive(path)
@@ -125,7 +125,7 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
-    if not isinstance(stored, dict) or not 0 < len(stored) <= MOST_TENSORS:
+    if not isinstance(stored, dict) or not 0 < len(stored) <= MAX_TENSORS:
         raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name.")
     for name, value in stored.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not usable(value):

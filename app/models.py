@@ -77,9 +77,9 @@ def perceptual_discriminator(height: int, width: int) -> "Built":
 
     network = PerceptualDiscriminator(DiscriminatorSpec())
     features = VGG16()(torch.empty(1, 3, height, width), network.spec.taps)
-    shares = torch.empty(1, network.spec.classes, height, width)
+    masks = torch.empty(1, network.spec.classes, height, width)
     # Not `forward`, which looks at the values of the labels.
-    return network, lambda: [critic(features[tap], shares) for tap, critic in network.critics.items()]
+    return network, lambda: [critic(features[tap], masks) for tap, critic in network.critics.items()]
 
 
 def vgg16(height: int, width: int) -> "Built":

@@ -58,10 +58,10 @@ class Reading:
 
 
 class Frames:
-    """The frames of a folder of frame files.
+    """The frames of a folder of frame files, or of one frame file.
 
     Args:
-        folder: of frame files.
+        folder: of frame files, or a frame file.
         reading: features, class streams and statistics.
 
     Attributes:
@@ -76,7 +76,7 @@ class Frames:
 
     def __init__(self, folder: Path | str, reading: Reading) -> None:
         self.folder, self.reading = Path(folder), reading
-        self.paths = shards(self.folder)
+        self.paths = [self.folder] if self.folder.is_file() else shards(self.folder)
         self._signs = mirrored_channels(reading.features)
         self._mean = np.array(reading.mean, np.float32)
         self._std = np.array(reading.std, np.float32)

@@ -184,7 +184,7 @@ def write(
     photo_keys: Sequence[str],
     frame_crops: matching.Crops,
     photo_crops: matching.Crops,
-    pairs: matching.Pairs,
+    pairs: matching.CropPairs,
     photo_height: int,
 ) -> None:
     """Write matches.npz, whole or not at all."""

@@ -132,7 +132,7 @@ def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int
 
 
 @dataclass(frozen=True)
-class Pairs:
+class CropPairs:
     """Matched crops.
 
     Attributes:
@@ -176,7 +176,7 @@ def pair(
     balance: float,
     crop: int,
     size: tuple[int, int],
-) -> Pairs:
+) -> CropPairs:
     """Keep neighbours above the least cosine, weigh them by coverage and by how sought-after the photograph is.
 
     In high dimensions a few photographs are the neighbours of everything (hubs; Radovanovic et al. 2010). Unchecked,
@@ -197,4 +197,4 @@ def pair(
     weight = coverage_weights(kept, crop, size) if len(row) else np.zeros(0)
     image = photo_crops.image[photo]
     weight = weight / np.bincount(image, minlength=1)[image] ** balance
-    return Pairs(frame=row, photo=photo, cosine=cosines[row, column], weight=weight)
+    return CropPairs(frame=row, photo=photo, cosine=cosines[row, column], weight=weight)

@@ -7,8 +7,8 @@ import numpy as np
 
 from datasets.images import Images
 from datasets.match import write
+from epe.matching.matching import CropPairs as Matched
 from epe.matching.matching import Crops
-from epe.matching.matching import Pairs as Matched
 from tests.datasets.made import write_frames, write_labels, write_photos
 from train.recipes.epe_config import EPEConfig
 

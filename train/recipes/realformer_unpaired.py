@@ -35,7 +35,7 @@ class UnpairedConfig(EPEConfig):
         l1_weight: of the mean absolute difference from the frame
         style_weight: of the difference between the Gram matrices of enhanced frame and matched photograph
         variation_weight: of the mean total variation
-        sequence: processes that share the tokens of each sample; those that torchrun starts are teams of so many
+        sequence: processes that share the tokens of each sample; torchrun starts a multiple of so many
     """
 
     preset: str = "realformer"

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, Change
-from epe.networks.style_transfer.whitening import Moments, Rule, between, moments
+from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between, moments
 
 MIN_FRACTION = 0.01
 WHOLE = -1
 """Stands for the whole picture among the labels."""
 
-Style = dict[str, dict[int, Moments]]
+StyleStatistics = dict[str, dict[int, FeatureMoments]]
 """By place and label."""
 
 
@@ -37,7 +37,7 @@ class Network(Protocol):
 
 def encode_style(
     network: Network, image: Tensor, labels: Tensor | None = None, *, parts: Collection[str] | None = None
-) -> Style:
+) -> StyleStatistics:
     """All that there is to know of a style picture.
 
     Args:
@@ -50,7 +50,7 @@ def encode_style(
     return visit.style
 
 
-def stylise(network: Network, image: Tensor, style: Style, labels: Tensor | None = None) -> Tensor:
+def stylise(network: Network, image: Tensor, style: StyleStatistics, labels: Tensor | None = None) -> Tensor:
     """A picture in a style, changed at the style's places.
 
     Args:
@@ -116,7 +116,7 @@ class StyleRecorder:
 
     def __init__(self, regions: Regions, parts: Collection[str] | None) -> None:
         self.regions, self.parts = regions, parts
-        self.style: Style = {}
+        self.style: StyleStatistics = {}
 
     def __call__(self, part_name: str, features: Tensor) -> Tensor:
         if self.parts is not None and part_name not in self.parts:
@@ -131,7 +131,7 @@ class StyleRecorder:
 class Transfer:
     """Gives a content's features the moments of a style's."""
 
-    style: Style
+    style: StyleStatistics
     regions: Regions
     rule: Rule
 
