@@ -19,7 +19,7 @@ from eval.options import add_common
 from gbuffer_tools.command import run
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import Group
+    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "Group", device: str) -> "Measured":
+def measure(args: argparse.Namespace, _group: "ProcessGroup", device: str) -> "Measured":
     """Values of every method frame by frame, and their means.
 
     Raises:

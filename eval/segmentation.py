@@ -20,7 +20,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import Group
+    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "Group", _device: str) -> "Measured":
+def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
     """Counts of pixels of every method, and what they make.
 
     Raises:

@@ -17,7 +17,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import Group
+    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Array, Measured
     from eval.records.scores_record import Metric
 
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, group: "Group", device: str) -> "Measured":
+def measure(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Measured":
     """Values of every method with every network there is.
 
     Raises:

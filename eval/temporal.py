@@ -17,7 +17,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import Group
+    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "Group", _device: str) -> "Measured":
+def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
     """Warping errors of every method step by step, and their means.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 
 from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_vgg
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from eval.digests import folder_digest, picture_numbers
 from eval.features.inner_products import InnerProducts, crop_inner_products
 from eval.features.vgg_features import Crops, Extractor
@@ -49,7 +49,7 @@ SCALING = {
 
 
 def judge(
-    settings: SkvdSettings, *, relative_to: Path, progress: bool = True, group: Group | None = None
+    settings: SkvdSettings, *, relative_to: Path, progress: bool = True, group: ProcessGroup | None = None
 ) -> skvd_record.SkvdRecord:
     """Measure sKVD, KVD and, if asked for, cKVD of every method on the same crops.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.runtime.device import device_of
-from epe.distributed.processes import Group, joined
+from epe.distributed.processes import ProcessGroup, process_group
 from eval.digests import folder_digest
 from eval.inputs import relative
 from eval.metrics.bootstrap import draw_resamples
@@ -74,7 +74,7 @@ class Measured:
     heading: str = ""
 
 
-Measure = Callable[[argparse.Namespace, Group, str], Measured]
+Measure = Callable[[argparse.Namespace, ProcessGroup, str], Measured]
 """Options, the processes that share the work, and the device of this one -> what was measured."""
 
 
@@ -92,7 +92,7 @@ def run_measuring(command: str, args: argparse.Namespace, measure: Measure) -> N
     check_common(args)
     name = getattr(args, "device", "cpu")
     device_of(name)
-    with joined(name) as (group, device):
+    with process_group(name) as (group, device):
         found = measure(args, group, device)
     if group.first:
         record = record_of(command, args, found)

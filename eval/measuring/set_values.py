@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from datasets.photos import to_height
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from eval.digests import picture_numbers
 from eval.features.store import Pixels, embed
 from eval.measuring.set_distances import FeatureSets
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 def set_values(
-    methods: Mapping[str, Images], photos: Images, family: Family, *, cache: Path, group: Group, draws: Array
+    methods: Mapping[str, Images], photos: Images, family: Family, *, cache: Path, group: ProcessGroup, draws: Array
 ) -> tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]], dict[str, bytes]]:
     """Values of all metrics of one network, one method after the other.
 
