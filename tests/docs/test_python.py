@@ -1,7 +1,6 @@
 """docs/python.md runs as it stands, on the samples; VGG16 has random weights, and there is one label."""
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +34,11 @@ def test_every_block_runs(
 ) -> None:
     # A smaller world under the page's names: two frames at a third of their size, and the same as enhanced ones.
     small(ROOT / "samples/frames/heldout/volcano_island.h5", tmp_path / "samples/frames/heldout/volcano_island.h5")
-    os.symlink(tmp_path / "samples/frames/heldout", tmp_path / "enhanced")
+    (tmp_path / "enhanced").symlink_to(tmp_path / "samples/frames/heldout")
     (tmp_path / "samples/photos/heldout").mkdir(parents=True)
     for path in sorted((ROOT / "samples/photos/heldout").iterdir())[:3]:
-        os.symlink(path, tmp_path / "samples/photos/heldout" / path.name)
-    os.symlink(ROOT / "models", tmp_path / "models")
+        (tmp_path / "samples/photos/heldout" / path.name).symlink_to(path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
     for kind in ("frames", "photos"):
         write_labels(tmp_path / "labels" / kind / "heldout", tmp_path / "samples" / kind / "heldout", classes=1)
     monkeypatch.setenv("PHOTOREAL_CACHE", str(vgg_file.parent))
