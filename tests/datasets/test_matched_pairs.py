@@ -169,6 +169,7 @@ class TestSample:
                 # Where the crop lies in its frame of 64x36, which is mirrored with it.
                 left = 64 - here[1].stop if flip else here[1].start
                 wanted = torch.tensor([here[0].start, left, here[0].start + SIZE, left + SIZE])
+                # 1e-4: fp32.
                 assert torch.allclose(
                     found.crop_box * torch.tensor([36, 64, 36, 64]), wanted.float(), atol=1e-4
                 )  # fp32

@@ -52,7 +52,7 @@ class TestSample:
     def test_shapes(self, folder: Path) -> None:
         samples = made(folder)
         assert len(samples) == 40
-        for name, channels in {"image": 3, "gbuffers": 7, "target": 3, "style": 3}.items():
+        for name, channels in {"image": 3, "gbuffers": 7, "target": 3, "reference": 3}.items():
             values = getattr(samples[0], name)
             assert (values.shape, values.dtype) == ((channels, SIZE, SIZE), torch.float32)
         assert (samples[0].classes.shape, samples[0].classes.dtype) == ((SIZE, SIZE), torch.int64)
