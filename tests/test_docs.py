@@ -1,4 +1,4 @@
-"""The pages are true: what they link to, the files, commands and options that they name are there, in the field's words."""
+"""The pages are true: links, files, commands and options that they name exist; retired words are gone."""
 
 import re
 import runpy
