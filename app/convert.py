@@ -4,7 +4,7 @@ Or the weights of a style transfer that enhancers are compared with: WCT2's two 
 wave_decoder_cat5_l4.pth), or PhotoWCT's (photo_wct.pth).
 
 What a checkpoint does not say (names and statistics of channels, groups of classes) is known for the release (32 or 26
-channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, see README.
+channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, see docs/models.md.
 """
 
 import argparse

@@ -106,7 +106,7 @@ class TestSample:
         pair = made(folder)[0]
         assert {name: tuple(x.shape) for name, x in pair._asdict().items()} == {
             "image": (3, 16, 16), "gbuffers": (9, 16, 16), "classes": (16, 16), "frame_labels": (16, 16),
-            "photo": (3, 16, 16), "photo_labels": (16, 16), "place": (4,),
+            "photo": (3, 16, 16), "photo_labels": (16, 16), "crop_box": (4,),
         }  # fmt: skip
         assert [x.dtype for x in pair] == [torch.float32] * 2 + [torch.int64] * 2 + [
             torch.float32, torch.int64, torch.float32,
@@ -169,7 +169,10 @@ class TestSample:
                 # Where the crop lies in its frame of 64x36, which is mirrored with it.
                 left = 64 - here[1].stop if flip else here[1].start
                 wanted = torch.tensor([here[0].start, left, here[0].start + SIZE, left + SIZE])
-                assert torch.allclose(found.place * torch.tensor([36, 64, 36, 64]), wanted.float(), atol=1e-4)  # fp32
+                # 1e-4: fp32.
+                assert torch.allclose(
+                    found.crop_box * torch.tensor([36, 64, 36, 64]), wanted.float(), atol=1e-4
+                )  # fp32
                 assert np.array_equal(found.photo_labels, of_photo[:, turn])
             assert len(places) == 1
             flips.add(places[0][1])

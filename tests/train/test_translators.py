@@ -19,6 +19,8 @@ from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
 from tests.train.states import moved, weights_of
+from train import cut as cut_command
+from train import spade as spade_command
 from train.loop import training
 from train.recipes import cut, spade
 
@@ -251,7 +253,7 @@ class TestRefused:
     def test_the_command_answers_with_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
     ) -> None:
-        main: Callable[[], int] = {"cut": cut.main, "spade": spade.main}[name]
+        main: Callable[[], int] = {"cut": cut_command.main, "spade": spade_command.main}[name]
         options = {"cut": ("frames", "photos", "out"), "spade": ("photos", "photo_labels", "out")}[name]
         monkeypatch.setattr(sys, "argv", ["x", *(f"--{option}={tmp_path / option}" for option in options)])
         assert main() == 2

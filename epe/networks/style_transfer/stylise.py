@@ -1,4 +1,4 @@
-"""A picture in the style of another: the whitening and colouring transform at places inside a network.
+"""A picture in the style of another: the whitening and colouring transform at named parts of a network.
 
 By regions where label maps tell what is what: a label that takes `MIN_FRACTION` of both pictures gets the moments of
 the same label in the style; all else is changed as the whole picture is. (Li et al. 2018, sec. 3.1, leave it as it
@@ -27,7 +27,7 @@ StyleStatistics = dict[str, dict[int, FeatureMoments]]
 
 
 class Network(Protocol):
-    """What encodes and decodes, and calls back at its places."""
+    """An autoencoder that calls back with the features of each of its named parts."""
 
     rule: Rule
 
@@ -45,13 +45,13 @@ def encode_style(
         labels: (H, W), whole numbers from 0.
         parts: where features will be changed; None: everywhere.
     """
-    visit = StyleRecorder(Regions.of(labels), parts)
-    network.visit(pad_to_multiple(image), visit)
-    return visit.style
+    recorder = StyleRecorder(Regions.of(labels), parts)
+    network.visit(pad_to_multiple(image), recorder)
+    return recorder.style
 
 
 def stylise(network: Network, image: Tensor, style: StyleStatistics, labels: Tensor | None = None) -> Tensor:
-    """A picture in a style, changed at the style's places.
+    """A picture in a style, its features changed in the parts that the style was measured in.
 
     Args:
         network: the one that `style` was made with.
@@ -112,7 +112,7 @@ class Regions:
 
 
 class StyleRecorder:
-    """Takes the moments of a style's features at some places."""
+    """Keeps the moments of a style picture's features in some parts."""
 
     def __init__(self, regions: Regions, parts: Collection[str] | None) -> None:
         self.regions, self.parts = regions, parts

@@ -140,12 +140,12 @@ def test_crops_get_their_part_of_the_positions() -> None:
     assert torch.equal(positions.given[0], network.positions(6, 8, crop_box))
 
 
-def test_the_look_is_the_mean_style_of_what_it_was_shown() -> None:
+def test_the_kept_style_is_the_mean_of_what_it_was_shown() -> None:
     network, (image, gbuffers, classes) = trained(), inputs(1, 24, 32)
     photos = [torch.rand(3, 20, 30), torch.rand(3, 40, 24)]
     network.keep_style(photos)
     mean = torch.cat([network.encode_style(photo[None]) for photo in photos]).mean(dim=0, keepdim=True)
-    assert torch.equal(network(image, gbuffers, classes), network(image, gbuffers, classes, mean))
+    assert torch.equal(network(image, gbuffers, classes), network(image, gbuffers, classes, style=mean))
 
 
 def test_style_tells_tones_and_textures_apart_and_not_places() -> None:

@@ -19,7 +19,7 @@ class Plain:
 
     rule = Rule()
 
-    def look(self, image: Tensor, see: Callable[[str, Tensor], Tensor]) -> None:
+    def visit(self, image: Tensor, see: Callable[[str, Tensor], Tensor]) -> None:
         see("only", torch.nn.functional.avg_pool2d(image, 2))
 
     def __call__(self, image: Tensor, change: Callable[[str, Tensor], Tensor]) -> Tensor:
