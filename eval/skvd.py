@@ -25,7 +25,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 
 if TYPE_CHECKING:
-    from eval.kvd.settings import SkvdSettings
+    from eval.kvd.settings import Settings
 
 MAKE_LABELS = "make both with `python -m datasets.label FRAMES PHOTOS --method clusters --out LABELS`"
 
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def settings(args: argparse.Namespace) -> "SkvdSettings":
+def settings(args: argparse.Namespace) -> "Settings":
     """The settings that the options ask for.
 
     Raises:
@@ -86,7 +86,7 @@ def settings(args: argparse.Namespace) -> "SkvdSettings":
     """
     from datasets.runtime.weights import asset
     from eval.kvd.protocols import protocol_named
-    from eval.kvd.settings import SkvdSettings
+    from eval.kvd.settings import Settings
     from eval.options import named
 
     if args.fake_labels is None or args.real_labels is None:
@@ -109,7 +109,7 @@ def settings(args: argparse.Namespace) -> "SkvdSettings":
         raise InputError(f"--memory: got {args.memory}, wanted a finite number of GiB above 0")
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
-    return SkvdSettings(
+    return Settings(
         methods=named(args.fake),
         real=args.real,
         fake_labels=args.fake_labels,

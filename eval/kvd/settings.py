@@ -9,7 +9,7 @@ from eval.kvd.protocols import OURS, SkvdProtocol
 
 
 @dataclass(frozen=True)
-class SkvdSettings:
+class Settings:
     """What eval.skvd judges, and how.
 
     Attributes:

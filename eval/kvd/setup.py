@@ -25,7 +25,7 @@ from eval.kvd.crops import (
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.per_class import ClassCrops
 from eval.kvd.protocols import SkvdProtocol
-from eval.kvd.settings import SkvdSettings
+from eval.kvd.settings import Settings
 from gbuffer_tools.errors import InputError
 
 
@@ -59,7 +59,7 @@ class SkvdSetup:
     pairing: Pairing
 
 
-def set_up(settings: SkvdSettings) -> SkvdSetup:
+def set_up(settings: Settings) -> SkvdSetup:
     """Draw crops on both sides and find partners.
 
     Raises:

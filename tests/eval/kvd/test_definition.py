@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 
 from datasets.labels import write_facts
 from eval.kvd.judge import judge
-from eval.kvd.settings import SkvdSettings
+from eval.kvd.settings import Settings
 from eval.kvd.setup import set_up
 from eval.records.skvd_record import SkvdRecord
 from gbuffer_tools.io.cache import cache_folder
@@ -62,8 +62,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def given(real: Path, random_vgg: Path) -> SkvdSettings:
-    return SkvdSettings(
+def given(real: Path, random_vgg: Path) -> Settings:
+    return Settings(
         methods={"render": real / "frames"},
         real=real / "photos",
         fake_labels=real / "labels" / "frames",
@@ -75,12 +75,12 @@ def given(real: Path, random_vgg: Path) -> SkvdSettings:
     )
 
 
-def measure(given: SkvdSettings) -> SkvdRecord:
+def measure(given: Settings) -> SkvdRecord:
     return judge(given, relative_to=given.real.parent, progress=False)
 
 
 @pytest.fixture(scope="module")
-def plain(given: SkvdSettings) -> SkvdRecord:
+def plain(given: Settings) -> SkvdRecord:
     return measure(given)
 
 
@@ -131,7 +131,7 @@ def distance(x: list[Crop], y: list[Crop], kernel: dict[tuple[int, int], float])
     return 1000 * (mean(x, x) + mean(y, y) - 2 * mean(x, y))
 
 
-def by_definition(given: SkvdSettings) -> tuple[np.ndarray, int]:
+def by_definition(given: Settings) -> tuple[np.ndarray, int]:
     """(2, 5) sKVD and KVD of each layer, and how many crops have partners."""
     scene = set_up(given)
     frames = [Crop(given.methods["render"], given.fake_labels, crop) for crop in scene.fake.crops]
@@ -154,7 +154,7 @@ def by_definition(given: SkvdSettings) -> tuple[np.ndarray, int]:
     return np.array(found).T, len(pairs)
 
 
-def test_every_layer_agrees_with_the_definition(given: SkvdSettings, plain: SkvdRecord) -> None:
+def test_every_layer_agrees_with_the_definition(given: Settings, plain: SkvdRecord) -> None:
     wanted, pairs = by_definition(given)
     assert plain.frames.matched == pairs
     assert plain.photos.partners < pairs, "no photograph serves twice: weights are not tested"
@@ -164,7 +164,7 @@ def test_every_layer_agrees_with_the_definition(given: SkvdSettings, plain: Skvd
 
 
 @pytest.mark.parametrize("change", [{"batch": 1}, {"memory": 8_000_000}, {}], ids=["batches", "memory", "threads"])
-def test_how_it_is_computed_does_not_matter(given: SkvdSettings, plain: SkvdRecord, change: dict[str, int]) -> None:
+def test_how_it_is_computed_does_not_matter(given: Settings, plain: SkvdRecord, change: dict[str, int]) -> None:
     torch.set_num_threads(1 if change else 2)
     try:
         other = measure(replace(given, **change))
@@ -175,7 +175,7 @@ def test_how_it_is_computed_does_not_matter(given: SkvdSettings, plain: SkvdReco
     assert other.pairs == plain.pairs
 
 
-def test_order_and_format_of_files_change_no_bit(given: SkvdSettings, plain: SkvdRecord, tmp_path: Path) -> None:
+def test_order_and_format_of_files_change_no_bit(given: Settings, plain: SkvdRecord, tmp_path: Path) -> None:
     """Keys decide: copied backwards, and every second one as lossless WebP."""
     for folder in (*given.methods.values(), given.real):
         for number, path in enumerate(sorted(folder.iterdir(), reverse=True)):
