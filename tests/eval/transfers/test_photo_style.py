@@ -10,7 +10,7 @@ from datasets.images import Images, read_image, write_png
 from datasets.labels import write_facts, write_label
 from epe import models
 from epe.networks.style_transfer.photo_wct import PhotoWCT
-from epe.networks.style_transfer.wct2 import PARTS, WCT2, places
+from epe.networks.style_transfer.wct2 import PARTS, WCT2, part_names
 from eval import baselines
 from eval.transfers import photo_style
 from eval.transfers.photo_style import Stylist, label_fractions, load_network
@@ -70,7 +70,7 @@ def test_few_styles_are_kept_of_the_places_that_are_changed(
     stylist = Stylist(load_network(wct2, "wct2"), Images(folders / "photos"), None, ["skip"], CPU)
     with torch.inference_mode():
         first, second = stylist.style(0, 18), stylist.style(1, 18)
-        assert first.keys() == places(["skip"])
+        assert first.keys() == part_names(["skip"])
         assert stylist.style(0, 18) is first
         third = stylist.style(1, 24)
         # Of the two that were kept, the one that was asked for longest ago had to go.
