@@ -24,7 +24,8 @@ from tqdm import tqdm
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame_file.naming import fit_name
-from gbuffer_tools.profiles import clock, load, names
+from gbuffer_tools.profiles import load, names
+from gbuffer_tools.profiles.launch import sweep_clock
 from gbuffer_tools.renderdoc import module
 from gbuffer_tools.renderdoc.display import private_display
 from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings, GameProfile, Launch
@@ -105,7 +106,7 @@ def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int,
         InputError: the game cannot be started, ended too early, or is too slow.
     """
     if profile.launch is None:
-        raise InputError(f"--profile {profile.key}: has no section launch; start the game under RenderDoc by hand")
+        raise InputError(f"--profile {profile.name}: has no section launch; start the game under RenderDoc by hand")
     missing = {n: path for n, path in sorted(paths.items()) if not path.exists()}
     if not missing:
         return 0
@@ -163,7 +164,7 @@ def end(pid: int) -> None:
     with suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    clock.sweep(pid)
+    sweep_clock(pid)
 
 
 def captures(rd: Any, control: Any, numbers: list[int], patience: float) -> Iterator[tuple[int, Path]]:

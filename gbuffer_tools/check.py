@@ -22,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools.checks.dataset import Summary, differences, duplicates, gaps
-from gbuffer_tools.checks.frame import Finding, Seen, constants, frame_problems, normal_angle
+from gbuffer_tools.checks.frame import Finding, ShardStatistics, constants, frame_problems, normal_angle
 from gbuffer_tools.checks.hud import Overlay, Still, overlay
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -94,12 +94,12 @@ def check(path: Path) -> tuple[Summary, list[Finding]]:
 
 def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
     """Every frame of an open file, and what they have in common."""
-    file, seen, still = str(shard.path), Seen(), Still()
+    file, seen, still = str(shard.path), ShardStatistics(), Still()
     findings, images, relights = [], {}, []
     for i, name in enumerate(shard.names):
         findings += [Finding(file, name, what) for what in frame_problems(shard, i, seen)]
         images[name] = hashlib.sha256(shard.image(i).tobytes()).hexdigest()
-        relight = shard.moment("relight", i)
+        relight = shard.number("relight", i)
         relights += [relight] if relight is not None and math.isfinite(relight) else []
         still.add(shard, i)
     constant = list(constants(seen, shard.header.classes))

@@ -29,7 +29,8 @@ BUFFER_DTYPES = frozenset(np.dtype(t) for t in ("uint8", "uint16", "float16", "f
 ID_DTYPES = frozenset(np.dtype(t) for t in ("uint8", "uint16", "uint32"))
 HEADER_TEXTS = ("source", "profile", "licence", "tool")
 CAMERAS = ("view", "projection")
-MOMENTS = ("time", "relight")
+NUMBERS = ("time", "relight")
+"""Of a frame, each optional."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,10 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
 
+RIGID_TOLERANCE = 1e-3
+"""How far from 1 and 0 the products of a rotation's rows may be. Rounding to four decimals, as scripts print, leaves up
+to 2e-4, and half floats up to 1e-3; a scale of 0.1 %, which is no rounding, gives 2e-3."""
+
 
 def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """Depth along the view axis from window-space depth in [0,1] (OpenGL's default depth range).
@@ -77,6 +81,17 @@ def projection_from_intrinsics(
     ])  # fmt: skip
 
 
+def is_rigid(matrix: Floats) -> bool:
+    """Whether a matrix (4,4), for column vectors, is a rotation or reflection with a translation, without scale.
+
+    Poses and view matrices are. What is not finite is not.
+    """
+    rotation = matrix[:3, :3].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = np.abs(rotation @ rotation.T - np.eye(3)).max(), np.abs(matrix[3] - (0, 0, 0, 1)).max()
+    return bool(np.isfinite(matrix).all() and max(off) <= RIGID_TOLERANCE)
+
+
 def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
     """World to view (4,4) from the camera's place in the world (4,4), rigid, the camera looking along its -z, y up."""
     turned = pose[:3, :3].astype(np.float64).T
@@ -124,3 +139,12 @@ def srgb_to_linear(srgb: Floats) -> Floats:
 def linear_to_srgb(linear: Floats) -> Floats:
     """Linear light in [0,1] to sRGB (IEC 61966-2-1)."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+_LINEAR16 = np.round(srgb_to_linear(np.arange(256) / 255) * 65535).astype(np.uint16)
+
+
+def linear16(srgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """sRGB of 8 bits as linear light, 0..65535 for 0..1: within 1/131070, and every two colours stay apart."""
+    found: npt.NDArray[np.uint16] = _LINEAR16[srgb]
+    return found

@@ -66,7 +66,7 @@ def listing(shard: Shard, i: int) -> Iterator[str]:
         place = ", ".join(f"{x:.2f}" for x in -np.linalg.inv(view[:3, :3]) @ view[:3, 3])
         yield f"  camera at ({place}), {degrees:.1f} degrees high"
     for name in ("time", "relight"):
-        if (value := shard.moment(name, i)) is not None:
+        if (value := shard.number(name, i)) is not None:
             yield f"  {name} {value:.5f}"
 
 

@@ -13,7 +13,7 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,9 @@ from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.pipeline.parallel import cores, in_parallel
 from gbuffer_tools.pipeline.plan import frames_in
 from gbuffer_tools.profiles import load
-from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings
+from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings, GameProfile
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.source import Options
+from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import renderdoc
 
 SIDES = ("low", "high")
@@ -43,7 +43,7 @@ class Likeness:
     Attributes:
         frame: its name.
         same_camera: whether the matrices are equal to the last bit.
-        classes: share of the low frame's pixels that show the same class as the high one's nearest pixel.
+        classes: fraction of the low frame's pixels that show the same class as the high one's nearest pixel.
         psnr: dB, of the low image against the high one, shrunk to its size.
     """
 
@@ -76,14 +76,14 @@ def main(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.low == args.high and args.samples == 1:
         raise InputError(f"--low {args.low} --high {args.high}: the same twice; wanted two qualities, or --samples 2")
-    load(args.profile)
+    profile = load(args.profile)
     check_names(args)
     check_settings(args)
     complaints: list[str] = []
     for track in dict.fromkeys(args.track):
         for side in SIDES:
-            complaints += make(args, track, side)
-        complaints += told(args, track)
+            complaints += make(args, profile, track, side)
+        complaints += compared(args, track)
     for line in complaints:
         print(f"python -m gbuffer_tools.pairs: {line}", file=sys.stderr)
     return 2 if complaints else 0
@@ -110,7 +110,7 @@ def check_settings(args: argparse.Namespace) -> None:
         raise InputError(f"{path}: the set was begun with {before[:200]}, now {now}; use another --out")
 
 
-def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
+def make(args: argparse.Namespace, profile: GameProfile, track: str, side: str) -> list[str]:
     """Capture and extract what one side of a track lacks; why frames were refused, a line each."""
     paths = capture_paths(args.out / "captures" / side, track, frame_numbers(args))
     jobs = {n: renderdoc.job(path) for n, path in paths.items()}
@@ -120,10 +120,11 @@ def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
     if missing:
         width, height = (n * (args.samples if side == "high" else 1) for n in args.size)
         settings = CaptureSettings(track, width, height, getattr(args, side), args.textures)
-        capture(load(args.profile), settings, missing, args.patience)
-        options = Options(profile=args.profile, licence=args.licence)
-        wanted = {renderdoc.SOURCE.name: [jobs[n] for n in missing]}
-        refused = extract(wanted, file.parent, MAX_FRAMES, options, lambda: in_parallel(args.jobs))
+        capture(profile, settings, missing, args.patience)
+        wanted: list[tuple[Source, list[Job]]] = [
+            (replace(renderdoc.SOURCE, profile=profile), [jobs[n] for n in missing])
+        ]
+        refused = extract(wanted, file.parent, MAX_FRAMES, args.licence, lambda: in_parallel(args.jobs))
         there = frames_in(file)
     if args.discard:
         for n, path in paths.items():
@@ -138,11 +139,11 @@ def frame_file(args: argparse.Namespace, track: str, side: str) -> Path:
     return args.out / side / f"{renderdoc.job(path).shard}.h5"
 
 
-def told(args: argparse.Namespace, track: str) -> Iterator[str]:
+def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
     """Print how much alike the frames of a track are; what is wrong with them, a line each."""
     low, high = (frame_file(args, track, side) for side in SIDES)
     if not (low.exists() and high.exists()):
-        return  # refused, and told
+        return  # refused, and the user was told
     with Shard(low) as cheap, Shard(high) as good:
         for name in sorted(set(cheap.names) ^ set(good.names)):
             yield f"{low.stem}/{name}: not in both of {low.parent} and {high.parent}; the same command tries it again"

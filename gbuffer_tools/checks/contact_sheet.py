@@ -100,11 +100,11 @@ def _tile(picture: Picture, label: str) -> Picture:
 
 
 def _legend(shard: Shard, i: int, height: int) -> Picture:
-    """Colour, name and share of each class that is in the frame, the largest first."""
+    """Colour, name and fraction of each class that is in the frame, the largest first."""
     tile = np.full((height, TILE_WIDTH, 3), BACKGROUND, np.uint8)
     found, counts = np.unique(shard.id("class", i), return_counts=True)
     colours = class_colours(256)
-    _write(tile, "classes, share of the frame", (5, 18))
+    _write(tile, "classes, fraction of the frame", (5, 18))
     rows = max(1, (height - LABEL_HEIGHT) // LEGEND_ROW)
     for place, k in enumerate(np.argsort(-counts, kind="stable")[: 2 * rows]):
         x, y = (place // rows) * TILE_WIDTH // 2 + 8, LABEL_HEIGHT + (place % rows) * LEGEND_ROW

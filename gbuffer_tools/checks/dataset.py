@@ -59,21 +59,21 @@ def differences(summaries: Iterable[Summary]) -> Iterator[Finding]:
         if summary.frames:
             folders[Path(summary.file).parent].append(summary)
     for members in folders.values():
-        most = usual([s.size for s in members])
+        size = usual([s.size for s in members])
         for s in members:
-            if s.size != most:
-                yield Finding(s.file, "", f"frames are {s.size}, in most files of the folder {most}")
+            if s.size != size:
+                yield Finding(s.file, "", f"frames are {s.size}, in most files of the folder {size}")
         yield from odd_lists("buffers", {s.file: s.buffers for s in members})
         yield from odd_lists("classes", {s.file: s.class_names for s in members})
 
 
 def odd_lists(what: str, lists: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
     """Files whose list of names differs from that of most."""
-    most = usual(list(lists.values()))
+    common = usual(list(lists.values()))
     for file, mine in lists.items():
-        if mine == most:
+        if mine == common:
             continue
-        lacks, adds = sorted(set(most) - set(mine)), sorted(set(mine) - set(most))
+        lacks, adds = sorted(set(common) - set(mine)), sorted(set(mine) - set(common))
         parts = [f"{verb} {some(names)}" for verb, names in (("lacks", lacks), ("adds", adds)) if names]
         yield Finding(file, "", f"{what} differ from most files of the folder: {', '.join(parts) or 'another order'}")
 

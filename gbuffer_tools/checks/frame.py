@@ -17,9 +17,8 @@ RANGE_TOLERANCE = 1e-3
 MAX_NORMAL_ANGLE = 20.0
 """Median degrees between stored normals and those of the depth; normal maps and edges leave 1 to 6 in real frames."""
 MIN_FACING = 0.8
-"""Share of pixels whose normal faces the camera; interpolated normals turn away at silhouettes and in foliage."""
+"""Fraction of pixels whose normal faces the camera; interpolated normals turn away at silhouettes and in foliage."""
 MIN_JUDGED_PIXELS = 100
-ORTHONORMAL_TOLERANCE = 1e-3
 
 MIN_CONSTANT_PIXELS = 20_000
 """Fewer drawn pixels in a file may well show one thing only, of one colour."""
@@ -48,7 +47,7 @@ class Finding:
 
 
 @dataclass
-class Seen:
+class ShardStatistics:
     """What the frames of a file have shown so far.
 
     Attributes:
@@ -78,7 +77,7 @@ class NormalAngle:
     histogram: tuple[int, ...]
 
 
-def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
+def frame_problems(shard: Shard, i: int, seen: ShardStatistics) -> Iterator[str]:
     """What is wrong with a frame, a line each; `seen` is brought up to date."""
     drawn = np.ones((shard.height, shard.width), bool)
     if "depth" in shard.buffers:
@@ -98,7 +97,7 @@ def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
         if drawn.any():
             before = seen.classes or (highest, 0)
             seen.classes = min(before[0], int(ids[drawn].min())), max(before[1], int(ids[drawn].max()))
-    relight = shard.moment("relight", i)
+    relight = shard.number("relight", i)
     if relight is not None and not relight >= MIN_RELIGHT:
         yield f"relight correlation {relight:.5f} is below {MIN_RELIGHT}: buffers and image do not belong together"
     camera = shard.camera(i)
@@ -110,7 +109,7 @@ def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
         yield from normal_problems(normal.astype(np.float64), depth.astype(np.float64), camera[1], seen)
 
 
-def see_range(seen: Seen, name: str, here: npt.NDArray[np.float32]) -> None:
+def see_range(seen: ShardStatistics, name: str, here: npt.NDArray[np.float32]) -> None:
     """Widen a buffer's range by the values (P,C) of drawn pixels."""
     finite = here[np.isfinite(here).all(-1)]
     if len(finite):
@@ -142,7 +141,7 @@ def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.flo
     """Why these are no camera in the format's convention, None where they are."""
     if not (np.isfinite(view).all() and np.isfinite(projection).all()):
         return "camera has numbers that are not finite"
-    if np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > ORTHONORMAL_TOLERANCE or any(view[3] != (0, 0, 0, 1)):
+    if not geometry.is_rigid(view):
         return "camera/view is not a rotation or reflection with a translation"
     if not geometry.is_perspective(projection):
         return "camera/projection is not an OpenGL perspective that looks along -z, or it is sheared"
@@ -150,7 +149,10 @@ def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.flo
 
 
 def normal_problems(
-    normal: npt.NDArray[np.float64], depth: npt.NDArray[np.float64], projection: npt.NDArray[np.float64], seen: Seen
+    normal: npt.NDArray[np.float64],
+    depth: npt.NDArray[np.float64],
+    projection: npt.NDArray[np.float64],
+    seen: ShardStatistics,
 ) -> Iterator[str]:
     """Normals in another space or with another sign than the format's."""
     from_depth = geometry.normal_from_depth(depth, projection)
@@ -168,7 +170,7 @@ def normal_problems(
         yield f"normal is {angle:.0f} degrees off the depth's in the median, wanted at most {MAX_NORMAL_ANGLE:g}"
 
 
-def constants(seen: Seen, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
+def constants(seen: ShardStatistics, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
     """Buffers that say nothing: one value in every drawn pixel of a file; (whether that is normal, a line) each.
 
     It is normal for buffers of things that a scene may lack (`NEUTRAL`), for `x_` buffers, of which nothing is known,
@@ -188,7 +190,7 @@ def constants(seen: Seen, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]
         yield True, f"ids/class is {classes[seen.classes[0]]!r} in every drawn pixel"
 
 
-def normal_angle(seen: Seen) -> NormalAngle | None:
+def normal_angle(seen: ShardStatistics) -> NormalAngle | None:
     """None where no pixel has both normals."""
     if not seen.angles.any():
         return None
@@ -196,7 +198,7 @@ def normal_angle(seen: Seen) -> NormalAngle | None:
     return NormalAngle(angle_at(seen.angles, 0.5), angle_at(seen.angles, 0.9), histogram)
 
 
-def angle_at(angles: npt.NDArray[np.int64], share: float) -> float:
-    """The angle in degrees that a share of the pixels of `Seen.angles` stays below, to 0.1."""
-    reached = np.searchsorted(np.cumsum(angles), share * angles.sum())
+def angle_at(angles: npt.NDArray[np.int64], fraction: float) -> float:
+    """The angle in degrees that a fraction of the pixels of `ShardStatistics.angles` stays below, to 0.1."""
+    reached = np.searchsorted(np.cumsum(angles), fraction * angles.sum())
     return round(float(reached + 1) * 180 / ANGLE_BINS, 1)

@@ -33,7 +33,7 @@ class Overlay:
     """Pixels that do not belong to the scene.
 
     Attributes:
-        share: of the image.
+        share: fraction of the image's pixels; `check --json` prints it under this name.
         boxes: (x, y, width, height) in pixels of the areas, the largest first.
     """
 

@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gbuffer_tools.errors import InputError, NotInstalledError
+from gbuffer_tools.errors import InputError, NotInstalledError, one_line
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -181,7 +181,7 @@ def _decode(path: Path, known: Header) -> list[dict[str, Array]]:
         parts = [{name: channel.pixels for name, channel in part.channels.items()} for part in file.parts]
     # What the library raises on damaged files; UnicodeDecodeError is a ValueError.
     except (RuntimeError, ValueError, TypeError, OSError, KeyError, MemoryError) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[-160:]}); write it again") from error
+        raise InputError(f"{path}: damaged ({one_line(error)[-160:]}); write it again") from error
     if len(parts) != len(known.parts):
         reason = " ".join(said.getvalue().split())[-160:].removeprefix("Warning: ")
         raise InputError(f"{path}: damaged ({reason or 'pixels are missing'}); write it again")

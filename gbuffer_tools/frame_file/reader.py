@@ -21,7 +21,7 @@ from gbuffer_tools.frame import (
     MAX_FRAMES,
     MAX_NAME_BYTES,
     MAX_SIDE,
-    MOMENTS,
+    NUMBERS,
     VERSION,
     Array,
     Frame,
@@ -111,7 +111,7 @@ class Shard:
         view, projection = (self._row(f"camera/{n}", i).astype(np.float64) for n in CAMERAS)
         return view, projection
 
-    def moment(self, name: str, i: int) -> float | None:
+    def number(self, name: str, i: int) -> float | None:
         """/frame/time or /frame/relight of a frame, None where the file has none."""
         return float(self._row(f"frame/{name}", i)) if f"frame/{name}" in self._data else None
 
@@ -125,8 +125,8 @@ class Shard:
             ids={n: self.id(n, i) for n in self.ids},
             view=camera[0] if camera else None,
             projection=camera[1] if camera else None,
-            time=self.moment("time", i),
-            relight=self.moment("relight", i),
+            time=self.number("time", i),
+            relight=self.number("relight", i),
         )
 
     def layout(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -157,7 +157,7 @@ class Shard:
             raise InputError(f"{path}: format is {got!r}, wanted {FORMAT!r}; is it a frame file?")
         if (number := hdf5.number_attribute(file, "version", path)) != VERSION:
             raise InputError(f"{path}: version {number:g} of the format, this program reads {VERSION}; update it")
-        classes = hdf5.texts_attribute(file, "classes", path, most=MAX_CLASSES)
+        classes = hdf5.texts_attribute(file, "classes", path, max_entries=MAX_CLASSES)
         source, profile, licence, tool = (hdf5.text_attribute(file, key, path) for key in HEADER_TEXTS)
         return Header(source, profile, classes, licence, tool)
 
@@ -229,7 +229,7 @@ class Shard:
                 raise InputError(f"{self.path}: /{key} has shape {data.shape}, wanted {wanted[top][-1]}")
             if math.prod(data.shape[1:]) * data.dtype.itemsize > MAX_FRAME_BYTES:
                 raise InputError(f"{self.path}: a frame of /{key} takes more than {MAX_FRAME_BYTES:,} bytes")
-            if (top == "camera" and name not in CAMERAS) or (top == "frame" and name not in MOMENTS):
+            if (top == "camera" and name not in CAMERAS) or (top == "frame" and name not in NUMBERS):
                 raise InputError(f"{self.path}: /{key} is unknown in version {VERSION}")
         if ("camera/view" in self._data) != ("camera/projection" in self._data):
             raise InputError(f"{self.path}: has one of /camera/view and /camera/projection, wanted both")

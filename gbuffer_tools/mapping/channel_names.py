@@ -63,7 +63,7 @@ def stack(channels: Channels, names: Iterable[str]) -> Array:
     return np.stack(found, -1)
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names for an error message."""
+def listed(names: Iterable[str], max_count: int = 12) -> str:
+    """Names for an error message: the first `max_count`, and how many there are in all."""
     known = list(names)
-    return ", ".join(known[:most]) + (f", … ({len(known)} in all)" if len(known) > most else "")
+    return ", ".join(known[:max_count]) + (f", … ({len(known)} in all)" if len(known) > max_count else "")

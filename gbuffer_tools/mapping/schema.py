@@ -199,7 +199,7 @@ class Classes:
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A pinhole camera, for files that do not hold their own.
 
     Attributes:
@@ -252,12 +252,12 @@ class Camera:
         if self.projection and not geometry.is_perspective(np.array(self.projection)):
             raise ValueError("projection: wanted OpenGL's for column vectors, without shear: its last row 0, 0, -1, 0")
         for name in ("pose", "view"):
-            if getattr(self, name) and not _is_rigid(np.array(getattr(self, name))):
+            if getattr(self, name) and not geometry.is_rigid(np.array(getattr(self, name))):
                 raise ValueError(f"{name}: wanted a rotation and a place, without scale")
 
 
 @dataclass(frozen=True)
-class Meanings:
+class Mapping:
     """A mapping file. Sections that are None are not said."""
 
     image: Image | None = None
@@ -267,7 +267,7 @@ class Meanings:
     buffers: dict[str, Buffer] = field(default_factory=dict)
     ids: dict[str, Ids] = field(default_factory=dict)
     classes: Classes | None = None
-    camera: Camera | None = None
+    camera: PinholeCamera | None = None
     licence: str = ""
 
     def __post_init__(self) -> None:
@@ -280,24 +280,20 @@ class Meanings:
                 raise ValueError(f"ids: {name!r}, wanted a name of a-z, 0-9 and _")
 
 
-def over(known: Meanings, told: Meanings) -> Meanings:
-    """What a user told, over what a source knows."""
-    said = {f.name: getattr(told, f.name) for f in fields(told) if getattr(told, f.name)}
-    merged = {"buffers": known.buffers | told.buffers, "ids": known.ids | told.ids}
-    return replace(known, **said | merged)
+NOTHING_SAID = Mapping()
 
 
-def read_mapping(path: Path | None) -> Meanings:
-    """A mapping file; nothing is said where there is none.
+def merged(known: Mapping, user: Mapping) -> Mapping:
+    """What a source knows of its files, replaced and extended by what the user says of them."""
+    said = {f.name: getattr(user, f.name) for f in fields(user) if getattr(user, f.name)}
+    joined = {"buffers": known.buffers | user.buffers, "ids": known.ids | user.ids}
+    return replace(known, **said | joined)
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
 
     Raises:
         InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
     """
-    if path is None:
-        return Meanings()
-    return read_sections(path, Meanings)
-
-
-def _is_rigid(matrix: np.ndarray) -> bool:
-    turn = matrix[:3, :3]
-    return bool(np.abs(turn @ turn.T - np.eye(3)).max() < 1e-3 and (matrix[3] == (0, 0, 0, 1)).all())
+    return read_sections(path, Mapping)

@@ -1,6 +1,5 @@
 """One file per game, code or YAML, and how they are found."""
 
-import functools
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
@@ -18,7 +17,6 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*PROFILES, *(path.stem for path in Path(__file__).parent.glob("*.yaml"))}))
 
 
-@functools.cache
 def load(key: str) -> GameProfile:
     """A profile that ships, by its name, or a user's, by the path of its YAML file.
 

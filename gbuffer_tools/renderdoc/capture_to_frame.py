@@ -12,7 +12,6 @@ import numpy.typing as npt
 from gbuffer_tools import geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
-from gbuffer_tools.profiles import load
 from gbuffer_tools.renderdoc import draw_ids, gl_calls, module, texture_names
 from gbuffer_tools.renderdoc.child_process import in_child
 from gbuffer_tools.renderdoc.draw_ids import Drawn
@@ -58,7 +57,7 @@ def extract(
     Args:
         path: the .rdc file.
         name: of the frame.
-        level: name of the game's level, which helps in naming textures.
+        level: name of the game's level, which helps in naming textures where the profile has a `level_folder`.
         index: the game's images.
         patience: seconds after which replaying is given up.
 
@@ -69,12 +68,14 @@ def extract(
     module.check_capture(path)
     # The folder is ours and not the child's: a child that hangs is killed.
     with tempfile.TemporaryDirectory() as folder:
-        got = in_child(replay, path, profile.key, Path(folder), seconds=patience, what=str(path))
+        got = in_child(replay, path, profile, Path(folder), seconds=patience, what=str(path))
     try:
         standard = profile.standard(got.captured)
     except (ValueError, np.linalg.LinAlgError) as error:
         raise InputError(f"{path}: not as profile {profile.name} says ({error})") from error
-    names = {texture: texture_names.match(r, index, level) for texture, r in got.drawn.readings.items()}
+    names = {
+        texture: texture_names.match(r, index, profile.level_folder, level) for texture, r in got.drawn.readings.items()
+    }
     ids = {
         "class": class_map(got, profile, names),
         "object": object_map(got, standard.buffers["depth"], standard.view, standard.projection),
@@ -89,9 +90,8 @@ def extract(
     return Extracted(frame, names, unknown, len(got.drawn.draws), time.monotonic() - began, standard.note)
 
 
-def replay(path: Path, profile_key: str, folder: Path) -> Replayed:
+def replay(path: Path, profile: GameProfile, folder: Path) -> Replayed:
     """The native half of `extract`; run it in a process of its own. `folder` is for a copy of the capture."""
-    profile = load(profile_key)
     rd = module.load()
     with initialised(rd):
         try:

@@ -22,9 +22,8 @@ from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
-from gbuffer_tools.unmapped import licence
 
 LISTS = (".txt", ".csv")
 GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"
@@ -107,9 +106,8 @@ def _highest(folder: Path, named: str) -> int | None:
     return int(pixels[pixels != 255].max(initial=0)) if pixels.ndim == 2 else None
 
 
-def about(jobs: list[Job], options: Options) -> About:
+def shard_info(jobs: list[Job]) -> ShardInfo:
     """The groups of classes of the release. Every line is checked now, before the first file is read."""
-    stated = licence(options, "epe")
     for job in jobs:
         files = dict(job.others)
         if "?" in files:
@@ -125,7 +123,7 @@ def about(jobs: list[Job], options: Options) -> About:
                 )
             if not path.is_file():
                 raise InputError(f"{job.file}: line {job.index} names {named}, which is not there; remove the line")
-    return About("EPE", "epe", GROUPS, stated)
+    return ShardInfo("EPE", "epe", GROUPS)
 
 
 def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array | None, robust: Array | None) -> Frame:
@@ -163,7 +161,7 @@ def nearest(label: Array, size: tuple[int, ...]) -> Array:
     return np.ascontiguousarray(label[rows[:, None], columns])
 
 
-def read(job: Job, _: About, __: Options) -> Made:
+def read(job: Job, _: ShardInfo) -> SourceFrame:
     """The files of a line."""
     files = {role: job.file.parent / named for role, named in job.others}
     archive = files[GBUFFERS]
@@ -179,7 +177,7 @@ def read(job: Job, _: About, __: Options) -> Made:
         frame = to_frame(job.frame, image, buffer, groups, robust)
     except ValueError as error:
         raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error
-    return Made(
+    return SourceFrame(
         frame, f"taken as {', '.join(role for role, _ in job.others)}; {buffer[0]} {buffer[1].shape[2]} channels"
     )
 
@@ -200,11 +198,11 @@ def _truth(path: Path) -> Array:
         raise InputError(f"{path}: {error}; wanted numbers of Cityscapes") from error
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="epe",
     reads="file lists (.txt, .csv) and .npz archives prepared for the release of EPE",
     conventions="sRGB images; G-buffer channels of unknown meaning, kept as they are; Cityscapes numbers grouped by 12",
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

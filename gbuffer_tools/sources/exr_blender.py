@@ -18,10 +18,9 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
 """
 
 from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import Kind, text
+from gbuffer_tools.exr.mapped_source import ExrSource, text
 from gbuffer_tools.mapping.channel_names import components, layers, only
-from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Motion, Normal
-from gbuffer_tools.source import Source
+from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.sources.exr import FAR, crypto_ids
 
 MARK = "BlenderMultiChannel"
@@ -37,7 +36,7 @@ INDEX = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Materia
 DEPTH = ("Depth", "Z")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
+def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
     """Of the view layer with the most channels; None where there is no Combined pass, or not Blender's mark."""
     if MARK not in attributes:
         return None
@@ -49,14 +48,14 @@ def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) ->
     normal = components(names, f"{view}.Normal", "XYZ")
     vector = components(names, f"{view}.Vector", "XY")
     positions = components(names, f"{view}.Position", "XYZ")
-    return Meanings(
+    return Mapping(
         image=Image(image) if image else None,
         depth=Depth(depth, beyond=FAR) if depth else None,
         normal=Normal(normal, "world") if normal else None,
         motion=Motion(vector, (1.0, -1.0)) if vector else None,
         buffers=buffers(names, view),
         ids=ids(names, view, attributes),
-        camera=Camera(positions=positions) if positions else None,
+        camera=PinholeCamera(positions=positions) if positions else None,
     )
 
 
@@ -100,15 +99,13 @@ def producer(attributes: dict[str, reader.Attribute]) -> str:
     return version if version.startswith("Blender") else f"Blender {version}".strip()
 
 
-KIND = Kind("exr_blender", meanings, producer)
-SOURCE = Source(
+SOURCE = ExrSource(
     name="exr_blender",
     reads="multilayer EXR files of Blender's Cycles and Eevee",
     conventions=(
         "world right-handed, z up; normals in world space; depth along the view axis; scene-linear RGB; vectors in "
         "pixels with y up, to the previous frame"
     ),
-    find=KIND.find,
-    about=KIND.about,
-    read=KIND.read,
+    mapping_of=mapping_of,
+    producer=producer,
 )

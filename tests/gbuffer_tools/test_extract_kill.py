@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 from gbuffer_tools import extract
 from gbuffer_tools.schema import Shard
 from tests.gbuffer_tools.made_source import write_source
+from tests.gbuffer_tools.processes import alive, until
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = int(os.environ.get("KILL_ROUNDS", 3))
@@ -148,20 +148,7 @@ def die_at(step: int, source: Path, out: Path) -> None:
     extract.main(extract.build_parser().parse_args(arguments(source, out, 1)))
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "too late"
-        time.sleep(0.002)
-
-
 def children(pid: int) -> list[int]:
     """The processes of the pool; also the one that tracks their semaphores."""
     found = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in found.read_text().split()] if found.exists() else []
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and that nobody waits for does not."""
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"

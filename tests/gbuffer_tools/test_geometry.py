@@ -98,3 +98,26 @@ def test_srgb_known_values_and_round_trip():
     assert geometry.srgb_to_linear(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 0.21404114, 1], abs=1e-8)
     x = np.linspace(0, 1, 257)
     assert np.allclose(geometry.linear_to_srgb(geometry.srgb_to_linear(x)), x, atol=1e-6)
+
+
+def test_linear_light_of_16_bits_keeps_all_256_colours_apart():
+    every = np.arange(256, dtype=np.uint8)
+    found = geometry.linear16(every)
+    assert len(np.unique(found)) == 256
+    assert np.array_equal(np.round(geometry.linear_to_srgb(found / 65535) * 255), every)
+    assert (found[[0, 128, 255]] / 65535).tolist() == pytest.approx([0, 0.21586, 1], abs=1e-5)
+
+
+def test_rotations_and_reflections_are_rigid():
+    turn = np.eye(4)
+    turn[:3, :3], turn[:3, 3] = [[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]], (1, 2, 3)
+    assert geometry.is_rigid(turn)
+    assert geometry.is_rigid(np.diag([1.0, 1, -1, 1]) @ turn)
+    assert geometry.is_rigid(turn.astype(np.float16))
+    assert geometry.is_rigid(np.round(np.linalg.inv(turn), 4))
+    scaled = turn.copy()
+    scaled[:3, :3] *= 1.001
+    moved = turn.copy()
+    moved[3, 0] = 0.01
+    for wrong in (scaled, moved, turn.T, turn * np.nan, turn * 1e200, np.zeros((4, 4))):
+        assert not geometry.is_rigid(wrong)

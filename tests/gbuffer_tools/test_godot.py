@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import geometry
+from gbuffer_tools import geometry, profiles
 from gbuffer_tools.check import check
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.profiles import load
@@ -222,7 +222,7 @@ def test_the_wrong_game_is_one_line(capture: Path, tmp_path: Path) -> None:
 def test_a_profile_that_does_not_fit_is_one_line(
     capture: Path, tmp_path: Path, found: str, put: str, problem: str
 ) -> None:
-    text = Path(load("godot3").key).read_text(encoding="utf-8")
+    text = Path(profiles.__file__).with_name("godot3.yaml").read_text(encoding="utf-8")
     assert text.count(found) == 1
     (tmp_path / "mine.yaml").write_text(text.replace(found, put), encoding="utf-8")
     done = command("extract", capture, "--profile", tmp_path / "mine.yaml", "--out", tmp_path / "out")

@@ -15,8 +15,8 @@ from gbuffer_tools.frame import Frame
 from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.profile import CaptureSettings, GameProfile
 from gbuffer_tools.schema import Shard, write
+from tests.gbuffer_tools.captures import made
 from tests.gbuffer_tools.made import HEADER, frame
-from tests.gbuffer_tools.renderdoc.test_module import made
 
 SIZE = (36, 64)
 SMALL = ("--size", "64x36", "--first", 5, "--step", 5, "--count", 2, "--jobs", 1)

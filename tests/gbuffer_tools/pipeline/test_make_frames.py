@@ -10,11 +10,14 @@ import pytest
 from gbuffer_tools import extract
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError, NotInstalledError
+from gbuffer_tools.frame import Frame, check_frame
+from gbuffer_tools.frame_file import writer
+from gbuffer_tools.pipeline import make_frames
 from gbuffer_tools.pipeline.make_frames import layout_in, layout_of, make_file
 from gbuffer_tools.pipeline.plan import plan
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.schema import write as write_frames
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, Source, SourceFrame
 from gbuffer_tools.sources import SOURCES
 from tests.gbuffer_tools.made import HEADER, frame
 
@@ -30,16 +33,16 @@ def source(name: str, *, stepwise: bool) -> Source:
     def find(path: Path) -> list[Job]:
         return [Job(*file.stem.split("_"), file) for file in sorted(path.glob(f"*.{name}"))]
 
-    def about(jobs: list[Job], _: Options) -> About:
+    def shard_info(jobs: list[Job]) -> ShardInfo:
         for job in jobs:
             if "header" in facts(job):
                 raise InputError(f"{job.file}: {facts(job)['header']}")
         licences = {str(facts(job).get("licence", HEADER.licence)) for job in jobs}
         if len(licences) > 1:
             raise InputError(f"{jobs[0].file}: frames of {len(licences)} licences")
-        return About(HEADER.source, HEADER.profile, HEADER.classes, licences.pop())
+        return ShardInfo(HEADER.source, HEADER.profile, HEADER.classes, licences.pop())
 
-    def read(job: Job, _: About, __: Options) -> Made:
+    def read(job: Job, _: ShardInfo) -> SourceFrame:
         told = facts(job)
         if "error" in told:
             raise InputError(f"{job.file}: {told['error']}")
@@ -53,9 +56,9 @@ def source(name: str, *, stepwise: bool) -> Source:
         names = {
             kind: {int(i): {"name": name} for i, name in ids.items()} for kind, ids in told.get("names", {}).items()
         }
-        return Made(made, "made", names, str(told.get("bare", "")))
+        return SourceFrame(made, "made", names, str(told.get("bare", "")))
 
-    return Source(name, "made-up files", "of the frame file", find, about, read, stepwise=stepwise)
+    return PlainSource(name, "made-up files", "of the frame file", find, shard_info, read, stepwise)
 
 
 @pytest.fixture(params=["fast", "slow"])
@@ -133,6 +136,10 @@ def test_what_is_wrong_with_all_frames_alike_is_one_line(kind, write, capsys, tm
     (tmp_path / "mapping.yaml").write_text("nonsense: 1")
     assert command(write(a_1={}), "--mapping", str(tmp_path / "mapping.yaml")) == 2
     assert "unknown key" in capsys.readouterr().err
+    (tmp_path / "mapping.yaml").write_text("licence: MIT")
+    assert command(folder, "--mapping", str(tmp_path / "mapping.yaml")) == 2
+    line = f"{tmp_path}/mapping.yaml: the source {kind} takes no mapping; leave --mapping out"
+    assert capsys.readouterr().err == f"{extract.PROG}: {line}\n"
     folder = write(a_0={"absent": "the package"}, a_1={})
     assert command(folder) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"{extract.PROG}: the package is not installed"
@@ -192,6 +199,19 @@ def test_two_folders_never_share_a_file(kind, write, capsys):
     assert frames(folder) == {}
 
 
+def test_a_frame_is_checked_once(kind, write, monkeypatch):
+    checked = []
+
+    def count(frame: Frame) -> None:
+        checked.append(frame.name)
+        check_frame(frame)
+
+    for module in (make_frames, writer):
+        monkeypatch.setattr(module, "check_frame", count)
+    assert command(write(a_0={}, a_1={}, a_2={})) == 0
+    assert checked == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 5000])
 def test_headers_that_no_file_can_hold_are_refused(kind, write, capsys, text):
     assert command(write(b_0={"licence": text})) == 2
@@ -201,11 +221,11 @@ def test_headers_that_no_file_can_hold_are_refused(kind, write, capsys, text):
     assert "wanted plain text" in line
 
 
-def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path, monkeypatch):
+def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path):
     """A cluster starts work again when the answer got lost, or while the first is still at it."""
     folder = write(a_0={}, a_1={"error": "torn"}, a_2={})
-    mine, options = SOURCES[kind], Options()
-    ((work,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16, options)
+    mine = SOURCES[kind]
+    ((work,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16)
     first = make_file(work)
     bits = work.path.read_bytes()
     again = make_file(work)
@@ -214,17 +234,16 @@ def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path, monkeypatch
     assert work.path.read_bytes() == bits
 
     write(a_3={}, a_4={})
-    ((more,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16, options)
+    ((more,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16)
     reads = []
 
-    def read(job: Job, about: About, told: Options) -> Made:
+    def read(job: Job, info: ShardInfo) -> SourceFrame:
         reads.append(job.frame)
         if len(reads) == 1:  # the other begins and ends while this is at its first frame
             make_file(more)
-        return mine.read(job, about, told)
+        return mine.read(job, info)
 
-    monkeypatch.setitem(SOURCES, kind, replace(mine, read=read))
-    told = make_file(more)
+    told = make_file(replace(more, source=replace(mine, read=read)))
     assert len(told) == 3
     assert frames(folder) == {"a": ("0", "2", "3", "4")}
 
