@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
 
+ALL = slice(None)
+
 RIGID_TOLERANCE = 1e-3
 """How far from 1 and 0 the products of a rotation's rows may be. Rounding to four decimals, as scripts print, leaves up
 to 2e-4, and half floats up to 1e-3; a scale of 0.1 %, which is no rounding, gives 2e-3."""
@@ -37,28 +39,43 @@ def is_perspective(projection: Floats) -> bool:
     return bool(pinhole and not sheared and min(projection[0, 0], projection[1, 1]) > 0)
 
 
+def rays(
+    projection: Floats, size: tuple[int, int], rows: slice = ALL, cols: slice = ALL
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """View-space x (w,) and y (h,) of the rays through pixel centres where their depth is 1.
+
+    Args:
+        projection: (4,4), perspective.
+        size: height and width of the whole frame, pixels.
+        rows, cols: the crop.
+    """
+    height, width = size
+    x = (np.arange(width)[cols] + 0.5) / width * 2 - 1
+    y = 1 - (np.arange(height)[rows] + 0.5) / height * 2
+    # clip = P (x, y, -depth): the off-centre terms P[:, 2] shift the rays of stereo or jittered cameras.
+    return (x + projection[0, 2]) / projection[0, 0], (y + projection[1, 2]) / projection[1, 1]
+
+
 def position(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """View-space position (H,W,3) of pixel centres at a depth (H,W); inf or nan where the depth is inf."""
-    height, width = depth.shape
     z = depth.astype(np.float64)
-    x = (np.arange(width) + 0.5) / width * 2 - 1
-    y = 1 - (np.arange(height) + 0.5) / height * 2
-    # clip = P (x, y, -depth): the off-centre terms P[:, 2] shift the rays of stereo or jittered cameras.
-    rays_x = (x + projection[0, 2]) / projection[0, 0]
-    rays_y = (y + projection[1, 2]) / projection[1, 1]
-    return np.stack([rays_x[None] * z, rays_y[:, None] * z, -z], -1)
+    x, y = rays(projection, (depth.shape[0], depth.shape[1]))
+    return np.stack([x[None] * z, y[:, None] * z, -z], -1)
 
 
-def view_direction(height: int, width: int, projection: Floats) -> npt.NDArray[np.float64]:
-    """(H,W,3) unit vectors from each pixel's surface towards the camera."""
-    towards = -position(np.ones((height, width)), projection)
+def view_vector(
+    projection: Floats, size: tuple[int, int], rows: slice = ALL, cols: slice = ALL
+) -> npt.NDArray[np.float64]:
+    """Unit vectors (h,w,3) in view space from each pixel's surface to the camera; arguments as for `rays`."""
+    x, y = rays(projection, size, rows, cols)
+    towards = np.stack(np.broadcast_arrays(-x[None], -y[:, None], 1.0), axis=-1)
     return towards / np.linalg.norm(towards, axis=-1, keepdims=True)
 
 
 def depth_from_distance(distance: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """Depth along the view axis (H,W) from the distance to the camera's centre along each pixel's ray; inf stays."""
-    rays = np.linalg.norm(position(np.ones(distance.shape), projection), axis=-1)
-    return distance.astype(np.float64) / rays
+    lengths = np.linalg.norm(position(np.ones(distance.shape), projection), axis=-1)
+    return distance.astype(np.float64) / lengths
 
 
 def projection_from_intrinsics(

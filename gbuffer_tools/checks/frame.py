@@ -159,7 +159,7 @@ def normal_problems(
     judged = np.isfinite(from_depth).all(-1) & np.isfinite(normal).all(-1)
     if judged.sum() < MIN_JUDGED_PIXELS:
         return
-    towards = geometry.view_direction(depth.shape[0], depth.shape[1], projection)
+    towards = geometry.view_vector(projection, (depth.shape[0], depth.shape[1]))
     facing = ((normal * towards).sum(-1)[judged] > 0).mean()
     if facing < MIN_FACING:
         yield f"normal faces the camera in only {facing:.1%} of the pixels; its z should point towards the camera"

@@ -50,7 +50,7 @@ def part(side: int, max_side: int) -> int:
 
 
 def pack_map(data: h5py.Dataset, row: Array, threads: Executor) -> list[Tile] | Array:
-    """A map of a dataset's shape and dtype as `put` takes it: its tiles, or itself where the dataset has other filters."""
+    """A map of a dataset's shape and dtype for `put`: its tiles, or itself where the dataset has other filters."""
     if (data.compression, data.shuffle, data.fletcher32) != ("gzip", True, False) or data.chunks[0] != 1:
         return row  # somebody else's file
     _, *tile = data.chunks

@@ -22,6 +22,7 @@ from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
+from gbuffer_tools.resampling import nearest
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
 
@@ -150,15 +151,6 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array
     if robust is not None:
         ids["robust"] = nearest(robust, size).astype(np.uint8)
     return Frame(name, image, {buffer: np.ascontiguousarray(stored)}, ids)
-
-
-def nearest(label: Array, size: tuple[int, ...]) -> Array:
-    """A label map at another size: each pixel takes the value at its centre."""
-    rows, columns = (
-        ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
-        for there, wanted in zip(label.shape, size, strict=True)
-    )
-    return np.ascontiguousarray(label[rows[:, None], columns])
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:

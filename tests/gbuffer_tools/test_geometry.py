@@ -56,11 +56,19 @@ def test_normals_are_nan_next_to_the_sky():
     assert np.isfinite(found[2:-1, 1:-1]).all()
 
 
-def test_view_direction_faces_the_camera():
-    towards = geometry.view_direction(3, 5, perspective(1, 100, 1, 1))
+def test_view_vectors_face_the_camera():
+    towards = geometry.view_vector(perspective(1, 100, 1, 1), (3, 5))
     assert np.allclose(np.linalg.norm(towards, axis=-1), 1)
     assert np.allclose(towards[1, 2], (0, 0, 1))
     assert towards[1, 0, 0] > 0  # left of the picture, the camera lies to the right
+
+
+def test_view_vectors_point_back_along_positions_also_in_a_crop():
+    p, rows, cols = perspective(1, 100, 1.3, 2.1, 0.2, -0.1), slice(2, 5), slice(3, None)
+    at = geometry.position(np.full((7, 9), 3.0), p)
+    towards = geometry.view_vector(p, (7, 9))
+    assert np.allclose(towards, -at / np.linalg.norm(at, axis=-1, keepdims=True), atol=1e-12)
+    assert np.array_equal(geometry.view_vector(p, (7, 9), rows, cols), towards[rows, cols])
 
 
 def encode_spheremap(n: np.ndarray) -> np.ndarray:

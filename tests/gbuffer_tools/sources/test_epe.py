@@ -8,7 +8,7 @@ import pytest
 
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sources.epe import find, nearest, to_frame
+from gbuffer_tools.sources.epe import find, to_frame
 from gbuffer_tools.sources.taxonomies import GROUPS, group_ids
 from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
@@ -87,7 +87,6 @@ def test_a_frame_of_plain_arrays() -> None:
     frame = to_frame("a", picture(0, SIZE), ("x_gbuffers", REAL.astype(np.float64)), None, None)
     assert frame.buffers["x_gbuffers"].dtype == np.float32
     assert frame.ids == {}
-    assert nearest(np.arange(12).reshape(3, 4), (6, 2)).tolist() == [[1, 3], [1, 3], [5, 7], [5, 7], [9, 11], [9, 11]]
 
 
 def test_other_texts_are_none_of_its(tmp_path: Path) -> None:
