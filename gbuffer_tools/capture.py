@@ -3,7 +3,8 @@
     python -m gbuffer_tools.capture --track candela_city --out captures --count 8
 
 Writes OUT/<track>_frame<N>.rdc for N = first, first + step, …; frames that are there already are not captured again.
-The game runs in a folder of its own under OUT, which goes when the command ends, as do the game and its display.
+The game runs in a folder of its own under OUT. The folder is removed, and the game and its display are ended, when the
+command ends.
 """
 
 import argparse
@@ -43,16 +44,25 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The game, its window, and which frames; for every command that captures."""
+    """Add the options of every command that captures: the game, its window, and which frames."""
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
     )
-    parser.add_argument("--size", type=size, default=(640, 360), metavar="WxH", help="of the frames (640x360)")
+    parser.add_argument(
+        "--size", type=size, default=(640, 360), metavar="WxH", help="size of the frames in pixels (640x360)"
+    )
     parser.add_argument("--first", type=positive, default=60, help="number of the first frame (60)")
     parser.add_argument("--step", type=positive, default=120, help="frames from one capture to the next (120)")
     parser.add_argument("--count", type=positive, default=8, help="how many captures (8)")
-    parser.add_argument("--textures", type=positive, default=512, help="largest texture side; 256 and up for classes")
-    parser.add_argument("--patience", type=positive, default=600, help="seconds without a capture to give up at (600)")
+    parser.add_argument(
+        "--textures",
+        type=positive,
+        default=512,
+        help="largest side of a texture in pixels; classes need 256 or more (512)",
+    )
+    parser.add_argument(
+        "--patience", type=positive, default=600, help="give up after so many seconds without a capture (600)"
+    )
 
 
 def size(text: str) -> tuple[int, int]:

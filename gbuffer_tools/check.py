@@ -2,11 +2,12 @@
 
     python -m gbuffer_tools.check frames
 
-Ends with exit code 1 where anything was found. Beyond what reading a file checks (gbuffer_tools.schema), each frame's
-numbers have to be what the format says: in range, finite where something was drawn, normals of unit length that face
-the camera and agree with the depth, class ids that are in the list of classes, cameras that are cameras. The frames of
-a file must not all have one value in a buffer, or a HUD in the image; the files of a folder have to be alike, and no
-image may be there twice. What may well be meant, like frames left out of a row, or a scene without metal, is a note.
+The exit code is 1 where anything is wrong. Reading a file checks its structure (gbuffer_tools.schema). Beyond that, the
+numbers of each frame have to be what the format says: in range, finite where something was drawn, normals of unit
+length that face the camera and agree with the depth, class ids that are in the list of classes, cameras that are
+cameras. A buffer must not have one value in all frames of a file, and the image must not have a HUD. The files of a
+folder have to be alike, and no image may be there twice. What may well be intended, as gaps in the numbers of frames or
+a scene without metal, is a note.
 """
 
 import argparse
@@ -35,8 +36,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.check", description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", type=Path, metavar="DIR", help="folders of frame files, or frame files")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, with all that was measured")
-    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
+    parser.add_argument(
+        "--jobs", type=int, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786")
     return parser
 
 

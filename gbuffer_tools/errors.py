@@ -4,7 +4,7 @@
 class InputError(Exception):
     """Bad input. The message is one line: which file, what was got, what was wanted, what to do.
 
-    What cannot be printed is escaped: messages quote damaged files, which may hold line ends and terminals' commands.
+    What cannot be printed is escaped: messages quote damaged files, which may hold line ends and terminal commands.
     """
 
     def __init__(self, message: str) -> None:
@@ -12,7 +12,7 @@ class InputError(Exception):
 
 
 class NotInstalledError(InputError):
-    """This machine lacks a program or package that reading needs: no fault of the file's."""
+    """This machine lacks a program or package that reading needs; the file is not at fault."""
 
 
 def one_line(error: object, max_length: int | None = None) -> str:

@@ -1,10 +1,10 @@
-"""Make frame files of what renderers write.
+"""Make frame files from what renderers write.
 
     python -m gbuffer_tools.extract captures --out frames
 
-The kind of the files is found by looking at them (`--source` to force one). What is stored is stored whole, so the
-same command goes on with what is missing after it was stopped, and ends in the same bits. A frame that cannot be made
-is left out and named, at once and again at the end, which is exit code 2 then; the same command tries it again.
+The kind of the files is found by looking at them; `--source` forces one. Files and frames are stored whole or not at
+all, so after a stop the same command goes on with what is missing, and ends in the same bits. A frame that cannot be
+made is left out and named, at once and again at the end; the exit code is 2 then, and the same command tries it again.
 """
 
 import argparse
@@ -45,20 +45,24 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="sources:\n" + "\n".join(f"  {s.name:13} {s.reads}" for s in SOURCES.values()),
     )
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files or folders of a renderer")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the frame files; needed but for --explain")
     parser.add_argument(
-        "--source", choices=list(SOURCES), metavar="NAME", help="kind of the files (default: found out)"
+        "--out", type=Path, metavar="DIR", help="folder for the frame files; required unless --explain is given"
     )
-    parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, to write a profile by")
-    parser.add_argument("--mapping", type=Path, metavar="FILE", help="what channels and ids mean (YAML)")
+    parser.add_argument(
+        "--source", choices=list(SOURCES), metavar="NAME", help="kind of the files (default: found by looking at them)"
+    )
+    parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, for writing a profile")
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help="YAML file that says what channels and ids mean")
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
     )
-    parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
-    parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
-    parser.add_argument("--patience", type=float, default=600, help="seconds to give up on a frame after (600)")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
+    parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames per file (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786")
+    parser.add_argument("--patience", type=float, default=600, help="give up on a frame after so many seconds (600)")
     return parser
 
 

@@ -32,7 +32,7 @@ def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.floa
 def is_perspective(projection: Floats) -> bool:
     """Whether a projection (4,4) is OpenGL's, of a pinhole camera that looks along -z, without shear.
 
-    Of no other does `position` know the rays. The centre may be anywhere, also outside of the picture.
+    `rays` and what builds on it are right for no other projection. The centre may be outside of the picture.
     """
     pinhole = np.isfinite(projection).all() and (projection[3] == (0, 0, -1, 0)).all()
     sheared = projection[[0, 1, 0, 1, 2, 2], [1, 0, 3, 3, 0, 1]].any()
@@ -110,7 +110,7 @@ def is_rigid(matrix: Floats) -> bool:
 
 
 def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
-    """World to view (4,4) from the camera's place in the world (4,4), rigid, the camera looking along its -z, y up."""
+    """World to view (4,4) from the camera's pose in the world (4,4): rigid, the camera looks along its -z, y is up."""
     turned = pose[:3, :3].astype(np.float64).T
     view = np.eye(4)
     view[:3, :3], view[:3, 3] = turned, -turned @ pose[:3, 3]
@@ -118,7 +118,7 @@ def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
 
 
 def turn(vectors: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
-    """(...,3) directions turned by the upper left 3x3 of a matrix: world normals to view normals by the view matrix."""
+    """Directions (...,3) turned by the upper left 3x3 of a matrix; the view matrix turns world to view normals."""
     return vectors.astype(np.float64) @ matrix[:3, :3].astype(np.float64).T
 
 

@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.inspect", description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, metavar="FILE", help="a frame file (.h5)")
     parser.add_argument("--frame", help="name of the frame (the first)")
-    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="draw all that the frame has, with a legend")
+    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="draw everything the frame has, with a legend")
     return parser
 
 

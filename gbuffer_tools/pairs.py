@@ -2,9 +2,9 @@
 
     python -m gbuffer_tools.pairs --track candela_city --track scotland --out pairs --count 6
 
-Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, with frames of the same names, and tells of each how much alike they are.
-Frames seen by different cameras are no pair: they stay, are told of, and are exit code 2. The same command goes on with
-what is missing after it was stopped.
+Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, whose frames have the same names, and prints how much alike they are.
+Frames that different cameras saw are no pair: the command keeps them, names them, and ends with exit code 2. After it
+was stopped, the same command goes on with what is missing.
 """
 
 import argparse
@@ -60,12 +60,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--low", choices=QUALITIES, default="basic", help="quality of the cheap rendering (basic)")
     parser.add_argument("--high", choices=QUALITIES, default="full", help="quality of the good rendering (full)")
     parser.add_argument(
-        "--samples", type=positive, default=1, metavar="N", help="the good one has N times the pixels a side (1)"
+        "--samples",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="render the good one with N times as many pixels a side (1)",
     )
     add_options(parser)
-    parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the game's)")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the game's)")
     parser.add_argument(
-        "--jobs", type=positive, default=cores(), metavar="N", help="processes (one a core: %(default)s)"
+        "--jobs", type=positive, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
     )
     parser.add_argument("--discard", action="store_true", help="remove captures once their frames are extracted")
     return parser
@@ -134,13 +138,13 @@ def make(args: argparse.Namespace, profile: GameProfile, track: str, side: str) 
 
 
 def frame_file(args: argparse.Namespace, track: str, side: str) -> Path:
-    """Where the frames of one side of a track lie."""
+    """The frame file of one side of a track."""
     [path] = capture_paths(args.out, track, [0]).values()
     return args.out / side / f"{renderdoc.job(path).shard}.h5"
 
 
 def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
-    """Print how much alike the frames of a track are; what is wrong with them, a line each."""
+    """Print how much alike the frames of a track are; yield what is wrong with them, a line each."""
     low, high = (frame_file(args, track, side) for side in SIDES)
     if not (low.exists() and high.exists()):
         return  # refused, and the user was told
@@ -158,7 +162,7 @@ def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
 
 
 def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
-    """Of the frames that both have.
+    """How much alike the frames are that both files have.
 
     Args:
         low, high: the renderings of a track.
@@ -181,7 +185,7 @@ def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
 
 
 def likeness(low: Shard, i: int, high: Shard, j: int, samples: int) -> Likeness:
-    """Of frame `i` of one file and frame `j` of the other."""
+    """How much alike frame `i` of one file and frame `j` of the other are."""
     middle = slice(samples // 2, None, samples)
     same = low.id("class", i) == high.id("class", j)[middle, middle]
     blocks = high.image(j).reshape(low.height, samples, low.width, samples, 3).mean((1, 3))

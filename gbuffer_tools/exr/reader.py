@@ -38,7 +38,7 @@ MAX_HEADER_BYTES = 32 * 2**20
 """Manifests of a film's scene take megabytes."""
 MAX_CHANNELS, MAX_PARTS = 512, 64
 MAX_BYTES = 4 * MAX_FRAME_BYTES
-"""Of all channels together: 100 float channels of a frame of 3840 x 2160 take 3.3 GB."""
+"""The limit for all channels together: 100 float channels of a frame of 3840 x 2160 take 3.3 GB."""
 MAX_COORDINATE = 2**24
 READ_AT_ONCE = 65536
 
@@ -78,7 +78,7 @@ class Part:
 
     @property
     def bytes_a_pixel(self) -> int:
-        """Of all its channels."""
+        """Bytes that one pixel takes in all channels."""
         return sum(dtype.itemsize for dtype in self.channels.values())
 
     def full(self, channel: str) -> str:
@@ -108,12 +108,12 @@ class Header:
 
     @property
     def bytes_stored(self) -> int:
-        """Of all pixels, unpacked."""
+        """Bytes that all pixels take, unpacked."""
         return sum(math.prod(part.data.shape) * part.bytes_a_pixel for part in self.parts)
 
     @property
     def bytes_placed(self) -> int:
-        """Of all pixels over the display window."""
+        """Bytes that all channels take over the display window."""
         return math.prod(self.display.shape) * sum(part.bytes_a_pixel for part in self.parts)
 
     @property

@@ -16,7 +16,8 @@ import numpy as np
 from gbuffer_tools.frame import TILE, Array
 
 LEVEL, BYTES_LEVEL, QUICK_LEVEL = 10, 12, 6
-"""Of libdeflate, of 12: on floats 12 takes almost three times as long as 10 and gains 0.7 %; on bytes it is quick."""
+"""Levels of libdeflate, whose highest is 12. On floats 12 takes almost three times as long as 10 and gains 0.7 %; on
+bytes it is quick."""
 SHUFFLE = 1
 """The bit of the dataset's first filter."""
 
@@ -100,5 +101,5 @@ def pack(tile: Array) -> tuple[int, bytes]:
 
 
 def deflated(data: bytes, level: int) -> bytes:
-    """As zlib has it."""
+    """Deflate data in zlib's format."""
     return bytes(deflate.zlib_compress(data, level))

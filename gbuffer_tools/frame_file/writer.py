@@ -29,7 +29,7 @@ from gbuffer_tools.io.atomic import Twin, replacing
 
 NAME = h5py.string_dtype("utf-8", MAX_NAME_BYTES)
 HDF5_FORMAT = ("v110", "v110")
-"""Of HDF5 1.10 (2016), whose list of tiles takes 18 bytes a tile; the format of 1.8 takes 72, 2 % of a frame file."""
+"""HDF5 1.10 (2016): its list of tiles takes 18 bytes a tile; that of 1.8 takes 72, which is 2 % of a frame file."""
 
 Packed = dict[str, Array | list[chunks.Tile]]
 """Path of a dataset -> what a frame adds to it: packed tiles of a map, else its row."""
@@ -61,7 +61,7 @@ def append(path: Path, frames: Iterable[Frame], header: Header) -> None:
 
 
 def append_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
-    """As `append`, of frames that have passed `check_frame`."""
+    """Add frames that have passed `check_frame`; else as `append`."""
     if not path.exists():
         _write_checked(path, frames, header)
         return

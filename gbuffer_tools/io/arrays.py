@@ -108,7 +108,7 @@ def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
 
 
 def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: int) -> None:
-    """Compare an array's header with what it takes in the file: numpy takes the memory that the header names."""
+    """Compare an array's header with its size in the file, as numpy takes whatever memory the header names."""
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
         dtype, shape, _ = _header(file)

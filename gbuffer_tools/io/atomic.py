@@ -1,9 +1,10 @@
 """Files that appear whole or not at all.
 
-A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. The name is its own:
-several may write one file at once, as a cluster does that starts a piece of work again while the first still runs; the
-last one to end counts. What a killed writer leaves is never read, and goes when another process of this machine first
-writes into the folder. That of another machine, which may still be at it, stays until somebody knows better: `clear`.
+A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. Each writer has a name
+of its own, so several may write one file at once, as happens when a cluster starts a piece of work again while the
+first still runs; the last one to end counts. What a killed writer leaves is never read, and is removed when another
+process of this machine first writes into the folder. What a writer on another machine left stays, as that writer may
+still run, until the caller of `clear` knows that it does not.
 """
 
 import functools

@@ -269,7 +269,7 @@ def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without OpenCV's own lines about a file: ours says more. libjpeg's, of files that can be read, still come."""
+    """Silence OpenCV's own lines about a file: ours says more. libjpeg's lines about readable files still come."""
     before = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

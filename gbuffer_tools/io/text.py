@@ -31,7 +31,7 @@ def read_text(path: Path, max_bytes: int) -> str:
 
 
 def parse_json(text: str, where: str) -> object:
-    """What a JSON text holds; raises `InputError`, which starts with `where`, where it is none."""
+    """What a JSON text holds; where it is no JSON, raises `InputError` with a message that starts with `where`."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

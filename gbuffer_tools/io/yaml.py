@@ -89,7 +89,7 @@ def _section(kind: typing.Any, node: object, where: str) -> object:
 
 
 def _shown(node: object) -> str:
-    """A value for an error; lists and sections may hold themselves many times over, so only their size is told."""
+    """A value for an error; lists and sections may hold themselves many times over, so only their size is shown."""
     if isinstance(node, list | dict):
         return f"{type(node).__name__} of {len(node)}"
     text = repr(node)

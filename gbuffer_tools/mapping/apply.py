@@ -18,9 +18,9 @@ Bools = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 
 HALF_MAX = 65504.0
-"""What float16 goes up to; beyond, values are cut."""
+"""The largest float16; larger values are cut."""
 WORLD_NORMAL, DISTANCE = "x_world_normal", "x_distance"
-"""For files whose camera is not known; 0 where nothing was drawn, as infinities are depth's alone."""
+"""Buffers of files whose camera is not known; 0 where nothing was drawn, as only depth may be infinite."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ def to_frame(name: str, channels: Channels, mapping: Mapping, attributes: abc.Ma
 def to_buffers(
     channels: Channels, mapping: Mapping, view: Matrix, projection: Matrix
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Buffers alone, of channels whose camera is known, and notes about them; image and ids are not looked at.
+    """The buffers of channels whose camera is known, and notes about them; image and ids are left out.
 
     Args:
         channels: name -> (H,W), all of one size, at least one.
@@ -153,7 +153,7 @@ def _add_depth(making: _Making, mapping: Mapping, raw: Floats) -> None:
 
 
 def _add_normal(making: _Making, normal: Normal) -> None:
-    """View space where it can be had. Where something was drawn but has no normal, it faces the camera."""
+    """Add normals, in view space where that is known. What was drawn without a normal faces the camera."""
     stored = np.nan_to_num(stack(making.channels, normal.channels).astype(np.float64), posinf=0, neginf=0)
     if normal.encoding == "unit" or (normal.encoding == "either" and _is_unit(stored[making.drawn])):
         stored = 2 * stored - 1

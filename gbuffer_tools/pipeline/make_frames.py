@@ -26,7 +26,7 @@ Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class Refused:
-    """A frame that cannot be made. `why` is one line, which names its file."""
+    """A frame that cannot be made. `why` is one line that names its file."""
 
     why: str
 
@@ -119,7 +119,7 @@ def read(task: tuple[Work, Job]) -> SourceFrame | Refused:
 
 
 def refused(why: str) -> Refused:
-    """With what cannot be printed escaped."""
+    """A refusal; what cannot be printed is escaped."""
     return Refused(str(InputError(why)))
 
 
@@ -131,7 +131,14 @@ def outcome(work: Work, job: Job, made: SourceFrame | Refused) -> Outcome:
 
 
 def fitting(made: SourceFrame, job: Job, path: Path, layout: Layout) -> SourceFrame | Refused:
-    """A frame that fits those of its file, which are of a `layout`; of an empty one where there are none."""
+    """The frame, or a refusal where it does not fit the others of its file.
+
+    Args:
+        made: the frame.
+        job: what it was made of.
+        path: of the file.
+        layout: of the frames in the file; empty where there are none.
+    """
     mine = layout_of(made.frame)
     if not layout or mine == layout:
         return made
@@ -146,7 +153,7 @@ def fitting(made: SourceFrame, job: Job, path: Path, layout: Layout) -> SourceFr
 
 
 def layout_of(frame: Frame) -> Layout:
-    """Of a frame."""
+    """The layout of a frame."""
     found = {"image": frame.image}
     found |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
     found |= {f"ids/{name}": array for name, array in frame.ids.items()}
@@ -155,7 +162,7 @@ def layout_of(frame: Frame) -> Layout:
 
 
 def layout_in(path: Path) -> Layout:
-    """Of the frames of a file; empty where it is not there."""
+    """The layout of the frames of a file; empty where there is no file."""
     if not path.exists():
         return {}
     with Shard(path) as shard:
@@ -167,7 +174,7 @@ def layout_in(path: Path) -> Layout:
 
 
 def names_beside(frames: Path) -> Path:
-    """Where the names of a frame file's ids are."""
+    """The JSON file that holds the names of a frame file's ids."""
     return frames.with_suffix(".json")
 
 

@@ -36,7 +36,7 @@ class Work:
 
     @property
     def header(self) -> Header:
-        """Of the frame file."""
+        """The header of the frame file."""
         return Header(self.info.source, self.info.profile, self.info.classes, self.info.licence, TOOL)
 
 
@@ -76,7 +76,7 @@ def plan(
 
 
 def judged(source: Source, jobs: list[Job]) -> tuple[ShardInfo | None, dict[Job, str]]:
-    """What frames have in common, None where none is left; and those that are refused alone, with the reason."""
+    """What frames have in common, None where all are refused; and the frames that are refused, with the reason."""
     try:
         return source.shard_info(jobs), {}
     except InputError:
@@ -104,7 +104,7 @@ def check_header(header: Header, file: Path) -> None:
 
 
 def check_apart(works: list[Work]) -> None:
-    """Raises `InputError` where two rows of frames share a file: shot-001, and shot's second file."""
+    """Raises `InputError` where two sets of frames would go to one file, as shot-001 and the second file of shot do."""
     paths = [work.path for work in works]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)

@@ -8,12 +8,12 @@ from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.profile import GameProfile
 
 PROFILES: dict[str, GameProfile] = {"supertuxkart": supertuxkart.PROFILE}
-"""Those that are code."""
+"""The profiles that are code."""
 SUFFIXES = (".yaml", ".yml")
 
 
 def names() -> tuple[str, ...]:
-    """Of the profiles that ship."""
+    """Names of the profiles that ship, sorted."""
     return tuple(sorted({*PROFILES, *(path.stem for path in Path(__file__).parent.glob("*.yaml"))}))
 
 

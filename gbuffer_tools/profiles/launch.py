@@ -27,7 +27,7 @@ from gbuffer_tools.renderdoc.profile import CaptureSettings, Launch
 
 WORDS = ("track", "width", "height", "quality", "textures", "seed", "home")
 HOMES = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share", "XDG_CACHE_HOME": ".cache"}
-"""Where programs keep their files -> below the private home."""
+"""Environment variable that says where programs keep their files -> folder below the private home."""
 WORD = re.compile(r"\{([^{}]*)\}")
 LIBRARIES = Path("/usr/lib")
 SHARED_MEMORY = Path("/dev/shm")

@@ -78,7 +78,7 @@ class MatrixPlace:
 
     @property
     def at(self) -> int | str:
-        """As `MatrixBlock` has it."""
+        """Name or first byte, as `MatrixBlock` takes it."""
         return self.name or self.byte
 
     def read(self, stored: Matrix) -> Matrix:
@@ -153,7 +153,7 @@ class ProfileFile:
     """A profile as its file has it; see the module's text.
 
     Attributes:
-        note: one line about what frames lack, told with each of them.
+        note: one line about what frames lack; `extract` prints it with each of them.
     """
 
     name: str
@@ -182,13 +182,13 @@ class ProfileFile:
             raise ValueError(f"later.samplers: {min(both)!r} is the name of a target, too; rename the target")
         if self.classes.of != Classes.of or self.classes.numbers:
             raise ValueError("classes: has of or numbers, wanted rules on the names of image files")
-        self.meanings  # noqa: B018 - checks the names of buffers
+        self.mapping  # noqa: B018 - checks the names of buffers
         for section, channels in self._channels():
             for channel in channels:
                 self._check(section, channel)
 
     @property
-    def meanings(self) -> Mapping:
+    def mapping(self) -> Mapping:
         """What the channels mean."""
         return Mapping(depth=Depth(DEPTH), normal=self.normal, motion=self.motion, buffers=self.buffers)
 
@@ -231,7 +231,7 @@ class ProfileFile:
             if channel not in channels and channel.rpartition(".")[0] in self.later.samplers
         )
         kept = {name: buffer for name, buffer in self.buffers.items() if name not in lost}
-        return replace(self.meanings, buffers=kept), tuple(dict.fromkeys(lost))
+        return replace(self.mapping, buffers=kept), tuple(dict.fromkeys(lost))
 
 
 def standard(profile: ProfileFile, captured: Captured) -> Standard:
@@ -251,8 +251,8 @@ def standard(profile: ProfileFile, captured: Captured) -> Standard:
     for name in profile.later.samplers:
         if name in captured.inputs:
             channels |= named(name, captured.inputs[name], depth.shape)
-    meanings, lost = profile.present(channels)
-    buffers, notes = to_buffers(channels, meanings, view, projection)
+    mapping, lost = profile.present(channels)
+    buffers, notes = to_buffers(channels, mapping, view, projection)
     for name, values in buffers.items():
         if name != DEPTH:
             values[~np.isfinite(depth)] = 0

@@ -15,7 +15,7 @@ from gbuffer_tools.renderdoc.stencil_ids import BLOCK, Marked, blocks
 MIN_TEXTURE_SIDE = 8
 """Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
 MIN_AGREEMENT = 0.999
-"""Of the pixels that bear marks with those that the pass changed; below, something else writes the stencil."""
+"""Fraction of pixels on which marks and changes by the pass agree; below, something else writes the stencil."""
 WORDS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "V16"}
 STENCIL_FORMATS = ("D24S8",)
 
@@ -58,7 +58,7 @@ class Textures:
         self.readings: dict[int, texture_names.Signature] = {}
 
     def digest(self, texture: int) -> int:
-        """Of a texture, 0 for none."""
+        """The digest of a texture, 0 for none."""
         if texture not in self.capture.textures:
             return 0
         if texture not in self.digests:
@@ -146,7 +146,7 @@ class Programs:
         self.replayed: dict[int, Program] = {}
 
     def at(self, draw: Any, state: gl_calls.Bound) -> Program:
-        """Of a draw and what is bound there."""
+        """The program of a draw, by what is bound there."""
         linked, shader = self.linked.get(state.program), self.shaders.get(state.program)
         if linked is not None and shader is not None:
             location = linked.samplers.get(self.profile.colour_sampler, -1)

@@ -92,7 +92,7 @@ def explain(path: Path, patience: float) -> Iterator[str]:
         yield from (f"  constants {name}: {what}" for name, what in seen.blocks)
         if seen.instanced:
             yield f"  per instance: {', '.join(seen.instanced)}"
-    yield "A profile tells what these mean: copy gbuffer_tools/profiles/godot3.yaml; profile_file.py explains its keys."
+    yield "A profile says what these mean: copy gbuffer_tools/profiles/godot3.yaml; yaml_profile.py explains its keys."
 
 
 def likeliest(passes: tuple[PassSummary, ...]) -> int | None:

@@ -25,7 +25,7 @@ MAX_ERROR = 0.03
 """Mean absolute difference up to which a texture counts as found; at 512 px most are below 0.005."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".ppm"}
 SHARED_BIAS, FOREIGN_BIAS = 1e-4, 3e-4
-"""Of equal pictures, the captured level's own wins over shared folders, and those over other levels."""
+"""Among equal pictures those of the captured level win over those of no level, and these over other levels."""
 
 Signature = npt.NDArray[np.float32]
 

@@ -100,7 +100,10 @@ def _eyes(file: Path) -> int:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Names of classes from the attribute maps of all frames: of a class whose objects share a name, that one."""
+    """Version and classes, which are named by the attribute maps of all frames.
+
+    A class has the name of its objects where they all have one name.
+    """
     named: dict[int, set[str]] = {}
     version, classes = "", False
     for job in jobs:
@@ -163,7 +166,7 @@ def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py
 
 
 def _shape(data: h5py.Dataset, job: Job, key: str, there: list[str]) -> tuple[int, ...]:
-    """Of one eye's array."""
+    """Shape of one eye's array."""
     shape: tuple[int, ...] = data.shape
     return shape[1:] if _both_eyes(job, key, there) and shape[:1] == (2,) else shape
 

@@ -102,7 +102,7 @@ def _number(file: Path) -> int | None:
 
 
 def _kind(file: Path) -> str | None:
-    """By a word of the name; where it has none, by the folder's."""
+    """What a file holds, by a word of its name, else by a word of the folder's; None where neither tells."""
     words = [*_words(file), *_words(file.parent)]
     kind = next((KINDS[word.lower()] for word in words if word.lower() in KINDS), None)
     wrong = {FRAME: file.suffix == ".npz", ARRAYS: file.suffix != ".npz"}

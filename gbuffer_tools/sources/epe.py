@@ -134,8 +134,8 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array
         name: of the frame.
         image: (H,W,3) uint8, sRGB.
         gbuffers: name of the buffer and (H,W,C), C up to 64. Floats stay, float64 becomes float32.
-        groups: (H,W) ids of `GROUPS`, or None. Of another size: resized to nearest, as `robust`.
-        robust: (H,W) ids of a robust segmentation, or None.
+        groups: (h,w) ids of `GROUPS`, or None; resized by nearest neighbours where the size is another.
+        robust: (h,w) ids of a robust segmentation, or None; likewise.
 
     Raises:
         ValueError: G-buffers of another size than the image, or numbers beyond 8 bits.

@@ -27,7 +27,7 @@ MIN_CHANNELS = 3
 
 
 def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
-    """What can be told from names alone. Files with fewer than three channels hold no picture."""
+    """What names alone say. Files with fewer than three channels hold no picture: None."""
     if len(names) < MIN_CHANNELS:
         return None
     return Mapping(image=picture(names), depth=depth(names), buffers=buffers(names), ids=crypto_ids(attributes))
@@ -86,7 +86,7 @@ class AnyExrSource(ExrSource):
     """EXR files of any renderer; among them those that were exported from frame files, which are read back whole."""
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """As of any EXR file; of exported ones, the frame file that they come from.
+        """For exported files, the header of the frame file that they come from; else as for any EXR file.
 
         Raises:
             InputError: a damaged header, or files that were exported from several frame files, whose ids may differ.

@@ -8,7 +8,7 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
                Cycles of Blender 2.8 wrote distances along rays: say so in a mapping,
                depth: {channel: ViewLayer.Depth.Z, along: ray, beyond: 1.0e+9}, with a camera
     Normal     world space. The file does not hold the camera. With the pass Position it is solved from that; else from
-               a mapping's camera; where the camera's pose is not told, the view's rotation is solved from the depth's
+               a mapping's camera; where the camera's pose is not known, the view's rotation is solved from the depth's
                normals. Without all of these normals stay x_world_normal
     Vector     pixels, y up: X and Y to the previous frame, Z and W from the next
     DiffCol, Emit, AO, GlossCol            albedo, emission, occlusion, x_glossy_colour
@@ -37,7 +37,7 @@ DEPTH = ("Depth", "Z")
 
 
 def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
-    """Of the view layer with the most channels; None where there is no Combined pass, or not Blender's mark."""
+    """What the view layer with the most channels holds; None where Combined, or Blender's mark, is missing."""
     if MARK not in attributes:
         return None
     view = view_layer(names)

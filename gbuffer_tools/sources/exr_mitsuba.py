@@ -3,7 +3,7 @@
 An AOV `name:kind` becomes the layer `name`; its components tell most of its kind: R, G, B are an albedo, T a distance
 along the ray, I an index. X, Y, Z are positions or normals, which their names tell: pos, position, p; n, nn, normal,
 sh_normal, geo_normal. All are in world space; the file does not hold the camera, which is solved from positions, or
-told by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba averages all AOVs, indices too.
+given by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba averages all AOVs, indices too.
 """
 
 import re
@@ -21,7 +21,9 @@ ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
 
 
 def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
-    """Of the AOVs by their components and names; None where neither the header nor a distance `.T` tells Mitsuba."""
+    """What the AOVs hold, by their components and names; None where neither the header nor a distance `.T` says that
+    Mitsuba wrote them.
+    """
     distances = [layer for layer in layers(names) if layer and split(only(names, layer) or "")[1] == "T"]
     program = any(isinstance(value, str) and PROGRAM in value.lower() for value in attributes.values())
     image = components(names, "", "RGB")

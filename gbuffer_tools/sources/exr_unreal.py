@@ -39,7 +39,7 @@ PASS_IN_NAME = re.compile(rf"^(.*?)({PREFIX}(?:[A-Za-z]\w*?)?|{MASK}\d\d)((?:[._
 
 
 def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
-    """Of the layers by their materials' names; None where there is neither Unreal's metadata nor a layer of its."""
+    """What the layers hold, by their materials' names; None where there is neither Unreal's metadata nor its layers."""
     passes = {layer: layer.lower().removeprefix(PREFIX.lower()) for layer in layers(names) if layer}
     ours = any(layer.startswith((PREFIX, MASK)) for layer in passes)
     if not ours and not any(key.startswith(METADATA) for key in attributes):

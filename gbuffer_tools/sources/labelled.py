@@ -24,7 +24,7 @@ from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER, Taxonomy
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a data set keeps what.
+    """How a data set lays out its files.
 
     Attributes:
         name: of the data set.
@@ -82,7 +82,7 @@ def _jobs(path: Path, layout: Layout, folder: Path) -> Iterator[Job]:
 
 
 def label_of(layout: Layout, folder: Path, image: Path) -> Path:
-    """Where the label map of an image is."""
+    """The label map that belongs to an image."""
     stem = image.stem.removesuffix(layout.ends[0]) + layout.ends[1]
     return folder.parent / layout.labels / image.parent.relative_to(folder) / f"{stem}.png"
 
@@ -96,7 +96,7 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
         if image_size(job.file) != image_size(label):
             (h, w), (height, width) = image_size(job.file), image_size(label)
             raise InputError(
-                f"{label}: is {width} x {height}, its image {job.file.name} {w} x {h}; resize it to nearest"
+                f"{label}: is {width} x {height}, its image {job.file.name} {w} x {h}; resize it by nearest neighbours"
             )
     layouts = {job.others[0][0] for job in jobs}
     if len(layouts) > 1:

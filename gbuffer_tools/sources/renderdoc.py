@@ -50,7 +50,7 @@ class CaptureSource:
         return [job(file) for file in files]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """Of the game's profile. Every capture's outside is checked now, before the first is replayed."""
+        """What the game's profile says. Every capture's outside is checked now, before the first is replayed."""
         for item in jobs:
             check_capture(item.file)
         return ShardInfo(self.profile.source, self.profile.name, self.profile.classes, self.profile.licence)

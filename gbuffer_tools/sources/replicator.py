@@ -98,7 +98,7 @@ def labels(job: Job) -> dict[tuple[int, ...], str]:
 
 
 def _class_name(value: object) -> str:
-    """Of {"class": NAME}, or of other types of semantics where an object has no class."""
+    """The name in {"class": NAME}; where an object has no class, its other types of semantics, joined."""
     if isinstance(value, dict):
         value = value.get("class", "/".join(str(value[key]) for key in sorted(value)))
     return plain(value) or UNLABELLED
