@@ -105,7 +105,7 @@ def files_of(job: Job) -> list[Path]:
     return [job.file, *(file for _, file in job.others)]
 
 
-def read_all(job: Job) -> tuple[dict[str, Array], reader.Header]:
+def read_all(job: Job) -> tuple[dict[str, Array], reader.ExrHeader]:
     """The channels of all files of a frame; those of `others` start with their role. The first file's header.
 
     Raises:

@@ -88,7 +88,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Header:
+class ExrHeader:
     """What a file holds.
 
     Attributes:
@@ -122,7 +122,7 @@ class Header:
         return next((part.compression for part in self.parts if part.compression in LOSSY), "")
 
 
-def header(path: Path) -> Header:
+def header(path: Path) -> ExrHeader:
     """Parse and judge a file's header.
 
     Raises:
@@ -135,7 +135,7 @@ def header(path: Path) -> Header:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted an OpenEXR file") from error
 
 
-def read(path: Path) -> tuple[dict[str, Array], Header]:
+def read(path: Path) -> tuple[dict[str, Array], ExrHeader]:
     """All channels of a file, over its display window; 0 where a part has no pixels.
 
     Returns:
@@ -168,7 +168,7 @@ def _placed(pixels: Array, data: Window, display: Window) -> Array:
     return placed
 
 
-def _decode(path: Path, known: Header) -> list[dict[str, Array]]:
+def _decode(path: Path, known: ExrHeader) -> list[dict[str, Array]]:
     """The library's channels, per part."""
     try:
         import OpenEXR
@@ -222,7 +222,7 @@ class _Parser:
         self.file, self.path = file, path
         self.bytes, self.at = b"", 0
 
-    def header(self) -> Header:
+    def header(self) -> ExrHeader:
         if self.take(4) != MAGIC:
             raise InputError(f"{self.path}: got {self.bytes[:4]!r} at the start, wanted an OpenEXR file")
         (version,) = struct.unpack("<I", self.take(4))
@@ -241,7 +241,7 @@ class _Parser:
         if flags & DEEP or any(b"deep" in raw.get("type", ("", b""))[1] for raw in raws):
             raise self.bad("holds deep pixels; flatten it to one value a pixel")
         many = len(raws) > 1
-        found = Header(
+        found = ExrHeader(
             tuple(self.part(raw, many) for raw in raws),
             self.window(raws[0], "displayWindow"),
             {key: value for raw in reversed(raws) for key, value in self.values(raw)},
@@ -251,7 +251,7 @@ class _Parser:
         self.check(found)
         return found
 
-    def check(self, found: Header) -> None:
+    def check(self, found: ExrHeader) -> None:
         """The limits that concern the whole file."""
         names = found.channels
         if not 0 < len(names) <= MAX_CHANNELS:

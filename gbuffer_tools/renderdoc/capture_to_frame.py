@@ -42,7 +42,7 @@ class Extracted:
     """A frame, what its textures are called, and how the extraction went."""
 
     frame: Frame
-    names: dict[int, texture_names.Match]
+    names: dict[int, texture_names.TextureMatch]
     unknown: float
     draws: int
     seconds: float
@@ -189,7 +189,9 @@ def by_draw(
     return np.array([0, *values], dtype)[draw_map]
 
 
-def class_map(got: Replayed, profile: GameProfile, names: dict[int, texture_names.Match]) -> npt.NDArray[np.generic]:
+def class_map(
+    got: Replayed, profile: GameProfile, names: dict[int, texture_names.TextureMatch]
+) -> npt.NDArray[np.generic]:
     """Class ids by the names of colour textures."""
 
     def of(texture: int) -> int:

@@ -44,7 +44,7 @@ class ImageIndex:
 
 
 @dataclass(frozen=True)
-class Match:
+class TextureMatch:
     """The image file that looks most like a texture, None where none is near, and how near it is."""
 
     file: str | None
@@ -69,7 +69,7 @@ def readings(texture: npt.NDArray[np.uint8]) -> Signature:
     return np.concatenate([straight, straight[..., ::-1]])
 
 
-def match(texture: Signature, index: ImageIndex, level_folder: str, level: str) -> Match:
+def match(texture: Signature, index: ImageIndex, level_folder: str, level: str) -> TextureMatch:
     """The image file that one of the readings of a texture looks most like.
 
     Args:
@@ -80,16 +80,16 @@ def match(texture: Signature, index: ImageIndex, level_folder: str, level: str) 
         level: name of the captured level; its folder's files win over equal ones elsewhere.
     """
     if not index.files:
-        return Match(None, 1.0)
+        return TextureMatch(None, 1.0)
     # The difference of the means is never above the mean of the differences: most files need no closer look.
     bound = np.stack([np.abs(index.means - reading.mean((0, 1))).mean(1) for reading in texture]).min(0)
     near = np.flatnonzero(bound < MAX_ERROR)
     if not near.size:
-        return Match(None, float(bound.min()))
+        return TextureMatch(None, float(bound.min()))
     errors = np.stack([np.abs(index.signatures[near] - reading).mean((1, 2, 3)) for reading in texture]).min(0)
     best = int(np.argmin(errors + [_bias(index.files[i], level_folder, level) for i in near]))
     error = float(errors[best])
-    return Match(index.files[near[best]] if error < MAX_ERROR else None, error)
+    return TextureMatch(index.files[near[best]] if error < MAX_ERROR else None, error)
 
 
 def _bias(file: str, level_folder: str, level: str) -> float:

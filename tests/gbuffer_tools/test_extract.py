@@ -32,7 +32,10 @@ def calls(monkeypatch, tmp_path: Path) -> list[str]:
         done.append(f"{level}/{name}")
         if "bad" in path.name:
             raise InputError(f"{path}: not today")
-        found = {5: texture_names.Match("textures/city_asphalt_1.jpg", 0.001), 6: texture_names.Match(None, 0.5)}
+        found = {
+            5: texture_names.TextureMatch("textures/city_asphalt_1.jpg", 0.001),
+            6: texture_names.TextureMatch(None, 0.5),
+        }
         return capture_to_frame.Extracted(frame(name, len(name)), found, 0.0, 3, 0.1)
 
     monkeypatch.setattr(capture_to_frame, "extract", fake)

@@ -86,13 +86,13 @@ def test_distances_without_a_camera_stay_distances():
 
 
 @pytest.mark.parametrize(
-    ("encoding", "told"), [("signed", "signed"), ("unit", "unit"), ("one", "either"), ("unit", "either")]
+    ("encoding", "stated"), [("signed", "signed"), ("unit", "unit"), ("one", "either"), ("unit", "either")]
 )
-def test_view_normals_with_other_axes(encoding, told):
+def test_view_normals_with_other_axes(encoding, stated):
     depth, normal = tilted()
     theirs = normal * (1, -1, -1)  # y down, z forward
     stored = {"unit": theirs * 0.5 + 0.5, "signed": theirs * 3, "one": theirs}[encoding]
-    meaning = Normal(channels_of("n"), axes=("x", "-y", "-z"), encoding=told)
+    meaning = Normal(channels_of("n"), axes=("x", "-y", "-z"), encoding=stated)
     frame = made({"Z": depth} | xyz("n", stored), depth=Depth("Z"), normal=meaning).frame
     assert frame.buffers["normal"].dtype == np.float16
     assert np.abs(frame.buffers["normal"] - normal).max() < 1e-3

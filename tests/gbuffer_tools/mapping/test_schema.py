@@ -59,8 +59,8 @@ def test_what_is_told_replaces_sections_and_adds_entries():
         buffers={"albedo": schema.Buffer(("a", "b", "c"))},
         licence="known",
     )
-    told = schema.Mapping(depth=schema.Depth("Z", "ray"), buffers={"x_wet": schema.Buffer(("w",))})
-    found = schema.merged(known, told)
+    user = schema.Mapping(depth=schema.Depth("Z", "ray"), buffers={"x_wet": schema.Buffer(("w",))})
+    found = schema.merged(known, user)
     assert found.image == known.image
     assert found.depth.along == "ray"
     assert set(found.buffers) == {"albedo", "x_wet"}

@@ -43,20 +43,20 @@ def source(name: str, *, stepwise: bool) -> Source:
         return ShardInfo(HEADER.source, HEADER.profile, HEADER.classes, licences.pop())
 
     def read(job: Job, _: ShardInfo) -> SourceFrame:
-        told = facts(job)
-        if "error" in told:
-            raise InputError(f"{job.file}: {told['error']}")
-        if "absent" in told:
-            raise NotInstalledError(f"{told['absent']} is not installed")
-        made = frame(job.frame, len(job.frame), tuple(told.get("size", (20, 30))))
-        if "bare" in told:
+        known = facts(job)
+        if "error" in known:
+            raise InputError(f"{job.file}: {known['error']}")
+        if "absent" in known:
+            raise NotInstalledError(f"{known['absent']} is not installed")
+        made = frame(job.frame, len(job.frame), tuple(known.get("size", (20, 30))))
+        if "bare" in known:
             made = replace(made, view=None, projection=None)
-        if "odd" in told:
+        if "odd" in known:
             made = replace(made, buffers={"gloss": made.buffers["depth"]})
         names = {
-            kind: {int(i): {"name": name} for i, name in ids.items()} for kind, ids in told.get("names", {}).items()
+            kind: {int(i): {"name": name} for i, name in ids.items()} for kind, ids in known.get("names", {}).items()
         }
-        return SourceFrame(made, "made", names, str(told.get("bare", "")))
+        return SourceFrame(made, "made", names, str(known.get("bare", "")))
 
     return PlainSource(name, "made-up files", "of the frame file", find, shard_info, read, stepwise)
 
@@ -105,9 +105,9 @@ def test_the_others_are_made_the_bad_ones_are_named_and_tried_again(kind, write,
     assert command(folder, "--per-file", "2") == 2
     assert frames(folder) == {"a": ("0",), "a-001": ("2", "3"), "c": ("0",)}
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
-    told = [f"{folder}/{name}.{kind}: torn in the middle" for name in ("a_1", "b_0")]
-    assert lines[-3:] == [f"{extract.PROG}: 2 of 6 frames refused; the same command tries them again:", *told]
-    assert [line for line in lines if line.startswith("refused: ")] == [f"refused: {line}" for line in told]
+    named = [f"{folder}/{name}.{kind}: torn in the middle" for name in ("a_1", "b_0")]
+    assert lines[-3:] == [f"{extract.PROG}: 2 of 6 frames refused; the same command tries them again:", *named]
+    assert [line for line in lines if line.startswith("refused: ")] == [f"refused: {line}" for line in named]
     before = (folder.parent / "out" / "c.h5").read_bytes()
     write(a_1={})
     assert command(folder, "--per-file", "2") == 2
@@ -229,8 +229,10 @@ def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path):
     first = make_file(work)
     bits = work.path.read_bytes()
     again = make_file(work)
-    assert [told.refused for told in first] == [False, True, False]
-    assert sorted(told.line for told in again) == sorted([first[1].line, "a/0: there already", "a/2: there already"])
+    assert [outcome.refused for outcome in first] == [False, True, False]
+    assert sorted(outcome.line for outcome in again) == sorted(
+        [first[1].line, "a/0: there already", "a/2: there already"]
+    )
     assert work.path.read_bytes() == bits
 
     write(a_3={}, a_4={})
@@ -243,8 +245,8 @@ def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path):
             make_file(more)
         return mine.read(job, info)
 
-    told = make_file(replace(more, source=replace(mine, read=read)))
-    assert len(told) == 3
+    outcomes = make_file(replace(more, source=replace(mine, read=read)))
+    assert len(outcomes) == 3
     assert frames(folder) == {"a": ("0", "2", "3", "4")}
 
 

@@ -89,15 +89,15 @@ def test_without_the_later_draw_its_buffers_are_absent_and_that_is_told(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("told", "stored"),
+    ("place", "stored"),
     [
         ("{name: pose, inverse: true}", POSE),
         ("{name: view, rows: true}", VIEW.T),
         ("{byte: 0, rows: true, inverse: true}", POSE.T),
     ],
 )
-def test_matrices_are_turned_round(tmp_path: Path, told: str, stored: np.ndarray) -> None:
-    found = profile(tmp_path, TEXT.replace("{name: world_to_view}", told))
+def test_matrices_are_turned_round(tmp_path: Path, place: str, stored: np.ndarray) -> None:
+    found = profile(tmp_path, TEXT.replace("{name: world_to_view}", place))
     standard = made(found, matrices={"view": stored, "projection": PROJECTION})
     assert np.allclose(standard.view, VIEW, atol=1e-12)
 
