@@ -66,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def size(text: str) -> tuple[int, int]:
-    """ "640x360" -> (640, 360)."""
+    """(width, height) in pixels from a text like "640x360"; `ArgumentTypeError` for any other."""
     match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted WxH, e.g. 640x360")
@@ -74,7 +74,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number of at least 1 from a text; `ArgumentTypeError` for any other."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted a whole number of at least 1")
     return int(text)
@@ -90,18 +90,18 @@ def main(args: argparse.Namespace) -> None:
 
 
 def frame_numbers(args: argparse.Namespace) -> list[int]:
-    """Which frames a command line asks for."""
+    """Numbers of the frames that a command line asks for."""
     return [args.first + i * args.step for i in range(args.count)]
 
 
 def capture_paths(out: Path, track: str, numbers: list[int]) -> dict[int, Path]:
-    """Number of a frame -> its capture."""
+    """Number of a frame -> the path of its capture."""
     level = fit_name(Path(track).resolve().name)
     return {n: out / f"{level}_frame{n}.rdc" for n in numbers}
 
 
 def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int, Path], patience: float) -> int:
-    """Capture what is missing of some frames of a run of the game.
+    """Run a game and capture those of some frames that are not there yet.
 
     Args:
         profile: of the game.
@@ -137,7 +137,7 @@ def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int,
 
 @contextmanager
 def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any]:
-    """Run the game with RenderDoc inside; yields the target control, and ends the game afterwards."""
+    """Run the game with RenderDoc inside; yields RenderDoc's target control, and ends the game afterwards."""
     variables = {**launch.environment, "DISPLAY": display}
     environment = [
         rd.EnvironmentModification(rd.EnvMod.Set, rd.EnvSep.NoSep, name, value) for name, value in variables.items()
@@ -164,7 +164,7 @@ def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any
 
 
 def children() -> set[int]:
-    """Processes that this one started and that are still there."""
+    """Ids of the processes that this one started and that are still there."""
     tasks = Path("/proc/self/task").iterdir()
     return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 

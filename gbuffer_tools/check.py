@@ -70,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def table(summaries: list[Summary], findings: list[Finding], notes: list[Finding]) -> Iterator[str]:
-    """The result for people."""
+    """The result as lines of a table, then findings and notes, a line each."""
     width = max(len(s.file) for s in summaries)
     yield f"{'file':{width}}  frames       size  buffers  classes  relight >=  normal off  findings  notes"
     for s in summaries:
@@ -86,7 +86,7 @@ def table(summaries: list[Summary], findings: list[Finding], notes: list[Finding
 
 
 def check(path: Path) -> tuple[Summary, list[Finding]]:
-    """Every frame of one file. A file that cannot be opened is a finding, too."""
+    """Check every frame of a file. A file that cannot be opened is a finding, too."""
     try:
         with Shard(path) as shard:
             return check_shard(shard)
@@ -96,7 +96,7 @@ def check(path: Path) -> tuple[Summary, list[Finding]]:
 
 
 def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
-    """Every frame of an open file, and what they have in common."""
+    """Check every frame of an open file, and what the frames have in common."""
     file, seen, still = str(shard.path), ShardStatistics(), Still()
     findings, images, relights = [], {}, []
     for i, name in enumerate(shard.names):
@@ -128,7 +128,7 @@ def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
 
 
 def overlay_line(found: Overlay, frames: int) -> str:
-    """A finding about a HUD."""
+    """The text of a finding about a HUD."""
     x, y, width, height = found.boxes[0]
     more = f" and {len(found.boxes) - 1} more areas" if len(found.boxes) > 1 else ""
     where = f"columns {x}..{x + width - 1}, rows {y}..{y + height - 1}{more}"

@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def paths(shard: Shard, i: int, out: Path, kind: str) -> dict[str, Path]:
-    """What a frame becomes: name of a picture -> file. Frame names are fit for file names (gbuffer_tools.frame)."""
+    """Files that frame `i` becomes, by the name of the picture; "" for an EXR file, which holds all."""
     if kind == "exr":
         return {"": out / f"{shard.names[i]}.exr"}
     names = ["image", *shard.buffers, *(f"ids.{name}" for name in shard.ids)]

@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Find, plan, make what is missing. Frames that cannot be made are left out, and named; exit code 2 then."""
+    """Find frames, plan, and make what is missing; the exit code is 2 where frames were left out."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.explain:
         for path in args.sources:
@@ -159,7 +159,11 @@ def make(works: list[Work], workers: Callable[[], AbstractContextManager[Map]]) 
 
 
 def find(paths: list[Path], forced: Source | None) -> dict[str, list[Job]]:
-    """The frames in what the user named, by the name of their source."""
+    """The frames in what the user named, by the name of their source.
+
+    Raises:
+        InputError: a path is not there or holds nothing to extract, or two frames would be one.
+    """
     found: dict[str, list[Job]] = {}
     for path in paths:
         if not path.exists():

@@ -61,7 +61,7 @@ BUFFERS = {
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, its arrays as they are stored.
+    """One frame, with its arrays as they are stored.
 
     Attributes:
         name: unique in its file; becomes a file name.

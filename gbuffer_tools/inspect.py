@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def listing(shard: Shard, i: int) -> Iterator[str]:
-    """The file in text: its header, its frames, and the numbers of one frame."""
+    """Lines about the file's header and frames, and about the numbers of frame `i`."""
     header = shard.header
     yield f"{shard.path}: {len(shard)} frames of {shard.width} x {shard.height}"
     yield f"source   {header.source} (profile {header.profile}), written by {header.tool}"

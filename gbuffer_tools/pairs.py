@@ -103,7 +103,7 @@ def check_names(args: argparse.Namespace) -> None:
 
 
 def check_settings(args: argparse.Namespace) -> None:
-    """Keep how a set is made beside it; raises `InputError` where it was begun in another way."""
+    """Store the settings beside the set; raises `InputError` where it was begun with others."""
     path = args.out / "pairs.json"
     begun = any(file.is_file() for name in (*SIDES, "captures") for file in (args.out / name).rglob("*"))
     names = ("profile", "low", "high", "samples", "size", "textures")

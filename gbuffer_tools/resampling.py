@@ -8,8 +8,7 @@ ALL = slice(None)
 
 
 def nearest(label: Array, size: tuple[int, ...], rows: slice = ALL, cols: slice = ALL) -> Array:
-    """A map resized to an image's size, or the part of it under a crop of the image; each pixel takes the value at its
-    centre.
+    """A map at an image's size, or the part of it under a crop: each pixel takes the value at its centre.
 
     Args:
         label: (h,w), over the whole image.

@@ -59,7 +59,7 @@ def ids_picture(ids: npt.NDArray[np.generic]) -> Picture:
 
 
 def class_colours(count: int) -> Picture:
-    """(count,3) RGB, hues a golden angle apart, starting at blue, so that neighbours in the list differ."""
+    """(count,3) RGB colours; hues are a golden angle apart, from blue on, so that neighbours in the list differ."""
     hue = (210 + np.arange(count) * 137.508) % 360 / 2
     hsv = np.stack([hue, 150 + 80 * (np.arange(count) % 2), 255 - 60 * (np.arange(count) % 3)], -1)
     return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0].astype(np.uint8)

@@ -39,7 +39,7 @@ ANGLE_BINS, HISTOGRAM_BINS = 1800, 36
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong, or as a note: something to know of. `frame` is empty where it is the whole file."""
+    """Something that is wrong, or, as a note, worth knowing. `frame` is empty where it concerns the whole file."""
 
     file: str
     frame: str
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass
 class ShardStatistics:
-    """What the frames of a file have shown so far.
+    """Statistics over the frames of a file that were checked so far.
 
     Attributes:
         drawn: pixels where something was drawn.
@@ -78,7 +78,7 @@ class NormalAngle:
 
 
 def frame_problems(shard: Shard, i: int, seen: ShardStatistics) -> Iterator[str]:
-    """What is wrong with a frame, a line each; `seen` is brought up to date."""
+    """What is wrong with frame `i`, a line each; `seen` is updated with it."""
     drawn = np.ones((shard.height, shard.width), bool)
     if "depth" in shard.buffers:
         drawn = np.isfinite(shard.buffer("depth", i)[..., 0])
@@ -119,7 +119,7 @@ def see_range(seen: ShardStatistics, name: str, here: npt.NDArray[np.float32]) -
 
 
 def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArray[np.bool_]) -> Iterator[str]:
-    """Numbers that are not numbers, infinite or out of range where something was drawn."""
+    """Lines about values that are nan, infinite or out of range where something was drawn."""
     if np.isnan(values).any():
         yield f"{name} has {np.isnan(values).any(-1).sum()} pixels that are not a number"
     here = values[drawn]
@@ -138,7 +138,7 @@ def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArra
 
 
 def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]) -> str | None:
-    """Why these are no camera in the format's convention, None where they are."""
+    """Why view and projection (4,4) are no camera in the format's convention; None where they are one."""
     if not (np.isfinite(view).all() and np.isfinite(projection).all()):
         return "camera has numbers that are not finite"
     if not geometry.is_rigid(view):
@@ -154,7 +154,7 @@ def normal_problems(
     projection: npt.NDArray[np.float64],
     seen: ShardStatistics,
 ) -> Iterator[str]:
-    """Normals in another space or with another sign than the format's."""
+    """Lines about normals (H,W,3) in another space or with another sign than the format's; depth is (H,W)."""
     from_depth = geometry.normal_from_depth(depth, projection)
     judged = np.isfinite(from_depth).all(-1) & np.isfinite(normal).all(-1)
     if judged.sum() < MIN_JUDGED_PIXELS:
@@ -171,7 +171,7 @@ def normal_problems(
 
 
 def constants(seen: ShardStatistics, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
-    """Buffers that say nothing: one value in every drawn pixel of a file; (whether that is normal, a line) each.
+    """Buffers with one value in every drawn pixel of a file: for each, whether that is normal, and a line.
 
     It is normal for buffers of things that a scene may lack (`NEUTRAL`), for `x_` buffers, of which nothing is known,
     and for class ids: a scene may be all road.
@@ -191,7 +191,7 @@ def constants(seen: ShardStatistics, classes: tuple[str, ...]) -> Iterator[tuple
 
 
 def normal_angle(seen: ShardStatistics) -> NormalAngle | None:
-    """None where no pixel has both normals."""
+    """The angle between stored normals and those of the depth; None where no pixel has both."""
     if not seen.angles.any():
         return None
     histogram = tuple(int(n) for n in seen.angles.reshape(HISTOGRAM_BINS, -1).sum(1))

@@ -30,7 +30,7 @@ ID_TYPES = ("uint8", "uint16", "uint32")
 
 
 def component_names(name: str, count: int) -> tuple[str, ...]:
-    """Full channel names of a buffer."""
+    """Full names of the channels that a buffer of `count` channels becomes."""
     if name in COLOURS:
         letters: tuple[str, ...] = tuple("RGB")
     elif name == "depth":
@@ -43,7 +43,7 @@ def component_names(name: str, count: int) -> tuple[str, ...]:
 
 
 def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[str, object]]:
-    """(channels, header attributes) of a frame."""
+    """The channels (H,W) and header attributes that a frame becomes."""
     linear = geometry.srgb_to_linear(frame.image.astype(np.float64) / 255).astype(np.float16)
     channels: dict[str, Array] = {c: linear[..., i] for i, c in enumerate("RGB")}
     counts = {}

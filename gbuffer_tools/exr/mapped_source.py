@@ -60,7 +60,7 @@ class ExrSource:
         return [Job(shard_name(root, file.parent), fit_name(file.stem), file) for file in kept]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """Every header is judged now, before the first pixels are read."""
+        """The producer, and the mapping's classes and licence. Every header is judged now, before any pixels are read."""
         headers = [reader.header(file) for job in jobs for file in files_of(job)]
         classes = self.mapping.classes.names if self.mapping.classes else ()
         producer = plain(self.producer(headers[0].attributes))
@@ -94,7 +94,7 @@ class ExrSource:
 
 
 def exr_files(path: Path) -> list[Path]:
-    """EXR files by their name, sorted, without what is hidden."""
+    """The EXR files in a folder and those below it, or the file, by their suffix; sorted, without hidden ones."""
     if not path.is_dir():
         return [path] if path.suffix.lower() == ".exr" else []
     return files_below(path, (".exr",))
@@ -106,7 +106,9 @@ def files_of(job: Job) -> list[Path]:
 
 
 def read_all(job: Job) -> tuple[dict[str, Array], reader.ExrHeader]:
-    """The channels of all files of a frame; those of `others` start with their role. The first file's header.
+    """The channels of all files of a frame, and the header of the first file with what the others add to it.
+
+    Channels of `others` without a layer get their role as one.
 
     Raises:
         InputError: as `exr.reader.read`; or the files differ in size or give a channel twice.
@@ -126,6 +128,6 @@ def read_all(job: Job) -> tuple[dict[str, Array], reader.ExrHeader]:
 
 
 def text(attributes: Attributes, *names: str) -> str:
-    """The first of these attributes that is a text; else empty."""
+    """The first of the named attributes that is a text; "" where none is."""
     found = (attributes.get(name) for name in names)
     return next((value for value in found if isinstance(value, str)), "")

@@ -56,7 +56,7 @@ class Window:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width), pixels."""
         return self.y1 - self.y0 + 1, self.x1 - self.x0 + 1
 
 
@@ -89,7 +89,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ExrHeader:
-    """What a file holds.
+    """What an EXR file holds.
 
     Attributes:
         parts: at least one.
@@ -103,7 +103,7 @@ class ExrHeader:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Full names, in the file's order."""
+        """Full names of all channels, in the file's order."""
         return tuple(part.full(name) for part in self.parts for name in part.channels)
 
     @property

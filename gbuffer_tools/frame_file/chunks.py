@@ -85,7 +85,7 @@ def cut(row: Array, place: tuple[int, ...], tile: list[int]) -> Array:
 
 
 def pack(tile: Array) -> tuple[int, bytes]:
-    """HDF5's filters on a tile: which of them are left out, one bit each, and what they make of it.
+    """Apply HDF5's filters to a tile: which of them are left out, one bit each, and the bytes to store.
 
     Shuffle puts the first bytes of all elements before their second ones. That helps with noise in low bits and hurts
     with values that come back, so the quick level tells which of the two a tile gets.

@@ -39,7 +39,7 @@ class _Making:
 
 
 def to_frame(name: str, channels: Channels, mapping: Mapping, attributes: abc.Mapping[str, object]) -> SourceFrame:
-    """A frame in the frame file's conventions.
+    """Make a frame in the frame file's conventions.
 
     Args:
         name: of the frame.
@@ -246,7 +246,7 @@ def _add_ids(making: _Making, mapping: Mapping, attributes: abc.Mapping[str, obj
 
 
 def seen_names(ids: abc.Mapping[str, Array], names: abc.Mapping[str, abc.Mapping[int, str]]) -> dict[str, Names]:
-    """What the ids of a frame are called, by id map; those that have names."""
+    """Names of the ids that a frame has, by id map; ids without a name are left out."""
     found = {key: set(map(int, np.unique(ids[key]))) & set(known) for key, known in names.items() if known}
     return {f"ids/{key}": {i: {"name": names[key][i]} for i in sorted(seen)} for key, seen in found.items()}
 

@@ -40,7 +40,7 @@ class Outcome:
 
 
 def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
-    """Slow sources: frames are read in parallel, and each is stored when it and those before it are there."""
+    """Make frames of slow sources: they are read in parallel, and each is stored once those before it are there."""
     tasks = [(work, job) for work in works for job in work.jobs]
     for work, results in groupby(zip(tasks, each(read, tasks), strict=True), key=lambda result: result[0][0]):
         layout = layout_in(work.path)
@@ -56,13 +56,13 @@ def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
 
 
 def by_file(works: list[Work], each: Map) -> Iterator[Outcome]:
-    """Fast sources: a process makes a frame file at a time, so that compressing runs in parallel, too."""
+    """Make frames of fast sources: a process makes a whole frame file, so that compressing runs in parallel, too."""
     for lines in each(make_file, works):
         yield from lines
 
 
 def make_file(work: Work) -> list[Outcome]:
-    """All missing frames of a frame file, added in one step; a line about each.
+    """Add all missing frames of a frame file in one step; returns what became of each.
 
     A cluster may start this again when it has lost the answer, or the worker that is still at it.
     """
@@ -103,7 +103,7 @@ def _frames(work: Work, lines: list[Outcome]) -> Iterator[Frame]:
 
 
 def read(task: tuple[Work, Job]) -> SourceFrame | Refused:
-    """One frame, checked by the rules of the format that concern it alone."""
+    """Read one frame, and check it by the rules of the format that concern it alone."""
     work, job = task
     try:
         made = work.source.read(job, work.info)

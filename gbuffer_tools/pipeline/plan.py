@@ -43,7 +43,7 @@ class Work:
 def plan(
     source: Source, jobs: list[Job], out: Path, per_file: int, licence: str | None = None
 ) -> tuple[list[Work], list[str]]:
-    """The files of these frames, also those that lack none; and why frames are left out, a line each.
+    """The files that frames go to, complete ones included; and why frames are left out, a line each.
 
     Args:
         source: of the frames.
@@ -112,7 +112,7 @@ def check_apart(works: list[Work]) -> None:
 
 
 def frames_in(path: Path) -> tuple[str, ...]:
-    """Names of the frames that are there already."""
+    """Names of the frames in a file; none where there is no file."""
     if not path.exists():
         return ()
     with Shard(path) as shard:

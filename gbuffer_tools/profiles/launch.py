@@ -101,7 +101,11 @@ def launch(section: LaunchSection, beside: Path, settings: CaptureSettings, fold
 
 
 def track(section: LaunchSection, beside: Path, asked: str) -> str:
-    """What a game is given for `--track`."""
+    """The text that a game is given for `--track`.
+
+    Raises:
+        InputError: it names neither a known track nor a file or folder.
+    """
     if asked in section.tracks:
         return str(beside / section.tracks[asked])
     if Path(asked).exists():

@@ -129,7 +129,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Later:
-    """A draw after the G-buffer pass that reads all these samplers; buffers made of them are absent where it is."""
+    """A draw after the G-buffer pass that reads all these samplers; without it buffers made of them are absent."""
 
     samplers: tuple[str, ...]
 
@@ -235,7 +235,7 @@ class ProfileFile:
 
 
 def standard(profile: ProfileFile, captured: Captured) -> Standard:
-    """Standard buffers by a profile.
+    """Make standard buffers of a capture, as a profile says.
 
     Raises:
         ValueError: the capture does not hold what the profile says.
@@ -261,7 +261,7 @@ def standard(profile: ProfileFile, captured: Captured) -> Standard:
 
 
 def depth_of(captured: Captured, projection: Matrix) -> Matrix:
-    """(H,W) metres along the view axis, inf where nothing was drawn."""
+    """Depth (H,W), metres along the view axis, inf where nothing was drawn."""
     window = np.where(captured.drawn, captured.window_depth, 0.5)
     return np.where(captured.drawn, geometry.depth_from_window(window, projection), np.inf)
 
@@ -285,7 +285,7 @@ def named(name: str, texture: Array, size: tuple[int, ...]) -> dict[str, Array]:
 
 
 def read_profile(path: Path) -> GameProfile:
-    """A profile from a YAML file.
+    """Read a profile from a YAML file.
 
     Raises:
         InputError: cannot be read, or has keys or values that this program does not know; the message names the key.

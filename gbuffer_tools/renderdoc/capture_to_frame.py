@@ -137,7 +137,7 @@ def _replay(capture: Replay, found: int, profile: GameProfile, drawn: Drawn) -> 
 
 
 def _finished(capture: Replay, profile: GameProfile) -> npt.NDArray[np.uint8]:
-    """(H,W,3), the frame as shown, without HUD."""
+    """The frame (H,W,3) as shown, without HUD."""
     for found in reversed([p for p in capture.passes if p.targets and len(p.draws) > profile.finished_draw]):
         state = capture.at(found.draws[profile.finished_draw])
         if profile.finished_samplers <= capture.samplers(state).keys():
@@ -146,7 +146,7 @@ def _finished(capture: Replay, profile: GameProfile) -> npt.NDArray[np.uint8]:
 
 
 def bytes_of(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """8-bit as it is; of floats 0..1, as a copy to the screen does."""
+    """An image as 8 bits: integers stay, floats 0..1 are rounded as a copy to the screen does."""
     if image.dtype.kind == "f":
         image = np.round(np.nan_to_num(image.astype(np.float64)).clip(0, 1) * 255)
     return np.ascontiguousarray(image.astype(np.uint8))
@@ -192,7 +192,7 @@ def by_draw(
 def class_map(
     got: Replayed, profile: GameProfile, names: dict[int, texture_names.TextureMatch]
 ) -> npt.NDArray[np.generic]:
-    """Class ids by the names of colour textures."""
+    """Class ids (H,W) by the names of colour textures."""
 
     def of(texture: int) -> int:
         return profile.classes.index(profile.class_of(names[texture].file if texture in names else None))
@@ -203,7 +203,7 @@ def class_map(
 def object_map(
     got: Replayed, depth: npt.NDArray[np.generic], view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.generic]:
-    """Object ids: a draw, or, where it draws several instances, the instance whose origin is nearest.
+    """Object ids (H,W): a draw, or, where it draws several instances, the instance whose origin is nearest.
 
     Numbered in the order of draws and instances, counting those that are seen.
     """

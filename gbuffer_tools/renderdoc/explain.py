@@ -72,7 +72,7 @@ class PassSummary:
 
 
 def explain(path: Path, patience: float) -> Iterator[str]:
-    """Lines about a capture.
+    """Lines that say what a capture holds.
 
     Raises:
         InputError: not a whole capture, or it cannot be replayed here.
@@ -183,7 +183,7 @@ def guess(values: npt.NDArray[np.generic], names: str) -> str:
 
 
 def by_numbers(values: npt.NDArray[np.float64]) -> str:
-    """(N,C) values that look like something, "" where they do not."""
+    """What values (N,C) look like; "" where they look like nothing known."""
     finite = values[np.isfinite(values).all(-1)]
     if finite.shape[1] >= 3 and len(finite):
         for what, vectors in (("unit vectors", finite[:, :3]), ("unit vectors as n / 2 + 1/2", 2 * finite[:, :3] - 1)):

@@ -21,7 +21,7 @@ DRAW_BINDING = "GL_DRAW_FRAMEBUFFER_BINDING"
 
 @dataclass(frozen=True)
 class Into:
-    """Where a draw goes.
+    """The target of a draw.
 
     Attributes:
         framebuffer: resource id.

@@ -113,7 +113,7 @@ class MatrixBlock:
 
 @dataclass(frozen=True)
 class GameProfile:
-    """One game.
+    """What the program knows of one game.
 
     Attributes:
         name: of the profile, as stored in frame files.

@@ -48,7 +48,7 @@ class Replay:
         return bytes(self.controller.GetTextureData(found.resourceId, self.rd.Subresource(0, 0, 0)))
 
     def pixels(self, texture: int) -> pixel_formats.Array:
-        """The same, decoded: (H,W,C), row 0 at the top."""
+        """A texture's largest level, decoded: (H,W,C), row 0 at the top."""
         found = self.textures[texture]
         return pixel_formats.decode(self.raw(texture), found.format.Name(), found.width, found.height)
 

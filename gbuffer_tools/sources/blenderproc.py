@@ -141,7 +141,7 @@ def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, .
 
 
 def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str, object]:
-    """What a container tells of its camera: JSON of one object, and matrices stored as they are."""
+    """What a container says of its camera: JSON of one object, and matrices stored as they are."""
     row = next(_rows(container, there, file, CAMERAS), {})
     for key, (becomes, shape) in MATRICES.items():
         if key in there and getattr(container[key], "shape", None) == shape:
@@ -285,7 +285,7 @@ def distances(found: Mapping[str, Array], projection: Matrix | None) -> tuple[st
 
 
 def read(job: Job, info: ShardInfo) -> SourceFrame:
-    """A container, or one eye of it."""
+    """Read a container, or one eye of it."""
     with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "its datasets"):
         there = hdf5.names(container, job.file)
         datasets = {key: _dataset(container, there, key, job) for key in KNOWN}

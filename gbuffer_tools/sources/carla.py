@@ -130,7 +130,7 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
 
 
 def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
-    """Buffers of a frame from CARLA's.
+    """Buffers of a frame, made of CARLA's.
 
     Args:
         found: by CARLA's names, (H,W) or (H,W,3 or more) uint8 in the order RGB.
@@ -190,7 +190,7 @@ def sensor_depth(pixels: Array) -> Array:
 
 
 def read(job: Job, info: ShardInfo) -> SourceFrame:
-    """A frame and its buffers."""
+    """Read a frame and its buffers."""
     files = dict(job.others)
     try:
         found = dict(_found(files))

@@ -154,7 +154,7 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
-    """The files of a line."""
+    """Read the files of a line."""
     files = {role: job.file.parent / named for role, named in job.others}
     archive = files[GBUFFERS]
     robust = _numbers(files[ROBUST]) if ROBUST in files else None

@@ -99,7 +99,7 @@ class AnyExrSource(ExrSource):
         return first or super().shard_info(jobs)
 
     def read(self, job: Job, info: ShardInfo) -> SourceFrame:
-        """A frame."""
+        """Read a frame; an exported one comes back as it was."""
         if frame_as_exr.MARK not in reader.header(job.file).attributes:
             return super().read(job, info)
         channels, header = reader.read(job.file)

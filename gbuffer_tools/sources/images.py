@@ -35,7 +35,10 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def sized_shard(name: str, image: Path) -> str:
-    """The name of a frame file with the image's size: frames of one file have one. Without it where it has none."""
+    """The name of a frame file with the image's size in it, as frames of one file have one size.
+
+    An image that cannot be read adds nothing.
+    """
     try:
         height, width = image_size(image)
     except InputError:  # `shard_info` will tell
@@ -44,14 +47,14 @@ def sized_shard(name: str, image: Path) -> str:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Nothing but where they come from. Every header is checked now, before the first image is decoded."""
+    """Images have no classes. Every header is checked now, before the first image is decoded."""
     for job in jobs:
         image_size(job.file)
     return ShardInfo("images", "images", ())
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
-    """An image."""
+    """Read an image."""
     return SourceFrame(Frame(job.frame, read_image(job.file)), "RGB alone")
 
 

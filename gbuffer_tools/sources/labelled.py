@@ -115,7 +115,7 @@ def to_frame(name: str, image: Array, label: Array, taxonomy: Taxonomy) -> Frame
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
-    """An image and its label map."""
+    """Read an image and its label map."""
     (layout, path), label = job.others[0], read_pixels(job.others[0][1])
     try:
         frame = to_frame(job.frame, read_image(job.file), label, LAYOUTS[layout].taxonomy)

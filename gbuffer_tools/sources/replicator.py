@@ -116,7 +116,7 @@ def _table(path: Path) -> dict[tuple[int, ...], object]:
 
 
 def by_table(pixels: Array, table: Mapping[tuple[int, ...], int], default: int) -> npt.NDArray[np.uint32]:
-    """What each pixel stands for.
+    """The meaning (H,W) of each pixel.
 
     Args:
         pixels: ids (H,W), or colours (H,W,4), uint8 or uint16.
@@ -226,7 +226,7 @@ def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
 
 
 def read(job: Job, info: ShardInfo) -> SourceFrame:
-    """A frame: the files of its number."""
+    """Read a frame: the files of its number."""
     files = dict(job.others)
     found: dict[str, Array] = {name: read_npy(files[name], "f", (2, 3)) for name in (AXIS, RAY) if name in files}
     for name, distance in found.items():
