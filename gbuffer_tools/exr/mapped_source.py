@@ -60,7 +60,7 @@ class ExrSource:
         return [Job(shard_name(root, file.parent), fit_name(file.stem), file) for file in kept]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """The producer, and the mapping's classes and licence. Every header is judged now, before any pixels are read."""
+        """The producer, and the mapping's classes and licence. Every header is judged before any pixels are read."""
         headers = [reader.header(file) for job in jobs for file in files_of(job)]
         classes = self.mapping.classes.names if self.mapping.classes else ()
         producer = plain(self.producer(headers[0].attributes))
