@@ -59,8 +59,9 @@ class Twin:
     is the twin of the next step. So each addition is made twice, however large the file is.
 
     The twin has the name of a file that is being written, and what a killed writer leaves of it goes as those do. A
-    file that somebody still reads is never changed under their hands: it becomes no twin, and the next step copies.
-    Only Linux tells whether somebody does; elsewhere, and on file systems without hard links, every step copies.
+    file that somebody still reads, or has linked elsewhere as some backups do, is never changed under their hands: it
+    becomes no twin, and the next step copies. Only Linux tells whether somebody reads; elsewhere, and on file systems
+    without hard links, every step copies.
 
     Args:
         path: the file. It is there whenever a step begins.
@@ -86,7 +87,7 @@ class Twin:
             A copy of the file, to add to. When the block ends, it takes the file's place, all of it on disk; when it
             raises, the file is as it was.
         """
-        reuse = self.is_current() and _nobody_reads(self._partial)
+        reuse = self.is_current() and _nobody_has(self._partial)
         if not reuse:
             self.remove()
         partial, self._partial = self._partial or _partial_name(self.path), None
@@ -118,16 +119,19 @@ class Twin:
             self._partial = None
 
 
-def _nobody_reads(path: Path | None) -> bool:
-    """Whether it is certain that no process, this one included, has a file open. Linux gives leases only then."""
+def _nobody_has(path: Path | None) -> bool:
+    """Whether it is certain that a file has no other name, and that no process, this one included, has it open.
+
+    Linux gives a lease for writing only on a file that nobody else has open.
+    """
     if path is None or sys.platform != "linux":
         return False
     try:
         with path.open("r+b") as file:
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # which ends with the opening
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # until it is closed
+            return os.fstat(file.fileno()).st_nlink == 1
     except OSError:  # somebody does, or the file system has no leases
         return False
-    return True
 
 
 def _identity(path: Path) -> tuple[int, ...]:

@@ -175,6 +175,17 @@ def test_what_somebody_reads_does_not_change_under_their_hands(growing: Growing)
     assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
 
 
+@linux
+def test_what_has_another_name_does_not_change_under_it(growing: Growing, tmp_path: Path) -> None:
+    growing.add("1")
+    (tmp_path / "backup").hardlink_to(growing.path)
+    for text in "2345":
+        growing.add(text)
+    assert (tmp_path / "backup").read_text() == "01"
+    assert growing.path.read_text() == "012345"
+    assert growing.copies == 2
+
+
 def test_what_somebody_else_writes_between_two_steps_stays(growing: Growing) -> None:
     growing.add("1")
     write_text(growing.path, "other")
