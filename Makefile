@@ -1,6 +1,6 @@
 # `make demo` and `make test` set everything up by themselves; the rest is for those who work on the project.
 #
-# A machine without a GPU gets torch's CPU build wherever pip is offered one (constraints.txt); README tells how.
+# A machine without a GPU gets torch's CPU build wherever pip is offered one (constraints.txt); docs/install.md tells how.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin

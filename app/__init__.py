@@ -1,1 +1,1 @@
-"""What an end user starts: enhance, assets, models."""
+"""What an end user starts: enhance, export, convert, models, assets, photographs."""

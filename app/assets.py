@@ -98,12 +98,12 @@ def _store_network(name: str, kind: str, fed: str, contents: Mapping[str, bytes]
         fed: what it takes, in words.
     """
     from app.fetching.plain_weights import read_weights
-    from epe.models import Model, filled, outline, save
+    from epe.models import Model, build_with_tensors, outline, save
 
     asset = find(name)
     ((digest, content),) = contents.items()
     wanted = {key: tuple(value.shape) for key, value in outline(kind, {}).state_dict().items()}
-    network = filled(kind, {}, read_weights(content, wanted, f"the file of {name}"))
+    network = build_with_tensors(kind, {}, read_weights(content, wanted, f"the file of {name}"))
     record = {"what": asset.what, "source": asset.address, "source_sha256": digest, "input": fed}
     save(Model(network=network, kind=kind, licence=asset.licence, record=record), path)
 

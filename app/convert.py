@@ -4,7 +4,7 @@ Or the weights of a style transfer that enhancers are compared with: WCT2's two 
 wave_decoder_cat5_l4.pth), or PhotoWCT's (photo_wct.pth).
 
 What a checkpoint does not say (names and statistics of channels, groups of classes) is known for the release (32 or 26
-channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, see README.
+channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, see docs/models.md.
 """
 
 import argparse
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from epe.models import Model
 
-MOST_BYTES = 4 << 30
-MOST_TENSORS = 20_000
+MAX_BYTES = 4 << 30
+MAX_TENSORS = 20_000
 # Numbers of a tensor that may be one number many times: so large are WCT2's wavelets, which are stored once.
 REPEATED = 4096
 # What files of torch before 1.6 begin with.
@@ -113,8 +113,8 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; wanted a checkpoint.")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MOST_BYTES:,}; is it a generator?")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; is it a generator?")
     old = begins(path, OLD_FORMAT)
     if not old:
         check_archive(path)
@@ -125,7 +125,7 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
-    if not isinstance(stored, dict) or not 0 < len(stored) <= MOST_TENSORS:
+    if not isinstance(stored, dict) or not 0 < len(stored) <= MAX_TENSORS:
         raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name.")
     for name, value in stored.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not usable(value):
@@ -217,7 +217,7 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
         ValueError: no generator that we know.
         InputError: a description that does not fit.
     """
-    from epe.models import Model, filled, outline
+    from epe.models import Model, build_with_tensors, outline
     from epe.networks.enhancers.enhancer import Enhancer
     from epe.released.enhancer import renamed, spec_of, stream_inputs, stripped
 
@@ -229,7 +229,7 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
     ours = renamed(tensors, network)
     count = len(description.channels)
     return Model(
-        network=filled("epe", spec.as_dict(), ours).eval(),
+        network=build_with_tensors("epe", spec.as_dict(), ours).eval(),
         kind="epe",
         spec=spec.as_dict(),
         channels=description.channels,
@@ -256,7 +256,7 @@ def main(args: argparse.Namespace) -> None:
     """Read, rename, write."""
     from dataclasses import replace
 
-    from epe.models import Model, digest, filled, save
+    from epe.models import Model, build_with_tensors, digest, save
     from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
     from epe.released.style_transfer import released
 
@@ -269,7 +269,7 @@ def main(args: argparse.Namespace) -> None:
         if style and args.description:
             raise InputError(f"--description: is for generators; {names} holds a {style.kind}. Leave it out.")
         if style:
-            network = filled(style.kind, style.spec, style.tensors).eval()
+            network = build_with_tensors(style.kind, style.spec, style.tensors).eval()
             model = Model(network, style.kind, style.spec, multiple_of=MULTIPLE_OF, licence=style.licence)
         elif len(files) == 1:
             model = enhancer(args, files[0])

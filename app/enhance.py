@@ -2,9 +2,6 @@
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextmanager
-def open_frames(source: Path, model: "Backend") -> "Iterator[Frames]":
+def open_frames(source: Path, model: "Backend") -> "Frames":
     """The frames of a file or a folder, read as the model was trained to; every file is checked.
 
     Raises:
@@ -95,18 +91,7 @@ def open_frames(source: Path, model: "Backend") -> "Iterator[Frames]":
             f"the model reads {error}, which is no channel of a frame; wanted all channels of {', '.join(FEATURES)} or "
             "of a buffer x_…, in order."
         ) from error
-    reading = Reading(features, model.classes, model.mean, model.std, model.optional)
-    if source.is_dir():
-        yield Frames(source, reading)
-        return
-    with tempfile.TemporaryDirectory() as folder:  # a folder of this one file
-        link = Path(folder) / f"{source.stem}.h5"
-        link.symlink_to(source.resolve())
-        try:
-            frames = Frames(folder, reading)
-        except InputError as error:
-            raise InputError(str(error).replace(str(link), str(source))) from error
-        yield frames
+    return Frames(source, Reading(features, model.classes, model.mean, model.std, model.optional))
 
 
 def enhance(
@@ -139,7 +124,7 @@ def enhance(
 
     inputs = [part[None] for part in sample]
     enhanced = run_tiled(
-        model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, placed=model.placed
+        model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
     )[0]
     if not torch.isfinite(enhanced).all():
         raise FloatingPointError
@@ -210,38 +195,38 @@ def main(args: argparse.Namespace) -> None:
         model = onnx_backend(args.model)
     else:
         model = torch_backend(args.model, device, bf16=args.precision == "bf16")
-    if args.style is not None and model.look_at is None:
+    if args.style is not None and model.keep_style is None:
         raise InputError(f"{args.model}: looks at no photograph; leave --style out.")
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
     as_exr = args.exr or args.linear is not None
-    with open_frames(args.input, model) as frames:
-        paths = [args.out / f"{key}.{'exr' if as_exr else 'png'}" for key in frames.keys]
-        masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
-        linears = [linear_path(args.linear, key) if args.linear else None for key in frames.keys]
-        present = [path for path in paths if path.exists()]
-        if present and not args.overwrite:
+    frames = open_frames(args.input, model)
+    paths = [args.out / f"{key}.{'exr' if as_exr else 'png'}" for key in frames.keys]
+    masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
+    linears = [linear_path(args.linear, key) if args.linear else None for key in frames.keys]
+    present = [path for path in paths if path.exists()]
+    if present and not args.overwrite:
+        raise InputError(
+            f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
+        )
+    if args.style is not None and model.keep_style is not None:
+        model.keep_style(shown_photo(args.style, frames.sizes[0][0]))
+    for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
+        sample, mask, linear = frames[index], None, None
+        if (mask_file := masks[index]) is not None:
+            mask = read_mask(mask_file, *frames.sizes[index])
+        if (linear_file := linears[index]) is not None:
+            linear = read_linear(linear_file, *frames.sizes[index])
+            sample = sample._replace(image=shown(linear))
+        try:
+            picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
+        except FloatingPointError:
             raise InputError(
-                f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
-            )
-        if args.style is not None and model.look_at is not None:
-            model.look_at(shown_photo(args.style, frames.sizes[0][0]))
-        for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
-            sample, mask, linear = frames[index], None, None
-            if (mask_file := masks[index]) is not None:
-                mask = read_mask(mask_file, *frames.sizes[index])
-            if (linear_file := linears[index]) is not None:
-                linear = read_linear(linear_file, *frames.sizes[index])
-                sample = sample._replace(image=shown(linear))
-            try:
-                picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
-            except FloatingPointError:
-                raise InputError(
-                    f"{args.input}, frame {frames.keys[index]}: the model gives values that are not finite; "
-                    "try --precision fp32, or run python -m gbuffer_tools.check."
-                ) from None
-            write(paths[index], picture, linear)
+                f"{args.input}, frame {frames.keys[index]}: the model gives values that are not finite; "
+                "try --precision fp32, or run python -m gbuffer_tools.check."
+            ) from None
+        write(paths[index], picture, linear)
     print(f"{args.out}: {len(paths)} frames enhanced")
 
 

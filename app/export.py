@@ -18,15 +18,20 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
+    from epe.generator import Generator
     from epe.models import Model
 
 OPSET = 18
-# Kinds of networks whose operators ONNX has for images of any size.
-EXPORTED = ("epe", "lite")
 
 
-def export(model: "Model", path: Path) -> None:
-    """Write an enhancer as ONNX, whole or not at all: folded, with the facts that a caller needs to feed it."""
+def export(model: "Model", network: "Generator", path: Path) -> None:
+    """Write a generator as ONNX, whole or not at all: folded, with the facts that a caller needs to feed it.
+
+    Args:
+        model: has the facts.
+        network: its network.
+        path: of the file.
+    """
     import onnx
     import torch
     from torch import Tensor, nn
@@ -42,7 +47,7 @@ def export(model: "Model", path: Path) -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.network = fold(model.network)
+            self.network = fold(network)
 
         def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
             masks = (classes[:, None] == ids).to(gbuffers.dtype)
@@ -79,7 +84,7 @@ def export(model: "Model", path: Path) -> None:
         made = onnx.load(str(partial))
         header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
         facts = {"model": json.dumps(header), "multiple_of": str(model.multiple_of)}
-        facts |= {name: str(getattr(model.network, name)) for name in ("tile", "overlap")}
+        facts |= {"tile": str(network.tile), "overlap": str(network.overlap)}
         onnx.helper.set_model_props(made, facts)
         onnx.save(made, str(partial))
         with partial.open("rb") as file:
@@ -102,7 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Load, export."""
+    from epe.generator import Generator
     from epe.models import ModelError, load
+    from epe.networks.generators import exported_kinds
 
     if args.onnx.exists() and not args.overwrite:
         raise InputError(f"{args.onnx}: is there already; pass --overwrite or another --onnx.")
@@ -110,16 +117,16 @@ def main(args: argparse.Namespace) -> None:
         model = load(args.model)
     except ModelError as error:
         raise InputError(str(error)) from error
-    if not model.channels or not model.classes:
+    if not isinstance(model.network, Generator) or not model.channels or not model.classes:
         raise InputError(
             f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe)."
         )
-    if model.kind not in EXPORTED:
+    if not model.network.exports_to_onnx:
         raise InputError(
             f"{args.model}: is a {model.kind!r}; attention over maps of any size is not exported, only "
-            f"{', '.join(EXPORTED)} are. Run it with app.enhance."
+            f"{', '.join(exported_kinds())} are. Run it with app.enhance."
         )
-    export(model, args.onnx)
+    export(model, model.network, args.onnx)
     size = args.onnx.stat().st_size
     print(f"{args.onnx}: opset {OPSET}, {size:,} bytes; height and width must divide by {model.multiple_of}")
 

@@ -41,9 +41,9 @@ def enhancer(preset: str, height: int, width: int) -> "Built":
     import torch
 
     from epe.networks.enhancers.enhancer import every_channel
-    from epe.networks.generators import generator
+    from epe.networks.generators import build_generator
 
-    network = generator(preset, CHANNELS, every_channel(CHANNELS, CLASSES))
+    network = build_generator(preset, CHANNELS, every_channel(CHANNELS, CLASSES))
     image, gbuffers, classes = (torch.empty(1, c, height, width) for c in (3, CHANNELS, CLASSES))
     return network, lambda: network(image, gbuffers, classes)
 
@@ -77,9 +77,9 @@ def perceptual_discriminator(height: int, width: int) -> "Built":
 
     network = PerceptualDiscriminator(DiscriminatorSpec())
     features = VGG16()(torch.empty(1, 3, height, width), network.spec.taps)
-    shares = torch.empty(1, network.spec.classes, height, width)
+    masks = torch.empty(1, network.spec.classes, height, width)
     # Not `forward`, which looks at the values of the labels.
-    return network, lambda: [critic(features[tap], shares) for tap, critic in network.critics.items()]
+    return network, lambda: [critic(features[tap], masks) for tap, critic in network.critics.items()]
 
 
 def vgg16(height: int, width: int) -> "Built":
@@ -96,11 +96,11 @@ def style_transfer(kind: str, height: int, width: int) -> "Built":
     """A photographic style transfer as published, on sides filled up to what it needs: a reconstruction."""
     import torch
 
-    from epe.models import SPECS
-    from epe.networks.style_transfer.stylise import filled_up
+    from epe.networks.generators import build_network
+    from epe.networks.style_transfer.stylise import pad_to_multiple
 
-    network = SPECS[kind]({"trunk": "vgg19"})
-    image = filled_up(torch.empty(1, 3, height, width))
+    network = build_network(kind, {"trunk": "vgg19"})
+    image = pad_to_multiple(torch.empty(1, 3, height, width))
     return network, lambda: network(image)
 
 
@@ -108,12 +108,12 @@ def builders() -> "dict[str, Builder]":
     """Per preset, how it is built for a height and width."""
     from functools import partial
 
-    from epe.networks.generators import NAMES
+    from epe.networks.generators import preset_names
     from epe.networks.translators.cut import PRESETS as TRANSLATORS
     from epe.networks.translators.spade import PRESETS as SYNTHESES
 
     return {
-        **{name: partial(enhancer, name) for name in NAMES},
+        **{name: partial(enhancer, name) for name in preset_names()},
         **{name: partial(translator, name) for name in TRANSLATORS},
         **{name: partial(synthesis, name) for name in SYNTHESES},
         "perceptual-discriminator": perceptual_discriminator,

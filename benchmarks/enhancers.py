@@ -28,7 +28,7 @@ import torch
 from app.models import CHANNELS, CLASSES, parse_size
 from epe.inference.macs import Macs
 from epe.networks.enhancers.enhancer import every_channel
-from epe.networks.generators import NAMES, generator
+from epe.networks.generators import build_generator, preset_names
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -68,7 +68,7 @@ def inputs(batch: int, height: int, width: int, device: str) -> list[torch.Tenso
 def measure(name: str, precision: str, size: tuple[int, int], frames: int, threads: int, device: str) -> Measured:
     """In a process of its own, for the memory's sake."""
     torch.set_num_threads(threads)
-    network = generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
+    network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frame = inputs(1, *size, device)
     kind = torch.device(device).type
@@ -126,9 +126,9 @@ def processor(device: str = "cpu") -> str:
 
 def main(args: argparse.Namespace) -> None:
     """Measure and print; with --out, write JSON, too."""
-    unknown = [name for name in args.names if name not in NAMES]
+    unknown = [name for name in args.names if name not in preset_names()]
     if unknown:
-        raise InputError(f"--names {unknown[0]}: wanted some of {', '.join(NAMES)}")
+        raise InputError(f"--names {unknown[0]}: wanted some of {', '.join(preset_names())}")
     if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {args.device}: is not there; try cpu")
     size, threads = parse_size(args.size), torch.get_num_threads()

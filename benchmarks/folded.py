@@ -21,21 +21,21 @@ from app.models import CHANNELS, CLASSES, parse_size
 from benchmarks.enhancers import processor
 from epe.inference.fold import fold, without_copies
 from epe.networks.enhancers.enhancer import every_channel
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 from gbuffer_tools.command import run
 
 
 def network_of(name: str) -> nn.Module:
     """With random weights, also in the last layer, so that the picture depends on all of them."""
     torch.manual_seed(0)
-    network = generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
+    network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
     last = network.image.out if name.startswith("lite") else network.image.head.out  # type: ignore[union-attr]
     nn.init.normal_(last.weight, std=0.05)  # type: ignore[union-attr, arg-type]
     return network
 
 
-def layouts(folder: Path, most: int, size: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
-    """The first frame of each file: picture (1, 3, H, W) and class ids (1, H, W), at most `most` of them.
+def layouts(folder: Path, max_classes: int, size: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
+    """The first frame of each file: picture (1, 3, H, W) and class ids (1, H, W), at most `max_classes` of them.
 
     The largest classes stay what they are; the pixels of all others go to the largest one.
     """
@@ -45,7 +45,7 @@ def layouts(folder: Path, most: int, size: tuple[int, int]) -> list[tuple[Tensor
             picture = torch.from_numpy(file["image"][0]).movedim(-1, 0)[None].float() / 255
             ids = torch.from_numpy(file["ids/class"][0]).long()
         pixels = torch.bincount(ids.flatten())
-        kept = pixels.argsort(descending=True)[: min(most, int((pixels > 0).sum()))]
+        kept = pixels.argsort(descending=True)[: min(max_classes, int((pixels > 0).sum()))]
         number = torch.zeros(len(pixels), dtype=torch.long)
         number[kept] = torch.arange(len(kept))
         classes = F.interpolate(number[ids][None, None].float(), size)[0].long()

@@ -188,8 +188,8 @@ def make(folder: Path, recipe: Recipe, number: int) -> None:
         rng = np.random.default_rng((recipe.seed, index))
         found = matching.describe_grid(vgg, picture(images, index, recipe.height), mean, std, rng)
         if found is not None:
-            places, vectors = found
-            crops.append(np.column_stack([np.full(len(places), index), places]).astype(np.int32))
+            corners, vectors = found
+            crops.append(np.column_stack([np.full(len(corners), index), corners]).astype(np.int32))
             features.append(vectors.astype(np.float16))
     for name, parts in (("features", features), ("crops", crops)):  # crops last: they tell that both are there
         with replacing(folder / f"{number:05}.{name}.npy") as partial, partial.open("wb") as file:

@@ -58,10 +58,10 @@ class Reading:
 
 
 class Frames:
-    """The frames of a folder of frame files.
+    """The frames of a folder of frame files, or of one frame file.
 
     Args:
-        folder: of frame files.
+        folder: of frame files, or a frame file.
         reading: features, class streams and statistics.
 
     Attributes:
@@ -76,7 +76,7 @@ class Frames:
 
     def __init__(self, folder: Path | str, reading: Reading) -> None:
         self.folder, self.reading = Path(folder), reading
-        self.paths = shards(self.folder)
+        self.paths = [self.folder] if self.folder.is_file() else shards(self.folder)
         self._signs = mirrored_channels(reading.features)
         self._mean = np.array(reading.mean, np.float32)
         self._std = np.array(reading.std, np.float32)
@@ -86,7 +86,7 @@ class Frames:
         self._open: dict[Path, Shard] = {}
         self._streams: dict[Path, np.ndarray] = {}
         keys: list[str] = []
-        places: list[tuple[Path, int]] = []
+        positions: list[tuple[Path, int]] = []
         sizes: list[tuple[int, int]] = []
         for path in self.paths:
             with Shard(path) as shard:
@@ -94,9 +94,9 @@ class Frames:
                 self._absent[path] = absent_features(shard, reading.features)
                 self._streams[path] = stream_table(shard, reading.streams)
                 keys += [f"{path.stem}/{name}" for name in shard.names]
-                places += [(path, i) for i in range(len(shard))]
+                positions += [(path, i) for i in range(len(shard))]
                 sizes += [(shard.height, shard.width)] * len(shard)
-        self.keys, self.sizes, self._places = tuple(keys), tuple(sizes), tuple(places)
+        self.keys, self.sizes, self._positions = tuple(keys), tuple(sizes), tuple(positions)
 
     def _check(self, shard: Shard) -> None:
         for name in self.reading.features:
@@ -128,12 +128,12 @@ class Frames:
 
     def where(self, index: int) -> str:
         """File and name of a frame, for messages."""
-        path, _ = self._places[index]
+        path, _ = self._positions[index]
         return f"{path}, frame {self.keys[index].removeprefix(f'{path.stem}/')!r}"
 
     def raw(self, index: int, rows: slice, cols: slice) -> np.ndarray:
         """Channels of a crop before normalisation, (h, w, G) float32; 0 where the file lacks what they need."""
-        path, i = self._places[index]
+        path, i = self._positions[index]
         shard = self._shard(path)
         buffers = {name: shard.buffer(name, i, rows, cols) for name in self.buffers if name in shard.buffers}
         camera = shard.camera(i)
@@ -160,7 +160,7 @@ class Frames:
             flip: mirror.
             dropped: buffers to read as if the file lacked them.
         """
-        path, i = self._places[index]
+        path, i = self._positions[index]
         shard = self._shard(path)
         image = shard.image(i, rows, cols).astype(np.float32) / 255
         ids, streams = shard.id("class", i, rows, cols), self._streams[path]

@@ -45,7 +45,7 @@ class Images(Sequence[np.ndarray]):
         for before, after in zip(self.keys, self.keys[1:], strict=False):
             if before == after:
                 raise InputError(f"{self.folder}: two images have the key {after!r}; keep one suffix per name.")
-        self._places = tuple((path, index) for _, path, index in entries)
+        self._positions = tuple((path, index) for _, path, index in entries)
 
     def _frames(self) -> list[tuple[str, Path, int]]:
         entries = []
@@ -63,11 +63,11 @@ class Images(Sequence[np.ndarray]):
 
     def path(self, index: int) -> Path:
         """The file that holds picture `index`."""
-        return self._places[index][0]
+        return self._positions[index][0]
 
     def size(self, index: int) -> tuple[int, int]:
         """(height, width) of picture `index`; nothing is decoded."""
-        path, frame = self._places[index]
+        path, frame = self._positions[index]
         return image_size(path) if frame < 0 else (self._shard(path).height, self._shard(path).width)
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class Images(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         """(H, W, 3) uint8, sRGB, RGB order."""
-        path, frame = self._places[index]
+        path, frame = self._positions[index]
         return read_image(path) if frame < 0 else self._shard(path).image(frame)
 
     def _shard(self, path: Path) -> Shard:

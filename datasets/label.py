@@ -18,8 +18,7 @@ from tqdm import tqdm
 from datasets.images import Images
 from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
-from datasets.runtime.cache import asset
-from datasets.runtime.weights import load_vgg
+from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.matching.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.backbones.vgg import CHANNELS, VGG16
@@ -121,26 +120,27 @@ def main(args: argparse.Namespace) -> None:
     clusters = known or make_clusters(args, features)
     # Equal digests mean one taxonomy: what compares two label folders asks for that.
     digests = {"vgg": models.digest(args.vgg or asset("vgg16")), "clusters": clusters.digest()}
-    shares = []
+    fractions = []
     for domain, (images, maps, target) in enumerate(zip(sets, features, targets, strict=True)):
         counts = np.zeros(len(clusters.centroids), np.int64)
         for key, values in zip(images.keys, maps, strict=True):
             ids = clusters.assign(values.reshape(-1, values.shape[-1]), domain).reshape(values.shape[:2])
             counts += np.bincount(ids.ravel(), minlength=len(counts))
             write_label(target, key, ids)
-        shares.append(counts / counts.sum())
+        fractions.append(counts / counts.sum())
         write_facts(
             target,
             {
                 "method": "clusters",
                 "classes": len(counts),
-                "shares": shares[-1].round(4).tolist(),
+                "shares": fractions[-1].round(4).tolist(),
                 "digests": digests,
             },
         )
-    for folder, target, share in zip(args.folders, targets, shares, strict=True):
+    for folder, target, fraction in zip(args.folders, targets, fractions, strict=True):
         print(
-            f"{target}: {len(clusters.centroids)} classes; shares in {folder}: " + " ".join(f"{s:.2f}" for s in share)
+            f"{target}: {len(clusters.centroids)} classes; shares in {folder}: "
+            + " ".join(f"{s:.2f}" for s in fraction)
         )
 
 

@@ -124,7 +124,7 @@ def main(args: argparse.Namespace) -> None:
         photo_crops,
         found,
         cosines,
-        least=args.least,
+        min_cosine=args.least,
         balance=args.balance,
         crop=matching.CROP,
         size=(height, width),
@@ -184,7 +184,7 @@ def write(
     photo_keys: Sequence[str],
     frame_crops: matching.Crops,
     photo_crops: matching.Crops,
-    pairs: matching.Pairs,
+    pairs: matching.CropPairs,
     photo_height: int,
 ) -> None:
     """Write matches.npz, whole or not at all."""

@@ -24,7 +24,7 @@ from gbuffer_tools.io.arrays import read_npz
 from gbuffer_tools.resampling import nearest
 
 
-class Pair(NamedTuple):
+class MatchedCrops(NamedTuple):
     """A training sample; the default collation stacks each entry along a first axis B.
 
     Attributes:
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
         frame_labels: (s, s) int64, robust labels of the frame.
         photo: (3, s, s) float32, sRGB in [0, 1].
         photo_labels: (s, s) int64.
-        place: (4,) float32, top, left, bottom and right of the crop in its frame, as shares of that.
+        crop_box: (4,) float32, top, left, bottom and right of the crop in its frame, as fractions of its sides.
     """
 
     image: Tensor
@@ -43,7 +43,7 @@ class Pair(NamedTuple):
     frame_labels: Tensor
     photo: Tensor
     photo_labels: Tensor
-    place: Tensor
+    crop_box: Tensor
 
 
 # Draws for one sample before the data are called unusable.
@@ -61,8 +61,8 @@ def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slic
     return nearest(label, size, rows, cols).astype(np.int64)
 
 
-def place_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> Tensor:
-    """(4,) float32: top, left, bottom and right of a crop of a frame of (H, W) pixels, as shares; `flip`: mirrored."""
+def crop_box_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> Tensor:
+    """(4,) float32: top, left, bottom, right of a crop of a frame (H, W), as fractions, mirrored if wanted."""
     left, right = cols.start / size[1], cols.stop / size[1]
     if flip:
         left, right = 1 - right, 1 - left
@@ -128,7 +128,7 @@ class Matches:
         return int(np.searchsorted(self._until, rng.random() * self._until[-1], side="right"))
 
 
-class Pairs(Dataset[Pair]):
+class MatchedPairs(Dataset[MatchedCrops]):
     """Crops of matched pairs.
 
     The matched crops are 196 px; a sample is a square of `size` px at the same random place in both, so that what
@@ -179,10 +179,10 @@ class Pairs(Dataset[Pair]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> Pair:
-        return self.judged(index)[0]
+    def __getitem__(self, index: int) -> MatchedCrops:
+        return self.with_flaws(index)[0]
 
-    def judged(self, index: int) -> tuple[Pair, list[Flaw]]:
+    def with_flaws(self, index: int) -> tuple[MatchedCrops, list[Flaw]]:
         """Sample `index`, and what is wrong with the draws that were left out for it, mostly nothing.
 
         Raises:
@@ -199,7 +199,7 @@ class Pairs(Dataset[Pair]):
             flaws.append(Flaw(self.frames.where(image), what))
         raise InputError(f"{flaws[-1]}; {ATTEMPTS} draws in a row were like it. Run the check, extract again.")
 
-    def _draw(self, rng: np.random.Generator) -> tuple[int, Pair]:
+    def _draw(self, rng: np.random.Generator) -> tuple[int, MatchedCrops]:
         """The number of a frame, and a sample of it."""
         pair = self.matches.draw(rng)
         down, right = rng.integers(self.matches.crop - self.size + 1, size=2)
@@ -208,13 +208,13 @@ class Pairs(Dataset[Pair]):
         chances = rng.random(len(self.frames.buffers))
         dropped = {name for name, x in zip(self.frames.buffers, chances, strict=True) if x < self.drop_buffers}
 
-        def box(place: np.ndarray) -> tuple[int, slice, slice]:
-            number, top, left = (int(n) for n in place)
+        def box(corner: np.ndarray) -> tuple[int, slice, slice]:
+            number, top, left = (int(n) for n in corner)
             return number, slice(top + down, top + down + self.size), slice(left + right, left + right + self.size)
 
         image, rows, cols = box(self.matches.frame[pair])
         sample = self.frames.read(image, rows, cols, flip=flip, dropped=dropped)
-        place = place_of(rows, cols, self.frames.sizes[image], flip=flip)
+        crop_box = crop_box_of(rows, cols, self.frames.sizes[image], flip=flip)
         frame_labels = crop_label(self._frame_labels[image], self.frames.sizes[image], rows, cols)
 
         photo_image, rows, cols = box(self.matches.photo[pair])
@@ -223,10 +223,10 @@ class Pairs(Dataset[Pair]):
         photo_labels = crop_label(self._photo_labels[photo_image], pixels.shape[:2], rows, cols)
         if flip:
             frame_labels, photo, photo_labels = frame_labels[:, ::-1], photo[:, ::-1], photo_labels[:, ::-1]
-        return image, Pair(
+        return image, MatchedCrops(
             *sample,
             frame_labels=torch.from_numpy(np.ascontiguousarray(frame_labels)),
             photo=torch.from_numpy(np.ascontiguousarray(photo)).movedim(-1, 0).contiguous(),
             photo_labels=torch.from_numpy(np.ascontiguousarray(photo_labels)),
-            place=place,
+            crop_box=crop_box,
         )

@@ -16,7 +16,7 @@ from datasets.crops import as_tensor, check_size, draw_box
 from datasets.flaws import flaw
 from datasets.frames import Frames
 from datasets.images import Images
-from datasets.matched_pairs import place_of
+from datasets.matched_pairs import crop_box_of
 from gbuffer_tools.errors import InputError
 
 
@@ -28,16 +28,17 @@ class Rendered(NamedTuple):
         gbuffers: (G, s, s) float32, normalised.
         classes: (s, s) int64, class stream per pixel.
         target: (3, s, s) float32, sRGB in [0, 1]; what is to become of `image`.
-        place: (4,) float32, where the crop lies in its frame, as in `datasets.matched_pairs.Pair`.
-        style: (3, s, s) float32, sRGB in [0, 1]; how targets look, but not this one: nothing is given away.
+        crop_box: (4,) float32, of the crop in its frame, as in `datasets.matched_pairs.MatchedCrops`.
+        reference: (3, s, s) float32, sRGB in [0, 1], of another target: it shows how targets look, and gives nothing
+            of this one away.
     """
 
     image: Tensor
     gbuffers: Tensor
     classes: Tensor
     target: Tensor
-    place: Tensor
-    style: Tensor
+    crop_box: Tensor
+    reference: Tensor
 
 
 class Targets:
@@ -120,6 +121,6 @@ class RenderPairs(Dataset[Rendered]):
         return Rendered(
             *sample,
             target=as_tensor(self.targets[number][rows, cols], flip=flip),
-            place=place_of(rows, cols, self.frames.sizes[number], flip=flip),
-            style=as_tensor(shown[draw_box(shown.shape, self.size, rng)], flip=False),
+            crop_box=crop_box_of(rows, cols, self.frames.sizes[number], flip=flip),
+            reference=as_tensor(shown[draw_box(shown.shape, self.size, rng)], flip=False),
         )

@@ -3,13 +3,13 @@
     tensors           the network's state dict
     metadata.model    JSON: version, kind, spec, channels, mean, std, classes, multiple_of, licence, record
 
-Nothing here runs code out of a file: the kind is looked up in `SPECS`, the spec is checked by its dataclass.
+Nothing here runs code out of a file: the kind is looked up in epe/networks/generators.py, the spec is checked by its
+dataclass.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from epe.networks.backbones.clip import ClipSpec, ClipVision
-from epe.networks.backbones.inception import Inception
-from epe.networks.backbones.vgg import VGG16
-from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec
-from epe.networks.enhancers.lite import Lite, LiteSpec
-from epe.networks.enhancers.realformer import RealFormer, RealFormerSpec
-from epe.networks.enhancers.realformer_v1 import RealFormerV1, RealFormerV1Spec
-from epe.networks.enhancers.realformer_v2 import RealFormerV2, RealFormerV2Spec
-from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
-from epe.networks.style_transfer.photo_wct import PhotoWCT
-from epe.networks.style_transfer.wct2 import WCT2
-from epe.networks.translators.cut import CutSpec, Translator
-from epe.networks.translators.spade import SpadeSpec, Synthesis
+from epe.networks.generators import build_network, kinds
 
 VERSION = 1
 
@@ -46,7 +34,7 @@ class Model:
 
     Attributes:
         network: in evaluation mode, on the CPU.
-        kind: key into `SPECS`.
+        kind: one of `epe.networks.generators.kinds()`.
         spec: the arguments that build the network again.
         channels: names of the G-buffer channels, in the order in which the network reads them ("normal.0").
         mean, std: per channel; the network is fed (value - mean) / std.
@@ -68,23 +56,6 @@ class Model:
     record: dict[str, Any] = field(default_factory=dict)
 
 
-# The whole register: kind -> how its network is built from its spec. To add a network, add a line.
-SPECS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
-    "cut": lambda spec: Translator(CutSpec(**spec)),
-    "epe": lambda spec: Enhancer(EnhancerSpec.from_dict(spec)),
-    "inception": lambda spec: Inception(**spec),
-    "lite": lambda spec: Lite(LiteSpec(**spec)),
-    "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
-    "photowct": lambda spec: PhotoWCT(**spec),
-    "realformer": lambda spec: RealFormer(RealFormerSpec(**spec)),
-    "realformer-v1": lambda spec: RealFormerV1(RealFormerV1Spec(**spec)),
-    "realformer-v2": lambda spec: RealFormerV2(RealFormerV2Spec(**spec)),
-    "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
-    "vgg16": lambda spec: VGG16(**spec),
-    "wct2": lambda spec: WCT2(**spec),
-}
-
 HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "licence", "record")
 
 
@@ -92,10 +63,10 @@ def save(model: Model, path: Path | str) -> None:
     """Write a model, whole or not at all.
 
     Raises:
-        ValueError: the statistics do not fit the channels, or the kind is not in `SPECS`.
+        ValueError: the statistics do not fit the channels, or the kind is unknown.
     """
-    if model.kind not in SPECS:
-        raise ValueError(f"kind {model.kind!r} is none of {', '.join(SPECS)}.")
+    if model.kind not in kinds():
+        raise ValueError(f"kind {model.kind!r} is none of {', '.join(kinds())}.")
     if not len(model.channels) == len(model.mean) == len(model.std):
         raise ValueError(
             f"{len(model.channels)} channels, {len(model.mean)} means, {len(model.std)} deviations: must be equal."
@@ -127,11 +98,11 @@ def load(path: Path | str) -> Model:
     path = Path(path)
     header = read_header(path)
     kind, spec = header["kind"], header["spec"]
-    if kind not in SPECS:
-        raise ModelError(f"{path}: holds a {kind!r}; this version knows {', '.join(SPECS)}.")
+    if kind not in kinds():
+        raise ModelError(f"{path}: holds a {kind!r}; this version knows {', '.join(kinds())}.")
     try:
         check_shapes(path, outline(kind, spec))
-        network = filled(kind, spec, safetensors.torch.load_file(path))
+        network = build_with_tensors(kind, spec, safetensors.torch.load_file(path))
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{path}: its weights or spec do not make a {kind!r} network ({reason}).") from error
@@ -152,11 +123,11 @@ def load(path: Path | str) -> Model:
 def outline(kind: str, spec: dict[str, Any]) -> nn.Module:
     """A network without memory, on the meta device: nothing is drawn at random only to be replaced."""
     with torch.device("meta"):
-        return SPECS[kind](spec)
+        return build_network(kind, spec)
 
 
-def filled(kind: str, spec: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
-    """A network with given tensors: all that it has, no others, of its shapes.
+def build_with_tensors(kind: str, spec: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """A network that holds given tensors: all that it has, no others, of its shapes.
 
     Raises:
         RuntimeError: tensors are missing, surplus, or of other shapes.
@@ -165,7 +136,7 @@ def filled(kind: str, spec: dict[str, Any], tensors: dict[str, torch.Tensor]) ->
     if network.state_dict().keys() >= {name for name, _ in network.named_buffers()}:
         network.to_empty(device="cpu")
     else:  # constants that no state dict holds
-        network = SPECS[kind](spec)
+        network = build_network(kind, spec)
     # Copied, not taken over: convolutions add up in another order where memory starts at odd places.
     network.load_state_dict(tensors)
     return network

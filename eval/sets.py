@@ -18,7 +18,7 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from epe.distributed.processes import Group
+    from epe.distributed.processes import ProcessGroup
     from eval.features.store import Pixels
     from eval.measuring.set_distances import Array
     from eval.measuring.set_metrics import Family
@@ -44,7 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def measured(
-    methods: "Mapping[str, Images]", photos: "Images", family: "Family", cache: Path, group: "Group", weights: "Array"
+    methods: "Mapping[str, Images]",
+    photos: "Images",
+    family: "Family",
+    cache: Path,
+    group: "ProcessGroup",
+    weights: "Array",
 ) -> "tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]]]":
     """What one network tells, one method after the other: memory holds the photographs' features and one method's.
 
@@ -82,7 +87,7 @@ def measured(
     return draws, contents
 
 
-def judge(args: argparse.Namespace, group: "Group", device: str) -> "Scores":
+def judge(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Scores":
     """Measure every method with every network there is.
 
     Raises:
@@ -136,11 +141,11 @@ def main(args: argparse.Namespace) -> None:
 
     check_common(args)
     device_of(args.device)
-    from epe.distributed.processes import joined
+    from epe.distributed.processes import process_group
     from eval.records import scores
     from eval.reporting.tables import text
 
-    with joined(args.device) as (group, device):
+    with process_group(args.device) as (group, device):
         found = judge(args, group, device)
     if group.first:
         scores.write(found, args.out)

@@ -83,7 +83,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     Raises:
         InputError: an option that makes no sense, or label maps that are missing.
     """
-    from datasets.runtime.cache import asset
+    from datasets.runtime.weights import asset
     from eval.kvd.protocols import rules_of
     from eval.kvd.settings import Settings
     from eval.options import named
@@ -126,13 +126,13 @@ def settings(args: argparse.Namespace) -> "Settings":
 def main(args: argparse.Namespace) -> None:
     """Judge, write the three files, say where they are."""
     chosen = settings(args)
-    from epe.distributed.processes import joined
+    from epe.distributed.processes import process_group
     from eval import report
     from eval.kvd.judge import judge
     from eval.records import skvd_record
     from eval.reporting.summary import data_sets
 
-    with joined(chosen.device) as (group, device):
+    with process_group(chosen.device) as (group, device):
         found = judge(replace(chosen, device=device), relative_to=args.out.resolve().parent, group=group)
     if not group.first:
         return

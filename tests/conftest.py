@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from epe import models
 from epe.networks.backbones.vgg import VGG16
+
+# The same examples in every run, so that a failure is the change's; HYPOTHESIS_PROFILE=random searches on.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("random", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 def pytest_configure() -> None:

@@ -10,8 +10,10 @@ The losses are the model card's (Denny 2024: L1, perceptual, style, total variat
 import argparse
 import sys
 
-from train.loop.config import start
+from train.loop.command_line import start
 from train.recipes import realformer_paired, realformer_unpaired
+from train.recipes.realformer_paired import PairedConfig
+from train.recipes.realformer_unpaired import UnpairedConfig
 
 PROG = "python -m train.realformer"
 
@@ -21,8 +23,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("way", choices=("paired", "unpaired"), help="what to train towards")
     way = parser.parse_args(sys.argv[1:2]).way
-    module = realformer_paired if way == "paired" else realformer_unpaired
-    return start(module.Config, f"{PROG} {way}", module.__doc__ or "", module.train, sys.argv[2:])
+    prog, rest = f"{PROG} {way}", sys.argv[2:]
+    if way == "paired":
+        return start(PairedConfig, prog, realformer_paired.__doc__ or "", realformer_paired.train, rest)
+    return start(UnpairedConfig, prog, realformer_unpaired.__doc__ or "", realformer_unpaired.train, rest)
 
 
 if __name__ == "__main__":

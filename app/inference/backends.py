@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from datasets.runtime.onnx_session import open_session
+from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
-from epe.layers.adain import Styled
-from epe.layers.positions import Placed
 from epe.models import ModelError, load, parse_header
 from gbuffer_tools.errors import InputError
 
@@ -23,17 +22,17 @@ class Backend:
     """A network that can be run, and how it wants to be fed.
 
     Attributes:
-        run: image, G-buffers and class ids of one frame, on the CPU, with a batch axis -> the picture.
-        placed: whether `run` wants to know of a tile where it lies (`epe.inference.tiling.run_tiled`).
+        run: image, G-buffers and class ids of one frame, or of a tile of it with its `crop_box`
+            (`epe.inference.tiling.run_tiled`), on the CPU, with a batch axis -> the picture.
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
         optional: whether it was trained to miss buffers, so that frames may lack them.
         tile: longest side, pixels, that is run at once unless told otherwise.
         overlap: of tiles, pixels.
-        look_at: makes a photograph (3, h, w), sRGB in [0, 1], what pictures are to look like; None: it looks at none.
+        keep_style: makes a photograph (3, h, w), sRGB in [0, 1], what pictures are to look like; None: the network has
+            no style.
     """
 
     run: Callable[..., Tensor]
-    placed: bool
     channels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -42,7 +41,7 @@ class Backend:
     optional: bool
     tile: int
     overlap: int
-    look_at: Callable[[Tensor], None] | None = None
+    keep_style: Callable[[Tensor], None] | None = None
 
 
 def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
@@ -60,35 +59,34 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         model = load(path)
     except ModelError as error:
         raise InputError(str(error)) from error
-    if not model.channels or not model.classes:
+    if not isinstance(model.network, Generator) or not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     network = fold(model.network).to(device)
     if device.type == "cpu":  # elsewhere the copies cost less than the many small convolutions in their place
         without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(image: Tensor, gbuffers: Tensor, classes: Tensor, **place: Tensor) -> Tensor:
+    def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
         inputs = (
             image.to(device, memory_format=torch.channels_last),
             gbuffers.to(device, memory_format=torch.channels_last),
             classes.to(device),
         )
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            out: Tensor = network(*inputs, **place).float().cpu()
+            out: Tensor = network(*inputs, crop_box).float().cpu()
         return out
 
     return Backend(
         run,
-        isinstance(model.network, Placed),
         model.channels,
         model.mean,
         model.std,
         model.classes,
         model.multiple_of,
         bool(model.record.get("drop_buffers")),
-        getattr(model.network, "tile"),  # noqa: B009 - a module's attributes have no types
-        getattr(model.network, "overlap"),  # noqa: B009
-        (lambda photo: network.look_at([photo])) if isinstance(network, Styled) and len(network.look) else None,
+        network.tile,
+        network.overlap,
+        (lambda photo: network.keep_style([photo])) if network.style_size else None,
     )
 
 
@@ -110,7 +108,7 @@ def onnx_backend(path: Path) -> Backend:
     if "image" not in names or not names <= {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
         raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80]}; wanted a file of app.export.")
 
-    def run(image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+    def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
         feed: dict[str, Any] = {
             "image": image.contiguous().numpy(),
             "gbuffers": gbuffers.contiguous().numpy(),
@@ -121,7 +119,6 @@ def onnx_backend(path: Path) -> Backend:
 
     return Backend(
         run,
-        False,
         tuple(header["channels"]),
         tuple(header["mean"]),
         tuple(header["std"]),

@@ -12,7 +12,7 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     import onnxruntime
 
-MOST_BYTES = 2 << 30
+MAX_BYTES = 2 << 30
 """What protobuf can hold."""
 
 
@@ -55,8 +55,8 @@ def open_session(path: Path) -> "onnxruntime.InferenceSession":
 
         if not path.is_file():
             raise InputError(f"{path}: no such file; wanted a network (.onnx).")
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MOST_BYTES:,}.")
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # what it has to say is in the error

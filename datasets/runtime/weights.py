@@ -1,11 +1,25 @@
-"""Trained networks that commands are given as files, refused in one line where they do not fit."""
+"""Weights: where fetched ones lie, and model files of users, refused in one line where they do not fit."""
 
 from pathlib import Path
 
-from datasets.runtime.cache import asset
 from epe import models
 from epe.networks.backbones.vgg import VGG16, Padding, frozen
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.cache import cache_folder
+
+
+def asset(name: str) -> Path:
+    """The file of a fetched asset.
+
+    Raises:
+        InputError: it has not been fetched.
+    """
+    path = cache_folder() / f"{name}.safetensors"
+    if not path.is_file():
+        raise InputError(
+            f"{path}: weights {name!r} are not there; fetch them with `python -m app.assets fetch {name}`."
+        )
+    return path
 
 
 def load_model(path: Path, kind: str, source: str) -> models.Model:

@@ -21,34 +21,36 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 
-from epe.distributed.sequence_parallel import ALONE, Ring
+from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 
 
 @dataclass(frozen=True)
-class Group:
-    """The processes, and which of them this one is; alone by default.
+class ProcessGroup:
+    """The processes that torchrun started, and which of them this one is; a single one by default.
 
     Attributes:
         rank: number of this process.
         size: number of processes.
         device: through which they talk: NCCL takes tensors on CUDA only.
-        ring: those that share the tokens of each sample: a team. Teams take samples of their own.
+        sequence: those that share the tokens of each sample. They are one replica of the model; replicas take samples
+        of
+            their own.
     """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
-    ring: Ring = ALONE
+    sequence: SequenceParallel = ALONE
 
     @property
-    def team(self) -> int:
-        """Number of this process's team."""
-        return self.rank // self.ring.size
+    def replica(self) -> int:
+        """Number of the replica that this process belongs to."""
+        return self.rank // self.sequence.size
 
     @property
-    def teams(self) -> int:
-        """Number of teams."""
-        return self.size // self.ring.size
+    def replicas(self) -> int:
+        """Number of replicas."""
+        return self.size // self.sequence.size
 
     @property
     def first(self) -> bool:
@@ -87,35 +89,35 @@ class Group:
         return dict(zip(figures[0], values, strict=True))
 
 
-def processes() -> int:
-    """How many torchrun started; 1 without it."""
+def world_size() -> int:
+    """How many processes torchrun started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
-def joined(device: str, sequence: int = 1) -> Iterator[tuple[Group, str]]:
-    """This process's place among those that torchrun started, and its device; alone where it did not.
+def process_group(device: str, sequence: int = 1) -> Iterator[tuple[ProcessGroup, str]]:
+    """Join the processes that torchrun started; yields this one's `ProcessGroup` and device.
 
     NCCL on CUDA, where process i of a machine takes its device i; gloo elsewhere.
 
     Args:
         device: of the run.
-        sequence: processes of a team; divides `processes()`.
+        sequence: processes that share the tokens of each sample; divides `world_size()`.
     """
-    size = processes()
+    size = world_size()
     if size == 1:
-        yield Group(), device
+        yield ProcessGroup(), device
         return
     cuda = device.partition(":")[0] == "cuda"
     if cuda:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if cuda else "gloo")
-    ring = ALONE
+    shared = ALONE
     if sequence > 1:
-        names = ("team", "tokens")
+        names = ("replica", "tokens")
         mesh = init_device_mesh("cuda" if cuda else "cpu", (size // sequence, sequence), mesh_dim_names=names)
-        ring = Ring(mesh.get_group("tokens"))
-    yield Group(dist.get_rank(), size, device, ring), device
+        shared = SequenceParallel(mesh.get_group("tokens"))
+    yield ProcessGroup(dist.get_rank(), size, device, shared), device
     # Not after an error: the others may be waiting, and torchrun ends them.
     dist.destroy_process_group()

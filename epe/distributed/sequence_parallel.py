@@ -5,10 +5,12 @@ are to be summed over these processes too. Queries never travel. What does, per 
 
 * linear attention: one sum of h * d * (d + 1) numbers there and one back, whatever the number of tokens (Sun et al.,
   "Linear Attention Sequence Parallelism", 2024);
-* softmax attention: keys and values go once round the ring, and back with their gradients (Liu et al., "Ring Attention
+* softmax attention: keys and values go once round the ring of processes, and back with their gradients (Liu et al.,
+"Ring Attention
   with Blockwise Transformers", 2023), added up by running maxima and sums (Milakov and Gimelshein, 2018);
 * means and variances over tokens: their sums; softmaxes over positions: their maxima;
-* once, behind what is shared: all tokens, to go on with in every process, and their gradients back (`Ring.whole`). This
+* once, behind what is shared: all tokens, to go on with in every process, and their gradients back
+(`SequenceParallel.all_gather`). This
   is the one part that grows with an image: N * C numbers, against the memory and the work that N tokens take.
 """
 
@@ -24,8 +26,8 @@ from torch.autograd.function import once_differentiable
 
 
 @dataclass(frozen=True)
-class Ring:
-    """The processes that share the tokens of an image; alone by default.
+class SequenceParallel:
+    """The processes that share the tokens of an image; by default one process has them all.
 
     Attributes:
         group: of torch.distributed, such as one dimension of a device mesh; None: this process has all tokens.
@@ -43,11 +45,11 @@ class Ring:
         """Number of this one."""
         return dist.get_rank(self.group) if self.group else 0
 
-    def total(self, x: Tensor) -> Tensor:
+    def sum(self, x: Tensor) -> Tensor:
         """The sum of a tensor over processes; so are gradients."""
-        return x if self.group is None else _Total.apply(x, self.group)  # type: ignore[no-untyped-call]
+        return x if self.group is None else _AllReduce.apply(x, self.group)  # type: ignore[no-untyped-call]
 
-    def largest(self, x: Tensor) -> Tensor:
+    def max(self, x: Tensor) -> Tensor:
         """The elementwise maximum over processes, without gradients."""
         found = x.detach().clone()
         if self.group:
@@ -63,8 +65,8 @@ class Ring:
         dist.all_reduce(found, group=self.group)
         return found.tolist()
 
-    def passed(self, tensors: list[Tensor], length: int) -> list[Tensor]:
-        """What the process before has, while the one after gets these; (..., tokens, d), `length` tokens come."""
+    def shift(self, tensors: list[Tensor], length: int) -> list[Tensor]:
+        """Send tensors (..., tokens, d) to the next process, receive those of the one before, of `length` tokens."""
         assert self.group is not None
         after, before = (dist.get_global_rank(self.group, (self.rank + i) % self.size) for i in (1, -1))
         sent = [tensor.contiguous() for tensor in tensors]
@@ -75,17 +77,17 @@ class Ring:
             way.wait()
         return found
 
-    def own(self, x: Tensor) -> Tensor:
-        """This process's part of tokens (..., N, C) that all processes have."""
+    def shard(self, x: Tensor) -> Tensor:
+        """The part of tokens that this process works on, out of tokens (..., N, C) that all processes have."""
         return x if self.group is None else x.tensor_split(self.size, dim=-2)[self.rank]
 
-    def whole(self, x: Tensor) -> Tensor:
+    def all_gather(self, x: Tensor) -> Tensor:
         """The tokens of all processes, in their order: (..., N of this one, C) -> (..., N of all, C).
 
-        What every process does with all tokens is again a part of the loss of all: with `own` before and this after,
+        What every process does with all tokens is again a part of the loss of all: with `shard` before and this after,
         gradients of weights are `size` times those of one process, wherever the weights are. Their mean is right.
         """
-        return x if self.group is None else _Whole.apply(x, self)  # type: ignore[no-untyped-call]
+        return x if self.group is None else _AllGather.apply(x, self)  # type: ignore[no-untyped-call]
 
     def softmax(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Softmax attention of this process's queries (..., N, d) to the keys and values (..., M, d) of all."""
@@ -93,7 +95,7 @@ class Ring:
             return _RingSoftmax.apply(q, k, v, self)  # type: ignore[no-untyped-call]
 
 
-ALONE = Ring()
+ALONE = SequenceParallel()
 
 
 def precise(x: Tensor) -> Tensor:
@@ -101,14 +103,14 @@ def precise(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def moments(x: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:
+def moments(x: Tensor, sequence: SequenceParallel) -> tuple[Tensor, Tensor]:
     """Mean and variance (..., 1, C) over the tokens (..., N, C) of all processes, in two passes as for one."""
-    count = ring.total(x.new_tensor(float(x.shape[-2])))
-    mean = ring.total(x.sum(-2, keepdim=True)) / count
-    return mean, ring.total((x - mean).square().sum(-2, keepdim=True)) / count
+    count = sequence.sum(x.new_tensor(float(x.shape[-2])))
+    mean = sequence.sum(x.sum(-2, keepdim=True)) / count
+    return mean, sequence.sum((x - mean).square().sum(-2, keepdim=True)) / count
 
 
-class _Total(torch.autograd.Function):
+class _AllReduce(torch.autograd.Function):
     """Sums there and back: what one process makes of the sum is a part of the loss of all."""
 
     @staticmethod
@@ -125,24 +127,24 @@ class _Total(torch.autograd.Function):
         return gradient, None
 
 
-class _Whole(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):
     """Gathers tokens; back come the sums of what all processes made of this one's."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, ring: Ring) -> Tensor:
-        lengths = ring.lengths(x.shape[-2], x.device)
-        ctx.ring, ctx.start, ctx.length = ring, sum(lengths[: ring.rank]), x.shape[-2]
+    def forward(ctx: Any, x: Tensor, sequence: SequenceParallel) -> Tensor:
+        lengths = sequence.lengths(x.shape[-2], x.device)
+        ctx.sequence, ctx.start, ctx.length = sequence, sum(lengths[: sequence.rank]), x.shape[-2]
         # Parts of equal size travel in one call.
         padded = F.pad(x, (0, 0, 0, max(lengths) - x.shape[-2])).contiguous()
         parts = [torch.empty_like(padded) for _ in lengths]
-        dist.all_gather(parts, padded, group=ring.group)
+        dist.all_gather(parts, padded, group=sequence.group)
         return torch.cat([part[..., :length, :] for part, length in zip(parts, lengths, strict=True)], dim=-2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         gradient = gradient.contiguous().clone()
-        dist.all_reduce(gradient, group=ctx.ring.group)
+        dist.all_reduce(gradient, group=ctx.sequence.group)
         return gradient.narrow(-2, ctx.start, ctx.length), None
 
 
@@ -150,19 +152,19 @@ class _RingSoftmax(torch.autograd.Function):
     """Softmax attention, block by block of keys, as they come round."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, ring: Ring) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, sequence: SequenceParallel) -> Tensor:
         # What adds up does so in fp32 at least; keys and values travel as they are.
         scale, wide = q.shape[-1] ** -0.5, precise(q)
         largest = wide.new_full((*q.shape[:-1], 1), -torch.inf)
         weight, made = torch.zeros_like(largest), torch.zeros_like(wide)
-        for keys, values in _round(ring, k, v):
+        for keys, values in _round(sequence, k, v):
             logits = wide @ precise(keys).mT * scale
             before, largest = largest, torch.maximum(largest, logits.amax(-1, keepdim=True))
             found, kept = (logits - largest).exp(), (before - largest).exp()
             weight = weight * kept + found.sum(-1, keepdim=True)
             made = made * kept + found @ precise(values)
         out = made / weight
-        ctx.ring, ctx.scale = ring, scale
+        ctx.sequence, ctx.scale = sequence, scale
         ctx.save_for_backward(q, k, v, out, largest + weight.log())
         return out.to(q.dtype)
 
@@ -171,26 +173,26 @@ class _RingSoftmax(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, out, norm = ctx.saved_tensors
         dtype, q, gradient = q.dtype, precise(q), precise(gradient)
-        ring, scale = ctx.ring, ctx.scale
-        lengths = ring.lengths(k.shape[-2], k.device)
+        sequence, scale = ctx.sequence, ctx.scale
+        lengths = sequence.lengths(k.shape[-2], k.device)
         inner, of_q = (gradient * out).sum(-1, keepdim=True), torch.zeros_like(q)
         # Keys and values go round together with their gradients, and are at home again in the end.
         going = [k, v, torch.zeros_like(precise(k)), torch.zeros_like(precise(v))]
-        for step in range(ring.size):
+        for step in range(sequence.size):
             keys, values, of_keys, of_values = going
             weights = (q @ precise(keys).mT * scale - norm).exp()
             of_logits = weights * (gradient @ precise(values).mT - inner) * scale
             of_q += of_logits @ precise(keys)
             going = [keys, values, of_keys + of_logits.mT @ q, of_values + weights.mT @ gradient]
-            if ring.size > 1:
-                going = ring.passed(going, lengths[(ring.rank - step - 1) % ring.size])
+            if sequence.size > 1:
+                going = sequence.shift(going, lengths[(sequence.rank - step - 1) % sequence.size])
         return of_q.to(dtype), going[2].to(dtype), going[3].to(dtype), None
 
 
-def _round(ring: Ring, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _round(sequence: SequenceParallel, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Keys and values of this process, then of the one before it, and so on round the ring."""
     yield k, v
-    lengths = ring.lengths(k.shape[-2], k.device)
-    for step in range(1, ring.size):
-        k, v = ring.passed([k, v], lengths[(ring.rank - step) % ring.size])
+    lengths = sequence.lengths(k.shape[-2], k.device)
+    for step in range(1, sequence.size):
+        k, v = sequence.shift([k, v], lengths[(sequence.rank - step) % sequence.size])
         yield k, v

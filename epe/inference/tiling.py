@@ -33,14 +33,14 @@ def spans(length: int, tile: int, overlap: int, multiple_of: int = 1) -> list[tu
     """
     if length % multiple_of:
         raise ValueError(f"the length {length} does not divide by {multiple_of}; pad first.")
-    units, most, shared = length // multiple_of, tile // multiple_of, -(-overlap // multiple_of)
-    if units <= most:
+    units, limit, shared = length // multiple_of, tile // multiple_of, -(-overlap // multiple_of)
+    if units <= limit:
         return [(0, length)]
-    if most < 4 * max(shared, 1):
+    if limit < 4 * max(shared, 1):
         raise ValueError(
             f"a tile of {tile} px is too small for an overlap of {overlap} px; wanted {4 * overlap} or more."
         )
-    count = -(-(units - shared) // (most - shared))
+    count = -(-(units - shared) // (limit - shared))
     size = -(-(units + (count - 1) * shared) // count)
     starts = [k * (units - size) // (count - 1) for k in range(count)]
     return [(start * multiple_of, (start + size) * multiple_of) for start in starts]
@@ -84,7 +84,7 @@ def run_tiled(
     tile: int,
     overlap: int = 64,
     multiple_of: int = 1,
-    placed: bool = False,
+    crop_boxes: bool = False,
 ) -> Tensor:
     """Run a network over a frame, whole where it fits in a tile, else tile by tile.
 
@@ -95,8 +95,7 @@ def run_tiled(
         overlap: pixels that neighbouring tiles share at least; choose what the network sees around a pixel.
         multiple_of: height and width that the network is given divide by this; the frame is padded by reflection
             and the result cut back.
-        placed: tell the network which part of the frame a crop is, as `place=`: (1, 4), top, left, bottom and right as
-            shares of the frame.
+        crop_boxes: tell the network, as `crop_box=` of `epe.generator.Generator`, which part of the frame a tile is.
 
     Returns:
         (B, C, H, W), of the network's type where the frame is run whole, else float32.
@@ -118,8 +117,8 @@ def run_tiled(
     for (top, bottom), down in zip(rows, ramps(rows), strict=True):
         for (left, right), across in zip(columns, ramps(columns), strict=True):
             crops = [x[..., top:bottom, left:right] for x in inputs]
-            place = torch.tensor([[top / full[0], left / full[1], bottom / full[0], right / full[1]]])
-            part = (network(*crops, place=place) if placed else network(*crops)).float()
+            crop_box = torch.tensor([[top / full[0], left / full[1], bottom / full[0], right / full[1]]])
+            part = (network(*crops, crop_box=crop_box) if crop_boxes else network(*crops)).float()
             if total is None:
                 total = part.new_zeros(*part.shape[:2], *full)
             total[..., top:bottom, left:right] += part * (down[:, None] * across).to(part.device)

@@ -7,14 +7,11 @@ to another look.
 Shapes: B samples, N tokens, C features, S the length of a style vector.
 """
 
-from abc import abstractmethod
-from collections.abc import Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.distributed.sequence_parallel import ALONE, Ring, moments, precise
+from epe.distributed.sequence_parallel import ALONE, SequenceParallel, moments, precise
 from epe.layers.inplace import modulate
 
 
@@ -34,10 +31,10 @@ class AdaIN(nn.Module):
         nn.init.zeros_(self.fc.weight)
         nn.init.zeros_(self.fc.bias)
 
-    def forward(self, x: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
-        """(B, N, C) and (B, S) -> (B, N, C); `ring`: processes that hold the other tokens."""
+    def forward(self, x: Tensor, style: Tensor, sequence: SequenceParallel = ALONE) -> Tensor:
+        """(B, N, C) and (B, S) -> (B, N, C); `sequence`: processes that hold the other tokens."""
         scale, shift = self.fc(style)[:, None].chunk(2, dim=-1)
-        mean, variance = moments(precise(x), ring)
+        mean, variance = moments(precise(x), sequence)
         return modulate(((x - mean) * (variance + 1e-5).rsqrt()).to(x.dtype), 1 + scale, shift)
 
 
@@ -66,35 +63,3 @@ class StyleEncoder(nn.Module):
             # The root's slope is not finite at 0, where a feature is off all over a plain picture.
             found += [mean, (variance + 1e-5).sqrt()]
         return self.out(torch.cat(found, dim=1))
-
-
-class Styled(nn.Module):
-    """A generator that can be shown a photograph of what its pictures are to look like.
-
-    Attributes:
-        look: (S,), the style where none is given: at first 0, then the mean of the photographs that it was trained on,
-            or that of the one that a user shows.
-
-    Args:
-        style: S.
-    """
-
-    look: Tensor
-
-    def __init__(self, style: int) -> None:
-        super().__init__()
-        self.register_buffer("look", torch.zeros(style))
-
-    @abstractmethod
-    def style_of(self, photo: Tensor) -> Tensor:
-        """(B, 3, h, w), sRGB in [0, 1] -> (B, S)."""
-
-    @torch.no_grad()
-    def look_at(self, photos: Iterable[Tensor]) -> None:
-        """Make the mean style of photographs (3, h, w), sRGB in [0, 1], the look from now on."""
-        styles = [self.style_of(photo[None].to(self.look.device))[0] for photo in photos]
-        self.look.copy_(torch.stack(styles).mean(dim=0))
-
-    def style_or_look(self, style: Tensor | None, batch: int) -> Tensor:
-        """(B, S): what is given, or `look`."""
-        return self.look.expand(batch, -1) if style is None else style

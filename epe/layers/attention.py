@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.distributed.sequence_parallel import ALONE, Ring
-from epe.layers.limits import check_heads
+from epe.distributed.sequence_parallel import ALONE, SequenceParallel
+from epe.layers.spec import check_heads
 
 
 def split(x: Tensor, heads: int) -> Tensor:
@@ -59,7 +59,7 @@ class Attention(Projected):
     """Softmax attention, of tokens to themselves or to a memory."""
 
     def forward(
-        self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None, ring: Ring = ALONE
+        self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None, sequence: SequenceParallel = ALONE
     ) -> Tensor:
         """Of (..., N, C).
 
@@ -67,7 +67,7 @@ class Attention(Projected):
             x: what asks.
             memory: (..., M, C), what is looked at; None: `x`.
             bias: added to the logits, broadcast to (..., h, N, M); -inf hides. Of tokens in one process only.
-            ring: processes that hold the other tokens, of `x` as of `memory`.
+            sequence: processes that hold the other tokens, of `x` as of `memory`.
 
         Returns:
             (..., N, C).
@@ -75,11 +75,11 @@ class Attention(Projected):
         Raises:
             ValueError: a bias, and tokens in several processes.
         """
-        if ring.size > 1 and bias is not None:
-            raise ValueError("attention round a ring has no bias: its keys come from other processes.")
+        if sequence.size > 1 and bias is not None:
+            raise ValueError("attention round a sequence has no bias: its keys come from other processes.")
         q, k, v = self.project(x, x if memory is None else memory)
-        if ring.size > 1:
-            return self.out(joined(ring.softmax(q, k, v)))
+        if sequence.size > 1:
+            return self.out(joined(sequence.softmax(q, k, v)))
         return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=bias)))
 
 
@@ -134,14 +134,14 @@ class LinearAttention(Projected):
         super().__init__(width, heads, bias)
         self.rule = rule
 
-    def forward(self, x: Tensor, memory: Tensor | None = None, ring: Ring = ALONE) -> Tensor:
-        """(..., N, C), and (..., M, C) or None for `x` -> (..., N, C); `ring` as of `Attention`."""
+    def forward(self, x: Tensor, memory: Tensor | None = None, sequence: SequenceParallel = ALONE) -> Tensor:
+        """(..., N, C), and (..., M, C) or None for `x` -> (..., N, C); `sequence` as of `Attention`."""
         q, k, v = self.project(x, x if memory is None else memory)
         if self.rule == "elu":
             q, k = one_plus_elu(q), one_plus_elu(k)
-            values, keys = state(k, v, ring)
+            values, keys = state(k, v, sequence)
             return self.out(joined(q @ values / (q @ keys)))
-        values, keys = state((k - ring.largest(k.amax(-2, keepdim=True))).exp(), v, ring)
+        values, keys = state((k - sequence.max(k.amax(-2, keepdim=True))).exp(), v, sequence)
         return self.out(joined(q.softmax(-1) @ (values / keys)))
 
 
@@ -153,7 +153,7 @@ def one_plus_elu(x: Tensor) -> Tensor:
     return F.relu(x) + x.clamp(-20, 0).exp()
 
 
-def state(keys: Tensor, values: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:
+def state(keys: Tensor, values: Tensor, sequence: SequenceParallel) -> tuple[Tensor, Tensor]:
     """All that linear attention needs of a memory, however long: sums over the tokens of all processes, in one call.
 
     Args:
@@ -163,7 +163,7 @@ def state(keys: Tensor, values: Tensor, ring: Ring) -> tuple[Tensor, Tensor]:
     Returns:
         Keys times values (..., h, d, d), and keys (..., h, d, 1).
     """
-    total = ring.total(torch.cat([keys.mT @ values, keys.sum(-2)[..., None]], dim=-1))
+    total = sequence.sum(torch.cat([keys.mT @ values, keys.sum(-2)[..., None]], dim=-1))
     return total[..., :-1], total[..., -1:]
 
 

@@ -32,3 +32,13 @@ class GroupNorm(nn.GroupNorm):
         if self.affine:
             scale, shift = scale * self.weight, shift * self.weight + self.bias
         return scale.float(), shift.float()
+
+
+class Unconditioned(GroupNorm):
+    """Learned normalisation that does not look at the map: for networks without G-buffers, or with them as input."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(8, features)
+
+    def forward(self, x: Tensor, g: Tensor | None = None) -> Tensor:
+        return super().forward(x)

@@ -8,20 +8,16 @@ import torch
 from torch import Tensor, nn
 
 
-class Placed(nn.Module):
-    """A generator that is told which part of its frame it sees: `place=` of `forward`, as `Positions` take it."""
-
-
 def interpolation(tokens: int, side: int, start: Tensor, stop: Tensor) -> Tensor:
     """(B, tokens, side): how much each place of the grid, along one axis, has in each token; linear.
 
     Args:
         tokens: along the axis.
         side: of the grid.
-        start, stop: (B,), shares of the frame.
+        start, stop: (B,), fractions of the frame.
     """
-    share = (torch.arange(tokens, device=start.device) + 0.5) / tokens
-    along = (start[:, None] + share * (stop - start)[:, None]) * side - 0.5
+    fraction = (torch.arange(tokens, device=start.device) + 0.5) / tokens
+    along = (start[:, None] + fraction * (stop - start)[:, None]) * side - 0.5
     apart = along.clamp(0, side - 1)[..., None] - torch.arange(side, device=start.device)
     return (1 - apart.abs()).clamp(min=0)
 
@@ -38,19 +34,20 @@ class Positions(nn.Module):
         super().__init__()
         self.grid = nn.Parameter(torch.zeros(width, side, side))
 
-    def forward(self, height: int, width: int, place: Tensor | None = None) -> Tensor:
+    def forward(self, height: int, width: int, crop_box: Tensor | None = None) -> Tensor:
         """Of a map of height x width tokens.
 
         Args:
             height, width: of the map.
-            place: (B, 4), top, left, bottom and right of the map in its frame, as shares of that; None: the whole.
+            crop_box: (B, 4), top, left, bottom and right of the map in its frame, as fractions of the frame's sides;
+                None: the map is the whole frame.
 
         Returns:
-            (B, C, height, width); B = 1 where no place is given.
+            (B, C, height, width); B = 1 where no box is given.
         """
         grid, side = self.grid, self.grid.shape[-1]
-        if place is None:
-            place = grid.new_tensor([[0, 0, 1, 1]])
-        top, left, bottom, right = place.to(grid).unbind(1)
+        if crop_box is None:
+            crop_box = grid.new_tensor([[0, 0, 1, 1]])
+        top, left, bottom, right = crop_box.to(grid).unbind(1)
         rows, columns = interpolation(height, side, top, bottom), interpolation(width, side, left, right)
         return rows[:, None] @ grid @ columns[:, None].mT

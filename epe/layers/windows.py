@@ -21,16 +21,16 @@ def merged(windows: Tensor, side: int, height: int) -> Tensor:
     return rows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def regions(length: int, filled: int, shift: int) -> Tensor:
+def regions(length: int, padded: int, shift: int) -> Tensor:
     """(filled,): number of the piece of the map that each row (or column) belongs to, after the shift.
 
     Rolling brings rows from the far end beside those of the near one, and filling up adds rows that do not exist: a row
     sees those of its own piece only.
     """
-    place = torch.arange(filled).roll(-shift)
-    number = torch.zeros(filled, dtype=torch.long)
-    number[place < shift] = 1
-    number[place >= length] = 2
+    index = torch.arange(padded).roll(-shift)
+    number = torch.zeros(padded, dtype=torch.long)
+    number[index < shift] = 1
+    number[index >= length] = 2
     return number
 
 
@@ -62,12 +62,12 @@ class WindowAttention(nn.Module):
         """(B, H, W, C) -> (B, H, W, C)."""
         height, width = x.shape[1:3]
         down, right = -height % self.side, -width % self.side
-        filled = F.pad(x, (0, 0, 0, right, 0, down)).roll((-self.shift, -self.shift), dims=(1, 2))
+        padded = F.pad(x, (0, 0, 0, right, 0, down)).roll((-self.shift, -self.shift), dims=(1, 2))
         bias = None if self.table is None else self.bias(self.table).to(x.dtype)
         if self.shift or down or right:
             hidden = self.hidden(height, width, down, right).to(x)
             bias = hidden if bias is None else bias + hidden
-        made = self.attention(partitioned(filled, self.side), bias=bias)
+        made = self.attention(partitioned(padded, self.side), bias=bias)
         whole = merged(made, self.side, height + down).roll((self.shift, self.shift), dims=(1, 2))
         return whole[:, :height, :width]
 
@@ -76,8 +76,8 @@ class WindowAttention(nn.Module):
         side = self.side
         apart = torch.arange(side, device=table.device)[:, None] - torch.arange(side, device=table.device)
         apart = apart + side - 1
-        place = apart[:, None, :, None] * (2 * side - 1) + apart[None, :, None, :]
-        return table[:, place.reshape(side**2, side**2)]
+        index = apart[:, None, :, None] * (2 * side - 1) + apart[None, :, None, :]
+        return table[:, index.reshape(side**2, side**2)]
 
     def hidden(self, height: int, width: int, down: int, right: int) -> Tensor:
         """(windows, 1, L, L): -inf between tokens of different pieces of the map, else 0."""

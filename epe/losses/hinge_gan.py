@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def tell_apart(photo: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+def discriminator_loss(photo: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """What the critics minimise, their mean: how far scores, of any shape, are on the wrong side; a scalar."""
     pairs = zip(photo, fake, strict=True)
     return torch.stack([F.relu(1 - real).mean() + F.relu(1 + made).mean() for real, made in pairs]).mean()
 
 
-def fool(fake: Sequence[Tensor]) -> Tensor:
+def generator_loss(fake: Sequence[Tensor]) -> Tensor:
     """What the generator minimises: minus the mean score of its fakes; a scalar."""
     return -torch.stack([scores.mean() for scores in fake]).mean()

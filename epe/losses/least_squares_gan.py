@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def tell_apart(photo: Mapping[str, Tensor], fake: Mapping[str, Tensor]) -> Tensor:
+def discriminator_loss(photo: Mapping[str, Tensor], fake: Mapping[str, Tensor]) -> Tensor:
     """What the critics minimise: mean squared distance to 1 on photographs and to 0 on fakes, summed over critics.
 
     Args:
@@ -21,7 +21,7 @@ def tell_apart(photo: Mapping[str, Tensor], fake: Mapping[str, Tensor]) -> Tenso
     return torch.stack([(1 - photo[tap]).square().mean() + fake[tap].square().mean() for tap in photo]).sum()
 
 
-def fool(fake: Mapping[str, Tensor]) -> Tensor:
+def generator_loss(fake: Mapping[str, Tensor]) -> Tensor:
     """What the generator minimises: mean squared distance of its scores to 1, summed over critics; a scalar."""
     return torch.stack([(1 - scores).square().mean() for scores in fake.values()]).sum()
 

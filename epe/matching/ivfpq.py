@@ -15,10 +15,10 @@ import numpy as np
 PER_CODE = 8
 # FAISS wants 39 examples for each of a code's 256 values, and of the lists' centres.
 EXAMPLES = 39
-LEAST = EXAMPLES * 256
+MIN_CROPS = EXAMPLES * 256
 # Crops looked at per photograph wanted: neighbouring crops of one photograph are alike, and one of them is kept.
 # So many at first, and at most.
-CANDIDATES, MOST = 20, 320
+CANDIDATES, MAX_CANDIDATES = 20, 320
 # Share of the lists that is searched.
 PROBED = 1 / 16
 ROWS = 65_536
@@ -48,8 +48,8 @@ class PhotoIndex:
 
     def __init__(self, photos: Rows, image: np.ndarray, seed: int = 0) -> None:
         count, length = photos.shape
-        if count < LEAST or length % PER_CODE:
-            raise ValueError(f"wanted {LEAST:,} crops or more, of a multiple of {PER_CODE} features, got {count:,}")
+        if count < MIN_CROPS or length % PER_CODE:
+            raise ValueError(f"wanted {MIN_CROPS:,} crops or more, of a multiple of {PER_CODE} features, got {count:,}")
         self.photos, self.image = photos, image
         self._photographs = len(np.unique(image))
         lists = max(1, min(int(4 * count**0.5), count // EXAMPLES))
@@ -77,11 +77,11 @@ class PhotoIndex:
             cosine is -inf where fewer were found.
         """
         neighbours = min(neighbours, self._photographs)
-        wanted, most = (min(neighbours * n, len(self.image)) for n in (CANDIDATES, MOST))
+        wanted, limit = (min(neighbours * n, len(self.image)) for n in (CANDIDATES, MAX_CANDIDATES))
         found, cosines = self._in_blocks(frames, wanted, neighbours)
         # A few photographs can take all places: then more places.
-        while wanted < most and (short := ~np.isfinite(cosines).all(axis=1)).any():
-            wanted = min(4 * wanted, most)
+        while wanted < limit and (short := ~np.isfinite(cosines).all(axis=1)).any():
+            wanted = min(4 * wanted, limit)
             found[short], cosines[short] = self._in_blocks(frames[short], wanted, neighbours)
         return found, cosines
 
@@ -94,8 +94,8 @@ class PhotoIndex:
     def _nearest(self, frames: np.ndarray, wanted: int, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         frames = np.ascontiguousarray(frames, np.float32)
         _, rows = self._index.search(frames, wanted)
-        distinct, place = np.unique(rows, return_inverse=True)
-        features = self._read(np.maximum(distinct, 0))[place.reshape(rows.shape)]
+        distinct, inverse = np.unique(rows, return_inverse=True)
+        features = self._read(np.maximum(distinct, 0))[inverse.reshape(rows.shape)]
         cosines = np.where(rows < 0, -np.inf, np.einsum("nd,nkd->nk", frames, features))
         rows = np.maximum(rows, 0)
         # Best first; then, of each photograph, the first.

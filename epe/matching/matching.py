@@ -132,7 +132,7 @@ def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int
 
 
 @dataclass(frozen=True)
-class Pairs:
+class CropPairs:
     """Matched crops.
 
     Attributes:
@@ -172,11 +172,11 @@ def pair(
     found: np.ndarray,
     cosines: np.ndarray,
     *,
-    least: float,
+    min_cosine: float,
     balance: float,
     crop: int,
     size: tuple[int, int],
-) -> Pairs:
+) -> CropPairs:
     """Keep neighbours above the least cosine, weigh them by coverage and by how sought-after the photograph is.
 
     In high dimensions a few photographs are the neighbours of everything (hubs; Radovanovic et al. 2010). Unchecked,
@@ -185,16 +185,16 @@ def pair(
     Args:
         frame_crops, photo_crops: the crops that `found` is about.
         found, cosines: (N, k) as from `nearest`.
-        least: cosine above which a pair is kept (0.5: squared distance below 1, as released).
+        min_cosine: cosine above which a pair is kept (0.5: squared distance below 1, as released).
         balance: the weight is divided by the number of the photograph's pairs to this power. 0: as released; 1:
             every photograph is drawn as often as any other.
         crop: side, pixels.
         size: height and width of the frames.
     """
-    row, column = np.nonzero(cosines > least)
+    row, column = np.nonzero(cosines > min_cosine)
     kept = Crops(frame_crops.image[row], frame_crops.top[row], frame_crops.left[row])
     photo = found[row, column]
     weight = coverage_weights(kept, crop, size) if len(row) else np.zeros(0)
     image = photo_crops.image[photo]
     weight = weight / np.bincount(image, minlength=1)[image] ** balance
-    return Pairs(frame=row, photo=photo, cosine=cosines[row, column], weight=weight)
+    return CropPairs(frame=row, photo=photo, cosine=cosines[row, column], weight=weight)

@@ -1,40 +1,94 @@
-"""The generators by the names that users call them by, in sizes that only the data's channels and classes complete."""
+"""The one table of networks: generators, and whatever else a model file can hold.
 
-from collections.abc import Sequence
+Names, presets, model files, activation checkpointing and ONNX export all derive from it. To add a generator, write its
+file in epe/networks/enhancers/ after the contract in epe/generator.py, and add its class to `GENERATORS`.
+"""
 
-from epe.networks.enhancers.enhancer import PRESETS as ENHANCERS
-from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec
-from epe.networks.enhancers.lite import PRESETS as LITES
-from epe.networks.enhancers.lite import Lite, LiteSpec
-from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
-from epe.networks.enhancers.realformer import RealFormer, RealFormerSpec
-from epe.networks.enhancers.realformer_v1 import PRESETS as V1
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from epe.generator import Generator, Streams
+from epe.networks.backbones.clip import ClipSpec, ClipVision
+from epe.networks.backbones.inception import Inception
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.enhancers.enhancer import Enhancer
+from epe.networks.enhancers.lite import Lite
+from epe.networks.enhancers.realformer import RealFormer
 from epe.networks.enhancers.realformer_v1 import RealFormerV1
-from epe.networks.enhancers.realformer_v2 import PRESETS as V2
 from epe.networks.enhancers.realformer_v2 import RealFormerV2
+from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.style_transfer.photo_wct import PhotoWCT
+from epe.networks.style_transfer.wct2 import WCT2
+from epe.networks.translators.cut import CutSpec, Translator
+from epe.networks.translators.spade import SpadeSpec, Synthesis
 
-Generator = Enhancer | Lite | RealFormer | RealFormerV1 | RealFormerV2
-NAMES = (*LITES, *ENHANCERS, *REALFORMERS, *V1, *V2)
+GENERATORS: list[type[Generator]] = [Lite, Enhancer, RealFormer, RealFormerV1, RealFormerV2]
+
+OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
+    "cut": lambda spec: Translator(CutSpec(**spec)),
+    "inception": lambda spec: Inception(**spec),
+    "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
+    "photowct": lambda spec: PhotoWCT(**spec),
+    "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
+    "vgg16": lambda spec: VGG16(**spec),
+    "wct2": lambda spec: WCT2(**spec),
+}
+"""Networks in model files that are no generators: kind -> how one is built from its spec."""
 
 
-def generator(name: str, channels: int, streams: Sequence[Sequence[int]]) -> Generator:
+def preset_names() -> tuple[str, ...]:
+    """Names of all presets of all generators, as users give them."""
+    return tuple(name for generator in GENERATORS for name in generator.presets)
+
+
+def find_preset(name: str) -> type[Generator]:
+    """The generator that has a preset.
+
+    Raises:
+        KeyError: no generator has it.
+    """
+    found = [generator for generator in GENERATORS if name in generator.presets]
+    if not found:
+        raise KeyError(name)
+    return found[0]
+
+
+def build_generator(name: str, channels: int, streams: Streams) -> Generator:
     """An untrained generator.
 
     Args:
-        name: one of `NAMES`.
-        channels: of the G-buffers; the published RealFormers read none.
-        streams: per class, the channels that its stream reads; only the enhancers have a stream per class.
+        name: one of `preset_names()`.
+        channels: G-buffer channels of the data; generators that read none ignore it.
+        streams: per class, the channels that its stream reads.
 
     Raises:
         ValueError: sizes that cannot be.
         KeyError: another name.
     """
-    if name in LITES:
-        return Lite(LiteSpec(channels, len(streams), **LITES[name]))
-    if name in REALFORMERS:
-        return RealFormer(RealFormerSpec(channels, len(streams), **REALFORMERS[name]))
-    if name in V1:
-        return RealFormerV1(V1[name])
-    if name in V2:
-        return RealFormerV2(V2[name])
-    return Enhancer(EnhancerSpec(channels, tuple(map(tuple, streams)), **ENHANCERS[name]))
+    return find_preset(name).from_preset(name, channels, streams)
+
+
+def kinds() -> tuple[str, ...]:
+    """All kinds of networks that a model file can hold, in alphabetical order."""
+    return tuple(sorted([*OTHERS, *(generator.kind for generator in GENERATORS)]))
+
+
+def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
+    """An untrained network of any kind, from the spec in a model file.
+
+    Raises:
+        KeyError: no such kind.
+        ValueError, TypeError: a spec that no network of this kind can have.
+    """
+    for generator in GENERATORS:
+        if generator.kind == kind:
+            return generator.from_spec(spec)
+    return OTHERS[kind](spec)
+
+
+def exported_kinds() -> tuple[str, ...]:
+    """Kinds of generators that app.export can turn into ONNX."""
+    return tuple(sorted(generator.kind for generator in GENERATORS if generator.exports_to_onnx))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.limits import check_limits
+from epe.layers.spec import check_limits
 from epe.networks.backbones.vgg import CHANNELS
 
 LIMITS = {"classes": (1, 65536), "layers": (1, 16), "max_width": (8, 4096)}
@@ -80,12 +80,12 @@ class Critic(nn.Module):
                 nn.init.kaiming_uniform_(module.weight, a=0.2)
         nn.init.normal_(self.embedding.weight, std=0.01)
 
-    def forward(self, features: Tensor, shares: Tensor) -> Tensor:
+    def forward(self, features: Tensor, masks: Tensor) -> Tensor:
         """(B, C, H, W) features of the tap and (B, K, H', W') label masks -> (B, 1, h, w) scores."""
         x = self.body(features)
         # Average the masks over each cell, then mix the embeddings: the same sum as embedding every pixel, for a
         # hundredth of the memory.
-        cells = F.adaptive_avg_pool2d(shares, x.shape[-2:]).to(x.dtype)
+        cells = F.adaptive_avg_pool2d(masks, x.shape[-2:]).to(x.dtype)
         embedded = torch.einsum("bkhw,kc->bchw", cells, self.embedding.weight.to(x.dtype))
         return self.out(x) + (embedded * x).sum(dim=1, keepdim=True)
 
@@ -117,6 +117,6 @@ class PerceptualDiscriminator(nn.Module):
                 f"label ids must be in 0 .. {self.spec.classes - 1}, got {int(labels.min())} .. {int(labels.max())}."
             )
         # One-hot in place: F.one_hot would take int64 for every class and pixel first.
-        shares = torch.zeros(len(labels), self.spec.classes, *labels.shape[1:], device=labels.device)
-        shares.scatter_(1, labels.long()[:, None], 1.0)
-        return {tap: self.critics[tap](features[tap], shares) for tap in self.spec.taps if tap in features}
+        masks = torch.zeros(len(labels), self.spec.classes, *labels.shape[1:], device=labels.device)
+        masks.scatter_(1, labels.long()[:, None], 1.0)
+        return {tap: self.critics[tap](features[tap], masks) for tap in self.spec.taps if tap in features}

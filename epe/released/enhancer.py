@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from torch import Tensor, nn
 
-from epe.layers.spectral import SpectralNorm
-from epe.networks.enhancers.enhancer import MOST_STREAMS, Enhancer, EnhancerSpec
-from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, ScaledBlock
+from epe.layers.convolutions import ScaledBlock, SpectralBlock
+from epe.layers.spectral_norm import SpectralNorm
+from epe.networks.enhancers.enhancer import MAX_STREAMS, Enhancer, EnhancerSpec
 
 STEM = "stem.1.weight"
 # Ours, of a spectrally normalised convolution -> theirs.
@@ -95,8 +95,8 @@ def stream_inputs(tensors: Mapping[str, Tensor]) -> list[int]:
         ValueError: no class streams, or too many.
     """
     number = count(tensors, "gbuffer_encoder.class_encoders")
-    if not 1 <= number <= MOST_STREAMS:
-        raise ValueError(f"has {number} class streams, wanted 1 .. {MOST_STREAMS}: no generator with G-buffers")
+    if not 1 <= number <= MAX_STREAMS:
+        raise ValueError(f"has {number} class streams, wanted 1 .. {MAX_STREAMS}: no generator with G-buffers")
     inputs = []
     for k in range(number):
         name = f"gbuffer_encoder.class_encoders.{k}.0.conv.1.weight"
@@ -162,7 +162,7 @@ def in_sequence(
 def encoder_block(network: nn.Module, ours: str, theirs: str) -> Iterator[tuple[str, str]]:
     """Two convolutions and, where its width or resolution changes, a skip."""
     block = network.get_submodule(ours)
-    assert isinstance(block, EncoderBlock | ScaledBlock)
+    assert isinstance(block, SpectralBlock | ScaledBlock)
     yield f"{ours}.first", f"{theirs}.conv.1"
     yield f"{ours}.second", f"{theirs}.conv.4"
     if isinstance(block.skip, nn.Sequential):

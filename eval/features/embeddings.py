@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.runtime.cache import asset
-from datasets.runtime.weights import load_model
+from datasets.runtime.weights import asset, load_model
 from epe import models
 from epe.networks.backbones.clip import ClipVision
 from epe.networks.backbones.inception import SIDE, WIDTH

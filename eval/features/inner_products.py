@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from eval.features.vgg_features import Crops
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ def grams(
     layers: Sequence[str],
     memory: int,
     progress: bool,
-    group: Group | None = None,
+    group: ProcessGroup | None = None,
 ) -> dict[str, Grams]:
     """All products that the metric needs: within the real crops, within each method's, and between them.
 
@@ -74,7 +74,7 @@ def grams(
         progress: show a bar on stderr.
         group: the processes that share the work; each gets all of the products.
     """
-    group = group or Group()
+    group = group or ProcessGroup()
     sets = [real, *fakes]
     tables = {
         layer: {(a, b): np.zeros((len(sets[a]), len(sets[b]))) for a, b in _needed(len(sets))} for layer in layers
@@ -121,7 +121,7 @@ def _collect(table: dict[tuple[int, int], Array], fakes: int) -> Grams:
 class _Pass:
     """One sweep over this process's pairs of blocks for some layers."""
 
-    def __init__(self, layers: list[str], sets: list[Crops], weight: int, memory: int, group: Group) -> None:
+    def __init__(self, layers: list[str], sets: list[Crops], weight: int, memory: int, group: ProcessGroup) -> None:
         self.layers, self.sets, self.group = layers, sets, group
         # Two blocks are in use at a time; a quarter of the memory each leaves room to keep others.
         self.block = max(1, min(LARGEST_BLOCK, memory // (4 * weight)))

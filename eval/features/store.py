@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from datasets.images import Images
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 
@@ -136,7 +136,7 @@ class Store:
 
 
 def embed(
-    images: Images, embedding: Embedding, cache: Path, *, fit: Fit, group: Group, bar: "tqdm[NoReturn]"
+    images: Images, embedding: Embedding, cache: Path, *, fit: Fit, group: ProcessGroup, bar: "tqdm[NoReturn]"
 ) -> Features:
     """Features of every picture of a folder; only those of unknown pictures are computed.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_vgg
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from eval.features.inner_products import Grams, grams
 from eval.features.vgg_features import Crops, Extractor
 from eval.inputs import relative, spread
@@ -39,7 +39,7 @@ SCALING = {
 
 
 def judge(
-    settings: Settings, *, relative_to: Path, progress: bool = True, group: Group | None = None
+    settings: Settings, *, relative_to: Path, progress: bool = True, group: ProcessGroup | None = None
 ) -> skvd_record.Record:
     """Measure every method on the same crops.
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import torch
 
-from datasets.runtime.cache import asset
 from datasets.runtime.device import device_of
-from datasets.runtime.weights import load_vgg
+from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from eval.features.embeddings import VECTOR, clip, inception
 from eval.features.store import Embedding

@@ -22,7 +22,7 @@ from datasets.photos import to_height
 from datasets.runtime.weights import load_model
 from epe.networks.style_transfer import wct2
 from epe.networks.style_transfer.photo_wct import PhotoWCT
-from epe.networks.style_transfer.stylise import Style, filled_up, style_of, stylise
+from epe.networks.style_transfer.stylise import StyleStatistics, encode_style, pad_to_multiple, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
 from epe.networks.style_transfer.wct2 import WCT2
 from eval.kvd.setup import label_facts
@@ -67,7 +67,7 @@ class Stylist:
     labels: tuple[Path, Path] | None
     parts: Collection[wct2.Part]
     device: torch.device
-    _styles: dict[tuple[int, int], Style] = field(default_factory=dict)
+    _styles: dict[tuple[int, int], StyleStatistics] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.network.to(self.device)
@@ -93,7 +93,7 @@ class Stylist:
             return int(np.argmax(np.minimum(self._shares, shares(label)).sum(1)))
         return int(np.argmin(((self._features - self.mean_features(frame, key)) ** 2).sum(1)))
 
-    def style(self, number: int, height: int) -> Style:
+    def style(self, number: int, height: int) -> StyleStatistics:
         """Of a photograph at a frame's height; the last ones are kept, as frames share photographs."""
         style = self._styles.pop((number, height), None) or self._style(number, height)
         self._styles[number, height] = style
@@ -101,18 +101,18 @@ class Stylist:
             del self._styles[next(iter(self._styles))]
         return style
 
-    def _style(self, number: int, height: int) -> Style:
+    def _style(self, number: int, height: int) -> StyleStatistics:
         photo = to_height(self.photos[number], height)
         check_size(photo, f"{self.photos.path(number)}, {height} pixels high,")
         label = read_label(self.labels[1], self.photos.keys[number]) if self.labels else None
-        places = wct2.places(self.parts) if isinstance(self.network, WCT2) else None
-        return style_of(self.network, self.tensor(photo), self.fitted(label, photo), places=places)
+        parts = wct2.part_names(self.parts) if isinstance(self.network, WCT2) else None
+        return encode_style(self.network, self.tensor(photo), self.fitted(label, photo), parts=parts)
 
     def mean_features(self, image: Pixels, name: str) -> Array:
         """(512,), mean over places."""
         looked = to_height(image, LOOKED_AT)
         check_size(looked, f"{name}, at most {LOOKED_AT} pixels high,")
-        deepest = self.network.features(filled_up(self.tensor(looked)))[-1]
+        deepest = self.network.features(pad_to_multiple(self.tensor(looked)))[-1]
         return deepest.mean((0, 2, 3)).double().cpu().numpy()
 
     @cached_property

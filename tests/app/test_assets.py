@@ -13,9 +13,9 @@ from app import assets, photographs
 from app.assets import ASSETS, build_parser, fetch, find, main
 from app.fetching.vgg_weights import mean_activations
 from datasets.images import write_png
-from datasets.runtime.cache import asset as cached
-from epe import models
+from datasets.runtime.weights import asset as cached
 from epe.models import load
+from epe.networks import generators
 from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.vgg import LAYERS, VGG16
 from eval.metrics.niqe import read_pristine
@@ -46,7 +46,7 @@ def test_the_table_is_sound() -> None:
 
 
 def test_the_cache_finds_what_is_stored_as_weights() -> None:
-    """`datasets.runtime.cache.asset(name)` and this table agree on file names."""
+    """`datasets.runtime.weights.asset(name)` and this table agree on file names."""
     assert find("vgg16").file == "vgg16.safetensors"
 
 
@@ -189,7 +189,7 @@ def test_a_users_file_of_inception_becomes_ours_without_the_classifier(tmp_path:
 
 def test_a_users_file_of_clip_becomes_ours_without_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = ClipSpec(side=28, patch=7, width=24, hidden=40, depth=2, heads=4, embedding=10)
-    monkeypatch.setitem(models.SPECS, "clip-vision", lambda spec: ClipVision(tiny))
+    monkeypatch.setitem(generators.OTHERS, "clip-vision", lambda spec: ClipVision(tiny))
     state, file = ClipVision(tiny).state_dict(), tmp_path / "pytorch_model.bin"
     text = {"text_model.final_layer_norm.weight": torch.ones(3), "logit_scale": torch.tensor(4.6)}
     torch.save(state | text | {"vision_model.embeddings.position_ids": torch.arange(17)[None]}, file)

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -168,13 +169,13 @@ def test_large_frames_run_in_tiles(model: Path, tmp_path: Path, monkeypatch: pyt
     assert np.abs(whole - tiled).mean() < 3
 
 
-def test_tiles_are_told_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = []
+def test_tiles_receive_their_crop_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes: list[torch.Tensor | None] = []
     forward = RealFormer.forward
 
-    def spy(self: RealFormer, *frame: torch.Tensor, place: torch.Tensor | None = None) -> torch.Tensor:
-        places.append(place)
-        return forward(self, *frame, place=place)
+    def spy(self: RealFormer, image: Any, gbuffers: Any, classes: Any, crop_box: Any = None) -> torch.Tensor:
+        boxes.append(crop_box)
+        return forward(self, image, gbuffers, classes, crop_box)
 
     monkeypatch.setattr(RealFormer, "forward", spy)
     spec = RealFormerSpec(len(channel_names(FEATURES)), 2, **REALFORMERS["realformer-tiny"])
@@ -182,7 +183,7 @@ def test_tiles_are_told_where_they_lie(tmp_path: Path, monkeypatch: pytest.Monke
     save(dataclasses.replace(placed, multiple_of=4), tmp_path / "placed.safetensors")
     schema.write(tmp_path / "large.h5", [frame("a", 0, size=(40, 800))], HEADER)
     assert command(tmp_path / "placed.safetensors", tmp_path / "large.h5", tmp_path / "out", "--tile", "512") == 0
-    found = [place.flatten().tolist() for place in places if place is not None]
+    found = [box.flatten().tolist() for box in boxes if box is not None]
     assert found == [pytest.approx([0, 0, 1, 464 / 800]), pytest.approx([0, 336 / 800, 1, 1])]
 
 
@@ -338,7 +339,7 @@ def test_a_photograph_leads_models_that_look_at_one(
     one, out = frames / "two.h5", tmp_path / "out"
     assert command(tmp_path / "styled.safetensors", one, out / "mean") == 0
     assert command(tmp_path / "styled.safetensors", one, out / "shown", *shown) == 0
-    network.look_at([as_tensor(to_height(photo, 36), flip=False)])
+    network.keep_style([as_tensor(to_height(photo, 36), flip=False)])
     save(styled, tmp_path / "looking.safetensors")
     assert command(tmp_path / "looking.safetensors", one, out / "looking") == 0
     mean, found, wanted = (read_image(out / name / "two/a.png") for name in ("mean", "shown", "looking"))

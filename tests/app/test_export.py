@@ -14,7 +14,7 @@ from app.inference.backends import onnx_backend
 from datasets.images import read_image
 from epe.models import Model, load, save
 from epe.networks.backbones.vgg import VGG16
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -29,7 +29,7 @@ CHANNELS = ("normal.0", "normal.1", "normal.2", "sky.0")
 
 def model(name: str) -> Model:
     torch.manual_seed(0)
-    network = generator(name, 4, ((0, 1, 2, 3), (3,))).eval()
+    network = build_generator(name, 4, ((0, 1, 2, 3), (3,))).eval()
     for parameter in network.parameters():
         if not parameter.any():  # what is zero at the start
             torch.nn.init.normal_(parameter, std=0.1)

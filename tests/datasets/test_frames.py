@@ -53,6 +53,15 @@ class TestRead:
         )  # fmt: skip
         assert all(x.is_contiguous() for x in sample)
 
+    def test_one_file_is_its_frames_and_errors_name_it(self, folder: Path, tmp_path: Path) -> None:
+        alone, all_of_them = Frames(folder / "one.h5", plain()), Frames(folder, plain())
+        assert alone.keys == all_of_them.keys[:2]
+        assert all(torch.equal(x, y) for x, y in zip(alone[1], all_of_them[1], strict=True))
+        damaged = tmp_path / "cut.h5"
+        damaged.write_bytes((folder / "one.h5").read_bytes()[:100])
+        with pytest.raises(InputError, match=rf"^{damaged}: "):
+            Frames(damaged, plain())
+
     def test_values_are_those_of_the_file(self, folder: Path) -> None:
         features = ("normal", "albedo", "motion", "roughness")
         sample, made = Frames(folder, plain(features))[1], scene("b", 1)

@@ -13,7 +13,7 @@ from datasets.match import build_parser, main, search
 from datasets.matched_pairs import ARRAYS, Matches
 from datasets.photos import Photos
 from datasets.runtime.weights import load_vgg
-from epe.matching.ivfpq import LEAST, recall
+from epe.matching.ivfpq import MIN_CROPS, recall
 from epe.matching.matching import CROP, describe, moments
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -125,7 +125,7 @@ def test_frames_of_two_sizes(vgg_file: Path, tmp_path: Path) -> None:
 
 def test_an_approximate_search_tells_its_recall() -> None:
     """Compared with the exact one on some of the crops; all crops are searched either way."""
-    (photos, image), (frames, _) = rows(LEAST, 1), rows(40, 2)
+    (photos, image), (frames, _) = rows(MIN_CROPS, 1), rows(40, 2)
     args = argparse.Namespace(index="flat", neighbours=5, seed=0)
     exact, cosines, recalled = search(frames, photos, image, args)
     assert recalled is None

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from datasets.frames import Frames, Sample, measure
 from datasets.images import Images
 from datasets.labels import read_label, write_facts, write_label
-from datasets.matched_pairs import Matches, Pair, Pairs, crop_label
+from datasets.matched_pairs import MatchedCrops, MatchedPairs, Matches, crop_label
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def made(folder: Path, **changes: Any) -> Pairs:
+def made(folder: Path, **changes: Any) -> MatchedPairs:
     frames = Frames(folder / "frames", measure(folder / "frames", FEATURES, (("sky",), ("*",))))
     settings: dict[str, Any] = {
         "matches": folder / "matches.npz",
@@ -59,10 +59,10 @@ def made(folder: Path, **changes: Any) -> Pairs:
         "length": 40,
         "seed": 3,
     } | changes
-    return Pairs(frames, Photos(folder / "photos", 36), **settings)
+    return MatchedPairs(frames, Photos(folder / "photos", 36), **settings)
 
 
-def equal(a: Pair, b: Pair) -> bool:
+def equal(a: MatchedCrops, b: MatchedCrops) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
@@ -106,7 +106,7 @@ class TestSample:
         pair = made(folder)[0]
         assert {name: tuple(x.shape) for name, x in pair._asdict().items()} == {
             "image": (3, 16, 16), "gbuffers": (9, 16, 16), "classes": (16, 16), "frame_labels": (16, 16),
-            "photo": (3, 16, 16), "photo_labels": (16, 16), "place": (4,),
+            "photo": (3, 16, 16), "photo_labels": (16, 16), "crop_box": (4,),
         }  # fmt: skip
         assert [x.dtype for x in pair] == [torch.float32] * 2 + [torch.int64] * 2 + [
             torch.float32, torch.int64, torch.float32,
@@ -127,9 +127,9 @@ class TestSample:
         pairs = made(folder, length=4)
         alone = [pairs[i] for i in range(4)]
         batches = list(DataLoader(pairs, 2, num_workers=workers))
-        assert [type(batch).__name__ for batch in batches] == ["Pair", "Pair"]
+        assert [type(batch).__name__ for batch in batches] == ["MatchedCrops", "MatchedCrops"]
         for index, sample in enumerate(alone):
-            assert equal(sample, Pair(*(x[index % 2] for x in batches[index // 2])))
+            assert equal(sample, MatchedCrops(*(x[index % 2] for x in batches[index // 2])))
 
     def test_lies_inside_its_matched_crops_and_is_flipped_as_one(self, folder: Path) -> None:
         """Every sample is found again by trying all matches, offsets and flips: exactly one fits on all sides."""
@@ -169,7 +169,10 @@ class TestSample:
                 # Where the crop lies in its frame of 64x36, which is mirrored with it.
                 left = 64 - here[1].stop if flip else here[1].start
                 wanted = torch.tensor([here[0].start, left, here[0].start + SIZE, left + SIZE])
-                assert torch.allclose(found.place * torch.tensor([36, 64, 36, 64]), wanted.float(), atol=1e-4)  # fp32
+                # 1e-4: fp32.
+                assert torch.allclose(
+                    found.crop_box * torch.tensor([36, 64, 36, 64]), wanted.float(), atol=1e-4
+                )  # fp32
                 assert np.array_equal(found.photo_labels, of_photo[:, turn])
             assert len(places) == 1
             flips.add(places[0][1])

@@ -52,7 +52,7 @@ class TestSample:
     def test_shapes(self, folder: Path) -> None:
         samples = made(folder)
         assert len(samples) == 40
-        for name, channels in {"image": 3, "gbuffers": 7, "target": 3, "style": 3}.items():
+        for name, channels in {"image": 3, "gbuffers": 7, "target": 3, "reference": 3}.items():
             values = getattr(samples[0], name)
             assert (values.shape, values.dtype) == ((channels, SIZE, SIZE), torch.float32)
         assert (samples[0].classes.shape, samples[0].classes.dtype) == ((SIZE, SIZE), torch.int64)
@@ -89,8 +89,8 @@ class TestSample:
             assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=False))
             assert torch.equal((255 * found.target).round(), 255 - (255 * found.image).round())
             left, stop = (64 - cols.stop, 64 - cols.start) if flip else (cols.start, cols.stop)
-            wanted_place = torch.tensor([rows.start, left, rows.stop, stop]) / torch.tensor([36, 64, 36, 64])
-            assert torch.allclose(found.place, wanted_place, atol=1e-6)  # fp32
+            wanted_box = torch.tensor([rows.start, left, rows.stop, stop]) / torch.tensor([36, 64, 36, 64])
+            assert torch.allclose(found.crop_box, wanted_box, atol=1e-6)  # fp32
             seen.add((number, flip))
         assert {number for number, _ in seen} == {0, 1, 2}
         assert {flip for _, flip in seen} == {False, True}
@@ -101,7 +101,7 @@ class TestSample:
             write_png(tmp_path / "good" / f"{key}.png", np.full((36, 64, 3), grey, np.uint8))
         samples = made(tmp_path, length=90)
         drawn = [
-            (round(float(255 * s.target[0, 0, 0])), round(float(255 * s.style[0, 0, 0])))
+            (round(float(255 * s.target[0, 0, 0])), round(float(255 * s.reference[0, 0, 0])))
             for s in map(samples.__getitem__, range(90))
         ]
         assert set(drawn) == {(a, b) for a in range(3) for b in range(3) if a != b}

@@ -232,14 +232,14 @@ class TestRefused:
 
     def test_a_giant_network_takes_no_memory_for_weights(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sizes: list[int] = []
-        build = models.SPECS["epe"]
+        build = models.build_network
 
-        def watched(spec: dict[str, Any]) -> torch.nn.Module:
-            network = build(spec)
+        def watched(kind: str, spec: dict[str, Any]) -> torch.nn.Module:
+            network = build(kind, spec)
             sizes.append(sum(p.numel() for p in network.parameters() if not p.is_meta))
             return network
 
-        monkeypatch.setitem(models.SPECS, "epe", watched)
+        monkeypatch.setattr(models, "build_network", watched)
         rewrite(path, spec=SPEC.as_dict() | {"width": 1024, "encoded": 1024, "stages": 2})
         refusal(path)
         assert sizes == [0]

@@ -7,10 +7,10 @@ import numpy as np
 
 from datasets.images import Images
 from datasets.match import write
+from epe.matching.matching import CropPairs as Matched
 from epe.matching.matching import Crops
-from epe.matching.matching import Pairs as Matched
 from tests.datasets.made import write_frames, write_labels, write_photos
-from train.epe import Config
+from train.recipes.epe_config import EPEConfig
 
 SIZE = (200, 208)
 STEPS = 8
@@ -46,5 +46,5 @@ def settings(data: Path, vgg: Path, out: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def configured(data: Path, vgg: Path, out: Path, **changes: Any) -> Config:
-    return Config(**(settings(data, vgg, out) | changes))
+def configured(data: Path, vgg: Path, out: Path, **changes: Any) -> EPEConfig:
+    return EPEConfig(**(settings(data, vgg, out) | changes))

@@ -76,23 +76,35 @@ def steps_done(out: Path) -> int:
 # A command that is killed some time after its step N began, and comes to its last step only if it was not.
 KILLED = """
 import importlib, os, signal, sys, threading, time
-module, n, delay, steps = importlib.import_module(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-step = module.step
+command, recipe = (importlib.import_module(name) for name in sys.argv[1:3])
+n, delay, steps = int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
+step = recipe.step
 def watched(*parts):
     if parts[-1] == n:
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
     if parts[-1] == steps:
         time.sleep(60)
     return step(*parts)
-module.step = watched
-sys.argv[:5] = ["killed"]
-sys.exit(module.main())
+recipe.step = watched
+sys.argv[:6] = ["killed"]
+sys.exit(command.main())
 """
 
 
-def kill_and_resume(module: str, run_file: Path, out: Path, steps: int) -> None:
-    """Start a run in a process of its own, kill it at a random moment, and let the same command end it."""
-    seed = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
+def kill_and_resume(command: str, recipe: str, run_file: Path, out: Path, steps: int) -> None:
+    """Start a run in a process of its own, kill it, and let the same command end it.
+
+    The moment is the same in every run of the tests; `KILL_SEED=random` draws another one, and says which.
+
+    Args:
+        command: module of the command.
+        recipe: module whose `step` it calls.
+        run_file: YAML of the run.
+        out: folder of the run.
+        steps: of the run.
+    """
+    chosen = os.environ.get("KILL_SEED", "0")
+    seed = time.time_ns() % 10**6 if chosen == "random" else int(chosen)
     logging.getLogger(__name__).warning("KILL_SEED=%d makes this failure again, timing aside", seed)
     rng = random.Random(seed)
     n, delay = rng.randint(2, steps - 1), rng.random() * 0.3
@@ -104,9 +116,33 @@ def kill_and_resume(module: str, run_file: Path, out: Path, steps: int) -> None:
         whole = [sys.executable, *command, *arguments]
         return subprocess.run(whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    killed = ran("-c", KILLED, module, str(n), str(delay), str(steps))
+    killed = ran("-c", KILLED, command, recipe, str(n), str(delay), str(steps))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert n - 1 <= steps_done(out) < steps
-    again = ran("-m", module)
+    again = ran("-m", command)
     assert again.returncode == 0, again.stderr
     assert not list(out.rglob("*.partial"))
+
+
+def torchrun(processes: int, folder: Path, values: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:
+    """`torchrun -m train.epe`, or another command, to the end."""
+    path = folder / "run.yaml"
+    path.write_text(json.dumps({name: plain(value) for name, value in values.items()}))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}",
+        "-m", *(words or ("train.epe",)), "--config", str(path),
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
+
+
+def furthest(a: Path, b: Path, name: str = "checkpoint.safetensors") -> float:
+    """Difference of two runs' weights, root mean square, of the tensor where it is largest.
+
+    Not of single weights: Adam moves one whose gradient is 0 but for rounding by a whole step, this way or that.
+    """
+    left, right = contents(a / name)[0], contents(b / name)[0]
+    assert left.keys() == right.keys()
+    keys = [key for key in left if "optimiser" not in key]
+    assert len(keys) > 20
+    return max(float((left[key].double() - right[key].double()).square().mean().sqrt()) for key in keys)

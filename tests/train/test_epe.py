@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from datasets.frames import measure
 from datasets.images import read_image
-from datasets.matched_pairs import Pair
+from datasets.matched_pairs import MatchedCrops
 from epe import models
-from epe.distributed.processes import Group
 from gbuffer_tools.errors import InputError
 from tests.train.made import STEPS, configured, settings, write_data
 from tests.train.runs import (
@@ -27,8 +26,12 @@ from tests.train.runs import (
     saved_state,
     steps_done,
 )
+from tests.train.states import batch, moved, train_state, weights_of
 from train import epe
+from train.loop import training
 from train.loop.checkpoint import ravel
+from train.recipes import epe_run
+from train.recipes.epe import EPETrainState, step
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_epe.txt"
 
@@ -43,8 +46,8 @@ def straight(data: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactor
     out = tmp_path_factory.mktemp("straight")
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(epe, "SummaryWriter", Writer)
-        epe.train(configured(data, vgg_file, out), "text: of the run\n")
+        patch.setattr(training, "SummaryWriter", Writer)
+        epe_run.train(configured(data, vgg_file, out), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
 
 
@@ -52,21 +55,19 @@ class TestResume:
     def test_stopped_and_resumed_equals_straight_through(
         self, data: Path, vgg_file: Path, tmp_path: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = epe.step
-
-        def stop(p: epe.Players, parts: list[Pair], n: int) -> dict[str, Tensor]:
+        def stop(state: EPETrainState, batches: list[MatchedCrops], n: int) -> dict[str, Tensor]:
             if n == 6:
                 raise KeyboardInterrupt
-            return real(p, parts, n)
+            return step(state, batches, n)
 
         config = configured(data, vgg_file, tmp_path, save_every=4)
-        monkeypatch.setattr(epe, "SummaryWriter", Writer)
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
         with monkeypatch.context() as patch:
-            patch.setattr(epe, "step", stop)
+            patch.setattr(epe_run, "step", stop)
             with pytest.raises(KeyboardInterrupt):
-                epe.train(config, "")
+                epe_run.train(config, "")
         assert steps_done(tmp_path) == 4
-        epe.train(config, "")
+        epe_run.train(config, "")
         assert {n for n, _ in Writer.curve} == {5, 6, 7, 8}
         assert_same_bits(tmp_path, straight.out)
         # Eight steps are less than the first window: every critic learned in each, and that is remembered.
@@ -80,25 +81,25 @@ class TestResume:
         path = tmp_path / "run.yaml"
         # JSON is YAML.
         path.write_text(json.dumps({name: plain(value) for name, value in settings(data, vgg_file, out).items()}))
-        kill_and_resume("train.epe", path, out, STEPS)
+        kill_and_resume("train.epe", "train.recipes.epe_run", path, out, STEPS)
         assert_same_bits(out, straight.out)
         assert not list(out.rglob("*.partial"))
 
     def test_a_finished_run_is_left_alone(
         self, data: Path, vgg_file: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(epe, "SummaryWriter", Writer)
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
         before = (straight.out / "model.safetensors").read_bytes()
-        epe.train(configured(data, vgg_file, straight.out), "text: of the run\n")
+        epe_run.train(configured(data, vgg_file, straight.out), "text: of the run\n")
         assert Writer.curve == {}
         assert (straight.out / "model.safetensors").read_bytes() == before
 
     def test_a_checkpoint_of_another_network(
         self, data: Path, vgg_file: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(epe, "SummaryWriter", Writer)
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
         with pytest.raises(InputError, match="does not fit this run"):
-            epe.train(configured(data, vgg_file, straight.out, critic_width=32), "text: of the run\n")
+            epe_run.train(configured(data, vgg_file, straight.out, critic_width=32), "text: of the run\n")
 
 
 class TestResults:
@@ -137,41 +138,15 @@ class TestResults:
         assert not list(straight.out.rglob("*.partial"))
 
 
-def players(data: Path, vgg_file: Path, **changes: Any) -> epe.Players:
-    config = configured(data, vgg_file, Path("unused"), **changes)
-    reading = measure(config.frames, config.features, config.streams)
-    torch.manual_seed(config.seed)
-    network, _ = epe.build_generator(
-        config.preset, reading, epe.streams_of(config, reading), config.initial, config.trainable
-    )
-    return epe.build_players(config, network, 4, Group())
-
-
-def batch(seed: int = 0) -> Pair:
-    generator = torch.Generator().manual_seed(seed)
-    images = [torch.rand(2, n, 32, 32, generator=generator) for n in (3, 8, 3)]
-    ids = [torch.randint(k, (2, 32, 32), generator=generator) for k in (2, 4, 4)]
-    place = torch.tensor([[0.1, 0.2, 0.4, 0.5]]).expand(len(ids[0]), -1)
-    return Pair(images[0], images[1], ids[0], ids[1], images[2], ids[2], place)
-
-
-def state(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.named_parameters()}
-
-
-def moved(before: dict[str, Tensor], module: nn.Module) -> set[str]:
-    return {name for name, value in module.named_parameters() if not torch.equal(value, before[name])}
-
-
 class TestStep:
     def test_critics_move_only_when_drawn_and_vgg_never(
         self, data: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        p = players(data, vgg_file)
+        p = train_state(data, vgg_file)
         for n, drawn in ((1, ["relu3_3"]), (2, []), (3, ["relu1_2"]), (4, ["relu1_2", "relu3_3"])):
             monkeypatch.setattr(p.adaptive, "draw", lambda drawn=drawn: drawn)
-            critics, generator, vgg = state(p.critics), state(p.generator), state(p.vgg)
-            losses = epe.step(p, [batch(n)], n)
+            critics, generator, vgg = weights_of(p.critics), weights_of(p.generator), weights_of(p.vgg)
+            losses = step(p, [batch(n)], n)
             # An embedding moves where its class occurs; all four do.
             assert moved(critics, p.critics) == {
                 name for name in critics if any(name.startswith(f"critics.{tap}.") for tap in drawn)
@@ -186,28 +161,28 @@ class TestStep:
     def test_the_generators_loss_leaves_no_gradient_in_the_critics(
         self, data: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        p = players(data, vgg_file)
+        p = train_state(data, vgg_file)
         monkeypatch.setattr(p.adaptive, "draw", list)
-        epe.step(p, [batch()], 1)
+        step(p, [batch()], 1)
         assert all(parameter.grad is None for parameter in p.critics.parameters())
 
     def test_rates_decay(self, data: Path, vgg_file: Path) -> None:
-        p = players(data, vgg_file, decay_every=2, decay_factor=0.5, rate=1e-3, critic_rate=4e-3)
+        p = train_state(data, vgg_file, decay_every=2, decay_factor=0.5, rate=1e-3, critic_rate=4e-3)
         seen = []
         for n in range(1, 6):
-            epe.step(p, [batch()], n)
+            step(p, [batch()], n)
             seen.append([o.param_groups[0]["lr"] for o in (p.generator_optimiser, p.critics_optimiser)])
         assert seen == [[1e-3, 4e-3]] * 2 + [[5e-4, 2e-3]] * 2 + [[2.5e-4, 1e-3]]
 
     def test_rates_decay_in_effect(self, data: Path, vgg_file: Path) -> None:
         """Decayed to nothing they move nothing."""
-        p = players(data, vgg_file, decay_every=1, decay_factor=0.0)
-        before = state(p.generator), state(p.critics)
-        epe.step(p, [batch()], 1)
+        p = train_state(data, vgg_file, decay_every=1, decay_factor=0.0)
+        before = weights_of(p.generator), weights_of(p.critics)
+        step(p, [batch()], 1)
         assert moved(before[0], p.generator)
         assert moved(before[1], p.critics)
-        before = state(p.generator), state(p.critics)
-        epe.step(p, [batch()], 2)
+        before = weights_of(p.generator), weights_of(p.critics)
+        step(p, [batch()], 2)
         assert not moved(before[0], p.generator)
         assert not moved(before[1], p.critics)
 
@@ -216,48 +191,48 @@ class TestStep:
     def test_values_that_are_not_finite_move_nothing(
         self, data: Path, vgg_file: Path, where: str, penalty_input: str
     ) -> None:
-        p = players(data, vgg_file, penalty_input=penalty_input)
-        epe.step(p, [batch()], 1)
+        p = train_state(data, vgg_file, penalty_input=penalty_input)
+        step(p, [batch()], 1)
         modules = (p.generator, p.average.network, p.critics)
-        before = [state(module) for module in modules]
+        before = [weights_of(module) for module in modules]
         bad = batch(2)
         getattr(bad, where)[0, 0, 3, 3] = float("nan")
-        losses = epe.step(p, [bad], 2)
+        losses = step(p, [bad], 2)
         assert not all(bool(torch.isfinite(value)) for value in losses.values())
         if where == "photo":  # the generator's own loss is sound
             assert not moved(before[2], p.critics)
         else:
             assert not any(moved(old, module) for old, module in zip(before, modules, strict=True))
         assert all(torch.isfinite(value).all() for module in modules for value in module.state_dict().values())
-        epe.step(p, [batch(3)], 3)
+        step(p, [batch(3)], 3)
         assert all(torch.isfinite(value).all() for module in modules for value in module.state_dict().values())
 
     def test_a_gradient_that_is_not_finite_moves_no_critic_and_is_told(
         self, data: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A sound loss can have one: squares of large gradients overflow in the penalty."""
-        p = players(data, vgg_file)
+        p = train_state(data, vgg_file)
         critic = p.critics.critics["relu1_2"].out[2].weight
         critic.register_hook(lambda gradient: gradient * float("inf"))
-        before = state(p.critics)
-        losses = epe.step(p, [batch()], 1)
+        before = weights_of(p.critics)
+        losses = step(p, [batch()], 1)
         assert not moved(before, p.critics)
         assert p.adaptive.seen == {"relu1_2": [], "relu3_3": []}
         assert not torch.isfinite(losses["critics"])
         assert torch.isfinite(losses["gan"])
 
     def test_the_average_follows(self, data: Path, vgg_file: Path) -> None:
-        p = players(data, vgg_file, ema=0.9)
-        before = state(p.average.network)
-        epe.step(p, [batch()], 1)
+        p = train_state(data, vgg_file, ema=0.9)
+        before = weights_of(p.average.network)
+        step(p, [batch()], 1)
         weight = min(0.9, 2 / 11)
-        now = state(p.generator)
+        now = weights_of(p.generator)
         for name, value in p.average.network.named_parameters():
             # 1e-6: one rounding of weights of about 1.
             assert torch.allclose(value, before[name] * weight + now[name] * (1 - weight), atol=1e-6)
 
     def test_bfloat16_takes_the_same_way(self, data: Path, vgg_file: Path) -> None:
-        losses = [epe.step(players(data, vgg_file, precision=kind), [batch()], 2) for kind in ("fp32", "bf16")]
+        losses = [step(train_state(data, vgg_file, precision=kind), [batch()], 2) for kind in ("fp32", "bf16")]
         for name in ("critics", "gan", "penalty"):
             # bfloat16 has 8 bits: 0.4 % a rounding, some ten layers one after the other.
             assert float(losses[1][name]) == pytest.approx(float(losses[0][name]), rel=0.1)
@@ -296,7 +271,7 @@ class TestRefused:
         self, data: Path, vgg_file: Path, tmp_path: Path, changes: dict[str, Any], reason: str
     ) -> None:
         with pytest.raises(InputError, match=reason) as caught:
-            epe.train(configured(data, changes.pop("vgg", vgg_file), tmp_path / "out", **changes), "")
+            epe_run.train(configured(data, changes.pop("vgg", vgg_file), tmp_path / "out", **changes), "")
         assert len(str(caught.value).splitlines()) == 1
         assert not (tmp_path / "out").exists()
 

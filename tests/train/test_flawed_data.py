@@ -12,7 +12,7 @@ import torch
 from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading
 from datasets.images import Images, write_png
-from datasets.matched_pairs import Pairs
+from datasets.matched_pairs import MatchedCrops, MatchedPairs
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
@@ -21,8 +21,10 @@ from tests.datasets.made import HEADER, scene, write_frames, write_labels, write
 from tests.datasets.test_matched_pairs import write_matches
 from tests.train.made import configured
 from tests.train.runs import Writer, contents
-from train import epe
-from train.loop.sampler import LeftOut, Share, batches
+from train.loop import training
+from train.loop.sampler import LeftOut, StepSampler, batches
+from train.recipes import epe_run
+from train.recipes.epe import EPETrainState, step
 
 # 1,000 take about a minute, and were run once (see test_training_goes_on).
 STEPS = int(os.environ.get("FLAWED_STEPS", "100"))
@@ -69,23 +71,23 @@ def test_training_goes_on(
     data: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Values that got past the loader would make the weights NaN, or move nothing for a step, which is counted."""
-    monkeypatch.setattr(epe, "SummaryWriter", Writer)
-    real, lost, seen = epe.step, [], 0
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
+    lost, seen = [], 0
 
-    def watched(p: epe.Players, parts: list[epe.Pair], n: int) -> dict[str, torch.Tensor]:
+    def watched(state: EPETrainState, parts: list[MatchedCrops], n: int) -> dict[str, torch.Tensor]:
         nonlocal seen
         seen += len(parts)
-        losses = real(p, parts, n)
+        losses = step(state, parts, n)
         lost.extend(name for name, value in losses.items() if not torch.isfinite(value))
         return losses
 
-    monkeypatch.setattr(epe, "step", watched)
+    monkeypatch.setattr(epe_run, "step", watched)
     config = configured(
         data, vgg_file, tmp_path, features=("normal", "emission", "albedo", "log_depth"), sky_features=None,
         preset="lite-tiny", taps=("relu1_2",), critic_layers=1, critic_width=8, crop=16, batch=1, steps=STEPS,
         penalty_every=4, preview_every=STEPS, save_every=STEPS, log_every=50,
     )  # fmt: skip
-    epe.train(config, "")
+    epe_run.train(config, "")
     assert (seen, lost) == (STEPS, [])
     tensors, _ = contents(tmp_path / "checkpoint.safetensors")
     assert [name for name, value in tensors.items() if not torch.isfinite(value).all()] == []
@@ -105,7 +107,7 @@ class TestSamples:
         met: dict[int, list[Flaw]] = {}
         for index in range(3000):
             if number_of_frame(pairs, index) in (3, 4):
-                sample, flaws = pairs.judged(index)
+                sample, flaws = pairs.with_flaws(index)
                 met[index] = flaws
                 assert torch.isfinite(sample.gbuffers).all()
                 assert all(torch.equal(x, y) for x, y in zip(sample, again[index], strict=True))
@@ -123,21 +125,21 @@ class TestSamples:
         pairs = flawed_pairs(data, ("normal",), std=(1e-5,) * 3)
         for workers in (0, 1):
             with pytest.raises(InputError, match="draws in a row") as caught:
-                next(batches(pairs, Share(1), workers, lambda _: None, 0))
+                next(batches(pairs, StepSampler(1), workers, lambda _: None, 0))
             assert len(str(caught.value).splitlines()) == 1
             assert str(caught.value).startswith(str(data))
 
 
-def flawed_pairs(data: Path, features: tuple[str, ...], std: tuple[float, ...] = (1.0,) * 6) -> Pairs:
+def flawed_pairs(data: Path, features: tuple[str, ...], std: tuple[float, ...] = (1.0,) * 6) -> MatchedPairs:
     count = 3 * len(features)
     frames = Frames(data / "frames", Reading(features, (("*",),), (0.0,) * count, std[:count]))
-    return Pairs(
+    return MatchedPairs(
         frames, Photos(data / "photos", 36), data / "matches.npz", frame_labels=data / "labels" / "frames",
         photo_labels=data / "labels" / "photos", size=16, length=3000, seed=3,
     )  # fmt: skip
 
 
-def number_of_frame(pairs: Pairs, index: int) -> int:
+def number_of_frame(pairs: MatchedPairs, index: int) -> int:
     """The frame of the first draw for a sample."""
     return int(pairs.matches.frame[pairs.matches.draw(np.random.default_rng((pairs.seed, index)))][0])
 

@@ -1,22 +1,19 @@
 """Several processes, and several micro-batches, move weights as one large batch does."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from tests.train.made import configured, settings, write_data
-from tests.train.runs import ROOT, Writer, contents, plain, saved_state
-from train import epe
+from tests.train.runs import Writer, furthest, saved_state, torchrun
+from train.loop import training
 from train.loop.checkpoint import ravel
-from train.loop.sampler import Share
+from train.loop.sampler import StepSampler
+from train.recipes import epe_run
 
 # Each run goes on from the same first step: at the very start the last layer is 0, gradients behind it are rounding,
 # and Adam makes whole steps of that. With some weight decay no gradient is.
@@ -47,33 +44,9 @@ def trained(data: Path, vgg: Path, out: Path, **changes: Any) -> Path:
     """A run in this process, and one thread."""
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(epe, "SummaryWriter", Writer)
-        epe.train(configured(data, vgg, out, **changes), "")
+        patch.setattr(training, "SummaryWriter", Writer)
+        epe_run.train(configured(data, vgg, out, **changes), "")
     return out
-
-
-def torchrun(processes: int, folder: Path, values: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:
-    """`torchrun -m train.epe`, or another command, to the end."""
-    path = folder / "run.yaml"
-    path.write_text(json.dumps({name: plain(value) for name, value in values.items()}))
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}",
-        "-m", *(words or ("train.epe",)), "--config", str(path),
-    ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
-
-
-def furthest(a: Path, b: Path, name: str = "checkpoint.safetensors") -> float:
-    """Difference of two runs' weights, root mean square, of the tensor where it is largest.
-
-    Not of single weights: Adam moves one whose gradient is 0 but for rounding by a whole step, this way or that.
-    """
-    left, right = contents(a / name)[0], contents(b / name)[0]
-    assert left.keys() == right.keys()
-    keys = [key for key in left if "optimiser" not in key]
-    assert len(keys) > 20
-    return max(float((left[key].double() - right[key].double()).square().mean().sqrt()) for key in keys)
 
 
 def test_two_processes_equal_one_of_twice_the_batch(
@@ -107,10 +80,10 @@ def test_micro_batches_equal_one_batch(
     assert furthest(tmp_path / "parts", large if penalty_input == "image" else tmp_path / "whole") < 1e-5
 
 
-class TestShare:
+class TestStepSampler:
     def test_all_together_take_the_stream_once(self) -> None:
-        shares = [Share(2, accumulate=3, rank=rank, processes=2) for rank in range(2)]
-        per_step = [[list(share.indices(start, 40)) for share in shares] for start in (0, 1)]
+        samplers = [StepSampler(2, accumulate=3, replica=i, replicas=2) for i in range(2)]
+        per_step = [[list(sampler.indices(start, 40)) for sampler in samplers] for start in (0, 1)]
         assert [len(batches) for batches in per_step[0]] == [9, 9]  # three steps; 4 samples are left over
         for n in range(3):
             step = [i for batches in per_step[0] for batch in batches[3 * n : 3 * n + 3] for i in batch]
@@ -118,14 +91,14 @@ class TestShare:
         assert [batches[3:] for batches in per_step[0]] == per_step[1]
 
     def test_one_process_takes_it_in_order(self) -> None:
-        assert list(Share(3).indices(2, 13)) == [[6, 7, 8], [9, 10, 11]]
+        assert list(StepSampler(3).indices(2, 13)) == [[6, 7, 8], [9, 10, 11]]
 
 
 def test_alone_nothing_is_averaged() -> None:
     values = [torch.tensor([1.0, 2.0])]
-    Group().average(values)
+    ProcessGroup().average(values)
     assert values[0].tolist() == [1, 2]
-    found = Group().mean(
+    found = ProcessGroup().mean(
         [{"a": torch.tensor(1.0), "b": torch.tensor(5.0)}, {"a": torch.tensor(2.0), "b": torch.tensor(5.0)}]
     )
     assert {name: float(value) for name, value in found.items()} == {"a": 1.5, "b": 5}

@@ -18,20 +18,19 @@ from datasets.images import Images, read_image, write_png
 from datasets.photos import Photos
 from datasets.render_pairs import Rendered
 from epe import models
-from epe.distributed.processes import Group
-from epe.layers.adain import Styled
+from epe.distributed.processes import ProcessGroup
+from epe.generator import StyledGenerator
 from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, perceptual_distance
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 from gbuffer_tools.errors import InputError
 from tests.train.made import settings, write_data
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, steps_done
-from tests.train.test_epe import batch
-from tests.train.test_group import furthest, torchrun
-from train import epe, realformer
-from train.loop import solo
-from train.recipes import realformer_paired, realformer_unpaired
-from train.recipes.generator import build_generator, look_at
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, furthest, steps_done, torchrun
+from tests.train.states import batch
+from train import realformer
+from train.loop import training
+from train.recipes import epe_run, realformer_paired, realformer_unpaired
+from train.recipes.generator import keep_style, new_generator
 
 STEPS = 4
 FEATURES = ("normal", "reflection", "log_depth", "sky")
@@ -43,11 +42,11 @@ class Case:
     """A way to train, and what a run of it is made of."""
 
     module: ModuleType
-    loop: ModuleType
+    config_type: type
     settings: dict[str, Any]
 
     def config(self, out: Path, **changes: Any) -> Any:
-        return self.module.Config(**(self.settings | {"out": out} | changes))
+        return self.config_type(**(self.settings | {"out": out} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +68,17 @@ def case(request: pytest.FixtureRequest, data: Path, vgg_file: Path) -> Case:
 def made(way: str, data: Path, vgg_file: Path) -> Case:
     own: dict[str, Any] = {"preset": "realformer-tiny", "sky_features": None, "steps": STEPS, "preview_every": STEPS}
     if way == "unpaired":
-        return Case(realformer_unpaired, epe, settings(data, vgg_file, data) | own)
+        return Case(realformer_unpaired, realformer_unpaired.UnpairedConfig, settings(data, vgg_file, data) | own)
     kept = ("frames", "features", "streams", "preset", "vgg", "crop", "batch", "steps", "rate", "workers", "ema",
             "log_every", "preview_every", "save_every")  # fmt: skip
     shared = {name: value for name, value in (settings(data, vgg_file, data) | own).items() if name in kept}
-    return Case(realformer_paired, solo, shared | {"targets": data / "targets"})
+    return Case(realformer_paired, realformer_paired.PairedConfig, shared | {"targets": data / "targets"})
 
 
 def straight_through(case: Case, out: Path, **changes: Any) -> Straight:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(case.loop, "SummaryWriter", Writer)
+        patch.setattr(training, "SummaryWriter", Writer)
         case.module.train(case.config(out, **changes), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
 
@@ -93,7 +92,7 @@ class TestRuns:
     def test_stopped_and_resumed_equals_straight_through(
         self, case: Case, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stepping = epe if case.module is realformer_unpaired else realformer_paired
+        stepping = epe_run if case.module is realformer_unpaired else realformer_paired
         real = stepping.step
 
         def stop(p: Any, parts: Any, n: int) -> dict[str, Tensor]:
@@ -101,7 +100,7 @@ class TestRuns:
                 raise KeyboardInterrupt
             return real(p, parts, n)
 
-        monkeypatch.setattr(case.loop, "SummaryWriter", Writer)
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
         config = case.config(tmp_path, save_every=2)
         with monkeypatch.context() as patch:
             patch.setattr(stepping, "step", stop)
@@ -118,18 +117,18 @@ class TestRuns:
         picture = read_image(straight.out / "previews" / f"{STEPS:07d}.png")
         assert picture.shape[1] == 3 * 36  # three crops of 32 px, each with a gap of 4
         names = {name for _, name in straight.curve}
-        assert names >= {f"loss/{name}" for name in ("l1", "likeness", "style", "variation")}
+        assert names >= {f"loss/{name}" for name in ("l1", "perceptual", "style", "variation")}
 
     def test_the_model_looks_as_what_it_was_trained_on(self, case: Case, straight: Straight, data: Path) -> None:
         model = models.load(straight.out / "model.safetensors")
         assert model.record["command"].endswith(case.module.__name__.rpartition("_")[2])
         network = model.network
-        assert isinstance(network, Styled)
+        assert isinstance(network, StyledGenerator)
         shown = Photos(data / ("photos" if case.module is realformer_unpaired else "targets"), 200)
-        styles = [network.style_of(as_tensor(shown[i], flip=False)[None])[0] for i in range(len(shown))]
+        styles = [network.encode_style(as_tensor(shown[i], flip=False)[None])[0] for i in range(len(shown))]
         # fp32, a mean of three.
-        assert torch.allclose(network.look, torch.stack(styles).mean(dim=0), rtol=1e-6, atol=1e-7)
-        assert network.look.abs().max() > 0
+        assert torch.allclose(network.kept_style, torch.stack(styles).mean(dim=0), rtol=1e-6, atol=1e-7)
+        assert network.kept_style.abs().max() > 0
 
     def test_only_what_is_named_moves_from_an_initial_model(
         self, case: Case, straight: Straight, tmp_path: Path
@@ -176,9 +175,9 @@ class TestRuns:
                 case.module.train(case.config(tmp_path, initial=first, **changes), "")
 
 
-def test_teams_that_cannot_be(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+def test_groups_that_cannot_be(data: Path, vgg_file: Path, tmp_path: Path) -> None:
     case = made("unpaired", data, vgg_file)
-    for preset, reason in (("realformer-tiny", "1 processes make no teams"), ("lite-tiny", "shares no tokens")):
+    for preset, reason in (("realformer-tiny", "1 processes make no groups"), ("lite-tiny", "shares no tokens")):
         with pytest.raises(InputError, match=f"--sequence 2: .*{reason}"):
             case.module.train(case.config(tmp_path, sequence=2, preset=preset), "")
 
@@ -195,10 +194,10 @@ def test_of_many_pictures_some_spread_evenly_make_the_look() -> None:
             self.seen.append(index)
             return np.full((16, 16, 3), index % 256, np.uint8)
 
-    network = generator("realformer-tiny", 8, [range(8)] * 2)
+    network = build_generator("realformer-tiny", 8, [range(8)] * 2)
     for count, wanted in ((3, [0, 1, 2]), (64, list(range(64))), (640, list(range(0, 640, 10)))):
         pictures = Named(count)
-        look_at(network, pictures)
+        keep_style(network, pictures)
         assert pictures.seen == wanted
 
 
@@ -207,7 +206,7 @@ def test_at_step_0_a_run_is_its_initial_model(data: Path, vgg_file: Path, tmp_pa
     first = run.out / "model.safetensors"
     reading = measure(data / "frames", FEATURES, STREAMS)
     other = dataclasses.replace(reading, mean=tuple(m + 1 for m in reading.mean))
-    network, found = build_generator("realformer-tiny", other, [range(8)] * 2, first, ("*",))
+    network, found = new_generator("realformer-tiny", other, [range(8)] * 2, first, ("*",))
     model = models.load(first)
     assert (found.mean, found.std) == (model.mean, model.std) == (reading.mean, reading.std)
     assert all(torch.equal(value, model.network.state_dict()[name]) for name, value in network.state_dict().items())
@@ -225,43 +224,45 @@ class TestPaired:
     """A step's terms, each written out, and what the generator is told."""
 
     @pytest.fixture
-    def players(self, data: Path, vgg_file: Path) -> realformer_paired.Players:
+    def state(self, data: Path, vgg_file: Path) -> realformer_paired.PairedTrainState:
         changes = {"l1_weight": 1.0, "perceptual_weight": 0.5, "style_weight": 0.25, "variation_weight": 0.1}
         config = made("paired", data, vgg_file).config(Path("unused"), constant=0.5, **changes)
         reading = measure(config.frames, config.features, config.streams)
         torch.manual_seed(0)
-        network, _ = build_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
+        network, _ = new_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
         for parameter in network.parameters():
             parameter.data.add_(0.05 * torch.randn(parameter.shape))
-        return realformer_paired.build_players(config, network)
+        return realformer_paired.build_state(config, network)
 
     @pytest.fixture
     def drawn(self) -> Rendered:
         part = batch()
-        return Rendered(part.image, part.gbuffers, part.classes, part.image**2, part.place, part.photo)
+        return Rendered(part.image, part.gbuffers, part.classes, part.image**2, part.crop_box, part.photo)
 
-    def test_each_term_is_what_it_says(self, players: realformer_paired.Players, drawn: Rendered) -> None:
-        network = players.generator
-        assert isinstance(network, Styled)
+    def test_each_term_is_what_it_says(self, state: realformer_paired.PairedTrainState, drawn: Rendered) -> None:
+        network = state.generator
+        assert isinstance(network, StyledGenerator)
         with torch.no_grad():
-            made = network(drawn.image, drawn.gbuffers, drawn.classes, network.style_of(drawn.style), drawn.place)
-            seen, wanted = (players.vgg(x, LAYERS) for x in (made, drawn.target))
-        found = {name: float(value) for name, value in realformer_paired.step(players, drawn, 1).items()}
+            made = network(
+                drawn.image, drawn.gbuffers, drawn.classes, drawn.crop_box, network.encode_style(drawn.reference)
+            )
+            seen, wanted = (state.vgg(x, LAYERS) for x in (made, drawn.target))
+        found = {name: float(value) for name, value in realformer_paired.step(state, drawn, 1).items()}
         rows, columns = made.diff(dim=-2).abs().mean(), made.diff(dim=-1).abs().mean()
         for name, value in (
             ("l1", (made - drawn.target).abs().mean()),
-            ("likeness", perceptual_distance(seen, wanted).mean()),
+            ("perceptual", perceptual_distance(seen, wanted).mean()),
             ("style", style_distance(seen, wanted).mean()),
             ("variation", rows + columns),
         ):
             assert float(value) > 1e-4
             assert found[name] == pytest.approx(float(value), rel=1e-5), name
 
-    def test_rates_fall_in_the_second_half(self, players: realformer_paired.Players, drawn: Rendered) -> None:
+    def test_rates_fall_in_the_second_half(self, state: realformer_paired.PairedTrainState, drawn: Rendered) -> None:
         rates = []
         for n in range(1, STEPS + 1):
-            realformer_paired.step(players, drawn, n)
-            rates.append(players.optimiser.param_groups[0]["lr"] / players.config.rate)
+            realformer_paired.step(state, drawn, n)
+            rates.append(state.optimiser.param_groups[0]["lr"] / state.config.rate)
         assert rates == [1, 1, 1, 0.5]
 
 
@@ -296,42 +297,42 @@ class TestStyled:
     """The matched photograph leads the generator."""
 
     @pytest.fixture
-    def players(self, data: Path, vgg_file: Path) -> realformer_unpaired.StyledPlayers:
+    def state(self, data: Path, vgg_file: Path) -> realformer_unpaired.UnpairedTrainState:
         config = made("unpaired", data, vgg_file).config(Path("unused"))
         reading = measure(config.frames, config.features, config.streams)
         torch.manual_seed(0)
-        network, _ = build_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
+        network, _ = new_generator(config.preset, reading, [range(8)] * 2, None, ("*",))
         for parameter in network.parameters():
             parameter.data.add_(0.05 * torch.randn(parameter.shape))
-        p = epe.build_players(config, network, 4, Group(), realformer_unpaired.StyledPlayers)
-        assert isinstance(p, realformer_unpaired.StyledPlayers)
+        p = epe_run.build_state(config, network, 4, ProcessGroup(), realformer_unpaired.UnpairedTrainState)
+        assert isinstance(p, realformer_unpaired.UnpairedTrainState)
         return p
 
-    def test_by_its_style(self, players: realformer_unpaired.StyledPlayers) -> None:
+    def test_by_its_style(self, state: realformer_unpaired.UnpairedTrainState) -> None:
         part = batch()
-        network = players.generator
-        assert isinstance(network, Styled)
-        wanted = network(part.image, part.gbuffers, part.classes, network.style_of(part.photo), part.place)
-        assert torch.equal(players.enhanced(network, part), wanted)
+        network = state.generator
+        assert isinstance(network, StyledGenerator)
+        wanted = network(part.image, part.gbuffers, part.classes, part.crop_box, network.encode_style(part.photo))
+        assert torch.equal(state.enhance(network, part), wanted)
         other = part._replace(photo=1 - part.photo)
-        assert not torch.equal(players.enhanced(network, other), wanted)
+        assert not torch.equal(state.enhance(network, other), wanted)
 
-    def test_each_term_is_what_it_says(self, players: realformer_unpaired.StyledPlayers) -> None:
+    def test_each_term_is_what_it_says(self, state: realformer_unpaired.UnpairedTrainState) -> None:
         part = batch()
-        same = part._replace(photo=players.enhanced(players.generator, part).detach())
+        same = part._replace(photo=state.enhance(state.generator, part).detach())
         # What is enhanced with another style is another picture: of this one the style distance is 0.
-        seen = players.fake(part)
-        terms = {name: float(value.detach()) for name, (_, value) in players.terms(seen, same).items()}
+        seen = state.fake(part)
+        terms = {name: float(value.detach()) for name, (_, value) in state.terms(seen, same).items()}
         assert terms["style"] == pytest.approx(0, abs=1e-8)
-        assert terms["l1"] == pytest.approx(float((seen["picture"] - part.image).detach().abs().mean()))
-        assert float(players.terms(seen, part)["style"][1].detach()) > 0.01
+        assert terms["l1"] == pytest.approx(float((seen.image - part.image).detach().abs().mean()))
+        assert float(state.terms(seen, part)["style"][1].detach()) > 0.01
 
     def test_a_generator_without_style_is_trained_too(self, data: Path, vgg_file: Path, tmp_path: Path) -> None:
         run = straight_through(made("unpaired", data, vgg_file), tmp_path, preset="lite-tiny", steps=1)
         assert models.load(run.out / "model.safetensors").kind == "lite"
 
 
-def test_two_teams_of_two_that_share_tokens_equal_one_process(data: Path, vgg_file: Path, tmp_path: Path) -> None:
+def test_two_replicas_of_two_that_share_tokens_equal_one_process(data: Path, vgg_file: Path, tmp_path: Path) -> None:
     """Weights after a step from where every part of the network matters: the head is 0 before the first two."""
     case = made("unpaired", data, vgg_file)
     changes: dict[str, Any] = {"batch": 2, "rate": 2e-3, "weight_decay": 1e-2, "steps": 2}

@@ -9,8 +9,8 @@ import torch
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_photos
-from train import style
-from train.style import Config
+from train.recipes import style_transfer as style
+from train.recipes.style_transfer import StyleTransferConfig
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +20,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config(photos: Path, vgg: Path, out: Path, **changes: Any) -> Config:
+def config(photos: Path, vgg: Path, out: Path, **changes: Any) -> StyleTransferConfig:
     settings: dict[str, Any] = {
         "method": "wct2", "unpooling": "sum", "photos": photos, "out": out, "vgg": vgg, "crop": 16, "steps": 4,
         "log_every": 1, "save_every": 2, "preview_every": 4,
     }  # fmt: skip
-    return Config(**(settings | changes))
+    return StyleTransferConfig(**(settings | changes))
 
 
 def test_stopped_and_resumed_equals_straight_through(

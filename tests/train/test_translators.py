@@ -18,9 +18,11 @@ from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
-from tests.train.test_epe import moved, state
-from train import cut, spade
-from train.loop import solo
+from tests.train.states import moved, weights_of
+from train import cut as cut_command
+from train import spade as spade_command
+from train.loop import training
+from train.recipes import cut, spade
 
 STEPS = 6
 SHARED: dict[str, Any] = {
@@ -34,6 +36,7 @@ class Case:
     """A command, and what a run of it is made of."""
 
     module: ModuleType
+    config_type: type
     settings: dict[str, Any]
 
     @property
@@ -41,11 +44,11 @@ class Case:
         return {"translator", "average", "projections", "critic"} if self.module is cut else {"generator", "critics"}
 
     def config(self, out: Path, **changes: Any) -> Any:
-        return self.module.Config(**(self.settings | {"out": out} | changes))
+        return self.config_type(**(self.settings | {"out": out} | changes))
 
-    def players(self, **changes: Any) -> Any:
+    def train_state(self, **changes: Any) -> Any:
         config = self.config(Path("unused"), **changes)
-        return cut.build_players(config) if self.module is cut else spade.build_players(config, 4)
+        return cut.build_state(config) if self.module is cut else spade.build_state(config, 4)
 
     def batch(self, seed: int = 0) -> Any:
         generator, size = torch.Generator().manual_seed(seed), (self.settings["crop"],) * 2
@@ -68,9 +71,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def case(request: pytest.FixtureRequest, data: Path, vgg_file: Path) -> Case:
     if request.param == "cut":
         own = {"frames": data / "frames", "crop": 32, "preset": "cut-tiny", "patches": 16, "ema": 0.9}
-        return Case(cut, SHARED | own | {"photos": data / "photos"})
+        return Case(cut, cut.CutConfig, SHARED | own | {"photos": data / "photos"})
     own = {"photo_labels": data / "labels", "crop": 40, "preset": "spade-tiny", "height": 40, "vgg": vgg_file}
-    return Case(spade, SHARED | own | {"photos": data / "photos"})
+    return Case(spade, spade.SpadeConfig, SHARED | own | {"photos": data / "photos"})
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,7 @@ def straight(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Straight:
     out = tmp_path_factory.mktemp("straight")
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solo, "SummaryWriter", Writer)
+        patch.setattr(training, "SummaryWriter", Writer)
         case.module.train(case.config(out), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
 
@@ -94,7 +97,7 @@ class TestResume:
                 raise KeyboardInterrupt
             return real(p, batch, n)
 
-        monkeypatch.setattr(solo, "SummaryWriter", Writer)
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
         config = case.config(tmp_path, save_every=3)
         with monkeypatch.context() as patch:
             patch.setattr(case.module, "step", stop)
@@ -110,13 +113,13 @@ class TestResume:
             pytest.skip("the same loop; one command is enough for ten seconds")
         out, path = tmp_path / "run", tmp_path / "run.yaml"
         path.write_text(json.dumps({name: plain(value) for name, value in (case.settings | {"out": out}).items()}))
-        kill_and_resume("train.cut", path, out, STEPS)
+        kill_and_resume("train.cut", "train.recipes.cut", path, out, STEPS)
         assert_same_bits(out, straight.out)
 
     def test_a_checkpoint_of_another_network(
         self, case: Case, straight: Straight, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(solo, "SummaryWriter", Writer)
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
         with pytest.raises(InputError, match="does not fit this run"):
             case.module.train(case.config(straight.out, critic_width=8), "text: of the run\n")
 
@@ -145,9 +148,9 @@ class TestResults:
 
 class TestStep:
     def test_what_moves(self, case: Case) -> None:
-        p = case.players()
+        p = case.train_state()
         names = {"translator", "projections", "critic"} if case.module is cut else {"generator", "critics"}
-        before = {name: state(getattr(p, name)) for name in names}
+        before = {name: weights_of(getattr(p, name)) for name in names}
         losses = case.module.step(p, case.batch(), 1)
         for name in names:
             # A bias before a normalisation that takes the mean away has a gradient of rounding, or none.
@@ -158,7 +161,7 @@ class TestStep:
             assert all(x.requires_grad for x in getattr(p, critic, torch.nn.Identity()).parameters())
 
     def test_values_that_are_not_finite_move_nothing(self, case: Case) -> None:
-        p, bad = case.players(), case.batch(2)
+        p, bad = case.train_state(), case.batch(2)
         case.module.step(p, case.batch(), 1)
         bad.photo[0, 0, 3, 3] = float("nan")
         names = case.networks - {"average"}
@@ -178,7 +181,7 @@ class TestStep:
         """What holds a picture to its content: the contrast of patches, or the distance of features."""
         # Without the critics, against which nothing falls for long.
         weights = {"contrast_weight": 10.0} if case.module is cut else {"matching_weight": 0.0}
-        p, batch, curve = case.players(rate=5e-3, steps=1000, **weights), case.batch(), []
+        p, batch, curve = case.train_state(rate=5e-3, steps=1000, **weights), case.batch(), []
         held = "contrast" if case.module is cut else "perceptual"
         for n in range(1, 13):
             torch.manual_seed(n)
@@ -195,7 +198,7 @@ def test_untrained_patches_cannot_be_told_apart_and_both_sides_count(data: Path)
         "patches": 16,
         "crop": 32,
     }
-    p = cut.build_players(cut.Config(**settings, out=Path("unused")))
+    p = cut.build_state(cut.CutConfig(**settings, out=Path("unused")))
     both = torch.rand(4, 3, 32, 32)
     made = torch.rand(4, 3, 32, 32)
 
@@ -239,18 +242,18 @@ class TestRefused:
     def test_crops_whose_copies_would_have_another_size(self, data: Path, tmp_path: Path) -> None:
         """Patches are found again by their number, so both must have as many."""
         with pytest.raises(InputError, match="--crop 33: wanted a multiple of 4"):
-            cut.train(cut.Config(frames=data, photos=data, out=tmp_path / "out", crop=33), "")
+            cut.train(cut.CutConfig(frames=data, photos=data, out=tmp_path / "out", crop=33), "")
 
     def test_a_single_place_cannot_be_normalised(self, data: Path, tmp_path: Path) -> None:
         """At 1/32 of 32 pixels."""
         with pytest.raises(InputError, match="--crop 32: wanted 33"):
-            spade.train(spade.Config(photos=data, photo_labels=data, out=tmp_path / "out", crop=32), "")
+            spade.train(spade.SpadeConfig(photos=data, photo_labels=data, out=tmp_path / "out", crop=32), "")
 
     @pytest.mark.parametrize("name", ["cut", "spade"])
     def test_the_command_answers_with_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
     ) -> None:
-        main: Callable[[], int] = {"cut": cut.main, "spade": spade.main}[name]
+        main: Callable[[], int] = {"cut": cut_command.main, "spade": spade_command.main}[name]
         options = {"cut": ("frames", "photos", "out"), "spade": ("photos", "photo_labels", "out")}[name]
         monkeypatch.setattr(sys, "argv", ["x", *(f"--{option}={tmp_path / option}" for option in options)])
         assert main() == 2

@@ -1,4 +1,4 @@
-"""Blocks whose inner activations are not kept for the backward pass but computed again there.
+"""Activation checkpointing: what is inside a block is not kept for the backward pass but computed again there.
 
 Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016: about a third more time for much less memory.
 """
@@ -8,29 +8,20 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from epe.networks.enhancers import realformer, realformer_v1, realformer_v2
-from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, ScaledBlock
-from epe.networks.enhancers.hrnet import Block, PlainBlock
-from epe.networks.enhancers.lite import Residual
 
-# The blocks that all generators consist of, RADs and their towers included.
-BLOCKS = (
-    Block, PlainBlock, EncoderBlock, ScaledBlock, Residual,
-    realformer.EncoderBlock, realformer.DecoderBlock, realformer.WindowBlock,
-    realformer_v1.EncoderBlock, realformer_v1.DecoderBlock, realformer_v1.WindowBlock,
-    realformer_v2.Block,
-)  # fmt: skip
+def checkpoint_activations(network: nn.Module, blocks: tuple[type[nn.Module], ...]) -> None:
+    """Make every outermost block of a network keep its inputs alone.
 
+    Norms have to stay while it runs (train/loop/power_iteration.py), or the second computation would be another one.
 
-def rematerialise(network: nn.Module) -> None:
-    """Make every outermost block of a generator keep its inputs alone.
-
-    Its norms have to stay while it runs (train/loop/spectral.py), or the second computation would be another one.
+    Args:
+        network: whose blocks.
+        blocks: classes of blocks that are called with tensors, such as `epe.generator.Generator.checkpointed`.
     """
     for child in network.children():
-        if isinstance(child, BLOCKS):
+        if isinstance(child, blocks):
             # An attribute of this instance: names of weights, and copies made before, stay as they are.
             again = partial(checkpoint, child.forward, use_reentrant=False, preserve_rng_state=False)
             setattr(child, "forward", again)  # noqa: B010
         else:
-            rematerialise(child)
+            checkpoint_activations(child, blocks)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import Checkpoint
-from train.loop.throughput import Pace
+from train.loop.throughput import Throughput
 
 Batch = TypeVar("Batch")
 
@@ -45,7 +45,7 @@ def run(
     log: Callable[[int, dict[str, float]], None],
     preview: Callable[[int], None],
     saved: Callable[[int], None],
-    pace: Pace | None = None,
+    throughput: Throughput | None = None,
 ) -> None:
     """Go on from the checkpoint to the last step.
 
@@ -56,7 +56,7 @@ def run(
         checkpoint: restored at the start, saved on schedule.
         schedule: when.
         begun: called where there are steps to do, once the checkpoint is found to fit.
-        pace: told of every step; what it measures is shown, and logged beside the losses.
+        throughput: told of every step; what it measures is shown, and logged beside the losses.
         log, preview, saved: called with the number of steps done; `saved` just before the checkpoint is written.
 
     Raises:
@@ -68,12 +68,12 @@ def run(
     with tqdm(total=schedule.steps, initial=start, unit="step", dynamic_ncols=True) as bar:
         for done, losses in walk(step, batches, start, schedule):
             bar.update()
-            if pace:
-                pace.step()
+            if throughput:
+                throughput.step()
             last = done == schedule.steps
             if last or done % schedule.log_every == 0:
                 values = {name: float(value) for name, value in losses.items()}
-                values |= pace.read() if pace else {}
+                values |= throughput.read() if throughput else {}
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 log(done, values)
             if last or done % schedule.preview_every == 0:

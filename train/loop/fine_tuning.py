@@ -8,7 +8,7 @@ from torch import nn
 from gbuffer_tools.errors import InputError
 
 
-def choose(network: nn.Module, patterns: Sequence[str]) -> None:
+def select_trainable(network: nn.Module, patterns: Sequence[str]) -> None:
     """Let some weights learn and no others; to be called before optimisers are made.
 
     Args:
@@ -30,6 +30,6 @@ def choose(network: nn.Module, patterns: Sequence[str]) -> None:
         raise InputError(f"--trainable {' '.join(patterns)}: leaves nothing to learn.")
 
 
-def learning(network: nn.Module) -> list[nn.Parameter]:
+def trainable_parameters(network: nn.Module) -> list[nn.Parameter]:
     """The weights that learn."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.images import write_png
-from datasets.matched_pairs import Pair, Pairs
+from datasets.matched_pairs import MatchedCrops, MatchedPairs
 
 ROWS = 6
 GAP = 4
@@ -21,7 +21,7 @@ def write_sheet(path: Path, rows: Iterable[Sequence[Tensor]]) -> None:
 
 
 @torch.inference_mode()
-def write_preview(path: Path, enhance: Callable[[Pair], Tensor], pairs: Pairs, device: str) -> None:
+def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
     """Input | enhanced | matched photograph of the first samples; the same ones each time, so that previews compare.
 
     Args:
@@ -33,6 +33,6 @@ def write_preview(path: Path, enhance: Callable[[Pair], Tensor], pairs: Pairs, d
     rows = []
     for index in range(min(ROWS, len(pairs))):
         pair = pairs[index]
-        made = enhance(Pair(*(x[None].to(device) for x in pair)))
+        made = enhance(MatchedCrops(*(x[None].to(device) for x in pair)))
         rows.append((pair.image, made[0].cpu(), pair.photo))
     write_sheet(path, rows)

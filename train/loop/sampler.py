@@ -1,6 +1,6 @@
 """The samples of each step: which process takes which, and what was left out because it must not be fed to a network.
 
-Step n of a run takes the samples n * S .. (n + 1) * S - 1 of one stream, S = batch * accumulate * processes, whoever
+Step n of a run takes the samples n * S .. (n + 1) * S - 1 of one stream, S = batch * accumulate * replicas, whoever
 takes them: two processes see what one of twice the batch would, and a run that was stopped goes on with the rest.
 """
 
@@ -15,61 +15,63 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from tqdm import tqdm
 
 from datasets.flaws import Flaw
-from datasets.matched_pairs import Pair, Pairs
+from datasets.matched_pairs import MatchedCrops, MatchedPairs
 from gbuffer_tools.errors import InputError
 
 Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True)
-class Share:
-    """One process's part of the stream.
+class StepSampler:
+    """Which samples of the stream a process takes in which step.
 
     Attributes:
         batch: samples that go through the networks at once.
         accumulate: batches per step.
-        rank, processes: of all that train together.
+        replica, replicas: of all that train together; processes that share tokens are one.
     """
 
     batch: int
     accumulate: int = 1
-    rank: int = 0
-    processes: int = 1
+    replica: int = 0
+    replicas: int = 1
 
     @property
-    def step(self) -> int:
+    def samples_per_step(self) -> int:
         """Samples of a step, of all processes."""
-        return self.batch * self.accumulate * self.processes
+        return self.batch * self.accumulate * self.replicas
 
     def indices(self, start: int, length: int) -> Iterator[list[int]]:
         """Batches of this process from step `start` on, out of a stream of `length` samples."""
-        for first in range(start * self.step, length - self.step + 1, self.step):
+        for first in range(start * self.samples_per_step, length - self.samples_per_step + 1, self.samples_per_step):
             for part in range(self.accumulate):
-                mine = first + (part * self.processes + self.rank) * self.batch
+                mine = first + (part * self.replicas + self.replica) * self.batch
                 yield list(range(mine, mine + self.batch))
 
 
-class Judged(Dataset[tuple[Pair, list[Flaw]]]):
+class WithFlaws(Dataset[tuple[MatchedCrops, list[Flaw]]]):
     """Samples, each with the flaws of the draws that were left out for it."""
 
-    def __init__(self, pairs: Pairs) -> None:
+    def __init__(self, pairs: MatchedPairs) -> None:
         self.pairs = pairs
 
-    def __getitem__(self, index: int) -> tuple[Pair, list[Flaw]]:
-        return self.pairs.judged(index)
+    def __getitem__(self, index: int) -> tuple[MatchedCrops, list[Flaw]]:
+        return self.pairs.with_flaws(index)
 
 
-def collate(samples: Sequence[tuple[Pair, list[Flaw]]]) -> tuple[Pair, list[Flaw]]:
+def collate(samples: Sequence[tuple[MatchedCrops, list[Flaw]]]) -> tuple[MatchedCrops, list[Flaw]]:
     """Tensors stacked along a first axis B; flaws one after the other."""
     return default_collate([pair for pair, _ in samples]), [flaw for _, flaws in samples for flaw in flaws]
 
 
-def batches(pairs: Pairs, share: Share, workers: int, note: Callable[[Flaw], None], start: int) -> Iterator[list[Pair]]:
+def batches(
+    pairs: MatchedPairs, sampler: StepSampler, workers: int, note: Callable[[Flaw], None], start: int
+) -> Iterator[list[MatchedCrops]]:
     """Per step from `start` on, this process's batches; each is the same however often the run was stopped before.
 
     Args:
         pairs: the stream.
-        share: this process's part of it.
+        sampler: tells this process's part of it.
         workers: processes that read.
         note: told of every flawed draw.
         start: steps that were done before.
@@ -78,23 +80,23 @@ def batches(pairs: Pairs, share: Share, workers: int, note: Callable[[Flaw], Non
         InputError: samples that cannot be read, or only flawed ones.
     """
     loader = DataLoader(
-        Judged(pairs),
-        batch_sampler=share.indices(start, len(pairs)),
+        WithFlaws(pairs),
+        batch_sampler=sampler.indices(start, len(pairs)),
         num_workers=workers,
         collate_fn=collate,
     )
-    parts: list[Pair] = []
+    parts: list[MatchedCrops] = []
     with in_one_line():
         for pair, flaws in loader:
             for flaw in flaws:
                 note(flaw)
             parts.append(pair)
-            if len(parts) == share.accumulate:
+            if len(parts) == sampler.accumulate:
                 yield parts
                 parts = []
 
 
-def stream(samples: Dataset[Sample], batch: int, workers: int, start: int) -> Iterator[Sample]:
+def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, start: int) -> Iterator[Sample]:
     """Collated samples per step from `start` on, for a single process.
 
     Args:
@@ -106,7 +108,7 @@ def stream(samples: Dataset[Sample], batch: int, workers: int, start: int) -> It
     Raises:
         InputError: samples that cannot be read.
     """
-    indices = Share(batch).indices(start, len(samples))  # type: ignore[arg-type]
+    indices = StepSampler(batch).indices(start, len(samples))  # type: ignore[arg-type]
     with in_one_line():
         yield from DataLoader(samples, batch_sampler=indices, num_workers=workers)
 

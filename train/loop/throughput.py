@@ -1,4 +1,4 @@
-"""How fast a run is, and how much memory it takes."""
+"""Throughput of a run in samples per second, and the memory that it takes."""
 
 import resource
 import sys
@@ -10,11 +10,11 @@ SPEED, MEMORY = "samples/s", "peak GB"
 
 
 def tag(name: str) -> str:
-    """TensorBoard's name of a scalar: pace/… or loss/…"""
-    return f"pace/{name}" if name in (SPEED, MEMORY) else f"loss/{name}"
+    """TensorBoard's name of a scalar: throughput/… or loss/…"""
+    return f"throughput/{name}" if name in (SPEED, MEMORY) else f"loss/{name}"
 
 
-class Pace:
+class Throughput:
     """Counts from now on.
 
     Args:

@@ -1,4 +1,4 @@
-"""What can be set in a run of train.epe, and what no run can have."""
+"""What can be set in a run of train.epe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,14 +6,14 @@ from typing import Literal
 
 from datasets.runtime.device import device_of
 from epe.losses.gradient_penalty import Penalised
-from epe.networks.generators import NAMES
+from epe.networks.generators import preset_names
 from epe.networks.perceptual_discriminator import RELEASED_TAPS
 from gbuffer_tools.errors import InputError
-from train.loop.checks import check_preset, check_ranges
+from train.loop.config import GanConfig, check_preset, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class EPEConfig(GanConfig):
     """One run. The defaults are the released configuration of `hr`, without its defects, for our own generator `lite`.
 
     Attributes:
@@ -22,8 +22,6 @@ class Config:
         matches: matches.npz of datasets.match
         frame_labels: label maps of the frames, by datasets.label
         photo_labels: label maps of the photographs
-        out: folder of the run
-        licence: of the trained weights, for the model file
         features: what the network reads of a frame (datasets/channels.py)
         streams: per class stream the names of its classes; "*" takes the rest
         sky_features: what the stream of the sky reads; null: all, as the others
@@ -37,13 +35,8 @@ class Config:
         critic_width: widest convolution of a critic
         vgg: VGG16 weights; null: the fetched ones
         crop: side of the training crops, at most 196 pixels
-        batch: crops that go through the networks at once, per process
         accumulate: batches per step; their gradients are averaged, for the memory of one
         steps: updates of the generator in all
-        rate: learning rate of the generator
-        critic_rate: learning rate of the critics
-        beta1: Adam's
-        beta2: Adam's
         weight_decay: L2, added to the gradient
         decay_every: steps after which the rates are multiplied by decay_factor
         decay_factor: see decay_every
@@ -59,12 +52,6 @@ class Config:
         checkpoint_activations: compute the generator's blocks again in the backward pass instead of keeping what is
             inside them: slower, for less memory, to the same gradients
         compile: run generator and critics through torch.compile (but for the critics' penalty, which it cannot do)
-        device: cpu, cuda, …; under torchrun process i of a machine takes cuda:i
-        workers: processes that read crops
-        seed: of everything
-        log_every: steps between scalars
-        preview_every: steps between previews
-        save_every: steps between checkpoints
     """
 
     frames: Path
@@ -72,8 +59,6 @@ class Config:
     matches: Path
     frame_labels: Path
     photo_labels: Path
-    out: Path
-    licence: str = "as the data it was trained on"
     features: tuple[str, ...] = (
         "normal", "reflection", "facing", "log_depth", "albedo", "roughness", "metallic", "emission",
         "irradiance", "irradiance_specular", "occlusion", "sky",
@@ -89,13 +74,10 @@ class Config:
     critic_width: int = 256
     vgg: Path | None = None
     crop: int = 196
-    batch: int = 1
     accumulate: int = 1
-    steps: int = 500_000
     rate: float = 1e-4
     critic_rate: float = 1e-4
     beta1: float = 0.9
-    beta2: float = 0.999
     weight_decay: float = 1e-4
     decay_every: int = 100_000
     decay_factor: float = 0.5
@@ -110,37 +92,24 @@ class Config:
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_activations: bool = False
     compile: bool = False
-    device: str = "cpu"
-    workers: int = 1
-    seed: int = 0
-    log_every: int = 10
-    preview_every: int = 250
-    save_every: int = 250
 
+    def learning_rate(self, rate: float, step: int) -> float:
+        return rate * self.decay_factor ** ((step - 1) // self.decay_every)
 
-# The least that makes sense of what is counted.
-LEAST = {
-    "batch": 1, "accumulate": 1, "steps": 1, "decay_every": 1, "penalty_every": 1, "log_every": 1, "preview_every": 1,
-    "save_every": 1, "workers": 0, "seed": 0,
-}  # fmt: skip
-
-
-def check(config: Config) -> None:
-    """Refuse what no run can have, before anything is read.
-
-    Raises:
-        InputError: names the setting.
-    """
-    check_ranges(
-        config,
-        least=LEAST,
-        positive=("rate", "critic_rate", "clip"),
-        shares=("beta1", "beta2", "ema", "drop_buffers"),
-    )
-    if config.compile and config.checkpoint_activations:
-        raise InputError("--compile --checkpoint_activations: wanted one of them; compiled networks save memory, too.")
-    unread = [name for name in config.sky_features or () if name not in config.features]
-    if unread:
-        raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(config.features)}.")
-    check_preset(config.preset, NAMES)
-    device_of(config.device)
+    def check(self) -> None:
+        super().check()
+        check_ranges(
+            self,
+            minimum={"accumulate": 1, "decay_every": 1, "penalty_every": 1},
+            positive=("clip",),
+            fractions=("ema", "drop_buffers"),
+        )
+        if self.compile and self.checkpoint_activations:
+            raise InputError(
+                "--compile --checkpoint_activations: wanted one of them; compiled networks save memory, too."
+            )
+        unread = [name for name in self.sky_features or () if name not in self.features]
+        if unread:
+            raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(self.features)}.")
+        check_preset(self.preset, preset_names())
+        device_of(self.device)

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
-
 from datasets.channels import channel_names
 from datasets.crops import as_tensor
 from datasets.frames import Reading
@@ -14,22 +12,20 @@ from datasets.photos import Photos
 from datasets.render_pairs import Targets
 from datasets.runtime.weights import load_model
 from epe import models
-from epe.distributed.sequence_parallel import ALONE, Ring
-from epe.layers.adain import Styled
-from epe.layers.positions import Placed
-from epe.networks.generators import Generator, generator
+from epe.generator import Generator, Streams
+from epe.networks.generators import build_generator
 from gbuffer_tools.errors import InputError
-from train.loop.fine_tuning import choose
-from train.loop.spectral import rest_norms
+from train.loop.fine_tuning import select_trainable
+from train.loop.power_iteration import rest_norms
 
-# Pictures whose mean style is kept: more hardly move it, and each is looked at whenever a model is saved.
-MOST = 64
+# Photographs whose mean style is kept: more hardly move it, and each is read whenever a model is saved.
+MAX_PHOTOS = 64
 
 
-def build_generator(
+def new_generator(
     preset: str,
     reading: Reading,
-    streams: Sequence[Sequence[int]],
+    streams: Streams,
     initial: Path | None,
     trainable: Sequence[str],
 ) -> tuple[Generator, Reading]:
@@ -46,12 +42,12 @@ def build_generator(
         InputError: sizes that cannot be, an initial model that does not fit, nothing that learns.
     """
     try:
-        network = generator(preset, len(channel_names(reading.features)), streams)
+        network = build_generator(preset, len(channel_names(reading.features)), streams)
     except ValueError as error:
         raise InputError(f"this run's generator cannot be built: {error}") from error
     if initial is not None:
         reading = begin_with(initial, network, reading)
-    choose(network, trainable)
+    select_trainable(network, trainable)
     rest_norms(network)
     return network, reading
 
@@ -87,46 +83,14 @@ def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
     return dataclasses.replace(reading, mean=model.mean, std=model.std)
 
 
-def enhanced(
-    network: nn.Module,
-    image: Tensor,
-    gbuffers: Tensor,
-    classes: Tensor,
-    place: Tensor,
-    photo: Tensor | None = None,
-    ring: Ring = ALONE,
-) -> Tensor:
-    """What a generator makes of crops, told as much of them as it wants to know.
-
-    Args:
-        network: a generator.
-        image, gbuffers, classes: (B, 3, s, s), (B, G, s, s) and (B, s, s).
-        place: (B, 4), of the crops in their frames.
-        photo: (B, 3, s, s), what is shown to generators that look at photographs; None: nothing.
-        ring: processes that enhance the same crops, for generators that share the work.
-
-    Returns:
-        (B, 3, s, s).
-    """
-    told: dict[str, Any] = {}
-    if isinstance(network, Placed):
-        told["place"] = place
-    if isinstance(network, Styled) and photo is not None:
-        told["style"] = network.style_of(photo)
-    if ring.size > 1:
-        told["ring"] = ring
-    picture: Tensor = network(image, gbuffers, classes, **told)
-    return picture
+def keep_style(network: Generator, photos: Photos | Targets) -> None:
+    """Make the mean style of photographs the one that a generator gives its results; of many, `MAX_PHOTOS` are read."""
+    if network.style_size:
+        chosen = range(0, len(photos), -(-len(photos) // MAX_PHOTOS))
+        network.keep_style(as_tensor(photos[i], flip=False) for i in chosen)
 
 
-def look_at(network: nn.Module, pictures: Photos | Targets) -> None:
-    """Make the mean style of pictures a generator's look, if it has one; of many, of `MOST` spread evenly."""
-    if isinstance(network, Styled):
-        chosen = range(0, len(pictures), -(-len(pictures) // MOST))
-        network.look_at(as_tensor(pictures[i], flip=False) for i in chosen)
-
-
-def digests(files: Mapping[str, Path | None]) -> dict[str, str]:
+def sha256_by_name(files: Mapping[str, Path | None]) -> dict[str, str]:
     """SHA-256, by name, of the files that a run is made from; None: it has no such file."""
     return {name: models.digest(path) for name, path in files.items() if path is not None}
 

@@ -15,27 +15,27 @@ from torch import Tensor
 from datasets.channels import channel_names
 from datasets.frames import Frames, measure
 from datasets.render_pairs import Rendered, RenderPairs, Targets
-from datasets.runtime.cache import asset
-from datasets.runtime.weights import load_vgg
+from datasets.runtime.weights import asset, load_vgg
+from epe.generator import Generator
 from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
 from epe.losses.total_variation import total_variation
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.enhancers.enhancer import every_channel
-from epe.networks.generators import NAMES, Generator
-from train.loop.autocast import autocast
-from train.loop.checks import check_preset, check_ranges
+from epe.networks.generators import preset_names
+from train.loop.config import LinearDecayConfig, autocast, check_preset, check_ranges
 from train.loop.ema import Average
-from train.loop.fine_tuning import learning
+from train.loop.fine_tuning import trainable_parameters
+from train.loop.optimiser import backward_and_step, set_rate
 from train.loop.preview import ROWS, write_sheet
-from train.loop.sampler import stream
-from train.loop.solo import Descent, carry_out, check_descent, descend
-from train.recipes.epe_players import as_float
-from train.recipes.generator import as_model, build_generator, digests, enhanced, look_at
+from train.loop.sampler import single_process_batches
+from train.loop.training import check_single_process, run_training
+from train.recipes.epe import as_float
+from train.recipes.generator import as_model, keep_style, new_generator, sha256_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Descent):
+class PairedConfig(LinearDecayConfig):
     """One run. The defaults are the model card's, but for means in place of sums in the total variation.
 
     Attributes:
@@ -78,104 +78,111 @@ class Config(Descent):
     ema: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
 
+    def check(self) -> None:
+        super().check()
+        weights = ("l1_weight", "perceptual_weight", "style_weight", "variation_weight")
+        check_ranges(self, minimum=dict.fromkeys(weights, 0), fractions=("ema",))
+        check_preset(self.preset, preset_names())
+
 
 @dataclass
-class Players:
+class PairedTrainState:
     """All that a step moves, and the constants it needs."""
 
     generator: Generator
-    average: Average
+    average: Average[Generator]
     vgg: VGG16
     optimiser: torch.optim.Optimizer
-    config: Config
+    config: PairedConfig
 
 
-def step(p: Players, batch: Rendered, n: int) -> dict[str, Tensor]:
+def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
     """One update; `n` counts from 1."""
-    c = p.config
-    c.slow(p.optimiser, c.rate, n)
+    c = state.config
+    set_rate(state.optimiser, c.learning_rate(c.rate, n))
     batch = Rendered(*(x.to(c.device, non_blocking=True) for x in batch))
     with autocast(c.precision, c.device):
-        made = enhanced(p.generator, *batch[:3], batch.place, batch.style).float()
-        seen = as_float(p.vgg(made, LAYERS))
+        made = enhance(state.generator, batch).float()
+        seen = as_float(state.vgg(made, LAYERS))
         with torch.no_grad():
-            wanted = as_float(p.vgg(batch.target, LAYERS))
+            wanted = as_float(state.vgg(batch.target, LAYERS))
     terms = {
         "l1": (c.l1_weight, (made - batch.target).abs().mean()),
-        "likeness": (c.perceptual_weight, perceptual_distance(seen, wanted).mean()),
+        "perceptual": (c.perceptual_weight, perceptual_distance(seen, wanted).mean()),
         "style": (c.style_weight, style_distance(seen, wanted).mean()),
         "variation": (c.variation_weight, total_variation(made)),
     }
-    norm = descend(torch.stack([weight * value for weight, value in terms.values()]).sum(), p.optimiser)
+    loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
+    norm = backward_and_step(loss, state.optimiser)
     if torch.isfinite(norm):
-        p.average.update(p.generator, n)
+        state.average.update(state.generator, n)
     return {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm}
 
 
-def build_players(config: Config, network: Generator) -> Players:
+def enhance(network: Generator, batch: Rendered) -> Tensor:
+    """(B, 3, H, W), what a generator makes of a batch."""
+    return network.enhance_like(batch.reference, batch.image, batch.gbuffers, batch.classes, batch.crop_box)
+
+
+def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:
     """Networks and optimiser."""
     network = network.to(config.device)
-    return Players(
+    return PairedTrainState(
         generator=network,
         average=Average(network, config.ema),
         vgg=load_vgg(config.vgg, "replicate").to(config.device),
-        optimiser=torch.optim.Adam(learning(network), lr=config.rate, betas=(config.beta1, config.beta2)),
+        optimiser=torch.optim.Adam(trainable_parameters(network), lr=config.rate, betas=(config.beta1, config.beta2)),
         config=config,
     )
 
 
 @torch.inference_mode()
-def write_preview(p: Players, samples: RenderPairs, path: Path) -> None:
+def write_preview(state: PairedTrainState, samples: RenderPairs, path: Path) -> None:
     """Cheap | made | good, of the first samples."""
     rows = []
     for index in range(min(ROWS, len(samples))):
         sample = samples[index]
-        batch = Rendered(*(x[None].to(p.config.device) for x in sample))
-        made = enhanced(p.average.network, *batch[:3], batch.place, batch.style)
+        batch = Rendered(*(x[None].to(state.config.device) for x in sample))
+        made = enhance(state.average.network, batch)
         rows.append((sample.image, made[0].cpu(), sample.target))
     write_sheet(path, rows)
 
 
-def finished(p: Players, targets: Targets) -> Generator:
-    """The averaged generator as it is kept: its look is the mean style of targets."""
-    network = p.average.network
-    assert isinstance(network, Generator)
-    look_at(network, targets)
-    return network
+def finished(state: PairedTrainState, targets: Targets) -> Generator:
+    """The averaged generator as it is kept, with the mean style of targets."""
+    keep_style(state.average.network, targets)
+    return state.average.network
 
 
-def record(config: Config, done: int, digests: dict[str, str]) -> dict[str, Any]:
-    """How the generator came to be; `digests` of the files that it was made from."""
+def record(config: PairedConfig, done: int, sha256: dict[str, str]) -> dict[str, Any]:
+    """How the generator came to be; `sha256`: of the files that it was made from, by name."""
     return {
         "command": "train.realformer paired", "steps": done, "batch": config.batch, "crop": config.crop,
         "seed": config.seed, "preset": config.preset, "perceptual": NAME, "precision": config.precision,
-        "frames": config.frames.as_posix(), "targets": config.targets.as_posix(), "digests": digests,
+        "frames": config.frames.as_posix(), "targets": config.targets.as_posix(), "digests": sha256,
     }  # fmt: skip
 
 
-def train(config: Config, text: str) -> None:
+def train(config: PairedConfig, text: str) -> None:
     """Run to the end, or go on to it; `text` is the run as YAML."""
-    check_descent(config)
-    weights = ("l1_weight", "perceptual_weight", "style_weight", "variation_weight")
-    check_ranges(config, least=dict.fromkeys(weights, 0), shares=("ema",))
-    check_preset(config.preset, NAMES)
+    check_single_process(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
     reading = measure(config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams))
     torch.manual_seed(config.seed)
     streams = every_channel(len(channel_names(reading.features)), len(reading.streams))
-    network, reading = build_generator(config.preset, reading, streams, config.initial, config.trainable)
+    network, reading = new_generator(config.preset, reading, streams, config.initial, config.trainable)
     frames = Frames(config.frames, reading)
     targets = Targets(config.targets, frames)
     samples = RenderPairs(frames, targets, size=config.crop, length=config.samples, seed=config.seed)
-    p = build_players(config, network)
-    made_from = digests({"vgg": config.vgg or asset("vgg16"), "initial": config.initial})
-    carry_out(
+    state = build_state(config, network)
+    sha256 = sha256_by_name({"vgg": config.vgg or asset("vgg16"), "initial": config.initial})
+    run_training(
         config,
         text,
-        step=partial(step, p),
-        batches=partial(stream, samples, config.batch, config.workers),
-        parts={"generator": p.generator, "average": p.average.network, "optimiser": p.optimiser},
-        preview=partial(write_preview, p, samples),
-        model=lambda done: as_model(finished(p, targets), reading, config.licence, record(config, done, made_from)),
+        step=partial(step, state),
+        batches=partial(single_process_batches, samples, config.batch, config.workers),
+        parts={"generator": state.generator, "average": state.average.network, "optimiser": state.optimiser},
+        preview=partial(write_preview, state, samples),
+        model=lambda done: as_model(finished(state, targets), reading, config.licence, record(config, done, sha256)),
     )

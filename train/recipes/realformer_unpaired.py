@@ -7,28 +7,27 @@ be near that photograph's. A model file keeps the mean style of photographs, for
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from datasets.matched_pairs import Pair
+from datasets.matched_pairs import MatchedCrops
 from datasets.photos import Photos
-from epe.distributed.processes import joined, processes
-from epe.distributed.sequence_parallel import ALONE, Ring
+from epe.distributed.processes import process_group, world_size
+from epe.distributed.sequence_parallel import ALONE, SequenceParallel
+from epe.generator import Generator
 from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS
 from epe.losses.total_variation import total_variation
-from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
-from epe.networks.generators import Generator
+from epe.networks.generators import find_preset, preset_names
 from gbuffer_tools.errors import InputError
-from train.epe import train_with
-from train.loop.checks import check_ranges
-from train.recipes import epe_config
-from train.recipes.epe_config import check
-from train.recipes.epe_players import PICTURE, Features, Players, as_float
-from train.recipes.generator import enhanced, look_at
+from train.loop.config import check_ranges
+from train.recipes.epe import EPETrainState, Fake, Terms, as_float
+from train.recipes.epe_config import EPEConfig
+from train.recipes.epe_run import train_with
+from train.recipes.generator import keep_style
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(epe_config.Config):
+class UnpairedConfig(EPEConfig):
     """One run: that of train.epe, for generators that look at a photograph.
 
     Attributes:
@@ -36,7 +35,7 @@ class Config(epe_config.Config):
         l1_weight: of the mean absolute difference from the frame
         style_weight: of the difference between the Gram matrices of enhanced frame and matched photograph
         variation_weight: of the mean total variation
-        sequence: processes that share the tokens of each sample; those that torchrun starts are teams of so many
+        sequence: processes that share the tokens of each sample; torchrun starts a multiple of so many
     """
 
     preset: str = "realformer"
@@ -45,43 +44,47 @@ class Config(epe_config.Config):
     variation_weight: float = 0.0
     sequence: int = 1
 
+    def check(self) -> None:
+        super().check()
+        check_ranges(self, minimum={"l1_weight": 0, "style_weight": 0, "variation_weight": 0, "sequence": 1})
+        if self.sequence > 1 and not find_preset(self.preset).shares_tokens:
+            sharing = ", ".join(name for name in preset_names() if find_preset(name).shares_tokens)
+            raise InputError(f"--sequence {self.sequence}: {self.preset} shares no tokens; wanted one of {sharing}.")
+        if world_size() % self.sequence:
+            raise InputError(
+                f"--sequence {self.sequence}: {world_size()} processes make no groups of so many; start a multiple of "
+                "it with torchrun."
+            )
+
 
 @dataclass
-class StyledPlayers(Players):
-    """Those of train.epe; the generator is shown the matched photographs."""
+class UnpairedTrainState(EPETrainState):
+    """The state of train.epe, with a generator that is shown the matched photographs."""
 
     command = "train.realformer unpaired"
-    config: Config
+    config: UnpairedConfig
 
-    def enhanced(self, network: nn.Module, part: Pair, ring: Ring = ALONE) -> Tensor:
-        return enhanced(network, *part[:3], part.place, part.photo, ring)
+    def enhance(self, network: Generator, batch: MatchedCrops, sequence: SequenceParallel = ALONE) -> Tensor:
+        return network.enhance_like(
+            batch.photo, batch.image, batch.gbuffers, batch.classes, batch.crop_box, sequence=sequence
+        )
 
-    def terms(self, seen: Features, part: Pair) -> dict[str, tuple[float, Tensor]]:
+    def terms(self, fake: Fake, batch: MatchedCrops) -> Terms:
         with torch.no_grad():
-            photo = self.features(part.photo, LAYERS)
-        return super().terms(seen, part) | {
-            "l1": (self.config.l1_weight, (seen[PICTURE] - part.image).abs().mean()),
-            "style": (self.config.style_weight, style_distance(as_float(seen), as_float(photo)).mean()),
-            "variation": (self.config.variation_weight, total_variation(seen[PICTURE])),
+            photo = self.features(batch.photo, LAYERS)
+        return super().terms(fake, batch) | {
+            "l1": (self.config.l1_weight, (fake.image - batch.image).abs().mean()),
+            "style": (self.config.style_weight, style_distance(as_float(fake.features), as_float(photo)).mean()),
+            "variation": (self.config.variation_weight, total_variation(fake.image)),
         }
 
     def finished(self, photos: Photos) -> Generator:
-        network = super().finished(photos)
-        look_at(network, photos)
-        return network
+        keep_style(self.average.network, photos)
+        return self.average.network
 
 
-def train(config: Config, text: str) -> None:
-    """Run to the end, or go on to it; one of several processes where torchrun started them."""
-    check(config)
-    check_ranges(config, least={"l1_weight": 0, "style_weight": 0, "variation_weight": 0, "sequence": 1})
-    if config.sequence > 1 and config.preset not in REALFORMERS:
-        names = ", ".join(REALFORMERS)
-        raise InputError(f"--sequence {config.sequence}: {config.preset} shares no tokens; wanted one of {names}.")
-    if processes() % config.sequence:
-        raise InputError(
-            f"--sequence {config.sequence}: {processes()} processes make no teams of so many; start a multiple of it "
-            "with torchrun."
-        )
-    with joined(config.device, config.sequence) as (group, device):
-        train_with(replace(config, device=device), text, group, StyledPlayers)
+def train(config: UnpairedConfig, text: str) -> None:
+    """Run to the end, or go on to it; as one of several processes where torchrun started them."""
+    config.check()
+    with process_group(config.device, config.sequence) as (group, device):
+        train_with(replace(config, device=device), text, group, UnpairedTrainState)

@@ -24,8 +24,8 @@ def bilinear(image: Tensor, side: int) -> Tensor:
     """
     (top, bottom, down), (left, right, along) = (_neighbours(length, side, image) for length in image.shape[2:])
 
-    def row(places: Tensor) -> Tensor:
-        found = image[:, :, places]
+    def row(indices: Tensor) -> Tensor:
+        found = image[:, :, indices]
         return found[..., left] + (found[..., right] - found[..., left]) * along
 
     upper = row(top)
@@ -35,9 +35,9 @@ def bilinear(image: Tensor, side: int) -> Tensor:
 def _neighbours(length: int, side: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per pixel of the result the two places that it lies between, and how far along (S,)."""
     # float32 whatever the image is: TensorFlow computes places so.
-    place = torch.arange(side, device=like.device) * torch.tensor(length / side, dtype=torch.float32)
-    low = place.long()
-    return low, (low + 1).clamp(max=length - 1), (place - low).to(like.dtype)
+    position = torch.arange(side, device=like.device) * torch.tensor(length / side, dtype=torch.float32)
+    low = position.long()
+    return low, (low + 1).clamp(max=length - 1), (position - low).to(like.dtype)
 
 
 def bicubic_square(image: Tensor, side: int) -> Tensor:
@@ -66,10 +66,10 @@ def _cubic_weights(length: int, side: int) -> Tensor:
     step = length / side
     scale = max(step, 1.0)
     centre = (torch.arange(side, dtype=torch.float64)[:, None] + 0.5) * step
-    place = torch.arange(length, dtype=torch.float64)
+    position = torch.arange(length, dtype=torch.float64)
     first = (centre - SUPPORT * scale + 0.5).floor()
     last = (centre + SUPPORT * scale + 0.5).floor()
-    weight = _cubic((place - centre + 0.5).abs() / scale) * ((place >= first) & (place < last))
+    weight = _cubic((position - centre + 0.5).abs() / scale) * ((position >= first) & (position < last))
     fixed = weight / weight.sum(1, keepdim=True) * 2**BITS
     return torch.where(fixed < 0, (fixed - 0.5).ceil(), (fixed + 0.5).floor())
 

@@ -6,32 +6,37 @@ and `hr_new`, and the ways to use G-buffers that the paper compares itself with.
 Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.conditioning import RAC, RAD, SPADE, Kept, Map, Unconditioned
-from epe.layers.limits import check_limits
-from epe.layers.logit_residual import changed, check_inputs
-from epe.networks.enhancers.gbuffer_encoder import EncoderBlock, GBufferEncoder, ScaledBlock, soft_masks
-from epe.networks.enhancers.hrnet import Conditioner, HRNet, Style
+from epe.generator import Generator, GeneratorSpec, Streams
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import ScaledBlock, SpectralBlock
+from epe.layers.group_norm import Unconditioned
+from epe.layers.logit_residual import add_logit_residual, check_inputs
+from epe.layers.rad import RAC, RAD, Kept, Map
+from epe.layers.spade import SPADE
+from epe.layers.spec import check_limits
+from epe.networks.enhancers.gbuffer_encoder import GBufferEncoder
+from epe.networks.enhancers.hrnet import ConditionedBlock, Conditioner, HRNet, PlainBlock, Variant
 
 # Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
 LIMITS = {
     "channels": (1, 1024), "width": (8, 1024), "stages": (1, 6), "blocks": (1, 8),
     "encoded": (1, 1024), "stream_width": (1, 1024), "rad_layers": (0, 6),
 }  # fmt: skip
-MOST_STREAMS = 256
+MAX_STREAMS = 256
 CONDITIONING = ("rad", "rac", "spade", "concat", "none")
 
 
 @dataclass(frozen=True)
-class EnhancerSpec:
+class EnhancerSpec(GeneratorSpec):
     """The sizes of an enhancer. The defaults are the released `hr`, but for `streams`.
 
     Attributes:
@@ -66,24 +71,19 @@ class EnhancerSpec:
         seen = {channel for stream in self.streams for channel in stream}
         if not all(self.streams) or not seen <= set(range(self.channels)):
             raise ValueError(f"streams must each read some of the {self.channels} channels, got {self.streams!r:.200}.")
-        if not 1 <= len(self.streams) <= MOST_STREAMS:
-            raise ValueError(f"wanted 1 .. {MOST_STREAMS} class streams, got {len(self.streams)}.")
+        if not 1 <= len(self.streams) <= MAX_STREAMS:
+            raise ValueError(f"wanted 1 .. {MAX_STREAMS} class streams, got {len(self.streams)}.")
         if self.width % 8:
             raise ValueError(f"width must divide by the 8 groups of the normalisation, got {self.width}.")
 
-    @property
-    def multiple_of(self) -> int:
-        """Any height and width will do."""
-        return 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    @classmethod
+    def from_dict(cls, sizes: dict[str, Any]) -> Self:
+        """From JSON, which knows no tuples."""
+        return cls(**{**sizes, "streams": tuple(map(tuple, sizes["streams"]))})
 
     @classmethod
-    def from_dict(cls, spec: dict[str, Any]) -> "EnhancerSpec":
-        """From JSON, which knows no tuples."""
-        return cls(**{**spec, "streams": tuple(tuple(stream) for stream in spec["streams"])})
+    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+        return cls(channels, tuple(map(tuple, streams)), **sizes)
 
 
 def every_channel(channels: int, classes: int) -> tuple[tuple[int, ...], ...]:
@@ -124,16 +124,18 @@ class Pyramid(nn.Module):
         return maps
 
 
-class Enhancer(nn.Module):
+class Enhancer(Generator):
     """Frame and G-buffers -> a frame of the same content that looks like a photograph."""
 
-    kind = "epe"
+    kind, spec_type, presets = "epe", EnhancerSpec, PRESETS
+    checkpointed = (ConditionedBlock, PlainBlock, SpectralBlock, ScaledBlock)
     # 1280 x 720 runs whole: GroupNorm sees other statistics in tiles.
     tile, overlap = 1280, 64
+    exports_to_onnx = True
+    spec: EnhancerSpec
 
     def __init__(self, spec: EnhancerSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         joined = spec.channels + len(spec.streams)
         conditioners: dict[str, Conditioner] = {
             "rad": partial(RAD, encoded=spec.encoded, layers=spec.rad_layers),
@@ -142,13 +144,13 @@ class Enhancer(nn.Module):
         }
         self.encoder: nn.Module = Pyramid(len(spec.streams), spec.stages)
         if spec.conditioning in ("rad", "rac"):
-            block = EncoderBlock if spec.conditioning == "rad" else ScaledBlock
+            block = SpectralBlock if spec.conditioning == "rad" else ScaledBlock
             self.encoder = GBufferEncoder(spec.streams, spec.stream_width, spec.encoded, spec.stages, block)
         self.joins = spec.conditioning == "concat"
         inputs = 3 + joined if self.joins else 3
-        style = Style(normalised=spec.conditioning != "rac")
+        variant = Variant(normalised=spec.conditioning != "rac")
         self.image = HRNet(
-            inputs, spec.width, spec.stages, spec.blocks, style, conditioners.get(spec.conditioning, Unconditioned)
+            inputs, spec.width, spec.stages, spec.blocks, variant, conditioners.get(spec.conditioning, Unconditioned)
         )
         self.residual = spec.conditioning != "rac"
         if self.residual:
@@ -185,15 +187,16 @@ class Enhancer(nn.Module):
             raise ValueError(f"wanted G-buffers of {tuple(image.shape[-2:])} pixels, got {tuple(finest.shape[-2:])}.")
         joined = torch.cat([image, finest], dim=1) if finest is not None and self.joins else image
         out = self.image(joined, maps)
-        return changed(image, out) if self.residual else out
+        return add_logit_residual(image, out) if self.residual else out
 
-    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
+    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
         """Enhance.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
             gbuffers: (B, G, H, W), normalised per channel.
             classes: ids (B, H, W) or soft masks (B, K, H, W).
+            crop_box: not read.
 
         Returns:
             (B, 3, H, W), sRGB in (0, 1); of `hr_new` it may leave that range, as released: clip it to show it.

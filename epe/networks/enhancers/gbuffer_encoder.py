@@ -10,79 +10,16 @@ Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.inplace import add, relu
-from epe.layers.spectral import spectral_norm
-from epe.networks.enhancers.regions import rectangles
+from epe.layers.classes import rectangles, soft_masks
+from epe.layers.convolutions import SpectralBlock
 
 # Pixels around one that a class stream looks at: two blocks of two 3x3 convolutions.
 REACH = 4
 # Cells in which class streams are run or left out, pixels: small ones follow the classes' outlines, large ones repeat
 # less of what lies around them.
 CELL = 32
-
-
-def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """3x3 convolution that pads by repeating the border, so that borders look like their neighbours."""
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias, padding_mode="replicate")
-
-
-def spectral_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    """`conv3` of spectral norm 1."""
-    return spectral_norm(conv3(inputs, outputs, stride, bias=True))
-
-
-class EncoderBlock(nn.Module):
-    """Residual block of two spectrally normalised convolutions.
-
-    Where width or resolution change, the skip is a convolution of the same kind, rectified.
-    """
-
-    def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
-        super().__init__()
-        self.first = spectral_conv(inputs, middle, stride)
-        self.second = spectral_conv(middle, outputs)
-        changes = stride != 1 or inputs != outputs
-        self.skip: nn.Module = nn.Identity()
-        if changes:
-            self.skip = nn.Sequential(spectral_conv(inputs, outputs, stride), nn.ReLU(inplace=True))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return relu(add(self.second(relu(self.first(x))), self.skip(x)))
-
-
-class ScaledBlock(nn.Module):
-    """Residual block without normalisation, its change scaled down: the authors' second network (`hr_new`).
-
-    Where width or resolution change, the skip is a 1x1 convolution, rectified.
-    """
-
-    def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
-        super().__init__()
-        self.first = conv3(inputs, middle, stride)
-        self.second = conv3(middle, outputs)
-        changes = stride != 1 or inputs != outputs
-        skip = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-        self.skip = nn.Sequential(skip, nn.LeakyReLU(0.2)) if changes else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.leaky_relu(self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
-        return 0.1 * y + self.skip(x)
-
-
-def soft_masks(classes: Tensor, count: int) -> Tensor:
-    """Class ids (B, H, W), or masks (B, K, H, W) that are passed through, -> float masks (B, K, H, W).
-
-    Raises:
-        ValueError: another shape, or another number of classes.
-    """
-    if classes.ndim == 3:
-        return F.one_hot(classes.long(), count).movedim(-1, 1).float()
-    if classes.ndim == 4 and classes.shape[1] == count:
-        return classes.float()
-    raise ValueError(f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
 
 
 class GBufferEncoder(nn.Module):
@@ -94,7 +31,7 @@ class GBufferEncoder(nn.Module):
         stream_width: channels inside the streams (64 as released).
         encoded: channels of the result (128 as released).
         scales: how many maps; map i has 1 / 2^i of the resolution.
-        block: `EncoderBlock` or `ScaledBlock`.
+        block: `SpectralBlock` or `ScaledBlock`.
     """
 
     def __init__(
@@ -103,7 +40,7 @@ class GBufferEncoder(nn.Module):
         stream_width: int,
         encoded: int,
         scales: int,
-        block: Callable[..., nn.Module] = EncoderBlock,
+        block: Callable[..., nn.Module] = SpectralBlock,
     ) -> None:
         super().__init__()
         self.channels = tuple(tuple(stream) for stream in streams)

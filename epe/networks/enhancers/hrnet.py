@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.conditioning import Map
+from epe.layers.convolutions import conv3
 from epe.layers.group_norm import GroupNorm
 from epe.layers.inplace import add, relu
-from epe.networks.enhancers.gbuffer_encoder import conv3
+from epe.layers.rad import Map
 
 Conditioner = Callable[[int], nn.Module]
-"""Width of image features -> what conditions them (epe.layers.conditioning)."""
+"""Width of image features -> what conditions them (epe.layers.rad)."""
 
 
 def resize(x: Tensor, like: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class Block(nn.Module):
+class ConditionedBlock(nn.Module):
     """HRNet's basic residual block, conditioned in the places of its normalisations (`hr`)."""
 
     def __init__(self, width: int, conditioner: Conditioner) -> None:
@@ -57,17 +57,18 @@ class PlainBlock(nn.Module):
         return x + 0.1 * self.conv2(relu(self.rac(self.conv1(x), g)))
 
 
-class Style:
+class Variant:
     """What `hr` and `hr_new` do differently around their blocks.
 
     Args:
-        normalised: group normalisation after convolutions, which then need no bias, and `Block`s (`hr`); or none,
+        normalised: group normalisation after convolutions, which then need no bias, and `ConditionedBlock`s (`hr`); or
+        none,
             and `PlainBlock`s (`hr_new`).
     """
 
     def __init__(self, normalised: bool) -> None:
         self.normalised = normalised
-        self.block: Callable[[int, Conditioner], nn.Module] = Block if normalised else PlainBlock
+        self.block: Callable[[int, Conditioner], nn.Module] = ConditionedBlock if normalised else PlainBlock
 
     def norm(self, width: int) -> nn.Module:
         """After a convolution."""
@@ -112,10 +113,10 @@ class Branch(nn.Module):
 class Fusion(nn.Module):
     """Every branch receives the sum of all branches, brought to its scale and width."""
 
-    def __init__(self, widths: Sequence[int], style: Style) -> None:
+    def __init__(self, widths: Sequence[int], variant: Variant) -> None:
         super().__init__()
         count = range(len(widths))
-        self.paths = nn.ModuleList(nn.ModuleList(style.exchange(j, i, widths) for j in count) for i in count)
+        self.paths = nn.ModuleList(nn.ModuleList(variant.exchange(j, i, widths) for j in count) for i in count)
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         fused = []
@@ -131,10 +132,10 @@ class Fusion(nn.Module):
 class Head(nn.Module):
     """From the coarsest branch to the finest, merging one after the other, then to three channels."""
 
-    def __init__(self, widths: Sequence[int], style: Style) -> None:
+    def __init__(self, widths: Sequence[int], variant: Variant) -> None:
         super().__init__()
         self.merge = nn.ModuleList(
-            nn.Sequential(conv3(fine + coarse, fine, bias=True), style.norm(fine), nn.LeakyReLU(0.2, inplace=True))
+            nn.Sequential(conv3(fine + coarse, fine, bias=True), variant.norm(fine), nn.LeakyReLU(0.2, inplace=True))
             for fine, coarse in reversed(list(itertools.pairwise(widths)))
         )
         self.out = conv3(widths[0], 3, bias=True)
@@ -154,26 +155,28 @@ class HRNet(nn.Module):
         width: channels of the finest branch; must divide by 8.
         stages: stage s works on s branches.
         blocks: per branch and stage.
-        style: of `hr` or of `hr_new`.
+        variant: of `hr` or of `hr_new`.
         conditioner: makes what conditions a block.
     """
 
     def __init__(
-        self, inputs: int, width: int, stages: int, blocks: int, style: Style, conditioner: Conditioner
+        self, inputs: int, width: int, stages: int, blocks: int, variant: Variant, conditioner: Conditioner
     ) -> None:
         super().__init__()
         widths = [width * 2**i for i in range(stages)]
         self.stem = nn.Sequential(
-            *(conv3(inputs, width), style.norm(width), nn.ReLU(inplace=True)),
-            *(conv3(width, width), style.norm(width), nn.ReLU(inplace=True)),
+            *(conv3(inputs, width), variant.norm(width), nn.ReLU(inplace=True)),
+            *(conv3(width, width), variant.norm(width), nn.ReLU(inplace=True)),
         )
-        self.transitions = nn.ModuleList(style.transition(fine, coarse) for fine, coarse in itertools.pairwise(widths))
+        self.transitions = nn.ModuleList(
+            variant.transition(fine, coarse) for fine, coarse in itertools.pairwise(widths)
+        )
         self.stages = nn.ModuleList(
-            nn.ModuleList(Branch([style.block(w, conditioner) for _ in range(blocks)]) for w in widths[: s + 1])
+            nn.ModuleList(Branch([variant.block(w, conditioner) for _ in range(blocks)]) for w in widths[: s + 1])
             for s in range(stages)
         )
-        self.fusions = nn.ModuleList(Fusion(widths[: s + 1], style) for s in range(1, stages))
-        self.head = Head(widths, style)
+        self.fusions = nn.ModuleList(Fusion(widths[: s + 1], variant) for s in range(1, stages))
+        self.head = Head(widths, variant)
 
     def forward(self, image: Tensor, maps: Sequence[Map]) -> Tensor:
         """(B, inputs, H, W) and, per scale, the map that conditions -> (B, 3, H, W)."""

@@ -15,19 +15,21 @@ What `hr` spends, and what is done here instead (figures: benchmarks/results):
 Shapes: B images, G G-buffer channels, K classes, H W pixels.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.generator import Generator, GeneratorSpec, Streams
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import conv3
 from epe.layers.inplace import add, modulate, relu
-from epe.layers.limits import check_limits
-from epe.layers.logit_residual import changed, check_inputs, filled
-from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks
+from epe.layers.logit_residual import add_logit_residual, check_inputs, padded
+from epe.layers.spec import check_limits
 
 LIMITS = {
     "channels": (1, 1024), "classes": (1, 256), "width": (8, 512), "scales": (1, 6), "blocks": (1, 16),
@@ -36,7 +38,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class LiteSpec:
+class LiteSpec(GeneratorSpec):
     """The sizes of a `Lite`.
 
     Attributes:
@@ -70,9 +72,9 @@ class LiteSpec:
         """Features per scale."""
         return [self.width * (2 + i) // 2 for i in range(self.scales)]
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    @classmethod
+    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+        return cls(channels, len(streams), **sizes)
 
 
 PRESETS: dict[str, dict[str, int]] = {"lite": {}, "lite-small": {"width": 32}, "lite-tiny": {"width": 8, "blocks": 1}}
@@ -151,7 +153,7 @@ class ImageStream(nn.Module):
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """(B, 3, H, W) -> the change of its logits."""
+        """(B, 3, H, W) -> the residual of its logits."""
         x = self.stem(F.pixel_unshuffle(image, 2))
         skips = []
         for i, blocks in enumerate(self.down):
@@ -183,16 +185,18 @@ def run(blocks: nn.Module, x: Tensor, g: Tensor) -> Tensor:
     return x
 
 
-class Lite(nn.Module):
+class Lite(Generator):
     """Frame and G-buffers -> a frame of the same content that looks like a photograph; called as `Enhancer` is."""
 
-    kind = "lite"
+    kind, spec_type, presets = "lite", LiteSpec, PRESETS
+    checkpointed = (Residual,)
     # Nothing is normalised: tiles are as good as whole frames where they overlap by what is seen around a pixel.
     tile, overlap = 1024, 128
+    exports_to_onnx = True
+    spec: LiteSpec
 
     def __init__(self, spec: LiteSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.encoder = GTower(spec)
         self.image = ImageStream(spec)
 
@@ -204,15 +208,15 @@ class Lite(nn.Module):
             classes: ids (B, H, W) or soft masks (B, K, H, W).
         """
         masks = soft_masks(classes, self.spec.classes).to(gbuffers.dtype)
-        return self.encoder(filled(gbuffers, self.spec.multiple_of), filled(masks, self.spec.multiple_of))
+        return self.encoder(padded(gbuffers, self.spec.multiple_of), padded(masks, self.spec.multiple_of))
 
     def enhance(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W), sRGB in (0, 1)."""
-        change = self.image(filled(image, self.spec.multiple_of), maps)[..., : image.shape[-2], : image.shape[-1]]
-        return changed(image, change)
+        residual = self.image(padded(image, self.spec.multiple_of), maps)[..., : image.shape[-2], : image.shape[-1]]
+        return add_logit_residual(image, residual)
 
-    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor) -> Tensor:
-        """Enhance; arguments as of `encode` and `enhance`.
+    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
+        """Enhance; arguments as of `encode` and `enhance`. `crop_box` is not read.
 
         Raises:
             ValueError: another number of G-buffer channels, or sizes that differ.

@@ -13,22 +13,25 @@ N = h * w tokens, C features, E features of the G-buffers, S length of a style v
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.distributed.sequence_parallel import ALONE, Ring
-from epe.layers.adain import AdaIN, Styled, StyleEncoder
+from epe.distributed.sequence_parallel import ALONE, SequenceParallel
+from epe.generator import GeneratorSpec, Streams, StyledGenerator
+from epe.layers.adain import AdaIN, StyleEncoder
 from epe.layers.attention import LinearAttention
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import conv3
 from epe.layers.inplace import modulate, relu
-from epe.layers.limits import check_heads, check_limits
-from epe.layers.logit_residual import changed, check_inputs, filled
-from epe.layers.positions import Placed, Positions
+from epe.layers.logit_residual import add_logit_residual, check_inputs, padded
+from epe.layers.positions import Positions
+from epe.layers.spec import check_heads, check_limits
 from epe.layers.windows import WindowAttention
-from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks
 from epe.networks.enhancers.lite import Residual, smooth
 
 LIMITS = {
@@ -39,7 +42,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class RealFormerSpec:
+class RealFormerSpec(GeneratorSpec):
     """The sizes of a `RealFormer`; width, heads, hidden and blocks by default as the model card tells.
 
     Attributes:
@@ -88,9 +91,9 @@ class RealFormerSpec:
         """Of the head: pixels of the frame a side per pixel of its features, the last 1."""
         return [self.patch >> i for i in range(1, int(math.log2(self.patch)) + 1)]
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    @classmethod
+    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+        return cls(channels, len(streams), **sizes)
 
 
 PRESETS: dict[str, dict[str, int]] = {
@@ -121,7 +124,7 @@ class Known(NamedTuple):
     joined: list[Tensor]
 
 
-class RAD(nn.Module):
+class TokenRAD(nn.Module):
     """Tokens without mean and spread of their own, scaled and shifted by the G-buffers' features of their place.
 
     Where the enhancer normalises channels over the frame in groups, here each token is normalised alone.
@@ -154,12 +157,12 @@ class EncoderBlock(nn.Module):
         super().__init__()
         self.adain = AdaIN(spec.width, spec.style)
         self.attention = LinearAttention(spec.width, spec.heads)
-        self.rad = RAD(spec.width, spec.encoded)
+        self.rad = TokenRAD(spec.width, spec.encoded)
         self.feed = FeedForward(spec.width, spec.hidden)
 
-    def forward(self, x: Tensor, g: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
-        """(B, N, C), (B, N, E) and (B, S) -> (B, N, C); `ring`: processes that hold the other tokens."""
-        x = x + self.attention(self.adain(x, style, ring), ring=ring)
+    def forward(self, x: Tensor, g: Tensor, style: Tensor, sequence: SequenceParallel = ALONE) -> Tensor:
+        """(B, N, C), (B, N, E) and (B, S) -> (B, N, C); `sequence`: processes that hold the other tokens."""
+        x = x + self.attention(self.adain(x, style, sequence), sequence=sequence)
         return x + self.feed(self.rad(x, g))
 
 
@@ -171,13 +174,15 @@ class DecoderBlock(nn.Module):
         self.adain1, self.adain2 = (AdaIN(spec.width, spec.style) for _ in range(2))
         self.attention, self.cross = (LinearAttention(spec.width, spec.heads) for _ in range(2))
         self.skip = nn.LayerNorm(spec.width)
-        self.rad = RAD(spec.width, spec.encoded)
+        self.rad = TokenRAD(spec.width, spec.encoded)
         self.feed = FeedForward(spec.width, spec.hidden)
 
-    def forward(self, x: Tensor, skip: Tensor, memory: Tensor, g: Tensor, style: Tensor, ring: Ring = ALONE) -> Tensor:
-        """(B, N, C), of the encoder twice (B, N, C), (B, N, E) and (B, S) -> (B, N, C); `ring` as of the encoder."""
-        x = x + self.attention(self.adain1(x, style, ring), ring=ring)
-        x = x + self.cross(self.adain2(x, style, ring), memory, ring=ring)
+    def forward(
+        self, x: Tensor, skip: Tensor, memory: Tensor, g: Tensor, style: Tensor, sequence: SequenceParallel = ALONE
+    ) -> Tensor:
+        """(B, N, C), of the encoder twice (B, N, C), (B, N, E) and (B, S) -> (B, N, C); `sequence`: as of it."""
+        x = x + self.attention(self.adain1(x, style, sequence), sequence=sequence)
+        x = x + self.cross(self.adain2(x, style, sequence), memory, sequence=sequence)
         return x + self.feed(self.rad(x, g) + self.skip(skip))
 
 
@@ -186,7 +191,7 @@ class WindowBlock(nn.Module):
 
     def __init__(self, spec: RealFormerSpec, shift: int) -> None:
         super().__init__()
-        self.rad1, self.rad2 = (RAD(spec.width, spec.encoded) for _ in range(2))
+        self.rad1, self.rad2 = (TokenRAD(spec.width, spec.encoded) for _ in range(2))
         self.attention = WindowAttention(spec.width, spec.heads, spec.window, shift)
         self.feed = FeedForward(spec.width, spec.hidden)
 
@@ -231,7 +236,7 @@ class Stage(nn.Module):
 
 
 class Head(nn.Module):
-    """Tokens -> the change of the frame's logits."""
+    """Tokens -> the residual of the frame's logits."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -251,16 +256,18 @@ class Head(nn.Module):
         return self.out(x)
 
 
-class RealFormer(Styled, Placed):
+class RealFormer(StyledGenerator):
     """Frame, G-buffers and a style -> a frame of the same content that looks like a photograph."""
 
-    kind = "realformer"
+    kind, spec_type, presets = "realformer", RealFormerSpec, PRESETS
+    checkpointed = (EncoderBlock, DecoderBlock, WindowBlock, Residual)
     # Encoder, decoder and AdaIN see the whole frame: tiles differ a little in tone.
     tile, overlap = 1280, 128
+    shares_tokens = True
+    spec: RealFormerSpec
 
     def __init__(self, spec: RealFormerSpec) -> None:
-        super().__init__(spec.style)
-        self.spec = spec
+        super().__init__(spec, spec.style)
         self.encoder_of_gbuffers = GEncoder(spec)
         self.embed = conv3(3 * spec.patch**2, spec.width, bias=True)
         self.positions = Positions(spec.width, spec.grid)
@@ -271,8 +278,19 @@ class RealFormer(Styled, Placed):
         self.head = Head(spec)
         self.style = StyleEncoder(spec.style)
 
-    def style_of(self, photo: Tensor) -> Tensor:
+    def encode_style(self, photo: Tensor) -> Tensor:
         return self.style(photo)
+
+    def enhance_like(
+        self,
+        photo: Tensor,
+        image: Tensor,
+        gbuffers: Tensor,
+        classes: Tensor,
+        crop_box: Tensor,
+        sequence: SequenceParallel = ALONE,
+    ) -> Tensor:
+        return self(image, gbuffers, classes, crop_box, self.encode_style(photo), sequence)
 
     def encode(self, gbuffers: Tensor, classes: Tensor) -> Known:
         """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
@@ -282,57 +300,57 @@ class RealFormer(Styled, Placed):
             classes: ids (B, H, W) or soft masks (B, K, H, W).
         """
         masks = soft_masks(classes, self.spec.classes).to(gbuffers.dtype)
-        return self.encoder_of_gbuffers(filled(gbuffers, self.spec.patch), filled(masks, self.spec.patch))
+        return self.encoder_of_gbuffers(padded(gbuffers, self.spec.patch), padded(masks, self.spec.patch))
 
     def enhance(
         self,
         image: Tensor,
         known: Known,
+        crop_box: Tensor | None = None,
         style: Tensor | None = None,
-        place: Tensor | None = None,
-        ring: Ring = ALONE,
+        sequence: SequenceParallel = ALONE,
     ) -> Tensor:
         """Frames (B, 3, H, W), sRGB in [0, 1] -> (B, 3, H, W), sRGB in (0, 1).
 
         Args:
             image: the frames.
             known: the result of `encode`.
-            style: (B, S), of `style_of`; None: `look`.
-            place: (B, 4), where crops lie in their frames (epe/layers/positions.py); None: they are whole.
-            ring: processes that enhance the same frames, and share the work of encoder and decoder.
+            crop_box: (B, 4), of crops in their frames (epe/layers/positions.py); None: whole frames.
+            style: (B, S), of `encode_style`; None: the style that is kept.
+            sequence: processes that enhance the same frames, and share the work of encoder and decoder.
         """
-        whole = filled(image, self.spec.patch)
+        whole = padded(image, self.spec.patch)
         patches = self.embed(F.pixel_unshuffle(2 * whole - 1, self.spec.patch)) + known.embedded
         size = patches.shape[-2:]
-        x = (patches + self.positions(*size, place)).flatten(2).mT
+        x = (patches + self.positions(*size, crop_box)).flatten(2).mT
         features = known.features.flatten(2).mT
-        x = self.see(x, features, self.style_or_look(style, len(image)), ring)
+        x = self.see(x, features, self.style_or_kept(style, len(image)), sequence)
         x, features = x.unflatten(1, size), features.unflatten(1, size)
         for block in self.windows:
             x = block(x, features)
-        change = self.head(x, whole, known.joined)[..., : image.shape[-2], : image.shape[-1]]
-        return changed(image, change)
+        residual = self.head(x, whole, known.joined)[..., : image.shape[-2], : image.shape[-1]]
+        return add_logit_residual(image, residual)
 
-    def see(self, x: Tensor, features: Tensor, style: Tensor, ring: Ring) -> Tensor:
+    def see(self, x: Tensor, features: Tensor, style: Tensor, sequence: SequenceParallel) -> Tensor:
         """Encoder and decoder: (B, N, C), (B, N, E) and (B, S) -> (B, N, C)."""
-        x, features, halfway = ring.own(x), ring.own(features), []
+        x, features, halfway = sequence.shard(x), sequence.shard(features), []
         for block in self.encoder:
-            x = block(x, features, style, ring)
+            x = block(x, features, style, sequence)
             halfway.append(x)
         memory = self.memory(x)
         for i, block in enumerate(self.decoder):
             # Where decoders are fewer or more than encoders, the last ones see the first encoder's tokens.
-            x = block(x, halfway[max(len(halfway) - 1 - i, 0)], memory, features, style, ring)
-        return ring.whole(x)
+            x = block(x, halfway[max(len(halfway) - 1 - i, 0)], memory, features, style, sequence)
+        return sequence.all_gather(x)
 
     def forward(
         self,
         image: Tensor,
         gbuffers: Tensor,
         classes: Tensor,
+        crop_box: Tensor | None = None,
         style: Tensor | None = None,
-        place: Tensor | None = None,
-        ring: Ring = ALONE,
+        sequence: SequenceParallel = ALONE,
     ) -> Tensor:
         """Enhance; arguments as of `encode` and `enhance`.
 
@@ -340,4 +358,4 @@ class RealFormer(Styled, Placed):
             ValueError: another number of G-buffer channels, or sizes that differ.
         """
         check_inputs(image, gbuffers, self.spec.channels)
-        return self.enhance(image, self.encode(gbuffers, classes), style, place, ring)
+        return self.enhance(image, self.encode(gbuffers, classes), crop_box, style, sequence)

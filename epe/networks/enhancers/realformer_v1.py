@@ -10,22 +10,23 @@ Shapes: B images, p side of a patch, h w sides of the map of tokens (H / p, W / 
 length of a style vector: C, or 0 where nothing reads one.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.adain import AdaIN, Styled
+from epe.generator import GeneratorSpec, Streams, StyledGenerator
+from epe.layers.adain import AdaIN
 from epe.layers.attention import Attention, LocationAttention
-from epe.layers.limits import check_heads, check_limits
-from epe.layers.logit_residual import changed, filled
-from epe.layers.positions import Placed, Positions
+from epe.layers.convolutions import conv3
+from epe.layers.logit_residual import add_logit_residual, padded
+from epe.layers.positions import Positions
+from epe.layers.spec import check_heads, check_limits
 from epe.layers.windows import WindowAttention
-from epe.networks.enhancers.gbuffer_encoder import conv3
 from epe.networks.enhancers.realformer import FeedForward
 
 LIMITS = {
@@ -36,7 +37,7 @@ CHOICES = ("location", "mlp", "encoder_style", "decoder_style", "legacy")
 
 
 @dataclass(frozen=True)
-class RealFormerV1Spec:
+class RealFormerV1Spec(GeneratorSpec):
     """The sizes of a `RealFormerV1`; by default those of v1_1.
 
     Attributes:
@@ -89,22 +90,23 @@ class RealFormerV1Spec:
         """S."""
         return self.width if self.encoder_style or self.decoder_style else 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    @classmethod
+    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+        return cls(**sizes)
 
 
-PRESETS = {
-    "realformer-v1_1": RealFormerV1Spec(),
+PRESETS: dict[str, dict[str, Any]] = {
+    "realformer-v1_1": {},
     # The nearest tree that we found: 690 bytes less than the published file's 802,116,592. The true one is not known.
-    "realformer-v1_2": RealFormerV1Spec(location=False, mlp=False, decoder_style=False),
-    "realformer-v1_3": RealFormerV1Spec(
-        patch=8, heads=12, encoders=0, decoders=0, windows=12, grid=64, location=False,
-        encoder_style=False, decoder_style=False,
-    ),
-    "realformer-v1-tiny": RealFormerV1Spec(
-        patch=8, width=64, heads=4, encoders=2, decoders=2, windows=2, hidden=128, window=4, grid=8,
-    ),
+    "realformer-v1_2": {"location": False, "mlp": False, "decoder_style": False},
+    "realformer-v1_3": {
+        "patch": 8, "heads": 12, "encoders": 0, "decoders": 0, "windows": 12, "grid": 64, "location": False,
+        "encoder_style": False, "decoder_style": False,
+    },
+    "realformer-v1-tiny": {
+        "patch": 8, "width": 64, "heads": 4, "encoders": 2, "decoders": 2, "windows": 2, "hidden": 128, "window": 4,
+        "grid": 8,
+    },
 }  # fmt: skip
 """Sizes by name."""
 
@@ -116,7 +118,7 @@ class Unstyled(nn.Module):
         return x
 
 
-def adain(width: int, present: bool) -> nn.Module:
+def make_adain(width: int, present: bool) -> nn.Module:
     """What a style does to tokens, of as many features as it has itself."""
     return AdaIN(width, width) if present else Unstyled()
 
@@ -129,14 +131,14 @@ def attention(spec: RealFormerV1Spec) -> Attention:
 Part = Callable[[Tensor], Tensor]
 
 
-def added(x: Tensor, part: Part, norm: nn.Module, look: Part, legacy: bool) -> Tensor:
+def add_part(x: Tensor, part: Part, norm: nn.Module, adain: Part, legacy: bool) -> Tensor:
     """Tokens (B, N, C) and what a part of a block makes of them.
 
-    `look`, an AdaIN, comes before the part and the norm after it (as Liu et al., "Swin Transformer V2", 2022): so what
+    `adain` comes before the part and the norm after it (as Liu et al., "Swin Transformer V2", 2022): so what
     is passed on is never scaled. As published, AdaIN comes after the norm, and takes away the scale and the shift that
     the norm has learnt.
     """
-    return look(norm(x + part(x))) if legacy else x + norm(part(look(x)))
+    return adain(norm(x + part(x))) if legacy else x + norm(part(adain(x)))
 
 
 class EncoderBlock(nn.Module):
@@ -148,13 +150,13 @@ class EncoderBlock(nn.Module):
         self.attention = attention(spec)
         self.feed = FeedForward(spec.width, spec.hidden, nn.ReLU)
         self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
-        self.adain = adain(spec.width, spec.encoder_style)
+        self.adain = make_adain(spec.width, spec.encoder_style)
 
     def forward(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, C) and (B, S) -> twice (B, N, C): the block's tokens, and those that a decoder block sees."""
-        look = partial(self.adain, style=style)
-        seen = added(x, self.attention, self.norm1, look, self.legacy)
-        x = added(seen, self.feed, self.norm2, look, self.legacy)
+        adain = partial(self.adain, style=style)
+        seen = add_part(x, self.attention, self.norm1, adain, self.legacy)
+        x = add_part(seen, self.feed, self.norm2, adain, self.legacy)
         return x, seen if self.legacy else x
 
 
@@ -167,14 +169,14 @@ class DecoderBlock(nn.Module):
         self.attention, self.cross = (attention(spec) for _ in range(2))
         self.feed = FeedForward(spec.width, spec.hidden, nn.ReLU)
         self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(spec.width) for _ in range(4))
-        self.adain1, self.adain2 = (adain(spec.width, spec.decoder_style) for _ in range(2))
+        self.adain1, self.adain2 = (make_adain(spec.width, spec.decoder_style) for _ in range(2))
 
     def forward(self, x: Tensor, skip: Tensor, memory: Tensor, style: Tensor) -> Tensor:
         """(B, N, C), of the encoder (B, N, C) and (B, M, C), and (B, S) -> (B, N, C)."""
         cross = partial(self.cross, memory=x if self.legacy else memory)
-        x = added(x, self.attention, self.norm1, partial(self.adain1, style=style), self.legacy)
-        x = added(x, cross, self.norm2, partial(self.adain2, style=style), self.legacy)
-        return added(x, self.feed, self.norm3, nn.Identity(), self.legacy) + self.norm4(skip)
+        x = add_part(x, self.attention, self.norm1, partial(self.adain1, style=style), self.legacy)
+        x = add_part(x, cross, self.norm2, partial(self.adain2, style=style), self.legacy)
+        return add_part(x, self.feed, self.norm3, nn.Identity(), self.legacy) + self.norm4(skip)
 
 
 class WindowBlock(nn.Module):
@@ -225,19 +227,20 @@ class Pooled(nn.Module):
         return self.out(F.relu(self.conv(2 * photo - 1)).mean(dim=(2, 3)))
 
 
-class RealFormerV1(Styled, Placed):
+class RealFormerV1(StyledGenerator):
     """A frame and a style -> a frame of the same content that looks like a photograph.
 
     In training mode the images of a batch are normalised together, and a batch must have two tokens or more.
     """
 
-    kind = "realformer-v1"
+    kind, spec_type, presets = "realformer-v1", RealFormerV1Spec, PRESETS
+    checkpointed = (EncoderBlock, DecoderBlock, WindowBlock)
     # Encoder, decoder and AdaIN see the whole frame: tiles differ a little in tone.
     tile, overlap = 1280, 128
+    spec: RealFormerV1Spec
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
-        super().__init__(spec.style)
-        self.spec = spec
+        super().__init__(spec, spec.style)
         self.embed = nn.Conv2d(3, spec.width, spec.patch, spec.patch)
         self.positions = Positions(spec.width, spec.grid)
         self.encoder = nn.ModuleList(EncoderBlock(spec) for _ in range(spec.encoders))
@@ -250,7 +253,7 @@ class RealFormerV1(Styled, Placed):
         if spec.legacy:
             start_as_published(self)
 
-    def style_of(self, photo: Tensor) -> Tensor:
+    def encode_style(self, photo: Tensor) -> Tensor:
         return photo.new_zeros(len(photo), 0) if self.style is None else self.style(photo)
 
     def see(self, x: Tensor, style: Tensor) -> Tensor:
@@ -269,28 +272,28 @@ class RealFormerV1(Styled, Placed):
         image: Tensor,
         gbuffers: Tensor,
         classes: Tensor,
+        crop_box: Tensor | None = None,
         style: Tensor | None = None,
-        place: Tensor | None = None,
     ) -> Tensor:
         """Enhance.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
             gbuffers, classes: not read; the call is that of all generators.
-            style: (B, S), of `style_of`; None: `look`.
-            place: (B, 4), where crops lie in their frames (epe/layers/positions.py); None: they are whole.
+            crop_box: (B, 4), of crops in their frames (epe/layers/positions.py); None: whole frames.
+            style: (B, S), of `encode_style`; None: the style that is kept.
 
         Returns:
             (B, 3, H, W), sRGB in (0, 1); of a `legacy` network 0 or more, without bound.
         """
-        patches = self.embed(2 * filled(image, self.spec.patch) - 1)
+        patches = self.embed(2 * padded(image, self.spec.patch) - 1)
         size = patches.shape[-2:]
-        x = (patches + self.positions(*size, place)).flatten(2).mT
-        x = self.see(x, self.style_or_look(style, len(image))).unflatten(1, size)
+        x = (patches + self.positions(*size, crop_box)).flatten(2).mT
+        x = self.see(x, self.style_or_kept(style, len(image))).unflatten(1, size)
         for block in self.windows:
             x = block(x)
         made = self.refinement(self.mlp(self.norm(x)))[..., : image.shape[-2], : image.shape[-1]]
-        return made.to(image.dtype) if self.spec.legacy else changed(image, made)
+        return made.to(image.dtype) if self.spec.legacy else add_logit_residual(image, made)
 
 
 @torch.no_grad()

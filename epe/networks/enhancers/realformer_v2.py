@@ -8,23 +8,24 @@ Which defects of the published code are not followed: docs/realformer.md.
 Shapes: B images, S = 4 * base features at a quarter of the resolution, and length of a style vector.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.adain import Styled
+from epe.generator import GeneratorSpec, Streams, StyledGenerator
 from epe.layers.attention import LinearAttention
-from epe.layers.limits import check_heads, check_limits
-from epe.layers.logit_residual import changed, filled
+from epe.layers.logit_residual import add_logit_residual, padded
+from epe.layers.spec import check_heads, check_limits
 
 LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
 
 
 @dataclass(frozen=True)
-class RealFormerV2Spec:
+class RealFormerV2Spec(GeneratorSpec):
     """The sizes of a `RealFormerV2`; by default those of v2_1.
 
     Attributes:
@@ -51,12 +52,12 @@ class RealFormerV2Spec:
         """S."""
         return 4 * self.base
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    @classmethod
+    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+        return cls(**sizes)
 
 
-PRESETS = {"realformer-v2_1": RealFormerV2Spec(), "realformer-v2-tiny": RealFormerV2Spec(base=8, blocks=2)}
+PRESETS: dict[str, dict[str, int]] = {"realformer-v2_1": {}, "realformer-v2-tiny": {"base": 8, "blocks": 2}}
 """Sizes by name."""
 
 
@@ -80,7 +81,7 @@ def enlarged(inputs: int, outputs: int) -> nn.Sequential:
     return normalised(nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1), outputs)
 
 
-class Block(nn.Module):
+class LinearAttentionBlock(nn.Module):
     """Every place sees the whole frame, then its neighbourhood."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -112,22 +113,24 @@ class Pooled(nn.Module):
         return self.out(x.mean(dim=(2, 3)))
 
 
-class RealFormerV2(Styled):
+class RealFormerV2(StyledGenerator):
     """A frame and a style -> a frame of the same content that looks like a photograph."""
 
-    kind = "realformer-v2"
+    kind, spec_type, presets = "realformer-v2", RealFormerV2Spec, PRESETS
+    checkpointed = (LinearAttentionBlock,)
     # Attention and normalisations see the whole frame: tiles differ a little in tone.
     tile, overlap = 1280, 128
+    spec: RealFormerV2Spec
 
     def __init__(self, spec: RealFormerV2Spec) -> None:
-        super().__init__(spec.style)
-        self.spec, base = spec, spec.base
+        super().__init__(spec, spec.style)
+        base = spec.base
         self.encoder = nn.Sequential(
             normalised(Separable(3, base, 7), base),
             normalised(Separable(base, 2 * base, stride=2), 2 * base),
             normalised(Separable(2 * base, 4 * base, stride=2), 4 * base),
         )
-        self.blocks = nn.Sequential(*(Block(4 * base, spec.heads) for _ in range(spec.blocks)))
+        self.blocks = nn.Sequential(*(LinearAttentionBlock(4 * base, spec.heads) for _ in range(spec.blocks)))
         out = Separable(base, 3, 7)
         # Zero: an untrained network returns its input.
         for value in out[-1].parameters():
@@ -135,21 +138,28 @@ class RealFormerV2(Styled):
         self.decoder = nn.Sequential(enlarged(4 * base, 2 * base), enlarged(2 * base, base), out)
         self.style = Pooled(base)
 
-    def style_of(self, photo: Tensor) -> Tensor:
+    def encode_style(self, photo: Tensor) -> Tensor:
         return self.style(photo)
 
-    def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, style: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        gbuffers: Tensor,
+        classes: Tensor,
+        crop_box: Tensor | None = None,
+        style: Tensor | None = None,
+    ) -> Tensor:
         """Enhance.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1], of more than 4x4 pixels.
-            gbuffers, classes: not read; the call is that of all generators.
-            style: (B, S), of `style_of`; None: `look`.
+            gbuffers, classes, crop_box: not read; the call is that of all generators.
+            style: (B, S), of `encode_style`; None: the style that is kept.
 
         Returns:
             (B, 3, H, W), sRGB in (0, 1).
         """
-        x = self.encoder(2 * filled(image, self.spec.multiple_of) - 1)
+        x = self.encoder(2 * padded(image, self.spec.multiple_of) - 1)
         # Before the blocks, whose rectifiers it shifts: behind them the decoder's norm would take it away.
-        x = self.blocks(x + self.style_or_look(style, len(image))[..., None, None])
-        return changed(image, self.decoder(x)[..., : image.shape[-2], : image.shape[-1]])
+        x = self.blocks(x + self.style_or_kept(style, len(image))[..., None, None])
+        return add_logit_residual(image, self.decoder(x)[..., : image.shape[-2], : image.shape[-1]])

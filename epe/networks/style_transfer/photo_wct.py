@@ -47,24 +47,24 @@ class PhotoWCT(nn.Module):
             image = self.decode(change(f"level {level}", features), maxima, level)
         return image
 
-    def encode(self, image: Tensor, level: int, see: Change = unchanged) -> tuple[Tensor, list[Tensor]]:
+    def encode(self, image: Tensor, level: int, visitor: Change = unchanged) -> tuple[Tensor, list[Tensor]]:
         """relu{level}_1, and of each pooling on the way the places of its maxima.
 
         Args:
             image: (B, 3, H, W).
             level: to stop at.
-            see: is shown the ends of the levels.
+            visitor: is shown the ends of the levels.
         """
         maxima = []
         x = self.encoder["conv0"](image)
         for step in self.steps[level]:
             if step.startswith("pool"):
-                x, places = F.max_pool2d(x, 2, return_indices=True)
-                maxima.append(places)
+                x, indices = F.max_pool2d(x, 2, return_indices=True)
+                maxima.append(indices)
             else:
                 x = relu(self.encoder[step](x))
                 if step.endswith("_1"):
-                    see(f"level {step[4]}", x)
+                    visitor(f"level {step[4]}", x)
         return x, maxima
 
     def decode(self, x: Tensor, maxima: list[Tensor], level: int) -> Tensor:
@@ -80,9 +80,9 @@ class PhotoWCT(nn.Module):
                     x = relu(x)
         return x
 
-    def look(self, image: Tensor, see: Change) -> None:
+    def visit(self, image: Tensor, visitor: Change) -> None:
         """Show a style picture's features at all places."""
-        self.encode(image, 4, see)
+        self.encode(image, 4, visitor)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """At the ends of the four levels: what a reconstruction is to have in common with its image."""
@@ -92,7 +92,7 @@ class PhotoWCT(nn.Module):
             found.append(features)
             return features
 
-        self.look(image, keep)
+        self.visit(image, keep)
         return found
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:

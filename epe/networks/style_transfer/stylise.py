@@ -1,7 +1,8 @@
-"""A picture in the style of another: the whitening and colouring transform at places inside a network.
+"""A picture in the style of another: the whitening and colouring transform at named parts of a network.
 
-By regions where label maps tell what is what: a label that takes `LEAST` of both pictures gets the moments of the same
-label in the style; all else is changed as the whole picture is. (Li et al. 2018, sec. 3.1, leave it as it is.)
+By regions where label maps tell what is what: a label that takes `MIN_FRACTION` of both pictures gets the moments of
+the same label in the style; all else is changed as the whole picture is. (Li et al. 2018, sec. 3.1, leave it as it
+is.)
 
 Shapes: C channels, H W pixels.
 """
@@ -15,57 +16,57 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, Change
-from epe.networks.style_transfer.whitening import Moments, Rule, between, moments
+from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between, moments
 
-LEAST = 0.01
+MIN_FRACTION = 0.01
 WHOLE = -1
 """Stands for the whole picture among the labels."""
 
-Style = dict[str, dict[int, Moments]]
+StyleStatistics = dict[str, dict[int, FeatureMoments]]
 """By place and label."""
 
 
 class Network(Protocol):
-    """What encodes and decodes, and calls back at its places."""
+    """An autoencoder that calls back with the features of each of its named parts."""
 
     rule: Rule
 
-    def look(self, image: Tensor, see: Change) -> None: ...
+    def visit(self, image: Tensor, visitor: Change) -> None: ...
     def __call__(self, image: Tensor, change: Change) -> Tensor: ...
 
 
-def style_of(
-    network: Network, image: Tensor, labels: Tensor | None = None, *, places: Collection[str] | None = None
-) -> Style:
+def encode_style(
+    network: Network, image: Tensor, labels: Tensor | None = None, *, parts: Collection[str] | None = None
+) -> StyleStatistics:
     """All that there is to know of a style picture.
 
     Args:
         image: (1, 3, H, W), sRGB in [0, 1].
         labels: (H, W), whole numbers from 0.
-        places: where features will be changed; None: everywhere.
+        parts: where features will be changed; None: everywhere.
     """
-    look = Look(Regions.of(labels), places)
-    network.look(filled_up(image), look)
-    return look.style
+    recorder = StyleRecorder(Regions.of(labels), parts)
+    network.visit(pad_to_multiple(image), recorder)
+    return recorder.style
 
 
-def stylise(network: Network, image: Tensor, style: Style, labels: Tensor | None = None) -> Tensor:
-    """A picture in a style, changed at the style's places.
+def stylise(network: Network, image: Tensor, style: StyleStatistics, labels: Tensor | None = None) -> Tensor:
+    """A picture in a style, its features changed in the parts that the style was measured in.
 
     Args:
         network: the one that `style` was made with.
         image: (1, 3, H, W), sRGB in [0, 1].
-        style: of `style_of`.
+        style: of `encode_style`.
         labels: (H, W), of the taxonomy of the style's.
 
     Returns:
         (1, 3, H, W), not clipped.
     """
     change = Transfer(style, Regions.of(labels), network.rule)
-    return network(filled_up(image), change)[..., : image.shape[-2], : image.shape[-1]]
+    return network(pad_to_multiple(image), change)[..., : image.shape[-2], : image.shape[-1]]
 
 
-def filled_up(image: Tensor) -> Tensor:
+def pad_to_multiple(image: Tensor) -> Tensor:
     """(…, H, W) mirrored at the lower and right border until sides divide by 8.
 
     Raises:
@@ -82,7 +83,7 @@ class Regions:
     """Labels that are worth statistics of their own.
 
     Attributes:
-        labels: those that take `LEAST` of the picture, ascending.
+        labels: those that take `MIN_FRACTION` of the picture, ascending.
         map: (H, W), filled up as images are; None where there are no labels.
     """
 
@@ -96,8 +97,8 @@ class Regions:
             return cls((), None)
         present, counts = labels.unique(return_counts=True)
         return cls(
-            tuple(present[counts >= LEAST * labels.numel()].tolist()),
-            filled_up(labels[None, None].double())[0, 0].long(),
+            tuple(present[counts >= MIN_FRACTION * labels.numel()].tolist()),
+            pad_to_multiple(labels[None, None].double())[0, 0].long(),
         )
 
     def masks(self, features: Tensor) -> dict[int, Tensor]:
@@ -110,19 +111,19 @@ class Regions:
         return {label: mask for label, mask in masks.items() if mask.sum() >= 2}
 
 
-class Look:
-    """Takes the moments of a style's features at some places."""
+class StyleRecorder:
+    """Keeps the moments of a style picture's features in some parts."""
 
-    def __init__(self, regions: Regions, places: Collection[str] | None) -> None:
-        self.regions, self.places = regions, places
-        self.style: Style = {}
+    def __init__(self, regions: Regions, parts: Collection[str] | None) -> None:
+        self.regions, self.parts = regions, parts
+        self.style: StyleStatistics = {}
 
-    def __call__(self, place: str, features: Tensor) -> Tensor:
-        if self.places is not None and place not in self.places:
+    def __call__(self, part_name: str, features: Tensor) -> Tensor:
+        if self.parts is not None and part_name not in self.parts:
             return features
         flat = features[0].flatten(1)
         found = {label: moments(flat[:, mask]) for label, mask in self.regions.masks(features).items()}
-        self.style[place] = found | {WHOLE: moments(flat)}
+        self.style[part_name] = found | {WHOLE: moments(flat)}
         return features
 
 
@@ -130,26 +131,26 @@ class Look:
 class Transfer:
     """Gives a content's features the moments of a style's."""
 
-    style: Style
+    style: StyleStatistics
     regions: Regions
     rule: Rule
 
-    def __call__(self, place: str, features: Tensor) -> Tensor:
-        if place not in self.style:
+    def __call__(self, part_name: str, features: Tensor) -> Tensor:
+        if part_name not in self.style:
             return features
-        style, flat = self.style[place], features[0].flatten(1)
-        changed = torch.empty_like(flat)
+        style, flat = self.style[part_name], features[0].flatten(1)
+        result = torch.empty_like(flat)
         rest = torch.ones(flat.shape[1], dtype=torch.bool, device=flat.device)
         for label, mask in self.regions.masks(features).items():
             if label in style:
                 part = flat[:, mask]
-                changed[:, mask] = self.within(part, between(moments(part), style[label], self.rule)(part))
+                result[:, mask] = self.within(part, between(moments(part), style[label], self.rule)(part))
                 rest &= ~mask
         if rest.any():
             part = flat[:, rest]
-            changed[:, rest] = self.within(part, between(moments(flat), style[WHOLE], self.rule)(part))
-        return changed.view_as(features)
+            result[:, rest] = self.within(part, between(moments(flat), style[WHOLE], self.rule)(part))
+        return result.view_as(features)
 
-    def within(self, part: Tensor, changed: Tensor) -> Tensor:
+    def within(self, part: Tensor, result: Tensor) -> Tensor:
         """What became of a part, cut off at the part's own extremes where the method does so."""
-        return changed.clamp(part.min(), part.max()) if self.rule.clamp else changed
+        return result.clamp(part.min(), part.max()) if self.rule.clamp else result

@@ -23,7 +23,7 @@ Part = Literal["encoder", "skip", "decoder"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
-def places(parts: Collection[Part] = PARTS) -> frozenset[str]:
+def part_names(parts: Collection[Part] = PARTS) -> frozenset[str]:
     """Names of the places of some parts: "encoder 1" … "encoder 4", "skip 1 LH" …, "decoder 4" … "decoder 1".
 
     The decoder's first place holds what the encoder's last one does, so it counts only where the encoder does not.
@@ -64,7 +64,7 @@ class WCT2(nn.Module):
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
-            change: from the name of a place (`places`) and its features to those to go on with.
+            change: from the name of a place (`part_names`) and its features to those to go on with.
 
         Returns:
             (B, 3, H, W), about in [0, 1].
@@ -104,9 +104,9 @@ class WCT2(nn.Module):
             return haar.unpool(bands)
         return torch.cat([haar.unpooled(bands).flatten(1, 2), before], dim=1)
 
-    def look(self, image: Tensor, see: Change) -> None:
+    def visit(self, image: Tensor, visitor: Change) -> None:
         """Show a style picture's features at all places."""
-        self(image, see)
+        self(image, visitor)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """At the ends of the four levels: what a reconstruction is to have in common with its image."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Moments:
+class FeatureMoments:
     """Mean (C,) and covariance (C, C) of features, float64."""
 
     mean: Tensor
@@ -51,7 +51,7 @@ class Affine:
         return self.matrix.to(features) @ features + self.offset.to(features)[:, None]
 
 
-def moments(features: Tensor) -> Moments:
+def moments(features: Tensor) -> FeatureMoments:
     """Of (C, N), N at least 2.
 
     Raises:
@@ -63,7 +63,7 @@ def moments(features: Tensor) -> Moments:
     values = features.double()
     mean = values.mean(1)
     centred = values - mean[:, None]
-    return Moments(mean, centred @ centred.T / (count - 1))
+    return FeatureMoments(mean, centred @ centred.T / (count - 1))
 
 
 def power(covariance: Tensor, exponent: float) -> Tensor:
@@ -75,7 +75,7 @@ def power(covariance: Tensor, exponent: float) -> Tensor:
     return (vectors * powers) @ vectors.T
 
 
-def between(content: Moments, style: Moments, rule: Rule) -> Affine:
+def between(content: FeatureMoments, style: FeatureMoments, rule: Rule) -> Affine:
     """The transform from the content's moments to the style's; `rule.clamp` is for who applies it."""
     diagonal = torch.eye(len(content.mean), dtype=content.mean.dtype, device=content.mean.device)
     colour = power(style.covariance + rule.style_ridge * diagonal, 0.5)

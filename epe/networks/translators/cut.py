@@ -8,8 +8,7 @@ Shapes: B images, C features, H W pixels, N patches.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from epe.layers.initial import xavier
 from epe.layers.inplace import add
-from epe.layers.limits import check_limits
+from epe.layers.spec import Spec, check_limits
 
 TAPS = (0, 4, 8, 12, 16)
 """Layers of the generator whose patches are compared: the picture itself, and ever deeper into the encoder."""
@@ -66,7 +65,7 @@ class Residual(nn.Module):
 
 
 @dataclass(frozen=True)
-class CutSpec:
+class CutSpec(Spec):
     """The sizes of a `Translator`; the defaults are the paper's.
 
     Attributes:
@@ -84,10 +83,6 @@ class CutSpec:
     def multiple_of(self) -> int:
         """Height and width that need no filling up divide by this."""
         return 4
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 PRESETS: dict[str, dict[str, int]] = {
@@ -155,8 +150,8 @@ class Translator(nn.Module):
         if min(height, width) < self.smallest:
             raise ValueError(f"wanted {self.smallest} pixels a side or more, got {width}x{height}.")
         down, right = (-side % self.spec.multiple_of for side in (height, width))
-        filled = F.pad(image, (0, right, 0, down), mode="reflect")
-        return self.finish(2 * filled - 1, -1)[..., :height, :width]
+        padded = F.pad(image, (0, right, 0, down), mode="reflect")
+        return self.finish(2 * padded - 1, -1)[..., :height, :width]
 
 
 def normalised(inputs: int, outputs: int, kernel: int, *, padding: int) -> list[nn.Module]:
@@ -179,15 +174,15 @@ class Projections(nn.Module):
         )
         xavier(self)
 
-    def forward(self, features: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, features: Sequence[Tensor], indices: Sequence[Tensor]) -> list[Tensor]:
         """Per tap features (B, C, h, w), and numbers (N,) of places, row by row -> (B, N, outputs) of length 1."""
         return [
             F.normalize(head(x.flatten(2)[..., chosen].movedim(1, -1)), dim=-1, eps=1e-7)
-            for head, x, chosen in zip(self.heads, features, places, strict=True)
+            for head, x, chosen in zip(self.heads, features, indices, strict=True)
         ]
 
 
-def draw_places(features: Sequence[Tensor], count: int) -> list[Tensor]:
+def draw_patch_indices(features: Sequence[Tensor], count: int) -> list[Tensor]:
     """Per tap, numbers of at most `count` places (N,), none twice, the same for all images; from torch's generator."""
     return [torch.randperm(x.shape[-2] * x.shape[-1], device=x.device)[:count] for x in features]
 

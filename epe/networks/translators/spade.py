@@ -8,20 +8,20 @@ with zeros.
 Shapes: B images, L labels, C features, H W pixels.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.layers.conditioning import SPADE
+from epe.layers.classes import soft_masks
+from epe.layers.convolutions import conv3, spectral_conv
 from epe.layers.initial import xavier
 from epe.layers.inplace import add
-from epe.layers.limits import check_limits
-from epe.layers.spectral import spectral_norm
-from epe.networks.enhancers.gbuffer_encoder import conv3, soft_masks, spectral_conv
+from epe.layers.spade import SPADE
+from epe.layers.spec import Spec, check_limits
+from epe.layers.spectral_norm import spectral_norm
 
 LIMITS = {"labels": (1, 256), "width": (1, 256), "hidden": (1, 1024)}
 # Features of the blocks, times the width, from the coarsest to the finest.
@@ -64,7 +64,7 @@ def modulated(features: int, labels: int, hidden: int) -> SPADE:
 
 
 @dataclass(frozen=True)
-class SpadeSpec:
+class SpadeSpec(Spec):
     """The sizes of a `Synthesis`; the defaults are the paper's.
 
     Attributes:
@@ -84,10 +84,6 @@ class SpadeSpec:
     def multiple_of(self) -> int:
         """Height and width that need no filling up divide by this."""
         return 1 << sum(DOUBLED)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 PRESETS: dict[str, dict[str, int]] = {
@@ -118,15 +114,15 @@ class Synthesis(nn.Module):
             torch.arange(side + -side % self.spec.multiple_of, device=labels.device).clamp(max=side - 1)
             for side in (height, width)
         )
-        filled = labels[..., rows[:, None], cols]
+        padded = labels[..., rows[:, None], cols]
         step = self.spec.multiple_of
-        masks = soft_masks(filled[..., ::step, ::step], self.spec.labels)
+        masks = soft_masks(padded[..., ::step, ::step], self.spec.labels)
         x = self.start(masks)
         for block, doubled in zip(self.blocks, DOUBLED, strict=True):
             if doubled:
                 step //= 2
                 x = F.interpolate(x, scale_factor=2)
-                masks = soft_masks(filled[..., ::step, ::step], self.spec.labels)
+                masks = soft_masks(padded[..., ::step, ::step], self.spec.labels)
             x = block(x, masks)
         image = (torch.tanh(self.out(F.leaky_relu(x, 0.2))) + 1) / 2
         return image[..., :height, :width]

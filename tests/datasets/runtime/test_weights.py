@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datasets.runtime.cache import asset
-from datasets.runtime.weights import load_vgg
+from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
 from gbuffer_tools.errors import InputError

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 
-from epe.distributed.sequence_parallel import ALONE, Ring, moments
+from epe.distributed.sequence_parallel import ALONE, SequenceParallel, moments
 from epe.layers.attention import Attention, LinearAttention
 from epe.networks.enhancers.realformer import PRESETS, RealFormer, RealFormerSpec
 
@@ -27,8 +27,8 @@ class Norm(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.randn(WIDTH))
 
-    def forward(self, x: Tensor, memory: Tensor | None, ring: Ring) -> Tensor:
-        mean, variance = moments(x, ring)
+    def forward(self, x: Tensor, memory: Tensor | None, sequence: SequenceParallel) -> Tensor:
+        mean, variance = moments(x, sequence)
         return (x - mean) / (variance + 1e-5).sqrt() * self.scale
 
 
@@ -48,30 +48,30 @@ def drawn(seed: int, tokens: int = TOKENS) -> Tensor:
     return torch.randn(2, tokens, WIDTH, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def results(kind: str, dtype: torch.dtype, ring: Ring = ALONE) -> dict[str, Tensor]:
+def results(kind: str, dtype: torch.dtype, sequence: SequenceParallel = ALONE) -> dict[str, Tensor]:
     """Output and gradients of this process's tokens, and the weights' gradients, of a loss over all tokens."""
     network = layer(kind)
     assert isinstance(network, nn.Module)
     network.to(dtype)
-    x, memory, weight = (part(drawn(seed).to(dtype), ring) for seed, part in ((0, shard), (1, shard), (2, shard)))
+    x, memory, weight = (part(drawn(seed).to(dtype), sequence) for seed, part in ((0, shard), (1, shard), (2, shard)))
     x.requires_grad_()
     memory.requires_grad_()
-    out = network(x, memory if kind == "cross" else None, ring=ring)
+    out = network(x, memory if kind == "cross" else None, sequence=sequence)
     (out * weight).sum().backward()
     weights = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-    if ring.group:
+    if sequence.group:
         for gradient in weights.values():
-            dist.all_reduce(gradient, group=ring.group)
+            dist.all_reduce(gradient, group=sequence.group)
     found = {"out": out.detach(), "x": x.grad, "memory": memory.grad} | weights
     return {name: value.contiguous() for name, value in found.items() if value is not None}
 
 
-def shard(x: Tensor, ring: Ring) -> Tensor:
+def shard(x: Tensor, sequence: SequenceParallel) -> Tensor:
     """This process's tokens; 13 divide by none of 2 and 4."""
-    return x.tensor_split(ring.size, dim=1)[ring.rank].clone()
+    return x.tensor_split(sequence.size, dim=1)[sequence.rank].clone()
 
 
-def of_network(dtype: torch.dtype, ring: Ring = ALONE) -> dict[str, Tensor]:
+def of_network(dtype: torch.dtype, sequence: SequenceParallel = ALONE) -> dict[str, Tensor]:
     """What a whole realformer makes of 5 x 7 tokens, and the mean over processes of its weights' gradients."""
     torch.manual_seed(3)
     network = RealFormer(RealFormerSpec(2, 2, **PRESETS["realformer-tiny"]))
@@ -80,15 +80,15 @@ def of_network(dtype: torch.dtype, ring: Ring = ALONE) -> dict[str, Tensor]:
     image, gbuffers, photo = (torch.rand(1, channels, 20, 28) for channels in (3, 2, 3))
     classes = torch.randint(2, (1, 20, 28))
     network.to(dtype)
-    style = network.style_of(photo.to(dtype))
-    out = network(image.to(dtype), gbuffers.to(dtype), classes, style, ring=ring)
+    style = network.encode_style(photo.to(dtype))
+    out = network(image.to(dtype), gbuffers.to(dtype), classes, style=style, sequence=sequence)
     (out * torch.linspace(-1, 1, 28)).sum().backward()
     found = {"picture": out.detach()}
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None
-        if ring.group:
-            dist.all_reduce(parameter.grad, group=ring.group)
-        found[name] = parameter.grad / ring.size
+        if sequence.group:
+            dist.all_reduce(parameter.grad, group=sequence.group)
+        found[name] = parameter.grad / sequence.size
     return found
 
 
@@ -96,18 +96,18 @@ def work(rank: int, size: int, folder: str) -> None:
     """One of the processes: all layers, in both precisions, and the numbers that it sent."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
-    ring = Ring(dist.group.WORLD)
+    sequence = SequenceParallel(dist.group.WORLD)
     for kind in KINDS:
         for dtype in (torch.float32, torch.float64):
-            save_file(results(kind, dtype, ring), f"{folder}/{kind}-{dtype}-{rank}".replace("torch.", ""))
+            save_file(results(kind, dtype, sequence), f"{folder}/{kind}-{dtype}-{rank}".replace("torch.", ""))
     for dtype in (torch.float32, torch.float64):
-        save_file(of_network(dtype, ring), f"{folder}/network-{dtype}-{rank}".replace("torch.", ""))
+        save_file(of_network(dtype, sequence), f"{folder}/network-{dtype}-{rank}".replace("torch.", ""))
     dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module", params=[2, 4])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    made = tmp_path_factory.mktemp("ring")
+    made = tmp_path_factory.mktemp("sequence")
     torch.multiprocessing.spawn(work, (request.param, str(made)), nprocs=request.param)  # type: ignore[no-untyped-call]
     return made, request.param
 
@@ -147,11 +147,11 @@ def test_the_ring_s_own_formula_alone() -> None:
 
 
 def test_round_a_ring_there_is_no_bias() -> None:
-    class Two(Ring):
+    class Two(SequenceParallel):
         size = 2  # type: ignore[assignment]
 
     with pytest.raises(ValueError, match="has no bias"):
-        Attention(WIDTH, HEADS)(torch.zeros(1, 2, WIDTH), bias=torch.zeros(2, 2), ring=Two())
+        Attention(WIDTH, HEADS)(torch.zeros(1, 2, WIDTH), bias=torch.zeros(2, 2), sequence=Two())
 
 
 def count(rank: int, folder: str) -> None:
@@ -159,7 +159,7 @@ def count(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=4)
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "tokens"))
-    ring, sent, real = Ring(mesh["tokens"].get_group()), [], dist.all_reduce
+    sequence, sent, real = SequenceParallel(mesh["tokens"].get_group()), [], dist.all_reduce
 
     def counted(x: Tensor, *arguments: Any, **named: Any) -> Any:
         sent.append(float(x.numel()))
@@ -169,12 +169,12 @@ def count(rank: int, folder: str) -> None:
     torch.manual_seed(0)
     network = LinearAttention(768, 16)
     x = torch.randn(1, 20, 768, generator=torch.Generator().manual_seed(mesh["data"].get_local_rank()))
-    network(x.tensor_split(2, dim=1)[ring.rank].requires_grad_(), ring=ring).sum().backward()
+    network(x.tensor_split(2, dim=1)[sequence.rank].requires_grad_(), sequence=sequence).sum().backward()
     dist.all_reduce = real
     # Gradients: summed over tokens, averaged over data.
     gradient = network.key.weight.grad
     assert gradient is not None
-    dist.all_reduce(gradient, group=ring.group)
+    dist.all_reduce(gradient, group=sequence.group)
     dist.all_reduce(gradient, group=mesh["data"].get_group())
     save_file({"sent": torch.tensor(sent), "gradient": gradient / 2}, f"{folder}/{rank}")
     dist.destroy_process_group()

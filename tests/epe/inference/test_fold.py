@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from epe.inference.fold import BorderConv, fold, without_copies
-from epe.layers.spectral import spectral_norm
+from epe.layers.spectral_norm import spectral_norm
 from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 
 
 def test_the_same_values_without_parametrizations() -> None:
@@ -40,7 +40,7 @@ def test_strides_and_paddings_are_kept() -> None:
 @pytest.mark.parametrize("size", [(20, 26), (33, 18), (2, 40), (5, 1)])
 def test_borders_are_repeated_without_a_copy(name: str, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    network = generator(name, 5, every_channel(5, 3)).eval()
+    network = build_generator(name, 5, every_channel(5, 3)).eval()
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.1)
     frame = torch.rand(2, 3, *size), torch.randn(2, 5, *size), torch.randint(3, (2, *size))

@@ -144,13 +144,13 @@ def test_a_network_may_be_told_where_its_tile_lies() -> None:
     """One that paints the place of each pixel paints the frame's places in every tile."""
     height, width = 40, 100
 
-    def paint(image: torch.Tensor, place: torch.Tensor | None = None) -> torch.Tensor:
-        top, left, bottom, right = [0.0, 0.0, 1.0, 1.0] if place is None else place[0].tolist()
+    def paint(image: torch.Tensor, crop_box: torch.Tensor | None = None) -> torch.Tensor:
+        top, left, bottom, right = [0.0, 0.0, 1.0, 1.0] if crop_box is None else crop_box[0].tolist()
         rows = top + (bottom - top) * (torch.arange(image.shape[-2]) + 0.5) / image.shape[-2]
         columns = left + (right - left) * (torch.arange(image.shape[-1]) + 0.5) / image.shape[-1]
         return torch.stack([rows[:, None].expand(image.shape[-2:]), columns.expand(image.shape[-2:])])[None]
 
     frame = torch.zeros(1, 3, height, width)
-    tiled = run_tiled(paint, [frame], tile=32, overlap=8, placed=True)
+    tiled = run_tiled(paint, [frame], tile=32, overlap=8, crop_boxes=True)
     assert torch.allclose(tiled, paint(frame), atol=1e-6)  # fp32
     assert not torch.allclose(run_tiled(paint, [frame], tile=32, overlap=8), paint(frame), atol=0.1)

@@ -6,7 +6,7 @@ from torch import nn
 
 from epe.layers.inplace import add, modulate, relu
 from epe.networks.enhancers.enhancer import every_channel
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 
 NAMES = (
     "hr-tiny", "spade-small", "concat-small", "none-small", "lite-tiny", "realformer-tiny", "realformer-v1-tiny",
@@ -31,7 +31,7 @@ def test_operands_are_left_alone_where_gradients_need_them() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_networks_give_the_same_bits_without_gradients(name: str) -> None:
     torch.manual_seed(0)
-    network = generator(name, 5, every_channel(5, 3)).eval()
+    network = build_generator(name, 5, every_channel(5, 3)).eval()
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.1)
     frame = torch.rand(1, 3, 24, 32), torch.randn(1, 5, 24, 32), torch.randint(3, (1, 24, 32))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.least_squares_gan import accuracy, fool, tell_apart
+from epe.losses.least_squares_gan import accuracy, discriminator_loss, generator_loss
 
 
 def scores(seed: int, batch: int = 3) -> dict[str, torch.Tensor]:
@@ -18,23 +18,25 @@ def test_closed_forms_of_constant_scores() -> None:
     photo = {"a": torch.full((2, 1, 3, 3), 0.75), "b": torch.full((2, 1, 1, 1), 1.0)}
     fake = {"a": torch.full((2, 1, 3, 3), 0.5), "b": torch.full((2, 1, 1, 1), -2.0)}
     # Quarters and halves are exact in fp32: (1/4)^2 + (1/2)^2 + 0 + 4, and (1/2)^2 + 3^2.
-    assert tell_apart(photo, fake).item() == 0.0625 + 0.25 + 4.0
-    assert fool(fake).item() == 0.25 + 9.0
+    assert discriminator_loss(photo, fake).item() == 0.0625 + 0.25 + 4.0
+    assert generator_loss(fake).item() == 0.25 + 9.0
 
 
 def test_agrees_with_the_definition() -> None:
     photo, fake = scores(0), scores(1)
     apart = sum(((1 - photo[t].numpy()) ** 2).mean() + (fake[t].numpy() ** 2).mean() for t in photo)
     # 1e-12: float64, only the order of the sums differs.
-    assert tell_apart(photo, fake).item() == pytest.approx(apart, rel=1e-12)
-    assert fool(fake).item() == pytest.approx(sum(((1 - f.numpy()) ** 2).mean() for f in fake.values()), rel=1e-12)
+    assert discriminator_loss(photo, fake).item() == pytest.approx(apart, rel=1e-12)
+    assert generator_loss(fake).item() == pytest.approx(
+        sum(((1 - f.numpy()) ** 2).mean() for f in fake.values()), rel=1e-12
+    )
 
 
 def test_a_perfect_critic_and_a_perfect_forger_lose_nothing() -> None:
     one, zero = {"a": torch.ones(2, 1, 3, 3)}, {"a": torch.zeros(2, 1, 3, 3)}
-    assert tell_apart(one, zero).item() == 0
-    assert fool(one).item() == 0
-    assert tell_apart(zero, one).item() == 2
+    assert discriminator_loss(one, zero).item() == 0
+    assert generator_loss(one).item() == 0
+    assert discriminator_loss(zero, one).item() == 2
 
 
 def test_gradients_agree_with_finite_differences() -> None:
@@ -43,18 +45,19 @@ def test_gradients_agree_with_finite_differences() -> None:
     names = list(photo)
     everything = [*photo.values(), *fake.values()]
     assert torch.autograd.gradcheck(
-        lambda *v: tell_apart(dict(zip(names, v[:2], strict=True)), dict(zip(names, v[2:], strict=True))), everything
+        lambda *v: discriminator_loss(dict(zip(names, v[:2], strict=True)), dict(zip(names, v[2:], strict=True))),
+        everything,
     )
-    assert torch.autograd.gradcheck(lambda *v: fool(dict(zip(names, v, strict=True))), list(fake.values()))
+    assert torch.autograd.gradcheck(lambda *v: generator_loss(dict(zip(names, v, strict=True))), list(fake.values()))
 
 
 def test_the_loss_of_a_batch_is_the_mean_of_its_images() -> None:
     photo, fake = scores(0), scores(1)
     alone = [
-        tell_apart({t: v[i : i + 1] for t, v in photo.items()}, {t: v[i : i + 1] for t, v in fake.items()})
+        discriminator_loss({t: v[i : i + 1] for t, v in photo.items()}, {t: v[i : i + 1] for t, v in fake.items()})
         for i in range(3)
     ]
-    assert torch.stack(alone).mean().item() == pytest.approx(tell_apart(photo, fake).item(), rel=1e-12)
+    assert torch.stack(alone).mean().item() == pytest.approx(discriminator_loss(photo, fake).item(), rel=1e-12)
 
 
 @pytest.mark.parametrize(

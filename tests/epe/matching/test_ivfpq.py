@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from epe.matching.ivfpq import LEAST, PhotoIndex, recall
+from epe.matching.ivfpq import MIN_CROPS, PhotoIndex, recall
 from epe.matching.matching import nearest
 
 LENGTH, PHOTOGRAPHS = 32, 60
@@ -20,12 +20,12 @@ def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def index() -> PhotoIndex:
-    return PhotoIndex(*rows(LEAST + 2000, 1))
+    return PhotoIndex(*rows(MIN_CROPS + 2000, 1))
 
 
 def test_recall_and_exact_cosines(index: PhotoIndex) -> None:
     frames, _ = rows(150, 2)
-    photos, image = rows(LEAST + 2000, 1)
+    photos, image = rows(MIN_CROPS + 2000, 1)
     found, cosines = index.nearest(frames, 5)
     exact, wanted = nearest(frames, photos, image, 5)
     assert found.shape == cosines.shape == (150, 5)
@@ -50,7 +50,7 @@ def test_takes_each_photograph_once(index: PhotoIndex) -> None:
 
 def test_too_few_to_learn_from() -> None:
     with pytest.raises(ValueError, match="wanted 9,984 crops or more"):
-        PhotoIndex(*rows(LEAST - 1, 1))
+        PhotoIndex(*rows(MIN_CROPS - 1, 1))
 
 
 def test_recall_counts_shares() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from epe.matching.matching import CROP, STRIDE, Crops, Pairs, coverage_weights, describe, nearest, pair
+from epe.matching.matching import CROP, STRIDE, CropPairs, Crops, coverage_weights, describe, nearest, pair
 from epe.networks.backbones.vgg import VGG16, frozen
 
 MEAN, STD = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.1])
@@ -119,9 +119,9 @@ class TestPair:
     found = np.array([[7, 3], [2, 9], [4, 1]])
     cosines = np.array([[0.9, 0.5], [0.6, 0.51], [0.4, 0.3]], np.float32)
 
-    def paired(self, cosines: np.ndarray, balance: float) -> Pairs:
+    def paired(self, cosines: np.ndarray, balance: float) -> CropPairs:
         return pair(
-            self.crops, self.photos, self.found, cosines, least=0.5, balance=balance, crop=4, size=(10, 10)
+            self.crops, self.photos, self.found, cosines, min_cosine=0.5, balance=balance, crop=4, size=(10, 10)
         )  # fmt: skip
 
     def test_keeps_what_is_above_the_threshold(self) -> None:

@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from app.models import Entry, builders
 from app.models import measure as measured
 from epe import models
-from epe.layers.adain import Styled
+from epe.generator import StyledGenerator
 from epe.networks.enhancers.realformer_v1 import PRESETS as V1
-from epe.networks.enhancers.realformer_v1 import RealFormerV1Spec
+from epe.networks.enhancers.realformer_v1 import RealFormerV1, RealFormerV1Spec
 from epe.networks.enhancers.realformer_v2 import PRESETS as V2
-from epe.networks.enhancers.realformer_v2 import RealFormerV2Spec
-from epe.networks.generators import NAMES, RealFormerV1, RealFormerV2, generator
+from epe.networks.enhancers.realformer_v2 import RealFormerV2, RealFormerV2Spec
+from epe.networks.generators import build_generator, kinds, preset_names
 
 Spec = RealFormerV1Spec | RealFormerV2Spec
 # Small ones of v1_1, v1_2, v1_3 and v2_1.
-TINY = V1["realformer-v1-tiny"]
+TINY = RealFormerV1Spec(**V1["realformer-v1-tiny"])
 SMALL: dict[str, Spec] = {
     "v1_1": TINY,
     "v1_2": replace(TINY, location=False, mlp=False, decoder_style=False),
-    "v1_3": replace(V1["realformer-v1_3"], width=24, windows=2, hidden=32, window=4),
-    "v2_1": V2["realformer-v2-tiny"],
+    "v1_3": replace(RealFormerV1Spec(**V1["realformer-v1_3"]), width=24, windows=2, hidden=32, window=4),
+    "v2_1": RealFormerV2Spec(**V2["realformer-v2-tiny"]),
 }
 
 
@@ -40,7 +40,7 @@ def trained(spec: Spec) -> RealFormerV1 | RealFormerV2:
     network = made(spec).eval()
     drawn = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for value in (*network.parameters(), network.look):
+        for value in (*network.parameters(), network.kept_style):
             value.add_(0.05 * torch.randn(value.shape, generator=drawn))
     return network
 
@@ -55,7 +55,7 @@ def unmoved(network: RealFormerV1 | RealFormerV2) -> set[str]:
     """Parameters that a step of training on two images would leave as they are."""
     network, (image, *rest) = network.double().train(), inputs(2, 24, 40)
     image = image.double()
-    out = network(image, *rest, network.style_of(image.flip(-1)))
+    out = network(image, *rest, style=network.encode_style(image.flip(-1)))
     (out * image.flip(-1)).sum().backward()
     # fp64: others have 1e-6 and more.
     return {name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() < 1e-9}
@@ -88,9 +88,9 @@ def small(test: object) -> object:
 
 def test_every_name_makes_a_generator() -> None:
     with torch.device("meta"):
-        for name in set(NAMES) - {"hr", "hr_new"}:  # spectral normalisation is slow there
-            network = generator(name, 5, ((0, 1), (2, 3, 4)))
-            assert network.kind in models.SPECS
+        for name in set(preset_names()) - {"hr", "hr_new"}:  # spectral normalisation is slow there
+            network = build_generator(name, 5, ((0, 1), (2, 3, 4)))
+            assert network.kind in kinds()
             assert isinstance(network, RealFormerV1 | RealFormerV2) or network.spec.channels == 5
             assert network.tile % network.spec.multiple_of == network.overlap % network.spec.multiple_of == 0
 
@@ -107,9 +107,11 @@ def test_untrained_returns_its_input(spec: Spec, training: bool, size: tuple[int
 @small
 def test_one_image_does_not_touch_another(spec: Spec) -> None:
     network, (image, gbuffers, classes) = trained(spec), inputs(3, 24, 34)
-    style = network.style_of(torch.rand(3, 3, 20, 20))
-    together = network(image, gbuffers, classes, style)
-    alone = [network(image[i : i + 1], gbuffers[i : i + 1], classes[i : i + 1], style[i : i + 1]) for i in range(3)]
+    style = network.encode_style(torch.rand(3, 3, 20, 20))
+    together = network(image, gbuffers, classes, style=style)
+    alone = [
+        network(image[i : i + 1], gbuffers[i : i + 1], classes[i : i + 1], style=style[i : i + 1]) for i in range(3)
+    ]
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)  # fp32, other blocking of the same sums
     assert ((together - image)[0] - (together - image)[1]).abs().max() > 1e-2
 
@@ -124,12 +126,12 @@ def test_gbuffers_and_classes_are_not_read(spec: Spec) -> None:
 def test_style_matters_where_there_is_one(spec: Spec) -> None:
     network, (image, *rest) = trained(spec), inputs(1, 24, 32)
     photo = torch.rand(1, 3, 20, 30)
-    dark, light = (network.style_of(photo * share) for share in (0.3, 1.0))
+    dark, light = (network.encode_style(photo * share) for share in (0.3, 1.0))
     assert dark.shape == (1, spec.style)
-    out = network(image, *rest, light)
-    assert torch.equal(out, network(image, *rest, light + 1)) != bool(spec.style)
+    out = network(image, *rest, style=light)
+    assert torch.equal(out, network(image, *rest, style=light + 1)) != bool(spec.style)
     assert torch.equal(dark, light) != bool(spec.style)
-    network.look_at([photo[0]])
+    network.keep_style([photo[0]])
     assert torch.equal(network(image, *rest), out)
 
 
@@ -140,7 +142,7 @@ def test_a_model_file_keeps_it(tmp_path: Path, spec: Spec) -> None:
     model = models.Model(network.eval(), network.kind, spec.as_dict(), tuple("abcde"), (0.0,) * 5, (1.0,) * 5)
     models.save(model, tmp_path / "m.safetensors")
     loaded = models.load(tmp_path / "m.safetensors").network
-    assert isinstance(loaded, Styled)
+    assert isinstance(loaded, StyledGenerator)
     assert torch.equal(loaded(*frame), network(*frame))
 
 

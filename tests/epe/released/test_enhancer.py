@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epe.models import filled, outline
+from epe.models import build_with_tensors, outline
 from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
 from epe.released.enhancer import names, renamed, spec_of, stream_inputs, stripped
 
@@ -99,7 +99,7 @@ def test_sizes_are_found_out(case: str) -> None:
 def test_the_same_picture_as_the_released_modules(conditioning: str) -> None:
     network = bare(tiny(conditioning))
     tensors = weights(shapes(network))
-    made = filled("epe", network.spec.as_dict(), renamed(tensors, network)).eval()
+    made = build_with_tensors("epe", network.spec.as_dict(), renamed(tensors, network)).eval()
     image, gbuffers, classes = frame()
     with torch.inference_mode():
         out = made(image, gbuffers, classes)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from epe.models import filled
+from epe.models import build_with_tensors
 from epe.networks.style_transfer.photo_wct import PhotoWCT
-from epe.networks.style_transfer.stylise import style_of, stylise
+from epe.networks.style_transfer.stylise import encode_style, stylise
 from epe.networks.style_transfer.wct2 import WCT2, places
 from epe.released.style_transfer import Released, released
 from tests.epe.networks.style_transfer import published_style as published
@@ -19,7 +19,7 @@ def images() -> list[torch.Tensor]:
 
 def network_of(found: Released | None) -> nn.Module:
     assert found is not None
-    return filled(found.kind, found.spec, found.tensors).eval()
+    return build_with_tensors(found.kind, found.spec, found.tensors).eval()
 
 
 # Counted from the published shapes by hand: 9 in out + out per 3x3 convolution.
@@ -65,7 +65,7 @@ def test_wct2_is_theirs(unpooling: str) -> None:
         network, content, style = network.double(), content.double(), style.double()
         theirs = published.WCT2(doubled(encoder), doubled(decoder), unpooling)
         for parts in ({"encoder", "skip", "decoder"}, {"skip", "decoder"}):
-            made = stylise(network, content, style_of(network, style, places=places(parts)))
+            made = stylise(network, content, encode_style(network, style, places=places(parts)))
             assert_near(made, theirs.transfer(content, style, parts), 1e-8)
 
 
@@ -77,7 +77,7 @@ def test_photo_wct_is_theirs() -> None:
     with torch.inference_mode():
         assert_near(network(content), published.photo_wct(tensors, content, None), 1e-5)
         network, content, style = network.double(), content.double(), style.double()
-        made = stylise(network, content, style_of(network, style))
+        made = stylise(network, content, encode_style(network, style))
         assert_near(made, published.photo_wct(doubled(tensors), content, style), 1e-8)
 
 

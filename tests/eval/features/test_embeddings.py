@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from datasets.images import Images, write_png
 from epe import models
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from epe.models import Model, save
+from epe.networks import generators
 from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.inception import Inception
 from epe.networks.backbones.vgg import VGG16
@@ -31,7 +32,7 @@ def pictures(*sizes: tuple[int, int]) -> list[np.ndarray]:
 
 @pytest.fixture
 def tiny_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(models.SPECS, "clip-vision", lambda spec: ClipVision(TINY))
+    monkeypatch.setitem(generators.OTHERS, "clip-vision", lambda spec: ClipVision(TINY))
     torch.manual_seed(0)
     save(Model(ClipVision(TINY), "clip-vision"), tmp_path / "clip.safetensors")
     return tmp_path / "clip.safetensors"
@@ -71,7 +72,7 @@ def test_they_can_be_kept(tiny_clip: Path, tmp_path: Path) -> None:
     with tqdm(disable=True) as bar:
         kept = [
             store.embed(
-                Images(tmp_path / "pictures"), made, tmp_path / "cache", fit=lambda x: x, group=Group(), bar=bar
+                Images(tmp_path / "pictures"), made, tmp_path / "cache", fit=lambda x: x, group=ProcessGroup(), bar=bar
             )
             # The second one has no network, so what it gives was kept.
             for made in (embedding, dataclasses.replace(embedding, network=None))

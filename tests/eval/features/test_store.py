@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from datasets.images import Images, write_png
-from epe.distributed.processes import Group
+from epe.distributed.processes import ProcessGroup
 from eval.features import store
 from eval.features.store import Features, Pixels, Store, digest_of, embed
 from gbuffer_tools.errors import InputError
@@ -30,9 +30,9 @@ class Means:
         }  # fmt: skip
 
 
-def run(folder: Path, cache: Path, embedding: Means, group: Group | None = None) -> Features:
+def run(folder: Path, cache: Path, embedding: Means, group: ProcessGroup | None = None) -> Features:
     with tqdm(disable=True) as bar:
-        return embed(Images(folder), embedding, cache, fit=lambda x: x, group=group or Group(), bar=bar)
+        return embed(Images(folder), embedding, cache, fit=lambda x: x, group=group or ProcessGroup(), bar=bar)
 
 
 @pytest.fixture

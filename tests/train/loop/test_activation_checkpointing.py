@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from tests.train.made import write_data
-from tests.train.test_epe import batch, epe, players
-from train.loop.activation_checkpointing import BLOCKS
+from tests.train.states import batch, train_state
+from train.recipes.epe import EPETrainState, step
 
 TRANSFORMERS = ("realformer-tiny", "realformer-v1-tiny", "realformer-v2-tiny")
 
@@ -25,15 +25,15 @@ def test_same_step(data: Path, vgg_file: Path, preset: str) -> None:
     states: list[dict[str, Tensor]] = []
     runs, kept = [], []
     for on in (False, True):
-        p = players(data, vgg_file, preset=preset, checkpoint_activations=on)
-        blocks = [module for module in p.generator.modules() if isinstance(module, BLOCKS)]
+        p = train_state(data, vgg_file, preset=preset, checkpoint_activations=on)
+        blocks = [module for module in p.generator.modules() if isinstance(module, p.generator.checkpointed)]
         assert blocks
         ran: list[int] = []
         handles: list[RemovableHandle] = [
             inner.register_forward_hook(lambda *_, ran=ran: ran.append(1)) for inner in blocks[0].children()
         ]
         for n in (1, 2):
-            epe.step(p, [batch(n)], n)
+            step(p, [batch(n)], n)
         runs.append(len(ran))
         states.append(p.generator.state_dict() | p.average.network.state_dict() | gradients(p))
         for handle in handles:
@@ -46,11 +46,11 @@ def test_same_step(data: Path, vgg_file: Path, preset: str) -> None:
     assert kept[1] < 0.7 * kept[0]
 
 
-def gradients(p: epe.Players) -> dict[str, Tensor]:
+def gradients(p: EPETrainState) -> dict[str, Tensor]:
     return {f"{name} gradient": x.grad for name, x in p.generator.named_parameters() if x.grad is not None}
 
 
-def bytes_kept(p: epe.Players) -> int:
+def bytes_kept(p: EPETrainState) -> int:
     """For the backward pass through the generator, each tensor once."""
     kept: dict[int, int] = {}
 

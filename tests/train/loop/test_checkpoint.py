@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from gbuffer_tools.errors import InputError
-from train.loop.adaptive import AdaptiveUpdates
 from train.loop.checkpoint import Checkpoint, ravel, unravel
+from train.recipes.adaptive_updates import AdaptiveUpdates
 
 
 def parts(seed: int) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from torch import nn
 from gbuffer_tools.errors import InputError
 from tests.train.made import configured, write_data
 from tests.train.runs import Writer
-from tests.train.test_epe import batch, epe, players
-from train.loop import compiled
+from tests.train.states import batch, train_state
+from train.loop import compiled, training
+from train.recipes import epe_run
+from train.recipes.epe import step
 
 SMALL = {
     "preset": "lite-tiny", "taps": ("relu1_2",), "critic_layers": 1, "critic_width": 8, "rate": 1e-4,
@@ -33,11 +35,11 @@ def test_same_losses(data: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(nn.Module, "compile", lambda self, options: real(self, backend="aot_eager"))
     curves = []
     for on in (False, True):
-        p = players(data, vgg_file, compile=on, **SMALL)
+        p = train_state(data, vgg_file, compile=on, **SMALL)
         assert (p.generator._compiled_call_impl is not None) == on
-        curves.append({name: float(value) for name, value in epe.step(p, [batch()], 2).items()})
+        curves.append({name: float(value) for name, value in step(p, [batch()], 2).items()})
     assert "penalty" in curves[0]
-    # fp32, operations in another order; the likeness of an untrained network is rounding.
+    # fp32, operations in another order; the perceptual distance of an untrained network is rounding.
     assert curves[1] == pytest.approx(curves[0], rel=1e-4, abs=1e-6)
 
 
@@ -45,8 +47,8 @@ def test_a_failure_is_one_line(data: Path, vgg_file: Path, tmp_path: Path, monke
     def broken(_module: torch.fx.GraphModule, _inputs: object) -> None:
         raise ValueError("no compiler\nof C++")
 
-    monkeypatch.setattr(epe, "SummaryWriter", Writer)
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
     real = nn.Module.compile
     monkeypatch.setattr(nn.Module, "compile", lambda self, options: real(self, backend=broken))
     with pytest.raises(InputError, match=r"^--compile: .*no compiler of C\+\+.*; run without --compile\.$"):
-        epe.train(configured(data, vgg_file, tmp_path, compile=True, **SMALL), "")
+        epe_run.train(configured(data, vgg_file, tmp_path, compile=True, **SMALL), "")

@@ -6,28 +6,28 @@ import time
 import pytest
 import torch
 
-from train.loop.throughput import MEMORY, SPEED, Pace
+from train.loop.throughput import MEMORY, SPEED, Throughput
 
 
 def test_speed_is_that_since_the_last_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    pace = Pace(6, "cpu")
-    assert str(pace) == "nothing left to do"
+    throughput = Throughput(6, "cpu")
+    assert str(throughput) == "nothing left to do"
     for seconds, wanted in ((3.0, 2.0), (1.0, 6.0)):
-        pace.step()
+        throughput.step()
         now += seconds
-        assert pace.read()[SPEED] == pytest.approx(wanted)
-    assert re.fullmatch(r"3 samples/s, peak memory \S+ GB", str(pace))  # 12 samples in 4 s
+        assert throughput.read()[SPEED] == pytest.approx(wanted)
+    assert re.fullmatch(r"3 samples/s, peak memory \S+ GB", str(throughput))  # 12 samples in 4 s
 
 
 def test_memory_is_the_peak_of_the_process() -> None:
-    pace = Pace(1, "cpu")
-    before = pace.read()[MEMORY]
+    throughput = Throughput(1, "cpu")
+    before = throughput.read()[MEMORY]
     assert 0.05 < before < 100  # torch alone takes some 200 MB
     size = int(before * 1e9) + 200_000_000
     block = torch.ones(size, dtype=torch.uint8)
-    after = pace.read()[MEMORY]
+    after = throughput.read()[MEMORY]
     del block
     assert after > before + 0.1
-    assert pace.read()[MEMORY] == after
+    assert throughput.read()[MEMORY] == after

@@ -10,7 +10,7 @@ from epe import models
 from epe.inference.tiling import run_tiled
 from epe.layers.positions import Positions
 from epe.networks.enhancers.realformer import PRESETS, RealFormer, RealFormerSpec
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 from tests.epe.networks.test_generators import recorded
 
 
@@ -20,7 +20,7 @@ def trained(**sizes: int) -> RealFormer:
     network = RealFormer(RealFormerSpec(5, 3, **(PRESETS["realformer-tiny"] | sizes))).eval()
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for value in (*network.parameters(), network.look):
+        for value in (*network.parameters(), network.kept_style):
             value.add_(0.05 * torch.randn(value.shape, generator=generator))
     return network
 
@@ -61,7 +61,7 @@ def parameters(s: RealFormerSpec) -> int:
 @pytest.mark.parametrize("name", PRESETS)
 def test_parameters_are_what_the_table_in_the_docs_adds_up_to(name: str) -> None:
     with torch.device("meta"):
-        network = generator(name, 32, [range(32)] * 12)
+        network = build_generator(name, 32, [range(32)] * 12)
     assert isinstance(network, RealFormer)
     assert sum(p.numel() for p in network.parameters()) == parameters(network.spec)
 
@@ -76,28 +76,32 @@ def test_untrained_returns_its_input(size: tuple[int, int]) -> None:
 
 def test_one_image_does_not_touch_another() -> None:
     network, (image, gbuffers, classes) = trained(), inputs(3, 24, 32)
-    style = network.style_of(torch.rand(3, 3, 20, 20))
-    together = network(image, gbuffers, classes, style)
-    alone = [network(image[i : i + 1], gbuffers[i : i + 1], classes[i : i + 1], style[i : i + 1]) for i in range(3)]
+    style = network.encode_style(torch.rand(3, 3, 20, 20))
+    together = network(image, gbuffers, classes, style=style)
+    alone = [
+        network(image[i : i + 1], gbuffers[i : i + 1], classes[i : i + 1], style=style[i : i + 1]) for i in range(3)
+    ]
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)  # fp32, other blocking of the same sums
     assert (together[0] - together[1]).abs().max() > 1e-2
 
 
 def test_everything_matters() -> None:
     network, (image, gbuffers, classes) = trained(), inputs(2, 24, 32)
-    style = network.style_of(torch.rand(2, 3, 20, 30))
-    out = network(image, gbuffers, classes, style)
-    assert not torch.equal(out, network(image, gbuffers + 1, classes, style))
-    assert not torch.equal(out, network(image, gbuffers, (classes + 1) % 3, style))
-    assert not torch.equal(out, network(image, gbuffers, classes, style + 1))
+    style = network.encode_style(torch.rand(2, 3, 20, 30))
+    out = network(image, gbuffers, classes, style=style)
+    assert not torch.equal(out, network(image, gbuffers + 1, classes, style=style))
+    assert not torch.equal(out, network(image, gbuffers, (classes + 1) % 3, style=style))
+    assert not torch.equal(out, network(image, gbuffers, classes, style=style + 1))
     masks = torch.stack([(classes == k).float() for k in range(3)], dim=1)
-    assert torch.equal(out, network(image, gbuffers, masks, style))
+    assert torch.equal(out, network(image, gbuffers, masks, style=style))
 
 
 def test_every_parameter_learns_but_those_that_cancel() -> None:
     """What is the same for all keys of a window is without effect in its softmax."""
     network, (image, gbuffers, classes) = trained().double(), inputs(2, 24, 32)
-    out = network(image.double(), gbuffers.double(), classes, network.style_of(torch.rand(2, 3, 20, 30).double()))
+    out = network(
+        image.double(), gbuffers.double(), classes, style=network.encode_style(torch.rand(2, 3, 20, 30).double())
+    )
     (out * image.flip(-1)).sum().backward()
     cancels = {f"windows.{i}.attention.attention.key.bias" for i in range(2)}
     # fp64: others have 1e-6 and more.
@@ -130,30 +134,30 @@ def test_a_token_sees_past_its_window_through_the_shifted_one() -> None:
 
 def test_crops_get_their_part_of_the_positions() -> None:
     network, frame = trained(), inputs(1, 24, 32)
-    place = torch.tensor([[0.25, 0.5, 0.75, 1.0]])
+    crop_box = torch.tensor([[0.25, 0.5, 0.75, 1.0]])
     positions = recorded([network.positions])
-    assert not torch.equal(network(*frame, place=place), network(*frame))
-    assert torch.equal(positions.given[0], network.positions(6, 8, place))
+    assert not torch.equal(network(*frame, crop_box=crop_box), network(*frame))
+    assert torch.equal(positions.given[0], network.positions(6, 8, crop_box))
 
 
-def test_the_look_is_the_mean_style_of_what_it_was_shown() -> None:
+def test_the_kept_style_is_the_mean_of_what_it_was_shown() -> None:
     network, (image, gbuffers, classes) = trained(), inputs(1, 24, 32)
     photos = [torch.rand(3, 20, 30), torch.rand(3, 40, 24)]
-    network.look_at(photos)
-    mean = torch.cat([network.style_of(photo[None]) for photo in photos]).mean(dim=0, keepdim=True)
-    assert torch.equal(network(image, gbuffers, classes), network(image, gbuffers, classes, mean))
+    network.keep_style(photos)
+    mean = torch.cat([network.encode_style(photo[None]) for photo in photos]).mean(dim=0, keepdim=True)
+    assert torch.equal(network(image, gbuffers, classes), network(image, gbuffers, classes, style=mean))
 
 
 def test_style_tells_tones_and_textures_apart_and_not_places() -> None:
     network = trained()
     generator = torch.Generator().manual_seed(1)
     photo = torch.rand(1, 3, 64, 64, generator=generator)
-    of = network.style_of(photo)
+    of = network.encode_style(photo)
     # Mirroring moves places and turns the kernels' neighbourhoods round, which of noise is the same on average.
-    mirrored = (network.style_of(photo.flip(-1)) - of).abs().max()
-    assert mirrored < 0.1 * (network.style_of(photo * 0.5) - of).abs().max()
+    mirrored = (network.encode_style(photo.flip(-1)) - of).abs().max()
+    assert mirrored < 0.1 * (network.encode_style(photo * 0.5) - of).abs().max()
     flat = photo.mean(dim=(2, 3), keepdim=True).expand_as(photo)
-    assert mirrored < 0.1 * (network.style_of(flat) - of).abs().max()
+    assert mirrored < 0.1 * (network.encode_style(flat) - of).abs().max()
 
 
 def test_style_is_made_of_means_and_deviations() -> None:
@@ -233,8 +237,10 @@ class TestPositions:
         positions = Positions(3, 5)
         torch.nn.init.normal_(positions.grid)
         whole = positions(12, 16)
-        place = torch.tensor([[3 / 12, 4 / 16, 9 / 12, 1.0], [0, 0, 0.5, 0.75]])
-        assert torch.allclose(positions(6, 12, place), torch.cat([whole[..., 3:9, 4:], whole[..., :6, :12]]), atol=1e-6)
+        crop_box = torch.tensor([[3 / 12, 4 / 16, 9 / 12, 1.0], [0, 0, 0.5, 0.75]])
+        assert torch.allclose(
+            positions(6, 12, crop_box), torch.cat([whole[..., 3:9, 4:], whole[..., :6, :12]]), atol=1e-6
+        )
 
 
 def steps(x: Tensor) -> float:
@@ -247,7 +253,7 @@ def test_tiles_leave_no_seam() -> None:
     network, frame = trained(), inputs(1, 160, 320)
     with torch.inference_mode():
         whole = network(*frame)
-        tiled = run_tiled(network, frame, tile=192, overlap=48, multiple_of=network.spec.multiple_of, placed=True)
+        tiled = run_tiled(network, frame, tile=192, overlap=48, multiple_of=network.spec.multiple_of, crop_boxes=True)
     assert (whole - frame[0]).abs().max() > 0.05
     assert steps(tiled - whole) < 1 / 255
 
@@ -257,7 +263,7 @@ def test_1024x576_through_a_model_of_512() -> None:
     network, frame = trained(grid=128), inputs(1, 576, 1024)  # 512 pixels are 128 tokens
     with torch.inference_mode():
         whole = network(*frame)
-        tiled = run_tiled(network, frame, tile=512, overlap=128, multiple_of=4, placed=True)
+        tiled = run_tiled(network, frame, tile=512, overlap=128, multiple_of=4, crop_boxes=True)
     assert whole.shape == (1, 3, 576, 1024)
     assert (whole - frame[0]).abs().max() > 0.05
     assert steps(tiled - whole) < 1 / 255

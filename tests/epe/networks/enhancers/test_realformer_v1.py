@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from epe.networks.enhancers.realformer_v1 import PRESETS, RealFormerV1, RealFormerV1Spec
-from epe.networks.generators import generator
+from epe.networks.generators import build_generator
 from tests.epe.networks.test_generators import TINY, inputs, recorded, trained, unmoved
 
 # reference/other_systems.md, 1.1: files of these sizes were published, but for v1_2, whose tree is not known.
@@ -31,7 +31,7 @@ def parameters(network: nn.Module) -> int:
 
 def outline(name: str) -> RealFormerV1:
     with torch.device("meta"):
-        network = generator(name, 5, [range(5)])
+        network = build_generator(name, 5, [range(5)])
     assert isinstance(network, RealFormerV1)
     return network
 
@@ -64,7 +64,7 @@ def test_v1_2_and_v1_3_lack_what_they_are_said_to_lack() -> None:
     assert parameters(second) == TOTALS["realformer-v1_1"] - lacking
     assert parameters(third.windows) == 12 * 7_087_872
     assert third.style is None
-    assert third.look.shape == (0,)
+    assert third.kept_style.shape == (0,)
 
 
 def test_every_parameter_learns_but_those_that_cancel() -> None:
@@ -123,10 +123,10 @@ def test_decoder_blocks_see_the_encoder_from_its_end(legacy: bool) -> None:
 
 def test_crops_get_their_part_of_the_positions() -> None:
     network, frame = trained(spec()), inputs(1, 32, 40)
-    place = torch.tensor([[0.25, 0.5, 0.75, 1.0]])
+    crop_box = torch.tensor([[0.25, 0.5, 0.75, 1.0]])
     positions = recorded([network.positions])
-    assert not torch.equal(network(*frame, place=place), network(*frame))
-    assert torch.equal(positions.given[0], network.positions(4, 5, place))
+    assert not torch.equal(network(*frame, crop_box=crop_box), network(*frame))
+    assert torch.equal(positions.given[0], network.positions(4, 5, crop_box))
 
 
 def test_a_token_sees_past_its_window_through_the_shifted_one() -> None:

@@ -17,7 +17,7 @@ def parameters(network: nn.Module) -> int:
 def test_parameters_of_v2_1_and_its_parts() -> None:
     """reference/other_systems.md, 1.1: the file's size to the byte."""
     with torch.device("meta"):
-        network = RealFormerV2(PRESETS["realformer-v2_1"])
+        network = RealFormerV2(RealFormerV2Spec(**PRESETS["realformer-v2_1"]))
     assert parameters(network) == 2_919_863
     wanted = {"encoder": 43_670, "blocks": 2_394_624, "decoder": 372_227, "style": 109_342}
     assert {name: parameters(part) for name, part in network.named_children()} == wanted

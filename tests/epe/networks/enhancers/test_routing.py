@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from epe.inference.macs import Macs
+from epe.layers.convolutions import ScaledBlock, SpectralBlock
 from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec
-from epe.networks.enhancers.gbuffer_encoder import CELL, EncoderBlock, GBufferEncoder, ScaledBlock
+from epe.networks.enhancers.gbuffer_encoder import CELL, GBufferEncoder
 
 
-def encoder(block: type = EncoderBlock) -> GBufferEncoder:
+def encoder(block: type = SpectralBlock) -> GBufferEncoder:
     torch.manual_seed(0)
     return GBufferEncoder(((0, 1, 2), (1,), (0, 2)), 6, 8, 2, block).eval()
 
@@ -22,7 +23,7 @@ def scene(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(1)), ids
 
 
-@pytest.mark.parametrize("block", [EncoderBlock, ScaledBlock])
+@pytest.mark.parametrize("block", [SpectralBlock, ScaledBlock])
 @pytest.mark.parametrize("size", [(3 * CELL, 2 * CELL + 5), (CELL + 3, 3 * CELL), (5, 7)])
 def test_routed_equals_everywhere(block: type, size: tuple[int, int]) -> None:
     network, (gbuffers, ids) = encoder(block), scene(*size)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.style_transfer.photo_wct import PhotoWCT, unpool
-from epe.networks.style_transfer.stylise import filled_up, style_of, stylise
+from epe.networks.style_transfer.stylise import encode_style, pad_to_multiple, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, decoder, encoder, of_vgg16, steps, up_to
-from epe.networks.style_transfer.wct2 import PARTS, WCT2, places
+from epe.networks.style_transfer.wct2 import PARTS, WCT2, part_names
 from epe.networks.style_transfer.whitening import Rule, moments
 
 
@@ -19,7 +19,7 @@ class Plain:
 
     rule = Rule()
 
-    def look(self, image: Tensor, see: Callable[[str, Tensor], Tensor]) -> None:
+    def visit(self, image: Tensor, see: Callable[[str, Tensor], Tensor]) -> None:
         see("only", torch.nn.functional.avg_pool2d(image, 2))
 
     def __call__(self, image: Tensor, change: Callable[[str, Tensor], Tensor]) -> Tensor:
@@ -51,20 +51,20 @@ def assert_moments(found: Tensor, wanted: Tensor) -> None:
 
 def test_without_labels_the_whole_gets_the_styles_moments() -> None:
     content, style = drawn(32, 48, 0), drawn(16, 32, 1)
-    assert_moments(cells(stylise(Plain(), content, style_of(Plain(), style))), cells(style))
+    assert_moments(cells(stylise(Plain(), content, encode_style(Plain(), style))), cells(style))
 
 
 def test_labels_get_the_moments_of_the_same_label() -> None:
     content, style = drawn(32, 48, 0), drawn(32, 32, 1)
-    made = stylise(Plain(), content, style_of(Plain(), style, halves(32, 32, 7, 3)), halves(32, 48, 3, 7))
+    made = stylise(Plain(), content, encode_style(Plain(), style, halves(32, 32, 7, 3)), halves(32, 48, 3, 7))
     assert_moments(cells(made[..., :24]), cells(style[..., 16:]))
     assert_moments(cells(made[..., 24:]), cells(style[..., :16]))
 
 
 def test_labels_that_the_style_lacks_are_changed_as_the_whole_picture_is() -> None:
     content, style = drawn(32, 48, 0), drawn(32, 32, 1)
-    whole = stylise(Plain(), content, style_of(Plain(), style))
-    made = stylise(Plain(), content, style_of(Plain(), style, halves(32, 32, 7, 3)), halves(32, 48, 3, 5))
+    whole = stylise(Plain(), content, encode_style(Plain(), style))
+    made = stylise(Plain(), content, encode_style(Plain(), style, halves(32, 32, 7, 3)), halves(32, 48, 3, 5))
     torch.testing.assert_close(made[..., 24:], whole[..., 24:])
     assert_moments(cells(made[..., :24]), cells(style[..., 16:]))
 
@@ -75,7 +75,7 @@ def test_each_label_is_cut_off_at_its_own_extremes() -> None:
 
     content, style, labels = drawn(32, 48, 0), 4 * drawn(32, 48, 1) - 1, halves(32, 48, 0, 1)
     content[..., 24:] += 5
-    made = stylise(Clamped(), content, style_of(Clamped(), style, labels), labels)
+    made = stylise(Clamped(), content, encode_style(Clamped(), style, labels), labels)
     cells = torch.nn.functional.avg_pool2d(content, 2)
     for part, before in ((made[..., :24], cells[..., :12]), (made[..., 24:], cells[..., 12:])):
         assert before.min() <= part.min() < part.max() <= before.max()
@@ -86,15 +86,15 @@ def test_labels_of_less_than_a_hundredth_count_for_none() -> None:
     few = torch.zeros(32, 48, dtype=torch.int64)
     few[:3, :5] = 1  # 15 of 1536
     style_labels = halves(32, 32, 0, 1)
-    made = stylise(Plain(), content, style_of(Plain(), style, style_labels), few)
-    whole = stylise(Plain(), content, style_of(Plain(), style))
+    made = stylise(Plain(), content, encode_style(Plain(), style, style_labels), few)
+    whole = stylise(Plain(), content, encode_style(Plain(), style))
     torch.testing.assert_close(made[..., :2, :4], whole[..., :2, :4])
 
 
 def test_a_label_of_a_single_cell_is_no_error() -> None:
     labels = torch.zeros(16, 16, dtype=torch.int64)
     labels[0, 0:2] = labels[1, 0:2] = labels[5, 0] = 1  # 5 of 256, one cell of which is sampled
-    stylise(Plain(), drawn(16, 16, 0), style_of(Plain(), drawn(16, 16, 1), labels), labels)
+    stylise(Plain(), drawn(16, 16, 0), encode_style(Plain(), drawn(16, 16, 1), labels), labels)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,8 @@ def network() -> WCT2:
 def test_any_size_and_equals_stay_as_they_are(network: WCT2) -> None:
     """With equal ridges the transform between equals is the identity, at all places; sides need not divide by 8."""
     image = drawn(19, 26, 2).float().clamp(0, 1)
-    made = stylise(network, image, style_of(network, image))
-    plain = network(filled_up(image))[..., :19, :26]
+    made = stylise(network, image, encode_style(network, image))
+    plain = network(pad_to_multiple(image))[..., :19, :26]
     assert made.shape == image.shape
     # 1e-3 of the largest: float32 features, whitened and coloured 16 times one after the other.
     assert (made - plain).abs().max() < 1e-3 * plain.abs().max()
@@ -122,15 +122,15 @@ def test_places_are_all_that_the_network_has(network: WCT2) -> None:
         return features
 
     with torch.inference_mode():
-        network.look(torch.rand(1, 3, 16, 16), see)
+        network.visit(torch.rand(1, 3, 16, 16), see)
     assert len(seen) == len(set(seen)) == 4 + 9 + 4
-    assert places(PARTS) == set(seen) - {"decoder 4"}
-    assert places(["decoder"]) == {f"decoder {level}" for level in (1, 2, 3, 4)}
+    assert part_names(PARTS) == set(seen) - {"decoder 4"}
+    assert part_names(["decoder"]) == {f"decoder {level}" for level in (1, 2, 3, 4)}
 
 
 def test_too_small_an_image() -> None:
     with pytest.raises(ValueError, match="40x15 is too small"):
-        filled_up(torch.zeros(1, 3, 15, 40))
+        pad_to_multiple(torch.zeros(1, 3, 15, 40))
 
 
 def test_vgg16_in_front_is_vgg16_away_from_borders() -> None:

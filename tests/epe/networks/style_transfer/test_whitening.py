@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epe.networks.style_transfer.whitening import Moments, Rule, between, moments, power
+from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between, moments, power
 
 PLAIN = Rule()
 
@@ -17,7 +17,7 @@ def drawn(channels: int, count: int, seed: int) -> Tensor:
     return mixing @ spread + torch.randn(channels, 1, generator=generator, dtype=torch.float64)
 
 
-def assert_equal(found: Moments, wanted: Moments, atol: float = 1e-9) -> None:
+def assert_equal(found: FeatureMoments, wanted: FeatureMoments, atol: float = 1e-9) -> None:
     torch.testing.assert_close(found.mean, wanted.mean, rtol=0, atol=atol)
     torch.testing.assert_close(found.covariance, wanted.covariance, rtol=0, atol=atol)
 
@@ -55,7 +55,7 @@ def test_few_places_get_the_styles_moments_in_the_directions_that_they_span() ->
     basis = torch.linalg.svd(content - content.mean(1, keepdim=True))[0][:, :3]
     values, vectors = torch.linalg.eigh(style.covariance)
     colour = (vectors * values.sqrt()) @ vectors.T
-    assert_equal(found, Moments(style.mean, colour @ basis @ basis.T @ colour))
+    assert_equal(found, FeatureMoments(style.mean, colour @ basis @ basis.T @ colour))
     assert int(torch.linalg.matrix_rank(found.covariance, rtol=1e-9)) == 3
 
 

@@ -14,7 +14,7 @@ from epe.networks.translators.cut import (
     PatchCritic,
     Projections,
     Translator,
-    draw_places,
+    draw_patch_indices,
 )
 
 
@@ -135,10 +135,10 @@ def test_projections_read_the_chosen_places() -> None:
     torch.manual_seed(0)
     projections = Projections((3, 5), outputs=6)
     features = [pictures(2, 3, 4, 5), pictures(2, 5, 2, 3)]
-    places = [torch.tensor([7, 19, 0]), torch.tensor([4])]
-    found = projections(features, places)
+    indices = [torch.tensor([7, 19, 0]), torch.tensor([4])]
+    found = projections(features, indices)
     assert [tuple(x.shape) for x in found] == [(2, 3, 6), (2, 1, 6)]
-    for x, chosen, head, y in zip(features, places, projections.heads, found, strict=True):
+    for x, chosen, head, y in zip(features, indices, projections.heads, found, strict=True):
         for n, place in enumerate(chosen.tolist()):
             pixel = x[1, :, place // x.shape[3], place % x.shape[3]]
             value = head(pixel)
@@ -148,12 +148,12 @@ def test_projections_read_the_chosen_places() -> None:
 def test_places_are_drawn_without_repeats() -> None:
     features = [torch.zeros(1, 1, 6, 7), torch.zeros(1, 1, 2, 2)]
     torch.manual_seed(0)
-    places = draw_places(features, 20)
-    assert [len(x) for x in places] == [20, 4]
-    assert all(len(x.unique()) == len(x) for x in places)
-    assert int(places[0].max()) < 42
+    indices = draw_patch_indices(features, 20)
+    assert [len(x) for x in indices] == [20, 4]
+    assert all(len(x.unique()) == len(x) for x in indices)
+    assert int(indices[0].max()) < 42
     torch.manual_seed(0)
-    assert all(torch.equal(a, b) for a, b in zip(places, draw_places(features, 20), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(indices, draw_patch_indices(features, 20), strict=True))
 
 
 def test_every_parameter_learns() -> None:

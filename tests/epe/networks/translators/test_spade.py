@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from epe.layers.conditioning import SPADE
+from epe.layers.spade import SPADE
 from epe.networks.translators.spade import DOUBLED, PRESETS, Block, Critics, SpadeSpec, Synthesis
 
 

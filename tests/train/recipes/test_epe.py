@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from tests.train.made import write_data
-from tests.train.test_epe import batch, epe, players
+from tests.train.states import batch, train_state
+from train.recipes.epe import step
+from train.recipes.epe_run import record
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +18,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(data: Path, vgg_file: Path) -> None:
-    p = players(data, vgg_file, precision="bf16")
-    losses = epe.step(p, [batch()], 2)
+    p = train_state(data, vgg_file, precision="bf16")
+    losses = step(p, [batch()], 2)
     assert {value.dtype for value in losses.values()} == {torch.float32}
     tensors = (*p.generator.parameters(), *p.critics.parameters())
     assert {x.dtype for x in tensors} | {x.grad.dtype for x in tensors if x.grad is not None} == {torch.float32}
@@ -32,5 +34,5 @@ def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(data: Path, vgg_f
 
 @pytest.mark.parametrize("probability", [0.0, 0.3])
 def test_a_model_tells_whether_frames_may_lack_buffers(data: Path, vgg_file: Path, probability: float) -> None:
-    p = players(data, vgg_file, drop_buffers=probability)
-    assert epe.record(p, 1, {}).get("drop_buffers", 0) == probability
+    p = train_state(data, vgg_file, drop_buffers=probability)
+    assert record(p, 1, {}).get("drop_buffers", 0) == probability

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.networks.enhancers.regions import joined, rectangles, runs
+from epe.layers.classes import joined, rectangles, runs
 
 
 def test_runs() -> None:

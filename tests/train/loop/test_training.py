@@ -1,5 +1,6 @@
 """What runs of one process share: rates that fall, steps that are not finite, samples of each step."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,39 +9,44 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from gbuffer_tools.errors import InputError
-from train.loop.sampler import stream
-from train.loop.solo import Settings, check, descend
+from train.loop.config import GanConfig, LinearDecayConfig
+from train.loop.optimiser import backward_and_step
+from train.loop.sampler import single_process_batches
+from train.loop.training import check_single_process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(LinearDecayConfig, GanConfig):
+    """As of train.cut."""
 
 
 def test_rates_are_constant_and_then_fall_to_nothing() -> None:
     settings = Settings(out=Path("x"), steps=8, constant=0.5)
     optimiser = settings.adam(0.1, nn.Linear(1, 1), nn.Linear(1, 1))
     assert len(optimiser.param_groups[0]["params"]) == 4
-    seen = []
-    for n in range(1, 9):
-        settings.slow(optimiser, 0.1, n)
-        seen.append(optimiser.param_groups[0]["lr"])
-    assert seen == pytest.approx([0.1] * 5 + [0.075, 0.05, 0.025])
+    assert [settings.learning_rate(0.1, n) for n in range(1, 9)] == pytest.approx([0.1] * 5 + [0.075, 0.05, 0.025])
 
 
 def test_a_step_down() -> None:
     x = nn.Parameter(torch.tensor([3.0, 4.0]))
     optimiser = torch.optim.SGD([x], lr=0.1)
-    assert descend(x.square().sum() / 2, optimiser).item() == 5
+    assert backward_and_step(x.square().sum() / 2, optimiser).item() == 5
     assert torch.allclose(x.detach(), torch.tensor([2.7, 3.6]))
-    assert descend(x.sum(), optimiser).item() == pytest.approx(2**0.5)  # nothing is left of the first gradient
+    assert backward_and_step(x.sum(), optimiser).item() == pytest.approx(
+        2**0.5
+    )  # nothing is left of the first gradient
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
 def test_what_is_not_finite_moves_nothing_and_is_told(factor: float) -> None:
     x = nn.Parameter(torch.tensor([3.0, 4.0]))
     optimiser = torch.optim.Adam([x])
-    assert not torch.isfinite(descend(x.sum() * factor, optimiser))
+    assert not torch.isfinite(backward_and_step(x.sum() * factor, optimiser))
     # A sound loss whose gradient is not: the root's at 0.
-    assert not torch.isfinite(descend((x - x.detach()).abs().sqrt().sum(), optimiser))
-    assert not torch.isfinite(descend(x.sum().detach() * factor + 0 * x.sum(), optimiser))
+    assert not torch.isfinite(backward_and_step((x - x.detach()).abs().sqrt().sum(), optimiser))
+    assert not torch.isfinite(backward_and_step(x.sum().detach() * factor + 0 * x.sum(), optimiser))
     assert x.tolist() == [3, 4]
-    assert descend(x.sum(), optimiser).item() == pytest.approx(2**0.5)
+    assert backward_and_step(x.sum(), optimiser).item() == pytest.approx(2**0.5)
     assert x.tolist() != [3, 4]
 
 
@@ -60,15 +66,15 @@ class Numbers(Dataset[int]):
 
 
 def test_samples_of_a_step_do_not_depend_on_where_a_run_began() -> None:
-    whole = [batch.tolist() for batch in stream(Numbers(-1), 3, 0, 0)]  # type: ignore[attr-defined]
+    whole = [batch.tolist() for batch in single_process_batches(Numbers(-1), 3, 0, 0)]  # type: ignore[attr-defined]
     assert whole == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
-    assert [batch.tolist() for batch in stream(Numbers(-1), 3, 0, 2)] == whole[2:]  # type: ignore[attr-defined]
+    assert [batch.tolist() for batch in single_process_batches(Numbers(-1), 3, 0, 2)] == whole[2:]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_sample_that_cannot_be_read_is_one_line(workers: int) -> None:
     with pytest.raises(InputError) as caught:
-        list(stream(Numbers(7), 3, workers, 0))
+        list(single_process_batches(Numbers(7), 3, workers, 0))
     assert str(caught.value) == "sample 7: cannot be read"
 
 
@@ -87,4 +93,4 @@ def test_a_sample_that_cannot_be_read_is_one_line(workers: int) -> None:
 )
 def test_settings_that_no_run_can_have(changes: dict[str, float], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check(Settings(out=Path("x"), **changes))  # type: ignore[arg-type]
+        check_single_process(Settings(out=Path("x"), **changes))  # type: ignore[arg-type]

@@ -1,12 +1,26 @@
-"""Where each class is: rectangles that cover its pixels, cut along a grid."""
+"""Class ids of pixels: as masks, and as rectangles that cover each class, cut along a grid."""
 
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Rectangle = tuple[int, int, int, int]
 """Top, bottom, left, right, in pixels; bottom and right are outside."""
+
+
+def soft_masks(classes: Tensor, count: int) -> Tensor:
+    """Class ids (B, H, W), or masks (B, K, H, W) that are passed through, -> float masks (B, K, H, W).
+
+    Raises:
+        ValueError: another shape, or another number of classes.
+    """
+    if classes.ndim == 3:
+        return F.one_hot(classes.long(), count).movedim(-1, 1).float()
+    if classes.ndim == 4 and classes.shape[1] == count:
+        return classes.float()
+    raise ValueError(f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
 
 
 def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:

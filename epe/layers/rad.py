@@ -9,9 +9,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from epe.layers.convolutions import ScaledBlock, spectral_conv
 from epe.layers.group_norm import GroupNorm
 from epe.layers.inplace import add, modulate, relu
-from epe.networks.enhancers.gbuffer_encoder import ScaledBlock, conv3, spectral_conv
 
 
 class Reader(Protocol):
@@ -110,38 +110,3 @@ class RAC(nn.Module):
     def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
         scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
         return modulate(x, scale, shift)
-
-
-class SPADE(nn.Module):
-    """Spatially-adaptive denormalisation by the map as it is, no encoder before it.
-
-    Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", 2019, sec. 3.
-
-    Args:
-        features: C.
-        inputs: E.
-        hidden: channels of the layer that scale and shift share (128 in their paper).
-        norm: normalisation without learned terms (batch normalisation in their paper); None: the group normalisation
-            of the other networks here.
-    """
-
-    def __init__(self, features: int, inputs: int, hidden: int, norm: nn.Module | None = None) -> None:
-        super().__init__()
-        self.norm = norm or GroupNorm(8, features, affine=False)
-        self.shared = conv3(inputs, hidden, bias=True)
-        self.scale = conv3(hidden, features, bias=True)
-        self.shift = conv3(hidden, features, bias=True)
-
-    def forward(self, x: Tensor, g: Tensor) -> Tensor:
-        g = relu(self.shared(g))
-        return modulate(self.norm(x), 1 + self.scale(g), self.shift(g))
-
-
-class Unconditioned(GroupNorm):
-    """Learned normalisation that does not look at the map: for networks without G-buffers, or with them as input."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__(8, features)
-
-    def forward(self, x: Tensor, g: Tensor | None = None) -> Tensor:
-        return super().forward(x)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from train.loop.adaptive import FIRST_WINDOW, HIGHEST_LEVEL, AdaptiveUpdates
+from train.recipes.adaptive_updates import FIRST_WINDOW, HIGHEST_LEVEL, AdaptiveUpdates
 
 CRITICS = [f"critic {i}" for i in range(64)]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from train.loop.config import parse
+from train.loop.command_line import parse
 
 
 @dataclass(frozen=True, kw_only=True)

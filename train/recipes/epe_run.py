@@ -1,0 +1,176 @@
+"""A run of train/recipes/epe.py: data, networks and optimisers are built, trained, and saved as a model."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import torch
+
+from datasets.channels import channel_names
+from datasets.flaws import Flaw
+from datasets.frames import Frames, Reading, measure
+from datasets.matched_pairs import MatchedPairs
+from datasets.photos import Photos
+from datasets.runtime.weights import asset, load_vgg
+from epe.distributed.processes import ProcessGroup, process_group
+from epe.generator import Generator
+from epe.losses.perceptual import NAME
+from epe.networks.enhancers.enhancer import every_channel
+from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from gbuffer_tools.errors import InputError
+from train.loop.activation_checkpointing import checkpoint_activations
+from train.loop.checkpoint import Stateful
+from train.loop.compiled import compile_all, explained
+from train.loop.ema import Average
+from train.loop.fine_tuning import trainable_parameters
+from train.loop.preview import write_preview
+from train.loop.sampler import LeftOut, StepSampler, batches
+from train.loop.training import run_training
+from train.recipes.adaptive_updates import AdaptiveUpdates
+from train.recipes.epe import EPETrainState, step
+from train.recipes.epe_config import EPEConfig
+from train.recipes.generator import as_model, new_generator, sha256_by_name
+
+
+def train(config: EPEConfig, text: str) -> None:
+    """Run to the end, or go on to it; as one of several processes where torchrun started them."""
+    config.check()
+    with process_group(config.device) as (group, device):
+        train_with(dataclasses.replace(config, device=device), text, group)
+
+
+def train_with(
+    config: EPEConfig, text: str, group: ProcessGroup, state_type: type[EPETrainState] = EPETrainState
+) -> None:
+    """The run of this process.
+
+    Args:
+        config: of the run.
+        text: the same as YAML.
+        group: of processes.
+        state_type: tells how crops are enhanced and what the generator minimises.
+    """
+    if config.device == "cpu":
+        torch.use_deterministic_algorithms(True)
+    flawed: list[Flaw] = []
+    reading = measure(
+        config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams), left_out=flawed
+    )
+    torch.manual_seed(config.seed)
+    streams = streams_of(config, reading)
+    network, reading = new_generator(config.preset, reading, streams, config.initial, config.trainable)
+    frames = Frames(config.frames, reading)
+    sampler = StepSampler(config.batch, config.accumulate, group.replica, group.replicas)
+    pairs = MatchedPairs(
+        frames,
+        Photos(config.photos, frames.sizes[0][0]),
+        config.matches,
+        frame_labels=config.frame_labels,
+        photo_labels=config.photo_labels,
+        size=config.crop,
+        length=config.steps * sampler.samples_per_step,
+        seed=config.seed,
+        drop_buffers=config.drop_buffers,
+    )
+    state = build_state(config, network, pairs.label_classes, group, state_type)
+    parts: dict[str, Stateful] = {
+        "generator": state.generator, "average": state.average.network, "critics": state.critics,
+        "adaptive": state.adaptive, "generator_optimiser": state.generator_optimiser,
+        "critics_optimiser": state.critics_optimiser,
+    }  # fmt: skip
+    sha256 = sha256_by_name({"matches": config.matches, "vgg": config.vgg or asset("vgg16"), "initial": config.initial})
+    left_out = LeftOut(config.out / "left_out.txt")
+
+    def note_flawed_frames() -> None:
+        for flaw in flawed:
+            left_out.note(flaw)
+
+    run_training(
+        config,
+        text,
+        step=explained(partial(step, state)) if config.compile else partial(step, state),
+        batches=partial(batches, pairs, sampler, config.workers, left_out.note),
+        parts=parts,
+        preview=lambda path: write_preview(
+            path, partial(state.enhance, state.average.network), pairs, device=config.device
+        ),
+        model=lambda done: as_model(state.finished(pairs.photos), reading, config.licence, record(state, done, sha256)),
+        group=group,
+        samples_per_step=sampler.samples_per_step,
+        scalars=lambda: {f"update probability/{tap}": state.adaptive.probability(tap) for tap in config.taps},
+        begun=note_flawed_frames,
+    )
+
+
+def streams_of(config: EPEConfig, reading: Reading) -> list[tuple[int, ...]]:
+    """Per class stream, the channels that it reads."""
+    channels = channel_names(reading.features)
+    streams = list(every_channel(len(channels), len(reading.streams)))
+    if config.sky_features is not None:
+        read = tuple(i for i, name in enumerate(channels) if name.partition(".")[0] in config.sky_features)
+        streams = [read if "sky" in names else every for names, every in zip(reading.streams, streams, strict=True)]
+    return streams
+
+
+def build_state(
+    config: EPEConfig,
+    network: Generator,
+    label_classes: int,
+    group: ProcessGroup,
+    state_type: type[EPETrainState] = EPETrainState,
+) -> EPETrainState:
+    """Everything that moves around a generator: the same in every process.
+
+    Args:
+        config: of the run.
+        network: the generator, on the CPU.
+        label_classes: number of robust labels.
+        group: of processes.
+        state_type: class of the state.
+
+    Raises:
+        InputError: critics that cannot be built.
+    """
+    try:
+        critics_spec = DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
+    except ValueError as error:
+        raise InputError(f"this run's critics cannot be built: {error}") from error
+    # Channels last: convolutions of few channels are about a tenth faster that way on CPUs, and faster on GPUs.
+    network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    critics = PerceptualDiscriminator(critics_spec).to(config.device)
+    adam = partial(
+        torch.optim.Adam, lr=config.rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay
+    )
+    state = state_type(
+        generator=network,
+        average=Average(network, config.ema),
+        critics=critics,
+        vgg=load_vgg(config.vgg, "replicate").to(config.device),
+        adaptive=AdaptiveUpdates(config.taps, config.adaptive_target),
+        generator_optimiser=adam(trainable_parameters(network)),
+        critics_optimiser=adam(critics.parameters()),
+        config=config,
+        group=group,
+    )
+    # After the average has its copy, which is to be as it will be used.
+    if config.checkpoint_activations:
+        checkpoint_activations(network, network.checkpointed)
+    if config.compile:
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        compile_all([network, *critics.critics.values()])
+    return state
+
+
+def record(state: EPETrainState, done: int, sha256: dict[str, str]) -> dict[str, Any]:
+    """How the generator came to be; `sha256`: of the files that it was made from, by name."""
+    config = state.config
+    facts: dict[str, Any] = {
+        "command": state.command, "steps": done, "batch": config.batch * config.accumulate * state.group.replicas,
+        "crop": config.crop, "seed": config.seed,
+        "preset": config.preset, "perceptual": NAME, "precision": config.precision,
+        "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),
+        "digests": sha256,
+    }  # fmt: skip
+    if config.drop_buffers:
+        facts["drop_buffers"] = config.drop_buffers
+    return facts
