@@ -15,7 +15,8 @@ from gbuffer_tools.check import check
 from gbuffer_tools.checks.frame import MIN_RELIGHT
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.pairs import likenesses
-from gbuffer_tools.profiles import PROFILES, clock
+from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles.launch import clock_ahead
 from gbuffer_tools.renderdoc import draw_ids, module
 from gbuffer_tools.renderdoc.child_process import in_child
 from gbuffer_tools.renderdoc.display import some_display
@@ -146,7 +147,7 @@ def test_a_dead_display_is_one_line(capture, tmp_path, monkeypatch):
 def test_two_qualities_show_the_same_race(capture, tmp_path):
     if os.environ.get("EPE_TEST_RDC"):
         pytest.skip("needs SuperTuxKart itself")
-    if not clock.running_ahead(""):
+    if not clock_ahead(""):
         pytest.skip("needs libfaketime")
     small = ("--size", "320x180", "--textures", "64", "--count", 2, "--step", 60)
     done = command("pairs", "--track", "sandtrack", "--out", tmp_path, *small)

@@ -15,8 +15,8 @@ from gbuffer_tools.frame import Frame
 from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.profile import CaptureSettings, GameProfile
 from gbuffer_tools.schema import Shard, write
+from tests.gbuffer_tools.captures import made
 from tests.gbuffer_tools.made import HEADER, frame
-from tests.gbuffer_tools.renderdoc.test_module import made
 
 SIZE = (36, 64)
 SMALL = ("--size", "64x36", "--first", 5, "--step", 5, "--count", 2, "--jobs", 1)
@@ -102,8 +102,8 @@ def test_both_sides_hold_the_same_frames_of_every_track(tmp_path, game, capsys):
                 assert shard.header.licence == "L"
     assert (tmp_path / "captures" / "high" / "farm_frame10.rdc").exists()
     printed = capsys.readouterr().out.splitlines()
-    told = [line for line in printed if "same class" in line]
-    assert told == [
+    lines = [line for line in printed if "same class" in line]
+    assert lines == [
         f"{track}/frame000{n}: 100.00% of pixels have the same class, PSNR 48.13 dB"
         for track in ("town", "farm")
         for n in ("05", "10")
