@@ -37,7 +37,7 @@ ADVICE = "install libfaketime if it is not there, or use another --out and earli
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """How much alike the two renderings of a frame are.
 
     Attributes:
@@ -151,7 +151,7 @@ def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
     with Shard(low) as cheap, Shard(high) as good:
         for name in sorted(set(cheap.names) ^ set(good.names)):
             yield f"{low.stem}/{name}: not in both of {low.parent} and {high.parent}; the same command tries it again"
-        for found in likenesses(cheap, good, args.samples):
+        for found in similarities(cheap, good, args.samples):
             where = f"{low.stem}/{found.frame}"
             print(f"{where}: {found.classes:.2%} of pixels have the same class, PSNR {found.psnr:.2f} dB")
             if found.psnr >= MAX_PSNR:
@@ -161,7 +161,7 @@ def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
                 yield f"{where}: no pair, its cameras differ, so the race was another; {ADVICE}"
 
 
-def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
+def similarities(low: Shard, high: Shard, samples: int) -> Iterator[Similarity]:
     """How much alike the frames are that both files have.
 
     Args:
@@ -181,16 +181,16 @@ def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
             raise InputError(f"{shard.path}: has no cameras or no ids/class; nothing tells whether frames are pairs")
     for i, name in enumerate(low.names):
         if name in high.names:
-            yield likeness(low, i, high, high.names.index(name), samples)
+            yield similarity(low, i, high, high.names.index(name), samples)
 
 
-def likeness(low: Shard, i: int, high: Shard, j: int, samples: int) -> Likeness:
+def similarity(low: Shard, i: int, high: Shard, j: int, samples: int) -> Similarity:
     """How much alike frame `i` of one file and frame `j` of the other are."""
     middle = slice(samples // 2, None, samples)
     same = low.id("class", i) == high.id("class", j)[middle, middle]
     blocks = high.image(j).reshape(low.height, samples, low.width, samples, 3).mean((1, 3))
     equal = all(np.array_equal(a, b) for a, b in zip(low.camera(i) or (), high.camera(j) or (), strict=True))
-    return Likeness(low.names[i], equal, float(same.mean()), psnr(blocks, low.image(i)))
+    return Similarity(low.names[i], equal, float(same.mean()), psnr(blocks, low.image(i)))
 
 
 if __name__ == "__main__":

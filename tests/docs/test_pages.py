@@ -138,6 +138,15 @@ def test_retired_words_are_gone(page: Path) -> None:
     assert RETIRED.findall(page.read_text(encoding="utf-8")) == []
 
 
+def test_retired_words_are_gone_from_the_code() -> None:
+    rooms = [path.parent for path in ROOT.glob("*/__init__.py")]
+    texts = {path: path.read_text(encoding="utf-8") for room in rooms for path in room.rglob("*.py")}
+    assert len(texts) > 500
+    # A paper's title, and this file.
+    found = {path: RETIRED.findall(text.replace("Ring Attention", "")) for path, text in texts.items()}
+    assert not {path: words for path, words in found.items() if words and path != Path(__file__)}
+
+
 def test_the_map_names_every_folder() -> None:
     block = re.search(r"## The map\n.*?```\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None

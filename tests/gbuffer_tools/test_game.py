@@ -14,7 +14,7 @@ import pytest
 from gbuffer_tools.check import check
 from gbuffer_tools.checks.frame import MIN_RELIGHT
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.pairs import likenesses
+from gbuffer_tools.pairs import similarities
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.profiles.launch import clock_ahead
 from gbuffer_tools.renderdoc import draw_ids, module
@@ -154,7 +154,7 @@ def test_two_qualities_show_the_same_race(capture, tmp_path):
     assert done.returncode == 0, done.stderr
     with Shard(tmp_path / "low" / "sandtrack.h5") as low, Shard(tmp_path / "high" / "sandtrack.h5") as high:
         assert low.names == high.names == ("frame00060", "frame00120")
-        found = list(likenesses(low, high, 1))
+        found = list(similarities(low, high, 1))
         assert not np.array_equal(low.camera(0), low.camera(1))
     assert all(frame.same_camera for frame in found)
     assert all(frame.classes > 0.95 for frame in found)  # leaves in the wind
