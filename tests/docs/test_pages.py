@@ -29,7 +29,7 @@ FOLLOWED = "extending.md"
 WRITTEN = re.compile(r"^# (\S+\.(?:py|yaml|html))$", re.MULTILINE)
 # Names that the project had before it took the field's.
 RETIRED = re.compile(
-    r"\b(Players|Pace|Ring|Course|Descent|Meanings|carry_out|descend|tell_apart|fool|look_at|likeness|rematerialise)\b|"
+    r"\b(Players|Pace|Ring|Course|Descent|Meanings|carry_out|descend|tell_apart|fool|likeness|rematerialise)\b|"
     r"\bpace/"
 )
 
