@@ -10,7 +10,6 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.extract import build_parser, configured
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping
-from gbuffer_tools.source import PlainSource
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.sources.renderdoc import CaptureSource
 
@@ -55,5 +54,3 @@ def test_sources_travel_to_other_processes(name: str, args: argparse.Namespace, 
         source.name, source.reads, source.conventions, source.stepwise,
     )  # fmt: skip
     assert there.find(tmp_path) == []
-    if isinstance(source, PlainSource):
-        assert (there.find, there.shard_info, there.read) == (source.find, source.shard_info, source.read)
