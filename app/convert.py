@@ -81,8 +81,8 @@ def carla() -> Description:
         *numbered("x_scene_color", 3), "x_scene_depth.0", *numbered("x_world_normal", 3), "metallic.0", "specular.0",
         "roughness.0", *numbered("albedo_srgb", 3), *numbered("x_custom_data", 3), "occlusion.0", "x_custom_stencil.0",
     )  # fmt: skip
-    every, most = tuple(range(18)), (*range(13), 16, 17)
-    streams = tuple(every if k in (2, 4) else (0, 1, 2) if k == 0 else most for k in range(12))
+    every, without_two = tuple(range(18)), (*range(13), 16, 17)
+    streams = tuple(every if k in (2, 4) else (0, 1, 2) if k == 0 else without_two for k in range(12))
     return Description(channels, CARLA_CLASSES, std=(1 / 255,) * len(channels), streams=streams)
 
 

@@ -8,6 +8,7 @@ Needs RenderDoc and a display, as `extract` does.
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,16 +18,15 @@ from gbuffer_tools.profiles import load
 from gbuffer_tools.renderdoc import capture_to_frame, draw_ids, module
 from gbuffer_tools.renderdoc.child_process import in_child
 from gbuffer_tools.renderdoc.display import some_display
-from gbuffer_tools.renderdoc.profile import gbuffer_pass
+from gbuffer_tools.renderdoc.profile import GameProfile, gbuffer_pass
 from gbuffer_tools.renderdoc.replay import initialised, opened, shadows_muted
 from gbuffer_tools.renderdoc.stencil_ids import mark
-from gbuffer_tools.source import Options
 from gbuffer_tools.sources.renderdoc import SOURCE, image_index, job
 
 
-def both_ways(path: Path, profile_key: str, folder: Path) -> tuple[int, float, float, float]:
-    """Number of draws, seconds by marks, seconds by replaying, share of pixels with the same draw."""
-    profile, rd = load(profile_key), module.load()
+def both_ways(path: Path, profile: GameProfile, folder: Path) -> tuple[int, float, float, float]:
+    """Number of draws, seconds by marks, seconds by replaying, fraction of pixels with the same draw."""
+    rd = module.load()
     with initialised(rd):
         began = time.perf_counter()
         marked = mark(rd, path, folder)
@@ -52,10 +52,9 @@ def both_ways(path: Path, profile_key: str, folder: Path) -> tuple[int, float, f
 def main(args: argparse.Namespace) -> None:
     """Measure and print."""
     profile = load(args.profile)
-    options = Options(None, args.profile, None, 600)
     print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
-    index = image_index(args.profile)
-    with SOURCE.ready(options), some_display():
+    index = image_index(profile.data, profile.image_folders)
+    with replace(SOURCE, profile=profile).ready(), some_display():
         for _ in range(args.repeats):
             item = job(args.capture)
             done = capture_to_frame.extract(item.file, item.frame, item.shard, profile, index, patience=600)
@@ -65,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
             )
         with TemporaryDirectory() as folder:
             number, fast, slow, same = in_child(
-                both_ways, args.capture, profile.key, Path(folder), seconds=3600, what=str(args.capture)
+                both_ways, args.capture, profile, Path(folder), seconds=3600, what=str(args.capture)
             )
     print(
         f"ids of {number} draws: marks {fast:.1f} s, replays {slow:.1f} s, ratio {slow / fast:.1f}; same on {same:.3%}"

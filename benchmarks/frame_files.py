@@ -1,6 +1,7 @@
 """Frame files against the released format (one compressed npz a frame): size, bytes read for a crop, crops a second.
 
     python -m benchmarks.frame_files
+    python -m benchmarks.frame_files --append 64
 
 Frames of 960x540 are put together from four sample frames each, so that their contents are real. The released format
 is rebuilt from the same channels: the picture as uint8, all buffers stacked as float16, a mask for each class.
@@ -10,6 +11,8 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +21,9 @@ import h5py
 import numpy as np
 
 from gbuffer_tools.frame import Array, Frame
-from gbuffer_tools.schema import Shard, shards, write
+from gbuffer_tools.frame_file import chunks
+from gbuffer_tools.frame_file.writer import Appender
+from gbuffer_tools.schema import Shard, append, shards, write
 
 CROP = 196
 """Of EPE's training."""
@@ -107,14 +112,48 @@ def main() -> None:
     both = [Path("samples/frames/train"), Path("samples/frames/heldout")]
     parser.add_argument("--frames", type=Path, nargs="+", default=both, help="folders of frame files (the samples)")
     parser.add_argument("--crops", type=int, default=200, help="per process (%(default)s)")
+    parser.add_argument(
+        "--append", type=int, metavar="N", help="only time N frames that are stored one after the other"
+    )
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
+        if args.append:
+            print(appending(shards(args.frames[0])[0], args.append, Path(folder)))
+            return
         ours, theirs = written([path for found in args.frames for path in shards(found)], Path(folder))
         for line in sizes(ours, theirs):
             print(line)
         fast = crops_per_second(read_crops, ours[0], args.crops)
         slow = crops_per_second(read_released, theirs[ours[0]], max(args.crops // 10, 1))
         print(f"crops a second, {PROCESSES} processes: {fast:.0f}, npz {slow:.1f}, ratio {fast / slow:.1f}")
+
+
+def appending(path: Path, count: int, folder: Path) -> str:
+    """Seconds to store frames one after the other, each there when the next one comes: by copying the file, by a twin.
+
+    The frames are the file's mosaics in turn, packed badly but fast, as packing is not what is measured; writing all at
+    once tells how long it takes.
+    """
+    chunks.LEVEL = chunks.BYTES_LEVEL = chunks.QUICK_LEVEL = 1
+    frames = [replace(frame, name=f"{i:05d}") for i, frame in zip(range(count), cycle(mosaics(path)), strict=False)]
+    with Shard(path) as shard:
+        header = shard.header
+    began = time.perf_counter()
+    write(folder / "at_once.h5", frames, header)
+    at_once = time.perf_counter()
+    for frame in frames:
+        append(folder / "copied.h5", [frame], header)
+    copied = time.perf_counter()
+    with Appender(folder / "twin.h5", header) as file:
+        for frame in frames:
+            file.add(frame)
+    end = time.perf_counter()
+    assert (folder / "copied.h5").read_bytes() == (folder / "twin.h5").read_bytes()
+    size = (folder / "twin.h5").stat().st_size
+    return (
+        f"{count} frames, {size / 2**20:.0f} MiB: at once {at_once - began:.1f} s; one by one with copies "
+        f"{copied - at_once:.1f} s, with a twin {end - copied:.1f} s, ratio {(copied - at_once) / (end - copied):.2f}"
+    )
 
 
 def written(paths: list[Path], folder: Path) -> tuple[list[Path], dict[Path, list[Path]]]:

@@ -18,6 +18,7 @@ from itertools import zip_longest
 import numpy as np
 import numpy.typing as npt
 
+from gbuffer_tools import geometry
 from gbuffer_tools.geometry import linear_to_srgb
 
 Array = npt.NDArray[np.float32]
@@ -33,16 +34,12 @@ def view_vector(projection: npt.NDArray[np.float64], size: tuple[int, int], rows
     Args:
         projection: (4, 4), view space -> OpenGL clip space.
         size: height and width of the whole frame, pixels.
-        rows, cols: the crop; both with start and stop.
+        rows, cols: the crop.
 
     Returns:
         (h, w, 3).
     """
-    height, width = size
-    x = (2 * (np.arange(cols.start, cols.stop) + 0.5) / width - 1 + projection[0, 2]) / projection[0, 0]
-    y = (1 - 2 * (np.arange(rows.start, rows.stop) + 0.5) / height + projection[1, 2]) / projection[1, 1]
-    ray = np.stack(np.broadcast_arrays(-x[None, :], -y[:, None], 1.0), axis=-1)
-    return (ray / np.linalg.norm(ray, axis=-1, keepdims=True)).astype(np.float32)
+    return geometry.view_vector(projection, size, rows, cols).astype(np.float32)
 
 
 def facing(normal: Array, view: Array) -> Array:

@@ -21,6 +21,7 @@ from datasets.labels import read_facts, read_ids
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.arrays import read_npz
+from gbuffer_tools.resampling import nearest
 
 
 class MatchedCrops(NamedTuple):
@@ -57,9 +58,7 @@ def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slic
         size: height and width of the image, in whose pixels the crop is given.
         rows, cols: the crop, with start and stop.
     """
-    y = (np.arange(rows.start, rows.stop) * 2 + 1) * label.shape[0] // (2 * size[0])
-    x = (np.arange(cols.start, cols.stop) * 2 + 1) * label.shape[1] // (2 * size[1])
-    return label[y[:, None], x[None, :]].astype(np.int64)
+    return nearest(label, size, rows, cols).astype(np.int64)
 
 
 def crop_box_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> Tensor:

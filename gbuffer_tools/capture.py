@@ -3,7 +3,8 @@
     python -m gbuffer_tools.capture --track candela_city --out captures --count 8
 
 Writes OUT/<track>_frame<N>.rdc for N = first, first + step, …; frames that are there already are not captured again.
-The game runs in a folder of its own under OUT, which goes when the command ends, as do the game and its display.
+The game runs in a folder of its own under OUT. The folder is removed, and the game and its display are ended, when the
+command ends.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from tqdm import tqdm
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame_file.naming import fit_name
-from gbuffer_tools.profiles import clock, load, names
+from gbuffer_tools.profiles import load, names
+from gbuffer_tools.profiles.launch import sweep_clock
 from gbuffer_tools.renderdoc import module
 from gbuffer_tools.renderdoc.display import private_display
 from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings, GameProfile, Launch
@@ -42,20 +44,29 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The game, its window, and which frames; for every command that captures."""
+    """Add the options of every command that captures: the game, its window, and which frames."""
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
     )
-    parser.add_argument("--size", type=size, default=(640, 360), metavar="WxH", help="of the frames (640x360)")
+    parser.add_argument(
+        "--size", type=size, default=(640, 360), metavar="WxH", help="size of the frames in pixels (640x360)"
+    )
     parser.add_argument("--first", type=positive, default=60, help="number of the first frame (60)")
     parser.add_argument("--step", type=positive, default=120, help="frames from one capture to the next (120)")
     parser.add_argument("--count", type=positive, default=8, help="how many captures (8)")
-    parser.add_argument("--textures", type=positive, default=512, help="largest texture side; 256 and up for classes")
-    parser.add_argument("--patience", type=positive, default=600, help="seconds without a capture to give up at (600)")
+    parser.add_argument(
+        "--textures",
+        type=positive,
+        default=512,
+        help="largest side of a texture in pixels; classes need 256 or more (512)",
+    )
+    parser.add_argument(
+        "--patience", type=positive, default=600, help="give up after so many seconds without a capture (600)"
+    )
 
 
 def size(text: str) -> tuple[int, int]:
-    """ "640x360" -> (640, 360)."""
+    """(width, height) in pixels from a text like "640x360"; `ArgumentTypeError` for any other."""
     match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted WxH, e.g. 640x360")
@@ -63,7 +74,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number of at least 1 from a text; `ArgumentTypeError` for any other."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted a whole number of at least 1")
     return int(text)
@@ -79,18 +90,18 @@ def main(args: argparse.Namespace) -> None:
 
 
 def frame_numbers(args: argparse.Namespace) -> list[int]:
-    """Which frames a command line asks for."""
+    """Numbers of the frames that a command line asks for."""
     return [args.first + i * args.step for i in range(args.count)]
 
 
 def capture_paths(out: Path, track: str, numbers: list[int]) -> dict[int, Path]:
-    """Number of a frame -> its capture."""
+    """Number of a frame -> the path of its capture."""
     level = fit_name(Path(track).resolve().name)
     return {n: out / f"{level}_frame{n}.rdc" for n in numbers}
 
 
 def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int, Path], patience: float) -> int:
-    """Capture what is missing of some frames of a run of the game.
+    """Run a game and capture those of some frames that are not there yet.
 
     Args:
         profile: of the game.
@@ -105,7 +116,7 @@ def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int,
         InputError: the game cannot be started, ended too early, or is too slow.
     """
     if profile.launch is None:
-        raise InputError(f"--profile {profile.key}: has no section launch; start the game under RenderDoc by hand")
+        raise InputError(f"--profile {profile.name}: has no section launch; start the game under RenderDoc by hand")
     missing = {n: path for n, path in sorted(paths.items()) if not path.exists()}
     if not missing:
         return 0
@@ -126,7 +137,7 @@ def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int,
 
 @contextmanager
 def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any]:
-    """Run the game with RenderDoc inside; yields the target control, and ends the game afterwards."""
+    """Run the game with RenderDoc inside; yields RenderDoc's target control, and ends the game afterwards."""
     variables = {**launch.environment, "DISPLAY": display}
     environment = [
         rd.EnvironmentModification(rd.EnvMod.Set, rd.EnvSep.NoSep, name, value) for name, value in variables.items()
@@ -153,7 +164,7 @@ def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any
 
 
 def children() -> set[int]:
-    """Processes that this one started and that are still there."""
+    """Ids of the processes that this one started and that are still there."""
     tasks = Path("/proc/self/task").iterdir()
     return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
@@ -163,7 +174,7 @@ def end(pid: int) -> None:
     with suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    clock.sweep(pid)
+    sweep_clock(pid)
 
 
 def captures(rd: Any, control: Any, numbers: list[int], patience: float) -> Iterator[tuple[int, Path]]:

@@ -2,11 +2,12 @@
 
     python -m gbuffer_tools.check frames
 
-Ends with exit code 1 where anything was found. Beyond what reading a file checks (gbuffer_tools.schema), each frame's
-numbers have to be what the format says: in range, finite where something was drawn, normals of unit length that face
-the camera and agree with the depth, class ids that are in the list of classes, cameras that are cameras. The frames of
-a file must not all have one value in a buffer, or a HUD in the image; the files of a folder have to be alike, and no
-image may be there twice. What may well be meant, like frames left out of a row, or a scene without metal, is a note.
+The exit code is 1 where anything is wrong. Reading a file checks its structure (gbuffer_tools.schema). Beyond that, the
+numbers of each frame have to be what the format says: in range, finite where something was drawn, normals of unit
+length that face the camera and agree with the depth, class ids that are in the list of classes, cameras that are
+cameras. A buffer must not have one value in all frames of a file, and the image must not have a HUD. The files of a
+folder have to be alike, and no image may be there twice. What may well be intended, as gaps in the numbers of frames or
+a scene without metal, is a note.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools.checks.dataset import Summary, differences, duplicates, gaps
-from gbuffer_tools.checks.frame import Finding, Seen, constants, frame_problems, normal_angle
+from gbuffer_tools.checks.frame import Finding, ShardStatistics, constants, frame_problems, normal_angle
 from gbuffer_tools.checks.hud import Overlay, Still, overlay
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -35,8 +36,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.check", description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", type=Path, metavar="DIR", help="folders of frame files, or frame files")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, with all that was measured")
-    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
+    parser.add_argument(
+        "--jobs", type=int, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786")
     return parser
 
 
@@ -67,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def table(summaries: list[Summary], findings: list[Finding], notes: list[Finding]) -> Iterator[str]:
-    """The result for people."""
+    """The result as lines of a table, then findings and notes, a line each."""
     width = max(len(s.file) for s in summaries)
     yield f"{'file':{width}}  frames       size  buffers  classes  relight >=  normal off  findings  notes"
     for s in summaries:
@@ -83,7 +86,7 @@ def table(summaries: list[Summary], findings: list[Finding], notes: list[Finding
 
 
 def check(path: Path) -> tuple[Summary, list[Finding]]:
-    """Every frame of one file. A file that cannot be opened is a finding, too."""
+    """Check every frame of a file. A file that cannot be opened is a finding, too."""
     try:
         with Shard(path) as shard:
             return check_shard(shard)
@@ -93,13 +96,13 @@ def check(path: Path) -> tuple[Summary, list[Finding]]:
 
 
 def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
-    """Every frame of an open file, and what they have in common."""
-    file, seen, still = str(shard.path), Seen(), Still()
+    """Check every frame of an open file, and what the frames have in common."""
+    file, seen, still = str(shard.path), ShardStatistics(), Still()
     findings, images, relights = [], {}, []
     for i, name in enumerate(shard.names):
         findings += [Finding(file, name, what) for what in frame_problems(shard, i, seen)]
         images[name] = hashlib.sha256(shard.image(i).tobytes()).hexdigest()
-        relight = shard.moment("relight", i)
+        relight = shard.number("relight", i)
         relights += [relight] if relight is not None and math.isfinite(relight) else []
         still.add(shard, i)
     constant = list(constants(seen, shard.header.classes))
@@ -125,7 +128,7 @@ def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
 
 
 def overlay_line(found: Overlay, frames: int) -> str:
-    """A finding about a HUD."""
+    """The text of a finding about a HUD."""
     x, y, width, height = found.boxes[0]
     more = f" and {len(found.boxes) - 1} more areas" if len(found.boxes) > 1 else ""
     where = f"columns {x}..{x + width - 1}, rows {y}..{y + height - 1}{more}"

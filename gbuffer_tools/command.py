@@ -28,7 +28,7 @@ def run(
 
 
 def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupted: str = "interrupted") -> int:
-    """Do a command's work; what a user caused becomes one line on stderr. Exit codes as `run`.
+    """Do a command's work and turn errors that a user caused into one line on stderr. Exit codes as for `run`.
 
     Args:
         main: returns the exit code, None for 0.
@@ -50,6 +50,6 @@ def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupt
         if debug:
             raise
         message, code = interrupted, 130
-    # Not before here: with the error its frames are gone, and with them progress bars that share the line.
+    # Printed only here: when the error is gone, so are its stack frames and the progress bars that share the line.
     print(f"{prog}: {message}", file=sys.stderr)
     return code

@@ -1,10 +1,10 @@
-"""The one error that a user, not a developer, caused."""
+"""The one error that a user, not a developer, caused, and errors of others on one line."""
 
 
 class InputError(Exception):
     """Bad input. The message is one line: which file, what was got, what was wanted, what to do.
 
-    What cannot be printed is escaped: messages quote damaged files, which may hold line ends and terminals' commands.
+    What cannot be printed is escaped: messages quote damaged files, which may hold line ends and terminal commands.
     """
 
     def __init__(self, message: str) -> None:
@@ -12,4 +12,17 @@ class InputError(Exception):
 
 
 class NotInstalledError(InputError):
-    """This machine lacks a program or package that reading needs: no fault of the file's."""
+    """This machine lacks a program or package that reading needs; the file is not at fault."""
+
+
+def one_line(error: object, max_length: int | None = None) -> str:
+    """The message of an error on one line, as part of ours.
+
+    Args:
+        error: an exception, or any other object whose text says what went wrong.
+        max_length: characters; what is longer is cut off at its end.
+
+    Returns:
+        The text without line ends and repeated spaces; the name of the error's class where it has no text.
+    """
+    return " ".join(str(error).split())[:max_length] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Turn the frames of a frame file into EXR files or PNGs, to look at them with other tools.
+"""Turn the frames of a frame file into EXR files or PNGs for other tools.
 
     python -m gbuffer_tools.export frames/candela_city.h5 --out exr
     python -m gbuffer_tools.export frames/candela_city.h5 --out png --format png --frame frame00060
@@ -32,9 +32,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.export", description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, metavar="FILE", help="a frame file (.h5)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
-    parser.add_argument("--frame", metavar="NAME", help="one frame only (all)")
-    parser.add_argument("--format", choices=FORMATS, default="exr", help="one EXR file, or PNGs, a frame (%(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    parser.add_argument("--frame", metavar="NAME", help="export this frame only (all)")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="exr",
+        help="write one EXR file, or several PNGs, for each frame (%(default)s)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     return parser
 
 
@@ -61,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def paths(shard: Shard, i: int, out: Path, kind: str) -> dict[str, Path]:
-    """What a frame becomes: name of a picture -> file. Frame names are fit for file names (gbuffer_tools.frame)."""
+    """Files that frame `i` becomes, by the name of the picture; "" for an EXR file, which holds all."""
     if kind == "exr":
         return {"": out / f"{shard.names[i]}.exr"}
     names = ["image", *shard.buffers, *(f"ids.{name}" for name in shard.ids)]

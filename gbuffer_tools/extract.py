@@ -1,10 +1,10 @@
-"""Make frame files of what renderers write.
+"""Make frame files from what renderers write.
 
     python -m gbuffer_tools.extract captures --out frames
 
-The kind of the files is found by looking at them (`--source` to force one). What is stored is stored whole, so the
-same command goes on with what is missing after it was stopped, and ends in the same bits. A frame that cannot be made
-is left out and named, at once and again at the end, which is exit code 2 then; the same command tries it again.
+The kind of the files is found by looking at them; `--source` forces one. Files and frames are stored whole or not at
+all, so after a stop the same command goes on with what is missing, and ends in the same bits. A frame that cannot be
+made is left out and named, at once and again at the end; the exit code is 2 then, and the same command tries it again.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -19,16 +20,18 @@ from tqdm import tqdm
 
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io.atomic import clear
-from gbuffer_tools.mapping.schema import read_mapping
+from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, read_mapping
 from gbuffer_tools.pipeline.cluster import over
-from gbuffer_tools.pipeline.make_frames import Told, by_file, by_frame, names_beside
+from gbuffer_tools.pipeline.make_frames import Outcome, by_file, by_frame, names_beside
 from gbuffer_tools.pipeline.parallel import Map, cores
 from gbuffer_tools.pipeline.plan import Work, check_apart, plan
 from gbuffer_tools.profiles import load, names
 from gbuffer_tools.renderdoc.explain import explain
-from gbuffer_tools.source import Job, Options, Source
+from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.sources.renderdoc import CaptureSource
 
 PROG = "python -m gbuffer_tools.extract"
 PER_FILE = 16
@@ -42,25 +45,29 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="sources:\n" + "\n".join(f"  {s.name:13} {s.reads}" for s in SOURCES.values()),
     )
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files or folders of a renderer")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the frame files; needed but for --explain")
     parser.add_argument(
-        "--source", choices=list(SOURCES), metavar="NAME", help="kind of the files (default: found out)"
+        "--out", type=Path, metavar="DIR", help="folder for the frame files; required unless --explain is given"
     )
-    parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, to write a profile by")
-    parser.add_argument("--mapping", type=Path, metavar="FILE", help="what channels and ids mean (YAML)")
+    parser.add_argument(
+        "--source", choices=list(SOURCES), metavar="NAME", help="kind of the files (default: found by looking at them)"
+    )
+    parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, for writing a profile")
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help="YAML file that says what channels and ids mean")
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
     )
-    parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the source's)")
-    parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames in a file (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (one a core: %(default)s)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster instead: tcp://host:8786")
-    parser.add_argument("--patience", type=float, default=600, help="seconds to give up on a frame after (600)")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
+    parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames per file (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786")
+    parser.add_argument("--patience", type=float, default=600, help="give up on a frame after so many seconds (600)")
     return parser
 
 
 def main(args: argparse.Namespace) -> int:
-    """Find, plan, make what is missing. Frames that cannot be made are left out, and named; exit code 2 then."""
+    """Find frames, plan, and make what is missing; the exit code is 2 where frames were left out."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.explain:
         for path in args.sources:
@@ -74,33 +81,46 @@ def main(args: argparse.Namespace) -> int:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
     if args.scheduler:  # its workers may run in other folders
         args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
-        args.mapping = args.mapping and args.mapping.absolute()
-        args.profile = load(args.profile).key
-    read_mapping(args.mapping)  # a mistake in it is no frame's fault
-    options = Options(args.mapping, args.profile, args.licence, args.patience)
-    jobs = find(args.sources, SOURCES[args.source] if args.source else None)
-    refused = extract(jobs, args.out, args.per_file, options, lambda: over(args.scheduler, args.jobs))
+    mapping = read_mapping(args.mapping) if args.mapping else None
+    found = find(args.sources, SOURCES[args.source] if args.source else None)
+    jobs = [(configured(SOURCES[name], args, mapping), mine) for name, mine in found.items()]
+    refused = extract(jobs, args.out, args.per_file, args.licence, lambda: over(args.scheduler, args.jobs))
     if refused:
-        total = sum(len(found) for found in jobs.values())
+        total = sum(len(mine) for _, mine in jobs)
         print(f"{PROG}: {len(refused)} of {total} frames refused; the same command tries them again:", file=sys.stderr)
         print("\n".join(refused), file=sys.stderr)
     return 2 if refused else 0
 
 
+def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None) -> Source:
+    """A source with what it needs from the user.
+
+    Raises:
+        InputError: there is no such profile; or a mapping was given to a source that would pass it over in silence.
+    """
+    if isinstance(source, ExrSource):
+        return replace(source, mapping=mapping or NOTHING_SAID)
+    if mapping is not None:
+        raise InputError(f"{args.mapping}: the source {source.name} takes no mapping; leave --mapping out")
+    if isinstance(source, CaptureSource):
+        return replace(source, profile=load(args.profile), patience=args.patience)
+    return source
+
+
 def extract(
-    jobs: dict[str, list[Job]],
+    jobs: list[tuple[Source, list[Job]]],
     out: Path,
     per_file: int,
-    options: Options,
+    licence: str | None,
     workers: Callable[[], AbstractContextManager[Map]],
 ) -> list[str]:
-    """Make what is missing of some frames, and tell of each.
+    """Make what is missing of some frames, and tell the user of each.
 
     Args:
-        jobs: the frames, by the name of their source.
+        jobs: sources, and the frames to make of each.
         out: folder for the frame files.
         per_file: frames in a file.
-        options: the user's.
+        licence: of the frames, as the user states it; None: what the sources know.
         workers: who does it.
 
     Returns:
@@ -109,35 +129,41 @@ def extract(
     Raises:
         InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.pipeline.plan).
     """
-    plans = [plan(SOURCES[name], jobs[name], out, per_file, options) for name in jobs]
+    plans = [plan(source, mine, out, per_file, licence) for source, mine in jobs]
     works, refused = [work for more, _ in plans for work in more], [line for _, more in plans for line in more]
     if not works and len(set(refused)) == 1:  # of all frames alike
         raise InputError(refused[0])
     check_apart(works)
-    total, missing = sum(len(found) for found in jobs.values()), sum(len(work.jobs) for work in works)
-    tqdm.write(f"{missing} of {total} frames to extract ({', '.join(jobs)})", file=sys.stderr)
+    total, missing = sum(len(mine) for _, mine in jobs), sum(len(work.jobs) for work in works)
+    names = ", ".join(source.name for source, _ in jobs)
+    tqdm.write(f"{missing} of {total} frames to extract ({names})", file=sys.stderr)
     for line in refused:
         tqdm.write(f"refused: {line}", file=sys.stderr)
     with tqdm(total=missing, unit="frame", smoothing=0.1) as bar:
-        for told in make(works, options, workers):
+        for found in make(works, workers):
             bar.update()
-            refused += [told.line] if told.refused else []
-            tqdm.write(f"refused: {told.line}" if told.refused else told.line, sys.stderr if told.refused else None)
+            refused += [found.line] if found.refused else []
+            tqdm.write(f"refused: {found.line}" if found.refused else found.line, sys.stderr if found.refused else None)
     clear(path for work in works for path in (work.path, names_beside(work.path)))
     return refused
 
 
-def make(works: list[Work], options: Options, workers: Callable[[], AbstractContextManager[Map]]) -> Iterator[Told]:
+def make(works: list[Work], workers: Callable[[], AbstractContextManager[Map]]) -> Iterator[Outcome]:
     """Make the missing frames, source by source; what became of each."""
-    for name, group in groupby(works, key=lambda work: work.source):
+    for _, group in groupby(works, key=lambda work: work.source.name):
         mine = [work for work in group if work.jobs]
         if mine:
-            with SOURCES[name].ready(options), workers() as each:
-                yield from (by_frame if SOURCES[name].stepwise else by_file)(mine, each)
+            source = mine[0].source
+            with source.ready(), workers() as each:
+                yield from (by_frame if source.stepwise else by_file)(mine, each)
 
 
 def find(paths: list[Path], forced: Source | None) -> dict[str, list[Job]]:
-    """The frames in what the user named, by the name of their source."""
+    """The frames in what the user named, by the name of their source.
+
+    Raises:
+        InputError: a path is not there or holds nothing to extract, or two frames would be one.
+    """
     found: dict[str, list[Job]] = {}
     for path in paths:
         if not path.exists():

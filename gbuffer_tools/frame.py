@@ -2,10 +2,10 @@
 
 Conventions. Row 0 is the top; a pixel's centre is at column + 0.5, row + 0.5. View space: x right, y up, z towards the
 camera, metres. `view` takes world to view space, `projection` view to OpenGL's clip space, both for column vectors;
-where the source's world is left-handed, `view` holds a reflection. `depth` lies along the view axis, inf where nothing
-was drawn; `normal` is a unit vector in view space, 0 where nothing was drawn. `motion` is the way in pixels, to the
-right and down, from a pixel to where its surface was in the previous frame. `relight` is the correlation of the
-source's lighting, redone from the buffers, with its own lit image.
+where the source's world is left-handed, `view` holds a reflection. `depth` is measured along the view axis, and is inf
+where nothing was drawn; `normal` is a unit vector in view space, 0 where nothing was drawn. `motion` is the vector in
+pixels, to the right and down, from a pixel to where its surface was in the previous frame. `relight` is the correlation
+between the source's lit image and its lighting, computed again from the buffers.
 """
 
 import math
@@ -19,17 +19,19 @@ Array = npt.NDArray[np.generic]
 
 FORMAT, VERSION = "gbuffer-frames", 1
 TILE = 136, 96
-"""Most rows and columns of a chunk: a random crop of 196 px touches 2.4 times its own bytes. Tall ones pack better."""
+"""Largest number of rows and columns of a chunk: a random crop of 196 px then touches 2.4 times its own bytes. Tall
+chunks pack better than wide ones."""
 MAX_SIDE, MAX_FRAMES, MAX_CHANNELS, MAX_CLASSES = 16384, 100_000, 64, 256
 MAX_NAME_BYTES = 64
 MAX_FRAME_BYTES = 2**30
-"""Of one array of one frame, so that reading one never takes more."""
+"""The limit for one array of one frame, so that reading one never takes more memory."""
 
 BUFFER_DTYPES = frozenset(np.dtype(t) for t in ("uint8", "uint16", "float16", "float32"))
 ID_DTYPES = frozenset(np.dtype(t) for t in ("uint8", "uint16", "uint32"))
 HEADER_TEXTS = ("source", "profile", "licence", "tool")
 CAMERAS = ("view", "projection")
-MOMENTS = ("time", "relight")
+NUMBERS = ("time", "relight")
+"""Numbers that a frame may have."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ BUFFERS = {
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, its arrays as they are stored.
+    """One frame, with its arrays as they are stored.
 
     Attributes:
         name: unique in its file; becomes a file name.

@@ -9,6 +9,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
 
+ALL = slice(None)
+
+RIGID_TOLERANCE = 1e-3
+"""How far from 1 and 0 the products of a rotation's rows may be. Rounding to four decimals, as scripts print, leaves up
+to 2e-4, and half floats up to 1e-3; a scale of 0.1 %, which is no rounding, gives 2e-3."""
+
 
 def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """Depth along the view axis from window-space depth in [0,1] (OpenGL's default depth range).
@@ -26,35 +32,50 @@ def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.floa
 def is_perspective(projection: Floats) -> bool:
     """Whether a projection (4,4) is OpenGL's, of a pinhole camera that looks along -z, without shear.
 
-    Of no other does `position` know the rays. The centre may be anywhere, also outside of the picture.
+    `rays` and what builds on it are right for no other projection. The centre may be outside of the picture.
     """
     pinhole = np.isfinite(projection).all() and (projection[3] == (0, 0, -1, 0)).all()
     sheared = projection[[0, 1, 0, 1, 2, 2], [1, 0, 3, 3, 0, 1]].any()
     return bool(pinhole and not sheared and min(projection[0, 0], projection[1, 1]) > 0)
 
 
+def rays(
+    projection: Floats, size: tuple[int, int], rows: slice = ALL, cols: slice = ALL
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """View-space x (w,) and y (h,) of the rays through pixel centres where their depth is 1.
+
+    Args:
+        projection: (4,4), perspective.
+        size: height and width of the whole frame, pixels.
+        rows, cols: the crop.
+    """
+    height, width = size
+    x = (np.arange(width)[cols] + 0.5) / width * 2 - 1
+    y = 1 - (np.arange(height)[rows] + 0.5) / height * 2
+    # clip = P (x, y, -depth): the off-centre terms P[:, 2] shift the rays of stereo or jittered cameras.
+    return (x + projection[0, 2]) / projection[0, 0], (y + projection[1, 2]) / projection[1, 1]
+
+
 def position(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """View-space position (H,W,3) of pixel centres at a depth (H,W); inf or nan where the depth is inf."""
-    height, width = depth.shape
     z = depth.astype(np.float64)
-    x = (np.arange(width) + 0.5) / width * 2 - 1
-    y = 1 - (np.arange(height) + 0.5) / height * 2
-    # clip = P (x, y, -depth): the off-centre terms P[:, 2] shift the rays of stereo or jittered cameras.
-    rays_x = (x + projection[0, 2]) / projection[0, 0]
-    rays_y = (y + projection[1, 2]) / projection[1, 1]
-    return np.stack([rays_x[None] * z, rays_y[:, None] * z, -z], -1)
+    x, y = rays(projection, (depth.shape[0], depth.shape[1]))
+    return np.stack([x[None] * z, y[:, None] * z, -z], -1)
 
 
-def view_direction(height: int, width: int, projection: Floats) -> npt.NDArray[np.float64]:
-    """(H,W,3) unit vectors from each pixel's surface towards the camera."""
-    towards = -position(np.ones((height, width)), projection)
+def view_vector(
+    projection: Floats, size: tuple[int, int], rows: slice = ALL, cols: slice = ALL
+) -> npt.NDArray[np.float64]:
+    """Unit vectors (h,w,3) in view space from each pixel's surface to the camera; arguments as for `rays`."""
+    x, y = rays(projection, size, rows, cols)
+    towards = np.stack(np.broadcast_arrays(-x[None], -y[:, None], 1.0), axis=-1)
     return towards / np.linalg.norm(towards, axis=-1, keepdims=True)
 
 
 def depth_from_distance(distance: Floats, projection: Floats) -> npt.NDArray[np.float64]:
     """Depth along the view axis (H,W) from the distance to the camera's centre along each pixel's ray; inf stays."""
-    rays = np.linalg.norm(position(np.ones(distance.shape), projection), axis=-1)
-    return distance.astype(np.float64) / rays
+    lengths = np.linalg.norm(position(np.ones(distance.shape), projection), axis=-1)
+    return distance.astype(np.float64) / lengths
 
 
 def projection_from_intrinsics(
@@ -77,8 +98,19 @@ def projection_from_intrinsics(
     ])  # fmt: skip
 
 
+def is_rigid(matrix: Floats) -> bool:
+    """Whether a matrix (4,4), for column vectors, is a rotation or reflection with a translation, without scale.
+
+    Poses and view matrices are. What is not finite is not.
+    """
+    rotation = matrix[:3, :3].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = np.abs(rotation @ rotation.T - np.eye(3)).max(), np.abs(matrix[3] - (0, 0, 0, 1)).max()
+    return bool(np.isfinite(matrix).all() and max(off) <= RIGID_TOLERANCE)
+
+
 def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
-    """World to view (4,4) from the camera's place in the world (4,4), rigid, the camera looking along its -z, y up."""
+    """World to view (4,4) from the camera's pose in the world (4,4): rigid, the camera looks along its -z, y is up."""
     turned = pose[:3, :3].astype(np.float64).T
     view = np.eye(4)
     view[:3, :3], view[:3, 3] = turned, -turned @ pose[:3, 3]
@@ -86,7 +118,7 @@ def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
 
 
 def turn(vectors: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
-    """(...,3) directions turned by the upper left 3x3 of a matrix: world normals to view normals by the view matrix."""
+    """Directions (...,3) turned by the upper left 3x3 of a matrix; the view matrix turns world to view normals."""
     return vectors.astype(np.float64) @ matrix[:3, :3].astype(np.float64).T
 
 
@@ -124,3 +156,12 @@ def srgb_to_linear(srgb: Floats) -> Floats:
 def linear_to_srgb(linear: Floats) -> Floats:
     """Linear light in [0,1] to sRGB (IEC 61966-2-1)."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+_LINEAR16 = np.round(srgb_to_linear(np.arange(256) / 255) * 65535).astype(np.uint16)
+
+
+def linear16(srgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """sRGB of 8 bits as linear light, 0..65535 for 0..1: within 1/131070, and every two colours stay apart."""
+    found: npt.NDArray[np.uint16] = _LINEAR16[srgb]
+    return found

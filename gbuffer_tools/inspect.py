@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gbuffer_tools.inspect", description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, metavar="FILE", help="a frame file (.h5)")
     parser.add_argument("--frame", help="name of the frame (the first)")
-    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="draw all that the frame has, with a legend")
+    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="draw everything the frame has, with a legend")
     return parser
 
 
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def listing(shard: Shard, i: int) -> Iterator[str]:
-    """The file in text: its header, its frames, and the numbers of one frame."""
+    """Lines about the file's header and frames, and about the numbers of frame `i`."""
     header = shard.header
     yield f"{shard.path}: {len(shard)} frames of {shard.width} x {shard.height}"
     yield f"source   {header.source} (profile {header.profile}), written by {header.tool}"
@@ -66,7 +66,7 @@ def listing(shard: Shard, i: int) -> Iterator[str]:
         place = ", ".join(f"{x:.2f}" for x in -np.linalg.inv(view[:3, :3]) @ view[:3, 3])
         yield f"  camera at ({place}), {degrees:.1f} degrees high"
     for name in ("time", "relight"):
-        if (value := shard.moment(name, i)) is not None:
+        if (value := shard.number(name, i)) is not None:
             yield f"  {name} {value:.5f}"
 
 

@@ -2,9 +2,9 @@
 
     python -m gbuffer_tools.pairs --track candela_city --track scotland --out pairs --count 6
 
-Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, with frames of the same names, and tells of each how much alike they are.
-Frames seen by different cameras are no pair: they stay, are told of, and are exit code 2. The same command goes on with
-what is missing after it was stopped.
+Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, whose frames have the same names, and prints how much alike they are.
+Frames that different cameras saw are no pair: the command keeps them, names them, and ends with exit code 2. After it
+was stopped, the same command goes on with what is missing.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,9 @@ from gbuffer_tools.io.psnr import MAX_PSNR, psnr
 from gbuffer_tools.pipeline.parallel import cores, in_parallel
 from gbuffer_tools.pipeline.plan import frames_in
 from gbuffer_tools.profiles import load
-from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings
+from gbuffer_tools.renderdoc.profile import QUALITIES, CaptureSettings, GameProfile
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.source import Options
+from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import renderdoc
 
 SIDES = ("low", "high")
@@ -37,13 +37,13 @@ ADVICE = "install libfaketime if it is not there, or use another --out and earli
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """How much alike the two renderings of a frame are.
 
     Attributes:
         frame: its name.
         same_camera: whether the matrices are equal to the last bit.
-        classes: share of the low frame's pixels that show the same class as the high one's nearest pixel.
+        classes: fraction of the low frame's pixels that show the same class as the high one's nearest pixel.
         psnr: dB, of the low image against the high one, shrunk to its size; `MAX_PSNR` for equal ones.
     """
 
@@ -60,12 +60,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--low", choices=QUALITIES, default="basic", help="quality of the cheap rendering (basic)")
     parser.add_argument("--high", choices=QUALITIES, default="full", help="quality of the good rendering (full)")
     parser.add_argument(
-        "--samples", type=positive, default=1, metavar="N", help="the good one has N times the pixels a side (1)"
+        "--samples",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="render the good one with N times as many pixels a side (1)",
     )
     add_options(parser)
-    parser.add_argument("--licence", metavar="TEXT", help="of the frames (default: the game's)")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the game's)")
     parser.add_argument(
-        "--jobs", type=positive, default=cores(), metavar="N", help="processes (one a core: %(default)s)"
+        "--jobs", type=positive, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
     )
     parser.add_argument("--discard", action="store_true", help="remove captures once their frames are extracted")
     return parser
@@ -76,14 +80,14 @@ def main(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.low == args.high and args.samples == 1:
         raise InputError(f"--low {args.low} --high {args.high}: the same twice; wanted two qualities, or --samples 2")
-    load(args.profile)
+    profile = load(args.profile)
     check_names(args)
     check_settings(args)
     complaints: list[str] = []
     for track in dict.fromkeys(args.track):
         for side in SIDES:
-            complaints += make(args, track, side)
-        complaints += told(args, track)
+            complaints += make(args, profile, track, side)
+        complaints += compared(args, track)
     for line in complaints:
         print(f"python -m gbuffer_tools.pairs: {line}", file=sys.stderr)
     return 2 if complaints else 0
@@ -99,7 +103,7 @@ def check_names(args: argparse.Namespace) -> None:
 
 
 def check_settings(args: argparse.Namespace) -> None:
-    """Keep how a set is made beside it; raises `InputError` where it was begun in another way."""
+    """Store the settings beside the set; raises `InputError` where it was begun with others."""
     path = args.out / "pairs.json"
     begun = any(file.is_file() for name in (*SIDES, "captures") for file in (args.out / name).rglob("*"))
     names = ("profile", "low", "high", "samples", "size", "textures")
@@ -110,7 +114,7 @@ def check_settings(args: argparse.Namespace) -> None:
         raise InputError(f"{path}: the set was begun with {before[:200]}, now {now}; use another --out")
 
 
-def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
+def make(args: argparse.Namespace, profile: GameProfile, track: str, side: str) -> list[str]:
     """Capture and extract what one side of a track lacks; why frames were refused, a line each."""
     paths = capture_paths(args.out / "captures" / side, track, frame_numbers(args))
     jobs = {n: renderdoc.job(path) for n, path in paths.items()}
@@ -120,10 +124,11 @@ def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
     if missing:
         width, height = (n * (args.samples if side == "high" else 1) for n in args.size)
         settings = CaptureSettings(track, width, height, getattr(args, side), args.textures)
-        capture(load(args.profile), settings, missing, args.patience)
-        options = Options(profile=args.profile, licence=args.licence)
-        wanted = {renderdoc.SOURCE.name: [jobs[n] for n in missing]}
-        refused = extract(wanted, file.parent, MAX_FRAMES, options, lambda: in_parallel(args.jobs))
+        capture(profile, settings, missing, args.patience)
+        wanted: list[tuple[Source, list[Job]]] = [
+            (replace(renderdoc.SOURCE, profile=profile), [jobs[n] for n in missing])
+        ]
+        refused = extract(wanted, file.parent, MAX_FRAMES, args.licence, lambda: in_parallel(args.jobs))
         there = frames_in(file)
     if args.discard:
         for n, path in paths.items():
@@ -133,20 +138,20 @@ def make(args: argparse.Namespace, track: str, side: str) -> list[str]:
 
 
 def frame_file(args: argparse.Namespace, track: str, side: str) -> Path:
-    """Where the frames of one side of a track lie."""
+    """The frame file of one side of a track."""
     [path] = capture_paths(args.out, track, [0]).values()
     return args.out / side / f"{renderdoc.job(path).shard}.h5"
 
 
-def told(args: argparse.Namespace, track: str) -> Iterator[str]:
-    """Print how much alike the frames of a track are; what is wrong with them, a line each."""
+def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
+    """Print how much alike the frames of a track are; yield what is wrong with them, a line each."""
     low, high = (frame_file(args, track, side) for side in SIDES)
     if not (low.exists() and high.exists()):
-        return  # refused, and told
+        return  # refused, and the user was told
     with Shard(low) as cheap, Shard(high) as good:
         for name in sorted(set(cheap.names) ^ set(good.names)):
             yield f"{low.stem}/{name}: not in both of {low.parent} and {high.parent}; the same command tries it again"
-        for found in likenesses(cheap, good, args.samples):
+        for found in similarities(cheap, good, args.samples):
             where = f"{low.stem}/{found.frame}"
             print(f"{where}: {found.classes:.2%} of pixels have the same class, PSNR {found.psnr:.2f} dB")
             if found.psnr >= MAX_PSNR:
@@ -156,8 +161,8 @@ def told(args: argparse.Namespace, track: str) -> Iterator[str]:
                 yield f"{where}: no pair, its cameras differ, so the race was another; {ADVICE}"
 
 
-def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
-    """Of the frames that both have.
+def similarities(low: Shard, high: Shard, samples: int) -> Iterator[Similarity]:
+    """How much alike the frames are that both files have.
 
     Args:
         low, high: the renderings of a track.
@@ -176,16 +181,16 @@ def likenesses(low: Shard, high: Shard, samples: int) -> Iterator[Likeness]:
             raise InputError(f"{shard.path}: has no cameras or no ids/class; nothing tells whether frames are pairs")
     for i, name in enumerate(low.names):
         if name in high.names:
-            yield likeness(low, i, high, high.names.index(name), samples)
+            yield similarity(low, i, high, high.names.index(name), samples)
 
 
-def likeness(low: Shard, i: int, high: Shard, j: int, samples: int) -> Likeness:
-    """Of frame `i` of one file and frame `j` of the other."""
+def similarity(low: Shard, i: int, high: Shard, j: int, samples: int) -> Similarity:
+    """How much alike frame `i` of one file and frame `j` of the other are."""
     middle = slice(samples // 2, None, samples)
     same = low.id("class", i) == high.id("class", j)[middle, middle]
     blocks = high.image(j).reshape(low.height, samples, low.width, samples, 3).mean((1, 3))
     equal = all(np.array_equal(a, b) for a, b in zip(low.camera(i) or (), high.camera(j) or (), strict=True))
-    return Likeness(low.names[i], equal, float(same.mean()), psnr(blocks, low.image(i)))
+    return Similarity(low.names[i], equal, float(same.mean()), psnr(blocks, low.image(i)))
 
 
 if __name__ == "__main__":

@@ -1,36 +1,20 @@
 """What a source is: one kind of files that renderers write, and how frames are made of them.
 
 A source finds the frames in what the user names and reads one at a time. Reading has two halves: a thin shell that
-opens files (and trusts none of them), and a pure `to_frames` that makes standard buffers of plain arrays.
+opens files (and trusts none of them), and a pure function that makes standard buffers of plain arrays.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from gbuffer_tools.frame import Frame
 
 Names = Mapping[int, Mapping[str, object]]
 """Id -> what is known of it."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user can tell about files that do not say it themselves.
-
-    Attributes:
-        mapping: YAML file of what channels and ids mean (gbuffer_tools/mapping/schema.py); None: the source's own
-            knowledge.
-        profile: of the game, for captures.
-        licence: of the frames, as stored in frame files; None: the source's own.
-        patience: seconds to give up on one frame after.
-    """
-
-    mapping: Path | None = None
-    profile: str = "supertuxkart"
-    licence: str | None = None
-    patience: float = 600
+NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, order=True)
@@ -53,24 +37,24 @@ class Job:
 
 
 @dataclass(frozen=True)
-class About:
+class ShardInfo:
     """What all frames of a frame file have in common.
 
     Attributes:
         source: producer, with its version where the files tell it.
         profile: which reading of it: the source's name, or a game profile's.
         classes: what class ids mean, by index; empty where the source knows none.
-        licence: of the frames.
+        licence: of the frames, as far as the source knows it; what the user states replaces it.
     """
 
     source: str
     profile: str
     classes: tuple[str, ...]
-    licence: str
+    licence: str = NOT_STATED
 
 
 @dataclass(frozen=True)
-class Made:
+class SourceFrame:
     """A frame, and what a user wants to know about how it was made.
 
     Attributes:
@@ -78,8 +62,8 @@ class Made:
         note: one line: what was found, what is missing.
         names: for the JSON file beside the frame file (pipeline/make_frames.py): "textures", or "ids/NAME" -> the
             ids of this frame that have names.
-        lacks: what its files should tell but do not, a few words; empty where nothing. Such a frame is stored only in
-            a file in which all lack the same.
+        lacks: what its files should tell but do not, a few words; empty where nothing is missing. Such a frame is
+            stored only in a file in which all frames lack the same.
     """
 
     frame: Frame
@@ -88,29 +72,72 @@ class Made:
     lacks: str = ""
 
 
-@dataclass(frozen=True)
-class Source:
-    """One kind of files.
+class Source(Protocol):
+    """One kind of files. Sources travel to other processes and machines, so they can be pickled.
 
-    Attributes:
-        name: for `--source`.
-        reads: what it reads, one line, for `--help` and the README.
-        conventions: handedness, space of normals, meaning of depth, colour space, as the files have them.
-        find: the frames in a file or folder that the user named; empty: this is not that kind of files. Looks at names
-            and headers only, and must not raise on files of other kinds.
-        about: what the frames of one file have in common; reads headers and lists, no pixels. `InputError` where it
-            finds one damaged; a frame for which it raises alone is left out, any other reason ends the run.
-        read: makes one frame; `InputError` where that cannot be: the frame is left out.
-        ready: called once before the first frame of a run, with the options; `InputError` where something is not
-            installed. What it sets up (a display, an index) lasts for the block, also for other processes.
-        stepwise: frames take seconds each, so each is stored when it is there; else a frame file is written at once.
+    `sources.SOURCES` lists them. A source that needs nothing from the user is a `PlainSource`; those that do
+    (`exr.mapped_source.ExrSource`, `sources.renderdoc.CaptureSource`) have fields for what they need.
     """
+
+    @property
+    def name(self) -> str:
+        """For `--source`."""
+
+    @property
+    def reads(self) -> str:
+        """What it reads, one line, for `--help` and the README."""
+
+    @property
+    def conventions(self) -> str:
+        """Handedness, space of normals, meaning of depth, colour space, as the files have them."""
+
+    @property
+    def stepwise(self) -> bool:
+        """Frames take seconds each, so each is stored when it is there; else a frame file is written at once."""
+
+    def find(self, path: Path, /) -> list[Job]:
+        """The frames in a file or folder that the user named; empty: this is not that kind of files.
+
+        Looks at names and headers only, and must not raise on files of other kinds.
+        """
+
+    def shard_info(self, jobs: list[Job], /) -> ShardInfo:
+        """What the frames of one file have in common; reads headers and lists, no pixels.
+
+        Raises:
+            InputError: something is damaged. A frame for which this raises alone is left out; any other reason ends
+                the run.
+        """
+
+    def read(self, job: Job, info: ShardInfo, /) -> SourceFrame:
+        """Makes one frame.
+
+        Raises:
+            InputError: it cannot be made, and is left out.
+        """
+
+    def ready(self) -> AbstractContextManager[None]:
+        """Called once before the first frame of a run.
+
+        What it sets up (a display, an index) lasts for the block, also for other processes.
+
+        Raises:
+            InputError: something is not installed.
+        """
+
+
+@dataclass(frozen=True)
+class PlainSource:
+    """A `Source` that needs nothing from the user but files. The fields are what `Source` says of them."""
 
     name: str
     reads: str
     conventions: str
     find: Callable[[Path], list[Job]]
-    about: Callable[[list[Job], Options], About]
-    read: Callable[[Job, About, Options], Made]
-    ready: Callable[[Options], AbstractContextManager[None]] = field(default=lambda _: nullcontext())
+    shard_info: Callable[[list[Job]], ShardInfo]
+    read: Callable[[Job, ShardInfo], SourceFrame]
     stepwise: bool = False
+
+    def ready(self) -> AbstractContextManager[None]:
+        """There is nothing to set up."""
+        return nullcontext()

@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
 FLOORS: dict[str, list[str]] = {
     "gbuffer_tools": [
         "errors frame geometry",
-        "command io",
+        "command io resampling",
         "frame_file",
         "schema source",
         "mapping checks renderdoc",

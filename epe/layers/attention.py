@@ -220,7 +220,7 @@ class LocationBias(nn.Module):
         there = (torch.arange(of, device=table.device) + 0.5) * (to / of)
         apart = there[None] - here[:, None]
         scaled = apart.sign() * torch.log1p(apart.abs()) / math.log1p(self.reach)
-        place = (scaled.clamp(-1, 1) + 1) * self.steps
-        low = place.floor().clamp(max=2 * self.steps - 1).long()
-        share = (place - low).to(table.dtype)
-        return table[:, low] * (1 - share) + table[:, low + 1] * share
+        position = (scaled.clamp(-1, 1) + 1) * self.steps
+        low = position.floor().clamp(max=2 * self.steps - 1).long()
+        fraction = (position - low).to(table.dtype)
+        return table[:, low] * (1 - fraction) + table[:, low + 1] * fraction

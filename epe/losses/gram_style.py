@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def gram(x: Tensor) -> Tensor:
+def gram_matrix(x: Tensor) -> Tensor:
     """Mean products of features over places: (B, C, H, W) -> (B, C, C)."""
     flat = x.flatten(2)
     return flat @ flat.mT / flat.shape[-1]
@@ -29,7 +29,7 @@ def style_distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
     """
     per_layer = []
     for name in b:
-        mine, theirs = gram(a[name]), gram(b[name])
+        mine, theirs = gram_matrix(a[name]), gram_matrix(b[name])
         both = (mine.square() + theirs.square()).sum(dim=(1, 2))
         per_layer.append((mine - theirs).square().sum(dim=(1, 2)) / both.clamp(min=1e-6))
     return torch.stack(per_layer).sum(dim=0)

@@ -59,7 +59,7 @@ def ids_picture(ids: npt.NDArray[np.generic]) -> Picture:
 
 
 def class_colours(count: int) -> Picture:
-    """(count,3) RGB, hues a golden angle apart, starting at blue, so that neighbours in the list differ."""
+    """(count,3) RGB colours; hues are a golden angle apart, from blue on, so that neighbours in the list differ."""
     hue = (210 + np.arange(count) * 137.508) % 360 / 2
     hsv = np.stack([hue, 150 + 80 * (np.arange(count) % 2), 255 - 60 * (np.arange(count) % 3)], -1)
     return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0].astype(np.uint8)
@@ -100,11 +100,11 @@ def _tile(picture: Picture, label: str) -> Picture:
 
 
 def _legend(shard: Shard, i: int, height: int) -> Picture:
-    """Colour, name and share of each class that is in the frame, the largest first."""
+    """Colour, name and fraction of each class that is in the frame, the largest first."""
     tile = np.full((height, TILE_WIDTH, 3), BACKGROUND, np.uint8)
     found, counts = np.unique(shard.id("class", i), return_counts=True)
     colours = class_colours(256)
-    _write(tile, "classes, share of the frame", (5, 18))
+    _write(tile, "classes, fraction of the frame", (5, 18))
     rows = max(1, (height - LABEL_HEIGHT) // LEGEND_ROW)
     for place, k in enumerate(np.argsort(-counts, kind="stable")[: 2 * rows]):
         x, y = (place // rows) * TILE_WIDTH // 2 + 8, LABEL_HEIGHT + (place % rows) * LEGEND_ROW

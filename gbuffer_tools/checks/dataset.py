@@ -14,13 +14,13 @@ from gbuffer_tools.checks.hud import Overlay
 Value = TypeVar("Value", bound=Hashable)
 
 MIN_NUMBERED = 4
-"""Frames; of three, nobody can tell what the step is."""
+"""Frames that are needed to see what the step between their numbers is."""
 MAX_NAMED = 8
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A file in numbers.
+    """What `check` measured of one file.
 
     Attributes:
         file: its path.
@@ -53,33 +53,33 @@ class Summary:
 
 
 def differences(summaries: Iterable[Summary]) -> Iterator[Finding]:
-    """Files that are unlike most others of their folder in size, buffers or class list."""
+    """Findings about files that differ from most others of their folder in size, buffers or class list."""
     folders: dict[Path, list[Summary]] = defaultdict(list)
     for summary in summaries:
         if summary.frames:
             folders[Path(summary.file).parent].append(summary)
     for members in folders.values():
-        most = usual([s.size for s in members])
+        size = usual([s.size for s in members])
         for s in members:
-            if s.size != most:
-                yield Finding(s.file, "", f"frames are {s.size}, in most files of the folder {most}")
+            if s.size != size:
+                yield Finding(s.file, "", f"frames are {s.size}, in most files of the folder {size}")
         yield from odd_lists("buffers", {s.file: s.buffers for s in members})
         yield from odd_lists("classes", {s.file: s.class_names for s in members})
 
 
 def odd_lists(what: str, lists: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
-    """Files whose list of names differs from that of most."""
-    most = usual(list(lists.values()))
+    """Findings about files whose list of names differs from that of most files."""
+    common = usual(list(lists.values()))
     for file, mine in lists.items():
-        if mine == most:
+        if mine == common:
             continue
-        lacks, adds = sorted(set(most) - set(mine)), sorted(set(mine) - set(most))
+        lacks, adds = sorted(set(common) - set(mine)), sorted(set(mine) - set(common))
         parts = [f"{verb} {some(names)}" for verb, names in (("lacks", lacks), ("adds", adds)) if names]
         yield Finding(file, "", f"{what} differ from most files of the folder: {', '.join(parts) or 'another order'}")
 
 
 def duplicates(summaries: Iterable[Summary]) -> Iterator[Finding]:
-    """Frames whose image is that of a frame before, in this or another file."""
+    """Findings about frames with the image of an earlier frame, in this or another file."""
     first: dict[str, str] = {}
     for summary in summaries:
         for frame, digest in summary.images.items():
@@ -89,7 +89,7 @@ def duplicates(summaries: Iterable[Summary]) -> Iterator[Finding]:
 
 
 def gaps(summaries: Iterable[Summary]) -> Iterator[Finding]:
-    """Notes on numbers that are missing between those of frames: where most steps are equal, and all are multiples.
+    """Notes on gaps in the numbers of frames, where most steps are equal and all are multiples of that.
 
     Notes, not findings: frames may be left out on purpose. NAME.h5, NAME-001.h5, … are one row of frames.
     """
@@ -127,5 +127,5 @@ def usual(values: list[Value]) -> Value:
 
 
 def some(names: list[str]) -> str:
-    """A list for people: the first few."""
+    """The first few names, and how many more there are, as text."""
     return ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")

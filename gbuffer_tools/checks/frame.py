@@ -17,9 +17,8 @@ RANGE_TOLERANCE = 1e-3
 MAX_NORMAL_ANGLE = 20.0
 """Median degrees between stored normals and those of the depth; normal maps and edges leave 1 to 6 in real frames."""
 MIN_FACING = 0.8
-"""Share of pixels whose normal faces the camera; interpolated normals turn away at silhouettes and in foliage."""
+"""Fraction of pixels whose normal faces the camera; interpolated normals turn away at silhouettes and in foliage."""
 MIN_JUDGED_PIXELS = 100
-ORTHONORMAL_TOLERANCE = 1e-3
 
 MIN_CONSTANT_PIXELS = 20_000
 """Fewer drawn pixels in a file may well show one thing only, of one colour."""
@@ -40,7 +39,7 @@ ANGLE_BINS, HISTOGRAM_BINS = 1800, 36
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong, or as a note: something to know of. `frame` is empty where it is the whole file."""
+    """Something that is wrong, or, as a note, worth knowing. `frame` is empty where it concerns the whole file."""
 
     file: str
     frame: str
@@ -48,8 +47,8 @@ class Finding:
 
 
 @dataclass
-class Seen:
-    """What the frames of a file have shown so far.
+class ShardStatistics:
+    """Statistics over the frames of a file that were checked so far.
 
     Attributes:
         drawn: pixels where something was drawn.
@@ -78,8 +77,8 @@ class NormalAngle:
     histogram: tuple[int, ...]
 
 
-def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
-    """What is wrong with a frame, a line each; `seen` is brought up to date."""
+def frame_problems(shard: Shard, i: int, seen: ShardStatistics) -> Iterator[str]:
+    """What is wrong with frame `i`, a line each; `seen` is updated with it."""
     drawn = np.ones((shard.height, shard.width), bool)
     if "depth" in shard.buffers:
         drawn = np.isfinite(shard.buffer("depth", i)[..., 0])
@@ -98,7 +97,7 @@ def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
         if drawn.any():
             before = seen.classes or (highest, 0)
             seen.classes = min(before[0], int(ids[drawn].min())), max(before[1], int(ids[drawn].max()))
-    relight = shard.moment("relight", i)
+    relight = shard.number("relight", i)
     if relight is not None and not relight >= MIN_RELIGHT:
         yield f"relight correlation {relight:.5f} is below {MIN_RELIGHT}: buffers and image do not belong together"
     camera = shard.camera(i)
@@ -110,7 +109,7 @@ def frame_problems(shard: Shard, i: int, seen: Seen) -> Iterator[str]:
         yield from normal_problems(normal.astype(np.float64), depth.astype(np.float64), camera[1], seen)
 
 
-def see_range(seen: Seen, name: str, here: npt.NDArray[np.float32]) -> None:
+def see_range(seen: ShardStatistics, name: str, here: npt.NDArray[np.float32]) -> None:
     """Widen a buffer's range by the values (P,C) of drawn pixels."""
     finite = here[np.isfinite(here).all(-1)]
     if len(finite):
@@ -120,7 +119,7 @@ def see_range(seen: Seen, name: str, here: npt.NDArray[np.float32]) -> None:
 
 
 def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArray[np.bool_]) -> Iterator[str]:
-    """Numbers that are not numbers, infinite or out of range where something was drawn."""
+    """Lines about values that are nan, infinite or out of range where something was drawn."""
     if np.isnan(values).any():
         yield f"{name} has {np.isnan(values).any(-1).sum()} pixels that are not a number"
     here = values[drawn]
@@ -139,10 +138,10 @@ def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArra
 
 
 def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]) -> str | None:
-    """Why these are no camera in the format's convention, None where they are."""
+    """Why view and projection (4,4) are no camera in the format's convention; None where they are one."""
     if not (np.isfinite(view).all() and np.isfinite(projection).all()):
         return "camera has numbers that are not finite"
-    if np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > ORTHONORMAL_TOLERANCE or any(view[3] != (0, 0, 0, 1)):
+    if not geometry.is_rigid(view):
         return "camera/view is not a rotation or reflection with a translation"
     if not geometry.is_perspective(projection):
         return "camera/projection is not an OpenGL perspective that looks along -z, or it is sheared"
@@ -150,14 +149,17 @@ def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.flo
 
 
 def normal_problems(
-    normal: npt.NDArray[np.float64], depth: npt.NDArray[np.float64], projection: npt.NDArray[np.float64], seen: Seen
+    normal: npt.NDArray[np.float64],
+    depth: npt.NDArray[np.float64],
+    projection: npt.NDArray[np.float64],
+    seen: ShardStatistics,
 ) -> Iterator[str]:
-    """Normals in another space or with another sign than the format's."""
+    """Lines about normals (H,W,3) in another space or with another sign than the format's; depth is (H,W)."""
     from_depth = geometry.normal_from_depth(depth, projection)
     judged = np.isfinite(from_depth).all(-1) & np.isfinite(normal).all(-1)
     if judged.sum() < MIN_JUDGED_PIXELS:
         return
-    towards = geometry.view_direction(depth.shape[0], depth.shape[1], projection)
+    towards = geometry.view_vector(projection, (depth.shape[0], depth.shape[1]))
     facing = ((normal * towards).sum(-1)[judged] > 0).mean()
     if facing < MIN_FACING:
         yield f"normal faces the camera in only {facing:.1%} of the pixels; its z should point towards the camera"
@@ -168,8 +170,8 @@ def normal_problems(
         yield f"normal is {angle:.0f} degrees off the depth's in the median, wanted at most {MAX_NORMAL_ANGLE:g}"
 
 
-def constants(seen: Seen, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
-    """Buffers that say nothing: one value in every drawn pixel of a file; (whether that is normal, a line) each.
+def constants(seen: ShardStatistics, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
+    """Buffers with one value in every drawn pixel of a file: for each, whether that is normal, and a line.
 
     It is normal for buffers of things that a scene may lack (`NEUTRAL`), for `x_` buffers, of which nothing is known,
     and for class ids: a scene may be all road.
@@ -188,15 +190,15 @@ def constants(seen: Seen, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]
         yield True, f"ids/class is {classes[seen.classes[0]]!r} in every drawn pixel"
 
 
-def normal_angle(seen: Seen) -> NormalAngle | None:
-    """None where no pixel has both normals."""
+def normal_angle(seen: ShardStatistics) -> NormalAngle | None:
+    """The angle between stored normals and those of the depth; None where no pixel has both."""
     if not seen.angles.any():
         return None
     histogram = tuple(int(n) for n in seen.angles.reshape(HISTOGRAM_BINS, -1).sum(1))
     return NormalAngle(angle_at(seen.angles, 0.5), angle_at(seen.angles, 0.9), histogram)
 
 
-def angle_at(angles: npt.NDArray[np.int64], share: float) -> float:
-    """The angle in degrees that a share of the pixels of `Seen.angles` stays below, to 0.1."""
-    reached = np.searchsorted(np.cumsum(angles), share * angles.sum())
+def angle_at(angles: npt.NDArray[np.int64], fraction: float) -> float:
+    """The angle in degrees that a fraction of the pixels of `ShardStatistics.angles` stays below, to 0.1."""
+    reached = np.searchsorted(np.cumsum(angles), fraction * angles.sum())
     return round(float(reached + 1) * 180 / ANGLE_BINS, 1)

@@ -30,10 +30,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Overlay:
-    """Pixels that do not belong to the scene.
+    """A HUD: pixels of the image that do not belong to the scene.
 
     Attributes:
-        share: of the image.
+        share: fraction of the image's pixels; `check --json` prints it under this name.
         boxes: (x, y, width, height) in pixels of the areas, the largest first.
     """
 
@@ -58,7 +58,7 @@ class Still:
     _views: set[bytes] = field(default_factory=set)
 
     def add(self, shard: Shard, i: int) -> None:
-        """Look at a frame. Without camera and depth nobody can tell whether the scene moves: it does not count."""
+        """Take frame `i` into account. One without camera and depth does not count, as it does not show what moves."""
         camera = shard.camera(i)
         if camera is None and "depth" not in shard.buffers:
             return
@@ -102,7 +102,7 @@ def overlay(shard: Shard, still: Still) -> Overlay | None:
 
 
 def group(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Areas (H,W) of the pixels of a mask, 1.. by place and 0 elsewhere; and their sizes, 0 for those left out."""
+    """Connected areas of a mask: (H,W) number of the area, 0 elsewhere; and their sizes, 0 for areas left out."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((REACH, REACH), np.uint8))
     labels = np.where(mask, cv2.connectedComponents(near)[1], 0).astype(np.int32)
     sizes = np.bincount(labels.ravel())
@@ -114,7 +114,7 @@ def group(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
 def contrast(
     image: npt.NDArray[np.uint8], mask: Mask, areas: npt.NDArray[np.int32], count: int
 ) -> npt.NDArray[np.float64]:
-    """(count,) median over the border of each area of the colour's change across it, levels of 255."""
+    """(count,) how much the colour changes across the border of each area: the median, in levels of 255."""
     pixels, owners, changes = image.astype(np.int16), [], []
     for inner, outer in (
         ((slice(STEP, None), slice(None)), (slice(None, -STEP), slice(None))),
@@ -133,7 +133,7 @@ def contrast(
 
 
 def bars(image: npt.NDArray[np.uint8]) -> Mask:
-    """(H,W) rows and columns at the edges that are of one flat colour: they fill up a picture of another format."""
+    """(H,W) mask of rows and columns of one flat colour at the edges, which fill up a picture of another aspect."""
     found = np.zeros(image.shape[:2], bool)
     for colour in (image[0, 0], image[-1, -1]):
         flat = (image == colour).all(-1)

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from gbuffer_tools import geometry
-from gbuffer_tools.frame import CAMERAS, HEADER_TEXTS, MOMENTS, Array, Frame, Header, check_frame
+from gbuffer_tools.frame import CAMERAS, HEADER_TEXTS, NUMBERS, Array, Frame, Header
 from gbuffer_tools.mapping.channel_names import Channels, stack
-from gbuffer_tools.source import About
+from gbuffer_tools.source import ShardInfo
 
 MARK = "gbuffer/version"
 VERSION = 1.0
@@ -30,7 +30,7 @@ ID_TYPES = ("uint8", "uint16", "uint32")
 
 
 def component_names(name: str, count: int) -> tuple[str, ...]:
-    """Full channel names of a buffer."""
+    """Full names of the channels that a buffer of `count` channels becomes."""
     if name in COLOURS:
         letters: tuple[str, ...] = tuple("RGB")
     elif name == "depth":
@@ -43,7 +43,7 @@ def component_names(name: str, count: int) -> tuple[str, ...]:
 
 
 def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[str, object]]:
-    """(channels, header attributes) of a frame."""
+    """The channels (H,W) and header attributes that a frame becomes."""
     linear = geometry.srgb_to_linear(frame.image.astype(np.float64) / 255).astype(np.float16)
     channels: dict[str, Array] = {c: linear[..., i] for i, c in enumerate("RGB")}
     counts = {}
@@ -59,7 +59,7 @@ def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[st
     attributes["gbuffer/classes"] = json.dumps(header.classes)
     attributes["gbuffer/ids"] = json.dumps({name: str(array.dtype) for name, array in frame.ids.items()})
     attributes["gbuffer/buffers"] = json.dumps(counts)
-    for key in (*CAMERAS, *MOMENTS):
+    for key in (*CAMERAS, *NUMBERS):
         if getattr(frame, key) is not None:
             # The library writes arrays with their own precision, plain numbers as 32 bits.
             attributes[f"gbuffer/{key}"] = np.atleast_1d(np.asarray(getattr(frame, key), np.float64))
@@ -68,13 +68,13 @@ def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[st
     return channels, attributes
 
 
-def about(attributes: Mapping[str, object], licence: str | None) -> About:
-    """The frame file's header; raises `ValueError` where it is damaged."""
-    source, profile, own_licence = (_text(attributes, key) for key in HEADER_TEXTS[:3])
+def shard_info(attributes: Mapping[str, object]) -> ShardInfo:
+    """The header of the frame file that was exported; raises `ValueError` where it is damaged."""
+    source, profile, licence = (_text(attributes, key) for key in HEADER_TEXTS[:3])
     classes = _json(attributes, "classes", list)
     if not all(isinstance(name, str) for name in classes):
         raise ValueError("gbuffer/classes is no list of texts")
-    return About(source, profile, tuple(classes), licence or own_licence)
+    return ShardInfo(source, profile, tuple(classes), licence)
 
 
 def from_channels(name: str, channels: Channels, attributes: Mapping[str, object]) -> Frame:
@@ -99,10 +99,8 @@ def from_channels(name: str, channels: Channels, attributes: Mapping[str, object
             raise ValueError("gbuffer/ids is damaged")
         ids[key] = stack(channels, (f"ids.{key}",))[..., 0].astype(dtype)
     view, projection = (_matrix(attributes, key) for key in CAMERAS)
-    time, relight = (_number(attributes, key) for key in MOMENTS)
-    frame = Frame(name, image, buffers, ids, view, projection, time, relight)
-    check_frame(frame)
-    return frame
+    time, relight = (_number(attributes, key) for key in NUMBERS)
+    return Frame(name, image, buffers, ids, view, projection, time, relight)
 
 
 def _text(attributes: Mapping[str, object], key: str) -> str:

@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gbuffer_tools.errors import InputError, NotInstalledError
+from gbuffer_tools.errors import InputError, NotInstalledError, one_line
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -38,7 +38,7 @@ MAX_HEADER_BYTES = 32 * 2**20
 """Manifests of a film's scene take megabytes."""
 MAX_CHANNELS, MAX_PARTS = 512, 64
 MAX_BYTES = 4 * MAX_FRAME_BYTES
-"""Of all channels together: 100 float channels of a frame of 3840 x 2160 take 3.3 GB."""
+"""The limit for all channels together: 100 float channels of a frame of 3840 x 2160 take 3.3 GB."""
 MAX_COORDINATE = 2**24
 READ_AT_ONCE = 65536
 
@@ -56,7 +56,7 @@ class Window:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width), pixels."""
         return self.y1 - self.y0 + 1, self.x1 - self.x0 + 1
 
 
@@ -78,7 +78,7 @@ class Part:
 
     @property
     def bytes_a_pixel(self) -> int:
-        """Of all its channels."""
+        """Bytes that one pixel takes in all channels."""
         return sum(dtype.itemsize for dtype in self.channels.values())
 
     def full(self, channel: str) -> str:
@@ -88,8 +88,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a file holds.
+class ExrHeader:
+    """What an EXR file holds.
 
     Attributes:
         parts: at least one.
@@ -103,17 +103,17 @@ class Header:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Full names, in the file's order."""
+        """Full names of all channels, in the file's order."""
         return tuple(part.full(name) for part in self.parts for name in part.channels)
 
     @property
     def bytes_stored(self) -> int:
-        """Of all pixels, unpacked."""
+        """Bytes that all pixels take, unpacked."""
         return sum(math.prod(part.data.shape) * part.bytes_a_pixel for part in self.parts)
 
     @property
     def bytes_placed(self) -> int:
-        """Of all pixels over the display window."""
+        """Bytes that all channels take over the display window."""
         return math.prod(self.display.shape) * sum(part.bytes_a_pixel for part in self.parts)
 
     @property
@@ -122,7 +122,7 @@ class Header:
         return next((part.compression for part in self.parts if part.compression in LOSSY), "")
 
 
-def header(path: Path) -> Header:
+def header(path: Path) -> ExrHeader:
     """Parse and judge a file's header.
 
     Raises:
@@ -135,7 +135,7 @@ def header(path: Path) -> Header:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted an OpenEXR file") from error
 
 
-def read(path: Path) -> tuple[dict[str, Array], Header]:
+def read(path: Path) -> tuple[dict[str, Array], ExrHeader]:
     """All channels of a file, over its display window; 0 where a part has no pixels.
 
     Returns:
@@ -168,7 +168,7 @@ def _placed(pixels: Array, data: Window, display: Window) -> Array:
     return placed
 
 
-def _decode(path: Path, known: Header) -> list[dict[str, Array]]:
+def _decode(path: Path, known: ExrHeader) -> list[dict[str, Array]]:
     """The library's channels, per part."""
     try:
         import OpenEXR
@@ -181,7 +181,7 @@ def _decode(path: Path, known: Header) -> list[dict[str, Array]]:
         parts = [{name: channel.pixels for name, channel in part.channels.items()} for part in file.parts]
     # What the library raises on damaged files; UnicodeDecodeError is a ValueError.
     except (RuntimeError, ValueError, TypeError, OSError, KeyError, MemoryError) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[-160:]}); write it again") from error
+        raise InputError(f"{path}: damaged ({one_line(error)[-160:]}); write it again") from error
     if len(parts) != len(known.parts):
         reason = " ".join(said.getvalue().split())[-160:].removeprefix("Warning: ")
         raise InputError(f"{path}: damaged ({reason or 'pixels are missing'}); write it again")
@@ -222,7 +222,7 @@ class _Parser:
         self.file, self.path = file, path
         self.bytes, self.at = b"", 0
 
-    def header(self) -> Header:
+    def header(self) -> ExrHeader:
         if self.take(4) != MAGIC:
             raise InputError(f"{self.path}: got {self.bytes[:4]!r} at the start, wanted an OpenEXR file")
         (version,) = struct.unpack("<I", self.take(4))
@@ -241,7 +241,7 @@ class _Parser:
         if flags & DEEP or any(b"deep" in raw.get("type", ("", b""))[1] for raw in raws):
             raise self.bad("holds deep pixels; flatten it to one value a pixel")
         many = len(raws) > 1
-        found = Header(
+        found = ExrHeader(
             tuple(self.part(raw, many) for raw in raws),
             self.window(raws[0], "displayWindow"),
             {key: value for raw in reversed(raws) for key, value in self.values(raw)},
@@ -251,7 +251,7 @@ class _Parser:
         self.check(found)
         return found
 
-    def check(self, found: Header) -> None:
+    def check(self, found: ExrHeader) -> None:
         """The limits that concern the whole file."""
         names = found.channels
         if not 0 < len(names) <= MAX_CHANNELS:

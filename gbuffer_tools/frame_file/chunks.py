@@ -7,6 +7,7 @@ searches for the shortest encoding where zlib takes the first good one, and shuf
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from itertools import product
+from typing import NamedTuple
 
 import deflate
 import h5py
@@ -15,9 +16,24 @@ import numpy as np
 from gbuffer_tools.frame import TILE, Array
 
 LEVEL, BYTES_LEVEL, QUICK_LEVEL = 10, 12, 6
-"""Of libdeflate, of 12: on floats 12 takes almost three times as long as 10 and gains 0.7 %; on bytes it is quick."""
+"""Levels of libdeflate, whose highest is 12. On floats 12 takes almost three times as long as 10 and gains 0.7 %; on
+bytes it is quick."""
 SHUFFLE = 1
 """The bit of the dataset's first filter."""
+
+
+class Tile(NamedTuple):
+    """A packed tile.
+
+    Attributes:
+        place: its first index in the map, along every axis.
+        left_out: which of HDF5's filters are left out, one bit each.
+        stored: its bytes in the file.
+    """
+
+    place: tuple[int, ...]
+    left_out: int
+    stored: bytes
 
 
 def create(file: h5py.File, path: str, row: Array) -> h5py.Dataset:
@@ -29,21 +45,28 @@ def create(file: h5py.File, path: str, row: Array) -> h5py.Dataset:
     )  # fmt: skip
 
 
-def part(side: int, most: int) -> int:
-    """A tile's side: the frame's is cut into parts as equal as can be, none above `most`."""
-    return -(-side // -(-side // most))
+def part(side: int, max_side: int) -> int:
+    """A tile's side: the frame's is cut into parts as equal as can be, none above `max_side`."""
+    return -(-side // -(-side // max_side))
 
 
-def put(data: h5py.Dataset, index: int, row: Array, threads: Executor) -> None:
-    """Store map number `index`, of the dataset's shape and dtype; the dataset is large enough."""
+def pack_map(data: h5py.Dataset, row: Array, threads: Executor) -> list[Tile] | Array:
+    """A map of a dataset's shape and dtype for `put`: its tiles, or itself where the dataset has other filters."""
     if (data.compression, data.shuffle, data.fletcher32) != ("gzip", True, False) or data.chunks[0] != 1:
-        data[index] = row  # somebody else's file, with other filters
-        return
+        return row  # somebody else's file
     _, *tile = data.chunks
     places = list(corners(row.shape, tile))
     parts = (cut(row, place, tile) for place in places)
-    for place, (left_out, stored) in zip(places, threads.map(pack, parts), strict=True):
-        data.id.write_direct_chunk((index, *place), stored, left_out)
+    return [Tile(place, *packed) for place, packed in zip(places, threads.map(pack, parts), strict=True)]
+
+
+def put(data: h5py.Dataset, index: int, packed: list[Tile] | Array) -> None:
+    """Store number `index` of a dataset that is large enough: a map from `pack_map`, or any other array."""
+    if not isinstance(packed, list):
+        data[index] = packed
+        return
+    for tile in packed:
+        data.id.write_direct_chunk((index, *tile.place), tile.stored, tile.left_out)
 
 
 def corners(shape: tuple[int, ...], tile: list[int]) -> Iterator[tuple[int, ...]]:
@@ -62,7 +85,7 @@ def cut(row: Array, place: tuple[int, ...], tile: list[int]) -> Array:
 
 
 def pack(tile: Array) -> tuple[int, bytes]:
-    """HDF5's filters on a tile: which of them are left out, one bit each, and what they make of it.
+    """Apply HDF5's filters to a tile: which of them are left out, one bit each, and the bytes to store.
 
     Shuffle puts the first bytes of all elements before their second ones. That helps with noise in low bits and hurts
     with values that come back, so the quick level tells which of the two a tile gets.
@@ -78,5 +101,5 @@ def pack(tile: Array) -> tuple[int, bytes]:
 
 
 def deflated(data: bytes, level: int) -> bytes:
-    """As zlib has it."""
+    """Deflate data in zlib's format."""
     return bytes(deflate.zlib_compress(data, level))

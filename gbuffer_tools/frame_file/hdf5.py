@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {
@@ -26,7 +26,7 @@ FILTERS = {
 LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
 MAX_CHUNK_BYTES = 64 * 2**20
 MAX_TEXT = 4096
-DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
+MAX_DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
 """How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
 
 
@@ -53,11 +53,6 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
         raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
         return h5py.File(path, "r")
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error, on one line."""
-    return " ".join(str(error).split())
 
 
 def names(group: h5py.Group, path: Path) -> list[str]:
@@ -98,16 +93,16 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
     return found
 
 
-def text_in(parent: h5py.Group, name: str, path: Path, *, most: int) -> str:
-    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of fixed length, at most `most` bytes.
+def text_in(parent: h5py.Group, name: str, path: Path, *, max_bytes: int) -> str:
+    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of a fixed length up to `max_bytes`.
 
     Raises:
         InputError: as `dataset_in`; also for texts of variable length, lists of texts, and longer ones.
     """
     found = parent[name]
     dtype = found.dtype if isinstance(found, h5py.Dataset) else None
-    if dtype is None or dtype.kind != "S" or dtype.itemsize > most or found.shape != ():
-        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {most:,} bytes")
+    if dtype is None or dtype.kind != "S" or dtype.itemsize > max_bytes or found.shape != ():
+        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {max_bytes:,} bytes")
     with broken(path, name):
         return bytes(dataset_in(parent, name, path, {dtype})[()]).decode()
 
@@ -139,13 +134,13 @@ def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
 
 def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, path: Path) -> None:
     """HDF5 unpacks a chunk to whatever is in it, and finds out afterwards that it was too much."""
-    most = chunk_bytes + chunk_bytes // 1000 + 64  # what cannot be packed grows by a few bytes
+    max_stored = chunk_bytes + chunk_bytes // 1000 + 64  # what cannot be packed grows by a few bytes
     doubtful: list[tuple[int, ...]] = []
 
     def judge(chunk: h5py.h5d.StoreInfo) -> None:
-        if chunk.size > most:
-            raise InputError(f"{path}: {dataset.name} has a chunk of {chunk.size:,} bytes, wanted < {most:,}")
-        if chunk.size * DEFLATE_RATIO > MAX_UNPACKED:
+        if chunk.size > max_stored:
+            raise InputError(f"{path}: {dataset.name} has a chunk of {chunk.size:,} bytes, wanted < {max_stored:,}")
+        if chunk.size * MAX_DEFLATE_RATIO > MAX_UNPACKED:
             doubtful.append(chunk.chunk_offset)
 
     dataset.id.chunk_iter(judge)
@@ -170,9 +165,9 @@ def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> s
     return _bounded(value, name, path)
 
 
-def texts_attribute(owner: h5py.Group, name: str, path: Path, *, most: int) -> tuple[str, ...]:
-    """A 1-D string attribute of at most `most` entries; as `text_attribute`."""
-    value = _attribute(owner, name, path, "SO", most=most)
+def texts_attribute(owner: h5py.Group, name: str, path: Path, *, max_entries: int) -> tuple[str, ...]:
+    """A 1-D string attribute of at most `max_entries` texts; as `text_attribute`."""
+    value = _attribute(owner, name, path, "SO", max_entries=max_entries)
     if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str) for v in value):
         raise InputError(f"{path}: attribute {name} is not a list of texts")
     return tuple(_bounded(v, name, path) for v in value)
@@ -186,13 +181,13 @@ def number_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) ->
     return float(value)
 
 
-def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: str, *, most: int = 1) -> object:
+def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: str, *, max_entries: int = 1) -> object:
     if name not in owner.attrs:
         raise InputError(f"{path}: {owner.name} lacks the attribute {name}; is it a frame file?")
     stored = owner.attrs.get_id(name)
     count = stored.get_space().get_simple_extent_npoints()
-    if count > most or count * stored.dtype.itemsize > 2**20:
-        raise InputError(f"{path}: attribute {name} is larger than {most} entries or 1 MiB")
+    if count > max_entries or count * stored.dtype.itemsize > 2**20:
+        raise InputError(f"{path}: attribute {name} is larger than {max_entries} entries or 1 MiB")
     # Of any other type, the library would have to follow references that nobody has judged.
     if stored.dtype.kind not in kinds or (stored.dtype.kind == "O" and h5py.check_string_dtype(stored.dtype) is None):
         wanted = "a number" if "f" in kinds else "text"

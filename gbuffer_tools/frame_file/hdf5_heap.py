@@ -1,4 +1,4 @@
-"""Where an HDF5 file keeps texts of variable length: judged before the library walks it.
+"""Judges where an HDF5 file keeps texts of variable length, before the library walks it.
 
 Such texts lie in "global heaps", lists of objects with their sizes. HDF5 2.0 follows the sizes without end where one of
 them leads it in a circle, so one damaged byte hangs the process for good. Here the heaps that are about to be read are

@@ -10,7 +10,7 @@ from gbuffer_tools.frame import MAX_NAME_BYTES
 def fit_name(text: str) -> str:
     """`text` as the name of a frame: what cannot be in a file's name becomes "_", what is too long is cut.
 
-    A cut name ends in a digest of the whole, so that two of one beginning stay two.
+    A cut name ends in a digest of the whole text, so that two texts with one beginning keep different names.
     """
     name = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]', "_", text) or "_"
     name = re.sub(r"^[. ]", "_", name)

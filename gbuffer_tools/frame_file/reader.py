@@ -21,7 +21,7 @@ from gbuffer_tools.frame import (
     MAX_FRAMES,
     MAX_NAME_BYTES,
     MAX_SIDE,
-    MOMENTS,
+    NUMBERS,
     VERSION,
     Array,
     Frame,
@@ -74,7 +74,7 @@ class Shard:
         self._check_shapes()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> "Shard":
@@ -89,11 +89,16 @@ class Shard:
         return len(self.names)
 
     def image(self, i: int, rows: slice = ALL, cols: slice = ALL) -> npt.NDArray[np.uint8]:
-        """(h,w,3) uint8 sRGB."""
+        """The image of frame `i`, or a crop of it: (h,w,3) uint8, sRGB."""
         return self._read("image", i, rows, cols).astype(np.uint8, copy=False)
 
     def buffer(self, name: str, i: int, rows: slice = ALL, cols: slice = ALL) -> npt.NDArray[np.float32]:
-        """(h,w,C) float32 in the buffer's units, fixed point scaled. `KeyError` for an absent name."""
+        """A buffer of frame `i`, or a crop of it: (h,w,C) float32 in the buffer's units, fixed point scaled.
+
+        Raises:
+            KeyError: there is no such buffer.
+            InputError: what is stored is damaged.
+        """
         stored = self._read(f"buffers/{name}", i, rows, cols)
         values = stored.astype(np.float32)
         if name in self._scale:
@@ -101,22 +106,22 @@ class Shard:
         return values if values.ndim == 3 else values[..., None]
 
     def id(self, name: str, i: int, rows: slice = ALL, cols: slice = ALL) -> Array:
-        """(h,w) unsigned, as stored. `KeyError` for an absent name."""
+        """An id map of frame `i`, or a crop of it: (h,w) unsigned, as stored. Errors as for `buffer`."""
         return self._read(f"ids/{name}", i, rows, cols)
 
     def camera(self, i: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-        """(view, projection), each (4,4), or None where the file has no cameras."""
+        """(view, projection) of frame `i`, each (4,4) float64; None where the file has no cameras."""
         if "camera/view" not in self._data:
             return None
         view, projection = (self._row(f"camera/{n}", i).astype(np.float64) for n in CAMERAS)
         return view, projection
 
-    def moment(self, name: str, i: int) -> float | None:
-        """/frame/time or /frame/relight of a frame, None where the file has none."""
+    def number(self, name: str, i: int) -> float | None:
+        """The number "time" (seconds) or "relight" (-1..1) of frame `i`; None where the file has none."""
         return float(self._row(f"frame/{name}", i)) if f"frame/{name}" in self._data else None
 
     def frame(self, i: int) -> Frame:
-        """The frame as it is stored, so that writing it again gives the same bits."""
+        """Frame `i` as it is stored, so that writing it again gives the same bits."""
         camera = self.camera(i)
         return Frame(
             name=self.names[i],
@@ -125,8 +130,8 @@ class Shard:
             ids={n: self.id(n, i) for n in self.ids},
             view=camera[0] if camera else None,
             projection=camera[1] if camera else None,
-            time=self.moment("time", i),
-            relight=self.moment("relight", i),
+            time=self.number("time", i),
+            relight=self.number("relight", i),
         )
 
     def layout(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -157,7 +162,7 @@ class Shard:
             raise InputError(f"{path}: format is {got!r}, wanted {FORMAT!r}; is it a frame file?")
         if (number := hdf5.number_attribute(file, "version", path)) != VERSION:
             raise InputError(f"{path}: version {number:g} of the format, this program reads {VERSION}; update it")
-        classes = hdf5.texts_attribute(file, "classes", path, most=MAX_CLASSES)
+        classes = hdf5.texts_attribute(file, "classes", path, max_entries=MAX_CLASSES)
         source, profile, licence, tool = (hdf5.text_attribute(file, key, path) for key in HEADER_TEXTS)
         return Header(source, profile, classes, licence, tool)
 
@@ -229,7 +234,7 @@ class Shard:
                 raise InputError(f"{self.path}: /{key} has shape {data.shape}, wanted {wanted[top][-1]}")
             if math.prod(data.shape[1:]) * data.dtype.itemsize > MAX_FRAME_BYTES:
                 raise InputError(f"{self.path}: a frame of /{key} takes more than {MAX_FRAME_BYTES:,} bytes")
-            if (top == "camera" and name not in CAMERAS) or (top == "frame" and name not in MOMENTS):
+            if (top == "camera" and name not in CAMERAS) or (top == "frame" and name not in NUMBERS):
                 raise InputError(f"{self.path}: /{key} is unknown in version {VERSION}")
         if ("camera/view" in self._data) != ("camera/projection" in self._data):
             raise InputError(f"{self.path}: has one of /camera/view and /camera/projection, wanted both")

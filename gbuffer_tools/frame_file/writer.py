@@ -1,20 +1,21 @@
 """Writing frame files: in one step, so that a killed writer never leaves half a file under a real name."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 
 import h5py
 import numpy as np
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.frame import (
     CAMERAS,
     FORMAT,
     HEADER_TEXTS,
     MAX_NAME_BYTES,
-    MOMENTS,
+    NUMBERS,
     VERSION,
     Array,
     Frame,
@@ -22,24 +23,129 @@ from gbuffer_tools.frame import (
     buffer_spec,
     check_frame,
 )
-from gbuffer_tools.frame_file import chunks, hdf5
+from gbuffer_tools.frame_file import chunks
 from gbuffer_tools.frame_file.reader import Shard
-from gbuffer_tools.io.atomic import replacing
+from gbuffer_tools.io.atomic import Twin, replacing
 
 NAME = h5py.string_dtype("utf-8", MAX_NAME_BYTES)
 HDF5_FORMAT = ("v110", "v110")
-"""Of HDF5 1.10 (2016), whose list of tiles takes 18 bytes a tile; the format of 1.8 takes 72, 2 % of a frame file."""
+"""HDF5 1.10 (2016): its list of tiles takes 18 bytes a tile; that of 1.8 takes 72, which is 2 % of a frame file."""
+
+Packed = dict[str, Array | list[chunks.Tile]]
+"""Path of a dataset -> what a frame adds to it: packed tiles of a map, else its row."""
 
 
 def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
     """Write a new frame file, replacing any of that name, in one step: the name appears when all is on disk.
 
     Args:
+        path: of the file; folders are made as needed.
         frames: at least one; all of one size, with the same buffers and ids.
+        header: the root attributes.
 
     Raises:
         InputError: no frames, or frames that do not fit together or the format.
     """
+    _write_checked(path, _checked(path, frames), header)
+
+
+def append(path: Path, frames: Iterable[Frame], header: Header) -> None:
+    """Add frames to a frame file, or start it; as atomic as `write`.
+
+    Copies the file once: for frames that come one after the other use `Appender`.
+
+    Raises:
+        InputError: as `write`; also where the file has another header.
+    """
+    append_checked(path, _checked(path, frames), header)
+
+
+def append_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
+    """Add frames that have passed `check_frame`; else as `append`."""
+    if not path.exists():
+        _write_checked(path, frames, header)
+        return
+    check_header(path, header)
+    with replacing(path) as partial:
+        shutil.copyfile(path, partial)
+        with h5py.File(partial, "r+") as file:
+            _add_all(file, frames, path)
+
+
+class Appender:
+    """Adds frames to a frame file, or starts it, one at a time: each is there, whole, when `add` returns.
+
+    A killed writer never leaves half a file under the real name, and never loses a frame that was there. The time that
+    a frame takes does not depend on how many there are, but for the first, for which a file that is there is copied.
+    Use it as a context manager.
+
+    Args:
+        path: of the frame file; folders are made as needed.
+        header: the root attributes.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path, self.header = path, header
+        self._twin = Twin(path)
+        self._last: tuple[int, Packed] | None = None  # the frame that the twin lacks
+        self._threads = ThreadPoolExecutor()
+
+    def __enter__(self) -> "Appender":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown()
+        self._twin.remove()
+
+    def add(self, frame: Frame) -> None:
+        """Add a frame that has passed `check_frame`.
+
+        Raises:
+            InputError: it does not fit those that are there, or the file has another header, or is no frame file. What
+                is there is as it was.
+        """
+        if not self.path.exists():
+            _write_checked(self.path, [frame], self.header)
+            return
+        if not self._twin.is_current():  # the first frame, or somebody else has written the file
+            check_header(self.path, self.header)
+        with self._twin.advanced(self._catch_up) as partial, h5py.File(partial, "r+") as file:
+            index = len(file["frame/name"])
+            packed = _pack_new(file, frame, self.path, _names(file), self._threads)
+            _put(file, index, packed)
+        self._last = index, packed
+
+    def _catch_up(self, partial: Path) -> None:
+        """Add the frame that was added last to the copy that lacks it."""
+        assert self._last is not None
+        # A session of its own: so the file gets the bits that it would have without a twin.
+        with h5py.File(partial, "r+") as file:
+            _put(file, *self._last)
+
+
+def check_header(path: Path, header: Header) -> None:
+    """Raises `InputError` where the frame file that is there has another header."""
+    with Shard(path) as shard:
+        if shard.header != header:
+            raise InputError(f"{path}: was written with other classes, source or tool; choose another --out")
+
+
+def _checked(path: Path, frames: Iterable[Frame]) -> Iterator[Frame]:
+    for frame in frames:
+        try:
+            check_frame(frame)
+        except ValueError as error:
+            raise _unfit(path, frame, error) from error
+        yield frame
+
+
+def _unfit(path: Path, frame: Frame, error: ValueError) -> InputError:
+    return InputError(f"{path}: frame {frame.name!r}: {one_line(error)}")
+
+
+def _write_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
     with replacing(path) as partial, h5py.File(partial, "w", libver=HDF5_FORMAT) as file:
         for key in HEADER_TEXTS:
             file.attrs[key] = getattr(header, key)
@@ -48,43 +154,36 @@ def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
         _add_all(file, frames, path)
 
 
-def append(path: Path, frames: Iterable[Frame], header: Header) -> None:
-    """Add frames to a frame file, or start it; as atomic as `write`.
-
-    Raises:
-        InputError: as `write`; also where the file has another header.
-    """
-    if not path.exists():
-        write(path, frames, header)
-        return
-    with Shard(path) as shard:
-        if shard.header != header:
-            raise InputError(f"{path}: was written with other classes, source or tool; choose another --out")
-    with replacing(path) as partial:
-        shutil.copyfile(path, partial)
-        with h5py.File(partial, "r+") as file:
-            _add_all(file, frames, path)
-
-
 def _add_all(file: h5py.File, frames: Iterable[Frame], path: Path) -> None:
-    known = {bytes(n).decode() for n in file["frame/name"][:]} if "frame" in file else set()
-    count = len(known)
+    known = _names(file)
     with ThreadPoolExecutor() as threads:
         for frame in frames:
-            try:
-                check_frame(frame)
-                if frame.name in known:
-                    raise ValueError(f"a frame named {frame.name} is there already")
-                _add(file, count, _arrays(frame), threads)
-            except ValueError as error:
-                raise InputError(f"{path}: frame {frame.name!r}: {hdf5.one_line(error)}") from error
+            if not known:
+                for name, row in _rows(frame).items():
+                    _create(file, name, row)
+            _put(file, len(known), _pack_new(file, frame, path, known, threads))
             known.add(frame.name)
-            count += 1
-    if not count:
+    if not known:
         raise InputError(f"{path}: no frames to write")
 
 
-def _arrays(frame: Frame) -> dict[str, Array]:
+def _names(file: h5py.File) -> set[str]:
+    return {bytes(name).decode() for name in file["frame/name"][:]} if "frame" in file else set()
+
+
+def _pack_new(file: h5py.File, frame: Frame, path: Path, known: set[str], threads: Executor) -> Packed:
+    """What a frame adds to the datasets of a file; `InputError`, and nothing written, where it does not fit them."""
+    rows = _rows(frame)
+    try:
+        if frame.name in known:
+            raise ValueError(f"a frame named {frame.name} is there already")
+        _check_fit(file, rows)
+    except ValueError as error:
+        raise _unfit(path, frame, error) from error
+    return {name: chunks.pack_map(file[name], row, threads) if is_map(name, row) else row for name, row in rows.items()}
+
+
+def _rows(frame: Frame) -> dict[str, Array]:
     """Dataset path -> the frame's row in it."""
     rows: dict[str, Array] = {"image": frame.image, "frame/name": np.array(frame.name.encode(), NAME)}
     rows |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
@@ -93,18 +192,15 @@ def _arrays(frame: Frame) -> dict[str, Array]:
         matrix = getattr(frame, name)
         if matrix is not None:
             rows[f"camera/{name}"] = np.asarray(matrix, np.float64).reshape(4, 4)
-    for name in MOMENTS:
+    for name in NUMBERS:
         value = getattr(frame, name)
         if value is not None:
             rows[f"frame/{name}"] = np.asarray(value, np.float64)
     return rows
 
 
-def _add(file: h5py.File, index: int, rows: dict[str, Array], threads: Executor) -> None:
-    """Write one row into every dataset; the first row creates them."""
-    if index == 0:
-        for path, row in rows.items():
-            _create(file, path, row)
+def _check_fit(file: h5py.File, rows: dict[str, Array]) -> None:
+    """Raises `ValueError` where rows are of other datasets, types or shapes than those of the frames before."""
     present = {f"{g}{n}" for g, members in _members(file).items() for n in members}
     if present != set(rows):
         odd = ", ".join(sorted(present ^ set(rows)))
@@ -114,11 +210,14 @@ def _add(file: h5py.File, index: int, rows: dict[str, Array], threads: Executor)
         if data.shape[1:] != row.shape or (data.dtype != row.dtype and row.dtype.kind != "S"):
             before = f"{data.dtype} {data.shape[1:]}"
             raise ValueError(f"{path} is {row.dtype} {row.shape}, wanted {before} as in the frames before")
+
+
+def _put(file: h5py.File, index: int, packed: Packed) -> None:
+    """Write one row into every dataset."""
+    for path, row in packed.items():
+        data = file[path]
         data.resize(index + 1, axis=0)
-        if is_map(path, row):
-            chunks.put(data, index, row, threads)
-        else:
-            data[index] = row
+        chunks.put(data, index, row)
 
 
 def _members(file: h5py.File) -> dict[str, list[str]]:

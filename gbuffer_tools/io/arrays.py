@@ -11,11 +11,11 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 
 # Of all arrays together, unpacked: matches of a million pairs take 32 MB.
-LARGEST = 2 << 30
-MOST_ARRAYS = 64
+MAX_BYTES = 2 << 30
+MAX_ARRAYS = 64
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What zipfile, its decompressors, numpy and the tokenizer of its headers raise on damaged files; NotImplementedError
 # is a RuntimeError.
@@ -39,8 +39,8 @@ def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-            if size > LARGEST:
-                raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {LARGEST:,}.")
+            if size > MAX_BYTES:
+                raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {MAX_BYTES:,}.")
             there = {entry.filename.removesuffix(".npy") for entry in archive.infolist()}
             for name, (kinds, axes) in wanted.items():
                 if name not in there:
@@ -63,7 +63,7 @@ def npz_headers(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = {}
-            for entry in archive.infolist()[:MOST_ARRAYS]:
+            for entry in archive.infolist()[:MAX_ARRAYS]:
                 with archive.open(entry) as file:
                     dtype, shape, _ = _header(file)
                 found[entry.filename.removesuffix(".npy")] = dtype, shape
@@ -95,8 +95,7 @@ def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
 
 
 def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"{path}: not a readable {kind} file ({reason}); make it again.")
+    return InputError(f"{path}: not a readable {kind} file ({one_line(error)}); make it again.")
 
 
 def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
@@ -109,7 +108,7 @@ def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
 
 
 def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: int) -> None:
-    """Compare an array's header with what it takes in the file: numpy takes the memory that the header names."""
+    """Compare an array's header with its size in the file, as numpy takes whatever memory the header names."""
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
         dtype, shape, _ = _header(file)
@@ -125,7 +124,7 @@ def _agree(
     count = " or ".join(map(str, axes))
     if dtype.kind not in kinds or len(shape) not in axes:
         raise InputError(f"{path}: {name} is {dtype} {shape}, wanted {count} axes of kind {kinds!r}; make it again.")
-    if size > LARGEST:
-        raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {LARGEST:,}.")
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: unpacks to {size:,} bytes; wanted at most {MAX_BYTES:,}.")
     if math.prod(shape) * dtype.itemsize != size:
         raise ValueError(f"{name} is to be {dtype} {shape}, its data are {size:,} bytes")

@@ -1,20 +1,25 @@
 """Files that appear whole or not at all.
 
-A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. The name is its own:
-several may write one file at once, as a cluster does that starts a piece of work again while the first still runs; the
-last one to end counts. What a killed writer leaves is never read, and goes when another process of this machine first
-writes into the folder. That of another machine, which may still be at it, stays until somebody knows better: `clear`.
+A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. Each writer has a name
+of its own, so several may write one file at once, as happens when a cluster starts a piece of work again while the
+first still runs; the last one to end counts. What a killed writer leaves is never read, and is removed when another
+process of this machine first writes into the folder. What a writer on another machine left stays, as that writer may
+still run, until the caller of `clear` knows that it does not.
 """
 
 import functools
 import itertools
 import os
 import re
+import shutil
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+if sys.platform == "linux":
+    import fcntl
 
 SUFFIX = ".partial"
 _HOST = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
@@ -36,20 +41,125 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent.resolve(), os.getpid())
-    partial = path.with_name(f"{path.name}.{_HOST}-{os.getpid()}-{next(_COUNT)}{SUFFIX}")
+    partial = _partial_name(path)
     try:
         yield partial
-        with partial.open("r+b") as file:  # Windows syncs only what is open for writing
-            os.fsync(file.fileno())
+        _sync_file(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    if os.name == "posix":  # elsewhere folders cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)  # the rename itself has to reach the disk, too
+    _sync_folder(path.parent)
+
+
+class Twin:
+    """A second copy of a file, so that the file grows in steps, each of which is there whole or not at all.
+
+    To copy a file for each addition takes time that grows with the square of their number. A twin is a copy that lags
+    one addition behind. A step brings the twin up to date, adds to it, and gives it the file's name; what had that name
+    is the twin of the next step. So each addition is made twice, however large the file is.
+
+    The twin has the name of a file that is being written, and what a killed writer leaves of it goes as those do. A
+    file that somebody still reads, or has linked elsewhere as some backups do, is never changed under their hands: it
+    becomes no twin, and the next step copies. Only Linux tells whether somebody reads; elsewhere, and on file systems
+    without hard links, every step copies.
+
+    Args:
+        path: the file. It is there whenever a step begins.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._partial: Path | None = None
+        self._written: tuple[int, ...] = ()
+
+    def is_current(self) -> bool:
+        """Whether there is a twin, and the file is as the step before left it: nobody else has written it since."""
+        return self._partial is not None and _identity(self.path) == self._written
+
+    @contextmanager
+    def advanced(self, catch_up: Callable[[Path], None]) -> Iterator[Path]:
+        """One step.
+
+        Args:
+            catch_up: makes the addition of the step before to the twin.
+
+        Yields:
+            A copy of the file, to add to. When the block ends, it takes the file's place, all of it on disk; when it
+            raises, the file is as it was.
+        """
+        reuse = self.is_current() and _nobody_has(self._partial)
+        if not reuse:
+            self.remove()
+        partial, self._partial = self._partial or _partial_name(self.path), None
+        before = _partial_name(self.path)
         try:
-            os.fsync(folder)
+            if reuse:
+                catch_up(partial)
+            else:
+                _sweep(self.path.parent.resolve(), os.getpid())
+                shutil.copyfile(self.path, partial)
+            yield partial
+            _sync_file(partial)
+            self._written = _identity(partial)
+            with suppress(OSError):  # no hard links here
+                os.link(self.path, before)
+            partial.replace(self.path)
+            # Before the twin is changed: after a power failure the name may still be that of the file before.
+            _sync_folder(self.path.parent)
+            self._partial = before if before.exists() else None
         finally:
-            os.close(folder)
+            partial.unlink(missing_ok=True)
+            if self._partial is None:
+                before.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the second copy."""
+        if self._partial is not None:
+            self._partial.unlink(missing_ok=True)
+            self._partial = None
+
+
+def _nobody_has(path: Path | None) -> bool:
+    """Whether it is certain that a file has no other name, and that no process, this one included, has it open.
+
+    Linux gives a lease for writing only on a file that nobody else has open.
+    """
+    if path is None or sys.platform != "linux":
+        return False
+    try:
+        with path.open("r+b") as file:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # until it is closed
+            return os.fstat(file.fileno()).st_nlink == 1
+    except OSError:  # somebody does, or the file system has no leases
+        return False
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What changes when a file is replaced or written; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _partial_name(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{_HOST}-{os.getpid()}-{next(_COUNT)}{SUFFIX}")
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("r+b") as file:  # Windows syncs only what is open for writing
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring renames within a folder to the disk."""
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,11 +1,11 @@
-"""Where what can be fetched or made again lies on this machine."""
+"""The folder for files that can be fetched or made again."""
 
 import os
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The folder of fetched files: the environment's PHOTOREAL_CACHE, else the user's cache."""
+    """The folder of such files: the environment variable PHOTOREAL_CACHE, else a folder in the user's cache."""
     named = os.environ.get("PHOTOREAL_CACHE")
     if named:
         return Path(named)

@@ -136,7 +136,7 @@ def _tiff_tags(file: BinaryIO) -> dict[int, int]:
 
 
 def _orientation(file: BinaryIO) -> int:
-    """How a picture lies in its file: EXIF's 1..8, 1 where nothing is said (EXIF 3.0, 4.6.5.1.6).
+    """The orientation of a picture in its file: EXIF's 1..8, 1 where the file says nothing (EXIF 3.0, 4.6.5.1.6).
 
     Of a PNG only what stands before the pixels counts, as in browsers.
     """
@@ -155,7 +155,7 @@ def _orientation(file: BinaryIO) -> int:
 
 
 def _upright(pixels: np.ndarray, content: bytes) -> np.ndarray:
-    """Turned as viewers turn them. Both libraries turn a TIFF by themselves."""
+    """The pixels, turned as viewers turn them. Both libraries turn a TIFF by themselves."""
     how = 1 if content[:4] in TIFF else _orientation(BytesIO(content))
     if how > 4:
         pixels = pixels.swapaxes(0, 1)
@@ -187,7 +187,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
-    """L, RGB or CMYK. Of 16 bits Pillow would cut off eight, or read grey alone."""
+    """The picture in mode L, RGB or CMYK. Pillow would cut 16 bits to eight, or read only grey."""
     bits, numbers = (content[24] if content.startswith(PNG) else 8), 1
     if isinstance(file, TiffImageFile):
         bits, numbers = (max(file.tag_v2.get(tag, (1,))) for tag in (BITS, NUMBERS))
@@ -243,7 +243,7 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def _content(path: Path) -> bytes:
-    """A file of a bounded size; of a PNG what concerns its pixels."""
+    """The bytes of a file of bounded size; of a PNG only what concerns its pixels."""
     height, width = image_size(path)
     count = path.stat().st_size
     if max(count, height * width * 3) > MAX_FILE_BYTES:
@@ -269,7 +269,7 @@ def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without OpenCV's own lines about a file: ours says more. libjpeg's, of files that can be read, still come."""
+    """Silence OpenCV's own lines about a file: ours says more. libjpeg's lines about readable files still come."""
     before = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -1,24 +1,28 @@
-"""Small text files of others: JSON, and lists of files that may name nothing outside their folder."""
+"""Small text files of others, and the files that they or users name.
+
+JSON; lists of files, which may name nothing outside their folder; all files of a kind below a folder.
+"""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 
 MAX_JSON_BYTES = 16 * 2**20
 MAX_LIST_BYTES = 256 * 2**20
 
 
-def read_text(path: Path, most: int) -> str:
-    """A UTF-8 text file of at most `most` bytes.
+def read_text(path: Path, max_bytes: int) -> str:
+    """A UTF-8 text file of at most `max_bytes`.
 
     Raises:
         InputError: absent, larger, or no text.
     """
     try:
         size = path.stat().st_size
-        if size > most:
-            raise InputError(f"{path}: {size:,} bytes, wanted at most {most:,}.")
+        if size > max_bytes:
+            raise InputError(f"{path}: {size:,} bytes, wanted at most {max_bytes:,}.")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
@@ -27,12 +31,11 @@ def read_text(path: Path, most: int) -> str:
 
 
 def parse_json(text: str, where: str) -> object:
-    """What a JSON text holds; raises `InputError`, which starts with `where`, where it is none."""
+    """What a JSON text holds; where it is no JSON, raises `InputError` with a message that starts with `where`."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{where}: not readable JSON ({reason}); write it again.") from error
+        raise InputError(f"{where}: not readable JSON ({one_line(error)}); write it again.") from error
 
 
 def read_json(path: Path) -> object:
@@ -40,9 +43,9 @@ def read_json(path: Path) -> object:
     return parse_json(read_text(path, MAX_JSON_BYTES), str(path))
 
 
-def plain(text: object, most: int = 256) -> str:
-    """A name from a foreign file as one line of at most `most` characters; what cannot be printed becomes a space."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:most]
+def plain(text: object, max_length: int = 256) -> str:
+    """A name from a foreign file as one line of at most `max_length` characters; what cannot be printed is a space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:max_length]
 
 
 def inside(folder: Path, named: str) -> Path | None:
@@ -56,3 +59,14 @@ def inside(folder: Path, named: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # a null byte, a name too long, links in a circle
         return None
     return found if found.is_relative_to(folder.resolve()) else None
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Files in a folder and those below it with one of these suffixes (lower case), sorted, without what is hidden."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in suffixes
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )

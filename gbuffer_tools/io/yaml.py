@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import yaml
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.io.text import read_text
 
 MAX_BYTES = 2**20
@@ -29,11 +29,11 @@ def read_sections(path: Path, kind: type[Section]) -> Section:
     try:
         node = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())[:200]})") from error
+        raise InputError(f"{path}: no YAML ({one_line(error, 200)})") from error
     try:
         found = _section(kind, {} if node is None else node, "")
     except ValueError as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path}: {one_line(error)}") from error
     assert isinstance(found, kind)
     return found
 
@@ -89,7 +89,7 @@ def _section(kind: typing.Any, node: object, where: str) -> object:
 
 
 def _shown(node: object) -> str:
-    """A value for an error; lists and sections may hold themselves many times over, so only their size is told."""
+    """A value for an error; lists and sections may hold themselves many times over, so only their size is shown."""
     if isinstance(node, list | dict):
         return f"{type(node).__name__} of {len(node)}"
     text = repr(node)

@@ -1,6 +1,6 @@
 """Frames from named channels and what they mean (mapping/schema.py). Pure: arrays in, a frame and a note out."""
 
-from collections.abc import Mapping
+from collections import abc
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,17 +10,17 @@ from gbuffer_tools import geometry
 from gbuffer_tools.frame import BUFFERS, Array, Frame
 from gbuffer_tools.mapping import camera_solver, cryptomatte
 from gbuffer_tools.mapping.channel_names import Channels, pick, stack
-from gbuffer_tools.mapping.schema import Camera, Classes, Ids, Image, Meanings, Normal
-from gbuffer_tools.source import Made, Names
+from gbuffer_tools.mapping.schema import Classes, Ids, Image, Mapping, Normal, PinholeCamera
+from gbuffer_tools.source import Names, SourceFrame
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 
 HALF_MAX = 65504.0
-"""What float16 goes up to; beyond, values are cut."""
+"""The largest float16; larger values are cut."""
 WORLD_NORMAL, DISTANCE = "x_world_normal", "x_distance"
-"""For files whose camera is not known; 0 where nothing was drawn, as infinities are depth's alone."""
+"""Buffers of files whose camera is not known; 0 where nothing was drawn, as only depth may be infinite."""
 
 
 @dataclass
@@ -33,45 +33,45 @@ class _Making:
     posed: bool = False
     buffers: dict[str, Array] = field(default_factory=dict)
     ids: dict[str, Array] = field(default_factory=dict)
-    names: dict[str, Mapping[int, str]] = field(default_factory=dict)
+    names: dict[str, abc.Mapping[int, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     lacks: str = ""
 
 
-def to_frame(name: str, channels: Channels, meanings: Meanings, attributes: Mapping[str, object]) -> Made:
-    """A frame in the frame file's conventions.
+def to_frame(name: str, channels: Channels, mapping: Mapping, attributes: abc.Mapping[str, object]) -> SourceFrame:
+    """Make a frame in the frame file's conventions.
 
     Args:
         name: of the frame.
         channels: name -> (H,W), all of one size.
-        meanings: of the channels; those that it does not name are ignored.
+        mapping: of the channels; those that it does not name are ignored.
         attributes: header attributes, for the names of cryptomatte ids.
 
     Raises:
         ValueError: a named channel is missing, or ids are no ids.
     """
-    if meanings.image is None:
+    if mapping.image is None:
         raise ValueError("has no image; name its channels under image.channels of a --mapping")
-    image, clipped = to_image(channels, meanings.image)
+    image, clipped = to_image(channels, mapping.image)
     making = _Making(channels, np.ones(image.shape[:2], bool))
     if clipped > 0.001:
         making.notes.append(f"{clipped:.1%} of the image above 1 clipped")
-    _add_buffers(making, meanings)
-    _add_ids(making, meanings, attributes)
+    _add_buffers(making, mapping)
+    _add_ids(making, mapping, attributes)
     view, projection = making.camera if making.camera is not None else (None, None)
     found = f"{', '.join([*making.buffers, *(f'ids/{key}' for key in making.ids)]) or 'RGB alone'}"
     frame = Frame(name, image, making.buffers, making.ids, view, projection)
-    return Made(frame, "; ".join([found, *making.notes]), seen_names(making.ids, making.names), making.lacks)
+    return SourceFrame(frame, "; ".join([found, *making.notes]), seen_names(making.ids, making.names), making.lacks)
 
 
 def to_buffers(
-    channels: Channels, meanings: Meanings, view: Matrix, projection: Matrix
+    channels: Channels, mapping: Mapping, view: Matrix, projection: Matrix
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Buffers alone, of channels whose camera is known, and notes about them; image and ids are not looked at.
+    """The buffers of channels whose camera is known, and notes about them; image and ids are left out.
 
     Args:
         channels: name -> (H,W), all of one size, at least one.
-        meanings: of the channels.
+        mapping: of the channels.
         view, projection: (4,4), in the frame file's conventions.
 
     Raises:
@@ -79,23 +79,23 @@ def to_buffers(
     """
     shape = next(iter(channels.values())).shape
     making = _Making(channels, np.ones(shape, bool), (view, projection), posed=True)
-    _add_buffers(making, meanings)
+    _add_buffers(making, mapping)
     return making.buffers, tuple(making.notes)
 
 
-def _add_buffers(making: _Making, meanings: Meanings) -> None:
-    raw = _raw_depth(making, meanings)
-    if meanings.camera is not None:
-        making.camera, making.posed = _camera(making, meanings.camera)
+def _add_buffers(making: _Making, mapping: Mapping) -> None:
+    raw = _raw_depth(making, mapping)
+    if mapping.camera is not None:
+        making.camera, making.posed = _camera(making, mapping.camera)
     if raw is not None:
-        _add_depth(making, meanings, raw)
-    if meanings.normal is not None:
-        _add_normal(making, meanings.normal)
-    _add_others(making, meanings)
+        _add_depth(making, mapping, raw)
+    if mapping.normal is not None:
+        _add_normal(making, mapping.normal)
+    _add_others(making, mapping)
 
 
 def to_image(channels: Channels, image: Image) -> tuple[npt.NDArray[np.uint8], float]:
-    """(H,W,3) uint8 sRGB, and the share of pixels that were above 1: there is no exposure and no tone curve."""
+    """(H,W,3) uint8 sRGB, and the fraction of pixels that were above 1: there is no exposure and no tone curve."""
     values = np.nan_to_num(stack(channels, image.channels).astype(np.float64), nan=0, posinf=np.inf, neginf=0)
     values = np.repeat(values, 3 // values.shape[2], axis=2)
     clipped = float((values > 1).any(-1).mean())
@@ -104,9 +104,9 @@ def to_image(channels: Channels, image: Image) -> tuple[npt.NDArray[np.uint8], f
     return np.round(srgb * 255).astype(np.uint8), clipped
 
 
-def _raw_depth(making: _Making, meanings: Meanings) -> Floats | None:
+def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:
     """Depth or distance in metres, inf where nothing was drawn; says what was drawn."""
-    depth = meanings.depth
+    depth = mapping.depth
     if depth is None:
         return None
     stored = stack(making.channels, (depth.channel,))[..., 0].astype(np.float64)
@@ -120,7 +120,7 @@ def _raw_depth(making: _Making, meanings: Meanings) -> Floats | None:
     return np.where(drawn, np.where(drawn, stored, 1) * depth.metres, np.inf)
 
 
-def _camera(making: _Making, camera: Camera) -> tuple[tuple[Matrix, Matrix] | None, bool]:
+def _camera(making: _Making, camera: PinholeCamera) -> tuple[tuple[Matrix, Matrix] | None, bool]:
     """(view, projection), and whether the view is known."""
     height, width = making.drawn.shape
     near, far = camera.planes
@@ -141,9 +141,9 @@ def _camera(making: _Making, camera: Camera) -> tuple[tuple[Matrix, Matrix] | No
     return (np.array(camera.view) if camera.view else np.eye(4), projection), bool(camera.view)
 
 
-def _add_depth(making: _Making, meanings: Meanings, raw: Floats) -> None:
-    assert meanings.depth is not None
-    if meanings.depth.along == "axis":
+def _add_depth(making: _Making, mapping: Mapping, raw: Floats) -> None:
+    assert mapping.depth is not None
+    if mapping.depth.along == "axis":
         making.buffers["depth"] = raw.astype(np.float32)
     elif making.camera is not None:
         making.buffers["depth"] = geometry.depth_from_distance(raw, making.camera[1]).astype(np.float32)
@@ -153,7 +153,7 @@ def _add_depth(making: _Making, meanings: Meanings, raw: Floats) -> None:
 
 
 def _add_normal(making: _Making, normal: Normal) -> None:
-    """View space where it can be had. Where something was drawn but has no normal, it faces the camera."""
+    """Add normals, in view space where that is known. What was drawn without a normal faces the camera."""
     stored = np.nan_to_num(stack(making.channels, normal.channels).astype(np.float64), posinf=0, neginf=0)
     if normal.encoding == "unit" or (normal.encoding == "either" and _is_unit(stored[making.drawn])):
         stored = 2 * stored - 1
@@ -198,12 +198,12 @@ def _turn(making: _Making, world: Matrix) -> Matrix | None:
     return turn
 
 
-def _add_others(making: _Making, meanings: Meanings) -> None:
-    if meanings.motion is not None:
-        moved = stack(making.channels, meanings.motion.channels).astype(np.float64) - meanings.motion.rest
-        moved = np.nan_to_num(moved * meanings.motion.pixels, posinf=0, neginf=0)
+def _add_others(making: _Making, mapping: Mapping) -> None:
+    if mapping.motion is not None:
+        moved = stack(making.channels, mapping.motion.channels).astype(np.float64) - mapping.motion.rest
+        moved = np.nan_to_num(moved * mapping.motion.pixels, posinf=0, neginf=0)
         making.buffers["motion"] = moved.astype(np.float32)
-    for name, buffer in meanings.buffers.items():
+    for name, buffer in mapping.buffers.items():
         stored = stack(making.channels, buffer.channels)
         values = stored.astype(np.float64)
         if buffer.plus:
@@ -222,10 +222,10 @@ def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> Array:
     return (values[..., 0] if values.shape[-1] == 1 else values).astype(dtype)
 
 
-def _add_ids(making: _Making, meanings: Meanings, attributes: Mapping[str, object]) -> None:
+def _add_ids(making: _Making, mapping: Mapping, attributes: abc.Mapping[str, object]) -> None:
     known = {crypto.name.lower(): crypto for crypto in cryptomatte.cryptomattes(attributes)}
-    classes = meanings.classes
-    for name, ids in meanings.ids.items():
+    classes = mapping.classes
+    for name, ids in mapping.ids.items():
         making.ids[name] = _ids(making, name, ids)
         crypto = known.get(ids.cryptomatte.lower(), cryptomatte.Cryptomatte("", {}))
         making.names[name] = crypto.names
@@ -245,8 +245,8 @@ def _add_ids(making: _Making, meanings: Meanings, attributes: Mapping[str, objec
     making.ids["class"] = np.where(making.drawn, found, 0).astype(np.uint8)
 
 
-def seen_names(ids: Mapping[str, Array], names: Mapping[str, Mapping[int, str]]) -> dict[str, Names]:
-    """What the ids of a frame are called, by id map; those that have names."""
+def seen_names(ids: abc.Mapping[str, Array], names: abc.Mapping[str, abc.Mapping[int, str]]) -> dict[str, Names]:
+    """Names of the ids that a frame has, by id map; ids without a name are left out."""
     found = {key: set(map(int, np.unique(ids[key]))) & set(known) for key, known in names.items() if known}
     return {f"ids/{key}": {i: {"name": names[key][i]} for i in sorted(seen)} for key, seen in found.items()}
 
@@ -268,7 +268,7 @@ def _ids(making: _Making, name: str, ids: Ids) -> npt.NDArray[np.uint32]:
     return np.where(making.drawn & whole, np.where(whole, values, 0), 0).astype(np.uint32)
 
 
-def classes_of(ids: Array, names: Mapping[int, str], classes: Classes) -> npt.NDArray[np.uint8]:
+def classes_of(ids: Array, names: abc.Mapping[int, str], classes: Classes) -> npt.NDArray[np.uint8]:
     """The class of each pixel (H,W) by its id; 0, the first class, where the id is 0 and no number says otherwise.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Cameras from pictures: where it stood and how it looked, from world positions or world normals of its pixels.
+"""Solves a camera from its picture: where it stood and looked, by the world positions or normals of its pixels.
 
 Renderers rarely store their camera with their passes, but many can store each pixel's place in the world.
 """
@@ -15,8 +15,8 @@ SAMPLES = 6000
 ROUNDS = 5
 MIN_SAMPLES = 60
 FLAT = 1e-3
-"""Smallest spread of the points across their best plane, relative to their spread in it: below, they do not fix a
-camera."""
+"""Smallest spread of the points across their best plane, relative to their spread in it; flatter points do not
+determine a camera."""
 MAX_PIXELS = 1.0
 MAX_SKEW, MAX_CONDITION = 0.01, 1e6
 """A pinhole camera's rows are far from each other; a parallel projection's third one vanishes or is noise."""

@@ -24,7 +24,7 @@ def layers(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def named(names: Iterable[str], wanted: str) -> str | None:
-    """The channel of that name as the file spells it."""
+    """The channel named `wanted`, as the file spells it; None where there is none."""
     return next((name for name in names if name.lower() == wanted.lower()), None)
 
 
@@ -37,7 +37,7 @@ def components(names: Iterable[str], layer: str, letters: str) -> tuple[str, ...
 
 
 def only(names: Iterable[str], layer: str) -> str | None:
-    """The channel of a layer that has just one, whatever its component is called."""
+    """The only channel of a layer, whatever its component is called; None where the layer has several or none."""
     found = [name for name in names if split(name)[0].lower() == layer.lower()]
     return found[0] if len(found) == 1 else None
 
@@ -49,7 +49,7 @@ def pick(channels: Channels, name: str) -> Array | None:
 
 
 def stack(channels: Channels, names: Iterable[str]) -> Array:
-    """(H,W,n) of channels by their names.
+    """Channels by their names, stacked: (H,W,n).
 
     Raises:
         ValueError: one is missing.
@@ -63,7 +63,7 @@ def stack(channels: Channels, names: Iterable[str]) -> Array:
     return np.stack(found, -1)
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names for an error message."""
+def listed(names: Iterable[str], max_count: int = 12) -> str:
+    """Names for an error message: the first `max_count`, and how many there are in all."""
     known = list(names)
-    return ", ".join(known[:most]) + (f", … ({len(known)} in all)" if len(known) > most else "")
+    return ", ".join(known[:max_count]) + (f", … ({len(known)} in all)" if len(known) > max_count else "")

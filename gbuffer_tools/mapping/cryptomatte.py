@@ -61,7 +61,7 @@ def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
 
 
 def manifest(text: object, name: str) -> dict[int, str]:
-    """id -> name of a manifest's text; raises `ValueError` where it is no JSON object of names and ids."""
+    """Id -> name, from the text of a manifest; raises `ValueError` where it is no JSON object of names and ids."""
     try:
         entries = json.loads(str(text))
     except (json.JSONDecodeError, RecursionError) as error:

@@ -17,8 +17,8 @@
     camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]}
     licence: CC0-1.0
 
-What each key means is said below, at the class of its section. Every section is optional. Where a source knows the
-files, a section replaces what it knows; entries of `buffers` and `ids` are added to its own.
+The class of each section below says what its keys mean. Every section is optional. Where a source knows the files, a
+section replaces what the source knows; entries of `buffers` and `ids` are added to the source's own.
 """
 
 import math
@@ -70,9 +70,9 @@ class Depth:
 
     Attributes:
         along: "axis": along the view axis; "ray": the distance to the camera, which needs a camera to convert.
-        metres: of one unit.
-        nothing: values that mean that nothing was drawn. So do 0 and less, infinities, and what is no number.
-        beyond: so do values from here on.
+        metres: length of one unit.
+        nothing: values that mean that nothing was drawn, besides 0, negative values, infinities and nan.
+        beyond: values from here on mean so, too.
     """
 
     channel: str
@@ -116,8 +116,8 @@ class Motion:
     """Motion of surfaces on the screen, stored as the way from a pixel to where its surface was in the previous frame.
 
     Attributes:
-        pixels: how many pixels to the right and down, from here to there, a channel's 1 is: [1, -1] where the file's y
-            is up; [-1, -1] where it points from there to here, y down.
+        pixels: how many pixels to the right and down a channel's 1 stands for: [1, -1] where the file's y is up;
+            [-1, -1] where the file's vectors point from the previous place to the pixel, y down.
         rest: the value that means no motion; taken off first.
     """
 
@@ -161,14 +161,14 @@ class Ids:
 
 @dataclass(frozen=True)
 class Classes:
-    """What classes there are, and which ids belong to them.
+    """The classes, and which ids belong to them.
 
     Attributes:
         names: the classes; the first is for pixels that nothing was drawn on.
         of: the id map that tells them apart; "class" where it holds classes already.
         rules: regular expression -> class; the first that is found in a name (of a cryptomatte's manifest) counts.
         numbers: id -> class, for ids that have no names.
-        default: the class of all other ids; the second class if not said.
+        default: the class of all other ids; the second class if this is empty.
     """
 
     names: tuple[str, ...]
@@ -199,20 +199,20 @@ class Classes:
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A pinhole camera, for files that do not hold their own.
 
     Attributes:
-        degrees: horizontal field of view; or
-        focal: (fx, fy), pixels; or
+        degrees: horizontal field of view. One of this and the next two is needed, or `positions`.
+        focal: (fx, fy), pixels.
         projection: OpenGL's for column vectors, 4 rows of 4, without shear.
-        centre: (cx, cy), pixels from the top left corner, where the first pixel's centre is (0.5, 0.5); the picture's
-            middle if not said.
+        centre: (cx, cy), pixels from the top left corner, where the first pixel's centre is (0.5, 0.5); by default the
+            picture's middle.
         planes: near and far, metres.
         pose: the camera in the world, 4 rows of 4, rigid: it looks along its -z, y up; a reflection where the world is
-            left-handed; or
-        view: the inverse of that. Where neither is said the world is the camera's own.
-        positions: channels of world positions, in metres; where there are some the whole camera is solved from them.
+            left-handed.
+        view: the inverse of `pose`, in its place. Without either the world is the camera's own space.
+        positions: channels of world positions, in metres, from which the whole camera is solved.
     """
 
     degrees: float = 0.0
@@ -252,13 +252,13 @@ class Camera:
         if self.projection and not geometry.is_perspective(np.array(self.projection)):
             raise ValueError("projection: wanted OpenGL's for column vectors, without shear: its last row 0, 0, -1, 0")
         for name in ("pose", "view"):
-            if getattr(self, name) and not _is_rigid(np.array(getattr(self, name))):
+            if getattr(self, name) and not geometry.is_rigid(np.array(getattr(self, name))):
                 raise ValueError(f"{name}: wanted a rotation and a place, without scale")
 
 
 @dataclass(frozen=True)
-class Meanings:
-    """A mapping file. Sections that are None are not said."""
+class Mapping:
+    """What a mapping file says of channels and ids. Sections that are None are not in the file."""
 
     image: Image | None = None
     depth: Depth | None = None
@@ -267,7 +267,7 @@ class Meanings:
     buffers: dict[str, Buffer] = field(default_factory=dict)
     ids: dict[str, Ids] = field(default_factory=dict)
     classes: Classes | None = None
-    camera: Camera | None = None
+    camera: PinholeCamera | None = None
     licence: str = ""
 
     def __post_init__(self) -> None:
@@ -280,24 +280,20 @@ class Meanings:
                 raise ValueError(f"ids: {name!r}, wanted a name of a-z, 0-9 and _")
 
 
-def over(known: Meanings, told: Meanings) -> Meanings:
-    """What a user told, over what a source knows."""
-    said = {f.name: getattr(told, f.name) for f in fields(told) if getattr(told, f.name)}
-    merged = {"buffers": known.buffers | told.buffers, "ids": known.ids | told.ids}
-    return replace(known, **said | merged)
+NOTHING_SAID = Mapping()
 
 
-def read_mapping(path: Path | None) -> Meanings:
-    """A mapping file; nothing is said where there is none.
+def merged(known: Mapping, user: Mapping) -> Mapping:
+    """What a source knows of its files, replaced and extended by what the user says of them."""
+    said = {f.name: getattr(user, f.name) for f in fields(user) if getattr(user, f.name)}
+    joined = {"buffers": known.buffers | user.buffers, "ids": known.ids | user.ids}
+    return replace(known, **said | joined)
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
 
     Raises:
         InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
     """
-    if path is None:
-        return Meanings()
-    return read_sections(path, Meanings)
-
-
-def _is_rigid(matrix: np.ndarray) -> bool:
-    turn = matrix[:3, :3]
-    return bool(np.abs(turn @ turn.T - np.eye(3)).max() < 1e-3 and (matrix[3] == (0, 0, 0, 1)).all())
+    return read_sections(path, Mapping)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.pipeline.parallel import Map, ahead, in_parallel
 
 CONNECT_SECONDS = 15
@@ -45,5 +45,6 @@ def on_cluster(address: str) -> Iterator[Map]:
         try:
             yield partial(ahead, client.get_executor(pure=False), 2 * threads)
         except KilledWorker as error:
-            what = " ".join(str(error).split())[:200]
-            raise InputError(f"{address}: workers died over one piece of work ({what}); see their logs") from error
+            raise InputError(
+                f"{address}: workers died over one piece of work ({one_line(error, 200)}); see their logs"
+            ) from error

@@ -1,4 +1,4 @@
-"""Frames are read and stored; those that cannot be are left out, and told.
+"""Frames are read and stored; those that cannot be are left out, and the user is told why.
 
 Beside NAME.h5, NAME.json says what ids are called, where a source knows: {"textures": {ID: ...}} of captures, for
 /ids/texture; {"ids/object": {ID: {"name": NAME}}} of cryptomattes, for the id map of that name.
@@ -7,18 +7,18 @@ Beside NAME.h5, NAME.json says what ids are called, where a source knows: {"text
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 
-from gbuffer_tools.errors import InputError, NotInstalledError
-from gbuffer_tools.frame import CAMERAS, MOMENTS, Frame, check_frame
+from gbuffer_tools.errors import InputError, NotInstalledError, one_line
+from gbuffer_tools.frame import CAMERAS, NUMBERS, Frame, check_frame
+from gbuffer_tools.frame_file.writer import Appender, append_checked
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.text import read_json
 from gbuffer_tools.pipeline.parallel import Map
 from gbuffer_tools.pipeline.plan import Work, frames_in
-from gbuffer_tools.schema import Shard, append
-from gbuffer_tools.source import Job, Made, Names
-from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.source import Job, Names, SourceFrame
 
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 """Path in the frame file -> element type and shape of a frame's row there."""
@@ -26,50 +26,53 @@ Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class Refused:
-    """A frame that cannot be made. `why` is one line, which names its file."""
+    """A frame that cannot be made. `why` is one line that names its file."""
 
     why: str
 
 
 @dataclass(frozen=True)
-class Told:
-    """What became of a frame, one line; refused or made."""
+class Outcome:
+    """What became of a frame: one line for the user, and whether the frame was refused."""
 
     line: str
     refused: bool = False
 
 
-def by_frame(works: list[Work], each: Map) -> Iterator[Told]:
-    """Slow sources: frames are read in parallel, and each is stored when it and those before it are there."""
+def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
+    """Make frames of slow sources: they are read in parallel, and each is stored once those before it are there."""
     tasks = [(work, job) for work in works for job in work.jobs]
-    for (work, job), made in zip(tasks, each(read, tasks), strict=True):
-        if isinstance(made, Made):
-            made = fitting(made, job, work.path, layout_in(work.path))
-        if isinstance(made, Made):
-            # Names, then the frame: a frame without names would be skipped by the next run.
-            add_names(work.path, made.names)
-            append(work.path, [made.frame], work.header)
-        yield told(work, job, made)
+    for work, results in groupby(zip(tasks, each(read, tasks), strict=True), key=lambda result: result[0][0]):
+        layout = layout_in(work.path)
+        with Appender(work.path, work.header) as file:
+            for (_, job), result in results:
+                made = fitting(result, job, work.path, layout) if isinstance(result, SourceFrame) else result
+                if isinstance(made, SourceFrame):
+                    # Names, then the frame: a frame without names would be skipped by the next run.
+                    add_names(work.path, made.names)
+                    file.add(made.frame)
+                    layout = layout or layout_of(made.frame)
+                yield outcome(work, job, made)
 
 
-def by_file(works: list[Work], each: Map) -> Iterator[Told]:
-    """Fast sources: a process makes a frame file at a time, so that compressing runs in parallel, too."""
+def by_file(works: list[Work], each: Map) -> Iterator[Outcome]:
+    """Make frames of fast sources: a process makes a whole frame file, so that compressing runs in parallel, too."""
     for lines in each(make_file, works):
         yield from lines
 
 
-def make_file(work: Work) -> list[Told]:
-    """All missing frames of a frame file, added in one step; a line about each.
+def make_file(work: Work) -> list[Outcome]:
+    """Add all missing frames of a frame file in one step; returns what became of each.
 
     A cluster may start this again when it has lost the answer, or the worker that is still at it.
     """
     there = frames_in(work.path)
-    lines = [Told(f"{work.path.stem}/{job.frame}: there already") for job in work.jobs if job.frame in there]
+    lines = [Outcome(f"{work.path.stem}/{job.frame}: there already") for job in work.jobs if job.frame in there]
     frames = _frames(replace(work, jobs=tuple(job for job in work.jobs if job.frame not in there)), lines)
     first = next(frames, None)
     try:
         if first is not None:
-            append(work.path, chain([first], frames), work.header)
+            append_checked(work.path, chain([first], frames), work.header)
     except InputError:
         if frames_in(work.path) == there:
             raise
@@ -77,7 +80,7 @@ def make_file(work: Work) -> list[Told]:
     return lines
 
 
-def _frames(work: Work, lines: list[Told]) -> Iterator[Frame]:
+def _frames(work: Work, lines: list[Outcome]) -> Iterator[Frame]:
     """The frames that can be made and fit together; then, while the file has not got its name, their names.
 
     Those that lack something wait for those that do not, which say what the file holds: else a first frame without a
@@ -86,24 +89,24 @@ def _frames(work: Work, lines: list[Told]) -> Iterator[Frame]:
     layout, names, waiting = layout_in(work.path), dict[str, Names](), list[Job]()
     for job in chain(work.jobs, waiting):
         made = read((work, job))
-        if isinstance(made, Made) and made.lacks and job not in waiting:
+        if isinstance(made, SourceFrame) and made.lacks and job not in waiting:
             waiting.append(job)
             continue
-        if isinstance(made, Made):
+        if isinstance(made, SourceFrame):
             made = fitting(made, job, work.path, layout)
-        lines.append(told(work, job, made))
-        if isinstance(made, Made):
+        lines.append(outcome(work, job, made))
+        if isinstance(made, SourceFrame):
             layout = layout or layout_of(made.frame)
             names |= {kind: {**names.get(kind, {}), **found} for kind, found in made.names.items()}
             yield made.frame
     add_names(work.path, names)
 
 
-def read(task: tuple[Work, Job]) -> Made | Refused:
-    """One frame, by the rules of the format that concern it alone."""
+def read(task: tuple[Work, Job]) -> SourceFrame | Refused:
+    """Read one frame, and check it by the rules of the format that concern it alone."""
     work, job = task
     try:
-        made = SOURCES[work.source].read(job, work.about, work.options)
+        made = work.source.read(job, work.info)
     except NotInstalledError:  # not the frame's fault
         raise
     except InputError as error:
@@ -111,24 +114,31 @@ def read(task: tuple[Work, Job]) -> Made | Refused:
     try:
         check_frame(made.frame)
     except ValueError as error:
-        return refused(f"{job.file}: {' '.join(str(error).split())}")
+        return refused(f"{job.file}: {one_line(error)}")
     return made
 
 
 def refused(why: str) -> Refused:
-    """With what cannot be printed escaped."""
+    """A refusal; what cannot be printed is escaped."""
     return Refused(str(InputError(why)))
 
 
-def told(work: Work, job: Job, made: Made | Refused) -> Told:
-    """A line for the user."""
+def outcome(work: Work, job: Job, made: SourceFrame | Refused) -> Outcome:
+    """What to tell the user of a frame."""
     if isinstance(made, Refused):
-        return Told(made.why, refused=True)
-    return Told(f"{work.path.stem}/{job.frame}: {made.note}")
+        return Outcome(made.why, refused=True)
+    return Outcome(f"{work.path.stem}/{job.frame}: {made.note}")
 
 
-def fitting(made: Made, job: Job, path: Path, layout: Layout) -> Made | Refused:
-    """A frame that fits those of its file, which are of a `layout`; of an empty one where there are none."""
+def fitting(made: SourceFrame, job: Job, path: Path, layout: Layout) -> SourceFrame | Refused:
+    """The frame, or a refusal where it does not fit the others of its file.
+
+    Args:
+        made: the frame.
+        job: what it was made of.
+        path: of the file.
+        layout: of the frames in the file; empty where there are none.
+    """
     mine = layout_of(made.frame)
     if not layout or mine == layout:
         return made
@@ -143,28 +153,28 @@ def fitting(made: Made, job: Job, path: Path, layout: Layout) -> Made | Refused:
 
 
 def layout_of(frame: Frame) -> Layout:
-    """Of a frame."""
+    """The layout of a frame."""
     found = {"image": frame.image}
     found |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
     found |= {f"ids/{name}": array for name, array in frame.ids.items()}
-    numbers = [name for name in (*CAMERAS, *MOMENTS) if getattr(frame, name) is not None]
+    numbers = [name for name in (*CAMERAS, *NUMBERS) if getattr(frame, name) is not None]
     return {key: (str(array.dtype), array.shape) for key, array in found.items()} | dict.fromkeys(numbers, ("", ()))
 
 
 def layout_in(path: Path) -> Layout:
-    """Of the frames of a file; empty where it is not there."""
+    """The layout of the frames of a file; empty where there is no file."""
     if not path.exists():
         return {}
     with Shard(path) as shard:
         numbers = [
             *(CAMERAS if shard.camera(0) else ()),
-            *(name for name in MOMENTS if shard.moment(name, 0) is not None),
+            *(name for name in NUMBERS if shard.number(name, 0) is not None),
         ]
         return shard.layout() | dict.fromkeys(numbers, ("", ()))
 
 
 def names_beside(frames: Path) -> Path:
-    """Where the names of a frame file's ids are."""
+    """The JSON file that holds the names of a frame file's ids."""
     return frames.with_suffix(".json")
 
 

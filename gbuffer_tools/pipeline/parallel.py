@@ -31,7 +31,7 @@ class Map(Protocol):
 
 
 def cores() -> int:
-    """How many processors this process may use, as far as the system tells."""
+    """Number of processors that this process may use, as far as the system says."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,7 @@ read. So a frame that is made later, as it was missing or damaged, goes to the f
 in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import HEADER_TEXTS, MAX_CLASSES, Header
 from gbuffer_tools.frame_file.hdf5 import MAX_TEXT
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.source import About, Job, Options, Source
+from gbuffer_tools.source import Job, ShardInfo, Source
 
 TOOL = "gbuffer_tools.extract 1"
 
@@ -23,27 +23,34 @@ class Work:
     """A frame file to make, or to complete.
 
     Attributes:
-        source: name of the source.
+        source: where its frames come from.
         path: of the frame file.
-        about: what its frames have in common.
+        info: what its frames have in common.
         jobs: the frames that it lacks, in order.
-        options: the user's.
     """
 
-    source: str
+    source: Source
     path: Path
-    about: About
+    info: ShardInfo
     jobs: tuple[Job, ...]
-    options: Options
 
     @property
     def header(self) -> Header:
-        """Of the frame file."""
-        return Header(self.about.source, self.about.profile, self.about.classes, self.about.licence, TOOL)
+        """The header of the frame file."""
+        return Header(self.info.source, self.info.profile, self.info.classes, self.info.licence, TOOL)
 
 
-def plan(source: Source, jobs: list[Job], out: Path, per_file: int, options: Options) -> tuple[list[Work], list[str]]:
-    """The files of these frames, also those that lack none; and why frames are left out, a line each.
+def plan(
+    source: Source, jobs: list[Job], out: Path, per_file: int, licence: str | None = None
+) -> tuple[list[Work], list[str]]:
+    """The files that frames go to, complete ones included; and why frames are left out, a line each.
+
+    Args:
+        source: of the frames.
+        jobs: the frames.
+        out: folder for the frame files.
+        per_file: frames in a file.
+        licence: of the frames, as the user states it; None: what the source knows.
 
     Raises:
         InputError: frames that do not belong together, a header that no file can hold, or a frame file that is there
@@ -55,31 +62,32 @@ def plan(source: Source, jobs: list[Job], out: Path, per_file: int, options: Opt
         paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
         # Frames may lie in another file than today's split would put them into: captures are added later.
         there = {name for path in paths for name in frames_in(path)}
-        about, bad = judged(source, mine, options)
+        info, bad = judged(source, mine)
         refused += [why for job, why in bad.items() if job.frame not in there]
-        if about is None:
+        if info is None:
             continue
+        info = replace(info, licence=licence or info.licence)
         for i, path in enumerate(paths):
             wanted = mine[i * per_file : (i + 1) * per_file]
             missing = tuple(job for job in wanted if job.frame not in there and job not in bad)
-            works.append(Work(source.name, path, about, missing, options))
+            works.append(Work(source, path, info, missing))
         check_header(works[-1].header, mine[0].file)
     return works, refused
 
 
-def judged(source: Source, jobs: list[Job], options: Options) -> tuple[About | None, dict[Job, str]]:
-    """What frames have in common, None where none is left; and those that are refused alone, with the reason."""
+def judged(source: Source, jobs: list[Job]) -> tuple[ShardInfo | None, dict[Job, str]]:
+    """What frames have in common, None where all are refused; and the frames that are refused, with the reason."""
     try:
-        return source.about(jobs, options), {}
+        return source.shard_info(jobs), {}
     except InputError:
-        bad = {job: why for job in jobs if (why := _refusal(source, job, options))}
+        bad = {job: why for job in jobs if (why := _refusal(source, job))}
     good = [job for job in jobs if job not in bad]
-    return source.about(good, options) if good else None, bad
+    return source.shard_info(good) if good else None, bad
 
 
-def _refusal(source: Source, job: Job, options: Options) -> str:
+def _refusal(source: Source, job: Job) -> str:
     try:
-        source.about([job], options)
+        source.shard_info([job])
     except InputError as error:
         return str(error)
     return ""
@@ -96,7 +104,7 @@ def check_header(header: Header, file: Path) -> None:
 
 
 def check_apart(works: list[Work]) -> None:
-    """Raises `InputError` where two rows of frames share a file: shot-001, and shot's second file."""
+    """Raises `InputError` where two sets of frames would go to one file, as shot-001 and the second file of shot do."""
     paths = [work.path for work in works]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
@@ -104,7 +112,7 @@ def check_apart(works: list[Work]) -> None:
 
 
 def frames_in(path: Path) -> tuple[str, ...]:
-    """Names of the frames that are there already."""
+    """Names of the frames in a file; none where there is no file."""
     if not path.exists():
         return ()
     with Shard(path) as shard:

@@ -1,6 +1,5 @@
 """One file per game, code or YAML, and how they are found."""
 
-import functools
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
@@ -9,16 +8,15 @@ from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.profile import GameProfile
 
 PROFILES: dict[str, GameProfile] = {"supertuxkart": supertuxkart.PROFILE}
-"""Those that are code."""
+"""The profiles that are code."""
 SUFFIXES = (".yaml", ".yml")
 
 
 def names() -> tuple[str, ...]:
-    """Of the profiles that ship."""
+    """Names of the profiles that ship, sorted."""
     return tuple(sorted({*PROFILES, *(path.stem for path in Path(__file__).parent.glob("*.yaml"))}))
 
 
-@functools.cache
 def load(key: str) -> GameProfile:
     """A profile that ships, by its name, or a user's, by the path of its YAML file.
 

@@ -1,4 +1,4 @@
-"""Starting a game for capture, as the `launch` section of a profile's YAML file tells.
+"""Starting a game for capture: the `launch` section of a profile's YAML file, and a clock for games that need one.
 
     launch:
       program: mygame
@@ -7,22 +7,30 @@
       tracks: {street: scenes/street}   # files or folders beside the profile that `--track` names
 
 The game gets a home of its own, so that it neither reads nor writes the user's.
+
+Games move on by the time that the last frame took, but by no more than a limit of their own. Under a clock that runs
+ahead, of which every look takes a second, every frame reaches that limit, on any machine and at any quality: the game
+shows the same frames however fast it draws them. libfaketime, loaded into the game, is such a clock.
 """
 
 import os
 import re
 import shutil
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tqdm import tqdm
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.renderdoc.profile import CaptureSettings, Launch
 
 WORDS = ("track", "width", "height", "quality", "textures", "seed", "home")
 HOMES = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share", "XDG_CACHE_HOME": ".cache"}
-"""Where programs keep their files -> below the private home."""
+"""Environment variable that says where programs keep their files -> folder below the private home."""
 WORD = re.compile(r"\{([^{}]*)\}")
+LIBRARIES = Path("/usr/lib")
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -51,43 +59,53 @@ class LaunchSection:
                     raise ValueError(f"{text!r} asks for {{{word}}}, wanted {', '.join(WORDS)}")
 
 
-def launcher(section: LaunchSection, beside: Path) -> Callable[[CaptureSettings, Path], Launch]:
-    """A profile's `launch`; `beside` is the folder of its file."""
+def launch(section: LaunchSection, beside: Path, settings: CaptureSettings, folder: Path) -> Launch:
+    """Prepare a private folder for a game and say how to start it there.
 
-    def launch(settings: CaptureSettings, folder: Path) -> Launch:
-        program = shutil.which(section.program, path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games")
-        if program is None:
-            install = f"; apt-get install {section.package}" if section.package else ""
-            raise InputError(f"{section.program} is not installed{install}")
-        home = folder / "home"
-        homes = {name: home / below for name, below in HOMES.items()}
-        for made in homes.values():
-            made.mkdir(parents=True, exist_ok=True)
-        values = {
-            "track": track(section, beside, settings.track),
-            "width": str(settings.width),
-            "height": str(settings.height),
-            "quality": settings.quality,
-            "textures": str(settings.texture_side),
-            "seed": str(settings.seed),
-            "home": str(home),
-        }
+    Args:
+        section: how to start it.
+        beside: the folder of the profile's file.
+        settings: of the run.
+        folder: the private folder.
 
-        def filled(text: str) -> str:
-            return WORD.sub(lambda match: values[match[1]], text)
+    Raises:
+        InputError: the program is not installed, or it has no such track.
+    """
+    program = shutil.which(section.program, path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games")
+    if program is None:
+        install = f"; apt-get install {section.package}" if section.package else ""
+        raise InputError(f"{section.program} is not installed{install}")
+    home = folder / "home"
+    homes = {name: home / below for name, below in HOMES.items()}
+    for made in homes.values():
+        made.mkdir(parents=True, exist_ok=True)
+    values = {
+        "track": track(section, beside, settings.track),
+        "width": str(settings.width),
+        "height": str(settings.height),
+        "quality": settings.quality,
+        "textures": str(settings.texture_side),
+        "seed": str(settings.seed),
+        "home": str(home),
+    }
 
-        return Launch(
-            program=Path(program),
-            arguments=tuple(filled(text) for text in section.arguments),
-            environment={name: str(path) for name, path in homes.items()}
-            | {name: filled(text) for name, text in section.environment.items()},
-        )
+    def filled(text: str) -> str:
+        return WORD.sub(lambda match: values[match[1]], text)
 
-    return launch
+    return Launch(
+        program=Path(program),
+        arguments=tuple(filled(text) for text in section.arguments),
+        environment={name: str(path) for name, path in homes.items()}
+        | {name: filled(text) for name, text in section.environment.items()},
+    )
 
 
 def track(section: LaunchSection, beside: Path, asked: str) -> str:
-    """What a game is given for `--track`."""
+    """The text that a game is given for `--track`.
+
+    Raises:
+        InputError: it names neither a known track nor a file or folder.
+    """
     if asked in section.tracks:
         return str(beside / section.tracks[asked])
     if Path(asked).exists():
@@ -96,3 +114,25 @@ def track(section: LaunchSection, beside: Path, asked: str) -> str:
         known = ", ".join(section.tracks)
         raise InputError(f"--track {asked}: no such file or folder; wanted one, or one of {known}")
     return asked
+
+
+def clock_ahead(limit: str) -> dict[str, str]:
+    """The environment variables of a game that is to run under a clock that runs ahead; see the module's text.
+
+    Where there is no such clock, the user is told.
+
+    Args:
+        limit: what frames have to take for the game to repeat itself, without such a clock.
+    """
+    found = sorted(LIBRARIES.glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        tqdm.write(f"races repeat exactly only where {limit}; for others apt-get install libfaketime", file=sys.stderr)
+        return {}
+    loaded = [str(found[0]), *filter(None, [os.environ.get("LD_PRELOAD")])]
+    return {"LD_PRELOAD": ":".join(loaded), "FAKETIME": "+0 i1"}
+
+
+def sweep_clock(pid: int) -> None:
+    """Remove what libfaketime leaves of a game that was killed: another process of that number could not start."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        (SHARED_MEMORY / name).unlink(missing_ok=True)

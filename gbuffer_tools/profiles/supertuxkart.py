@@ -128,6 +128,7 @@ PROFILE = GameProfile(
     origin_attribute="i_origin",
     standard=standard,
     image_folders=("tracks", "karts", "library", "models", "textures", "gfx"),
+    level_folder="tracks",
     data=DATA,
     classify=classify,
     launch=launch,

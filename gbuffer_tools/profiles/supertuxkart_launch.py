@@ -8,7 +8,7 @@ day for a seed, which changes the race; the private copy has one thing in all bo
 
 A race moves on by the time that a frame took, at most 0.05 s. Frames that are drawn faster would make another race of
 it, at another quality as on another machine; so the game gets a clock that runs ahead
-(gbuffer_tools/profiles/clock.py), if there is one. It makes what moves by the clock alone, such as leaves in the wind,
+(gbuffer_tools/profiles/launch.py), if there is one. It makes what moves by the clock alone, such as leaves in the wind,
 jump from frame to frame.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.profiles.clock import running_ahead
+from gbuffer_tools.profiles.launch import clock_ahead
 from gbuffer_tools.renderdoc.profile import CaptureSettings, Launch
 
 DATA = Path("/usr/share/games/supertuxkart/data")
@@ -62,7 +62,7 @@ def launch(settings: CaptureSettings, folder: Path) -> Launch:
             "XDG_CACHE_HOME": str(home / ".cache"),
             "ALSOFT_DRIVERS": "null",
             "LIBGL_ALWAYS_SOFTWARE": "1",
-            **running_ahead("each frame takes longer than 0.05 s"),
+            **clock_ahead("each frame takes longer than 0.05 s"),
         },
     )  # fmt: skip
 

@@ -19,7 +19,7 @@
     classes:
       names: [nothing, other, road]
       rules: {"asphalt|road": road}   # on the names of image files
-    images: {folder: game/textures}
+    images: {folder: game/textures, levels: scenes}
 
 `normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping/schema.py; channels are `<target>.R` to
 `.A`, and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth
@@ -38,8 +38,8 @@ from gbuffer_tools import geometry
 from gbuffer_tools.frame import Array
 from gbuffer_tools.io.yaml import read_sections
 from gbuffer_tools.mapping.apply import to_buffers
-from gbuffer_tools.mapping.schema import Buffer, Classes, Depth, Meanings, Motion, Normal
-from gbuffer_tools.profiles.launch import LaunchSection, launcher
+from gbuffer_tools.mapping.schema import Buffer, Classes, Depth, Mapping, Motion, Normal
+from gbuffer_tools.profiles.launch import LaunchSection, launch
 from gbuffer_tools.renderdoc.pixel_formats import CHANNELS, sampled
 from gbuffer_tools.renderdoc.profile import Captured, DrawPass, GameProfile, MatrixBlock, Standard
 
@@ -50,12 +50,12 @@ DEPTH = "depth"
 """Name of the channel that window depth becomes, in metres."""
 MAX_TARGETS = 8
 FORWARD = {"-z": np.eye(4), "+z": np.diag([1.0, 1.0, -1.0, 1.0])}
-RIGID = 1e-3
-"""How far a view matrix of floats may be from a rotation."""
+PERSPECTIVE_TOLERANCE = 1e-3
+"""How far the last row of a perspective's matrix of floats may be from 0, 0, -1, 0."""
 
 
 @dataclass(frozen=True)
-class Place:
+class MatrixPlace:
     """Where a matrix is in a constant block.
 
     Attributes:
@@ -78,7 +78,7 @@ class Place:
 
     @property
     def at(self) -> int | str:
-        """As `MatrixBlock` has it."""
+        """Name or first byte, as `MatrixBlock` takes it."""
         return self.name or self.byte
 
     def read(self, stored: Matrix) -> Matrix:
@@ -105,8 +105,8 @@ class CameraSection:
     """
 
     block: str
-    view: Place
-    projection: Place
+    view: MatrixPlace
+    projection: MatrixPlace
     forward: str = "-z"
 
     def __post_init__(self) -> None:
@@ -129,16 +129,23 @@ class Finished:
 
 @dataclass(frozen=True)
 class Later:
-    """A draw after the G-buffer pass that reads all these samplers; buffers made of them are absent where it is."""
+    """A draw after the G-buffer pass that reads all these samplers; without it buffers made of them are absent."""
 
     samplers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Images:
-    """Image files of the game's textures, to name surfaces by: a folder, beside the profile if not absolute."""
+class TextureImages:
+    """Image files of the game's textures, to name surfaces by.
+
+    Attributes:
+        folder: where they are; beside the profile if not absolute.
+        levels: a folder in it that has a folder for each level, of the name that captures have; of equal images those
+            of the captured level win. Where it is not said, images are of no level.
+    """
 
     folder: str
+    levels: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class ProfileFile:
     """A profile as its file has it; see the module's text.
 
     Attributes:
-        note: one line about what frames lack, told with each of them.
+        note: one line about what frames lack; `extract` prints it with each of them.
     """
 
     name: str
@@ -161,7 +168,7 @@ class ProfileFile:
     motion: Motion | None = None
     buffers: dict[str, Buffer] = field(default_factory=dict)
     classes: Classes = field(default_factory=lambda: Classes(("nothing", "unknown")))
-    images: Images | None = None
+    images: TextureImages | None = None
     launch: LaunchSection | None = None
     note: str = ""
 
@@ -175,15 +182,15 @@ class ProfileFile:
             raise ValueError(f"later.samplers: {min(both)!r} is the name of a target, too; rename the target")
         if self.classes.of != Classes.of or self.classes.numbers:
             raise ValueError("classes: has of or numbers, wanted rules on the names of image files")
-        self.meanings  # noqa: B018 - checks the names of buffers
+        self.mapping  # noqa: B018 - checks the names of buffers
         for section, channels in self._channels():
             for channel in channels:
                 self._check(section, channel)
 
     @property
-    def meanings(self) -> Meanings:
+    def mapping(self) -> Mapping:
         """What the channels mean."""
-        return Meanings(depth=Depth(DEPTH), normal=self.normal, motion=self.motion, buffers=self.buffers)
+        return Mapping(depth=Depth(DEPTH), normal=self.normal, motion=self.motion, buffers=self.buffers)
 
     def _channels(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         for section in ("normal", "motion"):
@@ -202,7 +209,20 @@ class ProfileFile:
             letters = ", ".join(COMPONENTS[: known[layer]])
             raise ValueError(f"{section}: {channel!r} has no such component, wanted {letters}")
 
-    def present(self, channels: dict[str, Array]) -> tuple[Meanings, tuple[str, ...]]:
+    def is_gbuffer(self, seen: DrawPass) -> bool:
+        """Whether a pass draws into the targets that the profile names, and into depth."""
+        formats = tuple(self.targets.values())
+        return seen.targets[: len(formats)] == formats and seen.depth
+
+    def is_later(self, samplers: frozenset[str]) -> bool:
+        """Whether a draw that reads these samplers is the later one."""
+        return set(self.later.samplers) <= samplers
+
+    def classify(self, image: str | None) -> str:
+        """The class of surfaces with an image file; of None, that of surfaces whose image is not known."""
+        return self.classes.names[self.classes.index(0, image)]
+
+    def present(self, channels: dict[str, Array]) -> tuple[Mapping, tuple[str, ...]]:
         """What the channels mean, and the buffers that are absent because a frame has no later draw."""
         lost = tuple(
             name
@@ -211,11 +231,11 @@ class ProfileFile:
             if channel not in channels and channel.rpartition(".")[0] in self.later.samplers
         )
         kept = {name: buffer for name, buffer in self.buffers.items() if name not in lost}
-        return replace(self.meanings, buffers=kept), tuple(dict.fromkeys(lost))
+        return replace(self.mapping, buffers=kept), tuple(dict.fromkeys(lost))
 
 
 def standard(profile: ProfileFile, captured: Captured) -> Standard:
-    """Standard buffers by a profile.
+    """Make standard buffers of a capture, as a profile says.
 
     Raises:
         ValueError: the capture does not hold what the profile says.
@@ -231,8 +251,8 @@ def standard(profile: ProfileFile, captured: Captured) -> Standard:
     for name in profile.later.samplers:
         if name in captured.inputs:
             channels |= named(name, captured.inputs[name], depth.shape)
-    meanings, lost = profile.present(channels)
-    buffers, notes = to_buffers(channels, meanings, view, projection)
+    mapping, lost = profile.present(channels)
+    buffers, notes = to_buffers(channels, mapping, view, projection)
     for name, values in buffers.items():
         if name != DEPTH:
             values[~np.isfinite(depth)] = 0
@@ -241,17 +261,20 @@ def standard(profile: ProfileFile, captured: Captured) -> Standard:
 
 
 def depth_of(captured: Captured, projection: Matrix) -> Matrix:
-    """(H,W) metres along the view axis, inf where nothing was drawn."""
+    """Depth (H,W), metres along the view axis, inf where nothing was drawn."""
     window = np.where(captured.drawn, captured.window_depth, 0.5)
     return np.where(captured.drawn, geometry.depth_from_window(window, projection), np.inf)
 
 
 def check_camera(view: Matrix, projection: Matrix) -> None:
     """Raises `ValueError` where the matrices are no camera's: another place in the block, rows taken for columns."""
-    rotation = view[:3, :3]
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > RIGID or np.abs(view[3] - (0, 0, 0, 1)).max() > RIGID:
+    if not geometry.is_rigid(view):
         raise ValueError("camera.view is no rotation and place; look for its name with --explain")
-    if np.abs(projection[3] - (0, 0, -1, 0)).max() > RIGID or not projection[0, 0] > 0 or not projection[2, 3]:
+    if (
+        np.abs(projection[3] - (0, 0, -1, 0)).max() > PERSPECTIVE_TOLERANCE
+        or not projection[0, 0] > 0
+        or not projection[2, 3]
+    ):
         raise ValueError("camera.projection is no perspective; look for its name with --explain")
 
 
@@ -262,29 +285,20 @@ def named(name: str, texture: Array, size: tuple[int, ...]) -> dict[str, Array]:
 
 
 def read_profile(path: Path) -> GameProfile:
-    """A profile from a YAML file.
+    """Read a profile from a YAML file.
 
     Raises:
         InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
     """
-    found = read_sections(path, ProfileFile)
-    formats, camera, later = tuple(found.targets.values()), found.camera, frozenset(found.later.samplers)
-    classes = found.classes
-
-    def is_gbuffer(seen: DrawPass) -> bool:
-        return seen.targets[: len(formats)] == formats and seen.depth
-
-    def is_later(samplers: frozenset[str]) -> bool:
-        return later <= samplers
-
-    folder = path.absolute().parent / found.images.folder if found.images else Path()
+    found, beside = read_sections(path, ProfileFile), path.absolute().parent
+    camera, images = found.camera, found.images
     return GameProfile(
         name=found.name,
         source=found.source,
         licence=found.licence,
-        classes=classes.names,
-        unknown=classes.names[classes.index(0, None)],
-        is_gbuffer=is_gbuffer,
+        classes=found.classes.names,
+        unknown=found.classify(None),
+        is_gbuffer=found.is_gbuffer,
         targets=tuple(found.targets),
         matrices=MatrixBlock(
             camera.block,
@@ -294,10 +308,10 @@ def read_profile(path: Path) -> GameProfile:
         standard=partial(standard, found),
         finished_draw=found.finished.draw,
         finished_samplers=frozenset(found.finished.samplers),
-        is_lighting=is_later if later else None,
-        image_folders=(".",) if found.images else (),
-        data=folder,
-        classify=lambda image: classes.names[classes.index(0, image)],
-        launch=launcher(found.launch, path.absolute().parent) if found.launch else None,
-        file=path.absolute(),
+        is_lighting=found.is_later if found.later.samplers else None,
+        image_folders=(".",) if images else (),
+        level_folder=images.levels if images else "",
+        data=beside / images.folder if images else Path(),
+        classify=found.classify,
+        launch=partial(launch, found.launch, beside) if found.launch else None,
     )

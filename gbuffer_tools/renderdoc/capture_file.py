@@ -20,7 +20,7 @@ CALL_STACK, THREAD, DURATION, TIME, LONG = 0x10000, 0x20000, 0x40000, 0x80000, 0
 
 
 def chunk_starts(frame: bytes | bytearray) -> list[int]:
-    """Where the chunks of an unpacked frame section start.
+    """The first byte of each chunk of an unpacked frame section.
 
     Raises:
         ValueError: a chunk would reach beyond the end.
@@ -38,7 +38,7 @@ def chunk_starts(frame: bytes | bytearray) -> list[int]:
 
 
 def arguments(frame: bytes | bytearray, at: int) -> int:
-    """Where the arguments of the chunk start that starts at `at`."""
+    """The first byte of the arguments of the chunk that starts at byte `at`."""
     (word,) = struct.unpack_from("<I", frame, at)
     at += 4
     if word & CALL_STACK:

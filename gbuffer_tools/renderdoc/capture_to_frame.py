@@ -12,7 +12,6 @@ import numpy.typing as npt
 from gbuffer_tools import geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
-from gbuffer_tools.profiles import load
 from gbuffer_tools.renderdoc import draw_ids, gl_calls, module, texture_names
 from gbuffer_tools.renderdoc.child_process import in_child
 from gbuffer_tools.renderdoc.draw_ids import Drawn
@@ -43,7 +42,7 @@ class Extracted:
     """A frame, what its textures are called, and how the extraction went."""
 
     frame: Frame
-    names: dict[int, texture_names.Match]
+    names: dict[int, texture_names.TextureMatch]
     unknown: float
     draws: int
     seconds: float
@@ -58,7 +57,7 @@ def extract(
     Args:
         path: the .rdc file.
         name: of the frame.
-        level: name of the game's level, which helps in naming textures.
+        level: name of the game's level, which helps in naming textures where the profile has a `level_folder`.
         index: the game's images.
         patience: seconds after which replaying is given up.
 
@@ -69,12 +68,14 @@ def extract(
     module.check_capture(path)
     # The folder is ours and not the child's: a child that hangs is killed.
     with tempfile.TemporaryDirectory() as folder:
-        got = in_child(replay, path, profile.key, Path(folder), seconds=patience, what=str(path))
+        got = in_child(replay, path, profile, Path(folder), seconds=patience, what=str(path))
     try:
         standard = profile.standard(got.captured)
     except (ValueError, np.linalg.LinAlgError) as error:
         raise InputError(f"{path}: not as profile {profile.name} says ({error})") from error
-    names = {texture: texture_names.match(r, index, level) for texture, r in got.drawn.readings.items()}
+    names = {
+        texture: texture_names.match(r, index, profile.level_folder, level) for texture, r in got.drawn.readings.items()
+    }
     ids = {
         "class": class_map(got, profile, names),
         "object": object_map(got, standard.buffers["depth"], standard.view, standard.projection),
@@ -89,9 +90,8 @@ def extract(
     return Extracted(frame, names, unknown, len(got.drawn.draws), time.monotonic() - began, standard.note)
 
 
-def replay(path: Path, profile_key: str, folder: Path) -> Replayed:
+def replay(path: Path, profile: GameProfile, folder: Path) -> Replayed:
     """The native half of `extract`; run it in a process of its own. `folder` is for a copy of the capture."""
-    profile = load(profile_key)
     rd = module.load()
     with initialised(rd):
         try:
@@ -137,7 +137,7 @@ def _replay(capture: Replay, found: int, profile: GameProfile, drawn: Drawn) -> 
 
 
 def _finished(capture: Replay, profile: GameProfile) -> npt.NDArray[np.uint8]:
-    """(H,W,3), the frame as shown, without HUD."""
+    """The frame (H,W,3) as shown, without HUD."""
     for found in reversed([p for p in capture.passes if p.targets and len(p.draws) > profile.finished_draw]):
         state = capture.at(found.draws[profile.finished_draw])
         if profile.finished_samplers <= capture.samplers(state).keys():
@@ -146,7 +146,7 @@ def _finished(capture: Replay, profile: GameProfile) -> npt.NDArray[np.uint8]:
 
 
 def bytes_of(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """8-bit as it is; of floats 0..1, as a copy to the screen does."""
+    """An image as 8 bits: integers stay, floats 0..1 are rounded as a copy to the screen does."""
     if image.dtype.kind == "f":
         image = np.round(np.nan_to_num(image.astype(np.float64)).clip(0, 1) * 255)
     return np.ascontiguousarray(image.astype(np.uint8))
@@ -189,8 +189,10 @@ def by_draw(
     return np.array([0, *values], dtype)[draw_map]
 
 
-def class_map(got: Replayed, profile: GameProfile, names: dict[int, texture_names.Match]) -> npt.NDArray[np.generic]:
-    """Class ids by the names of colour textures."""
+def class_map(
+    got: Replayed, profile: GameProfile, names: dict[int, texture_names.TextureMatch]
+) -> npt.NDArray[np.generic]:
+    """Class ids (H,W) by the names of colour textures."""
 
     def of(texture: int) -> int:
         return profile.classes.index(profile.class_of(names[texture].file if texture in names else None))
@@ -201,7 +203,7 @@ def class_map(got: Replayed, profile: GameProfile, names: dict[int, texture_name
 def object_map(
     got: Replayed, depth: npt.NDArray[np.generic], view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.generic]:
-    """Object ids: a draw, or, where it draws several instances, the instance whose origin is nearest.
+    """Object ids (H,W): a draw, or, where it draws several instances, the instance whose origin is nearest.
 
     Numbered in the order of draws and instances, counting those that are seen.
     """

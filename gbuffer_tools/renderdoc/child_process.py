@@ -1,4 +1,4 @@
-"""Run code that may crash or hang in a process of its own, and get its answer or one line about its end."""
+"""Runs code that may crash or hang in a process of its own; returns its answer, or one line about how it ended."""
 
 import multiprocessing
 import os

@@ -15,7 +15,7 @@ from gbuffer_tools.renderdoc.stencil_ids import BLOCK, Marked, blocks
 MIN_TEXTURE_SIDE = 8
 """Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
 MIN_AGREEMENT = 0.999
-"""Of the pixels that bear marks with those that the pass changed; below, something else writes the stencil."""
+"""Fraction of pixels on which marks and changes by the pass agree; below, something else writes the stencil."""
 WORDS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "V16"}
 STENCIL_FORMATS = ("D24S8",)
 
@@ -36,7 +36,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A pass.
+    """The draws of a pass, and which pixels they made.
 
     Attributes:
         draw_map: (H,W) 1-based index of the draw that made the pixel, 0 = none.
@@ -58,7 +58,7 @@ class Textures:
         self.readings: dict[int, texture_names.Signature] = {}
 
     def digest(self, texture: int) -> int:
-        """Of a texture, 0 for none."""
+        """The digest of a texture, 0 for none."""
         if texture not in self.capture.textures:
             return 0
         if texture not in self.digests:
@@ -88,7 +88,7 @@ def chunk_of(draw: Any) -> int:
 
 
 def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marked) -> Drawn | None:
-    """One replay for every 255 draws. None where another pass was marked, or where marks and pixels disagree."""
+    """The draws by their marks, one replay for every 255; None where another pass was marked, or pixels disagree."""
     if marked.draws != tuple(chunk_of(draw) for draw in gbuffer.draws):
         return None
     if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
@@ -146,7 +146,7 @@ class Programs:
         self.replayed: dict[int, Program] = {}
 
     def at(self, draw: Any, state: gl_calls.Bound) -> Program:
-        """Of a draw and what is bound there."""
+        """The program of a draw, by what is bound there."""
         linked, shader = self.linked.get(state.program), self.shaders.get(state.program)
         if linked is not None and shader is not None:
             location = linked.samplers.get(self.profile.colour_sampler, -1)
@@ -165,7 +165,7 @@ class Programs:
 
 
 def by_replaying(capture: Replay, gbuffer: Pass, profile: GameProfile) -> Drawn:
-    """One replay for every draw: a pixel belongs to the last draw after which any of its targets had changed."""
+    """The draws, with one replay for each: a pixel belongs to the last draw that changed any of its targets."""
     watched = (*named(gbuffer, profile), gbuffer.depth)
     size = capture.textures[gbuffer.depth].height, capture.textures[gbuffer.depth].width
     capture.controller.SetFrameEvent(gbuffer.draws[0].eventId - 1, True)
@@ -207,5 +207,5 @@ def words(raw: bytes, pixels: int) -> npt.NDArray[np.generic]:
 
 
 def upright(draw_map: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
-    """(H W,) as OpenGL has it, bottom row first, to (H,W), top row first."""
+    """A map (H W,) with its bottom row first, as OpenGL has it, as (H,W) with its top row first."""
     return np.ascontiguousarray(draw_map.reshape(size)[::-1])

@@ -31,8 +31,8 @@ NAMES = (
 """Standard buffer -> pattern, tried in order, on the names of outputs and of the samplers that read them later."""
 UNIT = 0.02
 """How far the median length may be from 1 for vectors of unit length; 8 bits a channel stay below 0.01."""
-FEWEST = 64
-FEW_DRAWS = 4
+MIN_PIXELS = 64
+MAX_READ_DRAWS = 4
 """Passes of up to so many draws make one picture of others; what each draw reads tells them apart."""
 
 
@@ -48,7 +48,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PassSummary:
     """One pass of a frame.
 
     Attributes:
@@ -72,7 +72,7 @@ class Seen:
 
 
 def explain(path: Path, patience: float) -> Iterator[str]:
-    """Lines about a capture.
+    """Lines that say what a capture holds.
 
     Raises:
         InputError: not a whole capture, or it cannot be replayed here.
@@ -92,16 +92,16 @@ def explain(path: Path, patience: float) -> Iterator[str]:
         yield from (f"  constants {name}: {what}" for name, what in seen.blocks)
         if seen.instanced:
             yield f"  per instance: {', '.join(seen.instanced)}"
-    yield "A profile tells what these mean: copy gbuffer_tools/profiles/godot3.yaml; profile_file.py explains its keys."
+    yield "A profile says what these mean: copy gbuffer_tools/profiles/godot3.yaml; yaml_profile.py explains its keys."
 
 
-def likeliest(passes: tuple[Seen, ...]) -> int | None:
+def likeliest(passes: tuple[PassSummary, ...]) -> int | None:
     """Number of the pass with the most mesh draws among those with depth and two or more targets; None for none."""
     fitting = [p for p in passes if p.depth and len(p.targets) > 1 and p.indexed > 1]
     return max(fitting, key=lambda p: p.indexed).number if fitting else None
 
 
-def look(path: Path) -> tuple[Seen, ...]:
+def look(path: Path) -> tuple[PassSummary, ...]:
     """The native half of `explain`; run it in a process of its own."""
     rd = module.load()
     with initialised(rd), opened(rd, path) as capture:
@@ -110,7 +110,7 @@ def look(path: Path) -> tuple[Seen, ...]:
         states = []
         for number, found in enumerate(capture.passes):
             reads: dict[str, str] = {}
-            single = not 1 < len(found.draws) <= FEW_DRAWS
+            single = not 1 < len(found.draws) <= MAX_READ_DRAWS
             for draw in range(len(found.draws))[-1 if single else 0 :]:
                 state = capture.at(found.draws[draw])
                 for name, texture in capture.samplers(state).items():
@@ -122,7 +122,7 @@ def look(path: Path) -> tuple[Seen, ...]:
             made |= {texture: f"target {slot} of pass {number}" for slot, texture in enumerate(found.targets)}
             made[found.depth] = f"depth of pass {number}"
         return tuple(
-            Seen(
+            PassSummary(
                 number,
                 len(found.draws),
                 capture.describe(found).indexed,
@@ -175,7 +175,7 @@ def guess(values: npt.NDArray[np.generic], names: str) -> str:
     by_name = next((what for what, pattern in NAMES if re.search(pattern, names.lower())), "")
     drawn = values.reshape(-1, values.shape[-1])
     drawn = drawn[(drawn != drawn[0]).any(-1)].astype(np.float64)
-    if len(drawn) < FEWEST:
+    if len(drawn) < MIN_PIXELS:
         return f"{by_name or 'unknown'}; almost all of one value"
     scaled = drawn / 255 if values.dtype.kind == "u" else drawn
     facts = [by_numbers(scaled), f"{scaled.min():.3g} .. {scaled.max():.3g}"]
@@ -183,7 +183,7 @@ def guess(values: npt.NDArray[np.generic], names: str) -> str:
 
 
 def by_numbers(values: npt.NDArray[np.float64]) -> str:
-    """(N,C) values that look like something, "" where they do not."""
+    """What values (N,C) look like; "" where they look like nothing known."""
     finite = values[np.isfinite(values).all(-1)]
     if finite.shape[1] >= 3 and len(finite):
         for what, vectors in (("unit vectors", finite[:, :3]), ("unit vectors as n / 2 + 1/2", 2 * finite[:, :3] - 1)):

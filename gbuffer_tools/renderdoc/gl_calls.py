@@ -58,7 +58,7 @@ class VertexArray:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a draw uses.
+    """What is bound where a draw happens.
 
     Attributes:
         program: 0 for none, or a pipeline of separate ones.
@@ -75,7 +75,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Linked:
-    """Names in a program.
+    """Names in a linked program.
 
     Attributes:
         samplers: uniform of whole numbers -> location.
@@ -87,7 +87,7 @@ class Linked:
 
 
 def bound_at(chunks: Any, draws: Collection[int]) -> dict[int, Bound]:
-    """What is bound at some draws.
+    """What is bound at each of some draws.
 
     Args:
         chunks: of RenderDoc's structured file (SDFile.chunks).

@@ -21,7 +21,7 @@ DRAW_BINDING = "GL_DRAW_FRAMEBUFFER_BINDING"
 
 @dataclass(frozen=True)
 class Into:
-    """Where a draw goes.
+    """The target of a draw.
 
     Attributes:
         framebuffer: resource id.
@@ -97,7 +97,7 @@ def _initial(known: dict[int, _Framebuffer], chunk: Any) -> None:
 
 
 def _slots(buffers: Iterator[Any]) -> tuple[int, ...] | None:
-    """Of OpenGL's names for attachments; None where they name something else, such as the window's back buffer."""
+    """Indices of attachments by OpenGL's names; None where these name something else, as the window's back buffer."""
     names = [number(item) for item in buffers]
     slots = tuple(name - COLOUR0 for name in names if name)
     return slots if all(0 <= slot < COLOURS for slot in slots) else None

@@ -27,7 +27,7 @@ PLAIN: dict[str, tuple[str, int, tuple[int, ...]]] = {
 }
 
 CHANNELS = {name: len(order) for name, (_, _, order) in PLAIN.items() if name != "D32"} | {"R11G11B10_FLOAT": 3}
-"""Of the formats that colour targets can have."""
+"""Format that a colour target can have -> number of channels."""
 
 
 def decode(raw: bytes, name: str, width: int, height: int) -> Array:

@@ -1,6 +1,7 @@
 """What one game is: where its G-buffers are in a captured frame, and how to start it.
 
-A profile is data and small functions, no more; the code that replays captures and runs games knows no game.
+A profile is data and small functions, no more; the code that replays captures and runs games knows no game. A command
+loads its profile once and hands it on, also to other processes: all in it can be pickled.
 """
 
 from collections.abc import Callable, Mapping
@@ -112,7 +113,7 @@ class MatrixBlock:
 
 @dataclass(frozen=True)
 class GameProfile:
-    """One game.
+    """What the program knows of one game.
 
     Attributes:
         name: of the profile, as stored in frame files.
@@ -132,10 +133,11 @@ class GameProfile:
         constants: constant block of the lighting draw -> names and lengths of the vectors that it starts with.
         origin_attribute: the per-instance vertex attribute that holds an instance's place in the world; "" for none.
         image_folders: where the game's data keeps images, below `data`.
+        level_folder: where in `data` there is a folder for each level, as "tracks"; of equal images those of the
+            captured level win. "": images are of no level.
         data: the game's data folder.
         classify: path of an image below `data` -> class; all are `unknown` if not said.
         launch: prepares a private folder for the game and tells how to start it there; None: start it by hand.
-        file: the file that the profile was read from; None: it is code, and known by its name.
     """
 
     name: str
@@ -154,15 +156,10 @@ class GameProfile:
     constants: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     origin_attribute: str = ""
     image_folders: tuple[str, ...] = ()
+    level_folder: str = ""
     data: Path = Path()
     classify: Callable[[str], str] | None = None
     launch: Callable[[CaptureSettings, Path], Launch] | None = None
-    file: Path | None = None
-
-    @property
-    def key(self) -> str:
-        """What `profiles.load` finds the profile by, in any process."""
-        return str(self.file) if self.file else self.name
 
     def class_of(self, image: str | None) -> str:
         """The class of surfaces with an image file, given below `data`; None for surfaces whose image is not known."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.renderdoc import gl_calls, gl_targets, pixel_formats
 from gbuffer_tools.renderdoc.gl_calls import Slot
 from gbuffer_tools.renderdoc.profile import DrawPass
@@ -48,7 +48,7 @@ class Replay:
         return bytes(self.controller.GetTextureData(found.resourceId, self.rd.Subresource(0, 0, 0)))
 
     def pixels(self, texture: int) -> pixel_formats.Array:
-        """The same, decoded: (H,W,C), row 0 at the top."""
+        """A texture's largest level, decoded: (H,W,C), row 0 at the top."""
         found = self.textures[texture]
         return pixel_formats.decode(self.raw(texture), found.format.Name(), found.width, found.height)
 
@@ -240,7 +240,7 @@ def opened(rd: Any, path: Path, name: Path | None = None) -> Iterator[Replay]:
 
 
 def _why(result: Any) -> str:
-    return " ".join(str(result.Message()).split()) if hasattr(result, "Message") else str(result)
+    return one_line(result.Message() if hasattr(result, "Message") else result)
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def blocks(draws: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def moved(draws: tuple[int, ...], before: dict[int, list[bytes]]) -> tuple[int, ...]:
-    """Where the draws' chunks are in the copy."""
+    """Indices of the draws' chunks in the copy."""
     added = 0
     found = []
     for index in sorted(before):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ MAX_ERROR = 0.03
 """Mean absolute difference up to which a texture counts as found; at 512 px most are below 0.005."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".ppm"}
 SHARED_BIAS, FOREIGN_BIAS = 1e-4, 3e-4
-"""Of equal pictures, the captured level's own wins over shared folders, and those over other levels."""
+"""Among equal pictures those of the captured level win over those of no level, and these over other levels."""
 
 Signature = npt.NDArray[np.float32]
 
@@ -44,7 +44,7 @@ class ImageIndex:
 
 
 @dataclass(frozen=True)
-class Match:
+class TextureMatch:
     """The image file that looks most like a texture, None where none is near, and how near it is."""
 
     file: str | None
@@ -69,30 +69,34 @@ def readings(texture: npt.NDArray[np.uint8]) -> Signature:
     return np.concatenate([straight, straight[..., ::-1]])
 
 
-def match(texture: Signature, index: ImageIndex, level: str) -> Match:
-    """The file for the readings (R,16,16,3) of a texture.
+def match(texture: Signature, index: ImageIndex, level_folder: str, level: str) -> TextureMatch:
+    """The image file that one of the readings of a texture looks most like.
 
     Args:
+        texture: (R,16,16,3), its readings.
+        index: the game's images.
+        level_folder: the folder of the index that has a folder for each level, with / between its parts; "" where
+            images are of no level.
         level: name of the captured level; its folder's files win over equal ones elsewhere.
     """
     if not index.files:
-        return Match(None, 1.0)
+        return TextureMatch(None, 1.0)
     # The difference of the means is never above the mean of the differences: most files need no closer look.
     bound = np.stack([np.abs(index.means - reading.mean((0, 1))).mean(1) for reading in texture]).min(0)
     near = np.flatnonzero(bound < MAX_ERROR)
     if not near.size:
-        return Match(None, float(bound.min()))
+        return TextureMatch(None, float(bound.min()))
     errors = np.stack([np.abs(index.signatures[near] - reading).mean((1, 2, 3)) for reading in texture]).min(0)
-    best = int(np.argmin(errors + [_bias(index.files[i], level) for i in near]))
+    best = int(np.argmin(errors + [_bias(index.files[i], level_folder, level) for i in near]))
     error = float(errors[best])
-    return Match(index.files[near[best]] if error < MAX_ERROR else None, error)
+    return TextureMatch(index.files[near[best]] if error < MAX_ERROR else None, error)
 
 
-def _bias(file: str, level: str) -> float:
-    folders = file.split("/")
-    if folders[0] != "tracks":
+def _bias(file: str, level_folder: str, level: str) -> float:
+    path = PurePath(file)
+    if not level_folder or not path.is_relative_to(level_folder):
         return SHARED_BIAS
-    return 0.0 if folders[1] == level else FOREIGN_BIAS
+    return 0.0 if path.is_relative_to(PurePath(level_folder, level)) else FOREIGN_BIAS
 
 
 def image_index(data: Path, folders: Sequence[str], cache: Path) -> ImageIndex:

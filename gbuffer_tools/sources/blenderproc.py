@@ -32,8 +32,7 @@ from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, F
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.text import MAX_JSON_BYTES, parse_json, plain
-from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.unmapped import licence
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 Matrix = npt.NDArray[np.float64]
 
@@ -56,10 +55,10 @@ MATRICES = {"cam_K": ("cam_K", (3, 3)), "campose": ("cam2world", (4, 4)), "cam2w
 VERSION = "blender_proc_version"
 WANTED = "a container of BlenderProc"
 EYES = ("", "-left", "-right")
-BACKGROUND, GREATEST, NEAR_GREATEST = 65504.0, 1e4, 0.1
+BACKGROUND, MAX_DISTANCE, MAX_DISTANCE_TOLERANCE = 65504.0, 1e4, 0.1
 PLANES = (0.1, 1000.0)
 """Blender's own, where files do not tell."""
-SHORTEST = 0.1
+MIN_LENGTH = 0.1
 
 
 def find(path: Path) -> list[Job]:
@@ -73,7 +72,7 @@ def find(path: Path) -> list[Job]:
 
 
 def _jobs(root: Path, files: list[Path]) -> list[Job]:
-    """Of a folder's files; none where none of them is BlenderProc's. `about` tells which of them cannot be read."""
+    """The frames of a folder's files; none where no file is BlenderProc's. `shard_info` tells which cannot be read."""
     eyes = {file: _eyes(file) for file in files}
     if not any(eyes.values()):
         return []
@@ -100,9 +99,11 @@ def _eyes(file: Path) -> int:
         return 0
 
 
-def about(jobs: list[Job], options: Options) -> About:
-    """Names of classes from the attribute maps of all frames: of a class whose objects share a name, that one."""
-    stated = licence(options, "blenderproc")
+def shard_info(jobs: list[Job]) -> ShardInfo:
+    """Version and classes, which are named by the attribute maps of all frames.
+
+    A class has the name of its objects where they all have one name.
+    """
     named: dict[int, set[str]] = {}
     version, classes = "", False
     for job in jobs:
@@ -117,9 +118,9 @@ def about(jobs: list[Job], options: Options) -> About:
                     found = row.get("category_name", re.sub(r"\.\d{3}$", "", str(row.get("name", ""))))
                     named.setdefault(number, set()).add(plain(found))
             if VERSION in there:
-                version = plain(hdf5.text_in(container, VERSION, job.file, most=64))
+                version = plain(hdf5.text_in(container, VERSION, job.file, max_bytes=64))
     source = f"BlenderProc {version}".strip()
-    return About(source, "blenderproc", class_names(named) if classes else (), stated)
+    return ShardInfo(source, "blenderproc", class_names(named) if classes else ())
 
 
 def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
@@ -133,14 +134,14 @@ def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, .
     """The objects of the first of the JSON texts `keys` that is there: of a list, or one alone."""
     for key in keys:
         if key in there and isinstance(container[key], h5py.Dataset) and container[key].dtype.kind == "S":
-            text = hdf5.text_in(container, key, file, most=MAX_JSON_BYTES)
+            text = hdf5.text_in(container, key, file, max_bytes=MAX_JSON_BYTES)
             read = parse_json(text, f"{file}: /{key}")
             yield from (row for row in (read if isinstance(read, list) else [read]) if isinstance(row, dict))
             return
 
 
 def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str, object]:
-    """What a container tells of its camera: JSON of one object, and matrices stored as they are."""
+    """What a container says of its camera: JSON of one object, and matrices stored as they are."""
     row = next(_rows(container, there, file, CAMERAS), {})
     for key, (becomes, shape) in MATRICES.items():
         if key in there and getattr(container[key], "shape", None) == shape:
@@ -165,7 +166,7 @@ def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py
 
 
 def _shape(data: h5py.Dataset, job: Job, key: str, there: list[str]) -> tuple[int, ...]:
-    """Of one eye's array."""
+    """Shape of one eye's array."""
     shape: tuple[int, ...] = data.shape
     return shape[1:] if _both_eyes(job, key, there) and shape[:1] == (2,) else shape
 
@@ -201,7 +202,7 @@ def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix,
     view = _view(row)
     if view is None:
         return None
-    if min(focal) <= 0 or np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() > 1e-3:
+    if min(focal) <= 0 or not geometry.is_rigid(view):
         raise ValueError("the camera's rotation or focal length is none")
     return view, geometry.projection_from_intrinsics(focal, centre, (width, height), PLANES)
 
@@ -257,8 +258,8 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[st
     if "normals" in found:
         normal = 2 * found["normals"].astype(np.float64) - 1
         length = np.linalg.norm(normal, axis=-1, keepdims=True)
-        none = length < SHORTEST if nothing is None else nothing[..., None] | (length < SHORTEST)
-        buffers["normal"] = np.where(none, 0, normal / np.maximum(length, SHORTEST)).astype(np.float16)
+        none = length < MIN_LENGTH if nothing is None else nothing[..., None] | (length < MIN_LENGTH)
+        buffers["normal"] = np.where(none, 0, normal / np.maximum(length, MIN_LENGTH)).astype(np.float16)
     if "diffuse" in found:
         colour = found["diffuse"][..., :3]
         if colour.dtype == np.uint8:
@@ -276,14 +277,15 @@ def distances(found: Mapping[str, Array], projection: Matrix | None) -> tuple[st
     values = found["depth" if "depth" in found else "distance"].astype(np.float64)
     axis = 1.0 if projection is None else geometry.depth_from_distance(np.ones(values.shape), projection)
     along = values / axis if "depth" in found else values
-    nothing = (along <= 0) | (along >= BACKGROUND) | (np.abs(along - GREATEST) < NEAR_GREATEST) | ~np.isfinite(along)
+    blended = np.abs(along - MAX_DISTANCE) < MAX_DISTANCE_TOLERANCE
+    nothing = (along <= 0) | (along >= BACKGROUND) | blended | ~np.isfinite(along)
     if "depth" in found:
         return "depth", values, nothing
     return "x_distance" if projection is None else "depth", values * axis, nothing
 
 
-def read(job: Job, about: About, _: Options) -> Made:
-    """A container, or one eye of it."""
+def read(job: Job, info: ShardInfo) -> SourceFrame:
+    """Read a container, or one eye of it."""
     with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "its datasets"):
         there = hdf5.names(container, job.file)
         datasets = {key: _dataset(container, there, key, job) for key in KNOWN}
@@ -304,14 +306,14 @@ def read(job: Job, about: About, _: Options) -> Made:
     try:
         # The pose is the left eye's, or the middle's: neither tells.
         camera = None if job.index else camera_of(row, (image.shape[0], image.shape[1]))
-        ids = to_ids(found, len(about.classes))
+        ids = to_ids(found, len(info.classes))
     except ValueError as error:
         raise InputError(f"{job.file}: {error}; write it again") from error
     with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
         buffers = to_buffers(found, camera[1] if camera else None)
     view, projection = camera or (None, None)
     note = ", ".join((*buffers, *ids)) + ("" if camera else "; no camera")
-    return Made(Frame(job.frame, image, buffers, ids, view, projection), note)
+    return SourceFrame(Frame(job.frame, image, buffers, ids, view, projection), note)
 
 
 def to_ids(found: Mapping[str, Array], classes: int) -> dict[str, Array]:
@@ -320,16 +322,16 @@ def to_ids(found: Mapping[str, Array], classes: int) -> dict[str, Array]:
     for name, dtype, keys in (("class", np.uint8, CLASSES), ("object", np.uint32, ("instance_segmaps",))):
         for key in keys:
             if key in found and name not in ids:
-                values, most = found[key], classes - 1 if name == "class" else 2**32 - 1
+                values, highest = found[key], classes - 1 if name == "class" else 2**32 - 1
                 with np.errstate(invalid="ignore"):  # of what is no number
-                    whole = values.astype(np.int64).clip(0, most)
+                    whole = values.astype(np.int64).clip(0, highest)
                 if (whole != values).any():
-                    raise ValueError(f"{key} has numbers other than 0..{most}")
+                    raise ValueError(f"{key} has numbers other than 0..{highest}")
                 ids[name] = values.astype(dtype)
     return ids
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="blenderproc",
     reads="BlenderProc's containers (.hdf5)",
     conventions=(
@@ -337,6 +339,6 @@ SOURCE = Source(
         "axis, distance along the ray; colors as shown, diffuse linear where it has floats"
     ),
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

@@ -22,15 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gbuffer_tools import geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import shard_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
-from gbuffer_tools.io.colour import linear16
 from gbuffer_tools.io.images import read_image, read_pixels
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources.taxonomies import GROUPS, mask_ids
-from gbuffer_tools.unmapped import licence
 
 # Tags of CARLA 0.9.14 and later (carla.readthedocs.io, sensors reference); earlier ones had other numbers.
 TAGS = (
@@ -65,7 +64,7 @@ UNREAL_5 = {
 """What is in the places of buffers with three channels there."""
 
 FRAME, ARRAYS, SEMANTIC, DEPTH = "frame", "arrays", "semantic", "depth"
-FARTHEST = 1000.0
+MAX_METRES = 1000.0
 """Metres that the depth sensor reaches; the sky has this value."""
 KINDS = {name.lower(): name for name in BECOMES} | {
     "finalcolor": FRAME, "frames": FRAME, "rgb": FRAME, "gbuffer": ARRAYS, "gbuffers": ARRAYS,
@@ -103,7 +102,7 @@ def _number(file: Path) -> int | None:
 
 
 def _kind(file: Path) -> str | None:
-    """By a word of the name; where it has none, by the folder's."""
+    """What a file holds, by a word of its name, else by a word of the folder's; None where neither tells."""
     words = [*_words(file), *_words(file.parent)]
     kind = next((KINDS[word.lower()] for word in words if word.lower() in KINDS), None)
     wrong = {FRAME: file.suffix == ".npz", ARRAYS: file.suffix != ".npz"}
@@ -118,9 +117,8 @@ def _base(file: Path, root: Path) -> Path:
     return folder
 
 
-def about(jobs: list[Job], options: Options) -> About:
+def shard_info(jobs: list[Job]) -> ShardInfo:
     """What class ids mean: tags where label maps are images, groups where they are masks."""
-    stated = licence(options, "carla")
     kinds = {dict(job.others)[SEMANTIC].suffix if SEMANTIC in dict(job.others) else "" for job in jobs}
     if len(kinds) > 1:
         raise InputError(
@@ -128,11 +126,11 @@ def about(jobs: list[Job], options: Options) -> About:
             "label maps; wanted one kind for all"
         )
     classes = {"": (), ".npz": GROUPS}.get(kinds.pop(), TAGS)
-    return About("CARLA", "carla", classes, stated)
+    return ShardInfo("CARLA", "carla", classes)
 
 
 def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
-    """Buffers of a frame from CARLA's.
+    """Buffers of a frame, made of CARLA's.
 
     Args:
         found: by CARLA's names, (H,W) or (H,W,3 or more) uint8 in the order RGB.
@@ -147,7 +145,7 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
         if name == "GBufferB":
             buffers |= {each: np.ascontiguousarray(wide[..., i]) for i, each in enumerate(MATERIAL)}
         elif becomes == "albedo":
-            buffers[becomes] = linear16(wide[..., :3].astype(np.uint8))
+            buffers[becomes] = geometry.linear16(wide[..., :3].astype(np.uint8))
         else:
             buffers[becomes] = np.ascontiguousarray(wide[..., :3] if channels == 3 else wide[..., 0])
     return buffers
@@ -187,12 +185,12 @@ def sensor_depth(pixels: Array) -> Array:
     wide = (pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, -1)).astype(np.float64)
     if (wide[..., 0] == wide[..., 1]).all() and (wide[..., 1] == wide[..., 2]).all():
         raise ValueError("is grey; wanted the depth sensor's image raw, without a ColorConverter")
-    metres = FARTHEST * (wide[..., :3] @ (1, 256, 65536)) / (2**24 - 1)
-    return np.where(metres < FARTHEST, metres, np.inf).astype(np.float32)
+    metres = MAX_METRES * (wide[..., :3] @ (1, 256, 65536)) / (2**24 - 1)
+    return np.where(metres < MAX_METRES, metres, np.inf).astype(np.float32)
 
 
-def read(job: Job, about: About, _: Options) -> Made:
-    """A frame and its buffers."""
+def read(job: Job, info: ShardInfo) -> SourceFrame:
+    """Read a frame and its buffers."""
     files = dict(job.others)
     try:
         found = dict(_found(files))
@@ -208,7 +206,7 @@ def read(job: Job, about: About, _: Options) -> Made:
             raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
     unknown = ", ".join(sorted(name for name in buffers if name.startswith("x_")))
     note = f"{len(found)} buffers of 8 bits, without standard meaning: {unknown}"
-    return Made(Frame(job.frame, image, buffers, ids), note)
+    return SourceFrame(Frame(job.frame, image, buffers, ids), note)
 
 
 def _found(files: dict[str, Path]) -> Iterator[tuple[str, Array]]:
@@ -262,7 +260,7 @@ def class_ids(path: Path) -> Array:
     return np.ascontiguousarray(tags)
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="carla",
     reads="CARLA: frames beside the G-buffers of listen_to_gbuffer, as images or as CARLA2Real's .npz",
     conventions=(
@@ -270,6 +268,6 @@ SOURCE = Source(
         "colour is taken as sRGB; the depth sensor's depth is along the axis; labels are tags of CARLA >= 0.9.14"
     ),
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

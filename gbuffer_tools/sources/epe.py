@@ -22,9 +22,9 @@ from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.resampling import nearest
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
-from gbuffer_tools.unmapped import licence
 
 LISTS = (".txt", ".csv")
 GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"
@@ -107,9 +107,8 @@ def _highest(folder: Path, named: str) -> int | None:
     return int(pixels[pixels != 255].max(initial=0)) if pixels.ndim == 2 else None
 
 
-def about(jobs: list[Job], options: Options) -> About:
+def shard_info(jobs: list[Job]) -> ShardInfo:
     """The groups of classes of the release. Every line is checked now, before the first file is read."""
-    stated = licence(options, "epe")
     for job in jobs:
         files = dict(job.others)
         if "?" in files:
@@ -125,7 +124,7 @@ def about(jobs: list[Job], options: Options) -> About:
                 )
             if not path.is_file():
                 raise InputError(f"{job.file}: line {job.index} names {named}, which is not there; remove the line")
-    return About("EPE", "epe", GROUPS, stated)
+    return ShardInfo("EPE", "epe", GROUPS)
 
 
 def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array | None, robust: Array | None) -> Frame:
@@ -135,8 +134,8 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array
         name: of the frame.
         image: (H,W,3) uint8, sRGB.
         gbuffers: name of the buffer and (H,W,C), C up to 64. Floats stay, float64 becomes float32.
-        groups: (H,W) ids of `GROUPS`, or None. Of another size: resized to nearest, as `robust`.
-        robust: (H,W) ids of a robust segmentation, or None.
+        groups: (h,w) ids of `GROUPS`, or None; resized by nearest neighbours where the size is another.
+        robust: (h,w) ids of a robust segmentation, or None; likewise.
 
     Raises:
         ValueError: G-buffers of another size than the image, or numbers beyond 8 bits.
@@ -154,17 +153,8 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array
     return Frame(name, image, {buffer: np.ascontiguousarray(stored)}, ids)
 
 
-def nearest(label: Array, size: tuple[int, ...]) -> Array:
-    """A label map at another size: each pixel takes the value at its centre."""
-    rows, columns = (
-        ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
-        for there, wanted in zip(label.shape, size, strict=True)
-    )
-    return np.ascontiguousarray(label[rows[:, None], columns])
-
-
-def read(job: Job, _: About, __: Options) -> Made:
-    """The files of a line."""
+def read(job: Job, _: ShardInfo) -> SourceFrame:
+    """Read the files of a line."""
     files = {role: job.file.parent / named for role, named in job.others}
     archive = files[GBUFFERS]
     robust = _numbers(files[ROBUST]) if ROBUST in files else None
@@ -179,7 +169,7 @@ def read(job: Job, _: About, __: Options) -> Made:
         frame = to_frame(job.frame, image, buffer, groups, robust)
     except ValueError as error:
         raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error
-    return Made(
+    return SourceFrame(
         frame, f"taken as {', '.join(role for role, _ in job.others)}; {buffer[0]} {buffer[1].shape[2]} channels"
     )
 
@@ -200,11 +190,11 @@ def _truth(path: Path) -> Array:
         raise InputError(f"{path}: {error}; wanted numbers of Cityscapes") from error
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="epe",
     reads="file lists (.txt, .csv) and .npz archives prepared for the release of EPE",
     conventions="sRGB images; G-buffer channels of unknown meaning, kept as they are; Cityscapes numbers grouped by 12",
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

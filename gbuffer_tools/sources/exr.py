@@ -7,29 +7,30 @@ Files that `python -m gbuffer_tools.export` wrote are read back whole.
 """
 
 import re
+from dataclasses import dataclass
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import frame_as_exr, reader
-from gbuffer_tools.exr.mapped_source import Kind, text
+from gbuffer_tools.exr.mapped_source import ExrSource, text
 from gbuffer_tools.frame import BUFFERS
 from gbuffer_tools.mapping.channel_names import components, named, only
 from gbuffer_tools.mapping.cryptomatte import cryptomattes
-from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Meanings
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping
+from gbuffer_tools.source import Job, ShardInfo, SourceFrame
 
 PICTURES = ("", "rgba", "rgb", "beauty", "combined", "image", "color", "colour", "main")
 DEPTHS = ("depth", "z", "zdepth")
 FAR = 1e9
 """Renderers write 1e10 and more where nothing was drawn."""
 NOT_BY_NAME = frozenset(("depth", "normal", "motion"))
-LEAST_CHANNELS = 3
+MIN_CHANNELS = 3
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
-    """What can be told from names alone. Files with fewer than three channels hold no picture."""
-    if len(names) < LEAST_CHANNELS:
+def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+    """What names alone say. Files with fewer than three channels hold no picture: None."""
+    if len(names) < MIN_CHANNELS:
         return None
-    return Meanings(image=picture(names), depth=depth(names), buffers=buffers(names), ids=crypto_ids(attributes))
+    return Mapping(image=picture(names), depth=depth(names), buffers=buffers(names), ids=crypto_ids(attributes))
 
 
 def picture(names: tuple[str, ...]) -> Image | None:
@@ -80,50 +81,53 @@ def producer(attributes: dict[str, reader.Attribute]) -> str:
     return text(attributes, "software", "Software", "generatedBy")[:200] or "EXR"
 
 
-KIND = Kind("exr", meanings, producer)
+@dataclass(frozen=True)
+class AnyExrSource(ExrSource):
+    """EXR files of any renderer; among them those that were exported from frame files, which are read back whole."""
+
+    def shard_info(self, jobs: list[Job]) -> ShardInfo:
+        """For exported files, the header of the frame file that they come from; else as for any EXR file.
+
+        Raises:
+            InputError: a damaged header, or files that were exported from several frame files, whose ids may differ.
+        """
+        first, *others = (exported_from(job) for job in jobs)
+        odd = next((job for job, other in zip(jobs[1:], others, strict=True) if other != first), None)
+        if odd:
+            here = jobs[0].file.name
+            raise InputError(f"{odd.file}: comes from another frame file than {here}; put each file's into a folder")
+        return first or super().shard_info(jobs)
+
+    def read(self, job: Job, info: ShardInfo) -> SourceFrame:
+        """Read a frame; an exported one comes back as it was."""
+        if frame_as_exr.MARK not in reader.header(job.file).attributes:
+            return super().read(job, info)
+        channels, header = reader.read(job.file)
+        try:
+            return SourceFrame(frame_as_exr.from_channels(job.frame, channels, header.attributes), "as it was exported")
+        except ValueError as error:
+            raise InputError(f"{job.file}: {one_line(error)}; export it again") from error
 
 
-def about(jobs: list[Job], options: Options) -> About:
-    """As of any EXR file; of exported ones, the frame file that they come from.
+def exported_from(job: Job) -> ShardInfo | None:
+    """The header of the frame file that a file was exported from; None where it was not exported.
 
     Raises:
-        InputError: a damaged header, or files that were exported from several frame files, whose ids may differ.
+        InputError: the header is damaged.
     """
-    first, *others = (_exported_from(job, options) for job in jobs)
-    odd = next((job for job, other in zip(jobs[1:], others, strict=True) if other != first), None)
-    if odd:
-        here = jobs[0].file.name
-        raise InputError(f"{odd.file}: comes from another frame file than {here}; put each file's into a folder")
-    return first or KIND.about(jobs, options)
-
-
-def _exported_from(job: Job, options: Options) -> About | None:
-    """The header of the frame file that a file was exported from; None where it was not exported."""
     attributes = reader.header(job.file).attributes
     if frame_as_exr.MARK not in attributes:
         return None
     try:
-        return frame_as_exr.about(attributes, options.licence)
+        return frame_as_exr.shard_info(attributes)
     except ValueError as error:
         raise InputError(f"{job.file}: {error}; export it again") from error
 
 
-def read(job: Job, known: About, options: Options) -> Made:
-    """A frame."""
-    if frame_as_exr.MARK not in reader.header(job.file).attributes:
-        return KIND.read(job, known, options)
-    channels, header = reader.read(job.file)
-    try:
-        return Made(frame_as_exr.from_channels(job.frame, channels, header.attributes), "as it was exported")
-    except ValueError as error:
-        raise InputError(f"{job.file}: {' '.join(str(error).split())}; export it again") from error
-
-
-SOURCE = Source(
+SOURCE = AnyExrSource(
     name="exr",
     reads="EXR files of any renderer (R, G, B, Z, cryptomattes; the rest with --mapping)",
     conventions="scene-linear RGB; Z in metres along the view axis, unless a mapping says otherwise",
-    find=KIND.find,
-    about=about,
-    read=read,
+    mapping_of=mapping_of,
+    producer=producer,
 )

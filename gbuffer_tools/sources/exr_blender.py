@@ -8,7 +8,7 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
                Cycles of Blender 2.8 wrote distances along rays: say so in a mapping,
                depth: {channel: ViewLayer.Depth.Z, along: ray, beyond: 1.0e+9}, with a camera
     Normal     world space. The file does not hold the camera. With the pass Position it is solved from that; else from
-               a mapping's camera; where the camera's pose is not told, the view's rotation is solved from the depth's
+               a mapping's camera; where the camera's pose is not known, the view's rotation is solved from the depth's
                normals. Without all of these normals stay x_world_normal
     Vector     pixels, y up: X and Y to the previous frame, Z and W from the next
     DiffCol, Emit, AO, GlossCol            albedo, emission, occlusion, x_glossy_colour
@@ -18,10 +18,9 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
 """
 
 from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import Kind, text
+from gbuffer_tools.exr.mapped_source import ExrSource, text
 from gbuffer_tools.mapping.channel_names import components, layers, only
-from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Motion, Normal
-from gbuffer_tools.source import Source
+from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.sources.exr import FAR, crypto_ids
 
 MARK = "BlenderMultiChannel"
@@ -37,8 +36,8 @@ INDEX = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Materia
 DEPTH = ("Depth", "Z")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
-    """Of the view layer with the most channels; None where there is no Combined pass, or not Blender's mark."""
+def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+    """What the view layer with the most channels holds; None where Combined, or Blender's mark, is missing."""
     if MARK not in attributes:
         return None
     view = view_layer(names)
@@ -49,14 +48,14 @@ def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) ->
     normal = components(names, f"{view}.Normal", "XYZ")
     vector = components(names, f"{view}.Vector", "XY")
     positions = components(names, f"{view}.Position", "XYZ")
-    return Meanings(
+    return Mapping(
         image=Image(image) if image else None,
         depth=Depth(depth, beyond=FAR) if depth else None,
         normal=Normal(normal, "world") if normal else None,
         motion=Motion(vector, (1.0, -1.0)) if vector else None,
         buffers=buffers(names, view),
         ids=ids(names, view, attributes),
-        camera=Camera(positions=positions) if positions else None,
+        camera=PinholeCamera(positions=positions) if positions else None,
     )
 
 
@@ -100,15 +99,13 @@ def producer(attributes: dict[str, reader.Attribute]) -> str:
     return version if version.startswith("Blender") else f"Blender {version}".strip()
 
 
-KIND = Kind("exr_blender", meanings, producer)
-SOURCE = Source(
+SOURCE = ExrSource(
     name="exr_blender",
     reads="multilayer EXR files of Blender's Cycles and Eevee",
     conventions=(
         "world right-handed, z up; normals in world space; depth along the view axis; scene-linear RGB; vectors in "
         "pixels with y up, to the previous frame"
     ),
-    find=KIND.find,
-    about=KIND.about,
-    read=KIND.read,
+    mapping_of=mapping_of,
+    producer=producer,
 )

@@ -3,16 +3,15 @@
 An AOV `name:kind` becomes the layer `name`; its components tell most of its kind: R, G, B are an albedo, T a distance
 along the ray, I an index. X, Y, Z are positions or normals, which their names tell: pos, position, p; n, nn, normal,
 sh_normal, geo_normal. All are in world space; the file does not hold the camera, which is solved from positions, or
-told by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba averages all AOVs, indices too.
+given by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba averages all AOVs, indices too.
 """
 
 import re
 
 from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import Kind
+from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.mapping.channel_names import components, layers, only, split
-from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
-from gbuffer_tools.source import Source
+from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Normal, PinholeCamera
 
 PROGRAM = "mitsuba"
 POSITIONS = re.compile(r"(?i)p|pos|posn|.*position.*")
@@ -21,8 +20,10 @@ SHAPES = re.compile(r"(?i)id|ids|sid|.*(shape|object|instance).*")
 ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
-    """Of the AOVs by their components and names; None where neither the header nor a distance `.T` tells Mitsuba."""
+def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+    """What the AOVs hold, by their components and names; None where neither the header nor a distance `.T` says that
+    Mitsuba wrote them.
+    """
     distances = [layer for layer in layers(names) if layer and split(only(names, layer) or "")[1] == "T"]
     program = any(isinstance(value, str) and PROGRAM in value.lower() for value in attributes.values())
     image = components(names, "", "RGB")
@@ -33,13 +34,13 @@ def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) ->
     albedo = _first(names, ALBEDOS, "RGB")
     shape = _first(names, SHAPES, "I")
     distance = only(names, distances[0]) if distances else None
-    return Meanings(
+    return Mapping(
         image=Image(image),
         depth=Depth(distance, "ray") if distance else None,
         normal=Normal(normal, "world") if normal else None,
         buffers={"albedo": Buffer(albedo)} if albedo else {},
         ids={"object": Ids(shape[0])} if shape else {},
-        camera=Camera(positions=positions) if positions else None,
+        camera=PinholeCamera(positions=positions) if positions else None,
     )
 
 
@@ -55,12 +56,10 @@ def producer(attributes: dict[str, reader.Attribute]) -> str:
     return next((value[:200] for value in texts if PROGRAM in value.lower()), "Mitsuba")
 
 
-KIND = Kind("exr_mitsuba", meanings, producer)
-SOURCE = Source(
+SOURCE = ExrSource(
     name="exr_mitsuba",
     reads="EXR files of Mitsuba 3 with AOVs",
     conventions="world right-handed; normals in world space; distances along rays; scene-linear RGB",
-    find=KIND.find,
-    about=KIND.about,
-    read=KIND.read,
+    mapping_of=mapping_of,
+    producer=producer,
 )

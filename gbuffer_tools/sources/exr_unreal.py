@@ -16,17 +16,17 @@ MoviePipeline writes them). Nothing of this could be checked with an engine here
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import Kind, exr_files, text
+from gbuffer_tools.exr.mapped_source import ExrSource, exr_files, text
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.mapping.channel_names import components, layers
-from gbuffer_tools.mapping.schema import Buffer, Camera, Depth, Ids, Image, Meanings, Normal
-from gbuffer_tools.source import Job, Source
+from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Normal, PinholeCamera
+from gbuffer_tools.source import Job
 
 PREFIX, MASK = "FinalImage", "ActorHitProxyMask"
 METADATA = "unreal/"
@@ -38,8 +38,8 @@ SINGLES = {"roughness": "roughness", "metallic": "metallic", "specular": "specul
 PASS_IN_NAME = re.compile(rf"^(.*?)({PREFIX}(?:[A-Za-z]\w*?)?|{MASK}\d\d)((?:[._ /-]\d.*|/.*)?)$")
 
 
-def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Meanings | None:
-    """Of the layers by their materials' names; None where there is neither Unreal's metadata nor a layer of its."""
+def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+    """What the layers hold, by their materials' names; None where there is neither Unreal's metadata nor its layers."""
     passes = {layer: layer.lower().removeprefix(PREFIX.lower()) for layer in layers(names) if layer}
     ours = any(layer.startswith((PREFIX, MASK)) for layer in passes)
     if not ours and not any(key.startswith(METADATA) for key in attributes):
@@ -48,7 +48,7 @@ def meanings(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) ->
     depth = _channels(names, passes, "worlddepth", "R") or _channels(names, passes, "scenedepth", "R")
     normal = _channels(names, passes, "worldnormal", "RGB")
     ids = {"object": Ids(cryptomatte=MASK)} if components(names, f"{MASK}00", "RG") else {}
-    return Meanings(
+    return Mapping(
         image=Image(image) if image else None,
         depth=Depth(depth[0], metres=METRES, nothing=(HALF_MAX,), beyond=FAR) if depth else None,
         normal=Normal(normal, "world", encoding="either") if normal else None,
@@ -76,7 +76,7 @@ def _buffers(names: tuple[str, ...], passes: dict[str, str]) -> dict[str, Buffer
     return found
 
 
-def camera(attributes: dict[str, reader.Attribute]) -> Camera | None:
+def camera(attributes: dict[str, reader.Attribute]) -> PinholeCamera | None:
     """The camera of the metadata; None where some of it is missing, or the picture has an overscan."""
     fovs = sorted(key for key in attributes if re.fullmatch(r"unreal/camera/[^/]+/fov", key))
     fov = _number(attributes, f"unreal/camera/{PREFIX}/fov")
@@ -86,10 +86,10 @@ def camera(attributes: dict[str, reader.Attribute]) -> Camera | None:
     if degrees is None or not 0 < degrees < 180 or _number(attributes, "unreal/camera/overscanPercentage"):
         return None
     if any(value is None for value in (*place, *turns)):
-        return Camera(degrees=degrees)
+        return PinholeCamera(degrees=degrees)
     pitch, yaw, roll = (math.radians(value or 0.0) for value in turns)
     at = np.array([value or 0.0 for value in place]) * METRES
-    return Camera(degrees=degrees, view=tuple(map(tuple, view_matrix(at, pitch, yaw, roll).tolist())))
+    return PinholeCamera(degrees=degrees, view=tuple(map(tuple, view_matrix(at, pitch, yaw, roll).tolist())))
 
 
 def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.ndarray:
@@ -121,19 +121,6 @@ def _number(attributes: dict[str, reader.Attribute], key: str) -> float | None:
     return value if isinstance(value, float) and math.isfinite(value) else None
 
 
-def find(path: Path) -> list[Job]:
-    """Frames of one file, and frames of several: files whose names differ in the pass only."""
-    root = path if path.is_dir() else path.parent
-    groups: dict[str, dict[str, Path]] = {}
-    for file in exr_files(path):
-        stem = file.relative_to(root).with_suffix("").as_posix()
-        match = PASS_IN_NAME.match(stem)
-        key, role = (f"{match[1]}{match[3]}", match[2]) if match else (stem, PREFIX)
-        groups.setdefault(key, {}).setdefault(role, file)
-    found = [job(root, key, group) for key, group in groups.items() if PREFIX in group]
-    return found if any(len(item.others) > 0 or _is_ours(item.file) for item in found) else []
-
-
 def job(root: Path, key: str, group: dict[str, Path]) -> Job:
     """The frame of a group of files; named without the pass and the signs around it."""
     *folders, name = key.split("/")
@@ -143,28 +130,35 @@ def job(root: Path, key: str, group: dict[str, Path]) -> Job:
     return Job(shard_name(root, folder), fit_name(clean), group[PREFIX], others=others)
 
 
-def _is_ours(file: Path) -> bool:
-    try:
-        header = reader.header(file)
-    except InputError:
-        return False
-    return meanings(header.channels, header.attributes) is not None
-
-
 def producer(attributes: dict[str, reader.Attribute]) -> str:
     """Unreal, and its version where the file tells it."""
     return f"Unreal Engine {text(attributes, 'unreal/engineVersion', 'unreal/system/engineVersion')[:100]}".strip()
 
 
-KIND = Kind("exr_unreal", meanings, producer)
-SOURCE = Source(
+@dataclass(frozen=True)
+class UnrealSource(ExrSource):
+    """EXR files of Unreal, of which several may make a frame."""
+
+    def find(self, path: Path) -> list[Job]:
+        """Frames of one file, and frames of several: files whose names differ in the pass only."""
+        root = path if path.is_dir() else path.parent
+        groups: dict[str, dict[str, Path]] = {}
+        for file in exr_files(path):
+            stem = file.relative_to(root).with_suffix("").as_posix()
+            match = PASS_IN_NAME.match(stem)
+            key, role = (f"{match[1]}{match[3]}", match[2]) if match else (stem, PREFIX)
+            groups.setdefault(key, {}).setdefault(role, file)
+        found = [job(root, key, group) for key, group in groups.items() if PREFIX in group]
+        return found if any(len(item.others) > 0 or self.is_mine(item.file) for item in found) else []
+
+
+SOURCE = UnrealSource(
     name="exr_unreal",
     reads="EXR files of Unreal's Movie Render Queue, multilayer or one file a pass",
     conventions=(
         "world left-handed, x forward, z up, centimetres (stored as metres); normals in world space; depth along the "
         "view axis; scene-linear RGB"
     ),
-    find=find,
-    about=KIND.about,
-    read=KIND.read,
+    mapping_of=mapping_of,
+    producer=producer,
 )

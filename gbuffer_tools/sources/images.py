@@ -9,10 +9,9 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.folders import files_below
 from gbuffer_tools.io.images import image_size, read_image
-from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.unmapped import licence
+from gbuffer_tools.io.text import files_below
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -36,32 +35,34 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def sized_shard(name: str, image: Path) -> str:
-    """The name of a frame file with the image's size: frames of one file have one. Without it where it has none."""
+    """The name of a frame file with the image's size in it, as frames of one file have one size.
+
+    An image that cannot be read adds nothing.
+    """
     try:
         height, width = image_size(image)
-    except InputError:  # `about` will tell
+    except InputError:  # `shard_info` will tell
         return name
     return f"{name}-{width}x{height}"
 
 
-def about(jobs: list[Job], options: Options) -> About:
-    """Nothing but where they come from. Every header is checked now, before the first image is decoded."""
-    stated = licence(options, "images")
+def shard_info(jobs: list[Job]) -> ShardInfo:
+    """Images have no classes. Every header is checked now, before the first image is decoded."""
     for job in jobs:
         image_size(job.file)
-    return About("images", "images", (), stated)
+    return ShardInfo("images", "images", ())
 
 
-def read(job: Job, _: About, __: Options) -> Made:
-    """An image."""
-    return Made(Frame(job.frame, read_image(job.file)), "RGB alone")
+def read(job: Job, _: ShardInfo) -> SourceFrame:
+    """Read an image."""
+    return SourceFrame(Frame(job.frame, read_image(job.file)), "RGB alone")
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="images",
     reads="images without buffers (.png, .jpg, .webp), also in nested folders",
     conventions="sRGB, or by the files' ICC profiles; upright (EXIF); 16 bits are rounded to 8, alpha is dropped",
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

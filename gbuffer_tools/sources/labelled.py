@@ -17,15 +17,14 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.images import image_size, read_image, read_pixels
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources.images import images_below, sized_shard
 from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER, Taxonomy
-from gbuffer_tools.unmapped import licence
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a data set keeps what.
+    """How a data set lays out its files.
 
     Attributes:
         name: of the data set.
@@ -83,14 +82,13 @@ def _jobs(path: Path, layout: Layout, folder: Path) -> Iterator[Job]:
 
 
 def label_of(layout: Layout, folder: Path, image: Path) -> Path:
-    """Where the label map of an image is."""
+    """The label map that belongs to an image."""
     stem = image.stem.removesuffix(layout.ends[0]) + layout.ends[1]
     return folder.parent / layout.labels / image.parent.relative_to(folder) / f"{stem}.png"
 
 
-def about(jobs: list[Job], options: Options) -> About:
+def shard_info(jobs: list[Job]) -> ShardInfo:
     """The classes of the data set. Every header is checked now, before the first image is decoded."""
-    stated = licence(options, "labelled")
     for job in jobs:
         label = job.others[0][1]
         if not label.is_file():
@@ -98,13 +96,13 @@ def about(jobs: list[Job], options: Options) -> About:
         if image_size(job.file) != image_size(label):
             (h, w), (height, width) = image_size(job.file), image_size(label)
             raise InputError(
-                f"{label}: is {width} x {height}, its image {job.file.name} {w} x {h}; resize it to nearest"
+                f"{label}: is {width} x {height}, its image {job.file.name} {w} x {h}; resize it by nearest neighbours"
             )
     layouts = {job.others[0][0] for job in jobs}
     if len(layouts) > 1:
         raise InputError(f"{jobs[0].file}: lies among files of {' and '.join(sorted(layouts))}; extract one at a time")
     layout = LAYOUTS[layouts.pop()]
-    return About(layout.name, "labelled", layout.taxonomy.classes, stated)
+    return ShardInfo(layout.name, "labelled", layout.taxonomy.classes)
 
 
 def to_frame(name: str, image: Array, label: Array, taxonomy: Taxonomy) -> Frame:
@@ -116,22 +114,22 @@ def to_frame(name: str, image: Array, label: Array, taxonomy: Taxonomy) -> Frame
     return Frame(name, image, ids={"class": taxonomy.ids(label)})
 
 
-def read(job: Job, _: About, __: Options) -> Made:
-    """An image and its label map."""
+def read(job: Job, _: ShardInfo) -> SourceFrame:
+    """Read an image and its label map."""
     (layout, path), label = job.others[0], read_pixels(job.others[0][1])
     try:
         frame = to_frame(job.frame, read_image(job.file), label, LAYOUTS[layout].taxonomy)
     except ValueError as error:
         raise InputError(f"{path}: {error}; wanted numbers or colours of {LAYOUTS[layout].taxonomy.name}") from error
     kind = "numbers" if label.ndim == 2 else "colours"
-    return Made(frame, f"image and label map ({kind}), {len(np.unique(frame.ids['class']))} classes")
+    return SourceFrame(frame, f"image and label map ({kind}), {len(np.unique(frame.ids['class']))} classes")
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="labelled",
     reads="images with label maps: Playing for Data, VIPER, Cityscapes, or folders like theirs",
     conventions="sRGB images; label maps hold Cityscapes' numbers or colours, in img/ and cls/ those of VIPER",
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

@@ -9,22 +9,83 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from gbuffer_tools.io.cache import cache_folder
-from gbuffer_tools.profiles import load
+from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.display import some_display
 from gbuffer_tools.renderdoc.module import check_capture
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.renderdoc.profile import GameProfile
+from gbuffer_tools.source import Job, ShardInfo, SourceFrame
 
 
-def find(path: Path) -> list[Job]:
-    """The captures of a folder, or a capture."""
-    files = sorted(path.glob("*.rdc")) if path.is_dir() else [path] if path.suffix == ".rdc" else []
-    return [job(file) for file in files]
+@dataclass(frozen=True)
+class CaptureSource:
+    """Captures of one game: a `Source` (gbuffer_tools.source) that needs the game's profile.
+
+    Attributes:
+        name, reads, conventions: as `Source` says.
+        profile: of the game.
+        patience: seconds after which replaying one capture is given up.
+    """
+
+    name: str
+    reads: str
+    conventions: str
+    profile: GameProfile
+    patience: float = 600
+
+    @property
+    def stepwise(self) -> bool:
+        """Replaying takes seconds."""
+        return True
+
+    def find(self, path: Path) -> list[Job]:
+        """The captures of a folder, or a capture."""
+        files = sorted(path.glob("*.rdc")) if path.is_dir() else [path] if path.suffix == ".rdc" else []
+        return [job(file) for file in files]
+
+    def shard_info(self, jobs: list[Job]) -> ShardInfo:
+        """What the game's profile says. Every capture's outside is checked now, before the first is replayed."""
+        for item in jobs:
+            check_capture(item.file)
+        return ShardInfo(self.profile.source, self.profile.name, self.profile.classes, self.profile.licence)
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """A display to replay on, and the index of the game's images."""
+        profile = self.profile
+        if profile.image_folders and not image_index(profile.data, profile.image_folders).files:
+            tqdm.write(
+                f"{profile.data}: no images of the game here, so every class is {profile.unknown}", file=sys.stderr
+            )
+        with some_display():
+            yield
+
+    def read(self, item: Job, _: ShardInfo) -> SourceFrame:
+        """Replay a capture."""
+        profile = self.profile
+        index = image_index(profile.data, profile.image_folders)
+        with some_display():  # on another machine than the one that `ready` made one on
+            done = capture_to_frame.extract(item.file, item.frame, item.shard, profile, index, patience=self.patience)
+        names = {
+            texture: {
+                "file": found.file,
+                "class": profile.class_of(found.file),
+                "error": round(found.error, 5),
+            }
+            for texture, found in done.names.items()
+        }
+        relight = "not checked" if done.frame.relight is None else f"{done.frame.relight:.5f}"
+        note = (
+            f"{done.draws} draws, {done.frame.ids['object'].max()} objects, {done.unknown:.2%} unknown, "
+            f"relight correlation {relight}, {done.seconds:.1f} s"
+        )
+        return SourceFrame(done.frame, "; ".join(part for part in (note, done.note) if part), {"textures": names})
 
 
 def job(capture: Path) -> Job:
@@ -34,60 +95,15 @@ def job(capture: Path) -> Job:
     return Job(shard, frame, capture)
 
 
-def about(jobs: list[Job], options: Options) -> About:
-    """Of the game's profile. Every capture's outside is checked now, before the first is replayed."""
-    for item in jobs:
-        check_capture(item.file)
-    profile = load(options.profile)
-    return About(profile.source, profile.name, profile.classes, options.licence or profile.licence)
-
-
 @functools.cache
-def image_index(profile_name: str) -> texture_names.ImageIndex:
-    """The game's images; made once a machine, read once a process."""
-    profile = load(profile_name)
-    return texture_names.image_index(profile.data, profile.image_folders, cache_folder())
+def image_index(data: Path, folders: tuple[str, ...]) -> texture_names.ImageIndex:
+    """The images of a game (`texture_names.image_index`); made once a machine, read once a process."""
+    return texture_names.image_index(data, folders, cache_folder())
 
 
-@contextmanager
-def ready(options: Options) -> Iterator[None]:
-    """A display to replay on, and the index of the game's images."""
-    profile = load(options.profile)
-    if profile.image_folders and not image_index(options.profile).files:
-        tqdm.write(f"{profile.data}: no images of the game here, so every class is {profile.unknown}", file=sys.stderr)
-    with some_display():
-        yield
-
-
-def read(item: Job, _: About, options: Options) -> Made:
-    """Replay a capture."""
-    profile = load(options.profile)
-    index = image_index(options.profile)
-    with some_display():  # on another machine than the one that `ready` made one on
-        done = capture_to_frame.extract(item.file, item.frame, item.shard, profile, index, patience=options.patience)
-    names = {
-        texture: {
-            "file": found.file,
-            "class": profile.class_of(found.file),
-            "error": round(found.error, 5),
-        }
-        for texture, found in done.names.items()
-    }
-    relight = "not checked" if done.frame.relight is None else f"{done.frame.relight:.5f}"
-    note = (
-        f"{done.draws} draws, {done.frame.ids['object'].max()} objects, {done.unknown:.2%} unknown, "
-        f"relight correlation {relight}, {done.seconds:.1f} s"
-    )
-    return Made(done.frame, "; ".join(part for part in (note, done.note) if part), {"textures": names})
-
-
-SOURCE = Source(
+SOURCE = CaptureSource(
     name="renderdoc",
     reads="RenderDoc captures (.rdc) of a game with a profile",
     conventions="as the profile says; normals, depth and cameras are converted by it",
-    find=find,
-    about=about,
-    read=read,
-    ready=ready,
-    stepwise=True,
+    profile=PROFILES["supertuxkart"],
 )

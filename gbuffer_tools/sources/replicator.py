@@ -32,8 +32,7 @@ from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.arrays import read_npy
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.text import plain, read_json
-from gbuffer_tools.source import About, Job, Made, Options, Source
-from gbuffer_tools.unmapped import licence
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 Floats = npt.NDArray[np.floating]
 
@@ -47,14 +46,13 @@ ROLES = {
 }  # fmt: skip
 NAME = re.compile(rf"(?:(?P<product>.+?)_)?(?P<role>{'|'.join(ROLES)})_(?P<number>[0-9]{{1,12}})\.(?P<suffix>[a-z]+)")
 BACKGROUND, UNLABELLED = "BACKGROUND", "UNLABELLED"
-ORTHONORMAL = 1e-3
 # Below this the normal of an image is none: the middle of the range is a step away from 0.
-SHORTEST = 0.02
-NEAREST, FARTHEST = 1e-6, 1e9
+MIN_LENGTH = 0.02
+MIN_METRES, MAX_METRES = 1e-6, 1e9
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraMatrices:
     """A pinhole camera: the frame file's `view` and `projection`, metres."""
 
     view: npt.NDArray[np.float64]
@@ -81,15 +79,14 @@ def find(path: Path) -> list[Job]:
     ]  # fmt: skip
 
 
-def about(jobs: list[Job], options: Options) -> About:
+def shard_info(jobs: list[Job]) -> ShardInfo:
     """Background, unlabelled, then all classes that the label files of these frames name, sorted."""
-    stated = licence(options, "replicator")
     labelled = [job for job in jobs if SEMANTIC in dict(job.others)]
     names = {name for job in labelled for name in labels(job).values()} - {BACKGROUND, UNLABELLED}
     classes = (BACKGROUND, UNLABELLED, *sorted(names)) if labelled else ()
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{jobs[0].file}: its frames have {len(classes)} classes, wanted at most {MAX_CLASSES}")
-    return About("Omniverse Replicator", "replicator", classes, stated)
+    return ShardInfo("Omniverse Replicator", "replicator", classes)
 
 
 def labels(job: Job) -> dict[tuple[int, ...], str]:
@@ -101,7 +98,7 @@ def labels(job: Job) -> dict[tuple[int, ...], str]:
 
 
 def _class_name(value: object) -> str:
-    """Of {"class": NAME}, or of other types of semantics where an object has no class."""
+    """The name in {"class": NAME}; where an object has no class, its other types of semantics, joined."""
     if isinstance(value, dict):
         value = value.get("class", "/".join(str(value[key]) for key in sorted(value)))
     return plain(value) or UNLABELLED
@@ -119,7 +116,7 @@ def _table(path: Path) -> dict[tuple[int, ...], object]:
 
 
 def by_table(pixels: Array, table: Mapping[tuple[int, ...], int], default: int) -> npt.NDArray[np.uint32]:
-    """What each pixel stands for.
+    """The meaning (H,W) of each pixel.
 
     Args:
         pixels: ids (H,W), or colours (H,W,4), uint8 or uint16.
@@ -143,7 +140,7 @@ def by_table(pixels: Array, table: Mapping[tuple[int, ...], int], default: int) 
     return np.array([meant[value] for value in values], np.uint32)[inverse].reshape(pixels.shape[:2])
 
 
-def camera_of(parameters: object) -> Camera | None:
+def camera_of(parameters: object) -> CameraMatrices | None:
     """The camera of a `camera_params` file's content; None where it is no pinhole.
 
     Raises:
@@ -155,12 +152,11 @@ def camera_of(parameters: object) -> Camera | None:
     view, given = (_matrix(found.get(key), key) for key in ("cameraViewTransform", "cameraProjection"))
     unit = _numbers(found.get("metersPerSceneUnit", 1.0), 1, "metersPerSceneUnit")[0]
     near, far = _numbers(found.get("cameraNearFar", (0.01, 1e6)), 2, "cameraNearFar") * unit
-    rigid = np.abs(view[:3, :3] @ view[:3, :3].T - np.eye(3)).max() <= ORTHONORMAL and view[3].tolist() == [0, 0, 0, 1]
-    if not rigid or not 0 < unit < FARTHEST:
+    if not geometry.is_rigid(view) or not 0 < unit < MAX_METRES:
         raise ValueError("cameraViewTransform is no rotation with a translation, or metersPerSceneUnit no length")
     if given[3].tolist() != [0, 0, -1, 0]:  # parallel rays
         return None
-    near, far = max(near, NEAREST), min(far, FARTHEST)
+    near, far = max(near, MIN_METRES), min(far, MAX_METRES)
     view[:3, 3] *= unit
     projection = np.zeros((4, 4))
     # Theirs maps depth the other way round, far to 0; the rest is OpenGL's.
@@ -168,7 +164,7 @@ def camera_of(parameters: object) -> Camera | None:
     projection[2, 2:] = (far + near) / (near - far), 2 * far * near / (near - far)
     if not near < far or not geometry.is_perspective(projection):
         raise ValueError(f"cameraProjection or cameraNearFar ({near:g}, {far:g}) is no camera's, or it is sheared")
-    return Camera(view, projection)
+    return CameraMatrices(view, projection)
 
 
 def _matrix(value: object, key: str) -> npt.NDArray[np.float64]:
@@ -185,7 +181,7 @@ def _numbers(value: object, count: int, key: str) -> npt.NDArray[np.float64]:
     return np.array(items, np.float64)
 
 
-def to_buffers(found: Mapping[str, Array], camera: Camera | None) -> dict[str, Array]:
+def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dict[str, Array]:
     """Buffers of a frame.
 
     Args:
@@ -226,24 +222,24 @@ def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
     world = given.astype(np.float64)
     world = (world + 0.5) / 255 * 2 - 1 if given.dtype == np.uint8 else world
     length = np.linalg.norm(world, axis=-1, keepdims=True)
-    return np.where(length > SHORTEST, geometry.turn(world / np.maximum(length, SHORTEST), view), 0)
+    return np.where(length > MIN_LENGTH, geometry.turn(world / np.maximum(length, MIN_LENGTH), view), 0)
 
 
-def read(job: Job, about: About, _: Options) -> Made:
-    """A frame: the files of its number."""
+def read(job: Job, info: ShardInfo) -> SourceFrame:
+    """Read a frame: the files of its number."""
     files = dict(job.others)
     found: dict[str, Array] = {name: read_npy(files[name], "f", (2, 3)) for name in (AXIS, RAY) if name in files}
     for name, distance in found.items():
         if distance.shape[2:] not in ((), (1,)):
             raise InputError(f"{files[name]}: is {distance.shape}, wanted (H, W); write the folder again")
-    found |= {name: _read_vectors(files[name], least) for name, least in (("normals", 3), (MOTION, 2)) if name in files}
+    found |= {name: _read_vectors(files[name], count) for name, count in (("normals", 3), (MOTION, 2)) if name in files}
     camera = None
     if CAMERA in files:
         try:
             camera = camera_of(read_json(files[CAMERA]))
         except ValueError as error:
             raise InputError(f"{files[CAMERA]}: {error}; write the folder again") from error
-    ids = _ids(job, about)
+    ids = _ids(job, info)
     image = read_image(job.file)
     for name, array in (*found.items(), *ids.items()):
         if array.shape[:2] != image.shape[:2]:
@@ -253,25 +249,25 @@ def read(job: Job, about: About, _: Options) -> Made:
     frame = Frame(
         job.frame, image, buffers, ids, camera.view if camera else None, camera.projection if camera else None
     )
-    return Made(frame, ", ".join((*buffers, *ids)) + ("" if camera else "; no pinhole camera: no view space"))
+    return SourceFrame(frame, ", ".join((*buffers, *ids)) + ("" if camera else "; no pinhole camera: no view space"))
 
 
-def _read_vectors(path: Path, least: int) -> Array:
-    """(H,W,n) of at least so many channels."""
+def _read_vectors(path: Path, min_channels: int) -> Array:
+    """(H,W,n), n being `min_channels` or more."""
     pixels = read_npy(path, "f", (3,)) if path.suffix == ".npy" else read_pixels(path)
-    if pixels.ndim != 3 or pixels.shape[2] < least or (path.suffix == ".png" and pixels.dtype != np.uint8):
+    if pixels.ndim != 3 or pixels.shape[2] < min_channels or (path.suffix == ".png" and pixels.dtype != np.uint8):
         raise InputError(
             f"{path}: is {pixels.dtype} {pixels.shape}, wanted vectors (H, W, 3 or 4), of 8 bits in a .png"
         )
     return pixels
 
 
-def _ids(job: Job, about: About) -> dict[str, Array]:
+def _ids(job: Job, info: ShardInfo) -> dict[str, Array]:
     files, ids = dict(job.others), dict[str, Array]()
     try:
         if SEMANTIC in files:
             path = files[SEMANTIC]
-            table = {key: about.classes.index(name) for key, name in labels(job).items()}
+            table = {key: info.classes.index(name) for key, name in labels(job).items()}
             ids["class"] = by_table(read_pixels(path), table, 0).astype(np.uint8)
         for name in INSTANCES:
             if name in files and f"{name}_mapping" in files and "object" not in ids:
@@ -289,7 +285,7 @@ def _objects(table: dict[tuple[int, ...], object]) -> dict[tuple[int, ...], int]
     return {key: order.get(path, 0) for key, path in paths.items()}
 
 
-SOURCE = Source(
+SOURCE = PlainSource(
     name="replicator",
     reads="folders of Omniverse Replicator's BasicWriter (Isaac Sim)",
     conventions=(
@@ -297,6 +293,6 @@ SOURCE = Source(
         "converted; motion to the previous frame, pixels; images as shown"
     ),
     find=find,
-    about=about,
+    shard_info=shard_info,
     read=read,
 )

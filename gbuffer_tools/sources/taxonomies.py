@@ -68,7 +68,7 @@ def _packed(colour: Array) -> npt.NDArray[np.int64]:
 
 
 def _taxonomy(name: str, rows: str, others: tuple[tuple[int, int], ...] = ()) -> Taxonomy:
-    """From lines of NAME R G B, the names without spaces."""
+    """A taxonomy from lines of NAME R G B, the names without spaces."""
     cells = [line.split() for line in rows.split("\n") if line.strip()]
     colours = tuple((int(r), int(g), int(b)) for _, r, g, b in cells)
     return Taxonomy(name, tuple(cell[0].replace("_", " ") for cell in cells), colours, others)

@@ -15,12 +15,14 @@ from datasets.images import read_image
 from epe.models import load
 from epe.networks.enhancers.enhancer import EnhancerSpec
 from gbuffer_tools.command import run
+from gbuffer_tools.sources.taxonomies import group_ids
 from tests.epe.released.test_enhancer import bare, shapes, weights
-from tests.gbuffer_tools.io.test_images import picture
-from tests.gbuffer_tools.sources import test_carla, test_epe
+from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted
+from tests.gbuffer_tools.sources.miniatures import carla as carla_files
+from tests.gbuffer_tools.sources.miniatures import epe as epe_files
 
-carla_root, epe_root = test_carla.root, test_epe.root
+carla_root, epe_root = carla_files.root, epe_files.root
 __all__ = ["carla_root", "epe_root"]
 
 
@@ -43,26 +45,26 @@ def fed(path: Path, frames: Path) -> np.ndarray:
 
 def test_a_recording_of_carla(carla_root: Path, tmp_path: Path) -> None:
     for i in (12, 13):
-        test_carla.save(carla_root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=test_carla.STACK)
+        carla_files.save(carla_root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=carla_files.STACK)
     (frames,) = extracted(carla_root, tmp_path / "frames")
     path = model(tmp_path, carla().streams, 18)
     values = fed(path, frames.parent)
     # Of 0..255. Base colours are stored as linear light of 16 bits: half a step of 1 / 65535 is 0.025 near black.
-    assert np.abs(values - test_carla.STACK).max() < 0.026
+    assert np.abs(values - carla_files.STACK).max() < 0.026
     words = [str(path), str(frames), "--out", str(tmp_path / "out"), "--device", "cpu"]
     assert run(enhance.main, enhance.build_parser(), words) == 0
     # Random weights: any change will do.
-    assert not np.array_equal(read_image(tmp_path / "out/CarlaDataset/0000012.png"), picture(12, test_carla.SIZE))
+    assert not np.array_equal(read_image(tmp_path / "out/CarlaDataset/0000012.png"), picture(12, carla_files.SIZE))
 
 
 @pytest.mark.parametrize("kind", ["fake", "real"])
 def test_frames_of_epe(epe_root: Path, tmp_path: Path, kind: str) -> None:
-    wanted, count, sky = test_epe.FAKE, 32, 32
+    wanted, count, sky = epe_files.FAKE, 32, 32
     if kind == "real":
-        wanted, count, sky = test_epe.REAL, 26, 6
-        masks = np.eye(13)[test_epe.group_ids(test_epe.TRUTH)][..., :12].astype(np.float32)
-        archive = epe_root / test_epe.FILES[2]
-        np.savez(archive, img=picture(5, test_epe.SIZE), gbuffers=test_epe.REAL, shader=masks)
+        wanted, count, sky = epe_files.REAL, 26, 6
+        masks = np.eye(13)[group_ids(epe_files.TRUTH)][..., :12].astype(np.float32)
+        archive = epe_root / epe_files.FILES[2]
+        np.savez(archive, img=picture(5, epe_files.SIZE), gbuffers=epe_files.REAL, shader=masks)
     (frames,) = extracted(epe_root, tmp_path / "frames")
     description = known([sky] + [count] * 11)
     assert description

@@ -9,7 +9,7 @@ import pytest
 from datasets.labels import read_facts, read_label, write_facts, write_label
 from datasets.matched_pairs import crop_label
 from gbuffer_tools.errors import InputError
-from tests.gbuffer_tools.io.test_images import palette_png
+from tests.gbuffer_tools.pictures import palette_png
 
 
 def label(size: tuple[int, int], seed: int = 0) -> np.ndarray:

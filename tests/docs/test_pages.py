@@ -29,7 +29,7 @@ FOLLOWED = "extending.md"
 WRITTEN = re.compile(r"^# (\S+\.(?:py|yaml|html))$", re.MULTILINE)
 # Names that the project had before it took the field's.
 RETIRED = re.compile(
-    r"\b(Players|Pace|Ring|Course|Descent|Meanings|carry_out|descend|tell_apart|fool|look_at|likeness|rematerialise)\b|"
+    r"\b(Players|Pace|Ring|Course|Descent|Meanings|carry_out|descend|tell_apart|fool|likeness|rematerialise)\b|"
     r"\bpace/"
 )
 
@@ -136,6 +136,15 @@ def test_readme_is_one_screen() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_retired_words_are_gone(page: Path) -> None:
     assert RETIRED.findall(page.read_text(encoding="utf-8")) == []
+
+
+def test_retired_words_are_gone_from_the_code() -> None:
+    rooms = [path.parent for path in ROOT.glob("*/__init__.py")]
+    texts = {path: path.read_text(encoding="utf-8") for room in rooms for path in room.rglob("*.py")}
+    assert len(texts) > 500
+    # A paper's title, and this file.
+    found = {path: RETIRED.findall(text.replace("Ring Attention", "")) for path, text in texts.items()}
+    assert not {path: words for path, words in found.items() if words and path != Path(__file__)}
 
 
 def test_the_map_names_every_folder() -> None:

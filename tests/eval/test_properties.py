@@ -226,19 +226,19 @@ def soft(image: np.ndarray, amount: float) -> np.ndarray:
 def test_psnr_and_ssim(seed: int) -> None:
     a = picture(seed)
     b = noisy(seed, a, 12)
-    for likeness, same in ((psnr, MAX_PSNR), (ssim, 1.0)):
-        plain = pytest.approx(likeness(a, b), rel=1e-9)
-        assert likeness(a, a.copy()) == pytest.approx(same, rel=1e-12)
-        assert likeness(b, a) == plain
+    for metric, same in ((psnr, MAX_PSNR), (ssim, 1.0)):
+        plain = pytest.approx(metric(a, b), rel=1e-9)
+        assert metric(a, a.copy()) == pytest.approx(same, rel=1e-12)
+        assert metric(b, a) == plain
         for change in (
             lambda x: x[::-1],
             lambda x: x[:, ::-1],
             lambda x: x.swapaxes(0, 1),
             lambda x: x[..., [2, 0, 1]],
         ):
-            assert likeness(*(np.ascontiguousarray(change(x)) for x in (a, b))) == plain
+            assert metric(*(np.ascontiguousarray(change(x)) for x in (a, b))) == plain
         for worse in ([noisy(seed, a, amount) for amount in AMOUNTS], [soft(a, amount) for amount in AMOUNTS]):
-            found = [likeness(a, other) for other in worse]
+            found = [metric(a, other) for other in worse]
             assert found == sorted(found, reverse=True)
             assert max(found) < same
     assert psnr(255 - a, 255 - b) == pytest.approx(psnr(a, b), rel=1e-12)

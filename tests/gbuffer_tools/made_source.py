@@ -7,35 +7,43 @@ A file holds a number, of which the frame is made; one that holds anything else 
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from gbuffer_tools import extract
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, Source, SourceFrame
 from gbuffer_tools.sources import SOURCES
 from tests.gbuffer_tools.made import HEADER, frame
 
 
-def source(suffix: str, *, stepwise: bool) -> Source:
-    def find(path: Path) -> list[Job]:
-        return [Job(*file.stem.split("_"), file) for file in sorted(path.glob(f"*{suffix}"))]
-
-    def about(_: list[Job], __: Options) -> About:
-        return About(HEADER.source, HEADER.profile, HEADER.classes, HEADER.licence)
-
-    def read(job: Job, _: About, __: Options) -> Made:
-        text = job.file.read_text()
-        if not text.isdecimal():
-            raise InputError(f"{job.file}: {text}")
-        names = {"textures" if stepwise else "ids/object": {int(text): {"name": f"object {text}"}}}
-        return Made(frame(job.frame, int(text), (90, 160)), f"seed {text}", names)
-
-    return Source(suffix[1:], "made-up files", "of the frame file", find, about, read, stepwise=stepwise)
+def find(kind: str, path: Path) -> list[Job]:
+    return [Job(*file.stem.split("_"), file) for file in sorted(path.glob(f"*.{kind}"))]
 
 
-# At import, so that the processes of a pool, which import the main module again, know them, too.
-SOURCES |= {"made": source(".made", stepwise=False), "made1": source(".made1", stepwise=True)}
+def shard_info(_: list[Job]) -> ShardInfo:
+    return ShardInfo(HEADER.source, HEADER.profile, HEADER.classes, HEADER.licence)
+
+
+def read(names: str, job: Job, _: ShardInfo) -> SourceFrame:
+    text = job.file.read_text()
+    if not text.isdecimal():
+        raise InputError(f"{job.file}: {text}")
+    known = {names: {int(text): {"name": f"object {text}"}}}
+    return SourceFrame(frame(job.frame, int(text), (90, 160)), f"seed {text}", known)
+
+
+def source(kind: str, names: str, *, stepwise: bool) -> Source:
+    """Sources travel to the processes of a pool, so their functions are this module's."""
+    found = partial(find, kind)
+    return PlainSource(kind, "made-up files", "of the frame file", found, shard_info, partial(read, names), stepwise)
+
+
+SOURCES |= {
+    "made": source("made", "ids/object", stepwise=False),
+    "made1": source("made1", "textures", stepwise=True),
+}
 
 
 def write_source(folder: Path, shards: int, frames: int) -> None:

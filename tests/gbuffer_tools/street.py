@@ -27,22 +27,22 @@ class Seen:
 
 def view(number: int) -> np.ndarray:
     """World to view (4,4) of picture `number`."""
-    told = STREET["camera"]
-    pitch, yaw = math.radians(told["pitch"]), math.radians(told["yaw"])
+    facts = STREET["camera"]
+    pitch, yaw = math.radians(facts["pitch"]), math.radians(facts["yaw"])
     about_x = [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
     about_y = [[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]]
     pose = np.eye(4)
     pose[:3, :3] = np.array(about_y) @ np.array(about_x)
-    pose[:3, 3] = np.array(told["start"]) + np.array(told["step"]) * (number % told["frames"])
+    pose[:3, 3] = np.array(facts["start"]) + np.array(facts["step"]) * (number % facts["frames"])
     return geometry.view_from_pose(pose)
 
 
 def projection(width: int, height: int) -> np.ndarray:
-    """OpenGL's (4,4), of a field of view that is told vertically."""
-    told = STREET["camera"]
-    focal = height / 2 / math.tan(math.radians(told["fov"]) / 2)
+    """OpenGL's (4,4), whose vertical field of view is given."""
+    facts = STREET["camera"]
+    focal = height / 2 / math.tan(math.radians(facts["fov"]) / 2)
     centre = (width / 2, height / 2)
-    return geometry.projection_from_intrinsics((focal, focal), centre, (width, height), (told["near"], told["far"]))
+    return geometry.projection_from_intrinsics((focal, focal), centre, (width, height), (facts["near"], facts["far"]))
 
 
 def look(number: int, width: int, height: int) -> Seen:
@@ -54,40 +54,40 @@ def look(number: int, width: int, height: int) -> Seen:
     depth = np.full((height, width), np.inf)
     normal, thing = np.zeros((height, width, 3)), np.full((height, width), -1)
     with np.errstate(all="ignore"):
-        for index, told in enumerate(THINGS):
-            at, facing = MEETINGS[told["shape"]](told, origin - told["at"], rays)
+        for index, facts in enumerate(THINGS):
+            at, facing = MEETINGS[facts["shape"]](facts, origin - facts["at"], rays)
             nearer = (at > 0) & (at < depth)
             depth[nearer], thing[nearer] = at[nearer], index
             normal[nearer] = facing[nearer] @ rotation.T
     return Seen(depth, normal, thing)
 
 
-def plane(told: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def plane(facts: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = -origin[1] / rays[..., 1]
     x, z = (origin[i] + at * rays[..., i] for i in (0, 2))
-    inside = (np.abs(x) <= told["size"][0] / 2) & (np.abs(z) <= told["size"][1] / 2)
+    inside = (np.abs(x) <= facts["size"][0] / 2) & (np.abs(z) <= facts["size"][1] / 2)
     return np.where(inside, at, np.inf), np.broadcast_to([0.0, 1, 0], rays.shape)
 
 
-def box(told: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    half = np.array(told["size"]) / 2
+def box(facts: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    half = np.array(facts["size"]) / 2
     ends = np.sort(np.stack([(side * half - origin) / rays for side in (-1, 1)]), axis=0)
     entry, leave = ends[0].max(-1), ends[1].min(-1)
     axis = ends[0].argmax(-1)[..., None] == np.arange(3)
     return np.where(entry < leave, entry, np.inf), np.where(axis, -np.sign(rays), 0)
 
 
-def sphere(told: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    at = first_root((rays**2).sum(-1), rays @ origin, origin @ origin - told["radius"] ** 2)
-    return at, (origin + at[..., None] * rays) / told["radius"]
+def sphere(facts: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    at = first_root((rays**2).sum(-1), rays @ origin, origin @ origin - facts["radius"] ** 2)
+    return at, (origin + at[..., None] * rays) / facts["radius"]
 
 
-def cylinder(told: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cylinder(facts: dict[str, Any], origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The side alone: no camera of the street sees an end that nothing covers."""
     flat, start = rays * [1, 0, 1], origin * [1, 0, 1]
-    at = first_root((flat**2).sum(-1), flat @ start, start @ start - told["radius"] ** 2)
-    inside = np.abs(origin[1] + at * rays[..., 1]) <= told["height"] / 2
-    return np.where(inside, at, np.inf), (start + at[..., None] * flat) / told["radius"]
+    at = first_root((flat**2).sum(-1), flat @ start, start @ start - facts["radius"] ** 2)
+    inside = np.abs(origin[1] + at * rays[..., 1]) <= facts["height"] / 2
+    return np.where(inside, at, np.inf), (start + at[..., None] * flat) / facts["radius"]
 
 
 def first_root(a: np.ndarray, half: np.ndarray, c: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from gbuffer_tools import capture
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.profiles import clock, supertuxkart_launch
+from gbuffer_tools.profiles import launch, supertuxkart_launch
 from gbuffer_tools.renderdoc import display
 from gbuffer_tools.renderdoc.profile import CaptureSettings
 
@@ -136,7 +136,7 @@ def game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     monkeypatch.setattr(supertuxkart_launch, "DATA", data)
-    monkeypatch.setattr(clock, "LIBRARIES", tmp_path / "lib")
+    monkeypatch.setattr(launch, "LIBRARIES", tmp_path / "lib")
     return data
 
 
@@ -195,7 +195,7 @@ def test_the_game_s_clock_runs_ahead_where_there_is_one(game, tmp_path, capsys, 
 
 
 def test_what_the_clock_of_a_killed_game_leaves_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr(clock, "SHARED", tmp_path)
+    monkeypatch.setattr(launch, "SHARED_MEMORY", tmp_path)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as game:
         for name in (f"faketime_shm_{game.pid}", f"sem.faketime_sem_{game.pid}", "faketime_shm_0"):
             (tmp_path / name).touch()

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gbuffer_tools import extract
+from gbuffer_tools import extract, profiles
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.schema import Shard
+from tests.gbuffer_tools.captures import made
 from tests.gbuffer_tools.made import frame
-from tests.gbuffer_tools.renderdoc.test_module import made
+from tests.gbuffer_tools.profiles.profile_text import TEXT
 
 Extract = Callable[..., capture_to_frame.Extracted]
 
@@ -30,7 +32,10 @@ def calls(monkeypatch, tmp_path: Path) -> list[str]:
         done.append(f"{level}/{name}")
         if "bad" in path.name:
             raise InputError(f"{path}: not today")
-        found = {5: texture_names.Match("textures/city_asphalt_1.jpg", 0.001), 6: texture_names.Match(None, 0.5)}
+        found = {
+            5: texture_names.TextureMatch("textures/city_asphalt_1.jpg", 0.001),
+            6: texture_names.TextureMatch(None, 0.5),
+        }
         return capture_to_frame.Extracted(frame(name, len(name)), found, 0.0, 3, 0.1)
 
     monkeypatch.setattr(capture_to_frame, "extract", fake)
@@ -93,6 +98,26 @@ def test_names_of_textures_are_stored_with_their_classes(tmp_path, calls):
     names = json.loads((tmp_path / "out" / "town.json").read_text())["textures"]
     assert names["5"] == {"file": "textures/city_asphalt_1.jpg", "class": "road", "error": 0.001}
     assert names["6"]["class"] == "unknown"
+
+
+def test_a_profile_is_loaded_once_for_all_captures(tmp_path, calls, monkeypatch):
+    path, loaded = tmp_path / "mine.yaml", list[Path]()
+    path.write_text(TEXT)
+    monkeypatch.setattr(profiles, "read_profile", lambda path: loaded.append(path) or read_profile(path))
+    source = captures(tmp_path / "cap", "town_frame60.rdc", "town_frame61.rdc", "farm_frame7.rdc")
+    assert command(source, "--out", tmp_path / "out", "--profile", path) == 0
+    assert len(calls) == 3
+    assert loaded == [path]
+    with Shard(tmp_path / "out" / "town.h5") as shard:
+        assert shard.header.source == "My Game 1"
+
+
+def test_captures_take_no_mapping(tmp_path, calls, capsys):
+    (tmp_path / "m.yaml").write_text("licence: MIT")
+    source = captures(tmp_path / "cap", "town_frame60.rdc")
+    assert command(source, "--out", tmp_path / "out", "--mapping", tmp_path / "m.yaml") == 2
+    assert "m.yaml: the source renderdoc takes no mapping; leave --mapping out" in capsys.readouterr().err
+    assert calls == []
 
 
 def test_two_captures_of_one_frame_are_refused(tmp_path, calls, capsys):

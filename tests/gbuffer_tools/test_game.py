@@ -14,8 +14,9 @@ import pytest
 from gbuffer_tools.check import check
 from gbuffer_tools.checks.frame import MIN_RELIGHT
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.pairs import likenesses
-from gbuffer_tools.profiles import PROFILES, clock
+from gbuffer_tools.pairs import similarities
+from gbuffer_tools.profiles import PROFILES
+from gbuffer_tools.profiles.launch import clock_ahead
 from gbuffer_tools.renderdoc import draw_ids, module
 from gbuffer_tools.renderdoc.child_process import in_child
 from gbuffer_tools.renderdoc.display import some_display
@@ -146,14 +147,14 @@ def test_a_dead_display_is_one_line(capture, tmp_path, monkeypatch):
 def test_two_qualities_show_the_same_race(capture, tmp_path):
     if os.environ.get("EPE_TEST_RDC"):
         pytest.skip("needs SuperTuxKart itself")
-    if not clock.running_ahead(""):
+    if not clock_ahead(""):
         pytest.skip("needs libfaketime")
     small = ("--size", "320x180", "--textures", "64", "--count", 2, "--step", 60)
     done = command("pairs", "--track", "sandtrack", "--out", tmp_path, *small)
     assert done.returncode == 0, done.stderr
     with Shard(tmp_path / "low" / "sandtrack.h5") as low, Shard(tmp_path / "high" / "sandtrack.h5") as high:
         assert low.names == high.names == ("frame00060", "frame00120")
-        found = list(likenesses(low, high, 1))
+        found = list(similarities(low, high, 1))
         assert not np.array_equal(low.camera(0), low.camera(1))
     assert all(frame.same_camera for frame in found)
     assert all(frame.classes > 0.95 for frame in found)  # leaves in the wind

@@ -56,11 +56,19 @@ def test_normals_are_nan_next_to_the_sky():
     assert np.isfinite(found[2:-1, 1:-1]).all()
 
 
-def test_view_direction_faces_the_camera():
-    towards = geometry.view_direction(3, 5, perspective(1, 100, 1, 1))
+def test_view_vectors_face_the_camera():
+    towards = geometry.view_vector(perspective(1, 100, 1, 1), (3, 5))
     assert np.allclose(np.linalg.norm(towards, axis=-1), 1)
     assert np.allclose(towards[1, 2], (0, 0, 1))
     assert towards[1, 0, 0] > 0  # left of the picture, the camera lies to the right
+
+
+def test_view_vectors_point_back_along_positions_also_in_a_crop():
+    p, rows, cols = perspective(1, 100, 1.3, 2.1, 0.2, -0.1), slice(2, 5), slice(3, None)
+    at = geometry.position(np.full((7, 9), 3.0), p)
+    towards = geometry.view_vector(p, (7, 9))
+    assert np.allclose(towards, -at / np.linalg.norm(at, axis=-1, keepdims=True), atol=1e-12)
+    assert np.array_equal(geometry.view_vector(p, (7, 9), rows, cols), towards[rows, cols])
 
 
 def encode_spheremap(n: np.ndarray) -> np.ndarray:
@@ -98,3 +106,26 @@ def test_srgb_known_values_and_round_trip():
     assert geometry.srgb_to_linear(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 0.21404114, 1], abs=1e-8)
     x = np.linspace(0, 1, 257)
     assert np.allclose(geometry.linear_to_srgb(geometry.srgb_to_linear(x)), x, atol=1e-6)
+
+
+def test_linear_light_of_16_bits_keeps_all_256_colours_apart():
+    every = np.arange(256, dtype=np.uint8)
+    found = geometry.linear16(every)
+    assert len(np.unique(found)) == 256
+    assert np.array_equal(np.round(geometry.linear_to_srgb(found / 65535) * 255), every)
+    assert (found[[0, 128, 255]] / 65535).tolist() == pytest.approx([0, 0.21586, 1], abs=1e-5)
+
+
+def test_rotations_and_reflections_are_rigid():
+    turn = np.eye(4)
+    turn[:3, :3], turn[:3, 3] = [[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]], (1, 2, 3)
+    assert geometry.is_rigid(turn)
+    assert geometry.is_rigid(np.diag([1.0, 1, -1, 1]) @ turn)
+    assert geometry.is_rigid(turn.astype(np.float16))
+    assert geometry.is_rigid(np.round(np.linalg.inv(turn), 4))
+    scaled = turn.copy()
+    scaled[:3, :3] *= 1.001
+    moved = turn.copy()
+    moved[3, 0] = 0.01
+    for wrong in (scaled, moved, turn.T, turn * np.nan, turn * 1e200, np.zeros((4, 4))):
+        assert not geometry.is_rigid(wrong)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gbuffer_tools import geometry
+from gbuffer_tools import geometry, profiles
 from gbuffer_tools.check import check
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.profiles import load
@@ -67,8 +67,8 @@ def shard(extracted: Path) -> Shard:
 def seen(shard: Shard) -> street.Seen:
     """What is to be seen from where the capture says that its camera was, which is a picture of the path."""
     view, projection = shard.camera(0)
-    told = street.STREET["camera"]
-    number = round(np.linalg.inv(view)[2, 3] / told["step"][2])
+    facts = street.STREET["camera"]
+    number = round(np.linalg.inv(view)[2, 3] / facts["step"][2])
     assert abs(number - NUMBER) <= 2  # the engine counts pictures from its first step, RenderDoc from its first swap
     assert np.allclose(view, street.view(number), atol=1e-5)  # float32 at places up to 30 m
     assert np.allclose(projection, street.projection(WIDTH, HEIGHT), atol=1e-6)
@@ -157,12 +157,12 @@ def test_each_thing_is_an_object_of_its_material(shard: Shard, seen: street.Seen
     for index in {thing for thing, _ in pairs}:
         where = sure & (seen.thing == index)
         name = street.THINGS[index]["material"]
-        told = street.STREET["materials"][name]
-        assert {profile.classes[i] for i in np.unique(classes[where])} == {profile.class_of(f"{told['texture']}.ppm")}
+        facts = street.STREET["materials"][name]
+        assert {profile.classes[i] for i in np.unique(classes[where])} == {profile.class_of(f"{facts['texture']}.ppm")}
         # 8 bits, then float16.
         for buffer, room in (("roughness", 0.5 / 255 + 2**-11), ("metallic", 2**-11)):
             stored = shard.buffer(buffer, 0).astype(np.float64).reshape(HEIGHT, WIDTH)[where]
-            assert np.abs(stored - told[buffer]).max() <= room
+            assert np.abs(stored - facts[buffer]).max() <= room
 
 
 def both_ways(path: Path, folder: Path) -> tuple[draw_ids.Drawn, draw_ids.Drawn]:
@@ -222,7 +222,7 @@ def test_the_wrong_game_is_one_line(capture: Path, tmp_path: Path) -> None:
 def test_a_profile_that_does_not_fit_is_one_line(
     capture: Path, tmp_path: Path, found: str, put: str, problem: str
 ) -> None:
-    text = Path(load("godot3").key).read_text(encoding="utf-8")
+    text = Path(profiles.__file__).with_name("godot3.yaml").read_text(encoding="utf-8")
     assert text.count(found) == 1
     (tmp_path / "mine.yaml").write_text(text.replace(found, put), encoding="utf-8")
     done = command("extract", capture, "--profile", tmp_path / "mine.yaml", "--out", tmp_path / "out")

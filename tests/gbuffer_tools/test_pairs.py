@@ -15,8 +15,8 @@ from gbuffer_tools.frame import Frame
 from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.profile import CaptureSettings, GameProfile
 from gbuffer_tools.schema import Shard, write
+from tests.gbuffer_tools.captures import made
 from tests.gbuffer_tools.made import HEADER, frame
-from tests.gbuffer_tools.renderdoc.test_module import made
 
 SIZE = (36, 64)
 SMALL = ("--size", "64x36", "--first", 5, "--step", 5, "--count", 2, "--jobs", 1)
@@ -102,8 +102,8 @@ def test_both_sides_hold_the_same_frames_of_every_track(tmp_path, game, capsys):
                 assert shard.header.licence == "L"
     assert (tmp_path / "captures" / "high" / "farm_frame10.rdc").exists()
     printed = capsys.readouterr().out.splitlines()
-    told = [line for line in printed if "same class" in line]
-    assert told == [
+    lines = [line for line in printed if "same class" in line]
+    assert lines == [
         f"{track}/frame000{n}: 100.00% of pixels have the same class, PSNR 48.13 dB"
         for track in ("town", "farm")
         for n in ("05", "10")
@@ -200,20 +200,20 @@ def test_the_same_quality_twice_is_refused(tmp_path, game, capsys):
     assert not (tmp_path / "x").exists()
 
 
-def likeness(tmp_path: Path, low: Frame, high: Frame, samples: int = 1) -> pairs.Likeness:
+def similarity(tmp_path: Path, low: Frame, high: Frame, samples: int = 1) -> pairs.Similarity:
     for side, made_up in (("low", low), ("high", high)):
         write(tmp_path / side / "a.h5", [made_up], HEADER)
     with Shard(tmp_path / "low" / "a.h5") as a, Shard(tmp_path / "high" / "a.h5") as b:
-        [found] = pairs.likenesses(a, b, samples)
+        [found] = pairs.similarities(a, b, samples)
     return found
 
 
-def test_likeness_by_the_definitions(tmp_path):
+def test_similarity_by_the_definitions(tmp_path):
     low, high = rendering(1), rendering(1)
     rng = np.random.default_rng(0)
     high.image[:] = np.clip(high.image.astype(int) + rng.integers(-9, 9, high.image.shape), 0, 255)
     high.ids["class"][:9] ^= 1
-    found = likeness(tmp_path, low, high)
+    found = similarity(tmp_path, low, high)
     assert found.same_camera
     assert found.classes == 0.75
     squares = [(int(a) - int(b)) ** 2 for a, b in zip(low.image.ravel(), high.image.ravel(), strict=True)]
@@ -221,14 +221,14 @@ def test_likeness_by_the_definitions(tmp_path):
 
 
 def test_equal_renderings_have_the_psnr_that_eval_gives_equal_pictures(tmp_path):
-    assert likeness(tmp_path, rendering(1), rendering(1)).psnr == 100
+    assert similarity(tmp_path, rendering(1), rendering(1)).psnr == 100
 
 
-def test_likeness_of_more_samples_is_that_of_their_means(tmp_path):
+def test_similarity_of_more_samples_is_that_of_their_means(tmp_path):
     low, high = rendering(1), rendering(1, 2)
     low.image[:], high.image[:] = 100, 0
     high.image[::2, ::2], high.image[::2, 1::2], high.image[1::2, ::2] = 220, 120, 100  # mean 110
-    found = likeness(tmp_path, low, high, 2)
+    found = similarity(tmp_path, low, high, 2)
     assert found.psnr == pytest.approx(20 * math.log10(255 / 10))
     assert found.classes == 1
 
@@ -236,4 +236,4 @@ def test_likeness_of_more_samples_is_that_of_their_means(tmp_path):
 @pytest.mark.parametrize("lacks", [{"view": None, "projection": None}, {"ids": {}}])
 def test_what_tells_nothing_is_refused(tmp_path, lacks):
     with pytest.raises(InputError, match=r"high/a\.h5: has no cameras or no ids/class"):
-        likeness(tmp_path, rendering(1), dataclasses.replace(rendering(1), **lacks))
+        similarity(tmp_path, rendering(1), dataclasses.replace(rendering(1), **lacks))

@@ -57,7 +57,7 @@ def test_round_trip_of_any_size(tmp_path_factory, h, w, seed):
 def test_only_an_image_is_enough(tmp_path):
     write(tmp_path / "s.h5", [Frame("a", np.zeros((4, 5, 3), np.uint8))], replace(HEADER, classes=()))
     with Shard(tmp_path / "s.h5") as shard:
-        assert (shard.buffers, shard.ids, shard.camera(0), shard.moment("time", 0)) == ({}, (), None, None)
+        assert (shard.buffers, shard.ids, shard.camera(0), shard.number("time", 0)) == ({}, (), None, None)
         assert shard.header.classes == ()
 
 

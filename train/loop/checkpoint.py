@@ -16,7 +16,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.io.atomic import replacing
 
 # Marks a tensor in the tree; no state dict has such a key.
@@ -90,8 +90,8 @@ class Checkpoint:
             for name, part in self.parts.items():
                 part.load_state_dict(ravel(state["parts"][name], tensors))
         except (safetensors.SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:300]
             raise InputError(
-                f"{self.path}: does not fit this run ({reason}); give another --out, or delete it to start anew."
+                f"{self.path}: does not fit this run ({one_line(error, 300)}); "
+                "give another --out, or delete it to start anew."
             ) from error
         return step

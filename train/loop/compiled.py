@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line
 
 Batch = TypeVar("Batch")
 
@@ -30,7 +30,8 @@ def explained(step: Callable[[Batch, int], dict[str, Tensor]]) -> Callable[[Batc
         try:
             return step(batch, n)
         except (RuntimeError, AssertionError) as error:
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise InputError(f"--compile: the compiled networks failed ({reason}); run without --compile.") from error
+            raise InputError(
+                f"--compile: the compiled networks failed ({one_line(error, 300)}); run without --compile."
+            ) from error
 
     return run

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.gram_style import gram, style_distance
+from epe.losses.gram_style import gram_matrix, style_distance
 
 
 def features(seed: int, *size: int) -> torch.Tensor:
@@ -13,7 +13,7 @@ def features(seed: int, *size: int) -> torch.Tensor:
 def test_gram_is_the_mean_outer_product() -> None:
     x = features(0, 2, 3, 4, 5)
     wanted = torch.einsum("bchw,bdhw->bcd", x, x) / 20
-    assert torch.allclose(gram(x), wanted, rtol=1e-12)
+    assert torch.allclose(gram_matrix(x), wanted, rtol=1e-12)
 
 
 def test_blind_to_places_and_sizes() -> None:

@@ -6,7 +6,7 @@ import pytest
 from gbuffer_tools.checks.frame import (
     ANGLE_BINS,
     MIN_CONSTANT_PIXELS,
-    Seen,
+    ShardStatistics,
     angle_at,
     constants,
     normal_angle,
@@ -16,8 +16,8 @@ from gbuffer_tools.checks.frame import (
 CLASSES = ("sky", "road")
 
 
-def seen(name: str, *frames: object, drawn: int = MIN_CONSTANT_PIXELS) -> Seen:
-    found = Seen(drawn)
+def seen(name: str, *frames: object, drawn: int = MIN_CONSTANT_PIXELS) -> ShardStatistics:
+    found = ShardStatistics(drawn)
     for frame in frames:
         values = np.array(frame, np.float32)
         see_range(found, name, values if values.ndim == 2 else values[:, None])
@@ -50,10 +50,10 @@ def test_buffers_that_vary_and_small_files_say_nothing():
 
 
 def test_one_class_everywhere_is_noted():
-    found = Seen(MIN_CONSTANT_PIXELS, classes=(1, 1))
+    found = ShardStatistics(MIN_CONSTANT_PIXELS, classes=(1, 1))
     assert list(constants(found, CLASSES)) == [(True, "ids/class is 'road' in every drawn pixel")]
     for other, classes in (((0, 1), CLASSES), ((0, 0), ("all",)), ((7, 7), CLASSES)):
-        assert list(constants(Seen(MIN_CONSTANT_PIXELS, classes=other), classes)) == []
+        assert list(constants(ShardStatistics(MIN_CONSTANT_PIXELS, classes=other), classes)) == []
 
 
 def test_angles_by_share():
@@ -64,4 +64,4 @@ def test_angles_by_share():
 
 
 def test_no_normals_no_angle():
-    assert normal_angle(Seen()) is None
+    assert normal_angle(ShardStatistics()) is None

@@ -22,14 +22,14 @@ def stored(rows: list[np.ndarray]) -> np.ndarray:
         data = chunks.create(file, "data", rows[0])
         data.resize(len(rows), axis=0)
         for index, row in enumerate(rows):
-            chunks.put(data, index, row, threads)
+            chunks.put(data, index, chunks.pack_map(data, row, threads))
         return np.asarray(data[:])
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.data(), st.sampled_from(DTYPES), st.sampled_from([None, 1, 2, 3]))
 def test_rows_read_back_bit_by_bit(data: st.DataObject, dtype: str, channels: int | None) -> None:
-    height, width = (data.draw(st.sampled_from([1, 2, most - 1, most, most + 1, 2 * most + 5])) for most in TILE)
+    height, width = (data.draw(st.sampled_from([1, 2, side - 1, side, side + 1, 2 * side + 5])) for side in TILE)
     shape = (height, width, *([channels] if channels else []))
     rows = [data.draw(arrays.arrays(dtype, shape, fill=arrays.from_dtype(np.dtype(dtype)))) for _ in range(2)]
     for row, read in zip(rows, stored(rows), strict=True):
@@ -48,7 +48,7 @@ def test_number_of_threads_does_not_matter() -> None:
         with h5py.File("rows", "w", driver="core", backing_store=False) as file, ThreadPoolExecutor(count) as threads:
             data = chunks.create(file, "data", row)
             data.resize(1, axis=0)
-            chunks.put(data, 0, row, threads)
+            chunks.put(data, 0, chunks.pack_map(data, row, threads))
             bits.append([data.id.read_direct_chunk(data.id.get_chunk_info(i).chunk_offset) for i in range(8)])
     assert bits[0] == bits[1]
 
@@ -61,5 +61,5 @@ def test_files_with_other_filters_keep_them(tmp_path: Path, options: dict[str, o
     row = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
     with h5py.File(tmp_path / "x.h5", "w") as file, ThreadPoolExecutor(1) as threads:
         data = file.create_dataset("data", (1, 20, 30), np.float32, chunks=(1, 16, 16), **options)
-        chunks.put(data, 0, row, threads)
+        chunks.put(data, 0, chunks.pack_map(data, row, threads))
         np.testing.assert_array_equal(data[0], row)

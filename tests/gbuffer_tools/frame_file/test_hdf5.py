@@ -25,20 +25,20 @@ def file(tmp_path: Path) -> h5py.File:
 
 
 def test_a_text(file: h5py.File) -> None:
-    assert hdf5.text_in(file, "good", Path("x.h5"), most=4) == "zwö"
+    assert hdf5.text_in(file, "good", Path("x.h5"), max_bytes=4) == "zwö"
 
 
 @pytest.mark.parametrize("name", ["list", "variable", "number", "group"])
 def test_what_is_no_text_of_fixed_length(file: h5py.File, name: str) -> None:
     with pytest.raises(InputError, match=rf"x\.h5: /{name} is no text of fixed length and at most 99 bytes"):
-        hdf5.text_in(file, name, Path("x.h5"), most=99)
+        hdf5.text_in(file, name, Path("x.h5"), max_bytes=99)
 
 
 def test_longer_than_wanted_and_no_text(file: h5py.File) -> None:
     with pytest.raises(InputError, match="at most 3 bytes"):
-        hdf5.text_in(file, "good", Path("x.h5"), most=3)
+        hdf5.text_in(file, "good", Path("x.h5"), max_bytes=3)
     with pytest.raises(InputError, match="broken HDF5 at bytes"):
-        hdf5.text_in(file, "bytes", Path("x.h5"), most=99)
+        hdf5.text_in(file, "bytes", Path("x.h5"), max_bytes=99)
 
 
 def test_what_was_wanted_is_said(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 from gbuffer_tools import check
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
+from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io import arrays, images
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.mapping import schema
@@ -21,23 +22,20 @@ from gbuffer_tools.pipeline.plan import Work, check_header
 from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.schema import Shard, write
-from gbuffer_tools.source import Options
 from gbuffer_tools.sources import SOURCES
+from tests.gbuffer_tools import captures as capture_files
 from tests.gbuffer_tools import made_exr
-from tests.gbuffer_tools.io.test_images import palette_png, picture
 from tests.gbuffer_tools.made import HEADER, frame
-from tests.gbuffer_tools.mapping import test_schema
-from tests.gbuffer_tools.profiles import test_yaml_profile
-from tests.gbuffer_tools.renderdoc import test_module
-from tests.gbuffer_tools.sources import (
-    test_blenderproc,
-    test_carla,
-    test_epe,
-    test_exr_blender,
-    test_exr_mitsuba,
-    test_exr_unreal,
-    test_replicator,
-)
+from tests.gbuffer_tools.mapping.mapping_text import WHOLE
+from tests.gbuffer_tools.pictures import palette_png, picture
+from tests.gbuffer_tools.profiles.profile_text import TEXT
+from tests.gbuffer_tools.sources.miniatures import blenderproc as blenderproc_files
+from tests.gbuffer_tools.sources.miniatures import carla as carla_files
+from tests.gbuffer_tools.sources.miniatures import epe as epe_files
+from tests.gbuffer_tools.sources.miniatures import exr_blender as exr_blender_files
+from tests.gbuffer_tools.sources.miniatures import exr_mitsuba as exr_mitsuba_files
+from tests.gbuffer_tools.sources.miniatures import exr_unreal as exr_unreal_files
+from tests.gbuffer_tools.sources.miniatures import replicator as replicator_files
 
 SIZE = (6, 8)
 MAPPING = "mapping.yaml"
@@ -143,15 +141,15 @@ def image_files_with_words(folder: Path) -> None:
 
 
 def mapping_files(folder: Path) -> None:
-    (folder / "a.yaml").write_text(test_schema.WHOLE)
+    (folder / "a.yaml").write_text(WHOLE)
 
 
 def profile_files(folder: Path) -> None:
-    (folder / "a.yaml").write_text(test_yaml_profile.TEXT)
+    (folder / "a.yaml").write_text(TEXT)
 
 
 def captures(folder: Path) -> None:
-    (folder / "town_frame60.rdc").write_bytes(test_module.made())
+    (folder / "town_frame60.rdc").write_bytes(capture_files.made())
 
 
 def exr_files(folder: Path) -> None:
@@ -184,32 +182,32 @@ def cityscapes(folder: Path) -> None:
 def fake_lists(folder: Path) -> None:
     for i in (1, 2):
         write_png(folder / f"img/{i}.png", picture(i, SIZE))
-        write_png(folder / f"robust/{i}.png", test_epe.ROBUST)
-        write_png(folder / f"gt/{i}.png", test_epe.TRUTH)
+        write_png(folder / f"robust/{i}.png", epe_files.ROBUST)
+        write_png(folder / f"gt/{i}.png", epe_files.TRUTH)
         (folder / "gbuf").mkdir(exist_ok=True)
-        np.savez_compressed(folder / f"gbuf/{i}.npz", data=test_epe.FAKE)
-    test_epe.write_list(folder, *(tuple(name.replace("1", str(i)) for name in test_epe.FILES) for i in (1, 2)))
+        np.savez_compressed(folder / f"gbuf/{i}.npz", data=epe_files.FAKE)
+    epe_files.write_list(folder, *(tuple(name.replace("1", str(i)) for name in epe_files.FILES) for i in (1, 2)))
 
 
 def real_lists(folder: Path) -> None:
     fake_lists(folder)
     masks = RNG.random((*SIZE, 12)).astype(np.float32)
     for i in (1, 2):
-        np.savez(folder / f"gbuf/{i}.npz", img=picture(5, SIZE), gbuffers=test_epe.REAL, shader=masks)
+        np.savez(folder / f"gbuf/{i}.npz", img=picture(5, SIZE), gbuffers=epe_files.REAL, shader=masks)
 
 
 def carla(archive: dict[str, np.ndarray], folder: Path) -> None:
     root = folder / "Town"
     write_png(root / "Frames" / "FinalColor-0000012.png", picture(12, SIZE))
-    write_png(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.png", test_carla.semantic(LABELS))
-    test_carla.save(root / "GBuffers" / "GBuffer-0000012.npz", **archive)
+    write_png(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.png", carla_files.semantic(LABELS))
+    carla_files.save(root / "GBuffers" / "GBuffer-0000012.npz", **archive)
 
 
 def carla_images(folder: Path) -> None:
     root = folder / "Town"
     write_png(root / "Frames" / "FinalColor-0000012.png", picture(12, SIZE))
-    test_carla.save(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.npz", arr_0=np.ones((*SIZE, 12)))
-    for name, values in test_carla.NAMED.items():
+    carla_files.save(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.npz", arr_0=np.ones((*SIZE, 12)))
+    for name, values in carla_files.NAMED.items():
         write_png(root / f"{name}/000012.png", values)
 
 
@@ -228,32 +226,32 @@ camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0,
 
 
 def plain_exr(folder: Path) -> None:
-    ids = test_exr_blender.passes()
+    ids = exr_blender_files.passes()
     crypto = {name.removeprefix("ViewLayer."): ids[name] for name in ids if "Crypto" in name}
-    attributes = test_exr_blender.attributes("") | {"cryptomatte/ab12cd3/name": "CryptoObject"}
+    attributes = exr_blender_files.attributes("") | {"cryptomatte/ab12cd3/name": "CryptoObject"}
     del attributes["BlenderMultiChannel"]
-    grey = made_exr.grey(test_exr_blender.SIZE)
+    grey = made_exr.grey(exr_blender_files.SIZE)
     made_exr.write_exr(folder / "0001.exr", grey | crypto | {"Z": grey["R"]}, **attributes)
 
 
 def blender(folder: Path) -> None:
-    made_exr.write_exr(folder / "0001.exr", test_exr_blender.passes(), **test_exr_blender.attributes())
+    made_exr.write_exr(folder / "0001.exr", exr_blender_files.passes(), **exr_blender_files.attributes())
 
 
 def unreal(folder: Path) -> None:
-    made_exr.write_exr(folder / "shot.0001.exr", test_exr_unreal.passes(), **test_exr_unreal.metadata())
+    made_exr.write_exr(folder / "shot.0001.exr", exr_unreal_files.passes(), **exr_unreal_files.metadata())
 
 
 def mitsuba(folder: Path) -> None:
-    made_exr.write_exr(folder / "shot" / "a.exr", test_exr_mitsuba.aovs(), generatedBy="Mitsuba version 3.9.1")
+    made_exr.write_exr(folder / "shot" / "a.exr", exr_mitsuba_files.aovs(), generatedBy="Mitsuba version 3.9.1")
 
 
 def containers(folder: Path) -> None:
-    test_blenderproc.write(folder / "0.hdf5", test_blenderproc.datasets())
+    blenderproc_files.write(folder / "0.hdf5", blenderproc_files.datasets())
 
 
 def replicator(own: bool, folder: Path) -> None:
-    test_replicator.write(folder / "_out", own=own)
+    replicator_files.write(folder / "_out", own=own)
 
 
 def extract(name: str, folder: Path) -> None:
@@ -271,18 +269,18 @@ def extract(name: str, folder: Path) -> None:
             raise
         if other is source:
             break
-    told = folder / MAPPING
-    options = Options(mapping=told if told.exists() else None)
+    if isinstance(source, ExrSource) and (folder / MAPPING).exists():
+        source = replace(source, mapping=schema.read_mapping(folder / MAPPING))
     if not jobs:
         raise InputError("nothing to extract")
-    about = source.about(jobs, options)
+    info = source.shard_info(jobs)
     if source.name == "renderdoc":  # replaying is native code in a process of its own, and takes seconds
         return
-    work = Work(name, folder.parent / "written.h5", about, tuple(jobs), options)
+    work = Work(source, folder.parent / "written.h5", info, tuple(jobs))
     for path in (work.path, names_beside(work.path)):
         path.unlink(missing_ok=True)
     check_header(work.header, folder)
-    refused = [told.line for told in make_file(work) if told.refused]
+    refused = [outcome.line for outcome in make_file(work) if outcome.refused]
     if refused:
         raise InputError(refused[0])
     read_frames(work.path)
@@ -292,7 +290,7 @@ SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "renderdoc": (captures,),
     "replicator": (partial(replicator, False), partial(replicator, True)),
     "blenderproc": (containers,),
-    "carla": (partial(carla, {"arr_0": test_carla.STACK}), partial(carla, test_carla.NAMED), carla_images),
+    "carla": (partial(carla, {"arr_0": carla_files.STACK}), partial(carla, carla_files.NAMED), carla_images),
     "epe": (fake_lists, real_lists),
     "exr_blender": (blender,),
     "exr_mitsuba": (mitsuba,),

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -114,3 +115,126 @@ def test_a_system_without_processes_to_ask_for_or_folders_to_open(tmp_path: Path
     monkeypatch.undo()
     assert (tmp_path / "a.txt").read_text() == "whole"
     assert left.exists()
+
+
+class Growing:
+    """A text file that grows by a twin; counts how often it is copied."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path, self.twin, self.copies, self.last = path, atomic.Twin(path), 0, ""
+        copy = shutil.copyfile
+
+        def count(*paths: Path) -> None:
+            self.copies += 1
+            copy(*paths)
+
+        monkeypatch.setattr(atomic.shutil, "copyfile", count)
+        path.write_text("0")
+
+    def add(self, text: str) -> None:
+        def catch_up(partial: Path) -> None:
+            with partial.open("a") as file:
+                file.write(self.last)
+
+        with self.twin.advanced(catch_up) as partial, partial.open("a") as file:
+            file.write(text)
+            file.flush()
+            assert text not in self.path.read_text()
+        self.last = text
+
+
+@pytest.fixture
+def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Growing:
+    return Growing(tmp_path / "a.txt", monkeypatch)
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every step copies")
+
+
+@linux
+def test_a_file_grows_by_steps_and_is_copied_once(growing: Growing) -> None:
+    for text in "123456789":
+        growing.add(text)
+        assert growing.path.read_text() == "0123456789"[: int(text) + 1]
+        assert len(list(growing.path.parent.iterdir())) == 2
+    assert growing.copies == 1
+    growing.twin.remove()
+    assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
+
+
+@linux
+def test_what_somebody_reads_does_not_change_under_their_hands(growing: Growing) -> None:
+    growing.add("1")
+    with growing.path.open() as file:
+        for text in "2345":
+            growing.add(text)
+        assert file.read() == "01"
+    assert growing.path.read_text() == "012345"
+    assert growing.copies == 2  # the second for the file that is being read
+    growing.twin.remove()
+    assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
+
+
+@linux
+def test_what_has_another_name_does_not_change_under_it(growing: Growing, tmp_path: Path) -> None:
+    growing.add("1")
+    (tmp_path / "backup").hardlink_to(growing.path)
+    for text in "2345":
+        growing.add(text)
+    assert (tmp_path / "backup").read_text() == "01"
+    assert growing.path.read_text() == "012345"
+    assert growing.copies == 2
+
+
+def test_what_somebody_else_writes_between_two_steps_stays(growing: Growing) -> None:
+    growing.add("1")
+    write_text(growing.path, "other")
+    growing.add("2")
+    with growing.path.open("a") as file:
+        file.write("more")
+    growing.add("3")
+    assert growing.path.read_text() == "other2more3"
+    growing.twin.remove()
+    assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_step_that_fails_leaves_what_was_there(growing: Growing, error: type[BaseException]) -> None:
+    growing.add("1")
+    growing.add("2")
+    with pytest.raises(error), growing.twin.advanced(lambda _: None) as partial:  # noqa: PT012 - the block is tested
+        partial.write_text("half of what sh")
+        raise error
+    assert growing.path.read_text() == "012"
+    assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
+    growing.add("3")
+    assert growing.path.read_text() == "0123"
+
+
+def test_catching_up_that_fails_leaves_what_was_there(growing: Growing) -> None:
+    def full(_: Path) -> None:
+        raise OSError("no space left")
+
+    growing.add("1")
+    if sys.platform == "linux":
+        with pytest.raises(OSError, match="no space left"), growing.twin.advanced(full):
+            pytest.fail("begun")
+        assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
+    growing.add("2")
+    assert growing.path.read_text() == "012"
+
+
+@pytest.mark.parametrize("lacking", ["links", "leases"])
+def test_a_file_system_without_links_or_leases_copies(growing: Growing, monkeypatch, lacking: str) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(
+        atomic.os if lacking == "links" else atomic.fcntl, "link" if lacking == "links" else "fcntl", refuse
+    )
+    for text in "123":
+        growing.add(text)
+    assert growing.path.read_text() == "0123"
+    assert growing.copies == 3
+    growing.twin.remove()
+    assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]

@@ -63,7 +63,7 @@ READ = {
     "16_big_endian.tif": (tiff(DEEP, byteorder=">"), EIGHT),
     "16_alpha.png": (opencv(np.dstack([DEEP, DEEP[..., 0]])), EIGHT),
     "16_alpha.tif": (tiff(np.dstack([DEEP, DEEP[..., 0]]), extrasamples=["unassalpha"]), EIGHT),
-    # Ink and paper without a profile: the share of light that each ink lets through.
+    # Ink and paper without a profile: the fraction of light that each ink lets through.
     "ink.tif": (pillow(INK), np.rint(RGB * (215 / 255))),
     "alpha.png": (pillow(RGBA), RGB),
     "alpha.tif": (tiff(RGBA, extrasamples=["unassalpha"]), RGB),
@@ -116,10 +116,10 @@ def test_premultiplied_colours_are_divided(tmp_path: Path) -> None:
     assert np.abs(read_image(tmp_path / "x.tif") - wanted.astype(float)).max() <= 1.7
 
 
-def cut(share: float, write: Callable[[Path], object]) -> Callable[[Path], object]:
+def cut(fraction: float, write: Callable[[Path], object]) -> Callable[[Path], object]:
     def change(path: Path) -> None:
         write(path)
-        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
 
     return change
 

@@ -5,21 +5,21 @@ import pytest
 
 from gbuffer_tools import check, geometry
 from gbuffer_tools.mapping import apply
-from gbuffer_tools.mapping.schema import Buffer, Camera, Classes, Depth, Ids, Image, Meanings, Motion, Normal
+from gbuffer_tools.mapping.schema import Buffer, Classes, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.schema import Header, Shard, write
-from gbuffer_tools.source import Made
+from gbuffer_tools.source import SourceFrame
+from tests.gbuffer_tools.cameras import rotation
 from tests.gbuffer_tools.cryptomatte_hash import name_id
-from tests.gbuffer_tools.mapping.test_camera_solver import rotation
 
 SIZE = H, W = 40, 60
 RGB = {c: np.full(SIZE, v, np.float32) for c, v in zip("RGB", (0.0, 0.5, 1.0), strict=True)}
 IMAGE = Image(("R", "G", "B"))
-LENS = Camera(degrees=60.0)
+LENS = PinholeCamera(degrees=60.0)
 PROJECTION = geometry.projection_from_intrinsics((30 / np.tan(np.pi / 6),) * 2, (30, 20), (60, 40), (0.1, 1000))
 
 
-def made(channels: dict[str, np.ndarray], **meanings: object) -> Made:
-    return apply.to_frame("a", RGB | channels, Meanings(image=IMAGE, **meanings), {})
+def made(channels: dict[str, np.ndarray], **mapping: object) -> SourceFrame:
+    return apply.to_frame("a", RGB | channels, Mapping(image=IMAGE, **mapping), {})
 
 
 def tilted() -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,7 @@ def test_linear_light_becomes_srgb_bytes_and_what_is_above_1_is_told():
 
 def test_srgb_and_grey_images_are_taken_as_they_are():
     channels = {"Y": np.linspace(0, 1, H * W).reshape(SIZE)}
-    frame = apply.to_frame("a", channels, Meanings(image=Image(("Y",), "srgb")), {}).frame
+    frame = apply.to_frame("a", channels, Mapping(image=Image(("Y",), "srgb")), {}).frame
     assert np.array_equal(frame.image[..., 1], np.round(channels["Y"] * 255))
     assert np.array_equal(frame.image[..., 0], frame.image[..., 2])
 
@@ -86,13 +86,13 @@ def test_distances_without_a_camera_stay_distances():
 
 
 @pytest.mark.parametrize(
-    ("encoding", "told"), [("signed", "signed"), ("unit", "unit"), ("one", "either"), ("unit", "either")]
+    ("encoding", "stated"), [("signed", "signed"), ("unit", "unit"), ("one", "either"), ("unit", "either")]
 )
-def test_view_normals_with_other_axes(encoding, told):
+def test_view_normals_with_other_axes(encoding, stated):
     depth, normal = tilted()
     theirs = normal * (1, -1, -1)  # y down, z forward
     stored = {"unit": theirs * 0.5 + 0.5, "signed": theirs * 3, "one": theirs}[encoding]
-    meaning = Normal(channels_of("n"), axes=("x", "-y", "-z"), encoding=told)
+    meaning = Normal(channels_of("n"), axes=("x", "-y", "-z"), encoding=stated)
     frame = made({"Z": depth} | xyz("n", stored), depth=Depth("Z"), normal=meaning).frame
     assert frame.buffers["normal"].dtype == np.float16
     assert np.abs(frame.buffers["normal"] - normal).max() < 1e-3
@@ -103,7 +103,7 @@ def test_world_normals_turn_with_the_camera():
     turn = rotation(3)
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = turn.T, (5, 6, 7)
-    camera = Camera(degrees=60.0, pose=tuple(map(tuple, pose.tolist())))
+    camera = PinholeCamera(degrees=60.0, pose=tuple(map(tuple, pose.tolist())))
     channels = {"Z": depth} | xyz("n", normal @ turn)
     frame = made(channels, depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=camera).frame
     assert np.abs(frame.buffers["normal"] - normal).max() < 1e-3
@@ -148,7 +148,7 @@ def test_world_normals_are_0_where_nothing_was_drawn():
 
 def test_a_lens_whose_centre_is_outside_of_the_picture():
     """A tile of a large picture: distances along rays of a plane at 7 m; cx and cy below 0."""
-    camera = Camera(focal=(80.0, 90.0), centre=(-40.0, -25.0))
+    camera = PinholeCamera(focal=(80.0, 90.0), centre=(-40.0, -25.0))
     x, y = np.meshgrid(np.arange(W) + 0.5 + 40, np.arange(H) + 0.5 + 25)
     distance = 7 * np.sqrt((x / 80) ** 2 + (y / 90) ** 2 + 1)
     frame = made({"d": distance}, depth=Depth("d", "ray"), camera=camera).frame
@@ -163,11 +163,11 @@ def test_tiny_pictures(size, tmp_path):
     rng = np.random.default_rng(0)
     channels = {c: rng.random(size, np.float32) for c in ("R", "G", "B", "Z", "n.X", "n.Y", "n.Z", "p.X", "p.Y", "p.Z")}
     channels |= {"C00.R": np.full(size, 7, np.uint32).view(np.float32), "C00.G": np.ones(size, np.float32)}
-    meanings = Meanings(
+    mapping = Mapping(
         IMAGE, Depth("Z", "ray"), Normal(channels_of("n"), "world"), Motion(("R", "G")), {"x_a": Buffer(("B",))},
-        {"object": Ids(cryptomatte="C")}, Classes(("sky", "thing")), Camera(positions=channels_of("p")),
+        {"object": Ids(cryptomatte="C")}, Classes(("sky", "thing")), PinholeCamera(positions=channels_of("p")),
     )  # fmt: skip
-    found = apply.to_frame("a", channels, meanings, {})
+    found = apply.to_frame("a", channels, mapping, {})
     assert found.frame.image.shape == (*size, 3)
     assert found.frame.buffers["x_a"].shape == size
     assert (found.frame.ids["class"] == 1).all()
@@ -189,7 +189,7 @@ def test_a_camera_is_solved_from_positions():
     depth, normal = tilted()
     turn, place = rotation(5), np.array([9.0, 8, 7])
     world = geometry.position(depth, PROJECTION) @ turn + place
-    camera = Camera(positions=channels_of("p"))
+    camera = PinholeCamera(positions=channels_of("p"))
     channels = {"Z": depth} | xyz("p", world) | xyz("n", normal @ turn)
     frame = made(channels, depth=Depth("Z"), normal=Normal(channels_of("n"), "world"), camera=camera).frame
     assert np.abs(frame.view[:3, :3] - turn).max() < 1e-4
@@ -199,7 +199,7 @@ def test_a_camera_is_solved_from_positions():
 
 def test_a_flat_scene_fixes_no_camera():
     world = geometry.position(np.full(SIZE, 5.0), PROJECTION)
-    found = made(xyz("p", world), camera=Camera(positions=channels_of("p")))
+    found = made(xyz("p", world), camera=PinholeCamera(positions=channels_of("p")))
     assert found.frame.view is None
     assert found.lacks == "its positions do not fix a pinhole camera"
     assert "positions do not fix a pinhole camera" in found.note
@@ -249,13 +249,13 @@ def test_names_of_a_cryptomatte_become_classes():
     channels, attributes = crypto()
     depth = np.ones(SIZE, np.float32)
     depth[0] = 0
-    meanings = Meanings(
+    mapping = Mapping(
         image=IMAGE,
         depth=Depth("Z"),
         ids={"object": Ids(cryptomatte="C")},
         classes=Classes(("sky", "other", "tree", "road"), rules={"^Oak": "tree", "(?i)road": "road"}),
     )
-    found = apply.to_frame("a", RGB | channels | {"Z": depth}, meanings, attributes)
+    found = apply.to_frame("a", RGB | channels | {"Z": depth}, mapping, attributes)
     frame = found.frame
     oak, road = (name_id(name) for name in ("Oak.001", "Road"))
     assert found.names == {"ids/object": {oak: {"name": "Oak.001"}, road: {"name": "Road"}}}
@@ -268,9 +268,9 @@ def test_names_of_a_cryptomatte_become_classes():
 def test_only_names_that_are_seen_are_told_and_each_id_map_has_its_own():
     channels, attributes = crypto()
     coverage = {"C00.G": (np.arange(W) < 30) * np.ones(SIZE, np.float32)}  # the road covers nothing
-    meanings = Meanings(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
+    mapping = Mapping(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
     stored = {"m": np.full(SIZE, 7, np.float32)}
-    found = apply.to_frame("a", RGB | channels | coverage | stored, meanings, attributes)
+    found = apply.to_frame("a", RGB | channels | coverage | stored, mapping, attributes)
     assert found.names == {"ids/object": {name_id("Oak.001"): {"name": "Oak.001"}}}
 
 
@@ -295,7 +295,7 @@ def test_ids_that_are_classes():
 
 
 @pytest.mark.parametrize(
-    ("meanings", "message"),
+    ("mapping", "message"),
     [
         ({"depth": Depth("nope")}, "lacks the channel 'nope'"),
         ({"ids": {"object": Ids("nope")}}, "lacks the channel 'nope' of ids.object"),
@@ -304,11 +304,11 @@ def test_ids_that_are_classes():
         ({"classes": Classes(("a",))}, "classes.of is 'object'"),
     ],
 )
-def test_what_is_missing_is_named(meanings, message):
+def test_what_is_missing_is_named(mapping, message):
     with pytest.raises(ValueError, match=message):
-        made({}, **meanings)
+        made({}, **mapping)
     with pytest.raises(ValueError, match="has no image"):
-        apply.to_frame("a", RGB, Meanings(), {})
+        apply.to_frame("a", RGB, Mapping(), {})
 
 
 def test_a_frame_of_everything_is_accepted_by_check(tmp_path):

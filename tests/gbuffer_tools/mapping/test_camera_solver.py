@@ -5,15 +5,10 @@ import pytest
 
 from gbuffer_tools import geometry
 from gbuffer_tools.mapping import camera_solver
+from tests.gbuffer_tools.cameras import rotation
 
 SIZE = 48, 64
 PLANES = 0.1, 100.0
-
-
-def rotation(seed: int) -> np.ndarray:
-    turn, upper = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
-    turn = turn * np.sign(np.diag(upper))
-    return turn * np.sign(np.linalg.det(turn))
 
 
 def scene(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

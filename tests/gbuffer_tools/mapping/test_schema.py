@@ -7,30 +7,10 @@ import pytest
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io import yaml
 from gbuffer_tools.mapping import schema
-
-WHOLE = r"""
-image: {channels: [R, G, B], colour: srgb}
-depth: {channel: d.Z, along: ray, metres: 0.01, nothing: [0, -1], beyond: 1.0e+4}
-normal: {channels: [n.X, n.Y, n.Z], space: world, axes: [x, -z, y], encoding: unit}
-motion: {channels: [v.X, v.Y], pixels: [1, -1], rest: 0.5}
-buffers:
-  albedo: {channels: [a.R, a.G, a.B]}
-  x_wet: {channels: [w.V], scale: 0.5, offset: 1}
-ids:
-  object: {cryptomatte: View.CryptoObject}
-  material: {channel: m.X}
-classes:
-  names: [nothing, other, tree]
-  of: object
-  rules: {"^Oak": tree}
-  numbers: {7: tree}
-  default: other
-camera: {degrees: 50, centre: [4, 3], planes: [0.5, 90]}
-licence: CC0-1.0
-"""
+from tests.gbuffer_tools.mapping.mapping_text import WHOLE
 
 
-def read(tmp_path: Path, text: str) -> schema.Meanings:
+def read(tmp_path: Path, text: str) -> schema.Mapping:
     path = tmp_path / "m.yaml"
     path.write_text(text)
     return schema.read_mapping(path)
@@ -47,7 +27,7 @@ def test_every_key_is_read(tmp_path):
         "object": schema.Ids(cryptomatte="View.CryptoObject"),
         "material": schema.Ids(channel="m.X"),
     }
-    assert found.camera == schema.Camera(50.0, centre=(4.0, 3.0), planes=(0.5, 90.0))
+    assert found.camera == schema.PinholeCamera(50.0, centre=(4.0, 3.0), planes=(0.5, 90.0))
     assert found.licence == "CC0-1.0"
 
 
@@ -56,8 +36,8 @@ def test_the_sample_in_the_text_is_a_mapping(tmp_path):
     assert read(tmp_path, sample).classes.names == ("nothing", "other", "road", "tree")
 
 
-def test_no_file_and_an_empty_file_say_nothing(tmp_path):
-    assert schema.read_mapping(None) == read(tmp_path, "") == schema.Meanings()
+def test_an_empty_file_says_nothing(tmp_path):
+    assert read(tmp_path, "") == schema.Mapping()
 
 
 def test_classes_of_ids_go_by_number_then_by_the_first_rule_then_default():
@@ -73,14 +53,14 @@ def test_classes_of_ids_go_by_number_then_by_the_first_rule_then_default():
 
 
 def test_what_is_told_replaces_sections_and_adds_entries():
-    known = schema.Meanings(
+    known = schema.Mapping(
         image=schema.Image(("R",)),
         depth=schema.Depth("Z"),
         buffers={"albedo": schema.Buffer(("a", "b", "c"))},
         licence="known",
     )
-    told = schema.Meanings(depth=schema.Depth("Z", "ray"), buffers={"x_wet": schema.Buffer(("w",))})
-    found = schema.over(known, told)
+    user = schema.Mapping(depth=schema.Depth("Z", "ray"), buffers={"x_wet": schema.Buffer(("w",))})
+    found = schema.merged(known, user)
     assert found.image == known.image
     assert found.depth.along == "ray"
     assert set(found.buffers) == {"albedo", "x_wet"}

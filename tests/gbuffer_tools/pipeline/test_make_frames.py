@@ -10,11 +10,14 @@ import pytest
 from gbuffer_tools import extract
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError, NotInstalledError
+from gbuffer_tools.frame import Frame, check_frame
+from gbuffer_tools.frame_file import writer
+from gbuffer_tools.pipeline import make_frames
 from gbuffer_tools.pipeline.make_frames import layout_in, layout_of, make_file
 from gbuffer_tools.pipeline.plan import plan
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.schema import write as write_frames
-from gbuffer_tools.source import About, Job, Made, Options, Source
+from gbuffer_tools.source import Job, PlainSource, ShardInfo, Source, SourceFrame
 from gbuffer_tools.sources import SOURCES
 from tests.gbuffer_tools.made import HEADER, frame
 
@@ -30,32 +33,32 @@ def source(name: str, *, stepwise: bool) -> Source:
     def find(path: Path) -> list[Job]:
         return [Job(*file.stem.split("_"), file) for file in sorted(path.glob(f"*.{name}"))]
 
-    def about(jobs: list[Job], _: Options) -> About:
+    def shard_info(jobs: list[Job]) -> ShardInfo:
         for job in jobs:
             if "header" in facts(job):
                 raise InputError(f"{job.file}: {facts(job)['header']}")
         licences = {str(facts(job).get("licence", HEADER.licence)) for job in jobs}
         if len(licences) > 1:
             raise InputError(f"{jobs[0].file}: frames of {len(licences)} licences")
-        return About(HEADER.source, HEADER.profile, HEADER.classes, licences.pop())
+        return ShardInfo(HEADER.source, HEADER.profile, HEADER.classes, licences.pop())
 
-    def read(job: Job, _: About, __: Options) -> Made:
-        told = facts(job)
-        if "error" in told:
-            raise InputError(f"{job.file}: {told['error']}")
-        if "absent" in told:
-            raise NotInstalledError(f"{told['absent']} is not installed")
-        made = frame(job.frame, len(job.frame), tuple(told.get("size", (20, 30))))
-        if "bare" in told:
+    def read(job: Job, _: ShardInfo) -> SourceFrame:
+        known = facts(job)
+        if "error" in known:
+            raise InputError(f"{job.file}: {known['error']}")
+        if "absent" in known:
+            raise NotInstalledError(f"{known['absent']} is not installed")
+        made = frame(job.frame, len(job.frame), tuple(known.get("size", (20, 30))))
+        if "bare" in known:
             made = replace(made, view=None, projection=None)
-        if "odd" in told:
+        if "odd" in known:
             made = replace(made, buffers={"gloss": made.buffers["depth"]})
         names = {
-            kind: {int(i): {"name": name} for i, name in ids.items()} for kind, ids in told.get("names", {}).items()
+            kind: {int(i): {"name": name} for i, name in ids.items()} for kind, ids in known.get("names", {}).items()
         }
-        return Made(made, "made", names, str(told.get("bare", "")))
+        return SourceFrame(made, "made", names, str(known.get("bare", "")))
 
-    return Source(name, "made-up files", "of the frame file", find, about, read, stepwise=stepwise)
+    return PlainSource(name, "made-up files", "of the frame file", find, shard_info, read, stepwise)
 
 
 @pytest.fixture(params=["fast", "slow"])
@@ -102,9 +105,9 @@ def test_the_others_are_made_the_bad_ones_are_named_and_tried_again(kind, write,
     assert command(folder, "--per-file", "2") == 2
     assert frames(folder) == {"a": ("0",), "a-001": ("2", "3"), "c": ("0",)}
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
-    told = [f"{folder}/{name}.{kind}: torn in the middle" for name in ("a_1", "b_0")]
-    assert lines[-3:] == [f"{extract.PROG}: 2 of 6 frames refused; the same command tries them again:", *told]
-    assert [line for line in lines if line.startswith("refused: ")] == [f"refused: {line}" for line in told]
+    named = [f"{folder}/{name}.{kind}: torn in the middle" for name in ("a_1", "b_0")]
+    assert lines[-3:] == [f"{extract.PROG}: 2 of 6 frames refused; the same command tries them again:", *named]
+    assert [line for line in lines if line.startswith("refused: ")] == [f"refused: {line}" for line in named]
     before = (folder.parent / "out" / "c.h5").read_bytes()
     write(a_1={})
     assert command(folder, "--per-file", "2") == 2
@@ -133,6 +136,10 @@ def test_what_is_wrong_with_all_frames_alike_is_one_line(kind, write, capsys, tm
     (tmp_path / "mapping.yaml").write_text("nonsense: 1")
     assert command(write(a_1={}), "--mapping", str(tmp_path / "mapping.yaml")) == 2
     assert "unknown key" in capsys.readouterr().err
+    (tmp_path / "mapping.yaml").write_text("licence: MIT")
+    assert command(folder, "--mapping", str(tmp_path / "mapping.yaml")) == 2
+    line = f"{tmp_path}/mapping.yaml: the source {kind} takes no mapping; leave --mapping out"
+    assert capsys.readouterr().err == f"{extract.PROG}: {line}\n"
     folder = write(a_0={"absent": "the package"}, a_1={})
     assert command(folder) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"{extract.PROG}: the package is not installed"
@@ -192,6 +199,19 @@ def test_two_folders_never_share_a_file(kind, write, capsys):
     assert frames(folder) == {}
 
 
+def test_a_frame_is_checked_once(kind, write, monkeypatch):
+    checked = []
+
+    def count(frame: Frame) -> None:
+        checked.append(frame.name)
+        check_frame(frame)
+
+    for module in (make_frames, writer):
+        monkeypatch.setattr(module, "check_frame", count)
+    assert command(write(a_0={}, a_1={}, a_2={})) == 0
+    assert checked == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 5000])
 def test_headers_that_no_file_can_hold_are_refused(kind, write, capsys, text):
     assert command(write(b_0={"licence": text})) == 2
@@ -201,31 +221,32 @@ def test_headers_that_no_file_can_hold_are_refused(kind, write, capsys, text):
     assert "wanted plain text" in line
 
 
-def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path, monkeypatch):
+def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path):
     """A cluster starts work again when the answer got lost, or while the first is still at it."""
     folder = write(a_0={}, a_1={"error": "torn"}, a_2={})
-    mine, options = SOURCES[kind], Options()
-    ((work,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16, options)
+    mine = SOURCES[kind]
+    ((work,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16)
     first = make_file(work)
     bits = work.path.read_bytes()
     again = make_file(work)
-    assert [told.refused for told in first] == [False, True, False]
-    assert sorted(told.line for told in again) == sorted([first[1].line, "a/0: there already", "a/2: there already"])
+    assert [outcome.refused for outcome in first] == [False, True, False]
+    assert sorted(outcome.line for outcome in again) == sorted(
+        [first[1].line, "a/0: there already", "a/2: there already"]
+    )
     assert work.path.read_bytes() == bits
 
     write(a_3={}, a_4={})
-    ((more,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16, options)
+    ((more,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16)
     reads = []
 
-    def read(job: Job, about: About, told: Options) -> Made:
+    def read(job: Job, info: ShardInfo) -> SourceFrame:
         reads.append(job.frame)
         if len(reads) == 1:  # the other begins and ends while this is at its first frame
             make_file(more)
-        return mine.read(job, about, told)
+        return mine.read(job, info)
 
-    monkeypatch.setitem(SOURCES, kind, replace(mine, read=read))
-    told = make_file(more)
-    assert len(told) == 3
+    outcomes = make_file(replace(more, source=replace(mine, read=read)))
+    assert len(outcomes) == 3
     assert frames(folder) == {"a": ("0", "2", "3", "4")}
 
 

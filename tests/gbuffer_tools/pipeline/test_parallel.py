@@ -10,7 +10,7 @@ import pytest
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.pipeline import parallel
-from tests.gbuffer_tools.test_extract_kill import alive, until
+from tests.gbuffer_tools.processes import alive, until
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,7 +9,7 @@ from gbuffer_tools import capture
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.profiles import load
-from gbuffer_tools.profiles.launch import LaunchSection, launcher
+from gbuffer_tools.profiles.launch import LaunchSection, launch
 from gbuffer_tools.renderdoc.profile import CaptureSettings
 
 SETTINGS = CaptureSettings("street", 320, 180, "mid", 256, seed=3)
@@ -27,7 +27,7 @@ def section(folder: Path, **more: object) -> LaunchSection:
 
 
 def test_settings_are_filled_in(tmp_path: Path) -> None:
-    told = section(
+    given = section(
         tmp_path,
         arguments=("--level={track}", "{width}x{height}", "{quality}-{textures}-{seed}", "plain"),
         environment={"CONFIG": "{home}/c"},
@@ -35,7 +35,7 @@ def test_settings_are_filled_in(tmp_path: Path) -> None:
     )
     folder = tmp_path / "private"
     folder.mkdir()
-    made = launcher(told, tmp_path / "profiles")(SETTINGS, folder)
+    made = launch(given, tmp_path / "profiles", SETTINGS, folder)
     assert made.program == tmp_path / "mygame"
     assert made.arguments == (f"--level={tmp_path / 'profiles/scenes/street'}", "320x180", "mid-256-3", "plain")
     assert made.environment["CONFIG"] == f"{folder / 'home'}/c"
@@ -46,9 +46,9 @@ def test_settings_are_filled_in(tmp_path: Path) -> None:
 
 def test_a_track_is_a_known_one_a_path_or_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def handed(asked: str, **more: object) -> str:
-        told = section(tmp_path, arguments=("{track}",), **more)
+        given = section(tmp_path, arguments=("{track}",), **more)
         private = Path(tempfile.mkdtemp(dir=tmp_path))
-        return launcher(told, tmp_path)(CaptureSettings(asked, 1, 1, "mid", 1), private).arguments[0]
+        return launch(given, tmp_path, CaptureSettings(asked, 1, 1, "mid", 1), private).arguments[0]
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "game").mkdir()
@@ -59,9 +59,9 @@ def test_a_track_is_a_known_one_a_path_or_handed_on(tmp_path: Path, monkeypatch:
 
 
 def test_an_absent_program_is_one_line(tmp_path: Path) -> None:
-    told = LaunchSection("no-such-game-1", package="some-package")
+    given = LaunchSection("no-such-game-1", package="some-package")
     with pytest.raises(InputError, match="no-such-game-1 is not installed; apt-get install some-package"):
-        launcher(told, tmp_path)(SETTINGS, tmp_path)
+        launch(given, tmp_path, SETTINGS, tmp_path)
 
 
 def test_a_profile_without_launch_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

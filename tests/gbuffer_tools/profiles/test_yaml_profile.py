@@ -1,5 +1,6 @@
 """Profiles in YAML files: made-up targets through them against closed forms; refusals, one line each."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from gbuffer_tools.profiles import PROFILES, load, names
 from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.capture_to_frame import bytes_of
 from gbuffer_tools.renderdoc.profile import Captured, DrawPass, GameProfile, MatrixBlock, Standard
+from tests.gbuffer_tools.profiles.profile_text import TEXT
 
 H, W = 18, 32
 NEAR, FAR = 0.1, 200.0
@@ -20,26 +22,6 @@ PROJECTION = geometry.projection_from_intrinsics((20.0, 20.0), (W / 2, H / 2), (
 POSE = np.array([[0.8, 0, 0.6, 3], [0, 1, 0, 1.5], [-0.6, 0, 0.8, -7], [0, 0, 0, 1]])
 VIEW = geometry.view_from_pose(POSE)
 DRAWN = np.arange(H)[:, None] * np.ones(W) >= 4  # sky above
-TEXT = """
-name: mine
-source: My Game 1
-targets: {albedo: R8G8B8A8_UNORM, normal: R16G16B16A16_FLOAT}
-camera: {block: Camera, view: {name: world_to_view}, projection: {byte: 64}}
-surfaces: albedo_map
-finished: {draw: 2, samplers: [hdr]}
-later: {samplers: [ssao, lit]}
-normal: {channels: [normal.R, normal.G, normal.B], space: world}
-buffers:
-  albedo: {channels: [albedo.R, albedo.G, albedo.B]}
-  roughness: {channels: [albedo.A], scale: -1, offset: 1}
-  occlusion: {channels: [ssao.R]}
-  x_wet: {channels: [normal.A], scale: 0.5}
-classes:
-  names: [sky, other, road]
-  rules: {"asphalt": road}
-images: {folder: pictures}
-note: no metal
-"""
 
 
 def profile(folder: Path, text: str = TEXT) -> GameProfile:
@@ -107,15 +89,15 @@ def test_without_the_later_draw_its_buffers_are_absent_and_that_is_told(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("told", "stored"),
+    ("place", "stored"),
     [
         ("{name: pose, inverse: true}", POSE),
         ("{name: view, rows: true}", VIEW.T),
         ("{byte: 0, rows: true, inverse: true}", POSE.T),
     ],
 )
-def test_matrices_are_turned_round(tmp_path: Path, told: str, stored: np.ndarray) -> None:
-    found = profile(tmp_path, TEXT.replace("{name: world_to_view}", told))
+def test_matrices_are_turned_round(tmp_path: Path, place: str, stored: np.ndarray) -> None:
+    found = profile(tmp_path, TEXT.replace("{name: world_to_view}", place))
     standard = made(found, matrices={"view": stored, "projection": PROJECTION})
     assert np.allclose(standard.view, VIEW, atol=1e-12)
 
@@ -172,7 +154,8 @@ def test_what_replaying_needs_to_know(tmp_path: Path) -> None:
     assert found.colour_sampler == "albedo_map"
     assert found.data == tmp_path / "pictures"
     assert found.launch is None
-    assert found.key == str(tmp_path / "mine.yaml")
+    assert found.level_folder == ""
+    assert profile(tmp_path, TEXT.replace("pictures}", "pictures, levels: scenes}")).level_folder == "scenes"
 
 
 def test_classes_are_told_by_names_of_image_files(tmp_path: Path) -> None:
@@ -247,13 +230,27 @@ def test_large_empty_and_absent_files_are_refused(tmp_path: Path) -> None:
 def test_profiles_are_found_by_name_and_by_file(tmp_path: Path) -> None:
     assert set(names()) >= {"supertuxkart", "godot3"}
     for name in names():
-        assert load(load(name).key).name == name
+        assert load(name).name == name
     assert load("supertuxkart") is PROFILES["supertuxkart"]
     path = tmp_path / "mine.yaml"
     path.write_text(TEXT, encoding="utf-8")
     assert load(str(path)).source == "My Game 1"
     with pytest.raises(InputError, match="--profile nosuch: no such profile; wanted godot3, supertuxkart, or a file"):
         load("nosuch")
+
+
+def test_profiles_travel_to_other_processes(tmp_path: Path) -> None:
+    """A command loads its profile once; the processes that replay captures get it from there."""
+    passes = (DrawPass(("R8G8B8A8_UNORM", "R16G16B16A16_FLOAT"), True, 9, 9), DrawPass((), True, 9, 9))
+    samplers = (frozenset({"lit", "ssao"}), frozenset({"lit"}))
+    for found in (profile(tmp_path), load("godot3"), load("supertuxkart")):
+        there = pickle.loads(pickle.dumps(found))
+        assert (there.name, there.data, there.classes) == (found.name, found.data, found.classes)
+        assert [there.is_gbuffer(p) for p in passes] == [found.is_gbuffer(p) for p in passes]
+        assert [there.is_lighting(s) for s in samplers] == [found.is_lighting(s) for s in samplers]
+        assert there.class_of("town/asphalt_2.png") == found.class_of("town/asphalt_2.png") == "road"
+    there = pickle.loads(pickle.dumps(profile(tmp_path)))
+    assert np.array_equal(made(there).buffers["albedo"], made(profile(tmp_path)).buffers["albedo"])
 
 
 def test_the_godot_profile_on_made_up_targets() -> None:

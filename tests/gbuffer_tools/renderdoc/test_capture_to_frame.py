@@ -50,7 +50,10 @@ def test_nearest_agrees_with_every_distance_written_out():
 def test_class_map_by_names():
     draw_map = np.array([[0, 1], [2, 3]], np.uint16)
     draws = (draw(7), draw(8), draw(0))
-    names = {7: texture_names.Match("textures/city_asphalt_1.jpg", 0.001), 8: texture_names.Match(None, 0.2)}
+    names = {
+        7: texture_names.TextureMatch("textures/city_asphalt_1.jpg", 0.001),
+        8: texture_names.TextureMatch(None, 0.2),
+    }
     found = capture_to_frame.class_map(replayed(draw_map, draws), PROFILE, names)
     wanted = [["sky", "road"], ["unknown", "unknown"]]
     assert [[PROFILE.classes[i] for i in row] for row in found] == wanted

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gbuffer_tools.renderdoc.explain import Seen, Target, guess, likeliest
+from gbuffer_tools.renderdoc.explain import PassSummary, Target, guess, likeliest
 
 
 def unit(seed: int = 0) -> np.ndarray:
@@ -35,8 +35,8 @@ def test_an_empty_target_says_so():
 
 def test_the_g_buffer_has_depth_targets_and_meshes():
     target = Target(1, "R8G8B8A8_UNORM", (4, 4), "o", "")
-    shadows = Seen(0, 200, 200, (), "D24S8", (), (), ())
-    gbuffer = Seen(1, 60, 58, (target, target), "D24S8", (), (), ())
-    post = Seen(2, 1, 0, (target, target), None, (), (), ())
+    shadows = PassSummary(0, 200, 200, (), "D24S8", (), (), ())
+    gbuffer = PassSummary(1, 60, 58, (target, target), "D24S8", (), (), ())
+    post = PassSummary(2, 1, 0, (target, target), None, (), (), ())
     assert likeliest((shadows, gbuffer, post)) == 1
     assert likeliest((shadows, post)) is None

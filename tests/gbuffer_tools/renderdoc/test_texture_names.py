@@ -37,14 +37,16 @@ def to_linear(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("upload", [lambda x: x, to_linear, lambda x: x[..., ::-1], lambda x: to_linear(x)[..., ::-1]])
 def test_every_way_of_uploading_is_recognised(data, seed, upload):
     smaller = cv2.resize(picture(seed), (64, 64), interpolation=cv2.INTER_AREA)
-    found = texture_names.match(texture_names.readings(np.ascontiguousarray(upload(smaller))), index_of(data), "town")
+    found = texture_names.match(
+        texture_names.readings(np.ascontiguousarray(upload(smaller))), index_of(data), "tracks", "town"
+    )
     assert found.file == ("tracks/town/a.png", "textures/b.jpg", "tracks/farm/c.png")[seed]
     # 8-bit rounding of linearised darks: a step of 1/255 in linear light is up to 0.05 in sRGB near black.
     assert found.error < 0.02
 
 
 def test_an_unknown_picture_has_no_name(data):
-    found = texture_names.match(texture_names.readings(picture(9)), index_of(data), "town")
+    found = texture_names.match(texture_names.readings(picture(9)), index_of(data), "tracks", "town")
     assert found.file is None
     assert found.error > texture_names.MAX_ERROR
 
@@ -54,9 +56,19 @@ def test_of_equal_pictures_the_level_s_own_wins(data):
         cv2.imwrite(str(data / name), picture(5)[..., ::-1])
     readings = texture_names.readings(picture(5))
     index = index_of(data)
-    assert texture_names.match(readings, index, "town").file == "tracks/town/copy.png"
-    assert texture_names.match(readings, index, "farm").file == "tracks/farm/copy.png"
-    assert texture_names.match(readings, index, "beach").file == "textures/copy.png"
+    assert texture_names.match(readings, index, "tracks", "town").file == "tracks/town/copy.png"
+    assert texture_names.match(readings, index, "tracks", "farm").file == "tracks/farm/copy.png"
+    assert texture_names.match(readings, index, "tracks", "beach").file == "textures/copy.png"
+
+
+@pytest.mark.parametrize("folder", ["scenes", "game/scenes"])
+def test_a_game_may_keep_its_levels_in_any_folder_or_in_none(tmp_path, folder):
+    names = (f"{folder}/farm/copy.png", f"{folder}/town/copy.png", "tracks/town/copy.png")
+    index = texture_names.ImageIndex(names, np.stack([texture_names.signature(picture(5))] * 3))
+    readings = texture_names.readings(picture(5))
+    assert texture_names.match(readings, index, folder, "town").file == f"{folder}/town/copy.png"
+    assert texture_names.match(readings, index, folder, "beach").file == "tracks/town/copy.png"  # of no level
+    assert texture_names.match(readings, index, "", "town").file == f"{folder}/farm/copy.png"  # the first
 
 
 def test_prefilter_changes_nothing(data):
@@ -65,7 +77,7 @@ def test_prefilter_changes_nothing(data):
     for seed in range(6):
         readings = texture_names.readings(picture(seed))
         slow = min(float(np.abs(signature - reading).mean()) for signature in index.signatures for reading in readings)
-        found = texture_names.match(readings, index, "")
+        found = texture_names.match(readings, index, "tracks", "")
         if slow < texture_names.MAX_ERROR:
             # float32 sums in another order.
             assert found.error == pytest.approx(slow, abs=1e-6)
@@ -87,7 +99,7 @@ def test_index_is_cached_until_the_files_change(data, monkeypatch):
 
 def test_no_images_no_names(tmp_path):
     index = texture_names.image_index(tmp_path, ("tracks",), tmp_path / "cache")
-    assert texture_names.match(texture_names.readings(picture(0)), index, "").file is None
+    assert texture_names.match(texture_names.readings(picture(0)), index, "tracks", "").file is None
 
 
 def test_signature_of_a_small_texture():

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.schema import Shard
-from tests.gbuffer_tools.io.test_images import picture
-from tests.gbuffer_tools.sources import blenderproc_itself
+from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted
-from tests.gbuffer_tools.sources.scene import SIZE, scene
+from tests.gbuffer_tools.sources.miniatures import blenderproc_itself
+from tests.gbuffer_tools.sources.miniatures.scene import SIZE, scene
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("blenderproc") is None, reason="needs blenderproc: pip install --no-deps blenderproc"

@@ -8,34 +8,14 @@ import pytest
 
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sources.epe import find, nearest, to_frame
+from gbuffer_tools.sources.epe import find, to_frame
 from gbuffer_tools.sources.taxonomies import GROUPS, group_ids
-from tests.gbuffer_tools.io.test_images import palette_png, picture
+from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
+from tests.gbuffer_tools.sources.miniatures import epe as epe_files
+from tests.gbuffer_tools.sources.miniatures.epe import FAKE, FILES, REAL, ROBUST, SIZE, TRUTH, write_list
 
-SIZE = (6, 8)
-RNG = np.random.default_rng(0)
-FAKE = RNG.normal(size=(*SIZE, 32)).astype(np.float16)
-REAL = RNG.normal(size=(*SIZE, 26)).astype(np.float32)
-TRUTH = RNG.integers(0, 34, SIZE, np.uint8)
-ROBUST = RNG.integers(0, 194, SIZE, np.uint8)
-FILES = ("img/1.png", "robust/1.png", "gbuf/1.npz", "gt/1.png")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "data"
-    write_png(root / FILES[0], picture(0, SIZE))
-    write_png(root / FILES[1], ROBUST)
-    (root / "gbuf").mkdir()
-    np.savez_compressed(root / FILES[2], data=FAKE)
-    write_png(root / FILES[3], TRUTH)
-    write_list(root, FILES)
-    return root
-
-
-def write_list(root: Path, *rows: tuple[str, ...]) -> None:
-    (root / "train.txt").write_text("".join(",".join(row) + "\n" for row in rows))
+root = epe_files.root
 
 
 def test_fake_gbuffers(root: Path, tmp_path: Path) -> None:
@@ -107,7 +87,6 @@ def test_a_frame_of_plain_arrays() -> None:
     frame = to_frame("a", picture(0, SIZE), ("x_gbuffers", REAL.astype(np.float64)), None, None)
     assert frame.buffers["x_gbuffers"].dtype == np.float32
     assert frame.ids == {}
-    assert nearest(np.arange(12).reshape(3, 4), (6, 2)).tolist() == [[1, 3], [1, 3], [5, 7], [5, 7], [9, 11], [9, 11]]
 
 
 def test_other_texts_are_none_of_its(tmp_path: Path) -> None:

@@ -14,66 +14,27 @@ from gbuffer_tools.exr import reader
 from gbuffer_tools.mapping import cryptomatte
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources import exr_blender
+from tests.gbuffer_tools.cameras import ridge
 from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, layer, refused, write_exr
-from tests.gbuffer_tools.mapping.test_camera_solver import rotation
+from tests.gbuffer_tools.sources.miniatures.exr_blender import (
+    PLACE,
+    PROJECTION,
+    SIZE,
+    TURN,
+    H,
+    attributes,
+    passes,
+)
 
 pytest.importorskip("OpenEXR")
-
-SIZE = H, W = 40, 60
-PROJECTION = geometry.projection_from_intrinsics((60, 60), (30, 20), (W, H), (0.1, 1000))
-TURN, PLACE = rotation(5), np.array([9.0, 8, 7])
-
-
-def ridge() -> tuple[np.ndarray, np.ndarray]:
-    """Two planes that meet: depth (H,W) and unit view normals."""
-    rays = geometry.position(np.ones(SIZE), PROJECTION)
-    planes = [(np.array([0.6, 0, 0.8]), 4.0), (np.array([-0.48, 0.36, 0.8]), 4.0)]
-    depths = np.stack([c / -(rays @ n) for n, c in planes])
-    return depths.min(0), np.stack([n for n, _ in planes])[depths.argmin(0)]
-
-
-def passes(*leave_out: str, view: str = "ViewLayer") -> dict[str, np.ndarray]:
-    depth, normal = ridge()
-    world = geometry.position(depth, PROJECTION) @ TURN + PLACE
-    stored = np.where(np.arange(H)[:, None] < 3, 1e10, depth)
-    vector = np.broadcast_to((3.0, 4.0, 5.0, 6.0), (*SIZE, 4))
-    ids = np.full(SIZE, name_id("Cube"), np.uint32).view(np.float32)
-    ids = np.where(stored < 1e9, ids, 0)
-    crypto = np.stack([ids, stored < 1e9, ids * 0, ids * 0], -1)
-    found = (
-        layer("Combined", np.full((*SIZE, 4), 0.25), "RGBA")
-        | {"Depth.Z": stored.astype(np.float32)}
-        | layer("Normal", np.where(stored[..., None] < 1e9, normal @ TURN, 0))
-        | layer("Position", np.where(stored[..., None] < 1e9, world, 0))
-        | layer("Vector", vector, "XYZW")
-        | layer("DiffCol", np.full((*SIZE, 3), 0.5), "RGB")
-        | layer("Emit", np.full((*SIZE, 3), 3.0), "RGB")
-        | layer("DiffDir", np.full((*SIZE, 3), 1.5), "RGB")
-        | layer("DiffInd", np.full((*SIZE, 3), 0.25), "RGB")
-        | layer("AO", np.full((*SIZE, 3), 0.75), "RGB")
-        | {"IndexOB.X": np.full(SIZE, 5, np.float32), "IndexMA.X": np.full(SIZE, 6, np.float32)}
-        | layer("CryptoObject00", crypto, "rgba")
-    )
-    return {f"{view}.{name}": array for name, array in found.items() if name.split(".")[0] not in leave_out}
-
-
-def attributes(view: str = "ViewLayer") -> dict[str, object]:
-    start = "cryptomatte/ab12cd3/"
-    return {
-        "BlenderMultiChannel": "Blender V2.55.1 and newer",
-        f"{start}name": f"{view}.CryptoObject",
-        f"{start}hash": "MurmurHash3_32",
-        f"{start}conversion": "uint32_to_float32",
-        f"{start}manifest": f'{{"Cube": "{name_id("Cube"):08x}"}}',
-    }
 
 
 def test_all_passes_with_the_camera_solved_from_positions(tmp_path):
     write_exr(tmp_path / "shot" / "0001.exr", passes(), **attributes())
     header, frames = extracted(tmp_path, tmp_path / "shot")
     found = frames["shot/0001"]
-    depth, normal = ridge()
+    depth, normal = ridge(PROJECTION, SIZE)
     assert header.profile == "exr_blender"
     assert header.source == "Blender"
     assert (found.image == 137).all()
@@ -117,7 +78,7 @@ def test_without_positions_a_mapping_gives_the_lens_and_normals_give_the_rotatio
     )
     found = extracted(tmp_path, tmp_path / "shot", "--mapping", tmp_path / "m.yaml")[1]["shot/0001"]
     assert np.abs(found.view[:3, :3] - TURN).max() < 1e-3
-    assert np.abs(found.buffers["normal"][3:] - ridge()[1][3:]).max() < 3e-3
+    assert np.abs(found.buffers["normal"][3:] - ridge(PROJECTION, SIZE)[1][3:]).max() < 3e-3
     assert np.array_equal(found.ids["class"][:, 0], [0] * 3 + [2] * (H - 3))
 
 
@@ -125,13 +86,13 @@ def test_without_any_camera_normals_stay_in_the_world(tmp_path):
     write_exr(tmp_path / "shot" / "0001.exr", passes("Position"), **attributes())
     found = extracted(tmp_path, tmp_path / "shot")[1]["shot/0001"]
     assert "normal" not in found.buffers
-    assert np.abs(found.buffers["x_world_normal"][3:] - (ridge()[1] @ TURN)[3:]).max() < 1e-3
+    assert np.abs(found.buffers["x_world_normal"][3:] - (ridge(PROJECTION, SIZE)[1] @ TURN)[3:]).max() < 1e-3
     assert found.view is None
 
 
 def test_old_cycles_wrote_distances_and_a_mapping_says_so(tmp_path):
     channels = passes("Position", "Normal")
-    depth, _ = ridge()
+    depth, _ = ridge(PROJECTION, SIZE)
     distance = np.linalg.norm(geometry.position(depth, PROJECTION), axis=-1)
     sky = np.arange(H) < 3
     channels["ViewLayer.Depth.Z"] = np.where(sky[:, None], 1e10, distance).astype(np.float32)
@@ -152,7 +113,7 @@ def test_names_of_blender_5_and_of_renamed_view_layers():
         start, key, component = name.rsplit(".", 2)
         names.append(f"{start}.{new.get(key, key)}.{component}")
     names += ["Composite.Combined.R", "Composite.Combined.G", "Composite.Combined.B"]
-    found = exr_blender.meanings(tuple(names), attributes("My.Layer"))
+    found = exr_blender.mapping_of(tuple(names), attributes("My.Layer"))
     assert found.image.channels[0] == "My.Layer.Combined.R"
     assert found.buffers["albedo"].channels[2] == "My.Layer.Diffuse Color.B"
     assert set(found.buffers) == {"albedo", "emission", "occlusion", "irradiance"}
@@ -185,16 +146,11 @@ def test_producer_names_the_version_where_there_is_one():
 def render(tmp_path_factory) -> Path:
     """Frame 2 of blender_scene.py, and its facts."""
     out = tmp_path_factory.mktemp("render")
-    script = Path(__file__).with_name("blender_scene.py")
+    script = Path(__file__).parent / "miniatures" / "blender_scene.py"
     command = ["blender", "-b", "--factory-startup", "--python-exit-code", "1", "-P", str(script), "--", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
     return out
-
-
-@pytest.fixture(scope="module")
-def facts(render):
-    return json.loads((render / "scene.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +161,11 @@ def found(render, tmp_path_factory):
     assert header.source.startswith("Blender")
     (frame,) = frames.values()
     return frame
+
+
+@pytest.fixture(scope="module")
+def facts(render):
+    return json.loads((render / "scene.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.labelled import find, to_frame
 from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER
-from tests.gbuffer_tools.io.test_images import palette_png, picture
+from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 
 SIZE = (6, 8)

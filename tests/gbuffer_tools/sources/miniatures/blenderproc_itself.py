@@ -1,9 +1,9 @@
 """BlenderProc's own code without Blender: its compositor graph for normals, its distances, its writer.
 
-    python -m tests.gbuffer_tools.sources.blenderproc_itself FOLDER
+    python -m tests.gbuffer_tools.sources.miniatures.blenderproc_itself FOLDER
 
-Writes FOLDER/0.hdf5 of tests.gbuffer_tools.sources.scene. Needs the package blenderproc (`pip install --no-deps
-blenderproc`), of which no code runs that would install or download anything; Blender's modules are made up.
+Writes FOLDER/0.hdf5 of the scene beside this file. Needs the package blenderproc (`pip install --no-deps blenderproc`),
+of which no code runs that would install or download anything; Blender's modules are made up.
 """
 
 import importlib
@@ -18,8 +18,8 @@ from unittest.mock import MagicMock
 
 import numpy as np
 
-from tests.gbuffer_tools.io.test_images import picture
-from tests.gbuffer_tools.sources.scene import CENTRE, SIZE, scene
+from tests.gbuffer_tools.pictures import picture
+from tests.gbuffer_tools.sources.miniatures.scene import CENTRE, SIZE, scene
 
 FOCAL = 30.0
 """One for both axes: BlenderProc's distances know no other."""

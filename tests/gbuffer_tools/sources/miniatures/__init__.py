@@ -1,0 +1,1 @@
+"""Small files of each kind of renderer, made by code."""
