@@ -217,3 +217,11 @@ def test_saving_and_the_contract_name_no_model(name: str) -> None:
     own = re.compile(rf"(?i)(?<![\w./])({MODELS}|{'|'.join(map(re.escape, {*kinds(), *preset_names()}))})(?![\w./])")
     # `train.epe`, the command, is whom an error sends the user to; the room is called epe.
     assert not own.findall(re.sub(r"train\.epe|(?<!\w)epe[./]", "", text))
+
+
+def test_tests_import_helpers_and_no_other_tests() -> None:
+    """What two tests share stands in a module of its own, such as made.py."""
+    paths = [path for path in files("tests") if path.name.startswith("test_")]
+    assert len(paths) > 200
+    shared = {path: [name for name in modules(path) if re.search(r"\.test_\w+(\.\w+)?$", name)] for path in paths}
+    assert not {path: names for path, names in shared.items() if names}

@@ -21,7 +21,7 @@ from epe.networks.backbones.vgg import LAYERS, VGG16
 from eval.metrics.niqe import read_pristine
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from tests.app.fetching.test_vgg_weights import onnx_file
+from tests.app.made import onnx_file
 from tests.inception_weights import random_inception
 
 HEX = re.compile(r"[0-9a-f]{64}")

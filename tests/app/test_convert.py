@@ -18,7 +18,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.sources.carla import TAGS
 from gbuffer_tools.sources.taxonomies import GROUPS
 from tests.epe.networks.style_transfer.published_style import wct2_weights
-from tests.epe.released.test_enhancer import bare, frame, shapes, tiny, weights
+from tests.epe.released.made import bare, frame, shapes, tiny, weights
 
 DESCRIPTION = "channels: [depth.0, normal.0, x_a.0]\nclasses: [[sky], ['*']]\nstreams: [[1, 2], [0, 1, 2]]\n"
 

@@ -16,7 +16,7 @@ from epe.models import load
 from epe.networks.enhancers.enhancer import EnhancerSpec
 from gbuffer_tools.command import run
 from gbuffer_tools.sources.taxonomies import group_ids
-from tests.epe.released.test_enhancer import bare, shapes, weights
+from tests.epe.released.made import bare, shapes, weights
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted
 from tests.gbuffer_tools.sources.miniatures import carla as carla_files

@@ -18,46 +18,15 @@ from datasets.images import read_image, write_png
 from datasets.photos import to_height
 from epe.models import Model, load, save
 from epe.networks.backbones.vgg import VGG16
-from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec, every_channel
+from epe.networks.enhancers.enhancer import Enhancer
 from epe.networks.enhancers.lite import Lite, LiteSpec
 from epe.networks.enhancers.realformer import PRESETS as REALFORMERS
 from epe.networks.enhancers.realformer import RealFormer, RealFormerSpec
 from epe.networks.enhancers.realformer_v1 import RealFormerV1, RealFormerV1Spec
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
+from tests.app.made import FEATURES, untrained
 from tests.gbuffer_tools.made import HEADER, frame
-
-FEATURES = ("normal", "albedo", "log_depth", "sky")
-STREAMS = (("sky",), ("*",))
-
-
-def untrained(features: tuple[str, ...] = FEATURES, multiple_of: int = 1) -> Model:
-    """An enhancer that changes its input: the last layer, zero at the start, is set at random."""
-    torch.manual_seed(0)
-    channels = channel_names(features)
-    spec = EnhancerSpec(
-        len(channels),
-        every_channel(len(channels), 2),
-        width=8,
-        stages=2,
-        blocks=1,
-        encoded=8,
-        stream_width=8,
-        rad_layers=0,
-    )
-    network = Enhancer(spec).eval()
-    torch.nn.init.normal_(network.image.head.out.weight, std=0.2)
-    return Model(
-        network=network,
-        kind="epe",
-        spec=spec.as_dict(),
-        channels=channels,
-        mean=(0.5,) * len(channels),
-        std=(2.0,) * len(channels),
-        classes=STREAMS,
-        multiple_of=multiple_of,
-        licence="CC0-1.0",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from epe.networks.generators import build_generator
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from tests.app.test_enhance import untrained
+from tests.app.made import untrained
 from tests.gbuffer_tools.made import HEADER, frame
 
 onnx = pytest.importorskip("onnx")

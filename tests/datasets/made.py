@@ -1,6 +1,7 @@
 """Miniature scenes made by code: frame files with every buffer that a feature needs, photographs, label maps."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ CLASSES = ("sky", "road", "tree", "car")
 HEADER = Header("test", "none", CLASSES, "CC0-1.0", "tests")
 # Focal lengths and a principal point off the centre, as OpenGL writes them.
 PROJECTION = np.array([[1.2, 0, 0.1, 0], [0, 1.9, -0.2, 0], [0, 0, -1.002, -2.002], [0, 0, -1, 0]])
+
+CROP = 28
+"""Side of the matched crops of `write_matches`, pixels."""
 
 
 def smooth(rng: np.random.Generator, size: tuple[int, int], channels: int) -> np.ndarray:
@@ -102,3 +106,20 @@ def write_labels(folder: Path, images: Path, *, classes: int = 4, seed: int = 5)
         write_label(folder, key, rng.integers(0, classes, (height // 3, width // 3), np.uint8))
     write_facts(folder, {"method": "made", "classes": classes})
     return folder
+
+
+def write_matches(path: Path, frames: Path, photos: Path, **changes: Any) -> Path:
+    """Twelve pairs of crops of `CROP` px, at random positions in the miniature scenes."""
+    rng = np.random.default_rng(4)
+    arrays = {
+        "frame_keys": np.array(Images(frames).keys),
+        "photo_keys": np.array(Images(photos).keys),
+        "frame": np.stack([rng.integers(0, high, 12) for high in (3, 9, 37)], axis=1).astype(np.int32),
+        "photo": np.stack([rng.integers(0, high, 12) for high in (3, 9, 37)], axis=1).astype(np.int32),
+        "cosine": np.ones(12, np.float32),
+        "weight": np.arange(1, 13, dtype=np.float32),
+        "crop": np.int32(CROP),
+        "photo_height": np.int32(36),
+    }
+    np.savez_compressed(path, **(arrays | changes))
+    return path

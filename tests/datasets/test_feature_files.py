@@ -15,7 +15,12 @@ from datasets.runtime.weights import load_vgg
 from epe.matching import matching
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth
-from tests.datasets.test_match import SIZE, command, folder  # noqa: F401
+from tests.datasets.made_match import SIZE, command, write_match_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_match_folder(tmp_path_factory.mktemp("match"))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +130,7 @@ class TestRefused:
 
 
 def test_matching_from_files(
-    folder: Path,  # noqa: F811
+    folder: Path,
     vgg_file: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -15,29 +15,14 @@ from datasets.photos import Photos
 from datasets.runtime.weights import load_vgg
 from epe.matching.ivfpq import MIN_CROPS, recall
 from epe.matching.matching import CROP, describe, moments
-from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from tests.datasets.made import smooth, write_frames
-from tests.epe.matching.test_ivfpq import rows
-
-SIZE = (212, 214)
+from tests.datasets.made_match import SIZE, command, write_match_folder
+from tests.epe.matching.made import rows
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three frames; a photograph that is one of them, one twice as large, one too small to be matched."""
-    folder = tmp_path_factory.mktemp("match")
-    frames = Images(write_frames(folder / "frames", size=SIZE))
-    write_png(folder / "photos" / "same.png", frames[1])
-    rng = np.random.default_rng(3)
-    write_png(folder / "photos" / "large.png", (255 * smooth(rng, (424, 432), 3)).astype(np.uint8))
-    write_png(folder / "photos" / "tiny.png", (255 * smooth(rng, (100, 300), 3)).astype(np.uint8))
-    return folder
-
-
-def command(folder: Path, vgg: Path, out: Path, *more: str) -> int:
-    given = ["--frames", str(folder / "frames"), "--photos", str(folder / "photos"), "--vgg", str(vgg)]
-    return run(main, build_parser(), [*given, "--out", str(out), *more])
+    return write_match_folder(tmp_path_factory.mktemp("match"))
 
 
 @pytest.fixture(scope="module")

@@ -15,27 +15,10 @@ from datasets.labels import read_label, write_facts, write_label
 from datasets.matched_pairs import MatchedCrops, MatchedPairs, Matches, crop_label
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
-from tests.datasets.made import write_frames, write_labels, write_photos
+from tests.datasets.made import CROP, write_frames, write_labels, write_matches, write_photos
 
-CROP, SIZE = 28, 16
+SIZE = 16
 FEATURES = ("normal", "reflection", "motion", "log_depth")
-
-
-def write_matches(path: Path, frames: Path, photos: Path, **changes: Any) -> Path:
-    """Twelve pairs of crops of 28 px, at random places of the miniature scenes."""
-    rng = np.random.default_rng(4)
-    arrays = {
-        "frame_keys": np.array(Images(frames).keys),
-        "photo_keys": np.array(Images(photos).keys),
-        "frame": np.stack([rng.integers(0, high, 12) for high in (3, 9, 37)], axis=1).astype(np.int32),
-        "photo": np.stack([rng.integers(0, high, 12) for high in (3, 9, 37)], axis=1).astype(np.int32),
-        "cosine": np.ones(12, np.float32),
-        "weight": np.arange(1, 13, dtype=np.float32),
-        "crop": np.int32(CROP),
-        "photo_height": np.int32(36),
-    }
-    np.savez_compressed(path, **(arrays | changes))
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,7 @@ from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.schema import write
-from tests.datasets.made import HEADER, scene, write_frames, write_labels, write_photos
-from tests.datasets.test_matched_pairs import write_matches
+from tests.datasets.made import HEADER, scene, write_frames, write_labels, write_matches, write_photos
 from tests.train.made import configured
 from tests.train.runs import Writer, contents
 from train.loop import training

@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
 
 from app.fetching.vgg_weights import (
     CAFFE_MEAN_BGR,
@@ -20,6 +19,7 @@ from app.fetching.vgg_weights import (
 )
 from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD, LAYERS, VGG16
 from gbuffer_tools.errors import InputError
+from tests.app.made import onnx_file
 
 
 @pytest.fixture
@@ -91,27 +91,6 @@ def test_rescale_refuses_constants_that_are_none(network: VGG16, constants: list
 def test_the_measured_constants_are_whole() -> None:
     assert len(OXFORD_MEANS) == len(LAYERS)
     assert min(OXFORD_MEANS) > 0
-
-
-def onnx_file(drop: str = "", half: bool = False) -> bytes:
-    """An ONNX file with tensors named as in the published one; zeros, for size only."""
-    tensors = []
-    for layer, _, shape in convolutions():
-        prefix = f"functional_1/block{layer[4]}_conv{layer[6]}_1"
-        for name, size in ((f"{prefix}/convolution/ReadVariableOp:0", shape), (f"{prefix}/Squeeze:0", shape[:1])):
-            if drop and drop in name:
-                continue
-            values = np.full(size, float(layer[4]), np.float16 if half else np.float32)
-            tensors.append(numpy_helper.from_array(values, name))
-    graph = helper.make_graph(
-        [helper.make_node("Identity", ["x"], ["y"])],
-        "vgg",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
-        tensors,
-    )
-    content: bytes = helper.make_model(graph).SerializeToString()
-    return content
 
 
 def test_read_onnx_finds_every_tensor_under_torchvision_names(network: VGG16) -> None:

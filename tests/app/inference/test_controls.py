@@ -9,21 +9,9 @@ import torch
 from app.enhance import build_parser, main
 from app.inference.controls import colour_only, mask_path, read_mask
 from datasets.images import read_image, write_png
-from epe.models import save
-from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from tests.app.test_enhance import untrained
-from tests.gbuffer_tools.made import HEADER, frame
-
-
-@pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A model, and a file of two frames."""
-    folder = tmp_path_factory.mktemp("setting")
-    save(untrained(), folder / "m.safetensors")
-    schema.write(folder / "one.h5", [frame("a", 0), frame("b", 1)], HEADER)
-    return folder / "m.safetensors", folder / "one.h5"
+from tests.gbuffer_tools.made import frame
 
 
 def enhance(setting: tuple[Path, Path], out: Path, *more: str) -> int:

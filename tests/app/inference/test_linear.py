@@ -14,12 +14,10 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
 from gbuffer_tools.geometry import srgb_to_linear
 from gbuffer_tools.mapping.channel_names import stack
-from tests.app.inference.test_controls import setting
 from tests.gbuffer_tools.made import frame
 from tests.gbuffer_tools.made_exr import write_exr
 
 pytest.importorskip("OpenEXR")
-__all__ = ["setting"]
 SIZE = (36, 64)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from epe.models import build_with_tensors
 from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.stylise import encode_style, stylise
-from epe.networks.style_transfer.wct2 import WCT2, places
+from epe.networks.style_transfer.wct2 import WCT2, part_names
 from epe.released.style_transfer import Released, released
 from tests.epe.networks.style_transfer import published_style as published
 
@@ -65,7 +65,7 @@ def test_wct2_is_theirs(unpooling: str) -> None:
         network, content, style = network.double(), content.double(), style.double()
         theirs = published.WCT2(doubled(encoder), doubled(decoder), unpooling)
         for parts in ({"encoder", "skip", "decoder"}, {"skip", "decoder"}):
-            made = stylise(network, content, encode_style(network, style, places=places(parts)))
+            made = stylise(network, content, encode_style(network, style, places=part_names(parts)))
             assert_near(made, theirs.transfer(content, style, parts), 1e-8)
 
 

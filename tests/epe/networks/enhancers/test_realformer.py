@@ -11,7 +11,7 @@ from epe.inference.tiling import run_tiled
 from epe.layers.positions import Positions
 from epe.networks.enhancers.realformer import PRESETS, RealFormer, RealFormerSpec
 from epe.networks.generators import build_generator
-from tests.epe.networks.test_generators import recorded
+from tests.epe.networks.made import recorded
 
 
 def trained(**sizes: int) -> RealFormer:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from epe.networks.enhancers.realformer_v1 import PRESETS, RealFormerV1, RealFormerV1Spec
 from epe.networks.generators import build_generator
-from tests.epe.networks.test_generators import TINY, inputs, recorded, trained, unmoved
+from tests.epe.networks.made import TINY, inputs, recorded, trained, unmoved
 
 # reference/other_systems.md, 1.1: files of these sizes were published, but for v1_2, whose tree is not known.
 TOTALS = {

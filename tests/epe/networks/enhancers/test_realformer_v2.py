@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from epe.networks.enhancers.realformer_v2 import PRESETS, RealFormerV2, RealFormerV2Spec, enlarged
-from tests.epe.networks.test_generators import SMALL, inputs, trained, unmoved
+from tests.epe.networks.made import SMALL, inputs, trained, unmoved
 
 
 def parameters(network: nn.Module) -> int:
