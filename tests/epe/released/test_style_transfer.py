@@ -65,7 +65,7 @@ def test_wct2_is_theirs(unpooling: str) -> None:
         network, content, style = network.double(), content.double(), style.double()
         theirs = published.WCT2(doubled(encoder), doubled(decoder), unpooling)
         for parts in ({"encoder", "skip", "decoder"}, {"skip", "decoder"}):
-            made = stylise(network, content, encode_style(network, style, places=part_names(parts)))
+            made = stylise(network, content, encode_style(network, style, parts=part_names(parts)))
             assert_near(made, theirs.transfer(content, style, parts), 1e-8)
 
 
