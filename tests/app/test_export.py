@@ -105,7 +105,7 @@ def test_bad_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for path, words in (
         (tmp_path / "none.onnx", "no such file"),
         (tmp_path / "noise.onnx", "not a network that onnxruntime reads"),
-        (bare(tmp_path / "bare.onnx"), "without our header"),
+        (bare(tmp_path / "bare.onnx"), "has no model header"),
     ):
         with pytest.raises(InputError, match=words) as caught:
             onnx_backend(path)

@@ -138,7 +138,7 @@ class TestSave:
         model = enhancer_model()
         with pytest.raises(ValueError, match="3 channels, 1 means, 3 deviations"):
             save(Model(model.network, "epe", SPEC.as_dict(), model.channels, (0.0,), model.std), tmp_path / "x")
-        with pytest.raises(ValueError, match="'resnet' is none of clip-vision, cut, epe"):
+        with pytest.raises(ValueError, match="'resnet' is not one of clip-vision, cut, epe"):
             save(Model(model.network, "resnet"), tmp_path / "x")
         assert not list(tmp_path.iterdir())
 
@@ -159,12 +159,12 @@ class TestRefused:
 
     def test_without_our_header(self, tmp_path: Path) -> None:
         safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "x")
-        assert "without our header" in refusal(tmp_path / "x")
+        assert "has no model header" in refusal(tmp_path / "x")
 
     @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
     def test_a_header_that_is_no_json(self, tmp_path: Path, text: str) -> None:
         safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "x", metadata={"model": text})
-        assert "without our header" in refusal(tmp_path / "x")
+        assert "has no model header" in refusal(tmp_path / "x")
 
     @pytest.mark.parametrize("version", [2, "1", None, "2\n3", {"a": "b" * 10_000}])
     def test_another_version(self, path: Path, version: object) -> None:
@@ -226,7 +226,7 @@ class TestRefused:
         reason = refusal(path)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert "do not make a 'epe' network" in reason
+        assert "do not fit a 'epe' network" in reason
         # Python's own memory; the weights would be torch's, which the meta device never takes (next test).
         assert peak < 50e6
 

@@ -140,4 +140,4 @@ def test_a_file_that_lies_about_its_network(folder: Path, capsys: pytest.Capture
     assert spec in data
     (folder / "cut").write_bytes(data.replace(spec, spec.replace(b"4", b"9")))
     assert cut(folder) == 2
-    assert "do not make a 'cut' network" in one_line(capsys)
+    assert "do not fit a 'cut' network" in one_line(capsys)
