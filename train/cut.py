@@ -13,7 +13,7 @@ from train.recipes.cut import CutConfig, train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(CutConfig, "python -m train.cut", __doc__ or "", train)
 
 

@@ -14,7 +14,7 @@ from train.recipes.epe_run import train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(EPEConfig, "python -m train.epe", __doc__ or "", train)
 
 

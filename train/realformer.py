@@ -19,7 +19,7 @@ PROG = "python -m train.realformer"
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("way", choices=("paired", "unpaired"), help="kind of training data")
     way = parser.parse_args(sys.argv[1:2]).way

@@ -13,7 +13,7 @@ from train.recipes.spade import SpadeConfig, train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(SpadeConfig, "python -m train.spade", __doc__ or "", train)
 
 

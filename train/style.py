@@ -14,7 +14,7 @@ from train.recipes.style_transfer import StyleTransferConfig, train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(StyleTransferConfig, "python -m train.style", __doc__ or "", train)
 
 

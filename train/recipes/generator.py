@@ -39,7 +39,7 @@ def new_generator(
         trainable: patterns of the weights to train (train/loop/fine_tuning.py).
 
     Returns:
-        The generator, and how its frames are to be read.
+        The generator, and how to read frames for it.
 
     Raises:
         InputError: the generator cannot be built, the initial model does not fit, or no weight is left to train.

@@ -175,7 +175,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Decoder block: attention between all tokens and to the encoder's result, and a skip connection from it."""
+    """Decoder block: attention between all tokens and to the encoder's result, with a skip from an encoder block."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -310,7 +310,7 @@ class RealFormer(StyledGenerator):
         return self(image, gbuffers, classes, crop_box, self.encode_style(photo), sequence)
 
     def encode(self, gbuffers: Tensor, classes: Tensor) -> Known:
-        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+        """Encode the G-buffers for `enhance`; one result serves all images of a static scene.
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.

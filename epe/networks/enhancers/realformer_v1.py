@@ -163,7 +163,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Decoder block: attention between all tokens and to the encoder's result, and a skip connection from a block."""
+    """Decoder block: attention between all tokens and to the encoder's result, with a skip from an encoder block."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
