@@ -42,7 +42,7 @@ class CutConfig(LinearDecayConfig, GanConfig):
         preset: cut as in the paper, or cut-mini for CPUs
         critic_width: features of the critic's first convolution
         patches: positions per layer whose patches are compared
-        contrast_weight: weight of the contrastive loss between patches, relative to the critic's loss
+        contrast_weight: weight of the contrastive loss between patches, relative to the adversarial loss
         ema: decay of the averaged weights; 0 keeps those of the last step, as in the paper
     """
 

@@ -41,7 +41,7 @@ class EPEConfig(GanConfig):
         decay_every: steps after which the learning rates are multiplied by decay_factor
         decay_factor: see decay_every
         clip: maximum gradient norm of the generator
-        perceptual_weight: weight of the perceptual distance to the input, relative to the summed losses of the critics
+        perceptual_weight: weight of the perceptual distance to the input, relative to the summed adversarial losses
         penalty_weight: weight of the gradient penalty on photographs
         penalty_every: steps between gradient penalties, whose weight grows by the same factor (lazy regularisation)
         penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
