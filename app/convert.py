@@ -1,10 +1,11 @@
-"""Turn a generator's checkpoint of the authors' release (…_gen-network.pth.tar), or of a fork, into a model file.
+"""Convert a generator checkpoint of the authors' release (…_gen-network.pth.tar), or of a fork, to a model file.
 
-Or the weights of a style transfer that enhancers are compared with: WCT2's two files (wave_encoder_cat5_l4.pth and
-wave_decoder_cat5_l4.pth), or PhotoWCT's (photo_wct.pth).
+It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
+(wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth).
 
-What a checkpoint does not say (names and statistics of channels, groups of classes) is known for the release (32 or 26
-channels of PfD) and for CARLA2Real (18); for others it stands in a YAML file, see docs/models.md.
+A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
+the release (32 or 26 channels of PfD) and for CARLA2Real (18); for other checkpoints give them in a YAML file, see
+docs/models.md.
 """
 
 import argparse
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 << 30
 MAX_TENSORS = 20_000
-# Numbers of a tensor that may be one number many times: so large are WCT2's wavelets, which are stored once.
+# Maximum size of a tensor that repeats a single stored number; that of WCT2's wavelets, which are stored that way.
 REPEATED = 4096
-# What files of torch before 1.6 begin with.
+# First bytes of files written by torch before 1.6.
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-# What reading a damaged checkpoint, whose format is a pickle's, may end in.
+# Exceptions that reading a damaged checkpoint, which is a pickle, may raise.
 DAMAGED = (
     RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, AssertionError, UnpicklingError,
     struct.error,
 )  # fmt: skip
-# Their names of classes in frame files: EPE's groups, and after them CARLA's own tags.
+# Names of their classes in frame files: EPE's groups, then CARLA's own tags.
 PFD_CLASSES = (
     ("sky",), ("road",), ("vehicle",), ("terrain",), ("vegetation",), ("person",), ("infrastructure",),
     ("traffic light",), ("traffic sign",), ("ego vehicle",), ("building",), ("unlabeled", "*"),
@@ -51,13 +52,13 @@ CARLA_CLASSES = (
 
 @dataclass(frozen=True)
 class Description:
-    """What a checkpoint does not say; the YAML file of `--description`.
+    """Facts that a checkpoint does not contain; the YAML file of `--description`.
 
     Attributes:
-        channels: names of the G-buffer channels as frame files have them, in the network's order: "depth.0".
-        classes: per class stream, the names of the frame files' classes that it takes; "*": all others.
-        mean, std: per channel, the network is fed (value - mean) / std; empty: 0 and 1, as released.
-        streams: per class stream, the channels that it reads, counted from 0; empty: all.
+        channels: names of the G-buffer channels as in frame files, in the network's order: "depth.0".
+        classes: class names, as in frame files, of each class stream; "*": all others.
+        mean, std: statistics per channel; the network receives (value - mean) / std. Empty: 0 and 1, as released.
+        streams: channels that each class stream reads, counted from 0; empty: all.
     """
 
     channels: tuple[str, ...]
@@ -68,14 +69,15 @@ class Description:
 
 
 def numbered(name: str, channels: int) -> tuple[str, ...]:
-    """ "name.0", "name.1", …"""
+    """Return the channel names "name.0", "name.1", …"""
     return tuple(f"{name}.{i}" for i in range(channels))
 
 
 def carla() -> Description:
-    """CARLA2Real's stack of 18 channels, fed as 0..255; its order and subsets from its code/epe/dataset/pfd.py.
+    """Return the description of CARLA2Real's 18 channels; order and subsets are from its code/epe/dataset/pfd.py.
 
-    Frame files hold 8 bits as 0..1. Their `albedo` is linear while this network wants the base colour as it was saved.
+    The network expects values in 0..255, while frame files hold 8-bit values as 0..1. It also expects the base colour
+    in sRGB as it was saved, while `albedo` in frame files is linear.
     """
     channels = (
         *numbered("x_scene_color", 3), "x_scene_depth.0", *numbered("x_world_normal", 3), "metallic.0", "specular.0",
@@ -87,10 +89,10 @@ def carla() -> Description:
 
 
 def known(inputs: list[int]) -> Description | None:
-    """The description of a network of which is known what its class streams read.
+    """Return the description of a known network, or None.
 
     Args:
-        inputs: per class stream, its number of channels.
+        inputs: number of channels that each class stream reads, by which the network is recognised.
     """
     sky_apart = (tuple(range(15, 21)), *((tuple(range(26)),) * 11))
     for description in (
@@ -104,23 +106,25 @@ def known(inputs: list[int]) -> Description | None:
 
 
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
-    """Names and tensors of a checkpoint; no code of it runs, and no more memory is taken than the file has.
+    """Read the tensors of a checkpoint by name; no code from it runs, and it takes no more memory than the file's size.
 
     Raises:
-        InputError: not an archive of tensors by name, or one that would grow on reading.
+        InputError: the file is not an archive of tensors by name, or its content would be larger than the file.
     """
     import torch
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; wanted a checkpoint.")
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; is it a generator?")
+        raise InputError(
+            f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; give a generator's checkpoint."
+        )
     old = begins(path, OLD_FORMAT)
     if not old:
         check_archive(path)
     try:
-        # Mapped storages cannot grow: a tensor that claims more than its bytes is an error. The old format cannot be
-        # mapped; there a storage is address space until its bytes are read, and an error where they are not there.
+        # Memory-mapped storages cannot grow: a tensor that claims more bytes than it has is an error. The old format
+        # cannot be mapped; there a storage takes no memory until its bytes are read, and missing bytes are an error.
         stored = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
     except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
@@ -129,21 +133,21 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
         raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name.")
     for name, value in stored.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not usable(value):
-            raise InputError(f"{path}: {str(name)[:80]!r} is no dense tensor of floats; wanted a network's weights.")
+            raise InputError(f"{path}: {str(name)[:80]!r} is not a dense tensor of floats; wanted a network's weights.")
     return stored
 
 
 def begins(path: Path, start: bytes) -> bool:
-    """Whether a file begins with some bytes."""
+    """Return whether a file begins with the bytes `start`."""
     with path.open("rb") as file:
         return file.read(len(start)) == start
 
 
 def check_archive(path: Path) -> None:
-    """What torch 1.6 and later write is an archive that packs nothing.
+    """Check that a file is an uncompressed archive, as torch 1.6 and later write.
 
     Raises:
-        InputError: not such a one.
+        InputError: it is not.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -155,7 +159,7 @@ def check_archive(path: Path) -> None:
 
 
 def usable(tensor: "Tensor") -> bool:
-    """Floats on the CPU, each with bytes of its own where they are many."""
+    """Return whether a tensor is dense, of floats and, if large, has bytes of its own for each number."""
     import torch
 
     if tensor.layout != torch.strided or tensor.is_meta or not tensor.dtype.is_floating_point:
@@ -164,31 +168,31 @@ def usable(tensor: "Tensor") -> bool:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.convert", description=__doc__)
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; of WCT2 two")
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; two for WCT2")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="model file to write (.safetensors)")
     parser.add_argument(
         "--description",
         type=Path,
         metavar="FILE",
-        help="YAML with channels, classes and, where needed, mean, std, streams (default: what is known of PfD and "
-        "CARLA2Real, found by the numbers of channels that the class streams read)",
+        help="YAML with channels, classes and, if needed, mean, std, streams (default: those of PfD or CARLA2Real, "
+        "recognised by the number of channels that each class stream reads)",
     )
     parser.add_argument(
         "--licence",
         metavar="TEXT",
-        help="of the weights, stored in the file (default: their authors' for WCT2 and PhotoWCT, else unknown)",
+        help="licence of the weights, stored in the file (default: the authors' for WCT2 and PhotoWCT, else unknown)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser
 
 
 def described(args: argparse.Namespace, inputs: list[int]) -> Description:
-    """What the user says of a generator, or what is known.
+    """Return the description of a generator: the user's, else the known one.
 
     Raises:
-        InputError: neither; or parts that do not fit each other.
+        InputError: there is neither, or its parts contradict each other or the checkpoint.
     """
     from gbuffer_tools.io.yaml import read_sections
 
@@ -211,11 +215,11 @@ def described(args: argparse.Namespace, inputs: list[int]) -> Description:
 
 
 def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
-    """The model that a generator's checkpoint holds.
+    """Return the model in a generator's checkpoint.
 
     Raises:
-        ValueError: no generator that we know.
-        InputError: a description that does not fit.
+        ValueError: it is not a generator that we know.
+        InputError: the description does not fit it.
     """
     from epe.models import Model, build_with_tensors, outline
     from epe.networks.enhancers.enhancer import Enhancer
@@ -241,7 +245,7 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
 
 
 def summary(model: "Model") -> str:
-    """What was converted, in words."""
+    """Describe the converted model in words."""
     spec = model.spec
     if model.kind != "epe":
         return ", ".join((model.kind, *spec.values()))
@@ -253,7 +257,7 @@ def summary(model: "Model") -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Read, rename, write."""
+    """Read the checkpoint, rename its tensors, and write the model file."""
     from dataclasses import replace
 
     from epe.models import Model, build_with_tensors, digest, save
@@ -261,20 +265,20 @@ def main(args: argparse.Namespace) -> None:
     from epe.released.style_transfer import released
 
     if args.out.exists() and not args.overwrite:
-        raise InputError(f"{args.out}: is there already; pass --overwrite or another --out.")
+        raise InputError(f"{args.out}: already exists; pass --overwrite or another --out.")
     files = [read_checkpoint(path) for path in args.checkpoints]
     names = ", ".join(map(str, args.checkpoints))
     try:
         style = released(files)
         if style and args.description:
-            raise InputError(f"--description: is for generators; {names} holds a {style.kind}. Leave it out.")
+            raise InputError(f"--description: is for generators, but {names} holds a {style.kind}; leave it out.")
         if style:
             network = build_with_tensors(style.kind, style.spec, style.tensors).eval()
             model = Model(network, style.kind, style.spec, multiple_of=MULTIPLE_OF, licence=style.licence)
         elif len(files) == 1:
             model = enhancer(args, files[0])
         else:
-            raise ValueError("several files are no generator, and not WCT2's encoder and decoder")
+            raise ValueError("wanted one file of a generator, or WCT2's encoder and decoder")
     except ValueError as error:
         raise InputError(f"{names}: {error}.") from error
     digests = [digest(path) for path in args.checkpoints]

@@ -16,68 +16,70 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.enhance", description=__doc__)
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file (.safetensors), or ONNX")
     parser.add_argument("input", type=Path, metavar="INPUT", help="a frame file (.h5) or a folder of them")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the enhanced images")
     parser.add_argument(
-        "--strength", type=float, default=1.0, metavar="0..1", help="0: the frame as it is, 1: fully enhanced"
+        "--strength", type=float, default=1.0, metavar="0..1", help="0: the original frame, 1: fully enhanced"
     )
     parser.add_argument(
         "--mask",
         type=Path,
         metavar="PATH",
-        help="8-bit grey picture of the frames' size, or a folder with <frame file's stem>/<frame name>.png: black is "
-        "left as it is (a HUD), white is enhanced, greys are mixed",
+        help="8-bit greyscale image of the frames' size, or a folder with <frame file's stem>/<frame name>.png: black "
+        "pixels stay unchanged (a HUD), white ones are enhanced, grey ones are mixed",
     )
     parser.add_argument(
         "--colour-only",
         action="store_true",
-        help="take colours and light of the enhanced picture, keep the frame's detail (guided filter of the change)",
+        help="take colours and light from the enhanced image, and keep the frame's detail (guided filter)",
     )
     parser.add_argument(
         "--style",
         type=Path,
         metavar="PHOTO",
-        help="what the pictures are to look like, for models that can be shown a photograph (default: the mean look of "
-        "those that the model was trained on)",
+        help="photograph whose style the results take, for models with a style (default: the mean style of the "
+        "photographs that the model was trained on)",
     )
     parser.add_argument(
-        "--exr", action="store_true", help="write EXR files of linear light (half floats) instead of 8-bit PNGs"
+        "--exr", action="store_true", help="write EXR files in linear light (half floats) instead of 8-bit PNGs"
     )
     parser.add_argument(
         "--linear",
         type=Path,
         metavar="PATH",
-        help="enhance these pictures in place of the frame files': an EXR file of linear light, or a folder with one "
-        "per frame (<frame name>.exr, also in folders named as the frame files). The network sees them clipped to "
-        "0..1; what was brighter stays as much brighter. Writes EXR",
+        help="enhance these images instead of those in the frame files: an EXR file in linear light, or a folder with "
+        "one per frame (<frame name>.exr, or in folders named like the frame files). The network receives them clipped "
+        "to 0..1; brighter values are restored afterwards by the same factor. Writes EXR",
     )
     parser.add_argument(
         "--tile",
         type=int,
         metavar="N",
-        help="longest side that is run at once; larger frames run in tiles that overlap and are blended. Smaller tiles "
-        "need less memory (default: 1024 for lite; 1280 for hr, whose tiles differ a little in tone)",
+        help="longest side in pixels that is run at once; larger frames run in overlapping tiles that are blended. "
+        "Smaller tiles need less memory (default: 1024 for lite; 1280 for hr, whose tiles differ slightly in tone)",
     )
     parser.add_argument(
         "--backend",
         choices=("torch", "onnx"),
         default="torch",
-        help="onnx: onnxruntime on the CPU runs a file of app.export (default: %(default)s)",
+        help="onnx: run a file of app.export with onnxruntime on the CPU (default: %(default)s)",
     )
-    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda where there is one)")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there")
+    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda if available)")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), default="fp32", help="number format (default: %(default)s)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing images")
     return parser
 
 
 def open_frames(source: Path, model: "Backend") -> "Frames":
-    """The frames of a file or a folder, read as the model was trained to; every file is checked.
+    """Open the frames of a file or a folder, to be read as in the model's training; every file is checked.
 
     Raises:
-        InputError: no such input, or a file lacks what the model reads.
+        InputError: the input does not exist, or a file lacks something that the model reads.
     """
     from datasets.channels import FEATURES, feature_names
     from datasets.frames import Frames, Reading
@@ -88,8 +90,8 @@ def open_frames(source: Path, model: "Backend") -> "Frames":
         features = feature_names(model.channels)
     except KeyError as error:
         raise InputError(
-            f"the model reads {error}, which is no channel of a frame; wanted all channels of {', '.join(FEATURES)} or "
-            "of a buffer x_…, in order."
+            f"the model reads {error}, which is not a channel of frames; wanted all channels of "
+            f"{', '.join(FEATURES)} or of a buffer x_…, in order."
         ) from error
     return Frames(source, Reading(features, model.classes, model.mean, model.std, model.optional))
 
@@ -103,19 +105,21 @@ def enhance(
     mask: "torch.Tensor | None" = None,
     colours: bool = False,
 ) -> "torch.Tensor":
-    """One frame.
+    """Enhance one frame.
 
     Args:
-        strength: 0 gives the frame back, 1 the network's picture; between them is mixed in sRGB.
-        tile: longest side that is run at once, pixels.
-        mask: (H, W) in [0, 1], by which strength is multiplied.
+        model: the network.
+        sample: the frame.
+        strength: 0 returns the frame, 1 the network's image; values in between mix them in sRGB.
+        tile: longest side in pixels that is run at once.
+        mask: (H, W) in [0, 1], a factor of the strength.
         colours: keep the frame's detail (`app.inference.controls.colour_only`).
 
     Returns:
         (3, H, W) float32 in [0, 1], sRGB, on the CPU.
 
     Raises:
-        FloatingPointError: the network gives values that are not finite.
+        FloatingPointError: the network returns values that are not finite.
     """
     import torch
 
@@ -135,7 +139,7 @@ def enhance(
 
 
 def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") -> None:
-    """A picture, sRGB (3, H, W), as PNG; or as EXR, with the highlights of the linear light that it was made of."""
+    """Write an image (3, H, W), sRGB in [0, 1], as PNG, or as EXR with the highlights of the `linear` original."""
     import numpy as np
 
     from app.inference.linear import lit, write_linear
@@ -148,10 +152,10 @@ def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") ->
 
 
 def shown_photo(path: Path, height: int) -> "torch.Tensor":
-    """A photograph (3, h, w), sRGB in [0, 1], reduced to the frames' height: so photographs were in training.
+    """Read a photograph (3, h, w), sRGB in [0, 1], shrunk to the frames' height as in training.
 
     Raises:
-        InputError: no picture.
+        InputError: the file is not an image.
     """
     from datasets.crops import as_tensor
     from datasets.images import read_image
@@ -161,10 +165,10 @@ def shown_photo(path: Path, height: int) -> "torch.Tensor":
 
 
 def check_arguments(args: argparse.Namespace) -> "torch.device":
-    """The device; everything else is right, too.
+    """Check the options, and return the device.
 
     Raises:
-        InputError: a number out of its range, or a device that is not there.
+        InputError: a number is out of range, options contradict each other, or a file or the device does not exist.
     """
     import torch
 
@@ -175,7 +179,7 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     if args.backend == "onnx" and (args.precision != "fp32" or args.device not in (None, "cpu")):
         raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
     if args.backend == "onnx" and args.style is not None:
-        raise InputError("--backend onnx: its file has one look for good; leave --style out.")
+        raise InputError("--backend onnx: an exported model has a fixed style; leave --style out.")
     for option, path in (("--mask", args.mask), ("--linear", args.linear)):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
@@ -183,7 +187,7 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
 
 
 def main(args: argparse.Namespace) -> None:
-    """Enhance every frame, or say before the first one why not."""
+    """Enhance every frame; report problems before the first one if possible."""
     from tqdm import tqdm
 
     from app.inference.backends import onnx_backend, torch_backend
@@ -196,7 +200,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         model = torch_backend(args.model, device, bf16=args.precision == "bf16")
     if args.style is not None and model.keep_style is None:
-        raise InputError(f"{args.model}: looks at no photograph; leave --style out.")
+        raise InputError(f"{args.model}: has no style; leave --style out.")
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
@@ -208,7 +212,7 @@ def main(args: argparse.Namespace) -> None:
     present = [path for path in paths if path.exists()]
     if present and not args.overwrite:
         raise InputError(
-            f"{present[0]}: is there already ({len(present)} of {len(paths)}); pass --overwrite or another --out."
+            f"{present[0]}: already exists ({len(present)} of {len(paths)}); pass --overwrite or another --out."
         )
     if args.style is not None and model.keep_style is not None:
         model.keep_style(shown_photo(args.style, frames.sizes[0][0]))
@@ -223,7 +227,7 @@ def main(args: argparse.Namespace) -> None:
             picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
         except FloatingPointError:
             raise InputError(
-                f"{args.input}, frame {frames.keys[index]}: the model gives values that are not finite; "
+                f"{args.input}, frame {frames.keys[index]}: the model returns values that are not finite; "
                 "try --precision fp32, or run python -m gbuffer_tools.check."
             ) from None
         write(paths[index], picture, linear)

@@ -1,9 +1,9 @@
-"""Turn an enhancer's model file into ONNX (opset 18, fp32), for `app.enhance --backend onnx` and other programs.
+"""Export an enhancer's model file to ONNX (opset 18, fp32), for `app.enhance --backend onnx` and other programs.
 
 Inputs: image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value - mean) / std of each channel; classes
-(N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). N, H and W are free; H and W must divide by the
-`multiple_of` of the metadata, whose entry `model` is the header of the model file: JSON with channels, mean, std,
-classes.
+(N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). N, H and W are free; H and W must be multiples of
+the metadata entry `multiple_of`. The metadata entry `model` is the header of the model file: JSON with channels, mean,
+std, classes.
 """
 
 import argparse
@@ -25,12 +25,12 @@ OPSET = 18
 
 
 def export(model: "Model", network: "Generator", path: Path) -> None:
-    """Write a generator as ONNX, whole or not at all: folded, with the facts that a caller needs to feed it.
+    """Write a folded generator as ONNX, whole or not at all, with the metadata that a caller needs.
 
     Args:
-        model: has the facts.
+        model: the model, whose header becomes metadata.
         network: its network.
-        path: of the file.
+        path: file to write.
     """
     import onnx
     import torch
@@ -43,7 +43,7 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
     ids = torch.arange(count).view(1, count, 1, 1)
 
     class Whole(nn.Module):
-        """Class ids become masks: which streams run must not depend on the frame that is traced."""
+        """The network with class ids converted to masks, so that tracing does not depend on the classes in a frame."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -64,7 +64,7 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         with warnings.catch_warnings():
-            # The newer exporter needs a package more and writes the same operators.
+            # The newer exporter needs another package and writes the same operators.
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 Whole().eval(),
@@ -95,24 +95,24 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m app.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file (.safetensors)")
     parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="file to write (.onnx)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """Load, export."""
+    """Load the model and export it."""
     from epe.generator import Generator
     from epe.models import ModelError, load
     from epe.networks.generators import exported_kinds
 
     if args.onnx.exists() and not args.overwrite:
-        raise InputError(f"{args.onnx}: is there already; pass --overwrite or another --onnx.")
+        raise InputError(f"{args.onnx}: already exists; pass --overwrite or another --onnx.")
     try:
         model = load(args.model)
     except ModelError as error:
@@ -123,12 +123,12 @@ def main(args: argparse.Namespace) -> None:
         )
     if not model.network.exports_to_onnx:
         raise InputError(
-            f"{args.model}: is a {model.kind!r}; attention over maps of any size is not exported, only "
-            f"{', '.join(exported_kinds())} are. Run it with app.enhance."
+            f"{args.model}: is a {model.kind!r}, whose attention over maps of any size cannot be exported; wanted "
+            f"{', '.join(exported_kinds())}. Run it with app.enhance."
         )
     export(model, model.network, args.onnx)
     size = args.onnx.stat().st_size
-    print(f"{args.onnx}: opset {OPSET}, {size:,} bytes; height and width must divide by {model.multiple_of}")
+    print(f"{args.onnx}: opset {OPSET}, {size:,} bytes; height and width must be multiples of {model.multiple_of}")
 
 
 if __name__ == "__main__":

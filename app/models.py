@@ -1,4 +1,4 @@
-"""Every network preset with its exact number of parameters and its counted multiply-adds for one image."""
+"""List every network preset with its number of parameters and its counted multiply-adds for one image."""
 
 import argparse
 import json
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     Built = tuple[nn.Module, Callable[[], object]]
     Builder = Callable[[int, int], Built]
 
-# Sizes of the enhancers below: as many G-buffer channels and class streams as the released `hr` has.
+# Sizes of the enhancers below: the numbers of G-buffer channels and class streams of the released `hr`.
 CHANNELS, CLASSES = 32, 12
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One preset.
+    """The numbers of one preset.
 
     Attributes:
+        name: name of the preset.
+        parameters: number of parameters.
         macs: multiply-adds of one forward pass, batch 1.
         size: width x height of the image that they were counted for.
     """
@@ -37,7 +39,7 @@ class Entry:
 
 
 def enhancer(preset: str, height: int, width: int) -> "Built":
-    """An enhancer with soft class masks."""
+    """Build an enhancer, and a call of it with soft class masks."""
     import torch
 
     from epe.networks.enhancers.enhancer import every_channel
@@ -49,7 +51,7 @@ def enhancer(preset: str, height: int, width: int) -> "Built":
 
 
 def translator(preset: str, height: int, width: int) -> "Built":
-    """A translator of train.cut."""
+    """Build a translator of train.cut, and a call of it."""
     import torch
 
     from epe.networks.translators.cut import PRESETS, CutSpec, Translator
@@ -59,7 +61,7 @@ def translator(preset: str, height: int, width: int) -> "Built":
 
 
 def synthesis(preset: str, height: int, width: int) -> "Built":
-    """A generator of train.spade."""
+    """Build a generator of train.spade, and a call of it."""
     import torch
 
     from epe.networks.translators.spade import PRESETS, SpadeSpec, Synthesis
@@ -69,7 +71,7 @@ def synthesis(preset: str, height: int, width: int) -> "Built":
 
 
 def perceptual_discriminator(height: int, width: int) -> "Built":
-    """The critics alone; VGG16, whose features they read, has its own line."""
+    """Build the critics, and a call of them; VGG16, whose features they read, has its own entry."""
     import torch
 
     from epe.networks.backbones.vgg import VGG16
@@ -78,12 +80,12 @@ def perceptual_discriminator(height: int, width: int) -> "Built":
     network = PerceptualDiscriminator(DiscriminatorSpec())
     features = VGG16()(torch.empty(1, 3, height, width), network.spec.taps)
     masks = torch.empty(1, network.spec.classes, height, width)
-    # Not `forward`, which looks at the values of the labels.
+    # Not `forward`, which reads the values of the labels; there are none on the meta device.
     return network, lambda: [critic(features[tap], masks) for tap, critic in network.critics.items()]
 
 
 def vgg16(height: int, width: int) -> "Built":
-    """VGG16 up to relu5_3."""
+    """Build VGG16 up to relu5_3, and a call of it."""
     import torch
 
     from epe.networks.backbones.vgg import VGG16
@@ -93,7 +95,7 @@ def vgg16(height: int, width: int) -> "Built":
 
 
 def style_transfer(kind: str, height: int, width: int) -> "Built":
-    """A photographic style transfer as published, on sides filled up to what it needs: a reconstruction."""
+    """Build a photographic style transfer as published, and a reconstruction with it, on a padded image."""
     import torch
 
     from epe.networks.generators import build_network
@@ -105,7 +107,7 @@ def style_transfer(kind: str, height: int, width: int) -> "Built":
 
 
 def builders() -> "dict[str, Builder]":
-    """Per preset, how it is built for a height and width."""
+    """Return, by preset, the function that builds it for a height and width."""
     from functools import partial
 
     from epe.networks.generators import preset_names
@@ -123,7 +125,7 @@ def builders() -> "dict[str, Builder]":
 
 
 def measure(name: str, build: "Builder", height: int, width: int) -> Entry:
-    """Build and run one preset on the meta device: no weights are made and nothing is computed."""
+    """Build and run one preset on the meta device, where no weights are allocated and nothing is computed."""
     import torch
 
     from epe.inference.macs import Macs
@@ -137,10 +139,10 @@ def measure(name: str, build: "Builder", height: int, width: int) -> Entry:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """ "WxH" -> height, width.
+    """Parse "WxH" into height and width.
 
     Raises:
-        InputError: not two positive numbers; smaller than VGG16 can pool four times.
+        InputError: not two numbers in 16 .. 65536; VGG16 pools four times and needs at least 16 pixels.
     """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdecimal() and 16 <= int(part) <= 1 << 16 for part in parts):
@@ -149,10 +151,12 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.models", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="a list of objects: name, parameters, macs, size")
-    parser.add_argument("--size", default="1280x720", metavar="WxH", help="image to count for (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print a list of objects: name, parameters, macs, size")
+    parser.add_argument(
+        "--size", default="1280x720", metavar="WxH", help="size of the image to count for (default: %(default)s)"
+    )
     return parser
 
 

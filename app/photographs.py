@@ -1,7 +1,7 @@
-"""Real outdoor photographs out of published packages: the shipped samples, and those that may not be shipped.
+"""Real outdoor photographs from published packages: the shipped samples, and those that may not be shipped.
 
-`samples/photos/photographs.csv` says for every picture where it comes from, what is cut out, who made it and under
-which licence. This command makes the shipped ones again; `python -m app.assets fetch photos-extra` makes the others.
+`samples/photos/photographs.csv` lists the source, crop, author and licence of every photograph. This command recreates
+the shipped ones; `python -m app.assets fetch photos-extra` creates the others.
 """
 
 import argparse
@@ -21,21 +21,25 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 SAMPLES = Path(__file__).parents[1] / "samples/photos"
-HEIGHT, WIDTH = 360, 900  # at most; smaller pictures keep their size
+HEIGHT, WIDTH = 360, 900  # maximum; smaller photographs keep their size
 QUALITY = 92
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One line of the table.
+    """One row of the table of photographs.
 
     Attributes:
         split: "train", "heldout" (other places and shots than train), or "extra" (not shipped).
+        name: name of the photograph.
+        package: name of the package.
         member: path inside the package.
-        part: what of it: a frame's number in a video, a path in a Qt resource file, "" for an image file.
-        box: left, top, right, bottom in pixels of the original; None for all of it.
-        origin: the author's page, where known.
-        sha256: of the member.
+        part: position inside the member: a frame number in a video, a path in a Qt resource file, "" for an image file.
+        box: left, top, right, bottom in pixels of the original; None for the whole image.
+        author: author of the photograph.
+        licence: licence of the photograph.
+        origin: the author's page, if known.
+        sha256: digest of the member.
     """
 
     split: str
@@ -51,14 +55,14 @@ class Photograph:
 
 
 def packages(path: Path = SAMPLES / "packages.csv") -> dict[str, Package]:
-    """The pinned packages that the photographs come from, by name."""
+    """Return the pinned packages that contain the photographs, by name."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [Package(**{**row, "size": int(row["size"])}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
     return {package.name: package for package in rows}
 
 
 def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
-    """The photographs, in the table's order."""
+    """Return the rows of the table of photographs, in order."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
             Photograph(**{**row, "box": tuple(map(int, row["box"].split())) or None})  # type: ignore[arg-type]
@@ -67,13 +71,17 @@ def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
 
 
 def picture(photo: Photograph, content: bytes) -> np.ndarray:
-    """The photograph as it is stored: cut, and made smaller by area averaging.
+    """Decode a photograph, crop it, and shrink it by area averaging.
+
+    Args:
+        photo: its row of the table.
+        content: the member of the package.
 
     Returns:
         (H, W, 3) uint8, BGR, H <= 360, W <= 900.
 
     Raises:
-        InputError: the member is not what the table says.
+        InputError: the member does not contain the photograph.
     """
     if photo.member.endswith((".mp4", ".avi")):
         pixels = _video_frame(content, int(photo.part), Path(photo.member).suffix)
@@ -81,7 +89,7 @@ def picture(photo: Photograph, content: bytes) -> np.ndarray:
         image = _qt_resource(content, photo.part) if photo.member.endswith(".rcc") else content
         pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) if image else None
     if pixels is None:
-        raise InputError(f"{photo.member}: no picture {photo.part!r} in it; wanted {photo.name}.")
+        raise InputError(f"{photo.member}: has no image {photo.part!r}; wanted {photo.name}.")
     if photo.box:
         left, top, right, bottom = photo.box
         pixels = pixels[top:bottom, left:right]
@@ -92,7 +100,7 @@ def picture(photo: Photograph, content: bytes) -> np.ndarray:
 
 
 def _video_frame(content: bytes, number: int, suffix: str) -> np.ndarray | None:
-    with tempfile.TemporaryDirectory() as folder:  # the decoder reads files only
+    with tempfile.TemporaryDirectory() as folder:  # the decoder reads only files
         path = Path(folder) / f"video{suffix}"
         path.write_bytes(content)
         video = cv2.VideoCapture(str(path))
@@ -104,11 +112,11 @@ def _video_frame(content: bytes, number: int, suffix: str) -> np.ndarray | None:
 
 
 def _qt_resource(content: bytes, wanted: str) -> bytes:
-    """A file stored uncompressed in a Qt resource file ("qres"): a tree of names over one block of data.
+    """Return a file stored uncompressed in a Qt resource file ("qres"), or b"" if there is none.
 
-    Nodes have 14 bytes, 22 since version 2: name (4), flags (2), then count and first number of the children
-    (directories) or locale and offset of the data (files). A name is its length, a hash, then UTF-16; a datum is its
-    length, then bytes.
+    The format is a tree of names over one block of data. Nodes have 14 bytes, 22 since version 2: name (4), flags (2),
+    then the count and the first index of the children (directories), or locale and offset of the data (files). A name
+    is its length, a hash, then UTF-16; data are their length, then the bytes.
     """
     try:
         magic, version, tree, data, names = struct.unpack_from(">4s4I", content)
@@ -131,7 +139,7 @@ def _qt_resource(content: bytes, wanted: str) -> bytes:
 
 
 def sources(photos: Iterable[Photograph]) -> list[Member]:
-    """The members that the photographs are made from, each once."""
+    """Return the package members that contain the photographs, without duplicates."""
     known = packages()
     return list(dict.fromkeys(Member(known[photo.package], photo.member, photo.sha256) for photo in photos))
 
@@ -140,10 +148,12 @@ def make(photos: Iterable[Photograph], contents: Mapping[str, bytes], folder: Pa
     """Write photographs as JPEG: FOLDER/<name>.jpg.
 
     Args:
-        contents: digest of a member -> the member.
+        photos: their rows of the table.
+        contents: the members, by digest.
+        folder: folder to write to.
 
     Raises:
-        InputError: a member is not what the table says.
+        InputError: a member does not contain its photograph.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for photo in photos:
@@ -155,14 +165,14 @@ def make(photos: Iterable[Photograph], contents: Mapping[str, bytes], folder: Pa
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.photographs", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for train/ and heldout/")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """Make the shipped photographs again."""
+    """Recreate the shipped photographs."""
     photos = [photo for photo in table() if photo.split != "extra"]
     contents = fetch_members(sources(photos), lambda line: print(line, file=sys.stderr, flush=True))
     for split in ("train", "heldout"):

@@ -1,6 +1,6 @@
-"""What the enhancer reads of a frame: stored buffers, put on a scale that a network can use, and derived channels.
+"""The features of a frame that the enhancer reads: stored buffers on a scale suited to networks, and derived channels.
 
-Buffers without standard meaning are read as they are: "x_wet:3" is the feature of the three channels of `x_wet`.
+Buffers without a standard meaning are read unchanged: "x_wet:3" is the feature with the three channels of `x_wet`.
 
 Derived channels (view vector, reflection, facing, sky) are computed here and never stored. The list follows the
 authors' description of theirs: normals, the view vector reflected about the normal, distance, albedo, glossiness,
@@ -23,18 +23,18 @@ from gbuffer_tools.geometry import linear_to_srgb
 
 Array = npt.NDArray[np.float32]
 
-# Where nothing was drawn depth is inf; a network is fed this distance in its place (metres).
+# Where nothing was drawn, depth is inf; the network receives this distance instead (metres).
 FAR = 1000.0
 RAW = re.compile(r"(?P<buffer>x_\w{1,60}):(?P<channels>[1-9]\d{0,2})")
 
 
 def view_vector(projection: npt.NDArray[np.float64], size: tuple[int, int], rows: slice, cols: slice) -> Array:
-    """Unit vectors from the surface to the camera, in view space (x right, y up, z towards the camera).
+    """Return unit vectors from the surface to the camera, in view space (x right, y up, z towards the camera).
 
     Args:
-        projection: (4, 4), view space -> OpenGL clip space.
-        size: height and width of the whole frame, pixels.
-        rows, cols: the crop.
+        projection: (4, 4), from view space to OpenGL clip space.
+        size: height and width of the whole frame in pixels.
+        rows, cols: slices of the crop.
 
     Returns:
         (h, w, 3).
@@ -43,12 +43,12 @@ def view_vector(projection: npt.NDArray[np.float64], size: tuple[int, int], rows
 
 
 def facing(normal: Array, view: Array) -> Array:
-    """Cosine between normal and view vector, (h, w, 1): 1 where the surface faces the camera."""
+    """Return the cosine between normal and view vector, (h, w, 1): 1 where the surface faces the camera."""
     return np.sum(normal * view, axis=-1, keepdims=True)
 
 
 def reflection(normal: Array, view: Array) -> Array:
-    """The view vector mirrored about the normal, (h, w, 3): where a mirror there would take its light from."""
+    """Return the view vector reflected about the normal, (h, w, 3): the direction that a mirror would reflect."""
     return 2 * facing(normal, view) * normal - view
 
 
@@ -59,7 +59,7 @@ class Feature:
     Attributes:
         channels: C.
         needs: names of the stored buffers.
-        compute: buffers (h, w, c) by name, and the view vectors (h, w, 3) -> (h, w, C).
+        compute: returns (h, w, C) for the buffers (h, w, c) by name and the view vectors (h, w, 3).
         mirrored: channels that change sign when the frame is flipped left to right.
     """
 
@@ -74,7 +74,7 @@ def _stored(name: str, channels: int, mirrored: tuple[int, ...] = ()) -> Feature
 
 
 def _light(name: str) -> Feature:
-    """Linear light spans decades: its logarithm is what the eye, and a network, compares."""
+    """Return a feature with the logarithm of linear light, which spans decades and is perceived logarithmically."""
     return Feature(3, (name,), lambda b, _: np.log1p(np.maximum(b[name], 0)))
 
 
@@ -100,29 +100,29 @@ FEATURES: dict[str, Feature] = {
 
 @cache
 def feature(name: str) -> Feature:
-    """One of `FEATURES`, or "x_NAME:CHANNELS": a stored buffer as it is, also when the frame is flipped.
+    """Return one of `FEATURES`, or for "x_NAME:CHANNELS" a stored buffer unchanged, even if the frame is flipped.
 
     Raises:
-        KeyError: neither.
+        KeyError: the name is neither.
     """
     raw = RAW.fullmatch(name)
     return _stored(raw["buffer"], int(raw["channels"])) if raw else FEATURES[name]
 
 
 def channel_names(features: tuple[str, ...]) -> tuple[str, ...]:
-    """One name per channel, in the order of the stacked tensor: "normal.0", …, "x_wet.2".
+    """Return one name per channel, in the order of the stacked tensor: "normal.0", …, "x_wet.2".
 
     Raises:
-        KeyError: a feature that does not exist.
+        KeyError: a feature does not exist.
     """
     return tuple(f"{name.partition(':')[0]}.{i}" for name in features for i in range(feature(name).channels))
 
 
 def feature_names(channels: tuple[str, ...]) -> tuple[str, ...]:
-    """The features behind `channel_names`, in order.
+    """Return the features that give these channels: the inverse of `channel_names`.
 
     Raises:
-        KeyError: channels that are not those of known features, each whole and in order.
+        KeyError: the channels are not complete known features, in order.
     """
     counts: dict[str, int] = {}
     for channel in channels:
@@ -136,7 +136,7 @@ def feature_names(channels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def mirrored_channels(features: tuple[str, ...]) -> npt.NDArray[np.float32]:
-    """(C,) factors of a left-right flip: -1 where the sign changes, else 1."""
+    """Return the factors (C,) that a left-right flip applies to channels: -1 where the sign changes, else 1."""
     signs = []
     for name in features:
         group = feature(name)

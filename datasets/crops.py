@@ -1,6 +1,6 @@
-"""Crops of pictures for training without matches: of frames and photographs, or of photographs and their label maps.
+"""Crops for training without matches: of frames and photographs, or of photographs and their label maps.
 
-A sample is a pure function of (seed, index), as those of datasets/matched_pairs.py.
+A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from gbuffer_tools.errors import InputError
 
 
 class Unpaired(NamedTuple):
-    """A piece of a frame and one of a photograph that have nothing to do with each other.
+    """A crop of a frame and an unrelated crop of a photograph.
 
     Attributes:
         image: (3, s, s) float32, sRGB in [0, 1].
@@ -31,7 +31,7 @@ class Unpaired(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """A piece of a photograph and its label map.
+    """A crop of a photograph and of its label map.
 
     Attributes:
         photo: (3, s, s) float32, sRGB in [0, 1].
@@ -46,32 +46,32 @@ Box = tuple[slice, slice]
 
 
 def draw_box(shape: tuple[int, ...], size: int, rng: np.random.Generator) -> Box:
-    """A random square of `size` pixels a side in an image (H, W, 3)."""
+    """Draw a random square of `size` pixels a side in an image of this shape, (H, W, …)."""
     top, left = (int(rng.integers(side - size + 1)) for side in shape[:2])
     return slice(top, top + size), slice(left, left + size)
 
 
 def as_tensor(pixels: np.ndarray, *, flip: bool) -> Tensor:
-    """(h, w, 3) uint8 -> (3, h, w) float32 in [0, 1], mirrored if wanted."""
+    """Convert (h, w, 3) uint8 to a tensor (3, h, w) float32 in [0, 1]; `flip` mirrors it left to right."""
     pixels = np.ascontiguousarray(pixels[:, ::-1] if flip else pixels)
     return torch.from_numpy(pixels).movedim(-1, 0).contiguous().float() / 255
 
 
 def check_size(where: str, shape: tuple[int, ...], size: int) -> None:
-    """Refuse an image (H, W, 3) that has no crop.
+    """Check that an image (H, W, …) is large enough for a crop of `size` pixels a side.
 
     Raises:
-        InputError: names it.
+        InputError: it is not; the message calls the image `where`.
     """
     if min(shape[:2]) < size:
         raise InputError(f"{where}: is {shape[1]}x{shape[0]}, wanted {size} pixels a side or more; lower --crop.")
 
 
 def read_photos(folder: Path, height: int, size: int) -> Photos:
-    """Photographs of at most `height` pixels that are large enough for crops.
+    """Read photographs, shrunk to `height`, and check that they are large enough for crops of `size` pixels a side.
 
     Raises:
-        InputError: one is not.
+        InputError: a photograph is too small.
     """
     photos = Photos(folder, height)
     for index, key in enumerate(photos.keys):
@@ -80,21 +80,21 @@ def read_photos(folder: Path, height: int, size: int) -> Photos:
 
 
 class UnpairedCrops(Dataset[Unpaired]):
-    """Crops of frames and of photographs, each drawn and mirrored for itself.
+    """Crops of frames and of photographs, drawn and mirrored independently.
 
     Args:
         frames: folder of frame files or images.
         photos: folder of photographs; they are shrunk to the height of the first frame.
-        size: side of a sample.
+        size: side of a sample in pixels.
         length: number of samples.
-        seed: of all draws.
+        seed: seed of all draws.
 
     Raises:
-        InputError: no pictures, or too small ones; frames are looked at when they are drawn.
+        InputError: there are no images, or they are too small; frames other than the first are checked when drawn.
     """
 
     def __init__(self, frames: Path, photos: Path, *, size: int, length: int, seed: int) -> None:
-        # Looked at through another object: open files do not survive the way into a worker process.
+        # Checked through another object, because open files cannot be sent to a worker process.
         first = Images(frames)
         check_size(f"{frames}/{first.keys[0]}", first[0].shape, size)
         self.frames, self.photos = Images(frames), read_photos(photos, first[0].shape[0], size)
@@ -118,16 +118,16 @@ class LabelledCrops(Dataset[Labelled]):
     Args:
         photos: folder of photographs.
         labels: folder of their label maps.
-        height: photographs are shrunk to it.
-        size: side of a sample.
+        height: height in pixels that photographs are shrunk to.
+        size: side of a sample in pixels.
         length: number of samples.
-        seed: of all draws.
+        seed: seed of all draws.
 
     Attributes:
         classes: number of labels.
 
     Raises:
-        InputError: no photographs, or too small ones; a label map is missing or does not fit its folder's facts.
+        InputError: there are no photographs, or they are too small; a label map is missing or contradicts labels.json.
     """
 
     def __init__(self, photos: Path, labels: Path, *, height: int, size: int, length: int, seed: int) -> None:

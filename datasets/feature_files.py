@@ -1,11 +1,11 @@
-"""VGG16 features of all crops of an image set in files: more than memory holds, by several processes, resumed.
+"""VGG16 features of all crops of an image set, stored in files: larger than memory, parallel and resumable.
 
-    DIR/set.json            what they were made of; a folder that was made of anything else is refused
-    DIR/00012.crops.npy     (n, 3) int32: image, top and left of each crop of the 13th 64 images
+    DIR/set.json            what the features were made from; features of anything else are refused
+    DIR/00012.crops.npy     (n, 3) int32: image, top and left of each crop, for the 13th group of 64 images
     DIR/00012.features.npy  (n, 512) float16, unit length
 
-A process makes the files that are missing, so that a run that was stopped goes on, and runs on several machines that
-share the folder help each other (they may make a file twice, which does no harm).
+Every run makes the files that are missing. So a stopped run can be resumed, and runs on several machines can share the
+folder (they may make a file twice, which does no harm).
 """
 
 import hashlib
@@ -33,15 +33,15 @@ LENGTH = 512
 
 @dataclass(frozen=True)
 class Recipe:
-    """What features are made of.
+    """Everything that the features depend on.
 
     Attributes:
-        images: folder of the pictures.
+        images: folder of the images.
         keys: digest of their names.
-        height: they are shrunk to, pixels; None: as they are.
-        vgg: file of the weights; None: the fetched ones.
-        seed: places the grids of crops.
-        mean, std: of the colours of the set.
+        height: height in pixels that images are shrunk to; None: not shrunk.
+        vgg: file of VGG16 weights; None: those that app.assets fetched.
+        seed: seed of the positions of the crop grids.
+        mean, std: colour statistics of the set.
     """
 
     images: str
@@ -54,14 +54,18 @@ class Recipe:
 
 
 class Stored:
-    """Features in files, as if they were one array (M, 512) of float16.
+    """Features in files, accessed like one array (M, 512).
+
+    Args:
+        folder: folder of the files.
+        files: number of pairs of files.
 
     Attributes:
         crops: image, top, left of each row.
         shape: (M, 512).
 
     Raises:
-        InputError: a damaged file.
+        InputError: a file is damaged.
     """
 
     def __init__(self, folder: Path, files: int) -> None:
@@ -76,12 +80,12 @@ class Stored:
         self.shape = (len(table), LENGTH)
 
     def parts(self) -> Iterator[np.ndarray]:
-        """The rows, file by file, (n, 512) float32."""
+        """Yield the features of one file after another, (n, 512) float32."""
         for part in self._features:
             yield np.asarray(part, np.float32)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """(len(rows), 512) float32."""
+        """Return the features of some rows, (len(rows), 512) float32."""
         result = np.empty((len(rows), LENGTH), np.float32)
         files = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(files):
@@ -91,10 +95,10 @@ class Stored:
 
 
 def load(path: Path, dtype: type, width: int) -> np.ndarray:
-    """An array (n, width) that stays in its file.
+    """Open an array (n, width) as a memory map of its file.
 
     Raises:
-        InputError: it is something else.
+        InputError: the file cannot be read, or holds another type or shape.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -106,15 +110,15 @@ def load(path: Path, dtype: type, width: int) -> np.ndarray:
 
 
 def store(folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int, jobs: int) -> Stored:
-    """The features of all pictures of a folder; only what is missing is made.
+    """Compute the features of all images in a folder, unless their files exist already.
 
     Args:
-        folder: for the files.
-        images, height, vgg, seed: as of `Recipe`.
-        jobs: processes.
+        folder: folder for the files.
+        images, height, vgg, seed: as in `Recipe`.
+        jobs: number of processes.
 
     Raises:
-        InputError: the folder holds features of something else; no picture is large enough.
+        InputError: the folder holds features of something else, or no image is large enough.
     """
     recipe = recall_or_measure(folder, images, height, vgg, seed)
     files = range(-(-len(Images(images)) // PER_FILE))
@@ -136,7 +140,11 @@ def store(folder: Path, images: Path, height: int | None, vgg: Path | None, seed
 
 
 def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int) -> Recipe:
-    """The recipe that the folder was begun with, or a new one, for which every picture is read once."""
+    """Return the recipe stored in the folder; else measure the colours of all images, and store a new one.
+
+    Raises:
+        InputError: the stored recipe is damaged or differs from the arguments, or frames differ in size.
+    """
     found = Images(images)
     keys = hashlib.sha256("\n".join(found.keys).encode()).hexdigest()
     path = folder / "set.json"
@@ -160,7 +168,11 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
 
 
 def alike(images: Images, pictures: Iterator[np.ndarray], height: int | None) -> Iterator[np.ndarray]:
-    """The pictures; frames, which are not shrunk, must be of one size."""
+    """Yield the images; without a `height`, as for frames, check that all have the same size.
+
+    Raises:
+        InputError: an image has another size than the first.
+    """
     first: tuple[int, ...] = ()
     for key, image in zip(images.keys, pictures, strict=True):
         first = first or image.shape
@@ -172,25 +184,25 @@ def alike(images: Images, pictures: Iterator[np.ndarray], height: int | None) ->
 
 
 def picture(images: Images, index: int, height: int | None) -> np.ndarray:
-    """(H, W, 3) uint8, at most `height` high."""
+    """Return an image (H, W, 3) uint8, shrunk to `height` if it is not None."""
     return images[index] if height is None else to_height(images[index], height)
 
 
 def make(folder: Path, recipe: Recipe, number: int) -> None:
-    """Two files, of `PER_FILE` pictures."""
+    """Compute the features of one group of `PER_FILE` images, and write its two files."""
     torch.set_num_threads(1)
     vgg = load_vgg(Path(recipe.vgg) if recipe.vgg else None, "none")
     images = Images(Path(recipe.images))
     mean, std = torch.tensor(recipe.mean), torch.tensor(recipe.std)
     crops, features = [np.zeros((0, 3), np.int32)], [np.zeros((0, LENGTH), np.float16)]
     for index in range(number * PER_FILE, min((number + 1) * PER_FILE, len(images))):
-        # A generator for each picture: no matter which process takes it, or when.
+        # A generator for each image, so that the result does not depend on which process reads it, or when.
         rng = np.random.default_rng((recipe.seed, index))
         found = matching.describe_grid(vgg, picture(images, index, recipe.height), mean, std, rng)
         if found is not None:
             corners, vectors = found
             crops.append(np.column_stack([np.full(len(corners), index), corners]).astype(np.int32))
             features.append(vectors.astype(np.float16))
-    for name, parts in (("features", features), ("crops", crops)):  # crops last: they tell that both are there
+    for name, parts in (("features", features), ("crops", crops)):  # crops last: their file shows that both exist
         with replacing(folder / f"{number:05}.{name}.npy") as partial, partial.open("wb") as file:
             np.save(file, np.concatenate(parts))

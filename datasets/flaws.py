@@ -1,9 +1,9 @@
-"""What no network is to be fed: values that are not finite, or absurdly far from those that a run knows.
+"""Flaws that make a sample unfit for training: values that are not finite, or extremely far from the mean.
 
-Samples are judged where they are read, before they reach a device: a single NaN would make every weight that its
-gradient reaches NaN, and a guard there can only throw away the whole step. Constant channels are no flaw: a piece of
-sky has constant depth, a scene without metal constant metalness. `python -m gbuffer_tools.check` tells of frames that
-are constant as a whole.
+Samples are checked when they are read, before they reach a device: a single NaN would make every weight that its
+gradient reaches NaN, and a check after that can only discard the whole step. Constant channels are not a flaw: a crop
+of sky has constant depth, and a scene without metal has constant metalness. `python -m gbuffer_tools.check` reports
+frames with channels that are constant over the whole frame.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Deviations from the mean. A lamp that fills 10 of a data set's million pixels is 300 away; bfloat16 and the squares of
-# the losses bear this, and much more is an overflow (float16 ends at 65,504) or another unit.
+# Maximum distance from the mean, in standard deviations. A lamp that fills 10 of a data set's million pixels is 300
+# away, which bfloat16 and squared losses can represent. Much larger values are an overflow (float16 ends at 65,504) or
+# in another unit.
 FAR_OFF = 1e4
 
 
@@ -22,7 +23,7 @@ class Flaw(NamedTuple):
 
     Attributes:
         where: file and frame.
-        what: channel, and what it holds.
+        what: the channel, and what is wrong with it.
     """
 
     where: str
@@ -33,16 +34,16 @@ class Flaw(NamedTuple):
 
 
 def flaw(values: Tensor, channels: Sequence[str]) -> str | None:
-    """The first thing that is wrong with a sample's channels.
+    """Find the first flawed channel of a sample.
 
     Args:
-        values: (G, h, w), in deviations from the mean.
-        channels: their names.
+        values: (G, h, w), as deviations from the mean divided by the standard deviation.
+        channels: names of the channels.
 
     Returns:
-        Channel and what it holds, or None where all is well.
+        The channel and what is wrong with it; None if there is no flaw.
     """
-    furthest = values.abs().amax(dim=(1, 2))  # NaN where one is NaN
+    furthest = values.abs().amax(dim=(1, 2))  # NaN if any value is NaN
     bad = torch.nonzero(~(furthest <= FAR_OFF))
     if not len(bad):
         return None

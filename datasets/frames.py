@@ -1,4 +1,4 @@
-"""Frame files -> what the enhancer reads: image, normalised channels, class streams; whole frames or crops.
+"""Reading frame files for the enhancer: image, normalised channels and class streams, of whole frames or crops.
 
 Shapes: G channels, H W pixels of the frame, h w of a crop.
 """
@@ -20,7 +20,7 @@ from gbuffer_tools.schema import Shard, shards
 
 # Features that need camera matrices.
 CAMERA = {"facing", "reflection"}
-# Takes every class that no other stream names.
+# The name that stands for every class that no other stream lists.
 REST = "*"
 
 
@@ -30,7 +30,7 @@ class Sample(NamedTuple):
     Attributes:
         image: (3, h, w) float32, sRGB in [0, 1].
         gbuffers: (G, h, w) float32, normalised per channel.
-        classes: (h, w) int64, stream per pixel.
+        classes: (h, w) int64, class stream per pixel.
     """
 
     image: Tensor
@@ -40,14 +40,14 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """How frames are read for a network; a model file carries it.
+    """How frames are read for a network; model files store it.
 
     Attributes:
         features: names for `channels.feature`, stacked in this order.
-        streams: per class stream, the names of the frame files' classes that it takes; "*": all the others.
-        mean, std: per channel, over the training frames.
-        optional: whether frames may lack buffers and cameras: what needs them is then 0, its mean. For models that were
-            trained to do without (`drop_buffers`).
+        streams: class names, as in frame files, of each class stream; "*": all others.
+        mean, std: statistics per channel, over the training frames.
+        optional: whether frames may lack buffers and cameras; channels that need them are then 0, their mean. For
+            models that were trained with missing buffers (`drop_buffers`).
     """
 
     features: tuple[str, ...]
@@ -61,17 +61,17 @@ class Frames:
     """The frames of a folder of frame files, or of one frame file.
 
     Args:
-        folder: of frame files, or a frame file.
+        folder: a folder of frame files, or a frame file.
         reading: features, class streams and statistics.
 
     Attributes:
         keys: "<shard>/<frame>", sorted by shard.
-        sizes: (H, W) per frame.
+        sizes: (H, W) of each frame.
         buffers: names of the stored buffers that the features need.
 
     Raises:
-        InputError: a file lacks a buffer that a feature needs, or camera matrices, and they are not optional; it has
-            no class ids, or a class that no stream takes.
+        InputError: a file lacks a buffer or the camera matrices that a feature needs, and they are not optional, or a
+            file has no class ids, or a class that is in no stream.
     """
 
     def __init__(self, folder: Path | str, reading: Reading) -> None:
@@ -115,7 +115,7 @@ class Frames:
             raise InputError(f"{shard.path}: has no camera matrices, which facing and reflection need; extract them.")
 
     def __getstate__(self) -> dict[str, object]:
-        # HDF5 handles do not survive the way into a worker process; each opens its own.
+        # HDF5 handles cannot be sent to a worker process; each process opens its own.
         return {**self.__dict__, "_open": {}}
 
     def __len__(self) -> int:
@@ -127,19 +127,19 @@ class Frames:
         return self._open[path]
 
     def where(self, index: int) -> str:
-        """File and name of a frame, for messages."""
+        """Return the file and the name of a frame, for messages."""
         path, _ = self._positions[index]
         return f"{path}, frame {self.keys[index].removeprefix(f'{path.stem}/')!r}"
 
     def raw(self, index: int, rows: slice, cols: slice) -> np.ndarray:
-        """Channels of a crop before normalisation, (h, w, G) float32; 0 where the file lacks what they need."""
+        """Return the channels of a crop before normalisation, (h, w, G) float32; 0 if the file lacks their buffers."""
         path, i = self._positions[index]
         shard = self._shard(path)
         buffers = {name: shard.buffer(name, i, rows, cols) for name in self.buffers if name in shard.buffers}
         camera = shard.camera(i)
         projection = camera[1] if camera is not None else np.eye(4)
         view = view_vector(projection, (shard.height, shard.width), rows, cols)
-        # What is not finite is judged later (datasets/flaws.py), and then named.
+        # Values that are not finite are found and reported later (datasets/flaws.py).
         with np.errstate(all="ignore"):
             parts = [
                 np.zeros((*view.shape[:2], feature(name).channels), np.float32)
@@ -152,13 +152,16 @@ class Frames:
     def read(
         self, index: int, rows: slice, cols: slice, *, flip: bool = False, dropped: Collection[str] = ()
     ) -> Sample:
-        """A crop; `flip` mirrors it left to right, normals, reflections and motion with it.
+        """Read a crop.
 
         Args:
-            index: of the frame.
+            index: index of the frame.
             rows, cols: slices with start and stop, in pixels.
-            flip: mirror.
-            dropped: buffers to read as if the file lacked them.
+            flip: mirror the crop left to right, including normals, reflections and motion.
+            dropped: names of buffers to treat as missing.
+
+        Raises:
+            InputError: the frame has a class id without a class.
         """
         path, i = self._positions[index]
         shard = self._shard(path)
@@ -184,13 +187,13 @@ class Frames:
         )
 
     def __getitem__(self, index: int) -> Sample:
-        """A whole frame."""
+        """Read a whole frame."""
         height, width = self.sizes[index]
         return self.read(index, slice(0, height), slice(0, width))
 
 
 def absent_features(shard: Shard, features: Sequence[str]) -> frozenset[str]:
-    """The features that a frame file lacks a buffer or the camera for."""
+    """Return the features for which a frame file lacks a buffer or the camera matrices."""
     camera = shard.camera(0) is not None
     return frozenset(
         name
@@ -200,10 +203,10 @@ def absent_features(shard: Shard, features: Sequence[str]) -> frozenset[str]:
 
 
 def stream_table(shard: Shard, streams: Sequence[Sequence[str]]) -> np.ndarray:
-    """(number of classes,) int64: the stream of each class id of a frame file.
+    """Return the class stream of each class id of a frame file, (number of classes,) int64.
 
     Raises:
-        InputError: a class that no stream takes.
+        InputError: a class is in no stream.
     """
     table = np.zeros(max(len(shard.header.classes), 1), np.int64)
     rest = next((i for i, names in enumerate(streams) if REST in names), None)
@@ -221,17 +224,21 @@ def measure(
     streams: tuple[tuple[str, ...], ...],
     left_out: list[Flaw] | None = None,
 ) -> Reading:
-    """Per-channel mean and standard deviation over all pixels of all frames.
+    """Measure the mean and standard deviation of each channel over all pixels of all frames.
 
-    A constant channel gets the deviation 1, so that it is centred and nothing more.
+    A constant channel gets the deviation 1, so that it is only centred.
 
     Args:
-        folder: of frame files.
-        features, streams: as of `Reading`.
-        left_out: takes up the frames that hold values that are not finite, which do not count then; None: refuse them.
+        folder: folder of frame files.
+        features, streams: as in `Reading`.
+        left_out: list that receives the frames with values that are not finite, which are then skipped; None: raise.
+
+    Returns:
+        The reading with these statistics.
 
     Raises:
-        InputError: as `Frames`; an unknown feature; a value that is not finite, if they are refused or in all frames.
+        InputError: as in `Frames`; a feature is unknown; or a frame has values that are not finite, if `left_out` is
+            None or all frames have.
     """
     if not features:
         raise InputError(f"features: none; wanted one or more of {', '.join(FEATURES)} and x_BUFFER:CHANNELS.")
@@ -239,7 +246,7 @@ def measure(
         channels = channel_names(features)
     except KeyError as error:
         raise InputError(
-            f"features: no feature {error}; there are {', '.join(FEATURES)} and x_BUFFER:CHANNELS."
+            f"features: no feature {error}; wanted some of {', '.join(FEATURES)} and x_BUFFER:CHANNELS."
         ) from error
     count = len(channels)
     frames = Frames(folder, Reading(features, streams, (0.0,) * count, (1.0,) * count))
@@ -252,7 +259,7 @@ def measure(
             channel = channels[int(np.argmin(finite))]
             if left_out is None:
                 raise InputError(
-                    f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run the check."
+                    f"{frames.folder}/{frames.keys[index]}: channel {channel} is not finite; run gbuffer_tools.check."
                 )
             left_out.append(Flaw(frames.where(index), f"channel {channel} is not finite"))
             continue
@@ -260,7 +267,7 @@ def measure(
         squares += np.square(values).sum(0)
         pixels += len(values)
     if left_out and not pixels:
-        raise InputError(f"{left_out[0]}, and no other frame is better; run the check, extract again.")
+        raise InputError(f"{left_out[0]}, and no other frame is fit; run gbuffer_tools.check, and extract again.")
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     std[std < 1e-4] = 1.0

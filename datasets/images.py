@@ -1,7 +1,7 @@
-"""A folder of pictures, be they image files or the images of frame files, behind one sequence.
+"""A folder of images as a sequence, from image files or from frame files.
 
-Keys are paths relative to the folder without the suffix (frames: shard/frame), so that equal file names in
-different folders never meet.
+Keys are paths relative to the folder without the suffix (frames: shard/frame), so that equal file names in different
+folders have different keys.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ __all__ = ["SUFFIXES", "Images", "read_image", "write_png"]
 
 
 class Images(Sequence[np.ndarray]):
-    """The pictures of a folder, read when asked for.
+    """The images of a folder, read on access.
 
     Attributes:
-        folder: where they lie.
-        keys: one per picture, sorted; unique.
+        folder: the folder.
+        keys: one unique key per image, sorted.
 
     Raises:
-        InputError: no folder, no pictures in it, two pictures of one key, a name that is no UTF-8.
+        InputError: the folder does not exist or has no images, two images have the same key, or a name is not UTF-8.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -41,7 +41,7 @@ class Images(Sequence[np.ndarray]):
             "".join(self.keys).encode()
         except UnicodeEncodeError as error:
             key = next(key for key in self.keys if error.object[error.start] in key)
-            raise InputError(f"{self.folder}: the name {key!r} is no UTF-8; rename the file.") from error
+            raise InputError(f"{self.folder}: the name {key!r} is not UTF-8; rename the file.") from error
         for before, after in zip(self.keys, self.keys[1:], strict=False):
             if before == after:
                 raise InputError(f"{self.folder}: two images have the key {after!r}; keep one suffix per name.")
@@ -62,11 +62,11 @@ class Images(Sequence[np.ndarray]):
         ]
 
     def path(self, index: int) -> Path:
-        """The file that holds picture `index`."""
+        """Return the file that contains image `index`."""
         return self._positions[index][0]
 
     def size(self, index: int) -> tuple[int, int]:
-        """(height, width) of picture `index`; nothing is decoded."""
+        """Return (height, width) of image `index` without decoding it."""
         path, frame = self._positions[index]
         return image_size(path) if frame < 0 else (self._shard(path).height, self._shard(path).width)
 
@@ -74,7 +74,7 @@ class Images(Sequence[np.ndarray]):
         return len(self.keys)
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-        """(H, W, 3) uint8, sRGB, RGB order."""
+        """Read image `index`: (H, W, 3) uint8, sRGB, RGB order."""
         path, frame = self._positions[index]
         return read_image(path) if frame < 0 else self._shard(path).image(frame)
 

@@ -1,9 +1,9 @@
-"""python -m datasets.label: label maps for frames and photographs, from one taxonomy.
+"""python -m datasets.label: make label maps for frames and photographs, with one taxonomy.
 
-Method `clusters`: k-means over VGG16 features of all given folders at once, each folder being a domain of its own
-(renderings, photographs). The maps go to LABELS/<folder, relative to what the folders have in common>/<key>.png,
-the clustering to LABELS/clusters.npz; give it back with --clusters to label further folders alike, in the same order
-of domains.
+Method `clusters`: k-means over VGG16 features of all given folders at once, where each folder is its own domain
+(renderings, photographs). Label maps are written to LABELS/<folder, relative to the folders' common parent>/<key>.png,
+and the clustering to LABELS/clusters.npz. Pass that file with --clusters to label further folders in the same way, in
+the same order of domains.
 """
 
 import argparse
@@ -27,29 +27,37 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.arrays import read_npz
 from gbuffer_tools.io.atomic import replacing
 
-# Of the features that are clustered.
+# Length of the features that are clustered.
 LENGTH = sum(CHANNELS[layer] for layer in LAYERS)
-# VGG16 halves four times up to relu5_3.
+# Minimum side of an image in pixels, because VGG16 halves the resolution four times up to relu5_3.
 SMALLEST = 16
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m datasets.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="frame files or images, a domain each")
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="folders of frame files or images, one domain each"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="LABELS", help="folder to write")
-    parser.add_argument("--method", choices=["clusters"], default="clusters", help="how (default: %(default)s)")
+    parser.add_argument(
+        "--method", choices=["clusters"], default="clusters", help="labelling method (default: %(default)s)"
+    )
     parser.add_argument("--count", type=int, default=12, help="number of classes (default: %(default)s)")
     parser.add_argument("--clusters", type=Path, metavar="NPZ", help="use this clustering instead of making one")
-    parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: the fetched ones)")
-    parser.add_argument("--seed", type=int, default=0, help="of k-means (default: %(default)s)")
+    parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: those that app.assets fetched)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of k-means (default: %(default)s)")
     return parser
 
 
 def label_folders(folders: list[Path], out: Path) -> list[Path]:
-    """Where each folder's maps go: its path relative to what the folders have in common, under `out`."""
+    """Return the folder for each folder's label maps: its path relative to the common parent, under `out`.
+
+    Raises:
+        InputError: a folder is given twice.
+    """
     resolved = [folder.resolve() for folder in folders]
     if len(set(resolved)) < len(resolved):
         raise InputError(f"{folders[0]}: given twice; name each folder once.")
@@ -58,10 +66,10 @@ def label_folders(folders: list[Path], out: Path) -> list[Path]:
 
 
 def features_of(vgg: VGG16, image: np.ndarray, name: str) -> np.ndarray:
-    """(h, w, D) features of an image (H, W, 3) uint8.
+    """Return the features (h, w, D) of an image (H, W, 3) uint8.
 
     Raises:
-        InputError: it is too small; the message calls it `name`.
+        InputError: the image is too small; the message calls it `name`.
     """
     if min(image.shape[:2]) < SMALLEST:
         raise InputError(f"{name}: is {image.shape[1]}x{image.shape[0]} pixels; wanted {SMALLEST} a side or more.")
@@ -70,20 +78,20 @@ def features_of(vgg: VGG16, image: np.ndarray, name: str) -> np.ndarray:
 
 
 def read_clusters(path: Path, domains: int) -> Clusters:
-    """A clustering written by this command.
+    """Read a clustering that this command wrote.
 
     Raises:
-        InputError: not one, or of another number of domains.
+        InputError: the file is not a clustering, or has another number of domains.
     """
     arrays = read_npz(path, dict.fromkeys(("mean", "basis", "scale", "centroids"), ("f", 2)))
     if len(arrays["mean"]) != domains:
         raise InputError(
-            f"{path}: made of {len(arrays['mean'])} folders, now {domains} are given; give as many, in the same order."
+            f"{path}: made from {len(arrays['mean'])} folders, got {domains}; give as many, in the same order."
         )
     shapes = [arrays[name].shape for name in ("mean", "basis", "scale", "centroids")]
     (_, length), (_, kept), _, (count, _) = shapes
     if shapes != [(domains, length), (length, kept), (domains, kept), (count, kept)] or length != LENGTH:
-        raise InputError(f"{path}: arrays of shapes {shapes} make no clustering; make it again.")
+        raise InputError(f"{path}: arrays of shapes {shapes} are not a clustering; make it again.")
     if not 2 <= count <= 256 or not all(np.isfinite(array).all() for array in arrays.values()):
         raise InputError(f"{path}: {count} centroids, or values that are not finite; wanted 2 .. 256; make it again.")
     return Clusters(**arrays)
@@ -102,7 +110,7 @@ def make_clusters(args: argparse.Namespace, features: list[list[np.ndarray]]) ->
 
 
 def main(args: argparse.Namespace) -> None:
-    """Cluster (or read the clustering), assign, write."""
+    """Make or read the clustering, assign labels, and write the label maps."""
     if not 2 <= args.count <= 256:
         raise InputError(f"--count {args.count}: wanted 2 .. 256 classes.")
     targets = label_folders(args.folders, args.out)
@@ -118,7 +126,7 @@ def main(args: argparse.Namespace) -> None:
         for folder, images in zip(args.folders, sets, strict=True)
     ]
     clusters = known or make_clusters(args, features)
-    # Equal digests mean one taxonomy: what compares two label folders asks for that.
+    # Equal digests mean the same taxonomy, which commands that compare two label folders require.
     digests = {"vgg": models.digest(args.vgg or asset("vgg16")), "clusters": clusters.digest()}
     fractions = []
     for domain, (images, maps, target) in enumerate(zip(sets, features, targets, strict=True)):
@@ -139,7 +147,7 @@ def main(args: argparse.Namespace) -> None:
         )
     for folder, target, fraction in zip(args.folders, targets, fractions, strict=True):
         print(
-            f"{target}: {len(clusters.centroids)} classes; shares in {folder}: "
+            f"{target}: {len(clusters.centroids)} classes; fractions in {folder}: "
             + " ".join(f"{s:.2f}" for s in fraction)
         )
 

@@ -1,10 +1,10 @@
-"""Label maps of images: which class each pixel belongs to, computed alike for frames and photographs.
+"""Label maps: the class of each pixel of an image, computed in the same way for frames and photographs.
 
-    LABELS/<key>.png      (h, w) uint8, class per pixel, of the image's aspect; any size, resized to nearest
-    LABELS/labels.json    method, number of classes, digests of what made them
+    LABELS/<key>.png      (h, w) uint8, class per pixel, with the image's aspect ratio; any size, resized by nearest
+    LABELS/labels.json    method, number of classes, digests of the weights and the clustering
 
 The discriminator and sKVD need the same taxonomy on both sides (Richter et al. 2021, sec. 3.3 and 4.1: "robust"
-labels of one network, run on renderings and photographs alike).
+labels from one network, run on both renderings and photographs).
 """
 
 import json
@@ -19,19 +19,19 @@ from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.images import read_pixels
 
 TAXONOMY = ("method", "classes", "digests")
-"""What `labels.json` tells of a taxonomy: equal facts, equal meaning of the ids."""
+"""The entries of `labels.json` that identify a taxonomy: if they are equal, ids have the same meaning."""
 
 
 def label_path(folder: Path, key: str) -> Path:
-    """Where the label map of the image `key` lies."""
+    """Return the path of the label map of the image `key`."""
     return folder / f"{key}.png"
 
 
 def read_label(folder: Path, key: str) -> np.ndarray:
-    """The label map of an image, (h, w) uint8; of a PNG with a palette the numbers of its colours.
+    """Read the label map of an image, (h, w) uint8; for a PNG with a palette these are the palette indices.
 
     Raises:
-        InputError: there is none, it cannot be read, or is a colour picture.
+        InputError: the label map does not exist, cannot be read, or is a colour image.
     """
     path = label_path(folder, key)
     if not path.is_file():
@@ -41,22 +41,22 @@ def read_label(folder: Path, key: str) -> np.ndarray:
     pixels = read_pixels(path)
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise InputError(
-            f"{path}: a label map is one channel of 8 bits (class ids), got {pixels.dtype} {pixels.shape}; "
+            f"{path}: got {pixels.dtype} {pixels.shape}, wanted a label map of one 8-bit channel (class ids); "
             "write ids, not colours."
         )
     return pixels
 
 
 def read_ids(folder: Path, key: str, classes: int) -> np.ndarray:
-    """The label map of an image, (h, w) uint8, whose ids are below `classes`.
+    """Read the label map of an image, (h, w) uint8, and check that its ids are below `classes`.
 
     Raises:
-        InputError: as `read_label`; an id is not.
+        InputError: as in `read_label`, or an id is too large.
     """
     label = read_label(folder, key)
     if label.max() >= classes:
         raise InputError(
-            f"{label_path(folder, key)}: has the id {label.max()}, labels.json says {classes} classes; label again."
+            f"{label_path(folder, key)}: has the id {label.max()}, labels.json has {classes} classes; label again."
         )
     return label
 
@@ -67,15 +67,15 @@ def write_label(folder: Path, key: str, label: np.ndarray) -> None:
 
 
 def write_facts(folder: Path, facts: dict[str, object]) -> None:
-    """Write `labels.json`: how the maps of this folder were made."""
+    """Write `labels.json`, which records how the label maps of this folder were made."""
     write_text(folder / "labels.json", json.dumps(facts, indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> dict[str, object]:
-    """What `labels.json` tells.
+    """Read `labels.json`.
 
     Raises:
-        InputError: no label folder, or a damaged file.
+        InputError: the file does not exist or is damaged.
     """
     path = folder / "labels.json"
     try:
@@ -89,15 +89,16 @@ def read_facts(folder: Path) -> dict[str, object]:
 
 
 def check_alike(folder: Path, facts: Mapping[str, object], wanted: Mapping[str, object], like: Path) -> None:
-    """Refuse label maps of another taxonomy.
+    """Check that two folders of label maps have the same taxonomy.
 
     Args:
-        folder: of the label maps, whose `labels.json` tells `facts`.
-        wanted: what that of other maps told.
-        like: where those are, for the message.
+        folder: folder of label maps.
+        facts: contents of its `labels.json`.
+        wanted: contents of the other folder's `labels.json`.
+        like: the other folder, for the message.
 
     Raises:
-        InputError: names what differs.
+        InputError: the taxonomies differ; the message names how.
     """
     for name in TAXONOMY:
         if facts.get(name) != wanted.get(name):

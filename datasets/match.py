@@ -1,8 +1,8 @@
-"""python -m datasets.match: pair crops of frames with crops of photographs that show alike things.
+"""python -m datasets.match: pair crops of frames with crops of photographs that show similar content.
 
 matches.npz    frame_keys, photo_keys           the images
                frame, photo                     (P, 3) int32: image, top, left of each pair's crops
-               cosine, weight                   (P,) float32: similarity, how often to draw
+               cosine, weight                   (P,) float32: similarity, relative sampling weight
                crop, photo_height               pixels
 """
 
@@ -26,14 +26,14 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 
 Features = np.ndarray | Stored
-"""In memory or in files."""
+"""Features in memory or in files."""
 
-# Frame crops by which an approximate search is compared with the exact one.
+# Number of frame crops on which an approximate search is compared with the exact one.
 ASKED = 200
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m datasets.match", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,38 +42,47 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="matches.npz to write")
     parser.add_argument("--neighbours", type=int, default=10, help="photographs per frame crop (default: %(default)s)")
     parser.add_argument(
-        "--least", type=float, default=0.5, help="cosine above which a pair counts (default: %(default)s)"
+        "--least", type=float, default=0.5, help="cosine above which a pair is kept (default: %(default)s)"
     )
     parser.add_argument(
         "--balance",
         type=float,
         default=0.5,
-        help="0: photographs that match everything are drawn for everything, 1: all alike (default: %(default)s)",
+        help="0: photographs that match more crops are drawn more often, 1: all equally often (default: %(default)s)",
     )
-    parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: the fetched ones)")
+    parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: those that app.assets fetched)")
     parser.add_argument(
         "--features",
         type=Path,
         metavar="DIR",
-        help="keep features in files there: for sets larger than memory, and to go on where a run was stopped "
+        help="store features in files in this folder, for sets larger than memory and to resume a stopped run "
         "(default: in memory)",
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes that make --features (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that compute --features (default: %(default)s)")
     parser.add_argument(
         "--index",
         choices=("flat", "ivfpq"),
         default="flat",
-        help="flat: exact; ivfpq: inverted lists of quantised features, for millions of photo crops; tells its recall "
-        "(default: %(default)s)",
+        help="flat: exact; ivfpq: inverted lists of quantised features, for millions of photo crops, reporting its "
+        "recall (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="places the grids of crops (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the positions of the crop grids (default: %(default)s)"
+    )
     return parser
 
 
 def describe_all(
     vgg: VGG16, images: Sequence[np.ndarray], rng: np.random.Generator, name: str
 ) -> tuple[matching.Crops, np.ndarray]:
-    """The crops of a 16 px grid in every image, shifted at random per image, and their features (N, 512)."""
+    """Describe the crops of a 16 px grid, shifted at random, of every image.
+
+    Returns:
+        The N crops, and their features (N, 512).
+
+    Raises:
+        InputError: all images are too small; the message calls the set `name`.
+    """
     mean, std = matching.moments(images)
     crops: list[np.ndarray] = []
     features: list[np.ndarray] = []
@@ -89,7 +98,7 @@ def describe_all(
 
 
 def main(args: argparse.Namespace) -> None:
-    """Match and write."""
+    """Match the crops, and write the pairs."""
     if not -1 <= args.least < 1 or args.neighbours < 1 or not 0 <= args.balance <= 1:
         raise InputError(
             f"--least {args.least} --neighbours {args.neighbours} --balance {args.balance}: "
@@ -118,7 +127,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         found, cosines, recalled = search(frame_features, photo_features, photo_crops.image, args)
     except ValueError as error:
-        raise InputError(f"{args.photos}: --index {args.index} cannot be made ({error}); use --index flat.") from error
+        raise InputError(f"{args.photos}: --index {args.index} cannot be built ({error}); use --index flat.") from error
     pairs = matching.pair(
         frame_crops,
         photo_crops,
@@ -141,12 +150,12 @@ def main(args: argparse.Namespace) -> None:
         f"{args.out}: {len(pairs.frame):,} pairs; {used:,} of {len(frame_crops):,} frame crops matched, "
         f"{np.count_nonzero(drawn)} of {len(photos)} photographs used, "
         f"the busiest for {drawn.max() / drawn.sum():.0%}; median cosine {np.median(pairs.cosine):.2f}"
-        + ("" if recalled is None else f"; {recalled:.0%} of the nearest photographs found, by {ASKED} crops")
+        + ("" if recalled is None else f"; {recalled:.0%} of the nearest photographs found, measured on {ASKED} crops")
     )
 
 
 def kept(args: argparse.Namespace, name: str, height: int | None) -> tuple[matching.Crops, Stored]:
-    """Crops and features of one of the two sets, in files below `--features`."""
+    """Return the crops and features of one of the two sets, stored in files below `--features`."""
     stored = store(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs)
     return stored.crops, stored
 
@@ -154,15 +163,18 @@ def kept(args: argparse.Namespace, name: str, height: int | None) -> tuple[match
 def search(
     frames: Features, photos: Features, image: np.ndarray, args: argparse.Namespace
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
-    """Nearest photo crops and cosines of all frame crops, and, where the search is approximate, its recall.
+    """Find the nearest photo crops of all frame crops.
 
     Args:
         frames, photos: features (N, 512) and (M, 512).
         image: (M,) the photograph of each photo crop.
         args: `index`, `neighbours`, `seed`.
 
+    Returns:
+        Indices of photo crops (N, k), cosines (N, k), and the recall if the search is approximate, else None.
+
     Raises:
-        ValueError: too few crops for an approximate index.
+        ValueError: there are too few crops for an approximate index.
     """
     parts = [frames] if isinstance(frames, np.ndarray) else frames.parts()
     if args.index == "flat":

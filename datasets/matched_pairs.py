@@ -1,8 +1,8 @@
-"""Matched crops for training: a piece of a frame, and a piece of a photograph that shows alike things.
+"""Matched crops for training: a crop of a frame, and a crop of a photograph that shows similar content.
 
-A sample is a pure function of (seed, index), so a run that was stopped goes on with the very samples it would have
-seen, in any number of worker processes. A draw that must not be fed to a network (datasets/flaws.py) is followed by the
-next one of the same index.
+A sample is a pure function of (seed, index), so a resumed run receives the same samples as an uninterrupted one, with
+any number of worker processes. A draw that is unfit for training (datasets/flaws.py) is replaced by the next draw of
+the same index.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class MatchedCrops(NamedTuple):
         classes: (s, s) int64, class stream per pixel.
         frame_labels: (s, s) int64, robust labels of the frame.
         photo: (3, s, s) float32, sRGB in [0, 1].
-        photo_labels: (s, s) int64.
+        photo_labels: (s, s) int64, robust labels of the photograph.
         crop_box: (4,) float32, top, left, bottom and right of the crop in its frame, as fractions of its sides.
     """
 
@@ -46,30 +46,33 @@ class MatchedCrops(NamedTuple):
     crop_box: Tensor
 
 
-# Draws for one sample before the data are called unusable.
+# Draws for one sample before the data are reported as unusable.
 ATTEMPTS = 100
 
 
 def crop_label(label: np.ndarray, size: tuple[int, int], rows: slice, cols: slice) -> np.ndarray:
-    """The part of a label map (of any resolution) under a crop of its image, nearest, (h, w) int64.
+    """Crop a label map, resampled by nearest neighbour to the resolution of its image, (h, w) int64.
 
     Args:
-        label: (lh, lw) uint8, over the whole image.
-        size: height and width of the image, in whose pixels the crop is given.
-        rows, cols: the crop, with start and stop.
+        label: label map (lh, lw) uint8 of the whole image, at any resolution.
+        size: height and width of the image.
+        rows, cols: slices of the crop in pixels of the image, with start and stop.
     """
     return nearest(label, size, rows, cols).astype(np.int64)
 
 
 def crop_box_of(rows: slice, cols: slice, size: tuple[int, int], *, flip: bool) -> Tensor:
-    """(4,) float32: top, left, bottom, right of a crop of a frame (H, W), as fractions, mirrored if wanted."""
+    """Return top, left, bottom and right of a crop, (4,) float32, as fractions of the frame's size (H, W).
+
+    `flip` mirrors the box left to right.
+    """
     left, right = cols.start / size[1], cols.stop / size[1]
     if flip:
         left, right = 1 - right, 1 - left
     return torch.tensor([rows.start / size[0], left, rows.stop / size[0], right], dtype=torch.float32)
 
 
-# What `datasets.match` writes: kinds of elements, and number of axes.
+# The arrays that `datasets.match` writes: kind of elements, and number of axes.
 ARRAYS = {
     "frame_keys": ("U", 1), "photo_keys": ("U", 1), "frame": ("i", 2), "photo": ("i", 2), "weight": ("f", 1),
     "crop": ("i", 0), "photo_height": ("i", 0),
@@ -77,25 +80,29 @@ ARRAYS = {
 
 
 class Matches:
-    """The pairs that `datasets.match` wrote, drawn by weight.
+    """The pairs that `datasets.match` wrote, sampled by weight.
+
+    Args:
+        path: matches.npz.
+        frames, photos: the frames and photographs that were matched.
 
     Raises:
-        InputError: made for other frames, photographs or sizes.
+        InputError: the file is damaged, or was made for other frames, photographs or sizes.
     """
 
     def __init__(self, path: Path, frames: Frames, photos: Photos) -> None:
         arrays = read_npz(path, ARRAYS)
         if int(arrays["photo_height"]) != photos.height:
             raise InputError(
-                f"{path}: made for photographs {int(arrays['photo_height'])} px high, now {photos.height}; match again."
+                f"{path}: made for photographs {int(arrays['photo_height'])} px high, got {photos.height}; match again."
             )
         weight = arrays["weight"]
         if not len(arrays["frame"]) == len(arrays["photo"]) == len(weight) or not len(weight):
-            raise InputError(f"{path}: arrays of different lengths, or no pairs; match again.")
+            raise InputError(f"{path}: has arrays of different lengths, or no pairs; match again.")
         if not np.isfinite(weight).all() or (weight <= 0).any():
-            raise InputError(f"{path}: weights that are not positive numbers; match again.")
+            raise InputError(f"{path}: has weights that are not positive numbers; match again.")
         if {arrays["frame"].shape[1], arrays["photo"].shape[1]} != {3}:
-            raise InputError(f"{path}: crops that are not image, top, left; match again.")
+            raise InputError(f"{path}: has crops that are not image, top, left; match again.")
         self.crop = int(arrays["crop"])
         sizes = [photos[i].shape[:2] for i in range(len(photos))]
         self.frame = self._boxes(path, arrays["frame"], arrays["frame_keys"], frames.keys, frames.sizes)
@@ -110,42 +117,42 @@ class Matches:
         keys: Sequence[str],
         sizes: Sequence[tuple[int, int]],
     ) -> np.ndarray:
-        """The boxes (P, 3) with the file's image numbers replaced by those of the images at hand."""
-        boxes = boxes.astype(np.int64)  # sums of what a file says must not wrap around
+        """Check the boxes (P, 3), and replace the file's image indices by those of the present images."""
+        boxes = boxes.astype(np.int64)  # sums of values from a file must not wrap around
         number = {key: i for i, key in enumerate(keys)}
         missing = [key for key in stored.tolist() if key not in number]
         if missing:
-            raise InputError(f"{path}: made for an image {missing[0]!r} that is not there now; match again.")
+            raise InputError(f"{path}: made for an image {missing[0]!r} that does not exist now; match again.")
         if (boxes < 0).any() or (boxes[:, 0] >= len(stored)).any():
-            raise InputError(f"{path}: crops of images that it does not name; match again.")
+            raise InputError(f"{path}: has crops of images that it does not list; match again.")
         image = np.array([number[key] for key in stored.tolist()])[boxes[:, 0]]
         if (boxes[:, 1:] + self.crop > np.array(sizes)[image]).any():
-            raise InputError(f"{path}: crops that reach over the images at hand; match again.")
+            raise InputError(f"{path}: has crops that extend beyond their images; match again.")
         return np.column_stack([image, boxes[:, 1:]])
 
     def draw(self, rng: np.random.Generator) -> int:
-        """Index of a pair, with probability proportional to its weight; O(log n)."""
+        """Draw the index of a pair, with probability proportional to its weight, in O(log n)."""
         return int(np.searchsorted(self._until, rng.random() * self._until[-1], side="right"))
 
 
 class MatchedPairs(Dataset[MatchedCrops]):
     """Crops of matched pairs.
 
-    The matched crops are 196 px; a sample is a square of `size` px at the same random place in both, so that what
-    was matched stays together. Both are mirrored together with probability 1/2.
+    The matched crops are 196 px; a sample is a square of `size` px at the same random position in both, so that matched
+    content stays together. Both are mirrored together with probability 1/2.
 
     Args:
-        frames, photos: what was matched.
+        frames, photos: the frames and photographs that were matched.
         matches: matches.npz.
-        frame_labels, photo_labels: folders of label maps, one taxonomy.
-        size: side of a sample, at most the matched crop's.
-        length: number of samples; index i is the i-th that training sees.
-        seed: of all draws.
-        drop_buffers: probability with which each stored buffer is left out of a sample, all channels that need it
-            being 0, their mean.
+        frame_labels, photo_labels: folders of label maps with the same taxonomy.
+        size: side of a sample in pixels, at most that of the matched crops.
+        length: number of samples; training receives them in order of their index.
+        seed: seed of all draws.
+        drop_buffers: probability with which each stored buffer is dropped from a sample; all channels that need it are
+            then 0, their mean.
 
     Raises:
-        InputError: files that do not belong together; a missing label map.
+        InputError: the files do not belong together, or a label map is missing.
     """
 
     def __init__(
@@ -169,7 +176,7 @@ class MatchedPairs(Dataset[MatchedCrops]):
         counts = [int(str(read_facts(folder)["classes"])) for folder in (frame_labels, photo_labels)]
         if counts[0] != counts[1]:
             raise InputError(
-                f"{photo_labels}: {counts[1]} classes, {frame_labels} has {counts[0]}; label both at once."
+                f"{photo_labels}: has {counts[1]} classes, {frame_labels} has {counts[0]}; label both at once."
             )
         self.label_classes = counts[0]
         self._channels = channel_names(frames.reading.features)
@@ -183,28 +190,30 @@ class MatchedPairs(Dataset[MatchedCrops]):
         return self.with_flaws(index)[0]
 
     def with_flaws(self, index: int) -> tuple[MatchedCrops, list[Flaw]]:
-        """Sample `index`, and what is wrong with the draws that were left out for it, mostly nothing.
+        """Return sample `index`, and the flaws of the draws that were rejected before it, usually none.
 
         Raises:
-            InputError: nothing but flawed draws.
+            InputError: all draws are flawed.
         """
         flaws: list[Flaw] = []
         for attempt in range(ATTEMPTS):
-            # Further draws have seeds of their own, so that other samples stay as they are.
+            # Further draws have their own seeds, so that other samples do not change.
             rng = np.random.default_rng((self.seed, index, attempt) if attempt else (self.seed, index))
             image, sample = self._draw(rng)
             what = flaw(sample.gbuffers, self._channels)
             if what is None:
                 return sample, flaws
             flaws.append(Flaw(self.frames.where(image), what))
-        raise InputError(f"{flaws[-1]}; {ATTEMPTS} draws in a row were like it. Run the check, extract again.")
+        raise InputError(
+            f"{flaws[-1]}; {ATTEMPTS} draws in a row were flawed. Run gbuffer_tools.check, and extract again."
+        )
 
     def _draw(self, rng: np.random.Generator) -> tuple[int, MatchedCrops]:
-        """The number of a frame, and a sample of it."""
+        """Draw a sample; return it with the index of its frame."""
         pair = self.matches.draw(rng)
         down, right = rng.integers(self.matches.crop - self.size + 1, size=2)
         flip = bool(rng.integers(2))
-        # Last, so that the same crops are drawn with and without.
+        # Drawn last, so that the crops are the same with and without dropped buffers.
         chances = rng.random(len(self.frames.buffers))
         dropped = {name for name, x in zip(self.frames.buffers, chances, strict=True) if x < self.drop_buffers}
 

@@ -1,4 +1,4 @@
-"""Photographs at the scale of the frames."""
+"""Photographs, shrunk to the scale of the frames."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from datasets.images import Images
 
 
 def to_height(image: np.ndarray, height: int) -> np.ndarray:
-    """Shrink (H, W, 3) uint8 to a height by area averaging; a smaller image is returned as it is.
+    """Shrink an image (H, W, 3) uint8 to a height by area averaging; a smaller image is returned unchanged.
 
-    Photographs are compared with frames texture by texture, so both need about the same number of pixels per
-    degree; enlarging would only blur.
+    Photographs and frames are compared by texture, so both need about the same number of pixels per degree; enlarging
+    an image would only blur it.
     """
     if image.shape[0] <= height:
         return image
@@ -24,8 +24,8 @@ class Photos:
     """A folder of photographs, kept in memory at one height.
 
     Args:
-        folder: of image files.
-        height: pixels; larger ones are shrunk (`to_height`).
+        folder: folder of image files.
+        height: height in pixels that larger photographs are shrunk to (`to_height`).
 
     Attributes:
         keys: paths relative to the folder, without suffix.
@@ -40,5 +40,5 @@ class Photos:
         return len(self.keys)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(height, W, 3) uint8, sRGB."""
+        """Return photograph `index`, (H, W, 3) uint8, sRGB, with H at most `height`."""
         return self._pixels[index]

@@ -1,6 +1,6 @@
-"""The same frames rendered twice, cheaply and well: crops of both, for training towards the better rendering.
+"""Crops of frames that were rendered twice, cheaply and well, for training towards the better rendering.
 
-A sample is a pure function of (seed, index), as those of datasets/matched_pairs.py.
+A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
 """
 
 from pathlib import Path
@@ -21,16 +21,16 @@ from gbuffer_tools.errors import InputError
 
 
 class Rendered(NamedTuple):
-    """A piece of a frame, the same piece of its better rendering, and a piece of another better rendering.
+    """A crop of a frame, the same crop of its better rendering, and a crop of another frame's better rendering.
 
     Attributes:
         image: (3, s, s) float32, sRGB in [0, 1].
         gbuffers: (G, s, s) float32, normalised.
         classes: (s, s) int64, class stream per pixel.
-        target: (3, s, s) float32, sRGB in [0, 1]; what is to become of `image`.
-        crop_box: (4,) float32, of the crop in its frame, as in `datasets.matched_pairs.MatchedCrops`.
-        reference: (3, s, s) float32, sRGB in [0, 1], of another target: it shows how targets look, and gives nothing
-            of this one away.
+        target: (3, s, s) float32, sRGB in [0, 1], the wanted result for `image`.
+        crop_box: (4,) float32, box of the crop in its frame, as in `datasets.matched_pairs.MatchedCrops`.
+        reference: (3, s, s) float32, sRGB in [0, 1], a crop of another target: it has the style of the targets, but
+            reveals nothing about this one.
     """
 
     image: Tensor
@@ -42,26 +42,26 @@ class Rendered(NamedTuple):
 
 
 class Targets:
-    """Better renderings of frames, by the frames' names.
+    """Better renderings of frames, found by the frames' names.
 
-    They may have more pixels, a whole number for each of the frame's: then each pixel of a target is their mean, as in
+    Their sizes may be integer multiples of the frames'. They are then averaged to the frames' size, as in
     super-sampling.
 
     Args:
-        folder: of frame files or pictures.
-        frames: all of them must have a target.
+        folder: folder of frame files or images.
+        frames: the frames; each must have a target.
 
     Raises:
-        InputError: a frame without a target, or one of another shape.
+        InputError: a frame has no target, or one of an unsuitable size.
     """
 
     def __init__(self, folder: Path, frames: Frames) -> None:
-        # Looked at through another object: open files do not survive the way into a worker process.
+        # Checked through another object, because open files cannot be sent to a worker process.
         images = Images(folder)
         number = {key: i for i, key in enumerate(images.keys)}
         for key, (height, width) in zip(frames.keys, frames.sizes, strict=True):
             if key not in number:
-                raise InputError(f"{folder}: has no {key!r}, as {frames.folder} has; render the same frames.")
+                raise InputError(f"{folder}: has no {key!r}, but {frames.folder} has; render the same frames.")
             found = images.size(number[key])
             if found != (height * (found[0] // height), width * (found[0] // height)):
                 raise InputError(
@@ -73,7 +73,7 @@ class Targets:
         return len(self._number)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(H, W, 3) uint8, sRGB, of frame `index`'s size."""
+        """Return the target of frame `index`, (H, W, 3) uint8, sRGB, at the frame's size."""
         pixels = self.images[self._number[index]]
         height, width = self._sizes[index]
         if pixels.shape[:2] == (height, width):
@@ -82,17 +82,17 @@ class Targets:
 
 
 class RenderPairs(Dataset[Rendered]):
-    """Crops, mirrored with probability 1/2, frame and target together.
+    """Crops of frames and their targets, mirrored together with probability 1/2.
 
     Args:
-        frames: the cheap renderings, with G-buffers.
-        targets: the good ones; two or more, so that a style can come from another.
-        size: side of a sample.
+        frames: the cheap renderings, with G-buffers; two or more, so that references can come from other frames.
+        targets: the better renderings of the same frames.
+        size: side of a sample in pixels.
         length: number of samples.
-        seed: of all draws.
+        seed: seed of all draws.
 
     Raises:
-        InputError: too few or too small frames; a frame that must not be fed to a network, when it is drawn.
+        InputError: there are too few frames, or they are too small; on access, a frame is unfit for training.
     """
 
     def __init__(self, frames: Frames, targets: Targets, *, size: int, length: int, seed: int) -> None:
@@ -116,7 +116,7 @@ class RenderPairs(Dataset[Rendered]):
         sample = self.frames.read(number, rows, cols, flip=flip)
         what = flaw(sample.gbuffers, self._channels)
         if what is not None:
-            raise InputError(f"{self.frames.where(number)}: {what}; run the check, extract again.")
+            raise InputError(f"{self.frames.where(number)}: {what}; run gbuffer_tools.check, and extract again.")
         shown = self.targets[other]
         return Rendered(
             *sample,

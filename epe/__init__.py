@@ -1,1 +1,1 @@
-"""Networks, losses, matching and model files. Torch only: no data files, no arguments, no printing."""
+"""Networks, losses, matching and model files, in torch only: no data files, no command lines, no printing."""

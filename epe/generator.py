@@ -1,8 +1,8 @@
-"""The contract of a generator: how it is called, and what the rest of the project needs to know of it.
+"""The contract of a generator: how it is called, and what the rest of the project needs to know about it.
 
-A generator makes a photographic picture of a frame, guided by the G-buffers. Training, model files, tiled inference,
-ONNX export and benchmarks know generators by this contract alone; `epe/networks/generators.py` has the one table of
-them. docs/extending.md adds one step by step.
+A generator turns a frame into a photographic image, guided by the G-buffers. Training, model files, tiled inference,
+ONNX export and benchmarks rely on this contract only; `epe/networks/generators.py` has the one table of all
+generators. docs/extending.md shows step by step how to add one.
 
 Shapes: B images, G G-buffer channels, K classes, H W pixels, S length of a style vector.
 """
@@ -18,40 +18,41 @@ from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 from epe.layers.spec import Spec
 
 Streams = Sequence[Sequence[int]]
-"""Per class stream, the indices of the G-buffer channels that it reads."""
+"""The indices of the G-buffer channels that each class stream reads."""
 
 
 class GeneratorSpec(Spec, ABC):
-    """The sizes of a generator: a frozen dataclass, checked when it is made."""
+    """The sizes of a generator: a frozen dataclass, checked on creation."""
 
     @classmethod
     @abstractmethod
     def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
-        """The spec of a preset, completed by what the data decide.
+        """Return the spec of a preset, completed with the sizes that depend on the data.
 
         Args:
             channels: G.
-            streams: per class, the channels that its stream reads; generators without streams count the classes.
+            streams: channels that each class stream reads; generators without streams use only the number of classes.
             sizes: the other fields.
 
         Raises:
-            ValueError: sizes that cannot be.
+            ValueError: a size is invalid.
         """
 
 
 class Generator(nn.Module, ABC):
-    """Frame and G-buffers -> a frame of the same content that looks like a photograph.
+    """A network that turns a frame and its G-buffers into a frame of the same content that looks like a photograph.
 
     Attributes:
         kind: key in model files; never renamed.
         spec_type: class of `spec`.
-        presets: sizes by the names that users call them by, for a number of channels and classes that the data decide.
-        checkpointed: the blocks that `--checkpoint_activations` computes twice; they are called with tensors.
-        tile: longest side, pixels, that is run at once unless a user says otherwise.
-        overlap: of tiles, pixels: what the network sees around a pixel. A tile is at least four times as large.
-        exports_to_onnx: whether ONNX has its operators for images of any size.
+        presets: sizes by preset name, except those that depend on the data's channels and classes.
+        checkpointed: classes of the blocks that `--checkpoint_activations` recomputes; they are called with tensors.
+        tile: default for the longest side in pixels that is run at once.
+        overlap: overlap of tiles in pixels, about the network's receptive field around a pixel. A tile must be at least
+            four times as large.
+        exports_to_onnx: whether ONNX supports its operators for images of any size.
         shares_tokens: whether several processes can share the tokens of one image (`--sequence`).
-        spec: the sizes of this one.
+        spec: the sizes of this generator.
     """
 
     kind: ClassVar[str]
@@ -66,12 +67,12 @@ class Generator(nn.Module, ABC):
 
     @classmethod
     def from_preset(cls, name: str, channels: int, streams: Streams) -> Self:
-        """An untrained generator of one of `presets`; see `GeneratorSpec.for_data`."""
+        """Build an untrained generator from one of `presets`; see `GeneratorSpec.for_data`."""
         return cls(cls.spec_type.for_data(channels, streams, cls.presets[name]))
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
-        """An untrained generator of the sizes that a model file gives."""
+        """Build an untrained generator from the spec in a model file."""
         return cls(cls.spec_type.from_dict(spec))
 
     def __init__(self, spec: GeneratorSpec) -> None:
@@ -80,20 +81,20 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
-        """Enhance frames, or crops of frames. Images of a batch do not influence each other in evaluation mode.
+        """Enhance frames, or crops of frames. In evaluation mode the images of a batch do not affect each other.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1], of any size.
             gbuffers: (B, G, H, W), normalised per channel.
             classes: ids (B, H, W) or soft masks (B, K, H, W) that sum to 1.
             crop_box: (B, 4), top, left, bottom and right of the crops in their frames, as fractions of the frame's
-                sides; None: whole frames. Networks that do not know where they look ignore it.
+                sides; None: whole frames. Networks that do not use positions ignore it.
 
         Returns:
             (B, 3, H, W), sRGB in [0, 1] or (0, 1).
 
         Raises:
-            ValueError: another number of G-buffer channels, or sizes that differ.
+            ValueError: the number of G-buffer channels is wrong, or the inputs differ in size.
         """
 
     def enhance_like(
@@ -105,42 +106,45 @@ class Generator(nn.Module, ABC):
         crop_box: Tensor,
         sequence: SequenceParallel = ALONE,
     ) -> Tensor:
-        """`forward`, shown what the result is to look like: what training calls where it has a reference.
+        """Enhance crops in the style of reference photographs; training calls this instead of `forward`.
 
         Args:
             photo: (B, 3, h, w), sRGB in [0, 1]; generators without a style ignore it.
-            image, gbuffers, classes, crop_box: as of `forward`.
-            sequence: the processes that enhance the same crops, for generators that share the work.
+            image, gbuffers, classes, crop_box: as in `forward`.
+            sequence: the processes that share the tokens of these crops, for generators that can share them.
+
+        Returns:
+            (B, 3, H, W), as `forward`.
         """
         return self(image, gbuffers, classes, crop_box)
 
     @property
     def style_size(self) -> int:
-        """S, the length of a style vector; 0: this generator has no style."""
+        """The length S of a style vector; 0 if this generator has no style."""
         return 0
 
     def keep_style(self, photos: Iterable[Tensor]) -> None:
-        """Make the mean style of photographs (3, h, w), sRGB in [0, 1], the one that `forward` gives its results.
+        """Store the mean style of photographs (3, h, w), sRGB in [0, 1], as the default style of `forward`.
 
         Generators without a style do nothing.
         """
 
 
 class StyledGenerator(Generator):
-    """A generator that can be shown a photograph of what its results are to look like.
+    """A generator whose results can take the style of a reference photograph.
 
     Args:
         spec: its sizes.
-        style: S; 0: this size has no style.
+        style: S; 0 if this size has no style.
     """
 
     def __init__(self, spec: GeneratorSpec, style: int) -> None:
         super().__init__(spec)
-        self.register_buffer("look", torch.zeros(style))  # the name that model files have for it
+        self.register_buffer("look", torch.zeros(style))  # the buffer's name in model files
 
     @property
     def kept_style(self) -> Tensor:
-        """(S,), the style where none is given: at first 0, then what `keep_style` made of photographs."""
+        """The default style (S,): zeros at first, later the mean style that `keep_style` computed."""
         return self.get_buffer("look")
 
     @property
@@ -149,7 +153,7 @@ class StyledGenerator(Generator):
 
     @abstractmethod
     def encode_style(self, photo: Tensor) -> Tensor:
-        """(B, 3, h, w), sRGB in [0, 1] -> (B, S)."""
+        """Encode photographs (B, 3, h, w), sRGB in [0, 1], as style vectors (B, S)."""
 
     @abstractmethod
     def forward(
@@ -160,7 +164,7 @@ class StyledGenerator(Generator):
         crop_box: Tensor | None = None,
         style: Tensor | None = None,
     ) -> Tensor:
-        """As of all generators; `style`: (B, S), of `encode_style`, or None for the one that is kept."""
+        """Enhance frames as `Generator.forward` does; `style` (B, S) is from `encode_style`, None: the kept style."""
 
     def enhance_like(
         self,
@@ -180,5 +184,5 @@ class StyledGenerator(Generator):
         kept.copy_(torch.stack(styles).mean(dim=0))
 
     def style_or_kept(self, style: Tensor | None, batch: int) -> Tensor:
-        """(B, S): what is given, or the style that is kept."""
+        """Return `style` if given, else the kept style, expanded to (B, S)."""
         return self.kept_style.expand(batch, -1) if style is None else style

@@ -1,9 +1,9 @@
-"""A trained network on disk: one safetensors file whose header holds all that is needed to feed it.
+"""Model files: a trained network in one safetensors file whose header describes how to use it.
 
     tensors           the network's state dict
     metadata.model    JSON: version, kind, spec, channels, mean, std, classes, multiple_of, licence, record
 
-Nothing here runs code out of a file: the kind is looked up in epe/networks/generators.py, the spec is checked by its
+Loading runs no code from the file: the kind is looked up in epe/networks/generators.py, and the spec is checked by its
 dataclass.
 """
 
@@ -30,18 +30,18 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """A network with its weights, and the facts that a caller needs to feed it.
+    """A network with its weights, and what a caller needs to know to use it.
 
     Attributes:
-        network: in evaluation mode, on the CPU.
+        network: the network, in evaluation mode, on the CPU.
         kind: one of `epe.networks.generators.kinds()`.
-        spec: the arguments that build the network again.
+        spec: the arguments that rebuild the network.
         channels: names of the G-buffer channels, in the order in which the network reads them ("normal.0").
-        mean, std: per channel; the network is fed (value - mean) / std.
-        classes: per class stream, the names of the classes that it takes ("*": the rest); empty where there are none.
-        multiple_of: height and width of the input must divide by this many pixels.
-        licence: of the weights.
-        record: how they came to be: data, steps, seed, date, digests.
+        mean, std: statistics per channel; the network receives (value - mean) / std.
+        classes: names of the classes of each class stream ("*": the rest); empty if the network has no streams.
+        multiple_of: height and width of the input must be multiples of this number of pixels.
+        licence: licence of the weights.
+        record: training record: data, steps, seed, date, digests.
     """
 
     network: nn.Module
@@ -60,13 +60,13 @@ HEADER = ("kind", "spec", "channels", "mean", "std", "classes", "multiple_of", "
 
 
 def save(model: Model, path: Path | str) -> None:
-    """Write a model, whole or not at all.
+    """Write a model file, whole or not at all.
 
     Raises:
-        ValueError: the statistics do not fit the channels, or the kind is unknown.
+        ValueError: the numbers of channels, means and deviations differ, or the kind is unknown.
     """
     if model.kind not in kinds():
-        raise ValueError(f"kind {model.kind!r} is none of {', '.join(kinds())}.")
+        raise ValueError(f"kind {model.kind!r} is not one of {', '.join(kinds())}.")
     if not len(model.channels) == len(model.mean) == len(model.std):
         raise ValueError(
             f"{len(model.channels)} channels, {len(model.mean)} means, {len(model.std)} deviations: must be equal."
@@ -80,7 +80,7 @@ def save(model: Model, path: Path | str) -> None:
         safetensors.torch.save_file(tensors, partial, metadata={"model": json.dumps(header)})
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        # safetensors makes files that only their owner can read; a model is for sharing as far as the umask says.
+        # safetensors creates files that only their owner can read; a model is as readable as the umask allows.
         umask = os.umask(0o077)
         os.umask(umask)
         partial.chmod(0o666 & ~umask)
@@ -90,10 +90,10 @@ def save(model: Model, path: Path | str) -> None:
 
 
 def load(path: Path | str) -> Model:
-    """Read a model; the network is in evaluation mode, on the CPU.
+    """Read a model file; the network is in evaluation mode, on the CPU.
 
     Raises:
-        ModelError: not a model file, of another version, of an unknown kind, or weights that do not fit its spec.
+        ModelError: not a model file, another version, an unknown kind, or weights that do not fit the spec.
     """
     path = Path(path)
     header = read_header(path)
@@ -105,7 +105,7 @@ def load(path: Path | str) -> Model:
         network = build_with_tensors(kind, spec, safetensors.torch.load_file(path))
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{path}: its weights or spec do not make a {kind!r} network ({reason}).") from error
+        raise ModelError(f"{path}: its weights or spec do not fit a {kind!r} network ({reason}).") from error
     return Model(
         network=network.eval(),
         kind=kind,
@@ -121,32 +121,32 @@ def load(path: Path | str) -> Model:
 
 
 def outline(kind: str, spec: dict[str, Any]) -> nn.Module:
-    """A network without memory, on the meta device: nothing is drawn at random only to be replaced."""
+    """Build a network on the meta device: it takes no memory, and no weights are drawn only to be replaced."""
     with torch.device("meta"):
         return build_network(kind, spec)
 
 
 def build_with_tensors(kind: str, spec: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
-    """A network that holds given tensors: all that it has, no others, of its shapes.
+    """Build a network with the given tensors, which must match its state dict exactly.
 
     Raises:
-        RuntimeError: tensors are missing, surplus, or of other shapes.
+        RuntimeError: a tensor is missing, unexpected, or of another shape.
     """
     network = outline(kind, spec)
     if network.state_dict().keys() >= {name for name, _ in network.named_buffers()}:
         network.to_empty(device="cpu")
-    else:  # constants that no state dict holds
+    else:  # some buffers are constants that the state dict does not hold
         network = build_network(kind, spec)
-    # Copied, not taken over: convolutions add up in another order where memory starts at odd places.
+    # The tensors are copied, not adopted: convolutions sum in another order if memory is not aligned.
     network.load_state_dict(tensors)
     return network
 
 
 def check_shapes(path: Path, network: nn.Module) -> None:
-    """Compare the file's tensors with those of the outline of a network, before memory is taken.
+    """Compare the shapes of a file's tensors with those of a network outline, before any memory is allocated.
 
     Raises:
-        ValueError: a tensor is missing, surplus, or of another shape.
+        ValueError: a tensor is missing, unexpected, or of another shape.
     """
     wanted = {name: list(value.shape) for name, value in network.state_dict().items()}
     with safetensors.safe_open(path, framework="pt") as file:
@@ -157,10 +157,10 @@ def check_shapes(path: Path, network: nn.Module) -> None:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header alone: cheap, no weights read.
+    """Read only the header of a model file, which is cheap.
 
     Raises:
-        ModelError: as `load`.
+        ModelError: as in `load`.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; wanted a model file (.safetensors).")
@@ -173,20 +173,20 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def parse_header(text: str, path: Path) -> dict[str, Any]:
-    """The header of a model file, or of what was made of one.
+    """Parse and check the header of a model file, or of a file derived from one.
 
     Args:
-        text: JSON.
-        path: of the file, for errors.
+        text: the header as JSON.
+        path: path of the file, for error messages.
 
     Raises:
-        ModelError: as `load`.
+        ModelError: as in `load`.
     """
     try:
         header = json.loads(text)
     except (ValueError, RecursionError):
         raise ModelError(
-            f"{path}: a file without our header; wanted one of train.epe, app.convert, app.export, app.assets."
+            f"{path}: has no model header; wanted a file from train.epe, app.convert, app.export or app.assets."
         ) from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else type(header).__name__
@@ -196,16 +196,16 @@ def parse_header(text: str, path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: header lacks {missing[0]!r}; the file is damaged, fetch or train it again.")
     wrong = [name for name in HEADER if not well_formed(name, header[name])]
     if wrong:
-        raise ModelError(f"{path}: header has an odd {wrong[0]!r}; the file is damaged, fetch or train it again.")
+        raise ModelError(f"{path}: header has a malformed {wrong[0]!r}; the file is damaged, fetch or train it again.")
     if not len(header["channels"]) == len(header["mean"]) == len(header["std"]):
         raise ModelError(
-            f"{path}: header has other numbers of channels, means and deviations; fetch or train it again."
+            f"{path}: header has different numbers of channels, means and deviations; fetch or train it again."
         )
     return header
 
 
 def well_formed(name: str, value: object) -> bool:
-    """Whether a header entry is what `Model` says that it is."""
+    """Return whether a header entry has the type and range that `Model` documents."""
     if name in ("kind", "licence"):
         return isinstance(value, str)
     if name in ("spec", "record"):
@@ -218,12 +218,12 @@ def well_formed(name: str, value: object) -> bool:
         return all(isinstance(item, str) for item in value)
     if name == "classes":
         return all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in value)
-    # mean, std: finite, and what is divided by is not 0.
+    # mean and std: finite, and std above 0, because it is divided by.
     numbers = all(type(item) in (int, float) and abs(item) < float("inf") for item in value)
     return numbers and (name == "mean" or all(item > 0 for item in value))
 
 
 def digest(path: Path | str) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

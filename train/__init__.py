@@ -1,1 +1,1 @@
-"""Runs: a YAML file becomes a frozen dataclass, one step function, one loop, one model file."""
+"""Training: a YAML run file read into a frozen dataclass, one step function per recipe, one loop, one model file."""

@@ -1,9 +1,9 @@
 """python -m train.cut: train a translator of frames into photographs that reads no G-buffers.
 
-Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020 (CUT). The same
-command again goes on with a run that was stopped, to the same bits. In OUT: model.safetensors, for
-`python -m eval.baselines cut`, checkpoint.safetensors, run.yaml, previews/*.png (frame | translated | a photograph) and
-TensorBoard's scalars.
+Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020 (CUT). To resume a
+stopped run, run the same command again: the result is the same to the bit. OUT receives model.safetensors (for
+`python -m eval.baselines cut`), checkpoint.safetensors, run.yaml, previews/*.png (frame | translated | a photograph)
+and TensorBoard scalars.
 """
 
 import sys
@@ -13,7 +13,7 @@ from train.recipes.cut import CutConfig, train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(CutConfig, "python -m train.cut", __doc__ or "", train)
 
 

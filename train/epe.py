@@ -1,9 +1,9 @@
 """python -m train.epe: train the enhancer towards a set of photographs.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021. The same command again goes on with a run that
-was stopped, to the same bits. In OUT: model.safetensors (the averaged generator), checkpoint.safetensors, run.yaml,
-previews/*.png (input | enhanced | matched photograph), TensorBoard's scalars, and left_out.txt where frames were not
-fit to be fed to a network.
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021. To resume a stopped run, run the same command
+again: the result is the same to the bit. OUT receives model.safetensors (the averaged generator),
+checkpoint.safetensors, run.yaml, previews/*.png (input | enhanced | matched photograph), TensorBoard scalars, and
+left_out.txt if some frames were unfit for training.
 """
 
 import sys
@@ -14,7 +14,7 @@ from train.recipes.epe_run import train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(EPEConfig, "python -m train.epe", __doc__ or "", train)
 
 

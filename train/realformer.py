@@ -1,10 +1,10 @@
-"""python -m train.realformer paired | unpaired: train a generator that is shown what its pictures are to look like.
+"""python -m train.realformer paired | unpaired: train a generator that takes a reference image for its style.
 
-    paired      frames of low quality towards the same frames of high quality (gbuffer_tools.pairs makes them)
-    unpaired    frames towards photographs, by the critics and matches of train.epe; begins with --initial, if given
+    paired      from low-quality frames to the same frames in high quality (gbuffer_tools.pairs makes the pairs)
+    unpaired    from frames to photographs, with the critics and matches of train.epe; starts from --initial, if given
 
-The losses are the model card's (Denny 2024: L1, perceptual, style, total variation), their defects aside
-(docs/realformer.md). Each has its own options: `python -m train.realformer paired --help`.
+The losses are those of the model card (Denny 2024: L1, perceptual, style, total variation) without their defects
+(docs/realformer.md). Each of the two has its own options: `python -m train.realformer paired --help`.
 """
 
 import argparse
@@ -19,9 +19,9 @@ PROG = "python -m train.realformer"
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("way", choices=("paired", "unpaired"), help="what to train towards")
+    parser.add_argument("way", choices=("paired", "unpaired"), help="kind of training data")
     way = parser.parse_args(sys.argv[1:2]).way
     prog, rest = f"{PROG} {way}", sys.argv[2:]
     if way == "paired":

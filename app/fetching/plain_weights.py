@@ -1,4 +1,4 @@
-"""Weights out of other projects' pickles: tensors by name, of given shapes, and nothing else."""
+"""Read weights from other projects' pickles: only tensors with known names and shapes."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,18 @@ from gbuffer_tools.errors import InputError
 
 
 def read_weights(content: bytes, wanted: Mapping[str, Sequence[int]], source: str) -> dict[str, Tensor]:
-    """The wanted tensors of a file; others in it are left out.
+    """Read the wanted tensors of a file; others in it are ignored.
 
     Args:
         content: the file.
-        wanted: name -> shape.
-        source: its name, for errors.
+        wanted: shapes by name.
+        source: name of the file, for error messages.
 
     Returns:
-        float32.
+        The tensors by name, float32.
 
     Raises:
-        InputError: not a file of plain tensors, or one is missing or has another shape.
+        InputError: not a file of plain tensors, or a tensor is missing or has another shape.
     """
     try:
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

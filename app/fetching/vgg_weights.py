@@ -1,7 +1,7 @@
-"""Published VGG16 weights -> our VGG16, whose every layer has mean activation 1.
+"""Convert published VGG16 weights to our VGG16, in which every layer has mean activation 1.
 
-Two changes of the weights, both exact up to rounding, none of the function they compute:
-the input convention is folded into the first convolution, and every layer is scaled by a constant.
+The weights change in two ways, both exact up to rounding: the input convention is folded into the first convolution,
+and every layer is scaled by a constant.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ OXFORD_MEANS: tuple[float, ...] = (
 
 
 def convolutions() -> list[tuple[str, str, tuple[int, int, int, int]]]:
-    """Per convolution: our layer's name, its torchvision key without suffix, the shape of its weight."""
+    """Return, for each convolution, our layer's name, its torchvision key without suffix, and its weight's shape."""
     rows, width, index = [], 3, 0
     names = iter(LAYERS)
     for item in LAYOUT:
@@ -38,11 +38,14 @@ def convolutions() -> list[tuple[str, str, tuple[int, int, int, int]]]:
 
 
 def read_onnx(content: bytes, source: str) -> dict[str, Tensor]:
-    """The 13 convolutions of a Keras VGG16 in an ONNX file, as published: BGR, 0..255 minus the means.
+    """Read the 13 convolutions of a Keras VGG16 from an ONNX file, as published: for BGR, 0..255 minus the means.
 
     Args:
         content: the file.
-        source: its name, for errors.
+        source: name of the file, for error messages.
+
+    Returns:
+        float32, by torchvision's names.
 
     Raises:
         InputError: not ONNX, or a convolution is missing or has another type or shape.
@@ -64,7 +67,7 @@ def read_onnx(content: bytes, source: str) -> dict[str, Tensor]:
         ):
             tensor = stored.get(name)
             if tensor is None:
-                raise InputError(f"{source}: has no tensor {name!r}; it is not the Keras VGG16 that was published.")
+                raise InputError(f"{source}: has no tensor {name!r}; it is not the published Keras VGG16.")
             size = 4 * int(np.prod(wanted))
             if (
                 tensor.data_type != onnx.TensorProto.FLOAT
@@ -81,11 +84,11 @@ def read_onnx(content: bytes, source: str) -> dict[str, Tensor]:
 
 
 def read_torchvision(content: bytes, source: str) -> dict[str, Tensor]:
-    """The convolutions of torchvision's VGG16 file, which takes normalised RGB as it is.
+    """Read the convolutions of torchvision's VGG16 file, which take normalised RGB as ours do.
 
     Args:
         content: the file.
-        source: its name, for errors.
+        source: name of the file, for error messages.
 
     Raises:
         InputError: not a file of plain tensors, or a convolution is missing or has another shape.
@@ -97,18 +100,18 @@ def read_torchvision(content: bytes, source: str) -> dict[str, Tensor]:
 
 
 def fold_input(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The first convolution, for RGB normalised by ImageNet's mean and deviation in place of BGR 0..255 minus means.
+    """Convert the first convolution from BGR 0..255 minus means to RGB normalised by ImageNet's mean and deviation.
 
     With x = (v - mean) / std the old input is 255 v - m = 255 std x + (255 mean - m), channel by channel; the factor
-    goes into the weight, the constant into the bias. Exact except at a zero-padded border, where the old zero was
-    another colour.
+    is folded into the weight, the constant into the bias. This is exact except at a zero-padded border, where the old
+    zero stood for another colour.
 
     Args:
-        weight: (C, 3, 3, 3), its inputs blue, green, red.
+        weight: (C, 3, 3, 3), with inputs blue, green, red.
         bias: (C,).
 
     Returns:
-        weight, its inputs red, green, blue; and bias. float64.
+        The weight, with inputs red, green, blue, and the bias; float64.
     """
     column = (1, 3, 1, 1)
     mean = torch.tensor(IMAGENET_MEAN, dtype=torch.float64).view(column)
@@ -119,7 +122,7 @@ def fold_input(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rescale(state: Mapping[str, Tensor], means: Sequence[float]) -> dict[str, Tensor]:
-    """The same network with every layer divided by a constant of its own.
+    """Divide the output of every layer by a constant.
 
     ReLU and max pooling commute with a positive factor, so dividing layer l by m_l needs only
     weight_l * m_(l-1) / m_l and bias_l / m_l.
@@ -129,10 +132,10 @@ def rescale(state: Mapping[str, Tensor], means: Sequence[float]) -> dict[str, Te
         means: m_l, positive, one per layer in the order of `LAYERS`.
 
     Returns:
-        float32.
+        The scaled state, float32.
 
     Raises:
-        ValueError: another number of constants, or one that is not positive.
+        ValueError: the number of constants is wrong, or one is not positive.
     """
     if len(means) != len(LAYERS) or not all(mean > 0 for mean in means):
         raise ValueError(f"wanted {len(LAYERS)} positive constants, got {list(means)}.")
@@ -146,11 +149,14 @@ def rescale(state: Mapping[str, Tensor], means: Sequence[float]) -> dict[str, Te
 
 @torch.inference_mode()
 def mean_activations(state: Mapping[str, Tensor], photos: Iterable[np.ndarray]) -> list[float]:
-    """Mean over channels and pixels of each layer, then over photos (every photo counts the same).
+    """Return the mean activation of each layer: over channels and pixels, then over photographs with equal weight.
 
     Args:
         state: as in `rescale`.
         photos: (H, W, 3) uint8, sRGB.
+
+    Raises:
+        ValueError: there are no photographs.
     """
     network = VGG16().eval()
     network.load_state_dict(dict(state))
@@ -160,12 +166,12 @@ def mean_activations(state: Mapping[str, Tensor], photos: Iterable[np.ndarray]) 
         totals += torch.stack([features.double().mean() for features in network(image, LAYERS).values()])
         count += 1
     if not count:
-        raise ValueError("the mean activation of no photo is not defined.")
+        raise ValueError("got no photographs; wanted one or more for the mean activations.")
     return (totals / count).tolist()
 
 
 def oxford(content: bytes, source: str) -> dict[str, Tensor]:
-    """The Oxford weights with the input folded in, not yet scaled: float32."""
+    """Return the Oxford weights with the input convention folded in, not yet scaled, float32."""
     state = read_onnx(content, source)
     weight, bias = fold_input(state["features.0.weight"], state["features.0.bias"])
     return state | {"features.0.weight": weight.float(), "features.0.bias": bias.float()}

@@ -1,1 +1,1 @@
-"""How `app.enhance` runs an enhancer."""
+"""Running an enhancer for `app.enhance`: backends, controls, linear light."""

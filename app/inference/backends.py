@@ -1,4 +1,4 @@
-"""What runs an enhancer: torch with a model file, or onnxruntime with what `app.export` made of one."""
+"""Backends that run an enhancer: torch with a model file, or onnxruntime with a file of `app.export`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ TILING = ("tile", "overlap")
 
 @dataclass(frozen=True)
 class Backend:
-    """A network that can be run, and how it wants to be fed.
+    """A network that can be run, with what a caller needs to know to use it.
 
     Attributes:
-        run: image, G-buffers and class ids of one frame, or of a tile of it with its `crop_box`
-            (`epe.inference.tiling.run_tiled`), on the CPU, with a batch axis -> the picture.
+        run: returns the enhanced image for the image, the G-buffers and the class ids of one frame, or of a tile with
+            its `crop_box` (`epe.inference.tiling.run_tiled`); all on the CPU, with a batch axis.
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
-        optional: whether it was trained to miss buffers, so that frames may lack them.
-        tile: longest side, pixels, that is run at once unless told otherwise.
-        overlap: of tiles, pixels.
-        keep_style: makes a photograph (3, h, w), sRGB in [0, 1], what pictures are to look like; None: the network has
-            no style.
+        optional: whether the network was trained with missing buffers, so that frames may lack some.
+        tile: default for the longest side in pixels that is run at once.
+        overlap: overlap of tiles in pixels.
+        keep_style: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1]; None: the network
+            has no style.
     """
 
     run: Callable[..., Tensor]
@@ -45,15 +45,15 @@ class Backend:
 
 
 def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
-    """A model file, folded.
+    """Load a model file and fold its network, to run with torch.
 
     Args:
-        path: of the file.
-        device: to run on.
-        bf16: run in bfloat16.
+        path: path of the model file.
+        device: device to run on.
+        bf16: whether to run in bfloat16.
 
     Raises:
-        InputError: not a model file, or a model of another kind.
+        InputError: not a model file, or not an enhancer.
     """
     try:
         model = load(path)
@@ -62,7 +62,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     if not isinstance(model.network, Generator) or not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     network = fold(model.network).to(device)
-    if device.type == "cpu":  # elsewhere the copies cost less than the many small convolutions in their place
+    if device.type == "cpu":  # elsewhere the copies cost less than the small convolutions that replace them
         without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -91,10 +91,10 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
 
 
 def onnx_backend(path: Path) -> Backend:
-    """An exported network on the CPU.
+    """Load an exported network, to run with onnxruntime on the CPU.
 
     Raises:
-        InputError: onnxruntime is not installed, or not a file of `app.export`.
+        InputError: onnxruntime is not installed, or the file is not one of `app.export`.
     """
     session = open_session(path)
     metadata = session.get_modelmeta().custom_metadata_map
@@ -104,7 +104,7 @@ def onnx_backend(path: Path) -> Backend:
         raise InputError(str(error)) from error
     tile, overlap = (int(metadata.get(name, "")) if metadata.get(name, "").isdecimal() else 0 for name in TILING)
     names = {node.name for node in session.get_inputs()}
-    # Of a network that reads no G-buffers the image alone is left.
+    # The export of a network that reads no G-buffers keeps only the input `image`.
     if "image" not in names or not names <= {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
         raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80]}; wanted a file of app.export.")
 

@@ -1,6 +1,6 @@
-"""What a user keeps of a frame: parts that a mask covers, or all of its detail.
+"""Controls that preserve parts of a frame: masked regions, or all of its detail.
 
-Shapes: H W pixels; pictures are (3, H, W), sRGB in [0, 1].
+Shapes: H W pixels; images are (3, H, W), sRGB in [0, 1].
 """
 
 from pathlib import Path
@@ -12,19 +12,19 @@ from torch import Tensor
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.images import read_pixels
 
-# Of the colour transfer: half the window's side, as a share of the frame's longer side, and the variance of luma
-# above which an edge is kept (a deviation of 0.03).
+# Colour transfer: half the window's side as a fraction of the frame's longer side, and the variance of luma above
+# which an edge is kept (a deviation of 0.03).
 WINDOW = 1 / 64
 EDGE = 1e-3
 LUMA = (0.2126, 0.7152, 0.0722)
-"""ITU-R BT.709."""
+"""Weights of R, G, B in luma, ITU-R BT.709."""
 
 
 def read_mask(path: Path, height: int, width: int) -> Tensor:
-    """(H, W) in [0, 1] of an 8-bit grey picture: black is left as it is, white is enhanced.
+    """Read a mask (H, W) in [0, 1] from an 8-bit greyscale image: black stays unchanged, white is enhanced.
 
     Raises:
-        InputError: cannot be read, has colours or 16 bits, or another size.
+        InputError: the image cannot be read, has colours, another bit depth or another size.
     """
     pixels = read_pixels(path)
     grey = pixels if pixels.ndim == 2 else pixels[..., 0]
@@ -36,30 +36,30 @@ def read_mask(path: Path, height: int, width: int) -> Tensor:
 
 
 def mask_path(source: Path, key: str) -> Path:
-    """The mask of a frame: the file itself, or FOLDER/<key>.png.
+    """Return the path of a frame's mask: the file itself, or FOLDER/<key>.png.
 
     Raises:
         InputError: there is none.
     """
     path = source / f"{key}.png" if source.is_dir() else source
     if not path.is_file():
-        raise InputError(f"--mask {path}: no such file; wanted a picture, or a folder with one per frame.")
+        raise InputError(f"--mask {path}: no such file; wanted an image, or a folder with one per frame.")
     return path
 
 
 def colour_only(image: Tensor, enhanced: Tensor) -> Tensor:
-    """The enhanced picture's colours and light on the frame's own detail.
+    """Combine the colours and light of the enhanced image with the frame's own detail.
 
     The change is replaced by its best local fit, an affine function of the frame's luma (guided filter: He, Sun, Tang,
-    "Guided Image Filtering", 2010, eq. 5-8, with the frame as guide), and added to the frame. What the network drew
-    that is finer than the window, and is not in the frame, is gone.
+    "Guided Image Filtering", 2010, eq. 5-8, with the frame as guide), and added to the frame. This removes detail that
+    the network added if it is finer than the window and not in the frame.
     """
     radius = max(1, round(WINDOW * max(image.shape[-2:])))
 
     def mean(x: Tensor) -> Tensor:
-        """Over a window, of which only the part in the frame counts; rows, then columns."""
+        """Average over a window, counting only its part inside the frame; rows first, then columns."""
         for kernel, padding in (((2 * radius + 1, 1), (radius, 0)), ((1, 2 * radius + 1), (0, radius))):
-            # Padding may be half a window at most, and a window no larger than the padded frame.
+            # torch allows padding of half a window at most, and a window no larger than the padded frame.
             x = F.avg_pool2d(x, kernel, 1, padding, count_include_pad=False)
         return x
 

@@ -1,6 +1,6 @@
-"""Scene-linear pictures, EXR in and out: the network sees what a display can show of them, and lights stay as bright.
+"""Scene-linear images from and to EXR: the network receives them clipped to display range; highlights are restored.
 
-Shapes: H W pixels; pictures are (3, H, W).
+Shapes: H W pixels; images are (3, H, W).
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ from gbuffer_tools.geometry import linear_to_srgb, srgb_to_linear
 from gbuffer_tools.mapping.channel_names import Channels, components, layers, listed, stack
 
 HALF_MAX = 65504.0
-"""What a half goes up to."""
+"""The largest finite half float."""
 
 
 def linear_path(source: Path, key: str) -> Path:
-    """The EXR file of a frame: the file itself, FOLDER/<key>.exr, or FOLDER/<frame name>.exr.
+    """Return the path of a frame's EXR file: the file itself, FOLDER/<key>.exr, or FOLDER/<frame name>.exr.
 
     Args:
         source: file or folder.
@@ -32,15 +32,15 @@ def linear_path(source: Path, key: str) -> Path:
     near = [source / f"{name}.exr" for name in (key, key.partition("/")[2])] if source.is_dir() else [source]
     found = next((path for path in near if path.is_file()), None)
     if found is None:
-        raise InputError(f"--linear {near[0]}: no such file; wanted an EXR file per frame, named as the frame.")
+        raise InputError(f"--linear {near[0]}: no such file; wanted an EXR file per frame, named like the frame.")
     return found
 
 
 def read_linear(path: Path, height: int, width: int) -> Tensor:
-    """(3, H, W) float32, linear light; what is not finite is 0 or the largest half.
+    """Read an EXR image (3, H, W) float32 in linear light; NaN becomes 0, infinities the largest half.
 
     Raises:
-        InputError: cannot be read, has another size, or no picture, or several.
+        InputError: the file cannot be read, has another size, or has no image or several.
     """
     found = reader.header(path).display.shape
     if found != (height, width):
@@ -52,32 +52,32 @@ def read_linear(path: Path, height: int, width: int) -> Tensor:
 
 
 def picture_channels(path: Path, channels: Channels) -> tuple[str, ...]:
-    """Names of red, green and blue: those of no layer, else of Blender's Combined, else of the only such layer.
+    """Return the names of red, green and blue: without a layer, else of Blender's Combined, else of the only layer.
 
     Raises:
-        InputError: none, or several layers with these channels.
+        InputError: no layer, or several layers, have these channels.
     """
     coloured = {layer: names for layer in layers(channels) if (names := components(channels, layer, "RGB"))}
     for wanted in ([""], [layer for layer in coloured if layer.lower().endswith("combined")], list(coloured)):
         if len(wanted) == 1 and wanted[0] in coloured:
             return coloured[wanted[0]]
-    raise InputError(f"{path}: has {len(coloured)} layers of R, G, B, wanted one picture; it has {listed(channels)}.")
+    raise InputError(f"{path}: has {len(coloured)} layers of R, G, B, wanted one; it has {listed(channels)}.")
 
 
 def shown(linear: Tensor) -> Tensor:
-    """What a display shows of linear light: sRGB in [0, 1], all above 1 white. No exposure, no tone curve."""
+    """Convert linear light to sRGB in [0, 1], clipped above 1, without exposure or tone curve."""
     return torch.from_numpy(linear_to_srgb(linear.double().clamp(0, 1).numpy())).float().clamp(0, 1)
 
 
 def lit(picture: Tensor, linear: Tensor | None) -> Tensor:
-    """An enhanced picture as linear light, in which highlights keep how much brighter than white they were.
+    """Convert an enhanced image to linear light, and restore the highlights that were clipped.
 
-    A channel that was clipped for the network is multiplied by what was clipped, one below 0 is put back: a picture
-    that the network leaves as it is gives `linear` again.
+    Channels that were above 1 are multiplied by their original value, and negative values are added again. So an image
+    that the network does not change gives `linear` again.
 
     Args:
-        picture: sRGB in [0, 1].
-        linear: what it was made of, before `shown`; None: there was nothing above 1.
+        picture: (3, H, W), sRGB in [0, 1].
+        linear: the original in linear light, before `shown`; None if nothing was clipped.
     """
     light = torch.from_numpy(srgb_to_linear(picture.double().numpy()))
     if linear is not None:
@@ -86,9 +86,9 @@ def lit(picture: Tensor, linear: Tensor | None) -> Tensor:
 
 
 def write_linear(path: Path, light: Tensor) -> None:
-    """Write an EXR file of halves.
+    """Write linear light (3, H, W) as an EXR file of half floats.
 
     Raises:
-        InputError: the package OpenEXR is absent, or cannot write there.
+        InputError: the package OpenEXR is not installed, or the file cannot be written.
     """
     write_exr(path, {name: plane.numpy().astype(np.float16) for name, plane in zip("RGB", light, strict=True)}, {})

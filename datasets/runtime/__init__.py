@@ -1,1 +1,1 @@
-"""Devices, weights, and networks in ONNX files."""
+"""Devices, weights and ONNX networks."""

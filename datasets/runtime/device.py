@@ -9,10 +9,10 @@ from gbuffer_tools.errors import InputError
 
 
 def device_of(name: str) -> torch.device:
-    """The device of a name: cpu, cuda, cuda:1, …
+    """Return the device with a name: cpu, cuda, cuda:1, …
 
     Raises:
-        InputError: this machine has none such.
+        InputError: this machine does not have the device.
     """
     try:
         device = torch.empty(0, device=name).device

@@ -1,4 +1,4 @@
-"""Networks in ONNX files, run by onnxruntime on the CPU: what `app.export` made, and segmenters of users."""
+"""ONNX networks, run by onnxruntime on the CPU: files of `app.export`, and users' segmenters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MAX_BYTES = 2 << 30
-"""What protobuf can hold."""
+"""The size limit of protobuf."""
 
 
 @contextmanager
 def one_line_errors(path: Path, problem: str) -> Iterator[None]:
-    """Turn what onnxruntime raises into one line.
+    """Turn exceptions of onnxruntime into one-line errors.
 
     Args:
-        path: of the network.
-        problem: what such an error means.
+        path: path of the network.
+        problem: text that says what an exception means here.
 
     Raises:
-        InputError: onnxruntime is not installed, or raised something.
+        InputError: onnxruntime is not installed, or raised an exception.
     """
     try:
         from onnxruntime.capi.onnxruntime_pybind11_state import (
@@ -45,10 +45,10 @@ def one_line_errors(path: Path, problem: str) -> Iterator[None]:
 
 
 def open_session(path: Path) -> "onnxruntime.InferenceSession":
-    """onnxruntime's session for a file, which must be whole: files beside it are not read.
+    """Open an onnxruntime session for a self-contained file; external data files are not read.
 
     Raises:
-        InputError: onnxruntime is not installed, no such file, or none that it can read.
+        InputError: onnxruntime is not installed, the file does not exist, or onnxruntime cannot read it.
     """
     with one_line_errors(path, "not a network that onnxruntime reads"):
         import onnxruntime
@@ -59,5 +59,5 @@ def open_session(path: Path) -> "onnxruntime.InferenceSession":
             raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # what it has to say is in the error
+        options.log_severity_level = 4  # its messages are in the exception
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""Weights: where fetched ones lie, and model files of users, refused in one line where they do not fit."""
+"""Weights: paths of fetched assets, and users' model files, with one-line errors if they do not fit."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,26 +14,24 @@ from gbuffer_tools.io.cache import cache_folder
 
 
 def asset(name: str) -> Path:
-    """The file of a fetched asset.
+    """Return the path of a fetched asset.
 
     Raises:
         InputError: it has not been fetched.
     """
     path = cache_folder() / f"{name}.safetensors"
     if not path.is_file():
-        raise InputError(
-            f"{path}: weights {name!r} are not there; fetch them with `python -m app.assets fetch {name}`."
-        )
+        raise InputError(f"{path}: weights {name!r} are missing; fetch them with `python -m app.assets fetch {name}`.")
     return path
 
 
 def load_model(path: Path, kind: str, source: str) -> models.Model:
-    """A model file of one kind, on the CPU, in evaluation mode; its weights need no gradients.
+    """Load a model file of one kind, on the CPU, in evaluation mode, with frozen weights.
 
     Args:
-        path: of the file.
-        kind: as in `epe.models`.
-        source: which command writes such files.
+        path: path of the model file.
+        kind: the wanted kind, as in `epe.models`.
+        source: the command that writes such files, for the message.
 
     Raises:
         InputError: not a model file, or one of another kind.
@@ -49,14 +47,14 @@ def load_model(path: Path, kind: str, source: str) -> models.Model:
 
 
 def load_vgg(path: Path | None, padding: Padding) -> VGG16:
-    """The fetched VGG16, or a user's file, frozen, on the CPU.
+    """Load a frozen VGG16, on the CPU.
 
     Args:
         path: a model file of kind vgg16; None: the asset `vgg16`.
-        padding: how it is to treat borders; no matter how it was saved.
+        padding: how it pads borders, whatever padding it was saved with.
 
     Raises:
-        InputError: no usable file.
+        InputError: the file does not exist or is not a VGG16.
     """
     model = load_model(path or asset("vgg16"), "vgg16", "app.assets fetch vgg16")
     vgg = VGG16(padding)

@@ -1,12 +1,12 @@
-"""Processes that do one thing together: `torchrun --nproc_per_node N -m train.epe …`, or `-m eval.skvd …`.
+"""Process groups for training and evaluation: `torchrun --nproc_per_node N -m train.epe …`, or `-m eval.skvd …`.
 
-In training every process has all weights, takes its own part of each step's samples (train/loop/sampler.py), and moves
-its weights by the mean of all gradients, fetched in one call per network. torch's DistributedDataParallel does the
-same from hooks inside the backward pass, which do not fit here: a step draws which critics learn, differentiates them
-twice for the penalty, and sends the generator's gradient through critics that are not to learn from it.
+In training every process holds all weights, takes its own part of each step's samples (train/loop/sampler.py), and
+updates its weights with the mean of all gradients, reduced in one call per network. torch's DistributedDataParallel
+does the same from hooks inside the backward pass, which do not fit here: a step draws which critics to update,
+differentiates them twice for the penalty, and sends the generator's gradient through critics that must not receive it.
 
-In evaluation every process makes its own part of a table, whose other entries are 0: the sum is the whole table, the
-same bits as one process makes.
+In evaluation every process computes its own part of a table and leaves the other entries at 0. The sum over processes
+is the whole table, with the same bits as from a single process.
 """
 
 import os
@@ -26,15 +26,14 @@ from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that torchrun started, and which of them this one is; a single one by default.
+    """The processes that torchrun started, as seen from this one; by default a single process.
 
     Attributes:
-        rank: number of this process.
+        rank: rank of this process.
         size: number of processes.
-        device: through which they talk: NCCL takes tensors on CUDA only.
-        sequence: those that share the tokens of each sample. They are one replica of the model; replicas take samples
-        of
-            their own.
+        device: device of the tensors that processes exchange; NCCL needs CUDA.
+        sequence: the processes that share the tokens of each sample. Together they are one replica of the model; each
+            replica has its own samples.
     """
 
     rank: int = 0
@@ -44,7 +43,7 @@ class ProcessGroup:
 
     @property
     def replica(self) -> int:
-        """Number of the replica that this process belongs to."""
+        """Index of the replica that this process belongs to."""
         return self.rank // self.sequence.size
 
     @property
@@ -54,12 +53,12 @@ class ProcessGroup:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes files and talks."""
+        """Whether this process is the one that writes files and prints."""
         return self.rank == 0
 
     @torch.no_grad()
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Replace tensors, the same ones in every process, by their means over processes."""
+        """Replace tensors, in place, by their means over processes; all processes pass the same shapes."""
         tensors = list(tensors)
         if self.size == 1 or not tensors:
             return
@@ -70,7 +69,7 @@ class ProcessGroup:
             tensor.copy_(mean.view(tensor.shape))
 
     def add(self, tables: Iterable[NDArray[np.float64]]) -> None:
-        """Replace arrays, the same ones in every process, by their sums over processes."""
+        """Replace arrays, in place, by their sums over processes; all processes pass the same shapes."""
         for table in tables:
             if self.size > 1:
                 total = torch.from_numpy(table).to(self.device)
@@ -78,31 +77,31 @@ class ProcessGroup:
                 table[...] = total.cpu().numpy()
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have reached this call."""
         if self.size > 1:
             dist.barrier()
 
     def mean(self, figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Means of scalars over several dictionaries of the same keys, and over processes."""
+        """Return the means of scalars over dictionaries with the same keys, and over processes."""
         values = torch.stack([torch.stack([x.detach() for x in part.values()]) for part in figures]).mean(dim=0)
         self.average([values])
         return dict(zip(figures[0], values, strict=True))
 
 
 def world_size() -> int:
-    """How many processes torchrun started; 1 without it."""
+    """Return the number of processes that torchrun started; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
 def process_group(device: str, sequence: int = 1) -> Iterator[tuple[ProcessGroup, str]]:
-    """Join the processes that torchrun started; yields this one's `ProcessGroup` and device.
+    """Join the processes that torchrun started; yield the `ProcessGroup` and the device of this process.
 
-    NCCL on CUDA, where process i of a machine takes its device i; gloo elsewhere.
+    The backend is NCCL on CUDA, where process i of a machine uses device i, and gloo elsewhere.
 
     Args:
-        device: of the run.
-        sequence: processes that share the tokens of each sample; divides `world_size()`.
+        device: device of the run.
+        sequence: number of processes that share the tokens of each sample; divides `world_size()`.
     """
     size = world_size()
     if size == 1:
@@ -119,5 +118,5 @@ def process_group(device: str, sequence: int = 1) -> Iterator[tuple[ProcessGroup
         mesh = init_device_mesh("cuda" if cuda else "cpu", (size // sequence, sequence), mesh_dim_names=names)
         shared = SequenceParallel(mesh.get_group("tokens"))
     yield ProcessGroup(dist.get_rank(), size, device, shared), device
-    # Not after an error: the others may be waiting, and torchrun ends them.
+    # Skipped after an error, when other processes may be waiting; torchrun ends them.
     dist.destroy_process_group()

@@ -1,17 +1,18 @@
-"""Tokens of one image on several processes, each with a part of them: what attention and statistics need of the others.
+"""Sequence parallelism: several processes share the tokens of one image and exchange what attention needs.
 
-Weights are the same in every process, a loss is the sum of what each makes of its own tokens, so gradients of weights
-are to be summed over these processes too. Queries never travel. What does, per layer and sample:
+Weights are the same in every process. The loss is the sum of what the processes compute from their own tokens, so
+gradients of weights must be summed over these processes, too. Queries are never sent. Per layer and sample, processes
+exchange:
 
-* linear attention: one sum of h * d * (d + 1) numbers there and one back, whatever the number of tokens (Sun et al.,
-  "Linear Attention Sequence Parallelism", 2024);
-* softmax attention: keys and values go once round the ring of processes, and back with their gradients (Liu et al.,
-"Ring Attention
-  with Blockwise Transformers", 2023), added up by running maxima and sums (Milakov and Gimelshein, 2018);
-* means and variances over tokens: their sums; softmaxes over positions: their maxima;
-* once, behind what is shared: all tokens, to go on with in every process, and their gradients back
-(`SequenceParallel.all_gather`). This
-  is the one part that grows with an image: N * C numbers, against the memory and the work that N tokens take.
+* for linear attention, one sum of h * d * (d + 1) numbers in the forward pass and one in the backward pass, whatever
+  the number of tokens (Sun et al., "Linear Attention Sequence Parallelism", 2024);
+* for softmax attention, keys and values, which go once round the ring of processes, and once more with their gradients
+  in the backward pass (Liu et al., "Ring Attention with Blockwise Transformers", 2023); results accumulate with running
+  maxima and sums (Milakov and Gimelshein, 2018);
+* for means and variances over tokens, sums; for softmaxes over positions, maxima;
+* once, after the shared layers, all tokens, so that every process can go on with the whole image, and their gradients
+  (`SequenceParallel.all_gather`). This is the only part that grows with the image: N * C numbers, little compared with
+  the memory and the work that N tokens take.
 """
 
 from collections.abc import Iterator
@@ -27,10 +28,10 @@ from torch.autograd.function import once_differentiable
 
 @dataclass(frozen=True)
 class SequenceParallel:
-    """The processes that share the tokens of an image; by default one process has them all.
+    """The processes that share the tokens of an image; by default a single process has all tokens.
 
     Attributes:
-        group: of torch.distributed, such as one dimension of a device mesh; None: this process has all tokens.
+        group: process group of torch.distributed, such as one dimension of a device mesh; None: this process alone.
     """
 
     group: dist.ProcessGroup | None = None
@@ -42,22 +43,22 @@ class SequenceParallel:
 
     @property
     def rank(self) -> int:
-        """Number of this one."""
+        """Rank of this process in the group."""
         return dist.get_rank(self.group) if self.group else 0
 
     def sum(self, x: Tensor) -> Tensor:
-        """The sum of a tensor over processes; so are gradients."""
+        """Return the sum of a tensor over processes; gradients are summed, too."""
         return x if self.group is None else _AllReduce.apply(x, self.group)  # type: ignore[no-untyped-call]
 
     def max(self, x: Tensor) -> Tensor:
-        """The elementwise maximum over processes, without gradients."""
+        """Return the elementwise maximum of a tensor over processes, without gradients."""
         found = x.detach().clone()
         if self.group:
             dist.all_reduce(found, dist.ReduceOp.MAX, self.group)
         return found
 
     def lengths(self, length: int, device: torch.device) -> list[int]:
-        """Tokens of each process."""
+        """Return the number of tokens of each process, given that of this one."""
         if self.group is None:
             return [length]
         found = torch.zeros(self.size, dtype=torch.long, device=device)
@@ -66,7 +67,7 @@ class SequenceParallel:
         return found.tolist()
 
     def shift(self, tensors: list[Tensor], length: int) -> list[Tensor]:
-        """Send tensors (..., tokens, d) to the next process, receive those of the one before, of `length` tokens."""
+        """Send tensors (..., tokens, d) to the next process; return those of the previous one, with `length` tokens."""
         assert self.group is not None
         after, before = (dist.get_global_rank(self.group, (self.rank + i) % self.size) for i in (1, -1))
         sent = [tensor.contiguous() for tensor in tensors]
@@ -78,20 +79,24 @@ class SequenceParallel:
         return found
 
     def shard(self, x: Tensor) -> Tensor:
-        """The part of tokens that this process works on, out of tokens (..., N, C) that all processes have."""
+        """Return this process's part of the tokens (..., N, C), of which every process has a full copy."""
         return x if self.group is None else x.tensor_split(self.size, dim=-2)[self.rank]
 
     def all_gather(self, x: Tensor) -> Tensor:
-        """The tokens of all processes, in their order: (..., N of this one, C) -> (..., N of all, C).
+        """Gather the tokens of all processes, in order of rank: (..., N of this process, C) -> (..., N of all, C).
 
-        What every process does with all tokens is again a part of the loss of all: with `shard` before and this after,
-        gradients of weights are `size` times those of one process, wherever the weights are. Their mean is right.
+        Every process then computes the whole loss from all tokens. With `shard` before and `all_gather` after the
+        shared layers, gradients of weights summed over processes are `size` times those of a single process, wherever
+        the weights are. So their mean is right.
         """
         return x if self.group is None else _AllGather.apply(x, self)  # type: ignore[no-untyped-call]
 
     def softmax(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Softmax attention of this process's queries (..., N, d) to the keys and values (..., M, d) of all."""
-        with torch.autocast(q.device.type, enabled=False):  # which would take precision away again
+        """Apply softmax attention from this process's queries (..., N, d) to the keys and values (..., M, d) of all.
+
+        `k` and `v` are those of this process; the result is (..., N, d).
+        """
+        with torch.autocast(q.device.type, enabled=False):  # autocast would reduce the precision again
             return _RingSoftmax.apply(q, k, v, self)  # type: ignore[no-untyped-call]
 
 
@@ -99,19 +104,19 @@ ALONE = SequenceParallel()
 
 
 def precise(x: Tensor) -> Tensor:
-    """fp32 at least: sums over many tokens lose too much in bfloat16."""
+    """Convert to fp32 or better, because sums over many tokens lose too much in bfloat16."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def moments(x: Tensor, sequence: SequenceParallel) -> tuple[Tensor, Tensor]:
-    """Mean and variance (..., 1, C) over the tokens (..., N, C) of all processes, in two passes as for one."""
+    """Return mean and variance (..., 1, C) over the tokens (..., N, C) of all processes, computed in two passes."""
     count = sequence.sum(x.new_tensor(float(x.shape[-2])))
     mean = sequence.sum(x.sum(-2, keepdim=True)) / count
     return mean, sequence.sum((x - mean).square().sum(-2, keepdim=True)) / count
 
 
 class _AllReduce(torch.autograd.Function):
-    """Sums there and back: what one process makes of the sum is a part of the loss of all."""
+    """Sum over processes, forward and backward: each process's use of the sum contributes to the common loss."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup) -> Tensor:
@@ -128,13 +133,13 @@ class _AllReduce(torch.autograd.Function):
 
 
 class _AllGather(torch.autograd.Function):
-    """Gathers tokens; back come the sums of what all processes made of this one's."""
+    """Gather tokens; the backward pass sums the gradients that all processes have for this process's tokens."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, sequence: SequenceParallel) -> Tensor:
         lengths = sequence.lengths(x.shape[-2], x.device)
         ctx.sequence, ctx.start, ctx.length = sequence, sum(lengths[: sequence.rank]), x.shape[-2]
-        # Parts of equal size travel in one call.
+        # Padded to equal size, all parts can be gathered in one call.
         padded = F.pad(x, (0, 0, 0, max(lengths) - x.shape[-2])).contiguous()
         parts = [torch.empty_like(padded) for _ in lengths]
         dist.all_gather(parts, padded, group=sequence.group)
@@ -149,11 +154,11 @@ class _AllGather(torch.autograd.Function):
 
 
 class _RingSoftmax(torch.autograd.Function):
-    """Softmax attention, block by block of keys, as they come round."""
+    """Softmax attention, accumulated over the blocks of keys as they arrive from the ring."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, sequence: SequenceParallel) -> Tensor:
-        # What adds up does so in fp32 at least; keys and values travel as they are.
+        # Sums are accumulated in fp32 or better; keys and values are sent in their own precision.
         scale, wide = q.shape[-1] ** -0.5, precise(q)
         largest = wide.new_full((*q.shape[:-1], 1), -torch.inf)
         weight, made = torch.zeros_like(largest), torch.zeros_like(wide)
@@ -176,7 +181,7 @@ class _RingSoftmax(torch.autograd.Function):
         sequence, scale = ctx.sequence, ctx.scale
         lengths = sequence.lengths(k.shape[-2], k.device)
         inner, of_q = (gradient * out).sum(-1, keepdim=True), torch.zeros_like(q)
-        # Keys and values go round together with their gradients, and are at home again in the end.
+        # Keys and values go round the ring with their gradients, and end up at the process that they came from.
         going = [k, v, torch.zeros_like(precise(k)), torch.zeros_like(precise(v))]
         for step in range(sequence.size):
             keys, values, of_keys, of_values = going
@@ -190,7 +195,7 @@ class _RingSoftmax(torch.autograd.Function):
 
 
 def _round(sequence: SequenceParallel, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Keys and values of this process, then of the one before it, and so on round the ring."""
+    """Yield keys and values of this process, then of the previous one, and so on round the ring."""
     yield k, v
     lengths = sequence.lengths(k.shape[-2], k.device)
     for step in range(1, sequence.size):

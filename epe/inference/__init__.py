@@ -1,1 +1,1 @@
-"""Running networks: folded, in tiles, with their multiply-adds counted."""
+"""Inference: folding networks, running them in tiles, and counting their multiply-adds."""

@@ -1,4 +1,4 @@
-"""Networks for inference: what is the same at every call is computed once, and less memory is passed over."""
+"""Folding networks for inference: constants are computed once, and convolutions move less memory."""
 
 import copy
 from typing import TypeVar
@@ -12,24 +12,24 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def fold(network: Network) -> Network:
-    """A copy in evaluation mode whose weights are plain: spectral norms are carried out.
+    """Return a copy in evaluation mode with plain weights: weights are divided by their spectral norms once.
 
-    It gives the same values, and cannot be trained on: what it was folded from is gone.
+    The copy gives the same values, but cannot be trained further, because the parametrisation is gone.
 
     Raises:
-        TypeError: weights of something else than a convolution are computed.
+        TypeError: a module other than a convolution is parametrised.
     """
     folded = copy.deepcopy(network).eval()
     for path, module in list(folded.named_modules()):
         if parametrize.is_parametrized(module):
-            # Not torch's `remove_parametrizations`: copies share the class that it changes.
+            # torch's `remove_parametrizations` would change the class, which copies share with the original.
             folded.set_submodule(path, plain(module), strict=True)
     return folded.requires_grad_(False)
 
 
 @torch.no_grad()
 def plain(module: nn.Module) -> nn.Conv2d:
-    """A convolution with the weights that another has computed."""
+    """Return a plain convolution with the weights that a parametrised one computes."""
     if not isinstance(module, nn.Conv2d):
         raise TypeError(f"can fold convolutions, not a {type(module).__name__}")
     with torch.device("meta"):
@@ -50,17 +50,17 @@ def plain(module: nn.Module) -> nn.Conv2d:
 
 
 class BorderConv(nn.Conv2d):
-    """A 3x3 convolution that repeats the border, without the enlarged copy of its input that torch makes for it.
+    """A 3x3 convolution with replicate padding, without the padded copy of its input that torch makes.
 
-    It pads with zeros, which costs nothing, and then computes the outermost row or column of each side again. The
-    sums are the same; their order, and so the last bit of a number, may not be.
+    It pads with zeros, which costs nothing, and then recomputes the outermost row or column of each side. The sums
+    are the same, but their order may differ, and so may the last bit of a result.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if min(x.shape[-2:]) < 2:
             return super().forward(x)
         out = F.conv2d(x, self.weight, self.bias, 1, 1)
-        # Two rows above another, the upper one repeated: all that the first row of the result is made of.
+        # The first row of the result depends only on the first two rows of the input, the upper one repeated.
         out[..., :1, :] = self._valid(x[..., :2, :], (1, 1, 1, 0))
         out[..., -1:, :] = self._valid(x[..., -2:, :], (1, 1, 0, 1))
         out[..., :1] = self._valid(x[..., :2], (1, 0, 1, 1))
@@ -72,7 +72,7 @@ class BorderConv(nn.Conv2d):
 
 
 def without_copies(folded: Network) -> Network:
-    """Change a folded network so that its convolutions do not copy their inputs; in place."""
+    """Replace, in place, the convolutions of a folded network that would copy their inputs by `BorderConv`."""
     for path, module in list(folded.named_modules()):
         if type(module) is nn.Conv2d and takes_border(module):
             folded.set_submodule(path, bordered(module), strict=True)
@@ -80,13 +80,13 @@ def without_copies(folded: Network) -> Network:
 
 
 def takes_border(conv: nn.Conv2d) -> bool:
-    """Whether it is what `BorderConv` does."""
+    """Return whether `BorderConv` can replace a convolution: 3x3, stride 1, replicate padding."""
     sizes = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
     return conv.padding_mode == "replicate" and sizes == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 
 
 def bordered(conv: nn.Conv2d) -> BorderConv:
-    """The same weights."""
+    """Return a `BorderConv` with the weights of a convolution."""
     with torch.device("meta"):
         made = BorderConv(conv.in_channels, conv.out_channels, 3, 1, 1, bias=False, padding_mode="replicate")
     made.weight, made.bias = conv.weight, conv.bias

@@ -1,7 +1,7 @@
-"""Multiply-adds of a network, counted operation by operation while it runs, on the meta device without any memory.
+"""Count the multiply-adds of a network, operation by operation while it runs; on the meta device it needs no memory.
 
-A convolution or matrix product with a bias counts as one without; normalisation, activation and resizing count
-nothing. This is the convention of most publications ("GMACs"); twice the number is "FLOPs".
+The bias of a convolution or matrix product does not count, nor do normalisation, activation and resizing. This is the
+convention of most publications ("GMACs"); twice the number is "FLOPs".
 """
 
 from collections.abc import Callable
@@ -16,23 +16,23 @@ aten = torch.ops.aten
 
 
 def convolution(out: Tensor, x: Tensor, weight: Tensor, *rest: Any) -> int:
-    """Every output value (transposed: every input value) meets one weight of each channel and place."""
+    """Count a convolution: one multiply-add per output value (transposed: input value), channel and kernel position."""
     transposed = bool(rest[4])
     return (x if transposed else out).numel() * prod(weight.shape[1:])
 
 
 def product(out: Tensor, left: Tensor, right: Tensor, *rest: Any) -> int:
-    """Matrices, or batches of them."""
+    """Count a product of matrices or of batches of matrices."""
     return out.numel() * left.shape[-1]
 
 
 def product_onto(out: Tensor, start: Tensor, left: Tensor, right: Tensor, *rest: Any) -> int:
-    """A matrix product that is added to something."""
+    """Count a matrix product that is added to a tensor."""
     return out.numel() * left.shape[-1]
 
 
 def attention(out: Any, query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> int:
-    """Fused attention: query times key, then weights times value; (B, heads, length, width)."""
+    """Count fused attention, query times key, then weights times value, of tensors (B, heads, length, width)."""
     return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
 
@@ -51,9 +51,9 @@ COUNTED: dict[Any, Callable[..., int]] = {
 
 
 class Macs(TorchDispatchMode):
-    """Counts what runs inside it: `with Macs() as macs: network(x)`, then `macs.total`.
+    """Counts the multiply-adds of the code inside it: `with Macs() as macs: network(x)`, then `macs.total`.
 
-    Products inside a backward pass are counted too.
+    Products inside a backward pass count, too.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Macs(TorchDispatchMode):
     ) -> Any:
         count = COUNTED.get(func.overloadpacket)
         if count is None:
-            # In inference mode `conv2d` or `linear` arrive whole; their parts are what is counted.
+            # In inference mode `conv2d` and `linear` arrive undecomposed, but only their parts can be counted.
             with self:
                 out = func.decompose(*args, **(kwargs or {}))
             if out is not NotImplemented:

@@ -1,8 +1,8 @@
-"""Frames too large to run whole: overlapping tiles, blended so that no seam shows.
+"""Tiling: run frames that are too large to run whole in overlapping tiles, blended so that no seam shows.
 
-A network that looks at a limited neighbourhood gives the same inside a tile as on the whole frame, but for a margin
-of that neighbourhood's size; the overlap hides the margin. Normalisation over the whole input (GroupNorm) sees other
-statistics in every tile: tiles then differ a little in tone, and only running whole is exact.
+A network with a limited receptive field gives the same result inside a tile as on the whole frame, except in a margin
+of the receptive field's size; the overlap hides the margin. Normalisation over the whole input (GroupNorm) has other
+statistics in every tile, so tiles differ slightly in tone, and only running the frame whole is exact.
 
 Shapes: B images, C channels, H W pixels.
 """
@@ -12,27 +12,29 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-# Ramps are multiples of 1 / 1024, products of two of 1 / 2^20: float32 holds both, and every sum of them, exactly.
+# Ramps are multiples of 1 / 1024 and products of two ramps multiples of 1 / 2^20, so float32 represents both, and
+# their sums, exactly.
 STEPS = 1024
 
 
 def spans(length: int, tile: int, overlap: int, multiple_of: int = 1) -> list[tuple[int, int]]:
-    """Cut an axis into equal tiles that overlap, as few as will do.
+    """Divide an axis into the fewest possible overlapping tiles of equal length.
 
     Args:
-        length: pixels of the axis, divisible by `multiple_of`.
-        tile: largest tile, pixels.
-        overlap: pixels that neighbours share at least.
-        multiple_of: starts and lengths divide by this.
+        length: length of the axis in pixels, divisible by `multiple_of`.
+        tile: maximum length of a tile in pixels.
+        overlap: minimum overlap of neighbouring tiles in pixels.
+        multiple_of: starts and lengths of tiles are multiples of this.
 
     Returns:
-        Start and stop of every tile; a single one where the axis is no longer than a tile.
+        Start and stop of every tile; a single tile if the axis is no longer than `tile`.
 
     Raises:
-        ValueError: a tile is not four times its overlap (a pixel would lie in three tiles), or nothing fits.
+        ValueError: `length` is not a multiple of `multiple_of`, or `tile` is less than four times the overlap (a pixel
+            could lie in three tiles).
     """
     if length % multiple_of:
-        raise ValueError(f"the length {length} does not divide by {multiple_of}; pad first.")
+        raise ValueError(f"the length {length} is not a multiple of {multiple_of}; pad first.")
     units, limit, shared = length // multiple_of, tile // multiple_of, -(-overlap // multiple_of)
     if units <= limit:
         return [(0, length)]
@@ -47,10 +49,10 @@ def spans(length: int, tile: int, overlap: int, multiple_of: int = 1) -> list[tu
 
 
 def ramps(parts: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """Per tile a weight for each of its pixels, rising over the overlap with the tile before and falling with the next.
+    """Return blending weights, which rise over the overlap with the previous tile and fall over that with the next.
 
     Returns:
-        One (stop - start,) float32 per tile; at every pixel of the axis the tiles' weights add up to exactly 1.
+        One tensor (stop - start,) float32 per tile; at every pixel of the axis the weights add up to exactly 1.
     """
     weights = [torch.ones(stop - start) for start, stop in parts]
     for k in range(len(parts) - 1):
@@ -62,16 +64,16 @@ def ramps(parts: Sequence[tuple[int, int]]) -> list[Tensor]:
 
 
 def pad(x: Tensor, height: int, width: int) -> Tensor:
-    """Enlarge the last two axes to the right and below by reflection; any dtype, any amount.
+    """Pad the last two axes at the right and at the bottom by reflection, with any dtype and by any amount.
 
-    Reflected content continues the picture; an axis of one pixel is repeated.
+    Reflection continues the image; an axis of one pixel is repeated.
     """
     rows, columns = (_reflected(old, new, x.device) for old, new in zip(x.shape[-2:], (height, width), strict=True))
     return x.index_select(-2, rows).index_select(-1, columns)
 
 
 def _reflected(old: int, new: int, device: torch.device) -> Tensor:
-    """0, 1, … old - 1, old - 2, … 1, 0, 1, …: `new` of them."""
+    """Return `new` indices that reflect an axis of `old` pixels: 0, 1, … old - 1, old - 2, … 1, 0, 1, …"""
     period = max(2 * (old - 1), 1)
     index = torch.arange(new, device=device) % period
     return torch.minimum(index, period - index) if old > 1 else torch.zeros_like(index)
@@ -86,22 +88,22 @@ def run_tiled(
     multiple_of: int = 1,
     crop_boxes: bool = False,
 ) -> Tensor:
-    """Run a network over a frame, whole where it fits in a tile, else tile by tile.
+    """Run a network over a frame: whole if it fits in a tile, else tile by tile.
 
     Args:
-        network: called with crops of all inputs; gives (B, C, h, w) for crops of h x w pixels.
-        inputs: tensors of any type whose last two axes are H and W.
-        tile: longest side that is run at once, pixels.
-        overlap: pixels that neighbouring tiles share at least; choose what the network sees around a pixel.
-        multiple_of: height and width that the network is given divide by this; the frame is padded by reflection
-            and the result cut back.
-        crop_boxes: tell the network, as `crop_box=` of `epe.generator.Generator`, which part of the frame a tile is.
+        network: called with crops of all inputs; returns (B, C, h, w) for crops of h x w pixels.
+        inputs: tensors of any dtype whose last two axes are H and W.
+        tile: longest side in pixels that is run at once.
+        overlap: minimum overlap of neighbouring tiles in pixels; choose the network's receptive field around a pixel.
+        multiple_of: heights and widths that the network receives are multiples of this; the frame is padded by
+            reflection, and the result is cropped.
+        crop_boxes: pass the position of each tile in the frame as `crop_box=` (see `epe.generator.Generator`).
 
     Returns:
-        (B, C, H, W), of the network's type where the frame is run whole, else float32.
+        (B, C, H, W), in the network's dtype if the frame is run whole, else float32.
 
     Raises:
-        ValueError: inputs of different sizes, or a tile too small for the overlap.
+        ValueError: the inputs differ in size, or the tile is too small for the overlap.
     """
     height, width = inputs[0].shape[-2:]
     if any(x.shape[-2:] != (height, width) for x in inputs):

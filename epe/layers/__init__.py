@@ -1,1 +1,1 @@
-"""Layers that more than one network is built of."""
+"""Layers that more than one network uses."""

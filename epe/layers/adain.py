@@ -1,8 +1,8 @@
-"""Style: what a reference photograph says about how a picture is to look, and how features take it on.
+"""Style: encode a reference photograph as a vector, and apply that vector to features.
 
-Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", 2017 (AdaIN). Here the
-scale and shift are read off a vector by a linear layer, which can be trained alone: that is what fits a trained network
-to another look.
+Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", 2017 (AdaIN). Here a
+linear layer computes scale and shift from the style vector. That layer can be trained alone, which adapts a trained
+network to another style.
 
 Shapes: B samples, N tokens, C features, S the length of a style vector.
 """
@@ -16,9 +16,9 @@ from epe.layers.inplace import modulate
 
 
 class AdaIN(nn.Module):
-    """Every feature gets mean 0 and variance 1 over the tokens of an image, then scale and shift of the style.
+    """Normalise every feature to mean 0 and variance 1 over an image's tokens, then scale and shift it by the style.
 
-    Scale is 1 + what is read off the style: at first features are only normalised.
+    The scale is 1 plus an output of the layer, which is initialised to 0, so at first features are only normalised.
 
     Args:
         width: C.
@@ -32,14 +32,14 @@ class AdaIN(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, x: Tensor, style: Tensor, sequence: SequenceParallel = ALONE) -> Tensor:
-        """(B, N, C) and (B, S) -> (B, N, C); `sequence`: processes that hold the other tokens."""
+        """Apply styles (B, S) to tokens (B, N, C); the processes of `sequence` hold the other tokens."""
         scale, shift = self.fc(style)[:, None].chunk(2, dim=-1)
         mean, variance = moments(precise(x), sequence)
         return modulate(((x - mean) * (variance + 1e-5).rsqrt()).to(x.dtype), 1 + scale, shift)
 
 
 class StyleEncoder(nn.Module):
-    """A photograph of any size -> a vector: means and deviations of convolutions' features at two scales.
+    """Encode a photograph of any size as a vector, from means and deviations of convolutional features at two scales.
 
     Args:
         style: S.
@@ -53,13 +53,13 @@ class StyleEncoder(nn.Module):
         self.out = nn.Linear(6 * width, style)
 
     def forward(self, photo: Tensor) -> Tensor:
-        """(B, 3, h, w), sRGB in [0, 1] -> (B, S)."""
+        """Encode photographs (B, 3, h, w), sRGB in [0, 1], as style vectors (B, S)."""
         fine = F.relu(self.first(2 * photo - 1))
         coarse = F.relu(self.second(fine))
         found = []
         for x in (precise(fine), precise(coarse)):
             mean = x.mean(dim=(2, 3))
             variance = (x - mean[..., None, None]).square().mean(dim=(2, 3))
-            # The root's slope is not finite at 0, where a feature is off all over a plain picture.
+            # The derivative of the root is infinite at 0, the variance of a feature that is 0 all over a plain image.
             found += [mean, (variance + 1e-5).sqrt()]
         return self.out(torch.cat(found, dim=1))

@@ -1,4 +1,4 @@
-"""Attention: tokens take from other tokens, by how well queries fit keys. One kit for all transformers here.
+"""Attention layers, shared by all transformers of this project.
 
 Shapes: B samples, N tokens, M tokens of a memory, C features, h heads of d = C / h features, H W the sides of a map.
 Sources: softmax attention, Vaswani et al., "Attention Is All You Need", 2017; linear, Katharopoulos et al.,
@@ -18,17 +18,17 @@ from epe.layers.spec import check_heads
 
 
 def split(x: Tensor, heads: int) -> Tensor:
-    """(..., N, C) -> (..., h, N, d)."""
+    """Split features into heads: (..., N, C) -> (..., h, N, d)."""
     return x.unflatten(-1, (heads, -1)).transpose(-2, -3)
 
 
 def joined(x: Tensor) -> Tensor:
-    """(..., h, N, d) -> (..., N, C)."""
+    """Join heads into features: (..., h, N, d) -> (..., N, C)."""
     return x.transpose(-2, -3).flatten(-2)
 
 
 class Projected(nn.Module):
-    """Queries, keys and values of tokens, and the way back from heads; what lies between is the subclass's.
+    """The projections of an attention layer: queries, keys, values and output. Subclasses define the attention.
 
     Args:
         width: C.
@@ -47,7 +47,7 @@ class Projected(nn.Module):
         self.out = nn.Linear(width, width)
 
     def project(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(..., N, C) and (..., M, C) -> queries (..., h, N, d), keys and values (..., h, M, d)."""
+        """Return queries (..., h, N, d) of `x` (..., N, C), keys and values (..., h, M, d) of `memory` (..., M, C)."""
         return (
             split(self.query(x), self.heads),
             split(self.key(memory), self.heads),
@@ -56,27 +56,27 @@ class Projected(nn.Module):
 
 
 class Attention(Projected):
-    """Softmax attention, of tokens to themselves or to a memory."""
+    """Softmax attention from tokens to themselves or to a memory."""
 
     def forward(
         self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None, sequence: SequenceParallel = ALONE
     ) -> Tensor:
-        """Of (..., N, C).
+        """Apply the attention.
 
         Args:
-            x: what asks.
-            memory: (..., M, C), what is looked at; None: `x`.
-            bias: added to the logits, broadcast to (..., h, N, M); -inf hides. Of tokens in one process only.
-            sequence: processes that hold the other tokens, of `x` as of `memory`.
+            x: tokens (..., N, C) that give the queries.
+            memory: tokens (..., M, C) that give keys and values; None: `x`.
+            bias: added to the logits, broadcast to (..., h, N, M); -inf masks a token. Only within one process.
+            sequence: processes that hold the other tokens of `x` and of `memory`.
 
         Returns:
             (..., N, C).
 
         Raises:
-            ValueError: a bias, and tokens in several processes.
+            ValueError: a bias was given, but several processes share the tokens.
         """
         if sequence.size > 1 and bias is not None:
-            raise ValueError("attention round a sequence has no bias: its keys come from other processes.")
+            raise ValueError("attention over several processes takes no bias: its keys come from other processes.")
         q, k, v = self.project(x, x if memory is None else memory)
         if sequence.size > 1:
             return self.out(joined(sequence.softmax(q, k, v)))
@@ -84,11 +84,11 @@ class Attention(Projected):
 
 
 class LocationAttention(Attention):
-    """Softmax attention whose queries are made of tokens with one learnt vector more, the same for all: RealFormer's
-    "location-based" attention (Denny 2024), which despite its name knows no location.
+    """Softmax attention that adds one learnt vector to all tokens before the queries are computed.
 
-    The published code adds the vector to what keys are made of, too. That adds one number to all logits of a query, and
-    the softmax takes it away again.
+    This is RealFormer's "location-based" attention (Denny 2024), which despite its name uses no location. The published
+    code adds the vector before the keys, too. That adds the same number to all logits of a query, and the softmax
+    cancels it.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -100,34 +100,34 @@ class LocationAttention(Attention):
 
 
 class Cache(NamedTuple):
-    """Keys and values (B, h, P, d) of the P tokens so far."""
+    """Keys and values (B, h, P, d) of the P previous tokens."""
 
     keys: Tensor
     values: Tensor
 
 
 class CausalAttention(Projected):
-    """Softmax attention of each token to itself and to those before it."""
+    """Softmax attention from each token to itself and to the tokens before it."""
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """(B, N, C), the next tokens after those of `cache` -> (B, N, C), and the cache with them."""
+        """Apply attention to tokens (B, N, C) that follow those in `cache`; return (B, N, C) and the extended cache."""
         q, k, v = self.project(x, x)
         if cache is not None:
             k, v = torch.cat([cache.keys, k], dim=-2), torch.cat([cache.values, v], dim=-2)
         new, known = q.shape[-2], k.shape[-2]
-        # One token alone sees all that there is.
+        # A single new token may attend to all tokens, so it needs no mask.
         seen = None if new == 1 else torch.ones(new, known, dtype=torch.bool, device=x.device).tril(known - new)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return self.out(joined(out)), Cache(k, v)
 
 
 class LinearAttention(Projected):
-    """Attention in time linear in tokens: the softmax is replaced by a product of features of queries and of keys.
+    """Attention whose cost is linear in tokens: a product of features of queries and keys replaces the softmax.
 
     Args:
-        width, heads, bias: as `Projected`.
-        rule: "elu": features 1 + elu, weights add up to 1 (Katharopoulos et al.). "positions": keys by a softmax over
-            positions, queries by one over features (Shen et al.).
+        width, heads, bias: as in `Projected`.
+        rule: "elu" uses the features 1 + elu, with weights that add up to 1 (Katharopoulos et al.). "positions" applies
+            a softmax over positions to keys, and a softmax over features to queries (Shen et al.).
     """
 
     def __init__(self, width: int, heads: int, rule: Literal["elu", "positions"] = "elu", bias: bool = True) -> None:
@@ -135,7 +135,7 @@ class LinearAttention(Projected):
         self.rule = rule
 
     def forward(self, x: Tensor, memory: Tensor | None = None, sequence: SequenceParallel = ALONE) -> Tensor:
-        """(..., N, C), and (..., M, C) or None for `x` -> (..., N, C); `sequence` as of `Attention`."""
+        """Apply the attention from `x` (..., N, C) to `memory` (..., M, C), None: `x`; `sequence` as in `Attention`."""
         q, k, v = self.project(x, x if memory is None else memory)
         if self.rule == "elu":
             q, k = one_plus_elu(q), one_plus_elu(k)
@@ -146,32 +146,32 @@ class LinearAttention(Projected):
 
 
 def one_plus_elu(x: Tensor) -> Tensor:
-    """x + 1 above 0, exp(x) below: 1 + elu(x), but exact in bfloat16 and, far below, at least exp(-20), never 0.
+    """Return 1 + elu(x), that is x + 1 above 0 and exp(x) below, exact in bfloat16 and never less than exp(-20).
 
-    A head whose features are all 0 would divide 0 by 0.
+    The lower limit matters: a head whose features are all 0 would divide 0 by 0.
     """
     return F.relu(x) + x.clamp(-20, 0).exp()
 
 
 def state(keys: Tensor, values: Tensor, sequence: SequenceParallel) -> tuple[Tensor, Tensor]:
-    """All that linear attention needs of a memory, however long: sums over the tokens of all processes, in one call.
+    """Summarise a memory of any length for linear attention: sums over the tokens of all processes, in one call.
 
     Args:
         keys: (..., h, M, d), not negative.
         values: (..., h, M, d).
 
     Returns:
-        Keys times values (..., h, d, d), and keys (..., h, d, 1).
+        The sums of keys times values (..., h, d, d), and of keys (..., h, d, 1).
     """
     total = sequence.sum(torch.cat([keys.mT @ values, keys.sum(-2)[..., None]], dim=-1))
     return total[..., :-1], total[..., -1:]
 
 
 class ChannelAttention(Projected):
-    """Attention of features to features, over all tokens: a head mixes its d features, by how alike they are.
+    """Attention between features, over all tokens: a head mixes its d features according to their similarity.
 
-    Alike is the cosine, times a learnt factor per head (El-Nouby et al., "XCiT", 2021). A product of features, which
-    DaViT takes, is a sum over tokens: it means one thing in crops that are trained on and another in whole frames.
+    The similarity is the cosine times a learnt factor per head (El-Nouby et al., "XCiT", 2021). DaViT's product of
+    features is a sum over tokens instead, so its scale differs between training crops and whole frames.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -179,22 +179,22 @@ class ChannelAttention(Projected):
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., N, C) -> (..., N, C)."""
+        """Apply the attention to tokens (..., N, C)."""
         q, k, v = (found.mT for found in self.project(x, x))
         q, k = self.temperature * F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         return self.out(joined(F.scaled_dot_product_attention(q, k, v, scale=1.0).mT))
 
 
 class LocationBias(nn.Module):
-    """What attention adds for where tokens lie: a learnt function of rows apart plus one of columns apart, per head.
+    """A relative position bias: per head, a learnt function of the distance in rows plus one of that in columns.
 
-    Distances are on a logarithmic scale and interpolated, so one table serves maps of all sizes (after the continuous
-    biases of Liu et al., "Swin Transformer V2", 2022).
+    Distances are on a logarithmic scale and entries are interpolated, so one table serves maps of all sizes (after the
+    continuous biases of Liu et al., "Swin Transformer V2", 2022).
 
     Args:
         heads: h.
-        steps: entries of a table to each side of 0.
-        reach: tokens apart at the last entry; farther ones count as so far.
+        steps: entries of a table on each side of 0.
+        reach: distance in tokens at the last entry; larger distances are clamped to it.
     """
 
     def __init__(self, heads: int, steps: int = 12, reach: int = 64) -> None:
@@ -203,9 +203,13 @@ class LocationBias(nn.Module):
         self.rows, self.columns = (nn.Parameter(torch.zeros(heads, 2 * steps + 1)) for _ in range(2))
 
     def forward(self, size: tuple[int, int], memory: tuple[int, int] | None = None) -> Tensor:
-        """Of a map of H x W tokens, row by row, that looks at one of H' x W', None: itself.
+        """Return the bias for attention from a map of H x W tokens, row by row, to a memory of H' x W' tokens.
 
-        Tokens of a memory of another size lie evenly over the same area.
+        A memory of another size covers the same area evenly.
+
+        Args:
+            size: H and W.
+            memory: H' and W'; None: the map itself.
 
         Returns:
             (h, HW, H'W').
@@ -215,7 +219,7 @@ class LocationBias(nn.Module):
         return (rows[:, :, None, :, None] + columns[:, None, :, None, :]).flatten(3).flatten(1, 2)
 
     def between(self, table: Tensor, to: int, of: int) -> Tensor:
-        """(h, to, of): a table at the distances between `to` and `of` places along one axis."""
+        """Look a table up at the distances between `to` and `of` positions along one axis; return (h, to, of)."""
         here = torch.arange(to, device=table.device) + 0.5
         there = (torch.arange(of, device=table.device) + 0.5) * (to / of)
         apart = there[None] - here[:, None]

@@ -1,4 +1,4 @@
-"""Class ids of pixels: as masks, and as rectangles that cover each class, cut along a grid."""
+"""Class ids of pixels, converted to masks, or to rectangles along a grid that cover each class."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Rectangle = tuple[int, int, int, int]
-"""Top, bottom, left, right, in pixels; bottom and right are outside."""
+"""Top, bottom, left, right, in pixels; bottom and right are exclusive."""
 
 
 def soft_masks(classes: Tensor, count: int) -> Tensor:
-    """Class ids (B, H, W), or masks (B, K, H, W) that are passed through, -> float masks (B, K, H, W).
+    """Convert class ids (B, H, W) to float masks (B, K, H, W); masks of that shape are passed through.
 
     Raises:
-        ValueError: another shape, or another number of classes.
+        ValueError: the shape is neither, or the number of classes is not `count`.
     """
     if classes.ndim == 3:
         return F.one_hot(classes.long(), count).movedim(-1, 1).float()
     if classes.ndim == 4 and classes.shape[1] == count:
         return classes.float()
-    raise ValueError(f"classes are ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
+    raise ValueError(f"wanted class ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
 
 
 def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
-    """Per class, rectangles that do not overlap and hold every pixel of it.
+    """Return, for each class, rectangles that do not overlap and that together contain all its pixels.
 
     Args:
         classes: ids (H, W), 0 .. count - 1.
-        count: how many classes there are.
-        side: of the grid's cells, pixels; those at the right and at the bottom may be smaller.
+        count: number of classes.
+        side: side of the grid's cells in pixels; cells at the right and at the bottom may be smaller.
     """
     height, width = classes.shape
     rows, columns = -(-height // side), -(-width // side)
@@ -48,7 +48,7 @@ def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
 
 
 def joined(grid: list[list[bool]]) -> Iterator[Rectangle]:
-    """Runs of cells in a row; equal runs in rows that follow each other are one rectangle. In cells."""
+    """Yield the runs of true cells in each row as rectangles, in cells; equal runs in adjacent rows are merged."""
     going: dict[tuple[int, int], int] = {}
     for row, cells in enumerate([*grid, []]):
         now = set(runs(cells))
@@ -59,7 +59,7 @@ def joined(grid: list[list[bool]]) -> Iterator[Rectangle]:
 
 
 def runs(cells: list[bool]) -> Iterator[tuple[int, int]]:
-    """Start and stop of each stretch of true cells."""
+    """Yield start and stop of each run of true cells."""
     start = None
     for place, cell in enumerate([*cells, False]):
         if cell and start is None:

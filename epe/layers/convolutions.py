@@ -1,4 +1,4 @@
-"""3x3 convolutions that repeat the border, and the residual blocks made of them.
+"""3x3 convolutions with replicate padding, and residual blocks built from them.
 
 `SpectralBlock` is the block of the released G-buffer encoder of `hr`, `ScaledBlock` that of `hr_new` (Richter, AlHaija,
 Koltun, "Enhancing Photorealism Enhancement", 2021, and their release).
@@ -14,19 +14,19 @@ from epe.layers.spectral_norm import spectral_norm
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """3x3 convolution that pads by repeating the border, so that borders look like their neighbours."""
+    """Return a 3x3 convolution with replicate padding, so that borders resemble their neighbourhood."""
     return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias, padding_mode="replicate")
 
 
 def spectral_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    """`conv3` of spectral norm 1."""
+    """Return a `conv3` with spectral normalisation and a bias."""
     return spectral_norm(conv3(inputs, outputs, stride, bias=True))
 
 
 class SpectralBlock(nn.Module):
     """Residual block of two spectrally normalised convolutions.
 
-    Where width or resolution change, the skip is a convolution of the same kind, rectified.
+    If width or resolution change, the skip connection is a convolution of the same kind, followed by a ReLU.
     """
 
     def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:
@@ -43,9 +43,9 @@ class SpectralBlock(nn.Module):
 
 
 class ScaledBlock(nn.Module):
-    """Residual block without normalisation, its change scaled down: the authors' second network (`hr_new`).
+    """Residual block without normalisation, its residual scaled by 0.1, from the authors' second network (`hr_new`).
 
-    Where width or resolution change, the skip is a 1x1 convolution, rectified.
+    If width or resolution change, the skip connection is a 1x1 convolution, followed by a leaky ReLU.
     """
 
     def __init__(self, inputs: int, middle: int, outputs: int, stride: int = 1) -> None:

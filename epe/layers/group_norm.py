@@ -1,7 +1,7 @@
-"""Group normalisation (Wu, He, "Group Normalization", 2018) whose statistics are right in every memory layout.
+"""Group normalisation (Wu, He, "Group Normalization", 2018) whose statistics are accurate in every memory layout.
 
-torch's own kernel for channels_last on CPUs sums a whole frame up in fp32: of 480x270 pixels of mean 5 and deviation 1
-it gives values that are off by 5e-4 (torch 2.13), and `hr` has 113 such normalisations.
+torch's own kernel for channels_last on CPUs sums a whole frame in fp32. For 480x270 pixels with mean 5 and deviation 1
+its values are off by 5e-4 (torch 2.13), and `hr` has 113 such normalisations.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class GroupNorm(nn.GroupNorm):
-    """`nn.GroupNorm` of maps (B, C, H, W)."""
+    """`nn.GroupNorm` for maps (B, C, H, W), with accurate sums in inference on CPUs."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() or x.is_contiguous() or x.device.type != "cpu":
@@ -19,7 +19,7 @@ class GroupNorm(nn.GroupNorm):
         return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
 
     def _terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What each channel is multiplied by, and what is added, (B, C): rows in fp32, sums of rows in fp64."""
+        """Return scale and shift of each channel, (B, C); rows are summed in fp32, the sums of rows in fp64."""
         pixels = x.movedim(1, -1)
         count = x[0, 0].numel() * (self.num_channels // self.num_groups)
         mean, square = (
@@ -35,7 +35,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 class Unconditioned(GroupNorm):
-    """Learned normalisation that does not look at the map: for networks without G-buffers, or with them as input."""
+    """Group normalisation with learned terms that ignores the map, for networks without G-buffer conditioning."""
 
     def __init__(self, features: int) -> None:
         super().__init__(8, features)

@@ -1,4 +1,4 @@
-"""First weights of the networks that follow CUT and SPADE."""
+"""Initial weights of the networks that follow CUT and SPADE."""
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -7,9 +7,9 @@ GAIN = 0.02
 
 
 def xavier(network: nn.Module) -> None:
-    """Xavier's normal weights (Glorot, Bengio 2010) times 0.02, biases 0.
+    """Initialise weights with Xavier's normal distribution (Glorot, Bengio 2010) and gain 0.02, and biases with 0.
 
-    Spectrally normalised layers keep their weights: a gain would be divided out.
+    Spectrally normalised layers keep their weights, because the normalisation would divide out a gain.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

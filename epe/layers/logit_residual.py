@@ -1,4 +1,4 @@
-"""What generators have in common: the check of their inputs, and the residual that they add to a picture's logits."""
+"""Functions that generators share: checking and padding inputs, and adding a residual to the logits of an image."""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def check_inputs(image: Tensor, gbuffers: Tensor, channels: int) -> None:
-    """Of a generator that reads so many G-buffer channels: image (B, 3, H, W), G-buffers (B, channels, H, W).
+    """Check the inputs of a generator: image (B, 3, H, W) and G-buffers (B, channels, H, W).
 
     Raises:
-        ValueError: another number of channels, or sizes that differ.
+        ValueError: the number of channels is wrong, or the sizes differ.
     """
     if gbuffers.shape[1] != channels or gbuffers.shape[-2:] != image.shape[-2:]:
         raise ValueError(
@@ -18,18 +18,21 @@ def check_inputs(image: Tensor, gbuffers: Tensor, channels: int) -> None:
 
 
 def add_logit_residual(image: Tensor, residual: Tensor) -> Tensor:
-    """Add a residual to the logits of a picture: the result stays inside (0, 1) without clipping.
+    """Add a residual to the logits of an image, so that the result stays inside (0, 1) without clipping.
+
+    The image is first clipped to 0.001 .. 0.999, as in the authors' release.
 
     Args:
         image: (B, 3, H, W), sRGB in [0, 1].
-        residual: (B, 3, H, W), any number.
+        residual: (B, 3, H, W), unbounded.
 
-    The picture is clipped to 0.001 .. 0.999 before, as in the authors' release.
+    Returns:
+        (B, 3, H, W), sRGB in (0, 1).
     """
     return torch.sigmoid(torch.logit(image.clamp(0.001, 0.999)) + residual.to(image.dtype))
 
 
 def padded(x: Tensor, multiple_of: int) -> Tensor:
-    """(B, C, H, W) enlarged to the right and below, by repeating the border, to sides that divide evenly."""
+    """Pad (B, C, H, W) at the right and bottom, by repeating the border, to multiples of `multiple_of` pixels."""
     down, right = (-side % multiple_of for side in x.shape[-2:])
     return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x

@@ -1,7 +1,7 @@
-"""Where a token lies in its frame, learnt: a vector for each place of a grid, interpolated to maps of any size.
+"""Learnt position embeddings: one vector for each point of a grid over the frame, interpolated to maps of any size.
 
-Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, sec. 3.2. A crop, or a tile, gets its part of the grid: what
-is learnt on crops is right on frames, and tiles agree where they overlap.
+Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, sec. 3.2. A crop or a tile uses its own part of the grid, so
+embeddings learnt on crops are right on whole frames, and tiles agree where they overlap.
 """
 
 import torch
@@ -9,12 +9,15 @@ from torch import Tensor, nn
 
 
 def interpolation(tokens: int, side: int, start: Tensor, stop: Tensor) -> Tensor:
-    """(B, tokens, side): how much each place of the grid, along one axis, has in each token; linear.
+    """Return the weights of linear interpolation along one axis, from grid points to tokens.
 
     Args:
-        tokens: along the axis.
-        side: of the grid.
-        start, stop: (B,), fractions of the frame.
+        tokens: number of tokens along the axis.
+        side: side of the grid.
+        start, stop: (B,), the extent of the map along the axis, as fractions of the frame.
+
+    Returns:
+        (B, tokens, side).
     """
     fraction = (torch.arange(tokens, device=start.device) + 0.5) / tokens
     along = (start[:, None] + fraction * (stop - start)[:, None]) * side - 0.5
@@ -23,11 +26,11 @@ def interpolation(tokens: int, side: int, start: Tensor, stop: Tensor) -> Tensor
 
 
 class Positions(nn.Module):
-    """A grid that is stretched over the frame.
+    """Position embeddings from a learnt grid that is stretched over the frame.
 
     Args:
         width: C, features.
-        side: of the grid; frames of so many tokens a side get the grid itself.
+        side: side of the grid; a frame with this many tokens a side uses the grid as it is.
     """
 
     def __init__(self, width: int, side: int) -> None:
@@ -35,15 +38,15 @@ class Positions(nn.Module):
         self.grid = nn.Parameter(torch.zeros(width, side, side))
 
     def forward(self, height: int, width: int, crop_box: Tensor | None = None) -> Tensor:
-        """Of a map of height x width tokens.
+        """Return the embeddings of a map of height x width tokens.
 
         Args:
-            height, width: of the map.
+            height, width: size of the map in tokens.
             crop_box: (B, 4), top, left, bottom and right of the map in its frame, as fractions of the frame's sides;
                 None: the map is the whole frame.
 
         Returns:
-            (B, C, height, width); B = 1 where no box is given.
+            (B, C, height, width); B = 1 if no box is given.
         """
         grid, side = self.grid, self.grid.shape[-1]
         if crop_box is None:

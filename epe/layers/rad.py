@@ -1,8 +1,7 @@
-"""How G-buffers act on image features: the paper's ways, and the ones that it is compared with.
+"""Modules that condition image features on G-buffers: RAD of the paper, and RAC of the authors' second network.
 
-Each is a module that is called with image features (B, C, H, W) and a map of what is known of the pixels (B, E, H, W)
-and returns (B, C, H, W): B images, C image features, E channels of the map, H W pixels. `RAD` and `RAC` also take a
-`Kept` in the map's place.
+Each is called with image features (B, C, H, W) and a map of encoded G-buffers (B, E, H, W), and returns (B, C, H, W):
+B images, C image features, E channels of the map, H W pixels. Both also accept a `Kept` instead of the map.
 """
 
 from typing import Protocol
@@ -15,17 +14,17 @@ from epe.layers.inplace import add, modulate, relu
 
 
 class Reader(Protocol):
-    """What reads a scale and a shift off a map."""
+    """A module that computes scale and shift from a map."""
 
     def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, E, H, W) -> twice (B, C, H, W)."""
+        """Return scale and shift, each (B, C, H, W), for a map (B, E, H, W)."""
         ...
 
 
 class Kept:
-    """The map of a scene that stands still: what each conditioner reads off it is computed at its first call only.
+    """The map of a static scene: each conditioner's scale and shift are computed at its first call and then cached.
 
-    Of `hr` this is 8 in 10 of all multiply-adds; what is kept takes 6.3 kB for each pixel of the frame.
+    In `hr` this saves 8 in 10 of all multiply-adds; the cache takes 6.3 kB per pixel of the frame.
 
     Args:
         encoded: the map, (B, E, H, W).
@@ -36,14 +35,14 @@ class Kept:
         self._terms: dict[Reader, tuple[Tensor, Tensor]] = {}
 
     def terms(self, reader: Reader) -> tuple[Tensor, Tensor]:
-        """Scale and shift of a conditioner."""
+        """Return scale and shift of a conditioner, each (B, C, H, W), from the cache if possible."""
         if reader not in self._terms:
             self._terms[reader] = reader.terms(self.encoded)
         return self._terms[reader]
 
 
 Map = Tensor | Kept | None
-"""What conditions a block; None where nothing does."""
+"""The conditioning input of a block; None if the block has none."""
 
 
 class TowerLayer(nn.Module):
@@ -65,7 +64,7 @@ class RAD(nn.Module):
     Args:
         features: C.
         encoded: E.
-        layers: depth of the tower that adapts the G-buffers to this place (3 as released; 0: none).
+        layers: depth of the tower that adapts the encoded G-buffers to this module (3 in the release; 0: no tower).
     """
 
     def __init__(self, features: int, encoded: int, layers: int) -> None:
@@ -74,11 +73,11 @@ class RAD(nn.Module):
         self.tower = nn.Sequential(*(TowerLayer(encoded) for _ in range(layers)))
         self.scale = nn.Conv2d(encoded, features, 1)
         self.shift = nn.Conv2d(encoded, features, 1)
-        # The default bias of about 0 damps every block at the start of training; 1 passes the features on.
+        # The default bias of about 0 would damp every block at the start of training; 1 lets the features pass.
         nn.init.ones_(self.scale.bias)  # type: ignore[arg-type]
 
     def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift."""
+        """Return scale and shift, each (B, C, H, W), for a map (B, E, H, W)."""
         g = self.tower(g)
         return self.scale(g), self.shift(g)
 
@@ -103,7 +102,7 @@ class RAC(nn.Module):
         self.shift = nn.Conv2d(encoded, features, 1)
 
     def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift."""
+        """Return scale and shift, each (B, C, H, W), for a map (B, E, H, W)."""
         g = self.tower(g)
         return 1 - 0.1 * self.scale(g), 0.1 * self.shift(g)
 

@@ -1,4 +1,4 @@
-"""SPADE: features are normalised, then scaled and shifted by what a small network reads off a map of their pixels.
+"""SPADE: features are normalised, then scaled and shifted per pixel by a small network that reads a map.
 
 Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", 2019.
 
@@ -13,7 +13,7 @@ from epe.layers.inplace import modulate, relu
 
 
 class SPADE(nn.Module):
-    """Spatially-adaptive denormalisation by the map as it is, no encoder before it.
+    """Spatially-adaptive denormalisation by a map that no encoder has processed.
 
     Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", 2019, sec. 3.
 

@@ -1,4 +1,4 @@
-"""The sizes of a network: what model files hold of it, checked before anything is built."""
+"""The spec of a network: its sizes, as model files store them, checked before anything is built."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,29 +11,29 @@ class Spec:
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no padding divide by this, pixels."""
+        """Heights and widths that are multiples of this number of pixels need no padding."""
         return 1
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as a dictionary, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, sizes: dict[str, Any]) -> Self:
-        """From JSON.
+        """Build a spec from a dictionary of its fields, as read from JSON.
 
         Raises:
-            TypeError: a name that is no field.
-            ValueError: sizes that cannot be.
+            TypeError: a name is not a field.
+            ValueError: a size is invalid.
         """
         return cls(**sizes)
 
 
 def check_limits(spec: object, limits: Mapping[str, tuple[int, int]]) -> None:
-    """Compare the fields of a spec with the smallest and the largest value that each may have.
+    """Check that fields of a spec are integers within limits; `limits` gives the smallest and largest value of each.
 
     Raises:
-        ValueError: one is no integer, or lies outside.
+        ValueError: a field is not an integer or is out of range; the message names it.
     """
     for name, (low, high) in limits.items():
         value = getattr(spec, name)
@@ -42,10 +42,10 @@ def check_limits(spec: object, limits: Mapping[str, tuple[int, int]]) -> None:
 
 
 def check_heads(width: int, heads: int) -> None:
-    """Refuse an attention whose heads cannot share its features evenly.
+    """Check that attention heads divide the features evenly.
 
     Raises:
-        ValueError: tells both.
+        ValueError: they do not; the message gives both numbers.
     """
     if width % heads:
         raise ValueError(f"{heads} heads do not divide {width} features.")

@@ -1,8 +1,8 @@
-"""Spectral norm of convolutions: weights are divided by an estimate of their largest singular value.
+"""Spectral normalisation of convolutions: weights are divided by an estimate of their largest singular value.
 
-Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018. Numbers, random draws and state keys
-are those of `torch.nn.utils.parametrizations.spectral_norm`; but where there is no memory (the meta device) nothing is
-estimated, which made every look at the shapes of `hr` take 20 s.
+Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018. Results, random draws and state keys
+are those of `torch.nn.utils.parametrizations.spectral_norm`. Unlike torch's, it estimates nothing on the meta device,
+where building `hr` just to read its shapes took 20 s.
 """
 
 import torch
@@ -15,10 +15,10 @@ EPS = 1e-12
 
 
 class SpectralNorm(nn.Module):
-    """Parametrization of a weight (outputs, …); `_u`, `_v` follow its singular vectors by a step at each training call.
+    """Parametrisation of a weight (outputs, …); each call in training mode makes one power iteration of `_u` and `_v`.
 
     Args:
-        weight: as it is when the norm is put on.
+        weight: the weight at the time when the parametrisation is registered.
     """
 
     _u: Tensor
@@ -41,17 +41,17 @@ class SpectralNorm(nn.Module):
             F.normalize(torch.mv(matrix.H, self._u), dim=0, eps=EPS, out=self._v)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight over its norm."""
+        """Return the weight divided by the estimate of its spectral norm."""
         matrix = weight.flatten(1)
         if self.training:
             self._follow(matrix.detach(), 1)
-        # Clones: a second call before the backward pass moves the vectors on in place.
+        # Cloned, because a second call before the backward pass would change the vectors in place.
         u, v = self._u.clone(), self._v.clone()
         return weight / torch.vdot(u, torch.mv(matrix, v))
 
 
 def spectral_norm(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution, of spectral norm 1."""
-    # "Unsafe" leaves a trial call out, which costs more than all else on the meta device.
+    """Add spectral normalisation to a convolution, in place, and return it."""
+    # "Unsafe" skips a trial call, which costs more than everything else on the meta device.
     parametrize.register_parametrization(conv, "weight", SpectralNorm(conv.weight), unsafe=conv.weight.is_meta)
     return conv

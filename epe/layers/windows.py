@@ -1,4 +1,4 @@
-"""Attention within windows of a map, shifted in every other layer: Liu et al., "Swin Transformer", 2021.
+"""Window attention, with shifted windows in every other layer: Liu et al., "Swin Transformer", 2021.
 
 Shapes: B samples, H W sides of a map, C features, s side of a window, L = s * s.
 """
@@ -11,21 +11,21 @@ from epe.layers.attention import Attention
 
 
 def partitioned(x: Tensor, side: int) -> Tensor:
-    """(B, H, W, C), whose sides divide by s -> (B, windows, L, C)."""
+    """Partition a map (B, H, W, C), whose sides are multiples of s, into windows (B, windows, L, C)."""
     return x.unflatten(2, (-1, side)).unflatten(1, (-1, side)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def merged(windows: Tensor, side: int, height: int) -> Tensor:
-    """The inverse of `partitioned`, of a map H high."""
+    """Invert `partitioned` for a map of height H."""
     rows = windows.unflatten(1, (height // side, -1)).unflatten(3, (side, side))
     return rows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def regions(length: int, padded: int, shift: int) -> Tensor:
-    """(filled,): number of the piece of the map that each row (or column) belongs to, after the shift.
+    """Return, for each row (or column) after the shift, the index of the region that it belongs to, (padded,).
 
-    Rolling brings rows from the far end beside those of the near one, and filling up adds rows that do not exist: a row
-    sees those of its own piece only.
+    Rolling brings rows from the far end next to those at the near end, and padding adds rows that do not exist. Rows
+    may attend only to rows of their own region.
     """
     index = torch.arange(padded).roll(-shift)
     number = torch.zeros(padded, dtype=torch.long)
@@ -35,19 +35,19 @@ def regions(length: int, padded: int, shift: int) -> Tensor:
 
 
 class WindowAttention(nn.Module):
-    """Softmax attention of each token to those of its window.
+    """Softmax attention from each token to the tokens of its window.
 
-    Maps of any size: they are filled up to whole windows, and what was filled in is not seen.
+    Maps can have any size: they are padded to whole windows, and the padding is masked.
 
     Args:
         width: C.
-        heads: of the attention.
+        heads: number of heads.
         side: s.
-        shift: of the windows, to the right and down; the map is rolled round, and no token sees across the seam.
-        located: whether a learnt bias tells how far apart two tokens are.
+        shift: shift of the windows to the right and down; the map is rolled, and attention across the seam is masked.
+        located: whether to add a learnt relative position bias.
 
     Raises:
-        ValueError: a shift outside of 0 .. s - 1.
+        ValueError: the shift is outside 0 .. s - 1.
     """
 
     def __init__(self, width: int, heads: int, side: int, shift: int = 0, located: bool = True) -> None:
@@ -59,7 +59,7 @@ class WindowAttention(nn.Module):
         self.table = nn.Parameter(torch.zeros(heads, (2 * side - 1) ** 2)) if located else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, H, W, C)."""
+        """Apply the attention to a map (B, H, W, C)."""
         height, width = x.shape[1:3]
         down, right = -height % self.side, -width % self.side
         padded = F.pad(x, (0, 0, 0, right, 0, down)).roll((-self.shift, -self.shift), dims=(1, 2))
@@ -72,7 +72,7 @@ class WindowAttention(nn.Module):
         return whole[:, :height, :width]
 
     def bias(self, table: Tensor) -> Tensor:
-        """(h, L, L): the table's entry for the rows and columns between two tokens."""
+        """Return the bias (h, L, L): the table's entries for the distances in rows and columns between tokens."""
         side = self.side
         apart = torch.arange(side, device=table.device)[:, None] - torch.arange(side, device=table.device)
         apart = apart + side - 1
@@ -80,7 +80,7 @@ class WindowAttention(nn.Module):
         return table[:, index.reshape(side**2, side**2)]
 
     def hidden(self, height: int, width: int, down: int, right: int) -> Tensor:
-        """(windows, 1, L, L): -inf between tokens of different pieces of the map, else 0."""
+        """Return the mask (windows, 1, L, L): -inf between tokens of different regions of the map, else 0."""
         rows = regions(height, height + down, self.shift)
         columns = regions(width, width + right, self.shift)
         piece = partitioned((3 * rows[:, None] + columns)[None, :, :, None], self.side)[0, ..., 0]

@@ -1,1 +1,1 @@
-"""The losses; each returns what is to be minimised, batch mean taken."""
+"""Losses and distances; those of training are scalars to be minimised, means over the batch."""

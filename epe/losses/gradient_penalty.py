@@ -1,4 +1,4 @@
-"""Zero-centred gradient penalty on real images (R1), on the scores or, as released, on the loss.
+"""Zero-centred gradient penalty (R1) on real images, of the scores or, as in the release, of the loss.
 
 Mescheder, Geiger, Nowozin, "Which Training Methods for GANs do actually Converge?", 2018, eq. 9.
 """
@@ -13,15 +13,15 @@ Penalised = Literal["scores", "loss"]
 
 
 def gradient_penalty(scores: Mapping[str, Tensor], inputs: Sequence[Tensor], penalised: Penalised = "scores") -> Tensor:
-    """Squared gradient norm of the critics' verdicts with respect to what they saw.
+    """Return the squared gradient norm of the critics' outputs with respect to their inputs.
 
     Args:
-        scores: per critic (B, 1, h, w), on real images. Each critic's verdict is its mean over cells.
-        inputs: tensors (B, …) with gradient that the scores were computed from: the image, or, where a second
-            backward pass through VGG16 is too dear, the features that the critics read.
-        penalised: "scores": the verdicts are the scores, as in R1; "loss": what critics minimise on photographs, the
-            squared distance of the scores to 1, as the released code of Richter et al. 2021 has it. That vanishes
-            where a critic is right, and so does not regularise it there.
+        scores: scores of each critic on real images, (B, 1, h, w); they are averaged over cells.
+        inputs: tensors (B, …) with gradient that the scores were computed from: the image or, if a second backward
+            pass through VGG16 is too expensive, the features that the critics read.
+        penalised: "scores" penalises the gradient of the scores, as in R1; "loss" that of the critics' loss on
+            photographs, the squared distance of the scores to 1, as in the released code of Richter et al. 2021. The
+            latter vanishes where a critic is right, and so does not regularise it there.
 
     Returns:
         Mean over the batch of the squared gradient norm, summed over `inputs`; a scalar.

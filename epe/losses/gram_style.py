@@ -1,8 +1,8 @@
-"""Style distance: how differently features go together, wherever in the picture they are.
+"""Style distance: the difference between the Gram matrices of features, which ignore where in the image features are.
 
-Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016. Theirs grows with the fourth power of
-the features, which differ a thousandfold from layer to layer and between bright and dark pictures; here every layer's
-distance lies between 0 and 1.
+Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016. Their distance grows with the fourth
+power of the features, which differ a thousandfold between layers and between bright and dark images. Here the distance
+of every layer is normalised to lie between 0 and 1.
 """
 
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from torch import Tensor
 
 
 def gram_matrix(x: Tensor) -> Tensor:
-    """Mean products of features over places: (B, C, H, W) -> (B, C, C)."""
+    """Return the Gram matrices (B, C, C) of features (B, C, H, W): mean products over positions."""
     flat = x.flatten(2)
     return flat @ flat.mT / flat.shape[-1]
 
 
 def style_distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
-    """Distance per image.
+    """Return the style distance of each pair of images.
 
     Args:
-        a, b: per layer, features (B, C, H, W) of the two images, of any sizes. Layers of `b` are used.
+        a, b: features (B, C, H, W) by layer of the two images, of any sizes. The layers of `b` are used.
 
     Returns:
-        (B,): per layer the squared difference of all products over the squared products of both, summed over layers.
-        As scalar products of Gram matrices are not negative, a layer adds at most 1.
+        (B,): squared differences of the Gram matrices divided by the sum of their squares, summed over layers. Scalar
+        products of Gram matrices are not negative, so a layer adds at most 1.
     """
     per_layer = []
     for name in b:

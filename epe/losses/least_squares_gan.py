@@ -1,6 +1,7 @@
 """Least-squares adversarial losses over an ensemble of critics.
 
-Mao et al., "Least Squares Generative Adversarial Networks", 2017: photographs are to score 1, renderings 0.
+Mao et al., "Least Squares Generative Adversarial Networks", 2017: the target scores are 1 for photographs and 0 for
+renderings.
 """
 
 from collections.abc import Mapping
@@ -10,10 +11,10 @@ from torch import Tensor
 
 
 def discriminator_loss(photo: Mapping[str, Tensor], fake: Mapping[str, Tensor]) -> Tensor:
-    """What the critics minimise: mean squared distance to 1 on photographs and to 0 on fakes, summed over critics.
+    """Return the loss of the critics: mean squared distance to 1 on photographs and to 0 on fakes, summed over critics.
 
     Args:
-        photo, fake: per critic, scores of any shape.
+        photo, fake: scores by critic, of any shape.
 
     Returns:
         A scalar.
@@ -22,10 +23,13 @@ def discriminator_loss(photo: Mapping[str, Tensor], fake: Mapping[str, Tensor]) 
 
 
 def generator_loss(fake: Mapping[str, Tensor]) -> Tensor:
-    """What the generator minimises: mean squared distance of its scores to 1, summed over critics; a scalar."""
+    """Return the loss of the generator, a scalar: mean squared distance of its scores to 1, summed over critics."""
     return torch.stack([(1 - scores).square().mean() for scores in fake.values()]).sum()
 
 
 def accuracy(photo: Tensor, fake: Tensor) -> Tensor:
-    """Share of cells that a critic calls right, photographs and fakes weighing alike; a scalar in [0, 1]."""
+    """Return the fraction of cells that a critic classifies correctly, a scalar in [0, 1].
+
+    Photographs and fakes have equal weight.
+    """
     return ((photo > 0.5).float().mean() + (fake < 0.5).float().mean()) / 2

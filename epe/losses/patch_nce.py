@@ -1,4 +1,4 @@
-"""Contrast between patches: a patch of the result should tell its own patch of the input from the others.
+"""PatchNCE: an InfoNCE loss by which a patch of the result should match its own patch of the input and no other.
 
 Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020, sec. 3.
 """
@@ -11,15 +11,15 @@ TEMPERATURE = 0.07
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """Cross entropy of picking the own patch out of those of the same image, by similarity.
+    """Return the cross entropy of classifying, by similarity, which patch of the input a patch of the result matches.
 
     Args:
         queries: (B, N, D), unit vectors of N patches of each result.
-        keys: (B, N, D), of the same places of the inputs; no gradient goes there.
-        temperature: what similarities are divided by.
+        keys: (B, N, D), unit vectors of the same positions in the inputs; no gradient flows to them.
+        temperature: divisor of the similarities.
 
     Returns:
-        The mean over all patches, a scalar; log N where patches cannot be told apart.
+        The mean over all patches, a scalar; log N if patches cannot be distinguished.
     """
     similarity = queries @ keys.detach().transpose(1, 2) / temperature
     own = torch.arange(queries.shape[1], device=queries.device).expand(len(queries), -1)

@@ -1,12 +1,12 @@
-"""Total variation: how much neighbouring pixels differ (Rudin, Osher, Fatemi 1992; absolute, both ways)."""
+"""Total variation: absolute differences of neighbouring pixels along both axes (Rudin, Osher, Fatemi 1992)."""
 
 from torch import Tensor
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean difference between neighbours side by side plus that between neighbours one above the other; a scalar.
+    """Return the mean absolute difference of horizontal neighbours plus that of vertical neighbours, a scalar.
 
-    Means, not sums: a sum grows with the picture and soon outweighs every other term.
+    These are means, not sums: a sum grows with the image and soon outweighs every other loss term.
 
     Args:
         image: (B, C, H, W), 2 pixels or more a side.

@@ -1,1 +1,1 @@
-"""Which photograph looks like which part of a frame."""
+"""Matching: find the photographs that resemble each part of a frame."""

@@ -1,7 +1,7 @@
-"""Classes that nobody has to annotate: k-means over VGG16 features of several domains at once.
+"""Robust labels without annotation: k-means over VGG16 features of several domains at once.
 
-In the place of a segmentation network (Richter et al. 2021 use MSeg): what the discriminator and sKVD need of labels
-is that alike things get the same id in renderings and in photographs.
+This replaces a segmentation network (Richter et al. 2021 use MSeg). The discriminator and sKVD only need similar
+content to have the same id in renderings and in photographs.
 
 Shapes: N positions, D feature length, P components.
 """
@@ -19,7 +19,7 @@ from epe.networks.backbones.vgg import VGG16
 
 LAYERS = ("relu4_3", "relu5_3")
 COMPONENTS = 48
-# Positions per domain that the clustering sees; the same number of each, or the larger set would own the clusters.
+# Positions per domain used for clustering; the same number of each, or the larger set would dominate the clusters.
 POSITIONS = 20_000
 
 
@@ -28,10 +28,10 @@ class Clusters:
     """A clustering of features.
 
     Attributes:
-        mean: (domains, D), subtracted from a domain's features: what separates the domains as a whole.
-        basis: (D, P), principal directions of what is left.
-        scale: (domains, P), brings each domain's components to the spread that they have in common.
-        centroids: (K, P).
+        mean: (domains, D), mean features of each domain, which separate the domains as a whole; they are subtracted.
+        basis: (D, P), principal directions of the centred features.
+        scale: (domains, P), factors that bring each domain's components to their common spread.
+        centroids: (K, P), centres of the clusters.
     """
 
     mean: np.ndarray
@@ -40,18 +40,18 @@ class Clusters:
     centroids: np.ndarray
 
     def digest(self) -> str:
-        """SHA-256 over all arrays, in hex: two clusterings of one digest give the same ids."""
+        """Return the SHA-256 over all arrays, in hex: clusterings with the same digest give the same ids."""
         whole = hashlib.sha256()
         for array in (self.mean, self.basis, self.scale, self.centroids):
             whole.update(np.ascontiguousarray(array).tobytes())
         return whole.hexdigest()
 
     def project(self, features: np.ndarray, domain: int) -> np.ndarray:
-        """(N, D) features of a domain -> (N, P) components that are comparable between domains."""
+        """Project features (N, D) of a domain to components (N, P) that are comparable between domains."""
         return ((features - self.mean[domain]) @ self.basis * self.scale[domain]).astype(np.float32)
 
     def assign(self, features: np.ndarray, domain: int) -> np.ndarray:
-        """(N, D) features of a domain -> (N,) uint8 ids of the nearest centroids."""
+        """Return the ids (N,) uint8 of the centroids nearest to features (N, D) of a domain."""
         index = faiss.IndexFlatL2(self.centroids.shape[1])
         index.add(np.ascontiguousarray(self.centroids, np.float32))
         return index.search(self.project(features, domain), 1)[1][:, 0].astype(np.uint8)
@@ -59,10 +59,10 @@ class Clusters:
 
 @torch.inference_mode()
 def pixel_features(vgg: VGG16, image: Tensor) -> Tensor:
-    """relu4_3 beside relu5_3, each of unit length, at 1/8 of the resolution and averaged over 3x3 positions.
+    """Return relu4_3 and relu5_3, concatenated, each of unit length, at 1/8 of the resolution, averaged over 3x3.
 
     Args:
-        vgg: with padding, so that borders have features.
+        vgg: a VGG16 with padding, so that borders have features.
         image: (3, H, W), sRGB in [0, 1].
 
     Returns:
@@ -80,12 +80,12 @@ def fit(domains: list[np.ndarray], count: int, seed: int) -> Clusters:
     """Cluster the features of several domains jointly.
 
     Args:
-        domains: (N_i, D) features each.
-        count: K.
-        seed: of the subset of positions and of k-means.
+        domains: features of each domain, (N_i, D).
+        count: K, the number of clusters.
+        seed: seed of the subset of positions and of k-means.
 
     Raises:
-        ValueError: a domain with fewer positions than clusters.
+        ValueError: a domain has fewer positions than clusters.
     """
     if min(len(features) for features in domains) < count:
         raise ValueError(f"{count} clusters need at least as many positions in each domain.")
@@ -102,7 +102,7 @@ def fit(domains: list[np.ndarray], count: int, seed: int) -> Clusters:
     scale = np.stack([common / (c @ basis).std(0).clip(1e-6) for c in centred])
     draft = Clusters(mean, basis, scale, np.zeros((count, kept), np.float32))
     points = np.concatenate([draft.project(subset, i) for i, subset in enumerate(subsets)])
-    # By default faiss would train on no more than 256 points a centroid.
+    # By default faiss would train on at most 256 points per centroid.
     kmeans = faiss.Kmeans(kept, count, niter=40, nredo=3, seed=seed + 1, max_points_per_centroid=len(points))
     kmeans.train(np.ascontiguousarray(points))
     return Clusters(mean, basis, scale, np.array(kmeans.centroids))

@@ -1,7 +1,8 @@
-"""Nearest photographs among more crops than memory holds: inverted lists of product-quantised features.
+"""Nearest neighbours among more crops than fit in memory: inverted lists of product-quantised features.
 
-Jegou, Douze, Schmid, "Product Quantization for Nearest Neighbor Search", 2011, by FAISS. A crop takes 64 bytes instead
-of 2,048. What the codes find is compared again exactly, so that cosines are right and only the choice is approximate.
+Jegou, Douze, Schmid, "Product Quantization for Nearest Neighbor Search", 2011, with FAISS. A crop takes 64 bytes
+instead of 2,048. Candidates found by the codes are compared again exactly, so cosines are exact, and only the selection
+of candidates is approximate.
 
 Shapes: N frame crops, M photo crops, D feature length.
 """
@@ -13,16 +14,16 @@ import numpy as np
 
 # Features per 8-bit code.
 PER_CODE = 8
-# FAISS wants 39 examples for each of a code's 256 values, and of the lists' centres.
+# FAISS wants 39 examples for each of a code's 256 values, and for each centre of the lists.
 EXAMPLES = 39
 MIN_CROPS = EXAMPLES * 256
-# Crops looked at per photograph wanted: neighbouring crops of one photograph are alike, and one of them is kept.
-# So many at first, and at most.
+# Candidate crops per wanted photograph, at first and at most. Several are needed, because neighbouring crops of one
+# photograph are similar, and only one of them is kept.
 CANDIDATES, MAX_CANDIDATES = 20, 320
-# Share of the lists that is searched.
+# Fraction of the lists that is searched.
 PROBED = 1 / 16
 ROWS = 65_536
-# Features that are compared at once.
+# Number of features that are compared at once.
 BLOCK = 16_384
 
 
@@ -35,15 +36,15 @@ class Rows(Protocol):
 
 
 class PhotoIndex:
-    """The crops of all photographs, to be searched.
+    """A search index over the crops of all photographs.
 
     Args:
         photos: (M, D) unit vectors, D a multiple of 8; read in pieces.
         image: (M,) the photograph of each crop.
-        seed: of the choice of examples.
+        seed: seed of the choice of training examples.
 
     Raises:
-        ValueError: too few crops to learn codes from.
+        ValueError: there are too few crops to learn codes from, or D is not a multiple of 8.
     """
 
     def __init__(self, photos: Rows, image: np.ndarray, seed: int = 0) -> None:
@@ -66,20 +67,20 @@ class PhotoIndex:
         return np.ascontiguousarray(self.photos[rows], np.float32)
 
     def nearest(self, frames: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `epe.matching.matching.nearest`, approximately.
+        """Find the photographs most similar to each frame crop: an approximation of `epe.matching.matching.nearest`.
 
         Args:
             frames: (N, D) unit vectors.
             neighbours: k, photographs per frame crop.
 
         Returns:
-            Indices of photo crops (N, k) and exact cosines (N, k), best first, k at most the number of photographs; the
-            cosine is -inf where fewer were found.
+            Indices of photo crops (N, k) and exact cosines (N, k), best first, k at most the number of photographs. If
+            fewer were found, the remaining cosines are -inf.
         """
         neighbours = min(neighbours, self._photographs)
         wanted, limit = (min(neighbours * n, len(self.image)) for n in (CANDIDATES, MAX_CANDIDATES))
         found, cosines = self._in_blocks(frames, wanted, neighbours)
-        # A few photographs can take all places: then more places.
+        # If a few photographs take all places, search again with more candidates.
         while wanted < limit and (short := ~np.isfinite(cosines).all(axis=1)).any():
             wanted = min(4 * wanted, limit)
             found[short], cosines[short] = self._in_blocks(frames[short], wanted, neighbours)
@@ -98,7 +99,7 @@ class PhotoIndex:
         features = self._read(np.maximum(distinct, 0))[inverse.reshape(rows.shape)]
         cosines = np.where(rows < 0, -np.inf, np.einsum("nd,nkd->nk", frames, features))
         rows = np.maximum(rows, 0)
-        # Best first; then, of each photograph, the first.
+        # Sort with the best first, then keep only the first crop of each photograph.
         order = np.argsort(-cosines, axis=1, kind="stable")
         rows, cosines = (np.take_along_axis(values, order, axis=1) for values in (rows, cosines))
         by_image = np.argsort(self.image[rows], axis=1, kind="stable")
@@ -111,5 +112,5 @@ class PhotoIndex:
 
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
-    """Share of the exact nearest photographs (N, k) that are among those that were found (N, k)."""
+    """Return the fraction of the exact nearest photographs (N, k) that are among the found ones (N, k)."""
     return float(np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, exact, strict=True)]))

@@ -1,7 +1,7 @@
-"""Which photograph looks like which part of a frame: crops paired by VGG16 features, weighted by coverage.
+"""Matching of frame crops with photo crops by VGG16 features, and weights of the pairs by coverage.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.4. Unmatched sampling teaches the
-enhancer the photographs' layout (trees in the sky); matched crops teach their look.
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.4. With unmatched sampling the enhancer
+learns the layout of the photographs (trees in the sky); with matched crops it learns their appearance.
 
 Shapes: N frame crops, M photo crops, D feature length, P pairs.
 """
@@ -18,7 +18,7 @@ from epe.matching.ivfpq import Rows
 from epe.networks.backbones.vgg import VGG16
 
 LAYER = "relu5_3"
-# One relu5_3 vector of an unpadded VGG16 sees exactly this many pixels, and the next one starts a stride further.
+# The receptive field of a relu5_3 vector of an unpadded VGG16, in pixels, and the stride between neighbouring vectors.
 CROP = 196
 STRIDE = 16
 
@@ -42,16 +42,16 @@ class Crops:
 
 @torch.inference_mode()
 def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """relu5_3 of every crop of 196 px on a grid of 16 px, unit length.
+    """Return the relu5_3 features, scaled to unit length, of every crop of 196 px on a grid of 16 px.
 
-    Without padding, cell (i, j) of the whole image's relu5_3 depends on the 196 px from (16 i, 16 j) and on nothing
-    else: one pass gives what the release computes crop by crop.
+    Without padding, cell (i, j) of the whole image's relu5_3 depends only on the 196 px square whose corner is at
+    (16 i, 16 j). So one pass computes the same features as the release, which runs VGG16 crop by crop.
 
     Args:
-        vgg: with padding "none".
+        vgg: a VGG16 with padding "none".
         image: (3, H, W), sRGB in [0, 1], sides of at least 196.
-        mean, std: (3,) of the image's own domain. Each domain is whitened by its own colours instead of ImageNet's,
-            so that what tells the domains apart as a whole does not decide which parts correspond.
+        mean, std: (3,), colour statistics of the image's own domain. Each domain is whitened with its own statistics
+            instead of ImageNet's, so that overall differences between domains do not affect which crops match.
 
     Returns:
         (h, w, 512).
@@ -69,7 +69,7 @@ def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of the colours of a set of (H, W, 3) uint8, each (3,), pixels in [0, 1]."""
+    """Return mean and standard deviation of the colours in a set of images (H, W, 3) uint8, each (3,), in [0, 1]."""
     total, squares, pixels = np.zeros(3), np.zeros(3), 0
     for image in images:
         values = image.reshape(-1, 3).astype(np.float64) / 255
@@ -82,15 +82,16 @@ def moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
 def describe_grid(
     vgg: VGG16, image: np.ndarray, mean: Tensor, std: Tensor, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The crops of a 16 px grid, shifted at random: top and left (n, 2) int64, features (n, 512) float32.
+    """Describe the crops of an image on a 16 px grid that is shifted at random.
 
     Args:
-        vgg, mean, std: as of `describe`.
+        vgg, mean, std: as in `describe`.
         image: (H, W, 3) uint8, sRGB.
-        rng: of the shift.
+        rng: random generator of the shift.
 
     Returns:
-        None for an image that is smaller than a crop.
+        Top and left of the crops (n, 2) int64, and their features (n, 512) float32; None if the image is smaller than
+        a crop.
     """
     height, width = image.shape[:2]
     if min(height, width) < CROP:
@@ -103,9 +104,9 @@ def describe_grid(
 
 
 def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """The photographs most similar to each frame crop, each by its best crop, exactly.
+    """Find the photographs most similar to each frame crop, each represented by its best crop; the search is exact.
 
-    One crop a photograph: those around the best one show nearly the same, and would take all places.
+    Only one crop per photograph counts: those around the best one show nearly the same and would take all places.
 
     Args:
         frames, photos: (N, D) and (M, D) unit vectors.
@@ -125,7 +126,7 @@ def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int
         cosine, best = index.search(frames, 1)
         cosines = np.concatenate([cosines, cosine], axis=1)
         found = np.concatenate([found, rows[best]], axis=1)
-        # Stable, so that of equal cosines the earlier photograph stays.
+        # A stable sort keeps the earlier photograph if cosines are equal.
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
         cosines, found = (np.take_along_axis(values, order, axis=1) for values in (cosines, found))
     return found, cosines
@@ -138,7 +139,7 @@ class CropPairs:
     Attributes:
         frame, photo: (P,) indices into the two sets of crops.
         cosine: (P,) similarity.
-        weight: (P,) how often to draw the pair, relative.
+        weight: (P,) relative sampling weight of the pair.
     """
 
     frame: np.ndarray
@@ -148,13 +149,18 @@ class CropPairs:
 
 
 def coverage_weights(crops: Crops, crop: int, size: tuple[int, int]) -> np.ndarray:
-    """max(d) / mean(d inside the crop), d the number of crops over each pixel position of the frame; (P,).
+    """Return the sampling weights (P,) of crops: max(d) / mean(d inside the crop), d the crops covering each pixel.
 
-    Matches cluster where frames and photographs agree (the road below); rare positions weigh more.
+    Matches cluster where frames and photographs agree (the road below), so crops at rare positions get more weight.
+
+    Args:
+        crops: the P crops.
+        crop: side of the crops in pixels.
+        size: height and width of the frames.
     """
     height, width = size
     density = np.zeros((height + 1, width + 1))
-    # Each crop adds 1 to a rectangle; written as four corners of the summed-area table's derivative.
+    # Each crop adds 1 to a rectangle, written as four corners whose cumulative sum is that rectangle.
     bottom, right = crops.top + crop, crops.left + crop
     np.add.at(density, (crops.top, crops.left), 1)
     np.add.at(density, (bottom, right), 1)
@@ -177,18 +183,18 @@ def pair(
     crop: int,
     size: tuple[int, int],
 ) -> CropPairs:
-    """Keep neighbours above the least cosine, weigh them by coverage and by how sought-after the photograph is.
+    """Keep neighbours above a minimum cosine, and weight them by coverage and by how often their photograph matches.
 
-    In high dimensions a few photographs are the neighbours of everything (hubs; Radovanovic et al. 2010). Unchecked,
-    the enhancer would learn the look of those few.
+    In high dimensions a few photographs are neighbours of everything (hubs; Radovanovic et al. 2010). Without
+    balancing, the enhancer would learn the appearance of those few.
 
     Args:
-        frame_crops, photo_crops: the crops that `found` is about.
-        found, cosines: (N, k) as from `nearest`.
-        min_cosine: cosine above which a pair is kept (0.5: squared distance below 1, as released).
-        balance: the weight is divided by the number of the photograph's pairs to this power. 0: as released; 1:
-            every photograph is drawn as often as any other.
-        crop: side, pixels.
+        frame_crops, photo_crops: the crops of the two sets.
+        found, cosines: (N, k), as returned by `nearest`.
+        min_cosine: cosine above which a pair is kept (0.5: squared distance below 1, as in the release).
+        balance: weights are divided by the number of the photograph's pairs to this power. 0: as in the release; 1:
+            every photograph has the same total weight, apart from coverage.
+        crop: side of the crops in pixels.
         size: height and width of the frames.
     """
     row, column = np.nonzero(cosines > min_cosine)

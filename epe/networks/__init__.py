@@ -1,1 +1,1 @@
-"""The networks; each file is one of the papers or one of its parts."""
+"""The networks; each file implements one paper or one part of it."""

@@ -1,7 +1,7 @@
-"""The one table of networks: generators, and whatever else a model file can hold.
+"""The one table of networks: generators, and all other networks that a model file can hold.
 
 Names, presets, model files, activation checkpointing and ONNX export all derive from it. To add a generator, write its
-file in epe/networks/enhancers/ after the contract in epe/generator.py, and add its class to `GENERATORS`.
+file in epe/networks/enhancers/ following the contract in epe/generator.py, and add its class to `GENERATORS`.
 """
 
 from collections.abc import Callable
@@ -36,19 +36,19 @@ OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "vgg16": lambda spec: VGG16(**spec),
     "wct2": lambda spec: WCT2(**spec),
 }
-"""Networks in model files that are no generators: kind -> how one is built from its spec."""
+"""Networks in model files that are not generators: from their kind to a function that builds one from its spec."""
 
 
 def preset_names() -> tuple[str, ...]:
-    """Names of all presets of all generators, as users give them."""
+    """Return the names of all presets of all generators, as users give them."""
     return tuple(name for generator in GENERATORS for name in generator.presets)
 
 
 def find_preset(name: str) -> type[Generator]:
-    """The generator that has a preset.
+    """Return the class of the generator that has a preset.
 
     Raises:
-        KeyError: no generator has it.
+        KeyError: no generator has this preset.
     """
     found = [generator for generator in GENERATORS if name in generator.presets]
     if not found:
@@ -57,31 +57,31 @@ def find_preset(name: str) -> type[Generator]:
 
 
 def build_generator(name: str, channels: int, streams: Streams) -> Generator:
-    """An untrained generator.
+    """Build an untrained generator.
 
     Args:
         name: one of `preset_names()`.
-        channels: G-buffer channels of the data; generators that read none ignore it.
-        streams: per class, the channels that its stream reads.
+        channels: number of G-buffer channels in the data; generators that read none ignore it.
+        streams: channels that each class stream reads.
 
     Raises:
-        ValueError: sizes that cannot be.
-        KeyError: another name.
+        ValueError: a size is invalid.
+        KeyError: no generator has a preset of this name.
     """
     return find_preset(name).from_preset(name, channels, streams)
 
 
 def kinds() -> tuple[str, ...]:
-    """All kinds of networks that a model file can hold, in alphabetical order."""
+    """Return all kinds of networks that a model file can hold, in alphabetical order."""
     return tuple(sorted([*OTHERS, *(generator.kind for generator in GENERATORS)]))
 
 
 def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
-    """An untrained network of any kind, from the spec in a model file.
+    """Build an untrained network of any kind from the spec in a model file.
 
     Raises:
-        KeyError: no such kind.
-        ValueError, TypeError: a spec that no network of this kind can have.
+        KeyError: the kind is unknown.
+        ValueError, TypeError: the spec is invalid for this kind.
     """
     for generator in GENERATORS:
         if generator.kind == kind:
@@ -90,5 +90,5 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
 
 
 def exported_kinds() -> tuple[str, ...]:
-    """Kinds of generators that app.export can turn into ONNX."""
+    """Return the kinds of generators that app.export can convert to ONNX."""
     return tuple(sorted(generator.kind for generator in GENERATORS if generator.exports_to_onnx))

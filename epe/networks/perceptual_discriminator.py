@@ -1,10 +1,10 @@
-"""The perceptual discriminator: small critics on the features of a fixed VGG16, told which class they look at.
+"""The perceptual discriminator: small critics on the features of a frozen VGG16, conditioned on robust labels.
 
 Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3; projection: Miyato & Koyama, "cGANs
 with Projection Discriminator", 2018; adaptive updates: Karras et al., "Training Generative Adversarial Networks with
 Limited Data", 2020, applied per critic.
 
-Shapes: B images, C features, K classes, H W pixels, h w cells of a critic's verdict.
+Shapes: B images, C features, K classes, H W pixels, h w cells of a critic's scores.
 """
 
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ RELEASED_TAPS = (
 
 @dataclass(frozen=True)
 class DiscriminatorSpec:
-    """The sizes of the ensemble; the defaults are the release's.
+    """The sizes of the ensemble of critics; the defaults are the release's.
 
     Attributes:
         taps: VGG16 layers, one critic each.
-        classes: size of the label taxonomy (194: MSeg's universal one).
+        classes: size of the label taxonomy (194: the universal taxonomy of MSeg).
         layers: convolutions per critic before its output.
         max_width: widest convolution of a critic.
     """
@@ -47,19 +47,22 @@ class DiscriminatorSpec:
             raise ValueError(f"taps must be some of {', '.join(CHANNELS)}, each once, got {self.taps!r:.200}.")
         check_limits(self, LIMITS)
         if self.max_width % 8:
-            raise ValueError(f"max_width must divide by the 8 groups of the normalisation, got {self.max_width}.")
+            raise ValueError(f"max_width must be a multiple of 8, the number of groups, got {self.max_width}.")
 
 
 class Critic(nn.Module):
-    """Scores cells of about 16 px: a verdict plus its agreement with the embedded class of the cell.
+    """Scores cells of about 16 px: an unconditional score plus a projection on the embedded class of the cell.
 
     Args:
-        tap: VGG16 layer that it reads; its block tells how often to halve the resolution still.
+        tap: VGG16 layer that it reads; its block determines how often the resolution is halved.
+        classes: K.
+        layers: convolutions before the output.
+        max_width: widest convolution.
     """
 
     def __init__(self, tap: str, classes: int, layers: int, max_width: int) -> None:
         super().__init__()
-        halvings = max(0, 5 - int(tap[4]))  # relu1 is at 1/1, relu4 at 1/8; the verdict is at about 1/16
+        halvings = max(0, 5 - int(tap[4]))  # relu1 is at 1/1, relu4 at 1/8; the scores are at about 1/16
         width = CHANNELS[tap]
         base = width
         modules: list[nn.Module] = []
@@ -81,17 +84,17 @@ class Critic(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.01)
 
     def forward(self, features: Tensor, masks: Tensor) -> Tensor:
-        """(B, C, H, W) features of the tap and (B, K, H', W') label masks -> (B, 1, h, w) scores."""
+        """Return scores (B, 1, h, w) for features (B, C, H, W) of the tap and label masks (B, K, H', W')."""
         x = self.body(features)
-        # Average the masks over each cell, then mix the embeddings: the same sum as embedding every pixel, for a
-        # hundredth of the memory.
+        # Averaging the masks over each cell before mixing the embeddings gives the same sum as embedding every pixel,
+        # with a hundredth of the memory.
         cells = F.adaptive_avg_pool2d(masks, x.shape[-2:]).to(x.dtype)
         embedded = torch.einsum("bkhw,kc->bchw", cells, self.embedding.weight.to(x.dtype))
         return self.out(x) + (embedded * x).sum(dim=1, keepdim=True)
 
 
 class PerceptualDiscriminator(nn.Module):
-    """One critic per tap."""
+    """An ensemble of critics, one per tap."""
 
     def __init__(self, spec: DiscriminatorSpec) -> None:
         super().__init__()
@@ -99,24 +102,24 @@ class PerceptualDiscriminator(nn.Module):
         self.critics = nn.ModuleDict({tap: Critic(tap, spec.classes, spec.layers, spec.max_width) for tap in spec.taps})
 
     def forward(self, features: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """Score.
+        """Score a batch of images.
 
         Args:
-            features: per tap, of one batch of images; taps that are missing are left out of the result, which is
-                how adaptive updates skip critics.
+            features: features of the images by tap; missing taps are left out of the result, which is how adaptive
+                updates skip critics.
             labels: class ids (B, H, W), below `spec.classes`.
 
         Returns:
-            Per tap (B, 1, h, w); 1 stands for a photograph, 0 for a rendering.
+            Scores by tap, (B, 1, h, w); 1 stands for a photograph, 0 for a rendering.
 
         Raises:
-            ValueError: an id outside the taxonomy.
+            ValueError: an id is outside the taxonomy.
         """
         if int(labels.max()) >= self.spec.classes or int(labels.min()) < 0:
             raise ValueError(
                 f"label ids must be in 0 .. {self.spec.classes - 1}, got {int(labels.min())} .. {int(labels.max())}."
             )
-        # One-hot in place: F.one_hot would take int64 for every class and pixel first.
+        # One-hot masks are written in place, because F.one_hot would first allocate int64 for every class and pixel.
         masks = torch.zeros(len(labels), self.spec.classes, *labels.shape[1:], device=labels.device)
         masks.scatter_(1, labels.long()[:, None], 1.0)
         return {tap: self.critics[tap](features[tap], masks) for tap in self.spec.taps if tap in features}

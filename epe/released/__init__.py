@@ -1,1 +1,1 @@
-"""Names of modules in the authors' releases, put into ours."""
+"""Conversion of the module names in the authors' releases to ours."""

@@ -1,10 +1,10 @@
-"""Generators of the authors' release and its forks: their sizes read off their tensors, their names put into ours.
+"""Generators of the authors' release and its forks: infers their sizes from their tensors, and converts the names.
 
-Facts of isl-org/PhotorealismEnhancement (code/epe/network) and stefanos50/CARLA2Real: names, order and layout of their
-modules; weights under torch's first spectral norm (`weight_orig`, `weight_u`, `weight_v`, biases beside them).
+Based on facts of isl-org/PhotorealismEnhancement (code/epe/network) and stefanos50/CARLA2Real: names, order and layout
+of their modules, and weights with torch's old spectral norm (`weight_orig`, `weight_u`, `weight_v`, and biases).
 
-Paddings and activations stand in their sequences as modules, so that a convolution's place depends on what is around
-it: in `hr` every convolution of the image stream has a normalisation behind it, in `hr_new` none has.
+Paddings and activations are modules in their sequences, so the index of a convolution depends on its neighbours: in
+`hr` every convolution of the image stream is followed by a normalisation, in `hr_new` none is.
 """
 
 import re
@@ -17,7 +17,7 @@ from epe.layers.spectral_norm import SpectralNorm
 from epe.networks.enhancers.enhancer import MAX_STREAMS, Enhancer, EnhancerSpec
 
 STEM = "stem.1.weight"
-# Ours, of a spectrally normalised convolution -> theirs.
+# Our tensor names of a spectrally normalised convolution, with theirs.
 SPECTRAL = {
     "parametrizations.weight.original": "weight_orig",
     "parametrizations.weight.0._u": "weight_u",
@@ -27,14 +27,14 @@ SPECTRAL = {
 
 
 def stripped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors without what wrappers put before their names ("network.", "module.").
+    """Remove the prefix that wrappers add to tensor names ("network.", "module.").
 
     Raises:
-        ValueError: no stem, or names without the stem's prefix.
+        ValueError: there is no stem, or a name lacks the stem's prefix.
     """
     stems = [name for name in tensors if name == STEM or name.endswith("." + STEM)]
     if len(stems) != 1:
-        raise ValueError(f"has {len(stems)} tensors {STEM}, wanted one: no generator of the release")
+        raise ValueError(f"has {len(stems)} tensors {STEM}, wanted one: not a generator of the release")
     prefix = stems[0].removesuffix(STEM)
     odd = [name for name in tensors if not name.startswith(prefix)]
     if odd:
@@ -43,22 +43,22 @@ def stripped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def count(names: Collection[str], prefix: str) -> int:
-    """How many modules stand in a sequence: PREFIX.0., PREFIX.1., …"""
+    """Count the modules in a sequence: PREFIX.0., PREFIX.1., …"""
     pattern = re.compile(re.escape(prefix) + r"\.(\d{1,4})\.")
     return len({match[1] for name in names if (match := pattern.match(name))})
 
 
 def spec_of(tensors: Mapping[str, Tensor], streams: tuple[tuple[int, ...], ...] | None, channels: int) -> EnhancerSpec:
-    """Sizes of a generator.
+    """Infer the spec of a generator from its tensors.
 
     Args:
-        tensors: `stripped`.
-        streams: per class, which channels it reads; None: all, where the weights say so.
+        tensors: tensors with `stripped` names.
+        streams: channels that each class stream reads; None: all channels, which the weights must confirm.
         channels: G.
 
     Raises:
-        ValueError: a tensor that tells a size is missing, streams read another number of channels, or a size that we
-            do not build.
+        ValueError: a tensor that determines a size is missing, a stream reads another number of channels, or a size is
+            not supported.
     """
 
     def shape(name: str) -> tuple[int, ...]:
@@ -89,14 +89,14 @@ def spec_of(tensors: Mapping[str, Tensor], streams: tuple[tuple[int, ...], ...] 
 
 
 def stream_inputs(tensors: Mapping[str, Tensor]) -> list[int]:
-    """Per class stream, how many channels it reads.
+    """Return the number of channels that each class stream reads.
 
     Raises:
-        ValueError: no class streams, or too many.
+        ValueError: there are no class streams, or too many.
     """
     number = count(tensors, "gbuffer_encoder.class_encoders")
     if not 1 <= number <= MAX_STREAMS:
-        raise ValueError(f"has {number} class streams, wanted 1 .. {MAX_STREAMS}: no generator with G-buffers")
+        raise ValueError(f"has {number} class streams, wanted 1 .. {MAX_STREAMS}: not a generator with G-buffers")
     inputs = []
     for k in range(number):
         name = f"gbuffer_encoder.class_encoders.{k}.0.conv.1.weight"
@@ -108,7 +108,7 @@ def stream_inputs(tensors: Mapping[str, Tensor]) -> list[int]:
 
 
 def names(network: Enhancer) -> dict[str, str]:
-    """For each tensor of ours, its name in the release; the network may be on the meta device."""
+    """Return the name in the release of each of our tensors; the network may be on the meta device."""
     found = {}
     theirs = dict(modules(network))
     for path, module in network.named_modules():
@@ -121,7 +121,7 @@ def names(network: Enhancer) -> dict[str, str]:
 
 
 def modules(network: Enhancer) -> Iterator[tuple[str, str]]:
-    """Our convolutions and normalisations with weights, and theirs."""
+    """Yield the paths of our convolutions and normalisations with weights, with those in the release."""
     spec = network.spec
     normalised = spec.conditioning == "rad"
     for k in range(len(spec.streams)):
@@ -137,7 +137,7 @@ def modules(network: Enhancer) -> Iterator[tuple[str, str]]:
                 path = f"layer1.{n}" if s == 0 else f"stages.{s - 1}.0.branches.{b}.{n}"
                 yield from image_block(network, f"image.stages.{s}.{b}.blocks.{n}", path)
     for s in range(spec.stages - 1):
-        # `hr` pads here inside the convolution.
+        # Here `hr` pads inside the convolution.
         yield from in_sequence(
             f"image.transitions.{s}", (0,), f"transitions.{s}.{s + 1}.0", normalised, padded=not normalised
         )
@@ -149,7 +149,10 @@ def modules(network: Enhancer) -> Iterator[tuple[str, str]]:
 def in_sequence(
     ours: str, places: tuple[int, ...], theirs: str, normalised: bool, *, padded: bool
 ) -> Iterator[tuple[str, str]]:
-    """Convolutions at `places` of our sequence, a normalisation behind each; theirs: padding, convolution, …, ReLU."""
+    """Yield the convolutions at `places` of our sequence, each followed by its normalisation, if it has one.
+
+    The sequence in the release is padding (if `padded`), convolution, normalisation (if `normalised`), ReLU.
+    """
     at = 0
     for place in places:
         at += padded
@@ -160,7 +163,7 @@ def in_sequence(
 
 
 def encoder_block(network: nn.Module, ours: str, theirs: str) -> Iterator[tuple[str, str]]:
-    """Two convolutions and, where its width or resolution changes, a skip."""
+    """Yield the two convolutions of a block, and its skip connection if width or resolution change."""
     block = network.get_submodule(ours)
     assert isinstance(block, SpectralBlock | ScaledBlock)
     yield f"{ours}.first", f"{theirs}.conv.1"
@@ -171,7 +174,7 @@ def encoder_block(network: nn.Module, ours: str, theirs: str) -> Iterator[tuple[
 
 
 def image_block(network: Enhancer, ours: str, theirs: str) -> Iterator[tuple[str, str]]:
-    """Two convolutions, and what conditions them."""
+    """Yield the two convolutions of a block, and their conditioning modules."""
     yield f"{ours}.conv1", f"{theirs}.conv1.1"
     yield f"{ours}.conv2", f"{theirs}.conv2.1.1"
     rad = network.spec.conditioning == "rad"
@@ -184,7 +187,7 @@ def image_block(network: Enhancer, ours: str, theirs: str) -> Iterator[tuple[str
 
 
 def fusion(s: int, branches: int, normalised: bool) -> Iterator[tuple[str, str]]:
-    """The paths between the branches at the end of a stage."""
+    """Yield the modules on the paths between branches at the end of a stage."""
     for i in range(branches):
         for j in range(branches):
             ours, theirs = f"image.fusions.{s}.paths.{i}.{j}", f"stages.{s}.0.fuse_layers.{i}.{j}"
@@ -196,14 +199,14 @@ def fusion(s: int, branches: int, normalised: bool) -> Iterator[tuple[str, str]]
 
 
 def renamed(tensors: Mapping[str, Tensor], network: Enhancer) -> dict[str, Tensor]:
-    """Their tensors under our names.
+    """Return the released tensors under our names.
 
     Args:
-        tensors: `stripped`.
-        network: built to their `spec_of`, may be on the meta device.
+        tensors: tensors with `stripped` names.
+        network: an enhancer of their `spec_of`; may be on the meta device.
 
     Raises:
-        ValueError: a tensor is missing, surplus, or of another shape.
+        ValueError: a tensor is missing, unexpected, or of another shape.
     """
     return by_table(tensors, network.state_dict(), names(network))
 
@@ -211,15 +214,15 @@ def renamed(tensors: Mapping[str, Tensor], network: Enhancer) -> dict[str, Tenso
 def by_table(
     tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: Mapping[str, str]
 ) -> dict[str, Tensor]:
-    """Tensors under other names.
+    """Rename tensors by a table.
 
     Args:
-        tensors: to be named anew, all of them.
-        wanted: of the new names, with their shapes; may be on the meta device.
-        table: from each new name to the old one.
+        tensors: the tensors to rename, all of them.
+        wanted: tensors with the new names and the right shapes; may be on the meta device.
+        table: the old name for each new name.
 
     Raises:
-        ValueError: a tensor is missing, surplus, or of another shape.
+        ValueError: a tensor is missing, unexpected, or of another shape.
     """
     assert wanted.keys() == table.keys()
     missing, surplus = sorted(table.values() - tensors.keys()), sorted(tensors.keys() - set(table.values()))
@@ -227,7 +230,7 @@ def by_table(
         raise ValueError(
             "; ".join(
                 f"{len(some)} tensors {word} ({some[0]:.80}{', …' if some[1:] else ''})"
-                for word, some in (("are missing", missing), ("are too many", surplus))
+                for word, some in (("are missing", missing), ("are unexpected", surplus))
                 if some
             )
         )

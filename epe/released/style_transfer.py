@@ -1,8 +1,8 @@
-"""Released weights of the photographic style transfers, their names put into ours.
+"""Released weights of the photographic style transfers: converts their names to ours.
 
-Facts of clovaai/WCT2 (model.py; MIT) and NVIDIA/FastPhotoStyle (models.py, photo_wct.py; CC BY-NC-SA 4.0): names and
-shapes. Both have VGG19. WCT2 comes as two files, an encoder and a decoder, wavelets stored beside the convolutions;
-PhotoWCT as one, in which the encoder stands four times, cut at its four levels.
+Based on facts of clovaai/WCT2 (model.py; MIT) and NVIDIA/FastPhotoStyle (models.py, photo_wct.py; CC BY-NC-SA 4.0):
+names and shapes. Both use VGG19. WCT2 comes as two files, an encoder and a decoder, with the wavelet filters stored
+among the convolutions. PhotoWCT comes as one file that contains the encoder four times, cut at its four levels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Released:
-    """What some files hold.
+    """The contents of released files.
 
     Attributes:
-        kind, spec: of the model.
-        tensors: under our names.
-        licence: of the authors.
+        kind, spec: kind and spec of the model.
+        tensors: the weights under our names.
+        licence: the authors' licence.
     """
 
     kind: str
@@ -37,10 +37,10 @@ class Released:
 
 
 def released(files: Sequence[Tensors]) -> Released | None:
-    """The weights in one file or two, in any order; None where they are none of these networks.
+    """Convert the weights of one file, or of two in any order; None if they are not one of these networks.
 
     Raises:
-        ValueError: a tensor is missing, surplus, or of another shape; wavelets or encoders that are not as published.
+        ValueError: a tensor is missing, unexpected, or of another shape, or wavelets or encoders are not as published.
     """
     if len(files) == 1 and "e4.conv0.weight" in files[0]:
         return photo_wct(files[0])
@@ -52,7 +52,7 @@ def released(files: Sequence[Tensors]) -> Released | None:
 
 
 def wct2(encoder: Tensors, decoder: Tensors) -> Released:
-    """Of wave_encoder_*_l4.pth and wave_decoder_*_l4.pth."""
+    """Convert the tensors of wave_encoder_*_l4.pth and wave_decoder_*_l4.pth."""
     spec = {"trunk": "vgg19", "unpooling": "cat5" if "conv3_4_2.weight" in decoder else "sum"}
     theirs = {f"encoder.{name}": value for name, value in encoder.items()}
     theirs |= {f"decoder.{name}": value for name, value in decoder.items()}
@@ -65,10 +65,10 @@ def wct2(encoder: Tensors, decoder: Tensors) -> Released:
 
 
 def without_wavelets(tensors: Tensors) -> dict[str, Tensor]:
-    """Tensors but for the wavelets' filters, which are constants here.
+    """Remove the wavelet filters, which are constants here.
 
     Raises:
-        ValueError: a filter that is not the Haar wavelet's.
+        ValueError: a filter is not that of a Haar wavelet.
     """
     kept = {}
     for name, value in tensors.items():
@@ -83,7 +83,7 @@ def without_wavelets(tensors: Tensors) -> dict[str, Tensor]:
 
 
 def photo_wct(tensors: Tensors) -> Released:
-    """Of photo_wct.pth."""
+    """Convert the tensors of photo_wct.pth."""
     spec = {"trunk": "vgg19"}
     network = on_meta(PhotoWCT, spec)
     table = {}
@@ -95,7 +95,7 @@ def photo_wct(tensors: Tensors) -> Released:
         if name[:3] in ("e1.", "e2.", "e3."):
             same, found = tensors.get(f"e4.{name[3:]}"), tensors[name]
             kind = found.shape, found.dtype
-            # 1e-4: the same weights, which went through other programs.
+            # A tolerance of 1e-4, because the same weights went through different programs.
             if same is None or (same.shape, same.dtype) != kind or not torch.allclose(same, found, atol=1e-4):
                 raise ValueError(f"{name:.80} differs from the fourth encoder's; wanted one encoder, cut four times")
             del kept[name]
@@ -103,6 +103,6 @@ def photo_wct(tensors: Tensors) -> Released:
 
 
 def on_meta(kind: type[WCT2] | type[PhotoWCT], spec: dict[str, Any]) -> nn.Module:
-    """A network without memory."""
+    """Build a network on the meta device, which takes no memory."""
     with torch.device("meta"):
         return kind(**spec)

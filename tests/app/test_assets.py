@@ -66,7 +66,7 @@ def test_list_shows_every_asset_with_licence_and_source(tmp_path: Path, capsys: 
         (["fetch", "vgg16-torchvision"], "--file FILE"),
         (["fetch", "inception"], "--file FILE"),
         (["fetch", "clip-vit-l-14-336"], "--file FILE"),
-        (["fetch", "photos-extra", "--file", "x"], "several files"),
+        (["fetch", "photos-extra", "--file", "x"], "several source files"),
         (["fetch", "vgg16", "--file", "does/not/exist"], "cannot be read"),
     ],
 )
@@ -113,7 +113,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
 def test_photos_that_cannot_all_be_made_leave_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = find("photos-extra").members()
     monkeypatch.setattr(assets, "fetch_members", lambda *_: {member.sha256: b"no picture" for member in wanted})
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="has no image"):
         fetch(find("photos-extra"), tmp_path, None, print)
     assert not any(tmp_path.iterdir())
 

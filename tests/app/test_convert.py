@@ -129,15 +129,15 @@ def test_bad_checkpoints_are_one_line(
     for name, words in (
         ("evil", "not a checkpoint of plain tensors"),
         ("pickle", "not a checkpoint that torch wrote"),
-        ("old", "no generator of the release"),
+        ("old", "not a generator of the release"),
         ("list", "holds a list"),
         *((f"half{share}", "not a checkpoint") for share in range(1, 20)),
-        ("grown", "'network.stem.1.weight' is no dense tensor"),
-        ("whole", "'network.stem.1.weight' is no dense tensor"),
-        ("other", "no generator of the release"),
+        ("grown", "'network.stem.1.weight' is not a dense tensor"),
+        ("whole", "'network.stem.1.weight' is not a dense tensor"),
+        ("other", "not a generator of the release"),
         ("packed", "is compressed"),
         ("cut", "not a checkpoint that torch wrote"),
-        ("more", "1 tensors are too many (more)"),
+        ("more", "1 tensors are unexpected (more)"),
         ("none", "no such file"),
     ):
         assert convert(tmp_path / f"{name}.pth.tar", tmp_path / "m.safetensors") == 2, name

@@ -107,7 +107,7 @@ def test_pictures_are_not_replaced_unless_told(
     (out / "two").mkdir(parents=True)
     (out / "two/a.png").write_bytes(b"mine")
     assert command(model, frames, out) == 2
-    assert "two/a.png: is there already (1 of 3); pass --overwrite" in capsys.readouterr().err
+    assert "two/a.png: already exists (1 of 3); pass --overwrite" in capsys.readouterr().err
     assert [p.name for p in out.rglob("*.*")] == ["a.png"]
     assert (out / "two/a.png").read_bytes() == b"mine"
     assert command(model, frames, out, "--overwrite") == 0
@@ -228,7 +228,7 @@ def test_values_that_are_not_finite_are_no_picture(
     torch.nn.init.constant_(broken.network.image.head.out.weight, float("nan"))
     save(broken, tmp_path / "m.safetensors")
     assert command(tmp_path / "m.safetensors", frames, tmp_path / "out") == 2
-    assert "frame one/a: the model gives values that are not finite" in capsys.readouterr().err
+    assert "frame one/a: the model returns values that are not finite" in capsys.readouterr().err
     assert not list(tmp_path.glob("out/**/*.png"))
 
 
@@ -259,7 +259,7 @@ def test_each_network_says_how_it_is_tiled(model: Path, tmp_path: Path, capsys: 
     ("channels", "words"),
     [
         ([f"x_gbuffers.{i}" for i in range(8)], "has no buffer 'x_gbuffers', which the feature 'x_gbuffers:8' needs"),
-        ([f"warmth.{i}" for i in range(8)], "reads 'warmth', which is no channel of a frame"),
+        ([f"warmth.{i}" for i in range(8)], "reads 'warmth', which is not a channel of frames"),
         ([f"x_wet.{i}" for i in range(8)], "'x_wet' has 2 channels; wanted 8"),
     ],
 )
@@ -320,10 +320,10 @@ def test_a_photograph_leads_models_that_look_at_one(
     assert command(tmp_path / "blind.safetensors", one, out / "blind") == 0
     capsys.readouterr()
     for told, arguments in (
-        ("model.safetensors: looks at no photograph; leave --style out.", (model, one, out / "x", *shown)),
-        ("blind.safetensors: looks at no photograph", (tmp_path / "blind.safetensors", one, out / "x", *shown)),
+        ("model.safetensors: has no style; leave --style out.", (model, one, out / "x", *shown)),
+        ("blind.safetensors: has no style", (tmp_path / "blind.safetensors", one, out / "x", *shown)),
         ("no-such.png", (tmp_path / "styled.safetensors", one, out / "x", "--style", "no-such.png")),
-        ("has one look for good", (model, one, out / "x", *shown, "--backend", "onnx")),
+        ("has a fixed style", (model, one, out / "x", *shown, "--backend", "onnx")),
     ):
         assert command(*arguments) == 2
         err = capsys.readouterr().err

@@ -100,12 +100,12 @@ def test_bad_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "reads no G-buffers" in capsys.readouterr().err
     save(model("realformer-tiny"), tmp_path / "rf.safetensors")
     assert run(main, build_parser(), [str(tmp_path / "rf.safetensors"), "--onnx", str(tmp_path / "x.onnx")]) == 2
-    assert "is a 'realformer'; attention over maps of any size is not exported" in capsys.readouterr().err
+    assert "is a 'realformer', whose attention over maps of any size cannot be exported" in capsys.readouterr().err
     (tmp_path / "noise.onnx").write_bytes(b"noise")
     for path, words in (
         (tmp_path / "none.onnx", "no such file"),
         (tmp_path / "noise.onnx", "not a network that onnxruntime reads"),
-        (bare(tmp_path / "bare.onnx"), "without our header"),
+        (bare(tmp_path / "bare.onnx"), "has no model header"),
     ):
         with pytest.raises(InputError, match=words) as caught:
             onnx_backend(path)

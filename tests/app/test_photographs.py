@@ -108,7 +108,7 @@ def test_a_frame_of_a_video(tmp_path: Path) -> None:
     frame = picture(photo("v.avi", "3"), path.read_bytes())
     assert frame.shape == (48, 64, 3)
     assert frame.mean() == pytest.approx(120, abs=3)  # JPEG
-    with pytest.raises(InputError, match="no picture '9'"):
+    with pytest.raises(InputError, match="has no image '9'"):
         picture(photo("v.avi", "9"), path.read_bytes())
 
 
@@ -140,7 +140,7 @@ def test_a_picture_in_a_qt_resource_file() -> None:
     [b"", b"qres", qt_resource({"b.png": png(8, 8)}), qt_resource({"a.png": png(8, 8)}, flags=1), b"\xff" * 200],
 )
 def test_a_resource_file_without_the_picture(content: bytes) -> None:
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="has no image"):
         picture(photo("r.rcc", "f/a.png"), content)
 
 

@@ -105,7 +105,7 @@ def test_too_small(data: Path) -> None:
 
 def test_labels_that_do_not_fit(data: Path) -> None:
     write_label(data / "labels", "town/01", np.full((12, 22), 9, np.uint8))
-    with pytest.raises(InputError, match=r"town/01\.png: has the id 9, labels\.json says 4"):
+    with pytest.raises(InputError, match=r"town/01\.png: has the id 9, labels\.json has 4"):
         labelled(data)
     (data / "labels" / "town" / "01.png").unlink()
     with pytest.raises(InputError, match="no label map for image 'town/01'"):

@@ -142,7 +142,7 @@ class TestMeasure:
         assert np.allclose(Frames(tmp_path / "x", reading)[0].gbuffers, 0, atol=1e-6)
 
     def test_refuses_an_unknown_feature(self, folder: Path) -> None:
-        with pytest.raises(InputError, match="no feature 'warmth'; there are normal"):
+        with pytest.raises(InputError, match="no feature 'warmth'; wanted some of normal"):
             measure(folder, ("warmth",), STREAMS)
 
     def test_refuses_values_that_are_not_finite(self, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class TestFolder:
     def test_a_name_that_no_record_can_hold(self, tmp_path: Path) -> None:
         store(tmp_path / "a.png", picture())
         (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
-        with pytest.raises(InputError, match="is no UTF-8; rename"):
+        with pytest.raises(InputError, match="is not UTF-8; rename"):
             Images(tmp_path)
 
     def test_no_folder_and_an_empty_one(self, tmp_path: Path) -> None:

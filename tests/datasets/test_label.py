@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_clustering(folder: Path, labels: Path, vgg
 
 class TestClusters:
     def test_of_another_number_of_folders(self, labels: Path) -> None:
-        with pytest.raises(InputError, match="made of 2 folders, now 3 are given"):
+        with pytest.raises(InputError, match="made from 2 folders, got 3"):
             read_clusters(labels / "clusters.npz", 3)
 
     @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class TestFiles:
 
     def test_refuses_16_bit(self, tmp_path: Path) -> None:
         assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint16))
-        with pytest.raises(InputError, match="8 bits"):
+        with pytest.raises(InputError, match="8-bit"):
             read_label(tmp_path, "a")
 
     def test_facts(self, tmp_path: Path) -> None:

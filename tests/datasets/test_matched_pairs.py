@@ -213,15 +213,15 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"photo_height": np.int32(48)}, "made for photographs 48 px high, now 36"),
-            ({"frame_keys": np.array(["one/a", "one/b", "gone"])}, "'gone' that is not there"),
+            ({"photo_height": np.int32(48)}, "made for photographs 48 px high, got 36"),
+            ({"frame_keys": np.array(["one/a", "one/b", "gone"])}, "'gone' that does not exist"),
             ({"weight": np.ones(11, np.float32)}, "different lengths"),
             ({"weight": np.zeros(12, np.float32)}, "not positive"),
             ({"weight": np.full(12, np.nan, np.float32)}, "not positive"),
-            ({"frame": np.full((12, 3), 37, np.int32)}, "does not name"),
-            ({"frame": np.full((12, 3), -1, np.int32)}, "does not name"),
-            ({"photo": np.tile(np.array([0, 9, 0], np.int32), (12, 1))}, "reach over"),
-            ({"photo": np.tile(np.array([0, 0, 2**31 - 9], np.int32), (12, 1))}, "reach over"),
+            ({"frame": np.full((12, 3), 37, np.int32)}, "does not list"),
+            ({"frame": np.full((12, 3), -1, np.int32)}, "does not list"),
+            ({"photo": np.tile(np.array([0, 9, 0], np.int32), (12, 1))}, "extend beyond"),
+            ({"photo": np.tile(np.array([0, 0, 2**31 - 9], np.int32), (12, 1))}, "extend beyond"),
             ({"frame": np.zeros((12, 2), np.int32)}, "image, top, left"),
             ({"frame": np.zeros(12, np.int32)}, "wanted 2 axes"),
             ({"crop": np.zeros(2, np.int32)}, "wanted 0 axes"),
@@ -251,7 +251,7 @@ class TestRefused:
     def test_a_label_beyond_the_taxonomy(self, folder: Path, tmp_path: Path) -> None:
         labels = write_labels(tmp_path / "labels", folder / "photos")
         write_label(labels, "town/01", np.full((4, 4), 9, np.uint8))
-        with pytest.raises(InputError, match=r"town/01\.png: has the id 9, labels\.json says 4"):
+        with pytest.raises(InputError, match=r"town/01\.png: has the id 9, labels\.json has 4"):
             made(folder, photo_labels=labels)
 
     def test_a_missing_label_map(self, folder: Path, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ class TestRefused:
 
     def test_a_frame_without_a_target(self, tmp_path: Path) -> None:
         write_targets(tmp_path / "good", write_frames(tmp_path / "cheap"), but="one/b")
-        self.refused(tmp_path, "good: has no 'one/b', as .*cheap has; render the same frames")
+        self.refused(tmp_path, "good: has no 'one/b', but .*cheap has; render the same frames")
 
     @pytest.mark.parametrize("shape", [(36, 63), (35, 64), (36, 128), (72, 64), (54, 96), (18, 32), (35, 63)])
     def test_a_target_of_another_shape(self, tmp_path: Path, shape: tuple[int, int]) -> None:

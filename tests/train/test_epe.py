@@ -253,7 +253,7 @@ class TestRefused:
             ({"beta2": 1.0}, "--beta2"),
             ({"ema": -0.1}, "--ema"),
             ({"preset": "huge"}, "--preset huge: wanted one of .*hr-tiny"),
-            ({"sky_features": ("sky", "albedo")}, "'albedo' is none of the features"),
+            ({"sky_features": ("sky", "albedo")}, "'albedo' is not one of the features"),
             ({"sky_features": ()}, "streams must each read"),
             ({"device": "tpu9"}, "--device tpu9"),
             ({"taps": ("relu9_9",)}, "taps must be"),

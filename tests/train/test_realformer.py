@@ -149,8 +149,8 @@ class TestRuns:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"trainable": ("*adain*", "*swin*")}, r"--trainable \*swin\*: fits no weight; there are "),
-            ({"trainable": ("*", "!*")}, "leaves nothing to learn"),
+            ({"trainable": ("*adain*", "*swin*")}, r"--trainable \*swin\*: matches no weight; there are "),
+            ({"trainable": ("*", "!*")}, "leaves no weight to train"),
             ({"preset": "realformer-smal"}, "--preset realformer-smal: wanted"),
             ({"l1_weight": -1.0}, "--l1_weight -1.0: wanted 0"),
             ({"features": ()}, "features: none; wanted one or more of normal, "),
@@ -177,7 +177,7 @@ class TestRuns:
 
 def test_groups_that_cannot_be(data: Path, vgg_file: Path, tmp_path: Path) -> None:
     case = made("unpaired", data, vgg_file)
-    for preset, reason in (("realformer-tiny", "1 processes make no groups"), ("lite-tiny", "shares no tokens")):
+    for preset, reason in (("realformer-tiny", "1 processes cannot be divided"), ("lite-tiny", "cannot share tokens")):
         with pytest.raises(InputError, match=f"--sequence 2: .*{reason}"):
             case.module.train(case.config(tmp_path, sequence=2, preset=preset), "")
 
@@ -289,7 +289,7 @@ def test_the_channels_of_each_stream_are_compared(data: Path, vgg_file: Path, tm
 def test_one_process_only(data: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     case = made("paired", data, vgg_file)
-    with pytest.raises(InputError, match="torchrun started 2 processes; this trains in one"):
+    with pytest.raises(InputError, match="torchrun started 2 processes, wanted 1"):
         case.module.train(case.config(tmp_path), "")
 
 

@@ -1,1 +1,1 @@
-"""What all training commands share: the loop, its files, its settings."""
+"""The parts that all training commands share: the loop, its files, its settings."""

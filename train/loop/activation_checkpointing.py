@@ -1,4 +1,4 @@
-"""Activation checkpointing: what is inside a block is not kept for the backward pass but computed again there.
+"""Activation checkpointing: activations inside a block are recomputed in the backward pass instead of being stored.
 
 Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016: about a third more time for much less memory.
 """
@@ -10,17 +10,18 @@ from torch.utils.checkpoint import checkpoint
 
 
 def checkpoint_activations(network: nn.Module, blocks: tuple[type[nn.Module], ...]) -> None:
-    """Make every outermost block of a network keep its inputs alone.
+    """Make every outermost block of a network store only its inputs for the backward pass.
 
-    Norms have to stay while it runs (train/loop/power_iteration.py), or the second computation would be another one.
+    Spectral norms must be frozen during the step (train/loop/power_iteration.py). Otherwise the recomputation would
+    give other values than the forward pass.
 
     Args:
-        network: whose blocks.
+        network: its blocks are changed in place.
         blocks: classes of blocks that are called with tensors, such as `epe.generator.Generator.checkpointed`.
     """
     for child in network.children():
         if isinstance(child, blocks):
-            # An attribute of this instance: names of weights, and copies made before, stay as they are.
+            # Set on the instance, so that weight names and earlier copies of the network do not change.
             again = partial(checkpoint, child.forward, use_reentrant=False, preserve_rng_state=False)
             setattr(child, "forward", again)  # noqa: B010
         else:

@@ -1,10 +1,10 @@
-"""Everything that a run needs to go on, in one file, written whole or not at all.
+"""The checkpoint: everything that a run needs to resume, in one file that is written whole or not at all.
 
     tensors            the tensors of all parts, by their path: "generator/stem.0.weight"
     metadata.state     JSON: the step, and the parts' state dicts with tensors replaced by their paths
 
-safetensors, not a pickle: reading a checkpoint runs no code. One entry of metadata, not several: safetensors writes
-several in an order that differs from file to file, and equal states are to be equal bytes.
+The file is safetensors, not a pickle, so reading a checkpoint runs no code. It has a single metadata entry, because
+safetensors writes several entries in an order that differs from file to file, and equal states must give equal bytes.
 """
 
 import json
@@ -24,19 +24,19 @@ TENSOR = "__tensor__"
 
 
 class Stateful(Protocol):
-    """Anything with the state of a module or an optimiser."""
+    """Anything that saves and loads its state like a module or an optimiser."""
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> object: ...
 
 
 def unravel(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """A nested state -> the same tree for JSON, its tensors put aside under their paths."""
+    """Turn a nested state into a tree that JSON can hold; move its tensors into `tensors`, keyed by path."""
     if isinstance(value, Tensor):
         tensors[path] = value.detach().cpu().contiguous().clone()
         return {TENSOR: path}
     if isinstance(value, Mapping):
-        # Optimisers use integer keys, which JSON would turn into text: pairs keep them.
+        # Optimisers use integer keys, which JSON objects would turn into text; lists of pairs keep them.
         return {"items": [[key, unravel(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
         return [unravel(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]
@@ -44,7 +44,7 @@ def unravel(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def ravel(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The inverse of `unravel`; tuples come back as lists."""
+    """Invert `unravel`; tuples come back as lists."""
     if isinstance(tree, dict):
         if TENSOR in tree:
             return tensors[tree[TENSOR]]
@@ -55,11 +55,11 @@ def ravel(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 class Checkpoint:
-    """The newest state of a run.
+    """The file that holds the newest state of a run.
 
     Args:
-        path: of the file.
-        parts: what is saved and restored, by name.
+        path: path of the file.
+        parts: the objects whose state is saved and restored, by name.
     """
 
     def __init__(self, path: Path, parts: Mapping[str, Stateful]) -> None:
@@ -74,10 +74,13 @@ class Checkpoint:
             safetensors.torch.save_file(tensors, partial, metadata={"state": text})
 
     def load(self) -> int:
-        """Restore the parts; the number of steps that were done, 0 where there is no checkpoint.
+        """Restore the parts.
+
+        Returns:
+            The number of completed steps; 0 if there is no checkpoint.
 
         Raises:
-            InputError: a damaged checkpoint, or one of another run.
+            InputError: the checkpoint is damaged or belongs to another run.
         """
         if not self.path.exists():
             return 0
@@ -92,6 +95,6 @@ class Checkpoint:
         except (safetensors.SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
             raise InputError(
                 f"{self.path}: does not fit this run ({one_line(error, 300)}); "
-                "give another --out, or delete it to start anew."
+                "give another --out, or delete the file to start over."
             ) from error
         return step

@@ -1,4 +1,4 @@
-"""A run file and a command line -> a frozen dataclass, and back into YAML."""
+"""Read a run file and the command line into a frozen dataclass, and write it back as YAML."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ Config = TypeVar("Config")
 
 
 class Parser(ArgumentParser):
-    """Answers a mistake with one line and exit code 2."""
+    """A parser that reports a mistake in one line and exits with code 2."""
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Print the reason, which names the key, without the usage."""
+        """Print the reason, which names the key, but not the usage."""
         line = " ".join(message.split())
         print(f"{self.prog}: {line}; see --help", file=sys.stderr)
         raise SystemExit(2)
@@ -24,16 +24,16 @@ class Parser(ArgumentParser):
 def parse(
     kind: type[Config], prog: str, description: str, argv: Sequence[str] | None = None
 ) -> tuple[Config, str, bool]:
-    """Read a run.
+    """Read the configuration of a run.
 
     Args:
-        kind: a frozen dataclass; its docstring explains its fields in `--help`.
-        prog: the command.
-        description: for `--help`.
-        argv: the command line; None: the process's.
+        kind: a frozen dataclass; its docstring provides the texts for `--help`.
+        prog: the command, as `--help` and errors name it.
+        description: text for `--help`.
+        argv: the command line; None for that of the process.
 
     Returns:
-        The run; the same as YAML text; whether tracebacks are wanted (`--debug`).
+        The configuration, the same as YAML text, and whether tracebacks are wanted (`--debug`).
     """
     parser = Parser(prog=prog, description=description, version=None)
     parser.add_argument("--config", action="config", help="run file (YAML); later options override it")
@@ -54,12 +54,15 @@ def start(
     train: Callable[[Config, str], None],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """A training command: parse, run, tell mistakes in one line; the exit code.
+    """Run a training command: parse its options, train, and report mistakes in one line.
 
     Args:
-        kind, prog, description, argv: as of `parse`.
-        train: takes the run, and the same as YAML.
+        kind, prog, description, argv: as in `parse`.
+        train: called with the configuration, and the same as YAML text.
+
+    Returns:
+        The exit code.
     """
     config, text, debug = parse(kind, prog, description, argv)
-    interrupted = "interrupted; the same command goes on from the last checkpoint"
+    interrupted = "interrupted; run the same command again to resume from the last checkpoint"
     return guarded(lambda: train(config, text), prog, debug=debug, interrupted=interrupted)

@@ -1,4 +1,4 @@
-"""Networks through torch.compile, and what goes wrong there as one line."""
+"""Run networks through torch.compile, and report its failures in one line."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -9,21 +9,21 @@ from gbuffer_tools.errors import InputError, one_line
 
 Batch = TypeVar("Batch")
 
-# Inductor prefers channels last on CPUs, where torch 2.13 then trips over the backward pass of replicate padding.
+# On CPUs Inductor prefers channels last, and the backward pass of replicate padding then fails in torch 2.13.
 OPTIONS = {"layout_optimization": False}
 
 
 def compile_all(networks: Iterable[nn.Module]) -> None:
-    """Compile networks in place when they first run; names of weights stay as they are."""
+    """Set networks up, in place, to be compiled on their first call; the names of their weights do not change."""
     for network in networks:
         network.compile(options=OPTIONS)
 
 
 def explained(step: Callable[[Batch, int], dict[str, Tensor]]) -> Callable[[Batch, int], dict[str, Tensor]]:
-    """The same step; where it fails the message says what to do.
+    """Wrap a step so that a failure of torch.compile raises an `InputError` that says what to do.
 
-    torch.compile fails in many places (tracing, code generation, the compiler of C++, sizes at run time), with errors
-    of many kinds, all of which are RuntimeError or AssertionError.
+    torch.compile fails in many places (tracing, code generation, the C++ compiler, sizes at run time) and with many
+    exceptions, all of which are subclasses of RuntimeError or AssertionError.
     """
 
     def run(batch: Batch, n: int) -> dict[str, Tensor]:

@@ -1,12 +1,12 @@
-"""The settings that training commands share, declared once, and what no run can have.
+"""The settings that training commands share, declared once, and the checks of their values.
 
-    RunConfig           from the first step to the last: where, how many steps, when what is written
-    OptimiserConfig     and Adam on crops
-    LinearDecayConfig   and rates that stay, then fall to 0 along a line
-    GanConfig           and critics
+    RunConfig           the basics: output folder, number of steps, intervals of logs, previews and checkpoints
+    OptimiserConfig     adds Adam on crops
+    LinearDecayConfig   adds a learning rate schedule: constant, then linear decay to 0
+    GanConfig           adds critics
 
-A command's own configuration is a frozen dataclass that adds its fields to one of these. How rates fall is said in one
-place: `learning_rate` of the configuration.
+A command's own configuration is a frozen dataclass that adds its fields to one of these. Its method `learning_rate` is
+the only place that defines the learning rate schedule.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,16 +22,16 @@ from gbuffer_tools.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """From the first step to the last.
+    """Settings of every run.
 
     Attributes:
-        out: folder of the run
-        licence: of the trained weights, for the model file
+        out: output folder of the run
+        licence: licence of the trained weights, recorded in the model file
         batch: crops that go through the networks at once, per process
-        steps: updates in all
-        device: cpu, cuda, …; under torchrun process i of a machine takes cuda:i
-        seed: of everything
-        log_every: steps between scalars
+        steps: total number of updates
+        device: cpu, cuda, …; under torchrun process i of a machine uses cuda:i
+        seed: seed of all random numbers
+        log_every: steps between logged scalars
         preview_every: steps between previews
         save_every: steps between checkpoints
     """
@@ -47,14 +47,14 @@ class RunConfig:
     save_every: int = 250
 
     def learning_rate(self, rate: float, step: int) -> float:
-        """The rate of a step, counted from 1, of an optimiser that begins with `rate`."""
+        """Return the learning rate at a step, counted from 1, for an optimiser whose initial rate is `rate`."""
         return rate
 
     def check(self) -> None:
-        """Refuse what no run can have, before anything is read.
+        """Check the settings before any file is read.
 
         Raises:
-            InputError: names the setting.
+            InputError: a setting is invalid; the message names it.
         """
         counts = ("batch", "steps", "log_every", "preview_every", "save_every")
         check_ranges(self, minimum=dict.fromkeys(counts, 1) | {"seed": 0})
@@ -62,13 +62,13 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserConfig(RunConfig):
-    """A run of a generator on crops, with Adam.
+    """Settings of runs that train a generator on crops, with Adam.
 
     Attributes:
-        crop: side of the training crops
+        crop: side of the training crops in pixels
         rate: learning rate of the generator
-        beta1: Adam's
-        beta2: Adam's
+        beta1: beta1 of Adam
+        beta2: beta2 of Adam
         workers: processes that read crops
     """
 
@@ -80,11 +80,11 @@ class OptimiserConfig(RunConfig):
 
     @property
     def samples(self) -> int:
-        """Samples of the whole run, in one process."""
+        """Number of samples in the whole run, for a single process."""
         return self.steps * self.batch
 
     def adam(self, rate: float, *networks: nn.Module) -> torch.optim.Adam:
-        """An optimiser of all parameters of some networks."""
+        """Return an Adam optimiser of all parameters of the networks, with initial learning rate `rate`."""
         parameters = [parameter for network in networks for parameter in network.parameters()]
         return torch.optim.Adam(parameters, lr=rate, betas=(self.beta1, self.beta2))
 
@@ -95,10 +95,10 @@ class OptimiserConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearDecayConfig(OptimiserConfig):
-    """Rates that stay for a while, then fall to 0 along a line.
+    """Settings of runs whose learning rates are constant at first, then decay linearly to 0.
 
     Attributes:
-        constant: fraction of the steps at these rates, 1: all; then they fall to 0, a line
+        constant: fraction of the steps before the learning rates decay linearly to 0; 1: no decay
     """
 
     constant: float = 0.5
@@ -116,7 +116,7 @@ class LinearDecayConfig(OptimiserConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class GanConfig(OptimiserConfig):
-    """A run of a generator against critics.
+    """Settings of runs that train a generator against critics.
 
     Attributes:
         critic_rate: learning rate of the critics
@@ -130,7 +130,7 @@ class GanConfig(OptimiserConfig):
 
 
 def autocast(precision: str, device: str) -> torch.autocast | nullcontext[None]:
-    """bfloat16 on a device where a run wants it ("bf16"); nothing otherwise ("fp32")."""
+    """Return a context in which the device computes in bfloat16 ("bf16"), or one that does nothing ("fp32")."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(torch.device(device).type, torch.bfloat16)
@@ -143,16 +143,16 @@ def check_ranges(
     positive: Sequence[str] = (),
     fractions: Sequence[str] = (),
 ) -> None:
-    """Compare settings with what they may be.
+    """Check that settings are within their ranges.
 
     Args:
-        config: has them as attributes.
-        minimum: names, and the smallest value that makes sense of what is counted.
-        positive: names of what must be more than 0.
-        fractions: names of what must be 0 or more and less than 1.
+        config: the settings, as attributes.
+        minimum: names of settings with the smallest value allowed.
+        positive: names of settings that must be more than 0.
+        fractions: names of settings that must be 0 or more and less than 1.
 
     Raises:
-        InputError: names the setting.
+        InputError: a setting is out of range; the message names it.
     """
     for name, bound in (minimum or {}).items():
         if getattr(config, name) < bound:
@@ -166,10 +166,10 @@ def check_ranges(
 
 
 def check_preset(name: str, names: Collection[str]) -> None:
-    """Refuse a network that nobody knows.
+    """Check that a preset is known.
 
     Raises:
-        InputError: tells the names.
+        InputError: `name` is not one of `names`; the message lists them.
     """
     if name not in names:
         raise InputError(f"--preset {name}: wanted one of {', '.join(names)}.")

@@ -1,4 +1,4 @@
-"""A running average of a network's weights: what is kept and shown, steadier than the weights of any one step."""
+"""Exponential moving average of a network's weights, which is saved and previewed: steadier than any single step's."""
 
 import copy
 from typing import Generic, TypeVar
@@ -10,11 +10,11 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Average(Generic[Network]):
-    """Exponential moving average.
+    """Exponential moving average of a network's weights.
 
     Args:
-        network: to follow; copied now.
-        decay: weight of the past per step; early steps use less, min(decay, (1 + n) / (10 + n)).
+        network: the network to average; copied here as the initial value.
+        decay: weight of the previous average in [0, 1); step n uses min(decay, (1 + n) / (10 + n)), less at first.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -23,7 +23,7 @@ class Average(Generic[Network]):
 
     @torch.no_grad()
     def update(self, network: Network, step: int) -> None:
-        """Take in the weights after step `step`; buffers are copied."""
+        """Add the weights after step `step` to the average; buffers are copied."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
             mine.lerp_(theirs, 1 - decay)

@@ -1,4 +1,4 @@
-"""The loop that all training commands share. It knows steps, not models."""
+"""The training loop that all training commands share. It knows about steps, not about models."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from train.loop.throughput import Throughput
 
 Batch = TypeVar("Batch")
 
-# So many steps without a finite loss, one after the other, and the run is lost.
+# The run is aborted after this many consecutive steps without a finite loss.
 PATIENCE = 20
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the loop does what; all in steps.
+    """When the loop logs, previews and saves; all counts are in steps.
 
     Attributes:
-        steps: in all.
+        steps: total number of steps.
         log_every, preview_every, save_every: intervals; the last step does all three.
-        seed: step n draws from seed + n, so a resumed run needs no generator's state.
+        seed: step n is seeded with seed + n, so a resumed run needs no stored random state.
     """
 
     steps: int
@@ -47,20 +47,21 @@ def run(
     saved: Callable[[int], None],
     throughput: Throughput | None = None,
 ) -> None:
-    """Go on from the checkpoint to the last step.
+    """Train from the checkpoint, if there is one, to the last step.
 
     Args:
-        step: one update of all networks from a batch; returns what to log. A value that is not finite tells that
-            it updated nothing.
-        batches: the batches from a given step on.
+        step: makes one update of all networks from a batch and its step number; returns the values to log. A value
+            that is not finite means that nothing was updated.
+        batches: returns the batches after a given number of completed steps.
         checkpoint: restored at the start, saved on schedule.
-        schedule: when.
-        begun: called where there are steps to do, once the checkpoint is found to fit.
-        throughput: told of every step; what it measures is shown, and logged beside the losses.
-        log, preview, saved: called with the number of steps done; `saved` just before the checkpoint is written.
+        schedule: when to log, preview and save.
+        begun: called after the checkpoint was restored, if there are steps left to do.
+        throughput: counts the steps; its measurements are displayed, and logged with the losses.
+        log, preview, saved: called with the number of completed steps; `saved` just before the checkpoint is written.
 
     Raises:
-        InputError: a checkpoint that does not fit, or of more steps; `PATIENCE` steps in a row without a finite loss.
+        InputError: the checkpoint does not fit or has more steps than wanted, or `PATIENCE` consecutive steps had no
+            finite loss.
     """
     start = begin(checkpoint, schedule)
     if start < schedule.steps:
@@ -79,8 +80,8 @@ def run(
             if last or done % schedule.preview_every == 0:
                 preview(done)
             if last or done % schedule.save_every == 0:
-                # The checkpoint comes last: a run that is stopped between the two does these steps again, and what
-                # `saved` writes fits the last step in the end.
+                # The checkpoint comes last: a run that is stopped between the two repeats these steps, so the files
+                # that `saved` writes match the last step in the end.
                 saved(done)
                 checkpoint.save(done)
 
@@ -91,21 +92,21 @@ def follow(
     checkpoint: Checkpoint,
     schedule: Schedule,
 ) -> None:
-    """What `run` does in a process beside the one that writes: the same steps, from the same checkpoint, in silence."""
+    """Make the same steps as `run`, from the same checkpoint, without output: for processes other than the first."""
     for _ in walk(step, batches, begin(checkpoint, schedule), schedule):
         pass
 
 
 def begin(checkpoint: Checkpoint, schedule: Schedule) -> int:
-    """The number of steps that are done.
+    """Restore the checkpoint and return the number of completed steps.
 
     Raises:
-        InputError: a checkpoint that does not fit, or of more steps than wanted.
+        InputError: the checkpoint does not fit or has more steps than wanted.
     """
     done = checkpoint.load()
     if done > schedule.steps:
         raise InputError(
-            f"{checkpoint.path}: has {done:,} steps, wanted {schedule.steps:,} at most; give another --out, or --steps."
+            f"{checkpoint.path}: has {done:,} steps, wanted {schedule.steps:,} at most; give another --out or --steps."
         )
     return done
 
@@ -116,10 +117,10 @@ def walk(
     start: int,
     schedule: Schedule,
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The steps after `start`: their numbers, and what they tell.
+    """Make the steps after `start`; yield the number of each, from 1, and the values that it returned.
 
     Raises:
-        InputError: `PATIENCE` steps in a row without a finite loss.
+        InputError: `PATIENCE` consecutive steps had no finite loss.
     """
     lost = 0
     for done, batch in zip(range(start + 1, schedule.steps + 1), batches(start), strict=False):

@@ -1,11 +1,11 @@
-"""One step of an optimiser, and the check that keeps a network whole: a step that is not finite is not made."""
+"""One step of an optimiser, which is skipped if the loss or its gradient is not finite."""
 
 import torch
 from torch import Tensor, nn
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give an optimiser another learning rate."""
+    """Set the learning rate of an optimiser's first parameter group."""
     optimiser.param_groups[0]["lr"] = rate
 
 
@@ -13,7 +13,7 @@ def backward_and_step(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
     """Compute gradients and make one step, unless the loss or its gradient is not finite.
 
     Returns:
-        The gradient's norm; not finite where no step was made.
+        The norm of the gradient; not finite if no step was made.
     """
     optimiser.zero_grad(set_to_none=True)
     loss.backward()

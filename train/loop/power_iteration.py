@@ -1,8 +1,8 @@
-"""Spectral norms that move once a step, however often the network runs in it.
+"""Spectral norms that are updated once per training step, however often the network runs in that step.
 
-A spectrally normalised layer in training mode improves its estimate of the norm in every pass. A step of several
-passes (micro-batches, or blocks computed again in the backward pass) would then see another network in each, and
-depend on how it is cut into passes.
+A spectrally normalised layer in training mode refines its estimate of the norm in every pass. A step of several
+passes (micro-batches, or blocks recomputed in the backward pass) would then use a different network in each pass, and
+its result would depend on how the step is divided into passes.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 
 def rest_norms(network: nn.Module) -> None:
-    """Norms of weights that do not learn stay, too, in a network in training mode."""
+    """Freeze the spectral norms of frozen weights, which would otherwise change in training mode."""
     for module in network.modules():
         if parametrize.is_parametrized(module):
             for layer in module.parametrizations.values():  # type: ignore[operator]
@@ -20,11 +20,11 @@ def rest_norms(network: nn.Module) -> None:
 
 @torch.no_grad()
 def iterate_norms(network: nn.Module) -> None:
-    """One power iteration of every spectral norm; the network is left in evaluation mode, in which they stay.
+    """Make one power iteration of every spectral norm, then freeze the norms by switching to evaluation mode.
 
-    The pass that follows gives the bits that it would have given in training mode. Nothing else in this project's
-    generators depends on the mode, but the batch norm of epe/networks/enhancers/realformer_v1.py: it keeps the mean
-    and the variance that it began with (0 and 1, or those of an initial model), and is a scale and a shift.
+    The next pass gives the same bits as it would have given in training mode. Only one other layer of this project's
+    generators depends on the mode, the batch norm of epe/networks/enhancers/realformer_v1.py: it keeps its initial
+    mean and variance (0 and 1, or those of an initial model), so it acts as a scale and a shift.
     """
     network.train()
     rest_norms(network)

@@ -1,4 +1,4 @@
-"""Pictures of how a run is doing, a row per sample."""
+"""Preview images of a run in progress, one row per sample."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ GAP = 4
 
 
 def write_sheet(path: Path, rows: Iterable[Sequence[Tensor]]) -> None:
-    """Write images (3, s, s), sRGB in [0, 1], side by side in rows, as a PNG."""
+    """Write rows of images (3, s, s), sRGB in [0, 1], side by side into one PNG."""
     strips = [torch.cat([nn.functional.pad(x, (0, GAP), value=1.0) for x in row], dim=2) for row in rows]
     sheet = torch.cat([nn.functional.pad(strip, (0, 0, 0, GAP), value=1.0) for strip in strips], dim=1).clamp(0, 1)
     write_png(path, (sheet.movedim(0, -1) * 255).round().byte().cpu().numpy())
@@ -22,13 +22,15 @@ def write_sheet(path: Path, rows: Iterable[Sequence[Tensor]]) -> None:
 
 @torch.inference_mode()
 def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
-    """Input | enhanced | matched photograph of the first samples; the same ones each time, so that previews compare.
+    """Write input | enhanced | matched photograph of the first samples.
+
+    The samples are the same each time, so that previews can be compared.
 
     Args:
-        path: of the PNG.
-        enhance: a batch -> pictures.
+        path: path of the PNG.
+        enhance: turns a batch into images (B, 3, H, W).
         pairs: the samples.
-        device: that `enhance` runs on.
+        device: device that `enhance` runs on.
     """
     rows = []
     for index in range(min(ROWS, len(pairs))):

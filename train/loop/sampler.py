@@ -1,7 +1,8 @@
-"""The samples of each step: which process takes which, and what was left out because it must not be fed to a network.
+"""The samples of each step: which process reads which, and a record of frames that were left out as unfit.
 
-Step n of a run takes the samples n * S .. (n + 1) * S - 1 of one stream, S = batch * accumulate * replicas, whoever
-takes them: two processes see what one of twice the batch would, and a run that was stopped goes on with the rest.
+A run has one stream of samples. Step n takes the samples n * S .. (n + 1) * S - 1, with S = batch * accumulate *
+replicas, whichever processes read them. So two processes train on the same samples as one process with twice the
+batch, and a resumed run goes on where it stopped.
 """
 
 import sys
@@ -23,12 +24,13 @@ Sample = TypeVar("Sample")
 
 @dataclass(frozen=True)
 class StepSampler:
-    """Which samples of the stream a process takes in which step.
+    """Selects the samples of the stream that one process reads in each step.
 
     Attributes:
         batch: samples that go through the networks at once.
         accumulate: batches per step.
-        replica, replicas: of all that train together; processes that share tokens are one.
+        replica: index of this process's replica.
+        replicas: number of replicas that train together; processes that share tokens form one replica.
     """
 
     batch: int
@@ -38,11 +40,11 @@ class StepSampler:
 
     @property
     def samples_per_step(self) -> int:
-        """Samples of a step, of all processes."""
+        """Number of samples per step, over all processes."""
         return self.batch * self.accumulate * self.replicas
 
     def indices(self, start: int, length: int) -> Iterator[list[int]]:
-        """Batches of this process from step `start` on, out of a stream of `length` samples."""
+        """Yield the indices of this process's batches after `start` steps, from a stream of `length` samples."""
         for first in range(start * self.samples_per_step, length - self.samples_per_step + 1, self.samples_per_step):
             for part in range(self.accumulate):
                 mine = first + (part * self.replicas + self.replica) * self.batch
@@ -50,7 +52,7 @@ class StepSampler:
 
 
 class WithFlaws(Dataset[tuple[MatchedCrops, list[Flaw]]]):
-    """Samples, each with the flaws of the draws that were left out for it."""
+    """Matched crops, each with the flaws of the draws that were rejected before it."""
 
     def __init__(self, pairs: MatchedPairs) -> None:
         self.pairs = pairs
@@ -60,24 +62,24 @@ class WithFlaws(Dataset[tuple[MatchedCrops, list[Flaw]]]):
 
 
 def collate(samples: Sequence[tuple[MatchedCrops, list[Flaw]]]) -> tuple[MatchedCrops, list[Flaw]]:
-    """Tensors stacked along a first axis B; flaws one after the other."""
+    """Stack the tensors along a new first axis B, and concatenate the lists of flaws."""
     return default_collate([pair for pair, _ in samples]), [flaw for _, flaws in samples for flaw in flaws]
 
 
 def batches(
     pairs: MatchedPairs, sampler: StepSampler, workers: int, note: Callable[[Flaw], None], start: int
 ) -> Iterator[list[MatchedCrops]]:
-    """Per step from `start` on, this process's batches; each is the same however often the run was stopped before.
+    """Yield this process's batches of each step after `start`; they do not depend on where the run was resumed.
 
     Args:
-        pairs: the stream.
-        sampler: tells this process's part of it.
-        workers: processes that read.
-        note: told of every flawed draw.
-        start: steps that were done before.
+        pairs: the stream of samples.
+        sampler: selects this process's part of the stream.
+        workers: processes that read samples.
+        note: called with every flaw found in a draw.
+        start: number of completed steps.
 
     Raises:
-        InputError: samples that cannot be read, or only flawed ones.
+        InputError: a sample cannot be read, or only flawed draws were found.
     """
     loader = DataLoader(
         WithFlaws(pairs),
@@ -97,16 +99,16 @@ def batches(
 
 
 def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, start: int) -> Iterator[Sample]:
-    """Collated samples per step from `start` on, for a single process.
+    """Yield the collated samples of each step after `start`, in a run of a single process.
 
     Args:
-        samples: each a function of its index; as many as all steps take.
+        samples: one for each sample of the whole run, each determined by its index.
         batch: samples per step.
-        workers: processes that read.
-        start: steps that were done before.
+        workers: processes that read samples.
+        start: number of completed steps.
 
     Raises:
-        InputError: samples that cannot be read.
+        InputError: a sample cannot be read.
     """
     indices = StepSampler(batch).indices(start, len(samples))  # type: ignore[arg-type]
     with in_one_line():
@@ -115,7 +117,7 @@ def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, s
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Bring an `InputError` that comes out of a worker, with its traceback, line ends escaped, back to its message."""
+    """Reduce an `InputError` from a worker to its message: it arrives with the traceback, its line ends escaped."""
     try:
         yield
     except InputError as error:
@@ -123,10 +125,10 @@ def in_one_line() -> Iterator[None]:
 
 
 class LeftOut:
-    """Names each frame that was left out once: on the screen, and in a file that the next start reads.
+    """Reports each frame that is left out, once: on stderr, and in a file that a resumed run reads.
 
     Args:
-        path: of the file, a line per frame; made when there is something to name.
+        path: path of the file, with one line per frame; created with its first line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -139,9 +141,9 @@ class LeftOut:
         return {line.rpartition(": ")[0] for line in self.path.read_text(encoding="utf-8").splitlines()}
 
     def note(self, flaw: Flaw) -> None:
-        """Take note of a flawed draw."""
+        """Report the frame of a flawed draw, unless it was reported before."""
         if flaw.where not in self.named:
-            self.named |= self._read()  # another process may have named it since
+            self.named |= self._read()  # another process may have reported it since
         if flaw.where in self.named:
             return
         self.named.add(flaw.where)

@@ -1,4 +1,4 @@
-"""Throughput of a run in samples per second, and the memory that it takes."""
+"""Throughput of a run in samples per second, and its peak memory."""
 
 import resource
 import sys
@@ -10,16 +10,16 @@ SPEED, MEMORY = "samples/s", "peak GB"
 
 
 def tag(name: str) -> str:
-    """TensorBoard's name of a scalar: throughput/… or loss/…"""
+    """Return the TensorBoard tag of a scalar: throughput/… or loss/…"""
     return f"throughput/{name}" if name in (SPEED, MEMORY) else f"loss/{name}"
 
 
 class Throughput:
-    """Counts from now on.
+    """Measures throughput and memory from its creation on.
 
     Args:
-        samples: per step, of all processes.
-        device: of the run.
+        samples: samples per step, over all processes.
+        device: device of the run.
     """
 
     def __init__(self, samples: int, device: str) -> None:
@@ -28,18 +28,18 @@ class Throughput:
         self.steps = self.seen = 0
 
     def step(self) -> None:
-        """A step was done."""
+        """Count one completed step."""
         self.steps += 1
 
     def read(self) -> dict[str, float]:
-        """Samples per second since the last reading, and the peak of memory until now."""
+        """Return the samples per second since the last reading, and the peak memory so far in GB, by name."""
         now = time.perf_counter()
         speed = (self.steps - self.seen) * self.samples / max(now - self.last, 1e-9)
         self.last, self.seen = now, self.steps
         return {SPEED: speed, MEMORY: self.peak()}
 
     def peak(self) -> float:
-        """Most memory at once, in GB of 10^9 bytes: of the GPU what torch had allocated, else of this process."""
+        """Return the peak memory in GB of 10^9 bytes: allocated by torch on a GPU, else resident in this process."""
         if self.device.partition(":")[0] == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 1e9
         unit = 1 if sys.platform == "darwin" else 1024

@@ -1,4 +1,4 @@
-"""From a run's configuration to its last step: checkpoint, scalars, previews, model file."""
+"""Train a run from its configuration to its last step, with checkpoint, scalars, previews and model file."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,13 +20,13 @@ ALONE = ProcessGroup()
 
 
 def check_single_process(config: RunConfig) -> None:
-    """Refuse what no run of one process can have.
+    """Check the settings of a run that trains in one process.
 
     Raises:
-        InputError: names the setting.
+        InputError: torchrun started several processes, or a setting is invalid; the message names it.
     """
     if world_size() > 1:
-        raise InputError(f"torchrun started {world_size()} processes; this trains in one: start it without torchrun.")
+        raise InputError(f"torchrun started {world_size()} processes, wanted 1: start this command without torchrun.")
     config.check()
     device_of(config.device)
 
@@ -45,20 +45,20 @@ def run_training(
     scalars: Callable[[], dict[str, float]] = dict,
     begun: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run to the last step, or go on to it from the checkpoint in the run's folder.
+    """Train to the last step, resuming from the checkpoint in the run's folder if there is one.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         text: the same as YAML.
-        step: one update of all networks from a batch; its number counts from 1.
-        batches: the batches from a given step on.
-        parts: what a checkpoint holds.
-        preview: writes a picture.
-        model: what is kept, after some number of steps.
-        group: of processes; the first one writes, the others make the same steps in silence.
-        samples_per_step: of all processes; None: the batch.
-        scalars: further ones for TensorBoard, by name.
-        begun: called before the first step, if there is one to do.
+        step: makes one update of all networks from a batch and the step's number, counted from 1.
+        batches: returns the batches after a given number of completed steps.
+        parts: the objects whose state a checkpoint holds, by name.
+        preview: writes a preview image to a path.
+        model: returns the model to save after a given number of steps.
+        group: the process group; its first process writes, the others make the same steps without output.
+        samples_per_step: samples per step over all processes; None for `config.batch`.
+        scalars: returns further scalars for TensorBoard, by name.
+        begun: called before the first step, if there are steps left to do.
     """
     out = config.out
     checkpoint = Checkpoint(out / "checkpoint.safetensors", parts)

@@ -1,1 +1,1 @@
-"""What each training command moves: state, terms, step."""
+"""The recipe of each training command: its state, loss terms and step."""

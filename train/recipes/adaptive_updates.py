@@ -1,7 +1,7 @@
-"""Which critics learn in a step: those that are too good rest.
+"""Adaptive updates: select the critics to update in a step, and update overly accurate critics less often.
 
 Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3, after Karras et al. 2020. Without it
-critics on VGG features win within a hundred steps, and their gradient stops telling the generator anything.
+critics on VGG features win within a hundred steps, and their gradient no longer helps the generator.
 """
 
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ HIGHEST_LEVEL = 1000
 
 
 class AdaptiveUpdates:
-    """Per critic a level, raised when its accuracy is above the target and lowered when below.
+    """One level per critic, raised when the critic's accuracy is above the target, lowered otherwise.
 
-    A critic is drawn with probability 1 / (1 + level). Its accuracy is averaged over a window of as many updates as
-    the level says (10 at first), so that a good critic is judged over more of its rarer updates.
+    A critic is drawn with probability 1 / (1 + level). Its accuracy is averaged over a window of `level` updates (10
+    at first, never less than 1), so that an accurate critic is judged over more of its rarer updates.
 
     Args:
-        names: of the critics.
-        target: accuracy in [0, 1] (0.6 as released).
+        names: names of the critics.
+        target: target accuracy in [0, 1] (0.6 in the release).
     """
 
     def __init__(self, names: Iterable[str], target: float) -> None:
@@ -30,16 +30,16 @@ class AdaptiveUpdates:
         self.seen: dict[str, list[float]] = {name: [] for name in self.level}
 
     def probability(self, name: str) -> float:
-        """With which a critic is drawn."""
+        """Return the probability with which a critic is drawn."""
         return 1 / (1 + self.level[name])
 
     def draw(self, generator: torch.Generator | None = None) -> list[str]:
-        """The critics that learn in this step, possibly none."""
+        """Draw the names of the critics to update in this step, possibly none."""
         chances = torch.rand(len(self.level), generator=generator).tolist()
         return [name for name, chance in zip(self.level, chances, strict=True) if chance < self.probability(name)]
 
     def observe(self, name: str, accuracy: float) -> None:
-        """Take note of the accuracy that a critic had when it learned."""
+        """Record the accuracy of a critic that was updated; at the end of its window, adjust its level."""
         self.seen[name].append(accuracy)
         if len(self.seen[name]) >= self.window[name]:
             mean = sum(self.seen[name]) / len(self.seen[name])
@@ -49,11 +49,11 @@ class AdaptiveUpdates:
             self.seen[name] = []
 
     def state_dict(self) -> dict[str, object]:
-        """Plain numbers, for a checkpoint."""
+        """Return the levels, windows and recorded accuracies as plain numbers, for a checkpoint."""
         return {"level": self.level, "window": self.window, "seen": self.seen}
 
     def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state from a checkpoint."""
         for name in self.level:
             self.level[name] = int(str(state["level"][name]))
             self.window[name] = int(str(state["window"][name]))

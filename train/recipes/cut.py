@@ -1,4 +1,4 @@
-"""CUT: a translator of frames into photographs that reads no G-buffers: state, terms, step, and its run.
+"""The recipe of CUT, a translator of frames into photographs that reads no G-buffers: state, terms, step and run.
 
 Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020.
 """
@@ -34,16 +34,16 @@ from train.loop.training import check_single_process, run_training
 
 @dataclass(frozen=True, kw_only=True)
 class CutConfig(LinearDecayConfig, GanConfig):
-    """One run. The defaults are the paper's.
+    """Configuration of a CUT run. The defaults are the paper's.
 
     Attributes:
         frames: folder of frame files or images
         photos: folder of photographs; they are shrunk to the height of the frames
         preset: cut as in the paper, or cut-mini for CPUs
         critic_width: features of the critic's first convolution
-        patches: places per layer whose patches are compared
-        contrast_weight: of the contrast between patches, against the critic
-        ema: decay of the averaged weights; 0: those of the last step, as in the paper
+        patches: positions per layer whose patches are compared
+        contrast_weight: weight of the contrastive loss between patches, relative to the adversarial loss
+        ema: decay of the averaged weights; 0 keeps those of the last step, as in the paper
     """
 
     frames: Path
@@ -59,13 +59,13 @@ class CutConfig(LinearDecayConfig, GanConfig):
         check_ranges(self, minimum={"critic_width": 1, "patches": 2, "contrast_weight": 0}, fractions=("ema",))
         check_preset(self.preset, PRESETS)
         multiple_of = CutSpec(**PRESETS[self.preset]).multiple_of
-        if self.crop % multiple_of:  # else features of a crop and of what becomes of it have other sizes
+        if self.crop % multiple_of:  # else the features of a crop and of its translation differ in size
             raise InputError(f"--crop {self.crop}: wanted a multiple of {multiple_of}.")
 
 
 @dataclass
 class CutTrainState:
-    """All that a step moves."""
+    """Everything that a step updates, and the configuration."""
 
     translator: Translator
     average: Average[Translator]
@@ -77,10 +77,10 @@ class CutTrainState:
 
 
 def build_state(config: CutConfig) -> CutTrainState:
-    """Networks and optimisers, seeded."""
+    """Build the networks, with seeded weights, and their optimisers."""
     torch.manual_seed(config.seed)
     translator = Translator(CutSpec(**PRESETS[config.preset])).to(config.device)
-    # Before the optimiser, which is to move them.
+    # Created before the optimiser, which updates them, too.
     projections = Projections(translator.widths(TAPS)).to(config.device)
     critic = PatchCritic(config.critic_width).to(config.device)
     return CutTrainState(
@@ -95,12 +95,12 @@ def build_state(config: CutConfig) -> CutTrainState:
 
 
 def step(state: CutTrainState, batch: Unpaired, n: int) -> dict[str, Tensor]:
-    """One update of the critic, on detached fakes, then one of translator and projections; `n` counts from 1."""
+    """Update the critic on detached fakes, then translator and projections; return the losses of step `n` (from 1)."""
     c = state.config
     set_rate(state.generator_optimiser, c.learning_rate(c.rate, n))
     set_rate(state.critic_optimiser, c.learning_rate(c.critic_rate, n))
     image, photo = (x.to(c.device, non_blocking=True) for x in batch)
-    # Photographs are translated, too: they are to stay as they are.
+    # Photographs are translated, too, and should not change: the paper's identity loss.
     features = state.translator.encode(torch.cat([image, photo]), TAPS)
     made = state.translator.finish(features[-1], TAPS[-1])
     fake = made[: len(image)]
@@ -121,12 +121,12 @@ def step(state: CutTrainState, batch: Unpaired, n: int) -> dict[str, Tensor]:
 
 
 def patch_contrast(state: CutTrainState, features: list[Tensor], made: Tensor) -> Tensor:
-    """Mean over layers, and over frames and photographs, of the contrast between patches.
+    """Return the contrastive loss between patches, a scalar: the mean over layers, and over frames and photographs.
 
     Args:
-        state: what moves.
-        features: per tap, of the inputs.
-        made: what became of them, (B, 3, H, W).
+        state: state of the run.
+        features: features of the inputs, one tensor per tap.
+        made: translations of the inputs, (B, 3, H, W).
     """
     indices = draw_patch_indices(features, state.config.patches)
     with torch.no_grad():
@@ -137,14 +137,14 @@ def patch_contrast(state: CutTrainState, features: list[Tensor], made: Tensor) -
 
 @torch.inference_mode()
 def write_preview(state: CutTrainState, crops: UnpairedCrops, path: Path) -> None:
-    """Frame | translated | a photograph of the first samples."""
+    """Write frame | translated | a photograph of the first samples."""
     samples = [crops[index] for index in range(min(ROWS, len(crops)))]
     fakes = [state.average.network(sample.image[None].to(state.config.device))[0].cpu() for sample in samples]
     write_sheet(path, [(sample.image, fake, sample.photo) for sample, fake in zip(samples, fakes, strict=True)])
 
 
 def as_model(state: CutTrainState, done: int) -> models.Model:
-    """The averaged translator."""
+    """Return the averaged translator as a model, with its training record after `done` steps."""
     config, network = state.config, state.average.network
     record = {
         "command": "train.cut", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,
@@ -162,7 +162,7 @@ def as_model(state: CutTrainState, done: int) -> models.Model:
 
 
 def train(config: CutConfig, text: str) -> None:
-    """Run to the end, or go on to it; `text` is the run as YAML."""
+    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)

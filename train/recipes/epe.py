@@ -1,7 +1,7 @@
-"""Training towards a set of photographs, by critics and matched crops: state, terms, step, from top to bottom.
+"""The recipe of training towards a set of photographs, with critics and matched crops: state, terms and step.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3-3.4: the critics' least squares, a
-perceptual distance to the frame, a gradient penalty on photographs, and critics that rest when they are too good.
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3-3.4: least-squares GAN losses, a
+perceptual distance to the frame, a gradient penalty on photographs, and adaptive updates of the critics.
 
 Shapes: B samples of a batch, C features, H W pixels, h w cells of a critic's scores.
 """
@@ -33,14 +33,14 @@ from train.recipes.adaptive_updates import AdaptiveUpdates
 from train.recipes.epe_config import EPEConfig
 
 Features = dict[str, Tensor]
-"""VGG16's, (B, C, H, W) by layer."""
+"""Features of VGG16, (B, C, H, W) by layer."""
 
 Terms = dict[str, tuple[float, Tensor]]
-"""Per name of a loss: its weight, and a scalar."""
+"""Loss terms by name: the weight, and the value as a scalar tensor."""
 
 
 class Fake(NamedTuple):
-    """Enhanced crops, (B, 3, H, W) float32, and what VGG16 sees in them."""
+    """Enhanced crops, (B, 3, H, W) float32 in [0, 1], and their VGG16 features."""
 
     image: Tensor
     features: Features
@@ -48,7 +48,7 @@ class Fake(NamedTuple):
 
 @dataclass
 class EPETrainState:
-    """All that a step moves, and the constants it needs."""
+    """Everything that a step updates, and the constants that it needs."""
 
     command: ClassVar[str] = "train.epe"
     generator: Generator
@@ -62,78 +62,85 @@ class EPETrainState:
     group: ProcessGroup
 
     def enhance(self, network: Generator, batch: MatchedCrops, sequence: SequenceParallel = ALONE) -> Tensor:
-        """(B, 3, H, W), what a generator makes of a batch; `sequence`: the processes that share its tokens."""
+        """Return a batch enhanced by a generator, (B, 3, H, W); the processes of `sequence` share its tokens."""
         return network(batch.image, batch.gbuffers, batch.classes, batch.crop_box)
 
     def fake(self, batch: MatchedCrops) -> Fake:
-        """The generator's crops, with the features that critics and terms read."""
+        """Return the batch enhanced by the generator, with the features that critics and loss terms read."""
         with self.autocast():
             image = self.enhance(self.generator, batch, self.group.sequence).float()
         return Fake(image, self.features(image, (*self.config.taps, *LAYERS)))
 
     def terms(self, fake: Fake, batch: MatchedCrops) -> Terms:
-        """What the generator minimises beside the critics' scores. To add a loss, add a line here and its weight."""
+        """Return the generator's losses apart from the adversarial one. To add a loss, add a line and its weight."""
         with torch.no_grad():
             target = self.features(batch.image, LAYERS)
         distance = perceptual_distance(as_float(fake.features), as_float(target)).mean()
         return {"perceptual": (self.config.perceptual_weight, distance)}
 
     def finished(self, photos: Photos) -> Generator:
-        """The averaged generator as it is kept; `photos`: that it was trained on."""
+        """Return the averaged generator, ready to be saved; `photos` are those that it was trained on."""
         return self.average.network
 
     def features(self, image: Tensor, layers: Iterable[str]) -> Features:
-        """VGG16's, in the run's precision."""
+        """Return the VGG16 features of images (B, 3, H, W), computed in the run's precision."""
         with self.autocast():
             return self.vgg(image, tuple(layers))
 
     def scores(self, features: Features, labels: Tensor, *, twice: bool = False) -> dict[str, Tensor]:
-        """The critics' scores (B, 1, h, w) in fp32; `twice`: to be differentiated twice, as no compiled code can be."""
+        """Return the critics' scores by tap, (B, 1, h, w) in fp32.
+
+        Args:
+            features: VGG16 features by tap.
+            labels: robust labels for the critics.
+            twice: the scores will be differentiated twice, which compiled code does not support.
+        """
         plain = set_stance("force_eager") if twice and self.config.compile else nullcontext()
         with plain, self.autocast():
             scores = self.critics(features, labels)
         return {tap: score.float() for tap, score in scores.items()}
 
     def average_gradients(self, network: nn.Module) -> Tensor:
-        """Make a network's gradients the means over processes; returns their norm."""
+        """Replace a network's gradients by their means over processes; return their norm."""
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         self.group.average(gradients)
         return nn.utils.get_total_norm(gradients)
 
     def autocast(self) -> torch.autocast | nullcontext[None]:
-        """bfloat16 where the run wants it."""
+        """Return a context in which the networks run in the precision of the run."""
         return autocast(self.config.precision, self.config.device)
 
 
 def as_float(features: Features) -> Features:
-    """Features in fp32: sums of squares lose too much in bfloat16."""
+    """Convert features to fp32, because sums of squares lose too much in bfloat16."""
     return {name: value.float() for name, value in features.items()}
 
 
 def step(state: EPETrainState, batches: Sequence[MatchedCrops], n: int) -> dict[str, Tensor]:
-    """One update of the critics that are drawn, on detached fakes, then one of the generator.
+    """Update the critics that are drawn, on detached fakes, then the generator.
 
     Args:
-        state: what moves.
+        state: state of the run.
         batches: this process's samples, which go through the networks one batch after the other; losses and gradients
             are means over batches and processes.
         n: number of the step, from 1.
 
     Returns:
-        Losses to log.
+        The losses to log, by name.
     """
     c = state.config
     set_rate(state.generator_optimiser, c.learning_rate(c.rate, n))
     set_rate(state.critics_optimiser, c.learning_rate(c.critic_rate, n))
     iterate_norms(state.generator)
     batches = [MatchedCrops(*(x.to(c.device, non_blocking=True) for x in batch)) for batch in batches]
-    # One batch's graph serves both updates; those of many would take the memory that batches are there to save.
+    # The graph of a single batch serves both updates. Keeping those of several would take the memory that
+    # accumulation is there to save.
     fake = state.fake(batches[0]) if len(batches) == 1 else None
     return critics_step(state, batches, fake, n) | generator_step(state, batches, fake, n)
 
 
 def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fake | None, n: int) -> dict[str, Tensor]:
-    """One update of the critics that are drawn; the others rest (adaptive updates)."""
+    """Update the critics that are drawn (adaptive updates), and return their losses; the others do not change."""
     c, drawn = state.config, state.adaptive.draw()
     if not drawn:
         return {}
@@ -163,7 +170,7 @@ def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fa
         state.critics_optimiser.step()
         for tap in drawn:
             state.adaptive.observe(tap, float(mean[tap]))
-    # A finite loss of which the gradient is not finite counts as a lost step, too (train/loop/engine.py).
+    # A step whose loss is finite but whose gradient is not counts as lost, too (train/loop/engine.py).
     losses = {"critics": mean["loss"] / len(drawn) if torch.isfinite(norm) else norm}
     return losses | {"penalty": mean["penalty"]} if penalised else losses
 
@@ -171,7 +178,7 @@ def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fa
 def generator_step(
     state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fake | None, n: int
 ) -> dict[str, Tensor]:
-    """One update of the generator: realistic to every critic, yet the same scene."""
+    """Update the generator, and return its losses: realistic to every critic, yet the same scene."""
     c = state.config
     state.critics.requires_grad_(False)
     state.generator_optimiser.zero_grad(set_to_none=True)

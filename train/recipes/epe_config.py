@@ -1,4 +1,4 @@
-"""What can be set in a run of train.epe."""
+"""The settings of train.epe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,44 +14,44 @@ from train.loop.config import GanConfig, check_preset, check_ranges
 
 @dataclass(frozen=True, kw_only=True)
 class EPEConfig(GanConfig):
-    """One run. The defaults are the released configuration of `hr`, without its defects, for our own generator `lite`.
+    """Configuration of a run. The defaults are those released for `hr`, without their defects, applied to our `lite`.
 
     Attributes:
         frames: folder of frame files
         photos: folder of photographs
-        matches: matches.npz of datasets.match
-        frame_labels: label maps of the frames, by datasets.label
+        matches: matches.npz written by datasets.match
+        frame_labels: label maps of the frames, made by datasets.label
         photo_labels: label maps of the photographs
-        features: what the network reads of a frame (datasets/channels.py)
-        streams: per class stream the names of its classes; "*" takes the rest
-        sky_features: what the stream of the sky reads; null: all, as the others
-        drop_buffers: probability with which a sample lacks a buffer (all channels that are made from "normal", say, are
-            0, their mean), so that one model serves frames that lack some
+        features: features of a frame that the network reads (datasets/channels.py)
+        streams: names of the classes of each class stream; "*" takes the rest
+        sky_features: features that the class stream of the sky reads; null: all, like the others
+        drop_buffers: probability that a sample lacks a buffer (its channels, such as all made from "normal", become 0,
+            their mean), so that one model also serves frames that lack some buffers
         preset: the generator (python -m app.models): lite, or hr as in the paper
-        initial: model file to begin with, of the same preset, features and streams; null: weights drawn at random
-        trainable: names of the generator's weights that learn, as shell patterns ("*.rad*"); "!PATTERN" takes away
-        taps: VGG16 layers with a critic each
+        initial: model file to start from, with the same preset, features and streams; null: random weights
+        trainable: shell patterns of the generator's weights to train ("*.rad*"); "!PATTERN" excludes
+        taps: VGG16 layers; each has a critic
         critic_layers: convolutions per critic
-        critic_width: widest convolution of a critic
-        vgg: VGG16 weights; null: the fetched ones
+        critic_width: channels of the widest convolution of a critic
+        vgg: VGG16 weights; null: those that app.assets fetched
         crop: side of the training crops, at most 196 pixels
-        accumulate: batches per step; their gradients are averaged, for the memory of one
-        steps: updates of the generator in all
-        weight_decay: L2, added to the gradient
-        decay_every: steps after which the rates are multiplied by decay_factor
+        accumulate: batches per step; their gradients are averaged, in the memory of one batch
+        steps: total number of updates of the generator
+        weight_decay: L2 penalty, added to the gradient
+        decay_every: steps after which the learning rates are multiplied by decay_factor
         decay_factor: see decay_every
-        clip: largest gradient norm of the generator
-        perceptual_weight: of the distance to the input, against the summed critics
-        penalty_weight: of the gradient penalty on photographs
-        penalty_every: steps between penalties; each then weighs as much more (lazy regularisation)
-        penalty_input: penalise the gradient at the image (as the paper) or at the features (cheaper)
+        clip: maximum gradient norm of the generator
+        perceptual_weight: weight of the perceptual distance to the input, relative to the summed adversarial losses
+        penalty_weight: weight of the gradient penalty on photographs
+        penalty_every: steps between gradient penalties, whose weight grows by the same factor (lazy regularisation)
+        penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
         penalty_of: penalise the gradient of the scores (R1) or, as released, of the critics' loss on photographs
-        adaptive_target: accuracy above which a critic learns more rarely
+        adaptive_target: accuracy above which a critic is updated less often
         ema: decay of the averaged weights
-        precision: bf16 runs convolutions in bfloat16; weights, statistics of normalisations and losses stay fp32
-        checkpoint_activations: compute the generator's blocks again in the backward pass instead of keeping what is
-            inside them: slower, for less memory, to the same gradients
-        compile: run generator and critics through torch.compile (but for the critics' penalty, which it cannot do)
+        precision: bf16 runs convolutions in bfloat16; weights, normalisation statistics and losses stay fp32
+        checkpoint_activations: recompute the generator's blocks in the backward pass instead of storing their
+            activations: slower, with less memory, and with the same gradients
+        compile: run generator and critics through torch.compile (except in the gradient penalty, which it cannot do)
     """
 
     frames: Path
@@ -106,10 +106,10 @@ class EPEConfig(GanConfig):
         )
         if self.compile and self.checkpoint_activations:
             raise InputError(
-                "--compile --checkpoint_activations: wanted one of them; compiled networks save memory, too."
+                "--compile --checkpoint_activations: wanted only one of them; compiled networks save memory, too."
             )
         unread = [name for name in self.sky_features or () if name not in self.features]
         if unread:
-            raise InputError(f"--sky_features: {unread[0]!r} is none of the features {', '.join(self.features)}.")
+            raise InputError(f"--sky_features: {unread[0]!r} is not one of the features {', '.join(self.features)}.")
         check_preset(self.preset, preset_names())
         device_of(self.device)

@@ -1,4 +1,4 @@
-"""A run of train/recipes/epe.py: data, networks and optimisers are built, trained, and saved as a model."""
+"""A run of train/recipes/epe.py: builds data, networks and optimisers, trains, and saves the model."""
 
 import dataclasses
 from functools import partial
@@ -33,7 +33,12 @@ from train.recipes.generator import as_model, new_generator, sha256_by_name
 
 
 def train(config: EPEConfig, text: str) -> None:
-    """Run to the end, or go on to it; as one of several processes where torchrun started them."""
+    """Train, or resume training, to the last step; under torchrun, as one of its processes.
+
+    Args:
+        config: configuration of the run.
+        text: the same as YAML.
+    """
     config.check()
     with process_group(config.device) as (group, device):
         train_with(dataclasses.replace(config, device=device), text, group)
@@ -42,13 +47,13 @@ def train(config: EPEConfig, text: str) -> None:
 def train_with(
     config: EPEConfig, text: str, group: ProcessGroup, state_type: type[EPETrainState] = EPETrainState
 ) -> None:
-    """The run of this process.
+    """Train this process's part of a run.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         text: the same as YAML.
-        group: of processes.
-        state_type: tells how crops are enhanced and what the generator minimises.
+        group: the process group.
+        state_type: class of the state, which defines how crops are enhanced and which losses the generator has.
     """
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
@@ -103,7 +108,7 @@ def train_with(
 
 
 def streams_of(config: EPEConfig, reading: Reading) -> list[tuple[int, ...]]:
-    """Per class stream, the channels that it reads."""
+    """Return the indices of the channels that each class stream reads."""
     channels = channel_names(reading.features)
     streams = list(every_channel(len(channels), len(reading.streams)))
     if config.sky_features is not None:
@@ -119,23 +124,23 @@ def build_state(
     group: ProcessGroup,
     state_type: type[EPETrainState] = EPETrainState,
 ) -> EPETrainState:
-    """Everything that moves around a generator: the same in every process.
+    """Build the training state around a generator; it is the same in every process.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         network: the generator, on the CPU.
         label_classes: number of robust labels.
-        group: of processes.
+        group: the process group.
         state_type: class of the state.
 
     Raises:
-        InputError: critics that cannot be built.
+        InputError: the critics cannot be built with these settings.
     """
     try:
         critics_spec = DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
     except ValueError as error:
         raise InputError(f"this run's critics cannot be built: {error}") from error
-    # Channels last: convolutions of few channels are about a tenth faster that way on CPUs, and faster on GPUs.
+    # Channels last makes convolutions of few channels about a tenth faster on CPUs, and faster on GPUs, too.
     network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critics = PerceptualDiscriminator(critics_spec).to(config.device)
     adam = partial(
@@ -152,7 +157,7 @@ def build_state(
         config=config,
         group=group,
     )
-    # After the average has its copy, which is to be as it will be used.
+    # Done after the average was copied, because the copy must stay as it is when the model is used.
     if config.checkpoint_activations:
         checkpoint_activations(network, network.checkpointed)
     if config.compile:
@@ -162,7 +167,7 @@ def build_state(
 
 
 def record(state: EPETrainState, done: int, sha256: dict[str, str]) -> dict[str, Any]:
-    """How the generator came to be; `sha256`: of the files that it was made from, by name."""
+    """Return the training record after `done` steps; `sha256` holds the digests of the run's input files, by name."""
     config = state.config
     facts: dict[str, Any] = {
         "command": state.command, "steps": done, "batch": config.batch * config.accumulate * state.group.replicas,

@@ -1,4 +1,4 @@
-"""The generator of a run: how it begins, and how it is kept."""
+"""The generator of a run: how it is initialised, and how it is saved."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from gbuffer_tools.errors import InputError
 from train.loop.fine_tuning import select_trainable
 from train.loop.power_iteration import rest_norms
 
-# Photographs whose mean style is kept: more hardly move it, and each is read whenever a model is saved.
+# Photographs that the kept style is averaged over. More hardly change it, and all are read whenever a model is saved.
 MAX_PHOTOS = 64
 
 
@@ -29,17 +29,20 @@ def new_generator(
     initial: Path | None,
     trainable: Sequence[str],
 ) -> tuple[Generator, Reading]:
-    """A generator on the CPU, and how it is to be fed.
+    """Build a generator on the CPU.
 
     Args:
-        preset: its name.
-        reading: of the run's frames.
-        streams: per class stream the channels that it reads.
-        initial: model file to begin with.
-        trainable: patterns of what learns (train/loop/fine_tuning.py).
+        preset: name of the preset.
+        reading: how the run's frames are read.
+        streams: channels that each class stream reads.
+        initial: model file to start from; None for random weights.
+        trainable: patterns of the weights to train (train/loop/fine_tuning.py).
+
+    Returns:
+        The generator, and how to read frames for it.
 
     Raises:
-        InputError: sizes that cannot be, an initial model that does not fit, nothing that learns.
+        InputError: the generator cannot be built, the initial model does not fit, or no weight is left to train.
     """
     try:
         network = build_generator(preset, len(channel_names(reading.features)), streams)
@@ -53,18 +56,18 @@ def new_generator(
 
 
 def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
-    """Give a generator the weights of a model file.
+    """Load the weights of a model file into a generator.
 
     Args:
-        path: of the file.
-        network: of the same kind and sizes.
-        reading: of the run's frames.
+        path: path of the model file.
+        network: the generator; must have the model's kind and spec.
+        reading: how the run's frames are read.
 
     Returns:
-        The reading with the model's means and deviations: at step 0 the run is that model.
+        The reading with the model's means and standard deviations, so that at step 0 the run equals the model.
 
     Raises:
-        InputError: not a model file, or one of another network or of other channels or classes.
+        InputError: not a model file, or it has another network, other channels or other classes.
     """
     model = load_model(path, network.kind, "train.epe, train.realformer")
     for what, has, reads in (
@@ -76,27 +79,25 @@ def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
     assert isinstance(model.network, type(network))
     if model.network.spec != network.spec:
         there, here = (str(spec.as_dict())[:300] for spec in (model.network.spec, network.spec))
-        raise InputError(
-            f"--initial {path}: is of {there}, wanted {here}; give the model's --preset and --sky_features."
-        )
+        raise InputError(f"--initial {path}: has {there}, wanted {here}; give the model's --preset and --sky_features.")
     network.load_state_dict(model.network.state_dict())
     return dataclasses.replace(reading, mean=model.mean, std=model.std)
 
 
 def keep_style(network: Generator, photos: Photos | Targets) -> None:
-    """Make the mean style of photographs the one that a generator gives its results; of many, `MAX_PHOTOS` are read."""
+    """Store the mean style of photographs in a generator, as its default style; at most `MAX_PHOTOS` are read."""
     if network.style_size:
         chosen = range(0, len(photos), -(-len(photos) // MAX_PHOTOS))
         network.keep_style(as_tensor(photos[i], flip=False) for i in chosen)
 
 
 def sha256_by_name(files: Mapping[str, Path | None]) -> dict[str, str]:
-    """SHA-256, by name, of the files that a run is made from; None: it has no such file."""
+    """Return the SHA-256 digests of a run's input files, by name; entries that are None are skipped."""
     return {name: models.digest(path) for name, path in files.items() if path is not None}
 
 
 def as_model(network: Generator, reading: Reading, licence: str, record: dict[str, Any]) -> models.Model:
-    """A generator with all that is needed to feed it, and how it came to be."""
+    """Return a generator as a model, with everything needed to read its inputs, and its training record."""
     return models.Model(
         network=network,
         kind=network.kind,

@@ -1,7 +1,8 @@
 """train.realformer paired: from cheap renderings to good ones of the same frames (super-sampling).
 
-The same command again goes on with a run that was stopped, to the same bits. In OUT: model.safetensors (the averaged
-generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | made | good) and TensorBoard's scalars.
+To resume a stopped run, run the same command again: the result is the same to the bit. OUT receives model.safetensors
+(the averaged generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | enhanced | good) and TensorBoard
+scalars.
 """
 
 from dataclasses import dataclass
@@ -36,21 +37,21 @@ from train.recipes.generator import as_model, keep_style, new_generator, sha256_
 
 @dataclass(frozen=True, kw_only=True)
 class PairedConfig(LinearDecayConfig):
-    """One run. The defaults are the model card's, but for means in place of sums in the total variation.
+    """Configuration of a run. The defaults are the model card's, but the total variation is a mean instead of a sum.
 
     Attributes:
         frames: folder of frame files, rendered cheaply
-        targets: folder of frame files or pictures of the same names, rendered well, of the same size or a multiple
-        features: what the network reads of a frame (datasets/channels.py)
-        streams: per class stream the names of its classes; "*" takes the rest
+        targets: folder of frame files or images with the same names, rendered well, of the same size or a multiple
+        features: features of a frame that the network reads (datasets/channels.py)
+        streams: names of the classes of each class stream; "*" takes the rest
         preset: the generator (python -m app.models)
-        initial: model file to begin with, of the same preset, features and streams; null: weights drawn at random
-        trainable: names of the generator's weights that learn, as shell patterns ("*.adain*"); "!PATTERN" takes away
-        vgg: VGG16 weights; null: the fetched ones
-        l1_weight: of the mean absolute difference from the target
-        perceptual_weight: of the distance of VGG16's features from the target's
-        style_weight: of the difference between their Gram matrices
-        variation_weight: of the mean total variation
+        initial: model file to start from, with the same preset, features and streams; null: random weights
+        trainable: shell patterns of the generator's weights to train ("*.adain*"); "!PATTERN" excludes
+        vgg: VGG16 weights; null: those that app.assets fetched
+        l1_weight: weight of the mean absolute difference from the target
+        perceptual_weight: weight of the perceptual distance to the target, on VGG16 features
+        style_weight: weight of the difference between the Gram matrices of result and target
+        variation_weight: weight of the mean total variation
         ema: decay of the averaged weights
         precision: bf16 runs the networks in bfloat16; weights and losses stay fp32
     """
@@ -87,7 +88,7 @@ class PairedConfig(LinearDecayConfig):
 
 @dataclass
 class PairedTrainState:
-    """All that a step moves, and the constants it needs."""
+    """Everything that a step updates, and the constants that it needs."""
 
     generator: Generator
     average: Average[Generator]
@@ -97,7 +98,7 @@ class PairedTrainState:
 
 
 def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
-    """One update; `n` counts from 1."""
+    """Update the generator, and return the losses of step `n` (from 1)."""
     c = state.config
     set_rate(state.optimiser, c.learning_rate(c.rate, n))
     batch = Rendered(*(x.to(c.device, non_blocking=True) for x in batch))
@@ -120,12 +121,12 @@ def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
 
 
 def enhance(network: Generator, batch: Rendered) -> Tensor:
-    """(B, 3, H, W), what a generator makes of a batch."""
+    """Return a batch enhanced by a generator, (B, 3, H, W) in [0, 1]."""
     return network.enhance_like(batch.reference, batch.image, batch.gbuffers, batch.classes, batch.crop_box)
 
 
 def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:
-    """Networks and optimiser."""
+    """Build the training state around a generator."""
     network = network.to(config.device)
     return PairedTrainState(
         generator=network,
@@ -138,7 +139,7 @@ def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:
 
 @torch.inference_mode()
 def write_preview(state: PairedTrainState, samples: RenderPairs, path: Path) -> None:
-    """Cheap | made | good, of the first samples."""
+    """Write cheap | enhanced | good of the first samples."""
     rows = []
     for index in range(min(ROWS, len(samples))):
         sample = samples[index]
@@ -149,13 +150,13 @@ def write_preview(state: PairedTrainState, samples: RenderPairs, path: Path) -> 
 
 
 def finished(state: PairedTrainState, targets: Targets) -> Generator:
-    """The averaged generator as it is kept, with the mean style of targets."""
+    """Return the averaged generator, ready to be saved: with the mean style of the targets."""
     keep_style(state.average.network, targets)
     return state.average.network
 
 
 def record(config: PairedConfig, done: int, sha256: dict[str, str]) -> dict[str, Any]:
-    """How the generator came to be; `sha256`: of the files that it was made from, by name."""
+    """Return the training record after `done` steps; `sha256` holds the digests of the run's input files, by name."""
     return {
         "command": "train.realformer paired", "steps": done, "batch": config.batch, "crop": config.crop,
         "seed": config.seed, "preset": config.preset, "perceptual": NAME, "precision": config.precision,
@@ -164,7 +165,7 @@ def record(config: PairedConfig, done: int, sha256: dict[str, str]) -> dict[str,
 
 
 def train(config: PairedConfig, text: str) -> None:
-    """Run to the end, or go on to it; `text` is the run as YAML."""
+    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)

@@ -1,7 +1,8 @@
-"""train.realformer unpaired: towards a set of photographs, by critics and matches, as train.epe.
+"""train.realformer unpaired: train towards a set of photographs, with critics and matches, as train.epe does.
 
-Each sample shows the generator the photograph that it was matched with, and the Gram matrices of what it makes are to
-be near that photograph's. A model file keeps the mean style of photographs, for frames without a reference.
+The generator receives the photograph that a sample was matched with as its reference, and a loss brings the Gram
+matrices of the enhanced frame close to those of the photograph. The model file keeps the mean style of the
+photographs, for frames without a reference.
 """
 
 from dataclasses import dataclass, replace
@@ -28,14 +29,14 @@ from train.recipes.generator import keep_style
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedConfig(EPEConfig):
-    """One run: that of train.epe, for generators that look at a photograph.
+    """Configuration of a run: that of train.epe, for generators that take a photograph as their reference.
 
     Attributes:
         preset: the generator (python -m app.models)
-        l1_weight: of the mean absolute difference from the frame
-        style_weight: of the difference between the Gram matrices of enhanced frame and matched photograph
-        variation_weight: of the mean total variation
-        sequence: processes that share the tokens of each sample; torchrun starts a multiple of so many
+        l1_weight: weight of the mean absolute difference from the frame
+        style_weight: weight of the difference between the Gram matrices of enhanced frame and matched photograph
+        variation_weight: weight of the mean total variation
+        sequence: processes that share the tokens of each sample; torchrun must start a multiple of it
     """
 
     preset: str = "realformer"
@@ -49,17 +50,17 @@ class UnpairedConfig(EPEConfig):
         check_ranges(self, minimum={"l1_weight": 0, "style_weight": 0, "variation_weight": 0, "sequence": 1})
         if self.sequence > 1 and not find_preset(self.preset).shares_tokens:
             sharing = ", ".join(name for name in preset_names() if find_preset(name).shares_tokens)
-            raise InputError(f"--sequence {self.sequence}: {self.preset} shares no tokens; wanted one of {sharing}.")
+            raise InputError(f"--sequence {self.sequence}: {self.preset} cannot share tokens; wanted one of {sharing}.")
         if world_size() % self.sequence:
             raise InputError(
-                f"--sequence {self.sequence}: {world_size()} processes make no groups of so many; start a multiple of "
-                "it with torchrun."
+                f"--sequence {self.sequence}: {world_size()} processes cannot be divided into groups of that size; "
+                "start a multiple of it with torchrun."
             )
 
 
 @dataclass
 class UnpairedTrainState(EPETrainState):
-    """The state of train.epe, with a generator that is shown the matched photographs."""
+    """The state of train.epe, with a generator that receives the matched photographs as references."""
 
     command = "train.realformer unpaired"
     config: UnpairedConfig
@@ -84,7 +85,12 @@ class UnpairedTrainState(EPETrainState):
 
 
 def train(config: UnpairedConfig, text: str) -> None:
-    """Run to the end, or go on to it; as one of several processes where torchrun started them."""
+    """Train, or resume training, to the last step; under torchrun, as one of its processes.
+
+    Args:
+        config: configuration of the run.
+        text: the same as YAML.
+    """
     config.check()
     with process_group(config.device, config.sequence) as (group, device):
         train_with(replace(config, device=device), text, group, UnpairedTrainState)

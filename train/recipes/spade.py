@@ -1,6 +1,6 @@
-"""SPADE: photographs out of their label maps alone: state, terms, step, and its run.
+"""The recipe of SPADE, which synthesises photographs from label maps alone: state, terms, step and run.
 
-Park, Liu, Wang, Zhu, "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019. VGG16 is in the place
+Park, Liu, Wang, Zhu, "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019, with VGG16 instead
 of the paper's VGG19.
 """
 
@@ -28,21 +28,21 @@ from train.loop.training import check_single_process, run_training
 
 @dataclass(frozen=True, kw_only=True)
 class SpadeConfig(LinearDecayConfig, GanConfig):
-    """One run. The defaults are the paper's; it trains with 32 crops per step.
+    """Configuration of a SPADE run. The defaults are the paper's, apart from the batch: the paper uses 32 crops.
 
     Attributes:
         photos: folder of photographs
-        photo_labels: their label maps, by datasets.label
-        height: photographs are shrunk to it; best that of the frames whose label maps the model is for
+        photo_labels: label maps of the photographs, made by datasets.label
+        height: height in pixels that photographs are shrunk to; best that of the frames the model will be used on
         preset: spade as in the paper, or spade-mini for CPUs
         critic_width: features of each critic's first convolution
-        matching_weight: of the distance between the critics' features, against the critics
-        perceptual_weight: of the distance between VGG16's features, against the critics
-        vgg: VGG16 weights; null: the fetched ones
+        matching_weight: weight of the feature matching loss on the critics' features, relative to the adversarial loss
+        perceptual_weight: weight of the perceptual loss on VGG16 features, relative to the adversarial loss
+        vgg: VGG16 weights; null: those that app.assets fetched
         rate: learning rate of the generator
         critic_rate: learning rate of the critics
-        beta1: Adam's
-        beta2: Adam's
+        beta1: beta1 of Adam
+        beta2: beta2 of Adam
     """
 
     photos: Path
@@ -60,7 +60,7 @@ class SpadeConfig(LinearDecayConfig, GanConfig):
 
     def check(self) -> None:
         super().check()
-        # 32 pixels are one place at the coarsest scale, which has no deviation to be normalised by.
+        # At the coarsest scale 32 pixels are a single position, which has no deviation to normalise by.
         minimum = {"crop": 33, "height": 1, "critic_width": 1, "matching_weight": 0, "perceptual_weight": 0}
         check_ranges(self, minimum=minimum)
         check_preset(self.preset, PRESETS)
@@ -68,7 +68,7 @@ class SpadeConfig(LinearDecayConfig, GanConfig):
 
 @dataclass
 class SpadeTrainState:
-    """All that a step moves, and the constants it needs."""
+    """Everything that a step updates, and the constants that it needs."""
 
     generator: Synthesis
     critics: Critics
@@ -79,7 +79,7 @@ class SpadeTrainState:
 
 
 def build_state(config: SpadeConfig, classes: int) -> SpadeTrainState:
-    """Networks and optimisers, seeded."""
+    """Build the networks, with seeded weights, and their optimisers; `classes` is the number of labels."""
     torch.manual_seed(config.seed)
     generator = Synthesis(SpadeSpec(classes, **PRESETS[config.preset])).to(config.device)
     critics = Critics(classes, config.critic_width).to(config.device)
@@ -94,7 +94,7 @@ def build_state(config: SpadeConfig, classes: int) -> SpadeTrainState:
 
 
 def step(state: SpadeTrainState, batch: Labelled, n: int) -> dict[str, Tensor]:
-    """One update of the critics, on detached fakes, then one of the generator; `n` counts from 1."""
+    """Update the critics on detached fakes, then the generator; return the losses of step `n` (from 1)."""
     c = state.config
     set_rate(state.generator_optimiser, c.learning_rate(c.rate, n))
     set_rate(state.critics_optimiser, c.learning_rate(c.critic_rate, n))
@@ -110,7 +110,7 @@ def step(state: SpadeTrainState, batch: Labelled, n: int) -> dict[str, Tensor]:
         on_photo, target = state.critics(photo, labels), state.vgg(photo, VGG_LAYERS)
     on_fake, features = state.critics(fake, labels), state.vgg(fake, VGG_LAYERS)
     adversarial = hinge_gan.generator_loss([x[-1] for x in on_fake])
-    # The last of a critic's results is its verdict.
+    # The last result of a critic is its scores; the others are features.
     pairs = [(a[:-1], b[:-1]) for a, b in zip(on_fake, on_photo, strict=True)]
     matching = torch.stack([feature_distance(a, b, [1.0] * len(a)) for a, b in pairs]).mean()
     ours, theirs = ([x[layer] for layer in VGG_LAYERS] for x in (features, target))
@@ -126,14 +126,14 @@ def step(state: SpadeTrainState, batch: Labelled, n: int) -> dict[str, Tensor]:
 
 
 def colours(labels: Tensor) -> Tensor:
-    """Label ids (H, W) -> a colour for each, (3, H, W) in [0, 1]: hues a golden section of the circle apart."""
+    """Map label ids (H, W) to colours (3, H, W) in [0, 1], with hues a golden section of the circle apart."""
     turns = 0.618034 * labels.float() + torch.tensor([0.0, 1 / 3, 2 / 3]).view(3, 1, 1)
     return 0.5 + 0.5 * torch.cos(2 * torch.pi * turns)
 
 
 @torch.inference_mode()
 def write_preview(state: SpadeTrainState, crops: LabelledCrops, path: Path) -> None:
-    """Labels | made | photograph of the first samples, by the statistics that the model file will hold."""
+    """Write labels | synthesised | photograph of the first samples, in evaluation mode: with the model's statistics."""
     samples = [crops[index] for index in range(min(ROWS, len(crops)))]
     state.generator.eval()
     fakes = [state.generator(sample.labels[None].to(state.config.device))[0].cpu() for sample in samples]
@@ -143,13 +143,13 @@ def write_preview(state: SpadeTrainState, crops: LabelledCrops, path: Path) -> N
 
 
 def as_model(state: SpadeTrainState, facts: dict[str, object], digest: str, done: int) -> models.Model:
-    """The generator of the last step: averages of weights would not fit its batch statistics.
+    """Return the generator of the last step as a model; averaged weights would not match its batch statistics.
 
     Args:
-        state: has it.
-        facts: of the label maps (`labels.json`).
-        digest: of VGG16's file.
-        done: steps.
+        state: state of the run.
+        facts: facts about the label maps (`labels.json`).
+        digest: SHA-256 of the VGG16 file.
+        done: number of completed steps.
     """
     config, network = state.config, state.generator
     record = {
@@ -170,7 +170,7 @@ def as_model(state: SpadeTrainState, facts: dict[str, object], digest: str, done
 
 
 def train(config: SpadeConfig, text: str) -> None:
-    """Run to the end, or go on to it; `text` is the run as YAML."""
+    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)

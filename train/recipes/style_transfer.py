@@ -1,7 +1,7 @@
-"""Decoders of photographic style transfer (PhotoWCT, WCT2), learnt by reconstruction: step and run.
+"""The recipe of the decoders of photographic style transfer (PhotoWCT, WCT2), learnt by reconstruction: step and run.
 
 Li et al., "A Closed-form Solution to Photorealistic Image Stylization", ECCV 2018; Yoo et al., "Photorealistic Style
-Transfer via Wavelet Transforms", ICCV 2019. Nothing is learnt of styles.
+Transfer via Wavelet Transforms", ICCV 2019. No styles are learnt.
 """
 
 import math
@@ -31,24 +31,24 @@ from train.loop.preview import write_sheet
 from train.loop.training import check_single_process, run_training
 
 PREVIEWED, PREVIEW_SIDE = 3, 192
-# Adam's first steps are as long as all others while its averages know nothing yet.
+# Without a warm-up, Adam's first steps are as long as later ones, although its averages are not yet reliable.
 WARM_UP = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleTransferConfig(RunConfig):
-    """One run. The defaults make a usable decoder on one core in ten minutes.
+    """Configuration of a run. The defaults train a usable decoder on one core in ten minutes.
 
     Attributes:
-        method: whose decoders
+        method: style transfer method whose decoders are trained
         photos: folder of photographs
-        unpooling: of wct2; cat5 is its authors' better one
-        vgg: VGG16 weights; null: the fetched ones
-        height: of the photographs, in pixels; larger ones are shrunk
+        unpooling: unpooling of wct2; its authors found cat5 better
+        vgg: VGG16 weights; null: those that app.assets fetched
+        height: height in pixels that larger photographs are shrunk to
         crop: side of the training crops, a multiple of 8
-        rate: Adam's learning rate, after a few steps of less; it falls to 0 along half a cosine
-        feature_weight: of the squared errors of features, mean over levels, against those of pixels
-        steps: updates in all
+        rate: learning rate of Adam after a short warm-up; it decays to 0 along half a cosine
+        feature_weight: weight of the squared errors of features, mean over levels, relative to those of pixels
+        steps: total number of updates
         preview_every: steps between previews
         save_every: steps between checkpoints
     """
@@ -77,7 +77,7 @@ class StyleTransferConfig(RunConfig):
 
 
 def build(config: StyleTransferConfig) -> WCT2 | PhotoWCT:
-    """The network, its encoder that of VGG16 and fixed, its decoders seeded."""
+    """Build the network, with VGG16 as its frozen encoder and with seeded decoders."""
     torch.manual_seed(config.seed)
     network = WCT2("vgg16", config.unpooling) if config.method == "wct2" else PhotoWCT("vgg16")
     network.encoder.load_state_dict(of_vgg16(load_vgg(config.vgg, "zeros")))
@@ -86,21 +86,21 @@ def build(config: StyleTransferConfig) -> WCT2 | PhotoWCT:
 
 
 def crops(photos: Photos, config: StyleTransferConfig, start: int) -> Iterator[Tensor]:
-    """Per step from `start` on, (batch, 3, crop, crop) in [0, 1], half of them mirrored."""
+    """Yield the crops of each step after `start`, (batch, 3, crop, crop) in [0, 1], half of them mirrored."""
     for step in range(start, config.steps):
         rng = np.random.default_rng((config.seed, step))
         yield torch.stack([draw(photos[int(rng.integers(len(photos)))], config.crop, rng) for _ in range(config.batch)])
 
 
 def draw(photo: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
-    """(3, side, side) in [0, 1] out of a photograph (H, W, 3) uint8, mirrored or not."""
+    """Draw a crop (3, side, side) in [0, 1] from a photograph (H, W, 3) uint8, mirrored or not at random."""
     return as_tensor(photo[draw_box(photo.shape, side, rng)], flip=bool(rng.integers(2)))
 
 
 def step(
     network: WCT2 | PhotoWCT, optimiser: torch.optim.Optimizer, config: StyleTransferConfig, images: Tensor, n: int
 ) -> dict[str, Tensor]:
-    """One update; `n` counts from 1."""
+    """Update the decoders, and return the losses of step `n` (from 1)."""
     set_rate(optimiser, config.learning_rate(config.rate, n))
     images = images.to(config.device)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def step(
 
 @torch.inference_mode()
 def write_preview(path: Path, network: WCT2 | PhotoWCT, photos: Photos, device: str) -> None:
-    """Rows of photograph | reconstruction | in the style of the next one."""
+    """Write rows of photograph | reconstruction | the photograph in the style of the next one."""
     count = min(PREVIEWED, len(photos))
     side = min(
         PREVIEW_SIDE, *(length // MULTIPLE_OF * MULTIPLE_OF for i in range(count) for length in photos[i].shape[:2])
@@ -131,7 +131,7 @@ def write_preview(path: Path, network: WCT2 | PhotoWCT, photos: Photos, device: 
 
 
 def train(config: StyleTransferConfig, text: str) -> None:
-    """Run to the end, or go on to it; `text` is the run's YAML."""
+    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
     if config.device == "cpu":
         torch.use_deterministic_algorithms(True)
@@ -150,7 +150,7 @@ def train(config: StyleTransferConfig, text: str) -> None:
 
 
 def as_model(network: WCT2 | PhotoWCT, config: StyleTransferConfig, done: int) -> models.Model:
-    """The network with how it came to be."""
+    """Return the network as a model, with its training record after `done` steps."""
     spec = {"trunk": "vgg16"} | ({"unpooling": config.unpooling} if config.method == "wct2" else {})
     record = {
         "command": "train.style", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,

@@ -1,1 +1,1 @@
-"""Fixed networks whose features are used: VGG16, Inception v3, CLIP."""
+"""Frozen networks that provide features: VGG16, Inception v3, CLIP."""

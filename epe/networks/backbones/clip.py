@@ -1,11 +1,11 @@
-"""CLIP's vision transformer: the picture embeddings that CMMD compares.
+"""CLIP's vision transformer: the image embeddings that CMMD compares.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021, sec. 2.4; Dosovitskiy et
-al., "An Image is Worth 16x16 Words", 2021. Jayasumana et al., "Rethinking FID", 2024, take ViT-L/14 at 336 pixels.
+al., "An Image is Worth 16x16 Words", 2021. Jayasumana et al., "Rethinking FID", 2024, use ViT-L/14 at 336 pixels.
 
-Parameters carry the names of Hugging Face's conversion (openai/clip-vit-large-patch14-336), so those of its state dict
-that are of pictures load as they are. Shapes: B images, T = 1 + (S / P)² tokens of D channels, S P pixels a side of a
-picture and of a patch.
+Parameters have the names of Hugging Face's conversion (openai/clip-vit-large-patch14-336), so the vision part of its
+state dict loads unchanged. Shapes: B images, T = 1 + (S / P)² tokens of D channels, S and P the sides in pixels of an
+image and of a patch.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from epe.layers.spec import check_limits
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-"""Of the pictures that it was trained on, sRGB in [0, 1]."""
+"""Channel statistics of CLIP's training images, sRGB in [0, 1]."""
 LIMITS = {
     "side": (1, 1024), "patch": (1, 64), "width": (1, 4096), "hidden": (1, 16384), "depth": (1, 64), "heads": (1, 64),
     "embedding": (1, 4096),
@@ -26,13 +26,15 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """Sizes; the defaults are ViT-L/14@336.
+    """The sizes of a `ClipVision`; the defaults are ViT-L/14@336.
 
     Attributes:
-        side, patch: pixels a side.
-        width: channels of a token; `hidden` between the layers of an MLP, `embedding` of the result.
-        depth: blocks.
-        heads: of attention.
+        side, patch: sides of the image and of a patch in pixels.
+        width: channels of a token.
+        hidden: channels between the layers of an MLP.
+        depth: number of blocks.
+        heads: attention heads.
+        embedding: length of the embedding.
     """
 
     side: int = 336
@@ -50,7 +52,7 @@ class ClipSpec:
 
 
 class Embeddings(nn.Module):
-    """Picture -> tokens: one for the whole, one per patch, each with its place added."""
+    """Turns an image into tokens, one class token and one per patch, and adds position embeddings."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -65,7 +67,7 @@ class Embeddings(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention of all tokens to all; (B, T, D) -> (B, T, D)."""
+    """Self-attention between all tokens (B, T, D)."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -93,7 +95,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """A transformer block, normalised before each part."""
+    """A pre-norm transformer block."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -106,7 +108,7 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The blocks, one after the other."""
+    """The transformer blocks in sequence."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -117,12 +119,12 @@ class Encoder(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Normalised picture -> the whole's token (B, D)."""
+    """Maps normalised images to their class tokens (B, D)."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
         self.embeddings = Embeddings(spec)
-        self.pre_layrnorm = nn.LayerNorm(spec.width)  # the published name
+        self.pre_layrnorm = nn.LayerNorm(spec.width)  # spelt as in the published weights
         self.encoder = Encoder(spec)
         self.post_layernorm = nn.LayerNorm(spec.width)
 
@@ -131,7 +133,7 @@ class VisionTransformer(nn.Module):
 
 
 class ClipVision(nn.Module):
-    """CLIP's half for pictures."""
+    """CLIP's image encoder."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -140,16 +142,16 @@ class ClipVision(nn.Module):
         self.visual_projection = nn.Linear(spec.width, spec.embedding, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Embeddings of pictures.
+        """Embed images.
 
         Args:
-            image: (B, 3, S, S) sRGB in [0, 1]. Normalised inside.
+            image: (B, 3, S, S), sRGB in [0, 1]; normalised inside.
 
         Returns:
-            (B, embedding), of length 1.
+            (B, embedding), unit vectors.
 
         Raises:
-            ValueError: another size.
+            ValueError: the images have another size.
         """
         if image.shape[1:] != (3, self.spec.side, self.spec.side):
             raise ValueError(f"CLIP wants (B, 3, {self.spec.side}, {self.spec.side}), got {tuple(image.shape)}.")

@@ -1,11 +1,11 @@
-"""Inception v3 as FID is defined with it: the TensorFlow graph of 2015-12-05, up to its pooled 2048 features.
+"""Inception v3 as in the definition of FID: the TensorFlow graph of 2015-12-05, up to its pooled 2048 features.
 
 Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, sec. 6; Heusel et al., "GANs Trained
-by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017, who took this graph. It differs from the
-network of the paper: averages leave padding out of the count, and the last block takes a maximum instead.
+by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017, who used this graph. It differs from the
+network of the paper: average pooling does not count padding, and the last block uses max pooling instead.
 
-Parameters carry the names of the published conversion (pytorch-fid, torch-fidelity), so its state dict loads as it is,
-but for the classifier. Shapes: B images, C channels.
+Parameters have the names of the published conversion (pytorch-fid, torch-fidelity), so its state dict loads unchanged,
+except for the classifier. Shapes: B images, C channels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 SIDE = 299
 WIDTH = 2048
-"""Features of an image."""
+"""Number of features of an image."""
 
 Pool = Literal["average", "max", "stride"]
 Kernel = tuple[int, int]
 Stage = tuple[int, *tuple[Kernel, ...]]
-"""Channels, then the kernel; of several kernels, the convolutions read the same and stand side by side."""
+"""Channels, then the kernel; with several kernels, the convolutions read the same input and are concatenated."""
 
 ONE, THREE, FIVE = (1, 1), (3, 3), (5, 5)
 ROW3, COLUMN3, ROW7, COLUMN7 = (1, 3), (3, 1), (1, 7), (7, 1)
@@ -45,11 +45,12 @@ class Norm(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Convolution without bias, normalisation, ReLU.
+    """A convolution without bias, followed by normalisation and ReLU.
 
     Args:
         before, width: channels of input and result.
-        shrink: keep every second place, without padding.
+        kernel: size of the kernel.
+        shrink: use stride 2, without padding.
         padded: keep the size by padding with zeros.
     """
 
@@ -64,14 +65,14 @@ class Convolution(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches over the same input, put side by side; the last one pools.
+    """Parallel branches over the same input, whose results are concatenated; the last branch pools.
 
     Args:
         before: channels of the input.
-        branches: name -> stages, one after the other. Stages of size k keep the size of the map.
-        pool: of 3 x 3: "average" or "max" keep the size and are followed by a convolution; "stride" is a maximum at
-            every second place, and then each branch's last stage is at every second place too, without padding.
-        pooled: channels of the convolution after the pooling; 0: there is none.
+        branches: consecutive stages of each branch, by name. Stages keep the size of the map, apart from `pool`.
+        pool: 3 x 3 pooling: "average" and "max" keep the size and are followed by a convolution; "stride" is max
+            pooling with stride 2, and then the last stage of each branch has stride 2, too, without padding.
+        pooled: channels of the convolution after the pooling; 0: no convolution.
 
     Attributes:
         width: channels of the result.
@@ -81,7 +82,7 @@ class Mixed(nn.Module):
         super().__init__()
         self.pool = pool
         self.names: list[list[list[str]]] = []
-        """Per branch and stage, the convolutions that stand side by side."""
+        """Names of the parallel convolutions of each branch and stage."""
         self.width = pooled or before
         for branch, stages in branches.items():
             width, found = before, []
@@ -117,7 +118,7 @@ class Mixed(nn.Module):
 
 
 def block_35(before: int, pooled: int) -> Mixed:
-    """Of the maps of 35 x 35 (fig. 5 of the paper)."""
+    """Return a block for maps of 35 x 35 (fig. 5 of the paper)."""
     branches: dict[str, list[Stage]] = {
         "branch1x1": [(64, ONE)],
         "branch5x5": [(48, ONE), (64, FIVE)],
@@ -127,7 +128,7 @@ def block_35(before: int, pooled: int) -> Mixed:
 
 
 def reduction_35(before: int) -> Mixed:
-    """35 x 35 -> 17 x 17."""
+    """Return the block that reduces maps of 35 x 35 to 17 x 17."""
     branches: dict[str, list[Stage]] = {
         "branch3x3": [(384, THREE)],
         "branch3x3dbl": [(64, ONE), (96, THREE), (96, THREE)],
@@ -136,7 +137,7 @@ def reduction_35(before: int) -> Mixed:
 
 
 def block_17(before: int, inner: int) -> Mixed:
-    """Of the maps of 17 x 17 (fig. 6)."""
+    """Return a block for maps of 17 x 17 (fig. 6 of the paper)."""
     branches: dict[str, list[Stage]] = {
         "branch1x1": [(192, ONE)],
         "branch7x7": [(inner, ONE), (inner, ROW7), (192, COLUMN7)],
@@ -146,7 +147,7 @@ def block_17(before: int, inner: int) -> Mixed:
 
 
 def reduction_17(before: int) -> Mixed:
-    """17 x 17 -> 8 x 8."""
+    """Return the block that reduces maps of 17 x 17 to 8 x 8."""
     branches: dict[str, list[Stage]] = {
         "branch3x3": [(192, ONE), (320, THREE)],
         "branch7x7x3": [(192, ONE), (192, ROW7), (192, COLUMN7), (192, THREE)],
@@ -155,7 +156,7 @@ def reduction_17(before: int) -> Mixed:
 
 
 def block_8(before: int, pool: Pool) -> Mixed:
-    """Of the maps of 8 x 8 (fig. 7)."""
+    """Return a block for maps of 8 x 8 (fig. 7 of the paper)."""
     branches: dict[str, list[Stage]] = {
         "branch1x1": [(320, ONE)],
         "branch3x3": [(384, ONE), (384, ROW3, COLUMN3)],
@@ -165,7 +166,7 @@ def block_8(before: int, pool: Pool) -> Mixed:
 
 
 class Inception(nn.Module):
-    """The whole network without its classifier."""
+    """Inception v3 without its classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,17 +188,17 @@ class Inception(nn.Module):
         self.Mixed_7c = block_8(WIDTH, "max")
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of images.
+        """Return the pooled features of images.
 
         Args:
-            image: (B, 3, 299, 299) sRGB in [0, 1], resized by `bilinear` of epe/networks/backbones/resize.py.
-                Inside, 128 of 255 becomes 0.
+            image: (B, 3, 299, 299), sRGB in [0, 1], resized by `bilinear` of epe/networks/backbones/resize.py.
+                Normalised inside, where 128 of 255 becomes 0.
 
         Returns:
             (B, 2048), not negative.
 
         Raises:
-            ValueError: another size.
+            ValueError: the images have another size.
         """
         if image.shape[1:] != (3, SIDE, SIDE):
             raise ValueError(f"Inception wants (B, 3, {SIDE}, {SIDE}), got {tuple(image.shape)}.")

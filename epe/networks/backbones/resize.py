@@ -1,19 +1,19 @@
-"""Two resizings that published networks were fed with, reproduced: features follow every change of them.
+"""Exact copies of the two resizing methods used with published networks, because features depend on every detail.
 
-Shapes: B pictures, H W pixels, S pixels a side of the result.
+Shapes: B images, H W pixels, S pixels a side of the result.
 """
 
 import torch
 from torch import Tensor
 
 BITS = 22
-"""Of the fraction in Pillow's fixed-point weights."""
+"""Fractional bits of Pillow's fixed-point weights."""
 SUPPORT = 2
-"""Places on either side that the cubic filter reaches."""
+"""Reach of the cubic filter in pixels, on either side."""
 
 
 def bilinear(image: Tensor, side: int) -> Tensor:
-    """As TensorFlow 1 does with `align_corners=False`: pixel i of the result lies at i H / S, and nothing is averaged.
+    """Resize as TensorFlow 1 does with `align_corners=False`: pixel i is sampled at i H / S, without averaging.
 
     Args:
         image: (B, 3, H, W) float.
@@ -33,18 +33,18 @@ def bilinear(image: Tensor, side: int) -> Tensor:
 
 
 def _neighbours(length: int, side: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Per pixel of the result the two places that it lies between, and how far along (S,)."""
-    # float32 whatever the image is: TensorFlow computes places so.
+    """Return, for each pixel of the result, the two pixels that it lies between, and its fraction of the way (S,)."""
+    # float32 whatever the dtype of the image, because TensorFlow computes positions that way.
     position = torch.arange(side, device=like.device) * torch.tensor(length / side, dtype=torch.float32)
     low = position.long()
     return low, (low + 1).clamp(max=length - 1), (position - low).to(like.dtype)
 
 
 def bicubic_square(image: Tensor, side: int) -> Tensor:
-    """The middle square, resized as Pillow does with `Image.BICUBIC`: averaging where it shrinks, to the last bit.
+    """Resize the central square exactly as Pillow does with `Image.BICUBIC`, which averages when it shrinks.
 
-    Widths first, rounded to 8 bits, then heights, as every release of Pillow does with squares. Weights are whole
-    numbers, so that sums in float64 are exact in whatever order they are made.
+    Widths are resized first and rounded to 8 bits, then heights, as every release of Pillow does with squares. Weights
+    are integers, so sums in float64 are exact in any order.
 
     Args:
         image: (B, 3, H, W) uint8.
@@ -62,7 +62,7 @@ def bicubic_square(image: Tensor, side: int) -> Tensor:
 
 
 def _cubic_weights(length: int, side: int) -> Tensor:
-    """(S, length) float64, whole numbers; a row sums to about 2^22."""
+    """Return Pillow's fixed-point weights (S, length), integers as float64; each row sums to about 2^22."""
     step = length / side
     scale = max(step, 1.0)
     centre = (torch.arange(side, dtype=torch.float64)[:, None] + 0.5) * step
@@ -75,7 +75,10 @@ def _cubic_weights(length: int, side: int) -> Tensor:
 
 
 def keys_cubic(x: Tensor) -> Tensor:
-    """Keys' cubic kernel with a = -1/2 at distances x, 0 or more: Keys, "Cubic Convolution Interpolation", 1981."""
+    """Evaluate Keys' cubic kernel with a = -1/2 at distances of 0 or more.
+
+    Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981.
+    """
     near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
     return torch.where(x < 1, near, torch.where(x < SUPPORT, far, 0.0))
 

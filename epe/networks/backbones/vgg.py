@@ -1,4 +1,4 @@
-"""VGG16's convolutional part: the features behind matching, the discriminator, perceptual distances and sKVD.
+"""VGG16's convolutional part: the features used by matching, the discriminator, perceptual distances and sKVD.
 
 Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, configuration D.
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 Padding = Literal["zeros", "replicate", "none"]
 Pooling = Literal["max", "blurred"]
 
-# Width of each convolution, "M" for the 2x2 max pooling between blocks.
+# Width of each convolution, and "M" for the 2x2 max pooling between blocks.
 LAYOUT: tuple[int | str, ...] = (
     64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512,
 )  # fmt: skip
@@ -31,10 +31,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class BlurredPool(nn.Module):
-    """Maximum of 2 x 2 at every place, blurred by (1, 2, 1), every second place kept; the border mirrored, 2 deep.
+    """Anti-aliased pooling: 2 x 2 max pooling with stride 1, reflection padding by 2, blur (1, 2, 1) with stride 2.
 
     Zhang, "Making Convolutional Networks Shift-Invariant Again", 2019; the padding of Ghildyal, Liu, "Shift-tolerant
-    Perceptual Similarity Metric", 2022. (B, C, H, W) -> (B, C, H / 2 + 1, W / 2 + 1), rounded down, of even sides.
+    Perceptual Similarity Metric", 2022. Maps (B, C, H, W) become (B, C, (H + 2) / 2, (W + 2) / 2), rounded down.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,12 +47,15 @@ class BlurredPool(nn.Module):
 class VGG16(nn.Module):
     """VGG16 up to relu5_3, without the classifier.
 
-    Parameters carry torchvision's names (`features.0.weight`, …), so its state dict loads as it is.
+    Parameters have torchvision's names (`features.0.weight`, …), so its state dict loads unchanged.
 
     Args:
-        padding: "zeros" as trained and as in metrics; "replicate" as in the discriminator (no dark rim);
-            "none" as in matching, where a 196 px crop gives exactly one relu5_3 vector.
-        pooling: "max" as published, or "blurred" (`BlurredPool`), as ST-LPIPS was trained.
+        padding: "zeros" as trained, for metrics; "replicate" for the discriminator (no dark rim); "none" for matching,
+            where a 196 px crop gives exactly one relu5_3 vector.
+        pooling: "max" as published, or "blurred" (`BlurredPool`), as in ST-LPIPS.
+
+    Raises:
+        ValueError: the padding is unknown.
     """
 
     mean: Tensor
@@ -61,7 +64,7 @@ class VGG16(nn.Module):
     def __init__(self, padding: Padding = "zeros", pooling: Pooling = "max") -> None:
         super().__init__()
         if padding not in ("zeros", "replicate", "none"):
-            raise ValueError(f"padding is zeros, replicate or none, got {padding!r}.")
+            raise ValueError(f"padding must be zeros, replicate or none, got {padding!r}.")
         self.padding = padding
         mode = "zeros" if padding == "none" else padding
         modules: list[nn.Module] = []
@@ -82,17 +85,17 @@ class VGG16(nn.Module):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, layers: Sequence[str] = LAYERS) -> dict[str, Tensor]:
-        """Features of RGB images.
+        """Return the features of RGB images.
 
         Args:
-            image: (B, 3, H, W), sRGB in [0, 1]. Normalised by ImageNet's mean and deviation inside.
-            layers: names out of `LAYERS`; nothing deeper than the deepest of them is computed.
+            image: (B, 3, H, W), sRGB in [0, 1]; normalised inside by ImageNet's mean and standard deviation.
+            layers: names from `LAYERS`; layers deeper than the deepest of them are not computed.
 
         Returns:
-            Per layer (B, C, H / 2^(block - 1), W / 2^(block - 1)), not negative.
+            Features by layer, (B, C, H / 2^(block - 1), W / 2^(block - 1)), not negative.
 
         Raises:
-            ValueError: an unknown layer.
+            ValueError: a layer is unknown.
         """
         unknown = [name for name in layers if name not in LAYERS]
         if unknown:
@@ -112,5 +115,5 @@ class VGG16(nn.Module):
 
 
 def frozen(vgg: VGG16) -> VGG16:
-    """The same network as a fixed function: evaluation mode, no gradient into its parameters."""
+    """Freeze a network, in place, and return it: evaluation mode, and no gradients for its parameters."""
     return vgg.eval().requires_grad_(False)

@@ -1,1 +1,1 @@
-"""Generators that are conditioned on G-buffers."""
+"""Generators that enhance frames, most of them conditioned on G-buffers."""

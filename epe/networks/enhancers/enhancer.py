@@ -1,7 +1,7 @@
-"""The enhancer: a high-resolution network whose every block is conditioned on the G-buffers.
+"""The enhancer: a high-resolution network in which every block is conditioned on the G-buffers.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1-3.2, the released configurations `hr`
-and `hr_new`, and the ways to use G-buffers that the paper compares itself with.
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1-3.2: the released configurations `hr`
+and `hr_new`, and the other ways to use G-buffers that the paper compares with.
 
 Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
 """
@@ -26,7 +26,7 @@ from epe.layers.spec import check_limits
 from epe.networks.enhancers.gbuffer_encoder import GBufferEncoder
 from epe.networks.enhancers.hrnet import ConditionedBlock, Conditioner, HRNet, PlainBlock, Variant
 
-# Far beyond any sensible network; a spec out of somebody's file is not to keep us building for hours.
+# Far beyond any sensible network; they keep a spec from an untrusted file from taking hours to build.
 LIMITS = {
     "channels": (1, 1024), "width": (8, 1024), "stages": (1, 6), "blocks": (1, 8),
     "encoded": (1, 1024), "stream_width": (1, 1024), "rad_layers": (0, 6),
@@ -37,21 +37,21 @@ CONDITIONING = ("rad", "rac", "spade", "concat", "none")
 
 @dataclass(frozen=True)
 class EnhancerSpec(GeneratorSpec):
-    """The sizes of an enhancer. The defaults are the released `hr`, but for `streams`.
+    """The sizes of an enhancer. Except for `streams`, the defaults are those of the released `hr`.
 
     Attributes:
         channels: G.
-        streams: per class, the channels that its stream reads; K is their number.
+        streams: channels that each class stream reads; K is the number of streams.
         width: channels of the finest branch; each coarser one has twice as many.
-        stages: stage s works on s branches.
+        stages: number of stages; stage s has s branches.
         blocks: residual blocks per branch and stage.
         encoded: E.
         stream_width: channels inside the class streams.
-        rad_layers: depth of each RAD's (or RAC's) own tower.
-        conditioning: how G-buffers and classes reach the image's features. "rad": encoded, by RAD (`hr`); "rac":
-            encoded, by RAC, in a network without normalisation whose output is the picture and no change of it
-            (`hr_new`); "spade": as they are, by SPADE of E hidden channels; "concat": joined to the image; "none":
-            not at all.
+        rad_layers: depth of the tower inside each RAD (or RAC).
+        conditioning: how G-buffers and classes act on image features. "rad": encoded, by RAD (`hr`); "rac": encoded,
+            by RAC, in a network without normalisation that outputs the image itself instead of a residual (`hr_new`);
+            "spade": not encoded, by SPADE with E hidden channels; "concat": concatenated with the image; "none": not
+            used.
     """
 
     channels: int
@@ -74,11 +74,11 @@ class EnhancerSpec(GeneratorSpec):
         if not 1 <= len(self.streams) <= MAX_STREAMS:
             raise ValueError(f"wanted 1 .. {MAX_STREAMS} class streams, got {len(self.streams)}.")
         if self.width % 8:
-            raise ValueError(f"width must divide by the 8 groups of the normalisation, got {self.width}.")
+            raise ValueError(f"width must be a multiple of 8, the number of groups, got {self.width}.")
 
     @classmethod
     def from_dict(cls, sizes: dict[str, Any]) -> Self:
-        """From JSON, which knows no tuples."""
+        """Build a spec from JSON, whose lists become tuples."""
         return cls(**{**sizes, "streams": tuple(map(tuple, sizes["streams"]))})
 
     @classmethod
@@ -87,13 +87,13 @@ class EnhancerSpec(GeneratorSpec):
 
 
 def every_channel(channels: int, classes: int) -> tuple[tuple[int, ...], ...]:
-    """Streams that each read all channels."""
+    """Return class streams that each read all channels."""
     return (tuple(range(channels)),) * classes
 
 
-# Sizes by name, for a number of channels and streams that the data decide. `hr` is the paper's, `hr_new` what its
-# authors recommend in their release; small and tiny ones are the same code for CPUs: no towers of their own in the RADs
-# (81 % of the parameters of `hr`), fewer stages. The last three are the paper's ablations, in small.
+# Sizes by name; channels and streams depend on the data. `hr` is the paper's, `hr_new` is what its authors recommend
+# in their release. The small and tiny ones are the same network reduced for CPUs: no towers in the RADs (81 % of the
+# parameters of `hr`) and fewer stages. The last three are small versions of the paper's ablations.
 SMALL: dict[str, Any] = {"width": 24, "stages": 3, "blocks": 1, "encoded": 32, "stream_width": 16, "rad_layers": 0}
 PRESETS: dict[str, dict[str, Any]] = {
     "hr": {"width": 16, "stages": 4, "blocks": 4, "encoded": 128, "stream_width": 64, "rad_layers": 3},
@@ -110,14 +110,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Pyramid(nn.Module):
-    """G-buffers and class masks as they are, at each scale of the image stream: averages of areas."""
+    """G-buffers and class masks without an encoder, averaged to each scale of the image stream."""
 
     def __init__(self, classes: int, scales: int) -> None:
         super().__init__()
         self.classes, self.scales = classes, scales
 
     def forward(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
-        """(B, G, H, W) and ids or masks -> per scale (B, G + K, H / 2^i, W / 2^i), rounded up."""
+        """Return, per scale, (B, G + K, H / 2^i, W / 2^i), rounded up, for G-buffers (B, G, H, W) and ids or masks."""
         maps = [torch.cat([gbuffers, soft_masks(classes, self.classes).to(gbuffers.dtype)], dim=1)]
         for _ in range(self.scales - 1):
             maps.append(F.avg_pool2d(maps[-1], 2, ceil_mode=True, count_include_pad=False))
@@ -125,11 +125,11 @@ class Pyramid(nn.Module):
 
 
 class Enhancer(Generator):
-    """Frame and G-buffers -> a frame of the same content that looks like a photograph."""
+    """The paper's enhancer: turns a frame and its G-buffers into a photographic frame of the same content."""
 
     kind, spec_type, presets = "epe", EnhancerSpec, PRESETS
     checkpointed = (ConditionedBlock, PlainBlock, SpectralBlock, ScaledBlock)
-    # 1280 x 720 runs whole: GroupNorm sees other statistics in tiles.
+    # 1280 x 720 runs whole, because GroupNorm has other statistics in tiles.
     tile, overlap = 1280, 64
     exports_to_onnx = True
     spec: EnhancerSpec
@@ -154,20 +154,23 @@ class Enhancer(Generator):
         )
         self.residual = spec.conditioning != "rac"
         if self.residual:
-            # Zero: an untrained enhancer returns its input.
+            # Zeros, so that an untrained enhancer returns its input.
             nn.init.zeros_(self.image.head.out.weight)
             nn.init.zeros_(self.image.head.out.bias)  # type: ignore[arg-type]
 
     def encode(self, gbuffers: Tensor, classes: Tensor, *, keep: bool = False) -> Sequence[Map]:
-        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+        """Encode the G-buffers for `enhance`; one result serves all images of a static scene.
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
             classes: ids (B, H, W) or soft masks (B, K, H, W).
-            keep: keep what RADs and RACs read, too, at the first call of `enhance` (see `Kept`).
+            keep: also cache what RADs and RACs compute from the G-buffers, at the first `enhance` (see `Kept`).
+
+        Returns:
+            One conditioning input per scale.
 
         Raises:
-            ValueError: another number of G-buffer channels.
+            ValueError: the number of G-buffer channels is wrong.
         """
         if gbuffers.shape[1] != self.spec.channels:
             raise ValueError(f"wanted {self.spec.channels} G-buffer channels, got {tuple(gbuffers.shape)}.")
@@ -177,10 +180,10 @@ class Enhancer(Generator):
         return [Kept(g) for g in maps] if keep and self.spec.conditioning in ("rad", "rac") else maps
 
     def enhance(self, image: Tensor, maps: Sequence[Map]) -> Tensor:
-        """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W) as `forward`.
+        """Enhance images (B, 3, H, W), sRGB in [0, 1], with the result of `encode`; return the same as `forward`.
 
         Raises:
-            ValueError: the maps are of another size.
+            ValueError: the maps have another size.
         """
         finest = maps[0].encoded if isinstance(maps[0], Kept) else maps[0]
         if finest is not None and finest.shape[-2:] != image.shape[-2:]:
@@ -190,19 +193,20 @@ class Enhancer(Generator):
         return add_logit_residual(image, out) if self.residual else out
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
-        """Enhance.
+        """Enhance frames.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
             gbuffers: (B, G, H, W), normalised per channel.
             classes: ids (B, H, W) or soft masks (B, K, H, W).
-            crop_box: not read.
+            crop_box: ignored.
 
         Returns:
-            (B, 3, H, W), sRGB in (0, 1); of `hr_new` it may leave that range, as released: clip it to show it.
+            (B, 3, H, W), sRGB in (0, 1). As in the release, results of `hr_new` may leave that range and must be
+            clipped for display.
 
         Raises:
-            ValueError: another number of G-buffer channels, or sizes that differ.
+            ValueError: the number of G-buffer channels is wrong, or the sizes differ.
         """
         check_inputs(image, gbuffers, self.spec.channels)
         return self.enhance(image, self.encode(gbuffers, classes))

@@ -1,7 +1,7 @@
-"""G-buffers -> features that condition the enhancer, one map per scale.
+"""The G-buffer encoder: computes the features that condition the enhancer, one map per scale.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.2: every semantic class has a stream of
-its own, the streams are merged by the class masks, and a chain of residual blocks brings the merged features to the
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.2: every semantic class has its own
+stream, the streams are merged by the class masks, and a chain of residual blocks brings the merged features to the
 enhancer's scales.
 
 Shapes: B images, G G-buffer channels, K classes, E encoded channels, H W pixels.
@@ -15,22 +15,22 @@ from torch import Tensor, nn
 from epe.layers.classes import rectangles, soft_masks
 from epe.layers.convolutions import SpectralBlock
 
-# Pixels around one that a class stream looks at: two blocks of two 3x3 convolutions.
+# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions.
 REACH = 4
-# Cells in which class streams are run or left out, pixels: small ones follow the classes' outlines, large ones repeat
-# less of what lies around them.
+# Side in pixels of the cells in which a class stream is run or skipped. Small cells follow the outlines of classes
+# better; large ones repeat less work around their borders.
 CELL = 32
 
 
 class GBufferEncoder(nn.Module):
-    """Class streams, merged by the masks, then one residual step per scale.
+    """Class streams, merged by the masks, followed by one residual step per scale.
 
     Args:
-        streams: per class, the indices of the G-buffer channels that its stream reads. The sky, say, has no
-            albedo: restricting it keeps the stream from learning noise.
-        stream_width: channels inside the streams (64 as released).
-        encoded: channels of the result (128 as released).
-        scales: how many maps; map i has 1 / 2^i of the resolution.
+        streams: indices of the G-buffer channels that each class stream reads. The sky, for example, has no albedo:
+            restricting its channels keeps its stream from learning noise.
+        stream_width: channels inside the streams (64 in the release).
+        encoded: channels of the result (128 in the release).
+        scales: number of maps; map i has 1 / 2^i of the resolution.
         block: `SpectralBlock` or `ScaledBlock`.
     """
 
@@ -60,14 +60,14 @@ class GBufferEncoder(nn.Module):
         )
 
     def forward(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
-        """Encode.
+        """Encode G-buffers.
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
             classes: ids (B, H, W) or soft masks (B, K, H, W) that sum to 1.
 
         Returns:
-            Per scale (B, E, H / 2^i, W / 2^i), rounded up.
+            One map per scale, (B, E, H / 2^i, W / 2^i), rounded up.
         """
         if classes.ndim == 3 and not torch.is_grad_enabled():
             x = self._routed(gbuffers, classes)
@@ -80,19 +80,19 @@ class GBufferEncoder(nn.Module):
         return scales
 
     def _everywhere(self, gbuffers: Tensor, masks: Tensor) -> Tensor:
-        """Every stream on every pixel, weighted by the masks (B, K, H, W)."""
+        """Run every stream on every pixel, and sum the results weighted by the masks (B, K, H, W)."""
         merged: Tensor | float = 0.0
         for index, (stream, channels) in enumerate(zip(self.streams, self.channels, strict=True)):
-            # The mask keeps its channel axis: without it batches above 1 broadcast wrongly.
+            # The mask keeps its channel axis, or batches above 1 would broadcast wrongly.
             merged = merged + masks[:, index : index + 1] * stream(gbuffers[:, list(channels)])
         assert isinstance(merged, Tensor)  # there is at least one class
         return merged
 
     def _routed(self, gbuffers: Tensor, classes: Tensor) -> Tensor:
-        """The same for ids (B, H, W), each stream only around pixels of its class.
+        """Compute the same from ids (B, H, W), running each stream only around pixels of its class.
 
-        A stream is run on a rectangle and `REACH` pixels around it. Where that is cut off inside the frame the border
-        is repeated, as at the frame's edge, which is wrong, but no more than `REACH` pixels deep; those are dropped.
+        A stream is run on a rectangle enlarged by `REACH` pixels on each side. Inside the frame, replicate padding at
+        the rectangle's border gives wrong values, but only within `REACH` pixels, which are cropped off.
         """
         height, width = classes.shape[-2:]
         merged: Tensor | None = None

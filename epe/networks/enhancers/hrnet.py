@@ -1,10 +1,10 @@
-"""The image stream: a network of parallel branches at several resolutions, each of whose blocks is conditioned.
+"""The image stream: HRNet, parallel branches at several resolutions, in which every block is conditioned.
 
 Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", 2020, here with a stem that keeps
 the full resolution, as in Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1.
 
-Shapes: B images, E channels of the maps that condition, H W pixels; branch i has width 2^i * C channels at 1 / 2^i of
-the resolution.
+Shapes: B images, E channels of the conditioning maps, H W pixels; branch i has 2^i * C channels at 1 / 2^i of the
+resolution.
 """
 
 import itertools
@@ -21,16 +21,16 @@ from epe.layers.inplace import add, relu
 from epe.layers.rad import Map
 
 Conditioner = Callable[[int], nn.Module]
-"""Width of image features -> what conditions them (epe.layers.rad)."""
+"""Builds the conditioning module for image features of a given width (epe/layers/rad.py)."""
 
 
 def resize(x: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the height and width of `like`: explicit sizes keep odd frames exact."""
+    """Resize bilinearly to the height and width of `like`; explicit sizes also work for odd ones."""
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class ConditionedBlock(nn.Module):
-    """HRNet's basic residual block, conditioned in the places of its normalisations (`hr`)."""
+    """HRNet's basic residual block, with conditioning modules instead of its normalisations (`hr`)."""
 
     def __init__(self, width: int, conditioner: Conditioner) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ConditionedBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """Residual block without normalisation, conditioned once, its change scaled down (`hr_new`)."""
+    """Residual block without normalisation, conditioned once, with its residual scaled by 0.1 (`hr_new`)."""
 
     def __init__(self, width: int, conditioner: Conditioner) -> None:
         super().__init__()
@@ -58,12 +58,11 @@ class PlainBlock(nn.Module):
 
 
 class Variant:
-    """What `hr` and `hr_new` do differently around their blocks.
+    """The differences between `hr` and `hr_new`.
 
     Args:
-        normalised: group normalisation after convolutions, which then need no bias, and `ConditionedBlock`s (`hr`); or
-        none,
-            and `PlainBlock`s (`hr_new`).
+        normalised: True for group normalisation after convolutions, which then have no bias, and `ConditionedBlock`s
+            (`hr`); False for no normalisation, and `PlainBlock`s (`hr_new`).
     """
 
     def __init__(self, normalised: bool) -> None:
@@ -71,21 +70,21 @@ class Variant:
         self.block: Callable[[int, Conditioner], nn.Module] = ConditionedBlock if normalised else PlainBlock
 
     def norm(self, width: int) -> nn.Module:
-        """After a convolution."""
+        """Return the normalisation after a convolution."""
         return GroupNorm(8, width) if self.normalised else nn.Identity()
 
     def conv(self, inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-        """Before a `norm`."""
+        """Return the convolution before a `norm`."""
         return conv3(inputs, outputs, stride, bias=not self.normalised)
 
     def transition(self, inputs: int, outputs: int) -> nn.Sequential:
-        """To a new branch of half the resolution; `hr` pads these with zeros, as released."""
+        """Return the transition to a new branch of half the resolution; as in the release, `hr` pads it with zeros."""
         padding: Literal["zeros", "replicate"] = "zeros" if self.normalised else "replicate"
         conv = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=not self.normalised, padding_mode=padding)
         return nn.Sequential(conv, self.norm(outputs), nn.ReLU(inplace=True))
 
     def exchange(self, source: int, target: int, widths: Sequence[int]) -> nn.Module:
-        """What branch `source` sends to branch `target`: finer to coarser by strides, coarser to finer by 1x1."""
+        """Return the path from branch `source` to branch `target`: strided convolutions if coarser, 1x1 if finer."""
         if source == target:
             return nn.Identity()
         wide, wanted = widths[source], widths[target]
@@ -111,7 +110,7 @@ class Branch(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Every branch receives the sum of all branches, brought to its scale and width."""
+    """Gives every branch the sum of all branches, each converted to the branch's scale and width."""
 
     def __init__(self, widths: Sequence[int], variant: Variant) -> None:
         super().__init__()
@@ -130,7 +129,7 @@ class Fusion(nn.Module):
 
 
 class Head(nn.Module):
-    """From the coarsest branch to the finest, merging one after the other, then to three channels."""
+    """Merges the branches one by one, from the coarsest to the finest, then outputs three channels."""
 
     def __init__(self, widths: Sequence[int], variant: Variant) -> None:
         super().__init__()
@@ -148,15 +147,15 @@ class Head(nn.Module):
 
 
 class HRNet(nn.Module):
-    """Stages of parallel branches, each stage adding one at half the resolution.
+    """Stages of parallel branches; each stage adds a branch at half the resolution.
 
     Args:
-        inputs: channels of the image, and of whatever else is joined to it.
-        width: channels of the finest branch; must divide by 8.
-        stages: stage s works on s branches.
-        blocks: per branch and stage.
-        variant: of `hr` or of `hr_new`.
-        conditioner: makes what conditions a block.
+        inputs: channels of the image and of everything concatenated with it.
+        width: channels of the finest branch, a multiple of 8.
+        stages: number of stages; stage s has s branches.
+        blocks: residual blocks per branch and stage.
+        variant: that of `hr` or of `hr_new`.
+        conditioner: builds the conditioning modules of a block.
     """
 
     def __init__(
@@ -179,7 +178,7 @@ class HRNet(nn.Module):
         self.head = Head(widths, variant)
 
     def forward(self, image: Tensor, maps: Sequence[Map]) -> Tensor:
-        """(B, inputs, H, W) and, per scale, the map that conditions -> (B, 3, H, W)."""
+        """Return (B, 3, H, W) for an image (B, inputs, H, W) and the conditioning map of each scale."""
         branches = [self.stem(image)]
         for s, stage in enumerate(self.stages):
             if s > 0:

@@ -1,16 +1,17 @@
-"""`lite`: an enhancer for a hundredth of the multiply-adds of `hr`.
+"""`lite`: an enhancer with a hundredth of the multiply-adds of `hr`.
 
-What `hr` spends, and what is done here instead (figures: benchmarks/results):
+It saves work compared with `hr` as follows (figures: benchmarks/results):
 
-* 80 towers read the same four maps of encoded G-buffers: one tower a scale, from which each block reads its scale and
-  shift by a 1x1 convolution, as 1 + scale.
-* A stream for each class runs on every pixel: one stream, whose features the classes scale and shift.
-* The finest features are computed at full resolution: at half of it, where 2x2 pixels are channels (Shi et al.,
-  "Real-Time Single Image and Video Super-Resolution", 2016); two convolutions at the end see every pixel again, behind
-  a filter that takes the weave which such channels leave (Sugawara et al., "Super-Resolution Using Convolutional Neural
-  Networks Without Any Checkerboard Artifacts", 2018).
-* Group normalisation needs statistics of the whole frame, so tiles differ, and passes over memory: there is none, and
-  residual blocks start as the identity (Zhang et al., "Fixup Initialization", 2019).
+* In `hr`, 80 towers read the same four maps of encoded G-buffers. Here there is one tower per scale, from which each
+  block computes its scale and shift with a 1x1 convolution, as 1 + scale.
+* In `hr`, a stream for each class runs on every pixel. Here there is one stream, whose features are scaled and shifted
+  depending on the class.
+* In `hr`, the finest features have full resolution. Here they have half of it, with 2x2 pixels as channels (Shi et al.,
+  "Real-Time Single Image and Video Super-Resolution", 2016). Two final convolutions run at full resolution again, after
+  a filter that removes the checkerboard pattern of such channels (Sugawara et al., "Super-Resolution Using
+  Convolutional Neural Networks Without Any Checkerboard Artifacts", 2018).
+* In `hr`, group normalisation needs statistics of the whole frame, so tiles differ, and takes passes over memory. Here
+  there is none; residual blocks start as the identity instead (Zhang et al., "Fixup Initialization", 2019).
 
 Shapes: B images, G G-buffer channels, K classes, H W pixels.
 """
@@ -44,9 +45,9 @@ class LiteSpec(GeneratorSpec):
     Attributes:
         channels: G.
         classes: K.
-        width: features at half the resolution, of the image as of the G-buffers; scale i has width * (1 + i / 2).
-        scales: how many, the first at half the resolution.
-        blocks: residual blocks a scale, on the way down and again on the way up.
+        width: features of the image, and of the G-buffers, at half the resolution; scale i has width * (1 + i / 2).
+        scales: number of scales, the first at half the resolution.
+        blocks: residual blocks per scale, on the way down and again on the way up.
         refined: features of the last two convolutions, at full resolution.
     """
 
@@ -60,16 +61,16 @@ class LiteSpec(GeneratorSpec):
     def __post_init__(self) -> None:
         check_limits(self, LIMITS)
         if self.width % 8:
-            raise ValueError(f"width must divide by 8, got {self.width}.")
+            raise ValueError(f"width must be a multiple of 8, got {self.width}.")
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this; starts of tiles, too."""
+        """Heights and widths that are multiples of this need no padding; starts of tiles must be multiples, too."""
         return 1 << self.scales
 
     @property
     def widths(self) -> list[int]:
-        """Features per scale."""
+        """Number of features per scale."""
         return [self.width * (2 + i) // 2 for i in range(self.scales)]
 
     @classmethod
@@ -78,11 +79,11 @@ class LiteSpec(GeneratorSpec):
 
 
 PRESETS: dict[str, dict[str, int]] = {"lite": {}, "lite-small": {"width": 32}, "lite-tiny": {"width": 8, "blocks": 1}}
-"""Sizes by name, for a number of channels and classes that the data decide."""
+"""Sizes by name; channels and classes depend on the data."""
 
 
 class Residual(nn.Module):
-    """x + conv(relu(conv(x))), at first just x."""
+    """Residual block x + conv(relu(conv(x))), initialised as the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class Residual(nn.Module):
 
 
 class Conditioned(Residual):
-    """The same on image features, scaled and shifted inside by G-buffer features of that scale."""
+    """Residual block on image features that are scaled and shifted inside by G-buffer features of the same scale."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -108,7 +109,7 @@ class Conditioned(Residual):
 
 
 class GTower(nn.Module):
-    """G-buffers and classes -> features per scale."""
+    """Encodes G-buffers and classes as features for each scale."""
 
     def __init__(self, spec: LiteSpec) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ class GTower(nn.Module):
         )
 
     def forward(self, gbuffers: Tensor, masks: Tensor) -> list[Tensor]:
-        """(B, G, H, W) and (B, K, H, W) -> per scale (B, width, H / 2^(i+1), W / 2^(i+1))."""
+        """Return features (B, width, H / 2^(i+1), W / 2^(i+1)) per scale for (B, G, H, W) and masks (B, K, H, W)."""
         scale, shift = self.by_class(F.avg_pool2d(masks, 2)).chunk(2, dim=1)
         x = relu(modulate(self.stem(F.pixel_unshuffle(gbuffers, 2)), 1 + scale, shift))
         maps = []
@@ -132,7 +133,7 @@ class GTower(nn.Module):
 
 
 class ImageStream(nn.Module):
-    """From the finest scale down to the coarsest and up again, with skips; every block is conditioned."""
+    """A U-Net from the finest scale to the coarsest and back, with skip connections; every block is conditioned."""
 
     def __init__(self, spec: LiteSpec) -> None:
         super().__init__()
@@ -148,12 +149,12 @@ class ImageStream(nn.Module):
         self.up = nn.ModuleList(blocks(width) for width in widths[:-1])
         self.refine = conv3(widths[0] // 4 + 3, spec.refined, bias=True)
         self.out = conv3(spec.refined, 3, bias=True)
-        # Zero: an untrained network returns its input.
+        # Zeros, so that an untrained network returns its input.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """(B, 3, H, W) -> the residual of its logits."""
+        """Return the residual of the logits, (B, 3, H, W), for an image (B, 3, H, W) and the features of each scale."""
         x = self.stem(F.pixel_unshuffle(image, 2))
         skips = []
         for i, blocks in enumerate(self.down):
@@ -166,11 +167,11 @@ class ImageStream(nn.Module):
 
 
 def smooth(x: Tensor) -> Tensor:
-    """(B, C, H, W) blurred by (1, 2, 1) / 4 both ways, mirrored at the border.
+    """Blur (B, C, H, W) by (1, 2, 1) / 4 along both axes, with reflection padding.
 
-    The four pixels that a place at half the resolution becomes are four channels, which learn on their own: where they
-    drift apart, a weave of two pixels' period lies over the picture. This filter is 0 at just that period. What fine
-    detail it takes, the convolutions after it find in the picture itself.
+    After pixel shuffling, the four pixels of each 2x2 cell come from four independent channels. If these drift apart,
+    a checkerboard with a period of two pixels appears. The filter's response is 0 at exactly that period. The
+    convolutions after it recover fine detail from the image itself.
     """
     rows = F.pad(x, (0, 0, 1, 1), mode="reflect")
     x = (rows[:, :, :-2] + rows[:, :, 2:]) / 4 + x / 2
@@ -179,18 +180,18 @@ def smooth(x: Tensor) -> Tensor:
 
 
 def run(blocks: nn.Module, x: Tensor, g: Tensor) -> Tensor:
-    """Blocks one after the other."""
+    """Run blocks in sequence."""
     for block in blocks.children():
         x = block(x, g)
     return x
 
 
 class Lite(Generator):
-    """Frame and G-buffers -> a frame of the same content that looks like a photograph; called as `Enhancer` is."""
+    """A fast enhancer: turns a frame and its G-buffers into a photographic frame of the same content."""
 
     kind, spec_type, presets = "lite", LiteSpec, PRESETS
     checkpointed = (Residual,)
-    # Nothing is normalised: tiles are as good as whole frames where they overlap by what is seen around a pixel.
+    # Without normalisation, tiles are as good as whole frames if they overlap by the receptive field.
     tile, overlap = 1024, 128
     exports_to_onnx = True
     spec: LiteSpec
@@ -201,7 +202,7 @@ class Lite(Generator):
         self.image = ImageStream(spec)
 
     def encode(self, gbuffers: Tensor, classes: Tensor) -> list[Tensor]:
-        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+        """Encode the G-buffers for `enhance`; one result serves all images of a static scene.
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
@@ -211,15 +212,15 @@ class Lite(Generator):
         return self.encoder(padded(gbuffers, self.spec.multiple_of), padded(masks, self.spec.multiple_of))
 
     def enhance(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """(B, 3, H, W), sRGB in [0, 1], and the result of `encode` -> (B, 3, H, W), sRGB in (0, 1)."""
+        """Enhance images (B, 3, H, W), sRGB in [0, 1], with the result of `encode`; return (B, 3, H, W) in (0, 1)."""
         residual = self.image(padded(image, self.spec.multiple_of), maps)[..., : image.shape[-2], : image.shape[-1]]
         return add_logit_residual(image, residual)
 
     def forward(self, image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
-        """Enhance; arguments as of `encode` and `enhance`. `crop_box` is not read.
+        """Enhance frames; arguments as in `encode` and `enhance`. `crop_box` is ignored.
 
         Raises:
-            ValueError: another number of G-buffer channels, or sizes that differ.
+            ValueError: the number of G-buffer channels is wrong, or the sizes differ.
         """
         check_inputs(image, gbuffers, self.spec.channels)
         return self.enhance(image, self.encode(gbuffers, classes))

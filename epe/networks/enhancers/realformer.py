@@ -1,12 +1,13 @@
-"""`realformer`: an enhancer of attention. Encoder, decoder and windows as RealFormer has them (Denny 2024), made sound.
+"""`realformer`: an attention-based enhancer after RealFormer (Denny 2024), without the published defects.
 
-The frame and its G-buffers are joined where patches become tokens, and the G-buffers scale and shift the features of
+The frame and its G-buffers are joined when patches become tokens, and the G-buffers scale and shift the features of
 every block, as RAD does (Richter et al. 2021, sec. 3.2). A reference photograph acts through AdaIN. Encoder and decoder
-see the whole frame, in time linear in its tokens; windows see their surroundings, shifted in every other block. The
-head brings tokens back to pixels, twice the resolution at a time, beside the frame itself.
+attend to the whole frame, in time linear in its tokens; window blocks attend to their surroundings, and are shifted in
+every other block. The head turns tokens back into pixels, doubling the resolution step by step and reading the frame
+at each step.
 
-What of the published network is followed, what is not, and why: docs/realformer.md. The published sizes are in
-epe/networks/enhancers/realformer_v1.py and realformer_v2.py.
+docs/realformer.md explains which parts follow the published network, which do not, and why. The published sizes are
+in epe/networks/enhancers/realformer_v1.py and realformer_v2.py.
 
 Shapes: B images, G G-buffer channels, K classes, p side of a patch, h w sides of the map of tokens (H / p, W / p),
 N = h * w tokens, C features, E features of the G-buffers, S length of a style vector.
@@ -43,20 +44,20 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class RealFormerSpec(GeneratorSpec):
-    """The sizes of a `RealFormer`; width, heads, hidden and blocks by default as the model card tells.
+    """The sizes of a `RealFormer`; the defaults of width, heads, hidden and blocks are the model card's.
 
     Attributes:
         channels: G.
         classes: K.
         patch: p, a power of 2.
         width: C.
-        heads: of every attention.
-        encoders, decoders, windows: blocks of each kind.
-        hidden: features inside the feed-forward parts.
-        window: side of a window, tokens; every other one is shifted by half of it.
+        heads: heads of every attention layer.
+        encoders, decoders, windows: number of blocks of each kind.
+        hidden: features inside the feed-forward layers.
+        window: side of a window in tokens; every other window block is shifted by half of it.
         encoded: E.
         style: S.
-        grid: side of the grid of learnt positions.
+        grid: side of the grid of learnt position embeddings.
         finest: features of the head at full resolution; twice as many at half of it, and so on.
     """
 
@@ -83,12 +84,12 @@ class RealFormerSpec(GeneratorSpec):
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this."""
+        """Heights and widths that are multiples of this need no padding."""
         return self.patch
 
     @property
     def stages(self) -> list[int]:
-        """Of the head: pixels of the frame a side per pixel of its features, the last 1."""
+        """Scale of each stage of the head: pixels of the frame per pixel of its features, along a side; last 1."""
         return [self.patch >> i for i in range(1, int(math.log2(self.patch)) + 1)]
 
     @classmethod
@@ -107,16 +108,16 @@ PRESETS: dict[str, dict[str, int]] = {
         "encoded": 8, "style": 8, "grid": 8, "finest": 4,
     },
 }  # fmt: skip
-"""Sizes by name, for a number of channels and classes that the data decide."""
+"""Sizes by name; channels and classes depend on the data."""
 
 
 class Known(NamedTuple):
-    """What a scene's G-buffers are to the network.
+    """The encoded G-buffers of a scene.
 
     Attributes:
-        embedded: (B, C, h, w), their part of the tokens.
-        features: (B, E, h, w), which scale and shift.
-        joined: per stage of the head, their part of its features.
+        embedded: (B, C, h, w), the G-buffers' contribution to the tokens.
+        features: (B, E, h, w), from which the blocks compute scale and shift.
+        joined: the G-buffers' contribution to the features of each stage of the head.
     """
 
     embedded: Tensor
@@ -125,9 +126,9 @@ class Known(NamedTuple):
 
 
 class TokenRAD(nn.Module):
-    """Tokens without mean and spread of their own, scaled and shifted by the G-buffers' features of their place.
+    """RAD for tokens: layer normalisation, then scale and shift computed from the G-buffer features of each token.
 
-    Where the enhancer normalises channels over the frame in groups, here each token is normalised alone.
+    The enhancer normalises groups of channels over the frame; here each token is normalised by itself.
     """
 
     def __init__(self, width: int, encoded: int) -> None:
@@ -138,20 +139,20 @@ class TokenRAD(nn.Module):
         nn.init.zeros_(self.terms.bias)
 
     def forward(self, x: Tensor, g: Tensor) -> Tensor:
-        """(..., C) and (..., E) -> (..., C)."""
+        """Condition tokens (..., C) on G-buffer features (..., E)."""
         scale, shift = self.terms(g).chunk(2, dim=-1)
         return modulate(self.norm(x), 1 + scale, shift)
 
 
 class FeedForward(nn.Sequential):
-    """Each token by itself."""
+    """The feed-forward layer of a transformer block: a two-layer MLP on each token."""
 
     def __init__(self, width: int, hidden: int, activation: type[nn.Module] = nn.GELU) -> None:
         super().__init__(nn.Linear(width, hidden), activation(), nn.Linear(hidden, width))
 
 
 class EncoderBlock(nn.Module):
-    """Every token sees all others, then thinks for itself."""
+    """Encoder block: linear attention between all tokens, then a feed-forward layer."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -161,13 +162,20 @@ class EncoderBlock(nn.Module):
         self.feed = FeedForward(spec.width, spec.hidden)
 
     def forward(self, x: Tensor, g: Tensor, style: Tensor, sequence: SequenceParallel = ALONE) -> Tensor:
-        """(B, N, C), (B, N, E) and (B, S) -> (B, N, C); `sequence`: processes that hold the other tokens."""
+        """Apply the block to tokens (B, N, C).
+
+        Args:
+            x: the tokens.
+            g: (B, N, E), G-buffer features.
+            style: (B, S).
+            sequence: processes that hold the other tokens.
+        """
         x = x + self.attention(self.adain(x, style, sequence), sequence=sequence)
         return x + self.feed(self.rad(x, g))
 
 
 class DecoderBlock(nn.Module):
-    """The same, and every token sees what the encoder made of all, and what it made of itself halfway."""
+    """Decoder block: attention between all tokens and to the encoder's result, with a skip from an encoder block."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -180,14 +188,23 @@ class DecoderBlock(nn.Module):
     def forward(
         self, x: Tensor, skip: Tensor, memory: Tensor, g: Tensor, style: Tensor, sequence: SequenceParallel = ALONE
     ) -> Tensor:
-        """(B, N, C), of the encoder twice (B, N, C), (B, N, E) and (B, S) -> (B, N, C); `sequence`: as of it."""
+        """Apply the block to tokens (B, N, C).
+
+        Args:
+            x: the tokens.
+            skip: (B, N, C), tokens of an encoder block.
+            memory: (B, N, C), the encoder's result.
+            g: (B, N, E), G-buffer features.
+            style: (B, S).
+            sequence: processes that hold the other tokens.
+        """
         x = x + self.attention(self.adain1(x, style, sequence), sequence=sequence)
         x = x + self.cross(self.adain2(x, style, sequence), memory, sequence=sequence)
         return x + self.feed(self.rad(x, g) + self.skip(skip))
 
 
 class WindowBlock(nn.Module):
-    """Every token sees its window (Liu et al., "Swin Transformer", 2021)."""
+    """Window block: attention within windows (Liu et al., "Swin Transformer", 2021), then a feed-forward layer."""
 
     def __init__(self, spec: RealFormerSpec, shift: int) -> None:
         super().__init__()
@@ -196,13 +213,13 @@ class WindowBlock(nn.Module):
         self.feed = FeedForward(spec.width, spec.hidden)
 
     def forward(self, x: Tensor, g: Tensor) -> Tensor:
-        """(B, h, w, C) and (B, h, w, E) -> (B, h, w, C)."""
+        """Apply the block to tokens (B, h, w, C) with G-buffer features (B, h, w, E)."""
         x = x + self.attention(self.rad1(x, g))
         return x + self.feed(self.rad2(x, g))
 
 
 class GEncoder(nn.Module):
-    """G-buffers and classes -> all that the rest reads of them."""
+    """Encodes G-buffers and classes for all parts of the network that read them."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -214,14 +231,14 @@ class GEncoder(nn.Module):
         self.join = nn.ModuleList(conv3(spec.channels * stage**2, spec.finest * stage) for stage in spec.stages)
 
     def forward(self, gbuffers: Tensor, masks: Tensor) -> Known:
-        """(B, G, H, W) and (B, K, H, W)."""
+        """Encode G-buffers (B, G, H, W) and class masks (B, K, H, W)."""
         patches = torch.cat([F.pixel_unshuffle(gbuffers, self.patch), F.avg_pool2d(masks, self.patch)], dim=1)
         joined = [join(F.pixel_unshuffle(gbuffers, stage)) for join, stage in zip(self.join, self.stages, strict=True)]
         return Known(self.embed(patches), self.blocks(relu(self.stem(patches))), joined)
 
 
 class Stage(nn.Module):
-    """Twice the resolution: pixels out of channels, without the weave that they leave, beside the frame."""
+    """A stage of the head: doubles the resolution by pixel shuffling, without checkerboards, and reads the frame."""
 
     def __init__(self, inputs: int, width: int, stage: int) -> None:
         super().__init__()
@@ -236,7 +253,7 @@ class Stage(nn.Module):
 
 
 class Head(nn.Module):
-    """Tokens -> the residual of the frame's logits."""
+    """Turns tokens into the residual of the frame's logits."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -244,12 +261,12 @@ class Head(nn.Module):
         self.norm = nn.LayerNorm(spec.width)
         self.stages = nn.ModuleList(map(Stage, widths, widths[1:], spec.stages))
         self.out = conv3(spec.finest, 3, bias=True)
-        # Zero: an untrained network returns its input.
+        # Zeros, so that an untrained network returns its input.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, image: Tensor, joined: list[Tensor]) -> Tensor:
-        """(B, h, w, C) and the frame -> (B, 3, H, W)."""
+        """Return the residual (B, 3, H, W) for tokens (B, h, w, C) and the frame."""
         x = self.norm(x).movedim(-1, 1)
         for stage, g in zip(self.stages, joined, strict=True):
             x = stage(x, image, g)
@@ -257,11 +274,11 @@ class Head(nn.Module):
 
 
 class RealFormer(StyledGenerator):
-    """Frame, G-buffers and a style -> a frame of the same content that looks like a photograph."""
+    """Turns a frame, its G-buffers and a style into a frame of the same content that looks like a photograph."""
 
     kind, spec_type, presets = "realformer", RealFormerSpec, PRESETS
     checkpointed = (EncoderBlock, DecoderBlock, WindowBlock, Residual)
-    # Encoder, decoder and AdaIN see the whole frame: tiles differ a little in tone.
+    # Encoder, decoder and AdaIN use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
     shares_tokens = True
     spec: RealFormerSpec
@@ -293,7 +310,7 @@ class RealFormer(StyledGenerator):
         return self(image, gbuffers, classes, crop_box, self.encode_style(photo), sequence)
 
     def encode(self, gbuffers: Tensor, classes: Tensor) -> Known:
-        """What `enhance` needs of the G-buffers: the same for every picture of a scene that stands still.
+        """Encode the G-buffers for `enhance`; one result serves all images of a static scene.
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
@@ -310,14 +327,17 @@ class RealFormer(StyledGenerator):
         style: Tensor | None = None,
         sequence: SequenceParallel = ALONE,
     ) -> Tensor:
-        """Frames (B, 3, H, W), sRGB in [0, 1] -> (B, 3, H, W), sRGB in (0, 1).
+        """Enhance frames with encoded G-buffers.
 
         Args:
-            image: the frames.
+            image: (B, 3, H, W), sRGB in [0, 1].
             known: the result of `encode`.
-            crop_box: (B, 4), of crops in their frames (epe/layers/positions.py); None: whole frames.
-            style: (B, S), of `encode_style`; None: the style that is kept.
+            crop_box: (B, 4), boxes of crops in their frames (epe/layers/positions.py); None: whole frames.
+            style: (B, S), from `encode_style`; None: the kept style.
             sequence: processes that enhance the same frames, and share the work of encoder and decoder.
+
+        Returns:
+            (B, 3, H, W), sRGB in (0, 1).
         """
         whole = padded(image, self.spec.patch)
         patches = self.embed(F.pixel_unshuffle(2 * whole - 1, self.spec.patch)) + known.embedded
@@ -332,14 +352,14 @@ class RealFormer(StyledGenerator):
         return add_logit_residual(image, residual)
 
     def see(self, x: Tensor, features: Tensor, style: Tensor, sequence: SequenceParallel) -> Tensor:
-        """Encoder and decoder: (B, N, C), (B, N, E) and (B, S) -> (B, N, C)."""
+        """Run encoder and decoder on tokens (B, N, C), with G-buffer features (B, N, E) and styles (B, S)."""
         x, features, halfway = sequence.shard(x), sequence.shard(features), []
         for block in self.encoder:
             x = block(x, features, style, sequence)
             halfway.append(x)
         memory = self.memory(x)
         for i, block in enumerate(self.decoder):
-            # Where decoders are fewer or more than encoders, the last ones see the first encoder's tokens.
+            # If there are more decoder than encoder blocks, the last ones all read the first encoder block's tokens.
             x = block(x, halfway[max(len(halfway) - 1 - i, 0)], memory, features, style, sequence)
         return sequence.all_gather(x)
 
@@ -352,10 +372,10 @@ class RealFormer(StyledGenerator):
         style: Tensor | None = None,
         sequence: SequenceParallel = ALONE,
     ) -> Tensor:
-        """Enhance; arguments as of `encode` and `enhance`.
+        """Enhance frames; arguments as in `encode` and `enhance`.
 
         Raises:
-            ValueError: another number of G-buffer channels, or sizes that differ.
+            ValueError: the number of G-buffer channels is wrong, or the sizes differ.
         """
         check_inputs(image, gbuffers, self.spec.channels)
         return self.enhance(image, self.encode(gbuffers, classes), crop_box, style, sequence)

@@ -1,13 +1,14 @@
-"""RealFormer 1 in its published sizes (Denny 2024), to the parameter; what it does with them is made sound.
+"""RealFormer 1 (Denny 2024) with exactly the published numbers of parameters, but without the published defects.
 
-A Vision Transformer with an encoder and a decoder, whose tokens a style normalises, then windows (Liu et al., "Swin
-Transformer", 2021). It reads no G-buffers. The picture is changed by three numbers per patch, enlarged bilinearly: more
-the published number of parameters does not allow. `realformer`, ours, does (epe/networks/enhancers/realformer.py).
+It is a Vision Transformer with an encoder and a decoder, whose tokens are conditioned on a style by AdaIN, followed by
+window blocks (Liu et al., "Swin Transformer", 2021). It reads no G-buffers. The residual has only three numbers per
+patch, enlarged bilinearly: the published number of parameters does not allow more. Our own `realformer` does
+(epe/networks/enhancers/realformer.py).
 
-Which defects of the published code are not followed, and what `legacy` follows: docs/realformer.md.
+docs/realformer.md lists the defects of the published code that are not reproduced, and those that `legacy` reproduces.
 
 Shapes: B images, p side of a patch, h w sides of the map of tokens (H / p, W / p), N = h * w tokens, C features, S
-length of a style vector: C, or 0 where nothing reads one.
+length of a style vector: C, or 0 if no block reads one.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,22 +39,22 @@ CHOICES = ("location", "mlp", "encoder_style", "decoder_style", "legacy")
 
 @dataclass(frozen=True)
 class RealFormerV1Spec(GeneratorSpec):
-    """The sizes of a `RealFormerV1`; by default those of v1_1.
+    """The sizes of a `RealFormerV1`; the defaults are those of v1_1.
 
     Attributes:
         patch: p.
         width: C.
-        heads: of every attention.
-        encoders, decoders, windows: blocks of each kind; a decoder for each encoder at most.
-        hidden: features inside the feed-forward parts, but those of windows, which have 4 C.
-        window: side of a window, tokens; every other one is shifted by half of it.
-        grid: side of the grid of learnt positions.
-        location: whether encoder and decoder attend by `LocationAttention`.
-        mlp: whether tokens pass a feed-forward part before they become pixels.
+        heads: heads of every attention layer.
+        encoders, decoders, windows: number of blocks of each kind; at most as many decoders as encoders.
+        hidden: features inside the feed-forward layers, except those of window blocks, which have 4 C.
+        window: side of a window in tokens; every other window block is shifted by half of it.
+        grid: side of the grid of learnt position embeddings.
+        location: whether encoder and decoder use `LocationAttention`.
+        mlp: whether tokens pass a feed-forward layer before they become pixels.
         encoder_style, decoder_style: whether these blocks have AdaIN.
-        legacy: as published where that makes sense: a style that normalises what a block gives, not what it takes;
-            decoders whose memory is their own input, and that see the encoder's tokens before their feed-forward part;
-            a rectified picture in place of a change of the picture.
+        legacy: follow the published code: AdaIN acts on the output of a block instead of its input; decoders use their
+            own input as memory, and the tokens of encoder blocks from before the feed-forward layer; the output is an
+            image after a ReLU instead of a residual.
     """
 
     patch: int = 16
@@ -82,12 +83,12 @@ class RealFormerV1Spec(GeneratorSpec):
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this."""
+        """Heights and widths that are multiples of this need no padding."""
         return self.patch
 
     @property
     def style(self) -> int:
-        """S."""
+        """The length S of a style vector."""
         return self.width if self.encoder_style or self.decoder_style else 0
 
     @classmethod
@@ -97,7 +98,8 @@ class RealFormerV1Spec(GeneratorSpec):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "realformer-v1_1": {},
-    # The nearest tree that we found: 690 bytes less than the published file's 802,116,592. The true one is not known.
+    # The closest architecture that we found: 690 bytes less than the published file's 802,116,592. The true one is
+    # not known.
     "realformer-v1_2": {"location": False, "mlp": False, "decoder_style": False},
     "realformer-v1_3": {
         "patch": 8, "heads": 12, "encoders": 0, "decoders": 0, "windows": 12, "grid": 64, "location": False,
@@ -112,19 +114,19 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Unstyled(nn.Module):
-    """In the place of AdaIN, where a version has none."""
+    """Replaces AdaIN in versions that have none: returns its input."""
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         return x
 
 
 def make_adain(width: int, present: bool) -> nn.Module:
-    """What a style does to tokens, of as many features as it has itself."""
+    """Return an AdaIN for tokens of `width` features and styles of that length, or its replacement if not `present`."""
     return AdaIN(width, width) if present else Unstyled()
 
 
 def attention(spec: RealFormerV1Spec) -> Attention:
-    """Of encoder and decoder."""
+    """Build an attention layer of encoder or decoder."""
     return (LocationAttention if spec.location else Attention)(spec.width, spec.heads)
 
 
@@ -132,17 +134,17 @@ Part = Callable[[Tensor], Tensor]
 
 
 def add_part(x: Tensor, part: Part, norm: nn.Module, adain: Part, legacy: bool) -> Tensor:
-    """Tokens (B, N, C) and what a part of a block makes of them.
+    """Add a residual part of a block to tokens (B, N, C).
 
-    `adain` comes before the part and the norm after it (as Liu et al., "Swin Transformer V2", 2022): so what
-    is passed on is never scaled. As published, AdaIN comes after the norm, and takes away the scale and the shift that
-    the norm has learnt.
+    `adain` comes before the part and the norm after it (as in Liu et al., "Swin Transformer V2", 2022), so the skip
+    connection is never scaled. In the published code (`legacy`) AdaIN comes after the norm, and cancels the scale and
+    the shift that the norm has learnt.
     """
     return adain(norm(x + part(x))) if legacy else x + norm(part(adain(x)))
 
 
 class EncoderBlock(nn.Module):
-    """Every token sees all others, then thinks for itself; one AdaIN serves both."""
+    """Encoder block: attention between all tokens, then a feed-forward layer; both share one AdaIN."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
@@ -153,7 +155,7 @@ class EncoderBlock(nn.Module):
         self.adain = make_adain(spec.width, spec.encoder_style)
 
     def forward(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, N, C) and (B, S) -> twice (B, N, C): the block's tokens, and those that a decoder block sees."""
+        """Return the block's tokens and those for a decoder block, both (B, N, C), from (B, N, C) and styles (B, S)."""
         adain = partial(self.adain, style=style)
         seen = add_part(x, self.attention, self.norm1, adain, self.legacy)
         x = add_part(seen, self.feed, self.norm2, adain, self.legacy)
@@ -161,7 +163,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """The same, and every token sees what the encoder made of all, and what a block of it made."""
+    """Decoder block: attention between all tokens and to the encoder's result, with a skip from an encoder block."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
@@ -172,7 +174,14 @@ class DecoderBlock(nn.Module):
         self.adain1, self.adain2 = (make_adain(spec.width, spec.decoder_style) for _ in range(2))
 
     def forward(self, x: Tensor, skip: Tensor, memory: Tensor, style: Tensor) -> Tensor:
-        """(B, N, C), of the encoder (B, N, C) and (B, M, C), and (B, S) -> (B, N, C)."""
+        """Apply the block to tokens (B, N, C).
+
+        Args:
+            x: the tokens.
+            skip: (B, N, C), tokens of an encoder block.
+            memory: (B, M, C), the encoder's result.
+            style: (B, S).
+        """
         cross = partial(self.cross, memory=x if self.legacy else memory)
         x = add_part(x, self.attention, self.norm1, partial(self.adain1, style=style), self.legacy)
         x = add_part(x, cross, self.norm2, partial(self.adain2, style=style), self.legacy)
@@ -180,7 +189,7 @@ class DecoderBlock(nn.Module):
 
 
 class WindowBlock(nn.Module):
-    """Every token sees its window, without knowing where in it the others lie."""
+    """Window block: attention within windows, without a position bias, then a feed-forward layer."""
 
     def __init__(self, spec: RealFormerV1Spec, shift: int) -> None:
         super().__init__()
@@ -189,13 +198,13 @@ class WindowBlock(nn.Module):
         self.feed = FeedForward(spec.width, 4 * spec.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, h, w, C) -> (B, h, w, C)."""
+        """Apply the block to tokens (B, h, w, C)."""
         x = x + self.attention(self.norm1(x))
         return x + self.feed(self.norm2(x))
 
 
 class Refinement(nn.Module):
-    """Three numbers per token, normalised over the batch, brought to the picture's size."""
+    """The output layer: three numbers per token, batch-normalised and enlarged to the size of the image."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
@@ -203,19 +212,19 @@ class Refinement(nn.Module):
         self.conv = conv3(spec.width, 3, bias=True)
         self.norm = nn.BatchNorm2d(3)
         if not spec.legacy:
-            # Zero: an untrained network returns its input.
+            # Zeros, so that an untrained network returns its input.
             nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, h, w, C) -> (B, 3, H, W)."""
-        # Where it does not learn (train/loop/fine_tuning.py) its running statistics are to rest, too.
+        """Return (B, 3, H, W) for tokens (B, h, w, C)."""
+        # If its weights are frozen (train/loop/fine_tuning.py), its running statistics must be, too.
         self.norm.train(self.training and self.norm.weight.requires_grad)
         x = self.norm(self.conv(x.movedim(-1, 1)))
         return F.interpolate(F.relu(x) if self.legacy else x, scale_factor=self.patch, mode="bilinear")
 
 
 class Pooled(nn.Module):
-    """A photograph of any size -> a style: the means of one convolution's features."""
+    """Encodes a photograph of any size as a style: the means of one convolution's features."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -223,19 +232,19 @@ class Pooled(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, photo: Tensor) -> Tensor:
-        """(B, 3, h, w), sRGB in [0, 1] -> (B, C)."""
+        """Encode photographs (B, 3, h, w), sRGB in [0, 1], as styles (B, C)."""
         return self.out(F.relu(self.conv(2 * photo - 1)).mean(dim=(2, 3)))
 
 
 class RealFormerV1(StyledGenerator):
-    """A frame and a style -> a frame of the same content that looks like a photograph.
+    """Turns a frame and a style into a frame of the same content that looks like a photograph.
 
     In training mode the images of a batch are normalised together, and a batch must have two tokens or more.
     """
 
     kind, spec_type, presets = "realformer-v1", RealFormerV1Spec, PRESETS
     checkpointed = (EncoderBlock, DecoderBlock, WindowBlock)
-    # Encoder, decoder and AdaIN see the whole frame: tiles differ a little in tone.
+    # Encoder, decoder and AdaIN use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
     spec: RealFormerV1Spec
 
@@ -257,7 +266,7 @@ class RealFormerV1(StyledGenerator):
         return photo.new_zeros(len(photo), 0) if self.style is None else self.style(photo)
 
     def see(self, x: Tensor, style: Tensor) -> Tensor:
-        """Encoder and decoder: (B, N, C) and (B, S) -> (B, N, C)."""
+        """Run encoder and decoder on tokens (B, N, C), with styles (B, S)."""
         halfway = []
         for block in self.encoder:
             x, seen = block(x, style)
@@ -275,16 +284,16 @@ class RealFormerV1(StyledGenerator):
         crop_box: Tensor | None = None,
         style: Tensor | None = None,
     ) -> Tensor:
-        """Enhance.
+        """Enhance frames.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
-            gbuffers, classes: not read; the call is that of all generators.
-            crop_box: (B, 4), of crops in their frames (epe/layers/positions.py); None: whole frames.
-            style: (B, S), of `encode_style`; None: the style that is kept.
+            gbuffers, classes: ignored; part of the contract of all generators.
+            crop_box: (B, 4), boxes of crops in their frames (epe/layers/positions.py); None: whole frames.
+            style: (B, S), from `encode_style`; None: the kept style.
 
         Returns:
-            (B, 3, H, W), sRGB in (0, 1); of a `legacy` network 0 or more, without bound.
+            (B, 3, H, W), sRGB in (0, 1); results of a `legacy` network are 0 or more, without an upper bound.
         """
         patches = self.embed(2 * padded(image, self.spec.patch) - 1)
         size = patches.shape[-2:]
@@ -298,7 +307,7 @@ class RealFormerV1(StyledGenerator):
 
 @torch.no_grad()
 def start_as_published(network: nn.Module) -> None:
-    """Make each AdaIN's scale what a linear layer with torch's first weights reads off the style, without the 1."""
+    """Initialise every AdaIN as published: torch's default weights, and a scale without the added 1."""
     for module in network.modules():
         if isinstance(module, AdaIN):
             module.fc.reset_parameters()

@@ -1,11 +1,11 @@
-"""RealFormer 2 in its published size (Denny 2024), to the parameter; what it does with them is made sound.
+"""RealFormer 2 (Denny 2024) with exactly the published number of parameters, but without the published defects.
 
-Convolutions by channel and then across channels (Howard et al., "MobileNets", 2017) to a quarter of the resolution and
-back, linear attention between. It reads no G-buffers.
+Depthwise separable convolutions (Howard et al., "MobileNets", 2017) reduce the image to a quarter of the resolution
+and enlarge it again, with linear attention in between. It reads no G-buffers.
 
-Which defects of the published code are not followed: docs/realformer.md.
+docs/realformer.md lists the defects of the published code that are not reproduced.
 
-Shapes: B images, S = 4 * base features at a quarter of the resolution, and length of a style vector.
+Shapes: B images, S = 4 * base, the features at a quarter of the resolution and the length of a style vector.
 """
 
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
 
 @dataclass(frozen=True)
 class RealFormerV2Spec(GeneratorSpec):
-    """The sizes of a `RealFormerV2`; by default those of v2_1.
+    """The sizes of a `RealFormerV2`; the defaults are those of v2_1.
 
     Attributes:
         base: features at full resolution; twice and four times as many at a half and a quarter of it.
-        blocks: of attention and convolutions.
-        heads: of every attention.
+        blocks: number of blocks of attention and convolutions.
+        heads: heads of every attention layer.
     """
 
     base: int = 64
@@ -44,12 +44,12 @@ class RealFormerV2Spec(GeneratorSpec):
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this."""
+        """Heights and widths that are multiples of this need no padding."""
         return 4
 
     @property
     def style(self) -> int:
-        """S."""
+        """The length S of a style vector."""
         return 4 * self.base
 
     @classmethod
@@ -62,7 +62,7 @@ PRESETS: dict[str, dict[str, int]] = {"realformer-v2_1": {}, "realformer-v2-tiny
 
 
 class Separable(nn.Sequential):
-    """A convolution of each channel by itself, then one across channels."""
+    """A depthwise separable convolution: one per channel, then a 1x1 convolution across channels."""
 
     def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1) -> None:
         super().__init__(
@@ -72,17 +72,17 @@ class Separable(nn.Sequential):
 
 
 def normalised(layer: nn.Module, width: int) -> nn.Sequential:
-    """A layer, its features without mean and spread over the frame, rectified."""
+    """Return a layer followed by instance normalisation and ReLU."""
     return nn.Sequential(layer, nn.InstanceNorm2d(width), nn.ReLU())
 
 
 def enlarged(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice the resolution."""
+    """Return a transposed convolution that doubles the resolution, followed by normalisation and ReLU."""
     return normalised(nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1), outputs)
 
 
 class LinearAttentionBlock(nn.Module):
-    """Every place sees the whole frame, then its neighbourhood."""
+    """A block of linear attention over the whole frame, then convolutions."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -91,13 +91,13 @@ class LinearAttentionBlock(nn.Module):
         self.second = nn.Sequential(Separable(width, width), nn.InstanceNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, S, h, w) -> (B, S, h, w)."""
+        """Apply the block to features (B, S, h, w)."""
         x = x + self.attention(x.flatten(2).mT).mT.unflatten(2, x.shape[-2:])
         return F.relu(x + self.second(self.first(x)))
 
 
 class Pooled(nn.Module):
-    """A photograph of any size -> a style: means of convolutions' features, tones and contrast kept."""
+    """Encodes a photograph of any size as a style: means of features, unnormalised to keep tone and contrast."""
 
     def __init__(self, base: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Pooled(nn.Module):
         self.out = nn.Linear(4 * base, 4 * base)
 
     def forward(self, photo: Tensor) -> Tensor:
-        """(B, 3, h, w), sRGB in [0, 1] -> (B, S)."""
+        """Encode photographs (B, 3, h, w), sRGB in [0, 1], as styles (B, S)."""
         x = 2 * photo - 1
         for layer in self.layers:
             x = F.relu(layer(x))
@@ -114,11 +114,11 @@ class Pooled(nn.Module):
 
 
 class RealFormerV2(StyledGenerator):
-    """A frame and a style -> a frame of the same content that looks like a photograph."""
+    """Turns a frame and a style into a frame of the same content that looks like a photograph."""
 
     kind, spec_type, presets = "realformer-v2", RealFormerV2Spec, PRESETS
     checkpointed = (LinearAttentionBlock,)
-    # Attention and normalisations see the whole frame: tiles differ a little in tone.
+    # Attention and normalisations use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
     spec: RealFormerV2Spec
 
@@ -132,7 +132,7 @@ class RealFormerV2(StyledGenerator):
         )
         self.blocks = nn.Sequential(*(LinearAttentionBlock(4 * base, spec.heads) for _ in range(spec.blocks)))
         out = Separable(base, 3, 7)
-        # Zero: an untrained network returns its input.
+        # Zeros, so that an untrained network returns its input.
         for value in out[-1].parameters():
             nn.init.zeros_(value)
         self.decoder = nn.Sequential(enlarged(4 * base, 2 * base), enlarged(2 * base, base), out)
@@ -149,17 +149,17 @@ class RealFormerV2(StyledGenerator):
         crop_box: Tensor | None = None,
         style: Tensor | None = None,
     ) -> Tensor:
-        """Enhance.
+        """Enhance frames.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1], of more than 4x4 pixels.
-            gbuffers, classes, crop_box: not read; the call is that of all generators.
-            style: (B, S), of `encode_style`; None: the style that is kept.
+            gbuffers, classes, crop_box: ignored; part of the contract of all generators.
+            style: (B, S), from `encode_style`; None: the kept style.
 
         Returns:
             (B, 3, H, W), sRGB in (0, 1).
         """
         x = self.encoder(2 * padded(image, self.spec.multiple_of) - 1)
-        # Before the blocks, whose rectifiers it shifts: behind them the decoder's norm would take it away.
+        # Added before the blocks, where it shifts the inputs of ReLUs; after them the decoder's norm would cancel it.
         x = self.blocks(x + self.style_or_kept(style, len(image))[..., None, None])
         return add_logit_residual(image, self.decoder(x)[..., : image.shape[-2], : image.shape[-1]])

@@ -1,1 +1,1 @@
-"""Photographic style transfer: autoencoders, whitening and colouring."""
+"""Photographic style transfer: autoencoders, and the whitening and colouring transform."""

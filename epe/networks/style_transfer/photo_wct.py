@@ -1,10 +1,10 @@
-"""PhotoWCT's networks: VGG with max pooling, and for each of four levels a decoder that knows where the maxima were.
+"""PhotoWCT's networks: a VGG encoder with max pooling, and for each of four levels a decoder with max unpooling.
 
-Li et al., "A Closed-form Solution to Photorealistic Image Stylization", ECCV 2018, sec. 3.1: the image is encoded down
-to level 4, its features are changed (epe/networks/style_transfer/stylise.py), the decoder of that level makes an image
-of them, which goes through level 3, and so on. Their second step, which smooths the result along edges of the content
-(sec. 3.2), is left out: it solves a sparse system of all pixels, and is a filter that any of the methods compared
-could have behind it.
+Li et al., "A Closed-form Solution to Photorealistic Image Stylization", ECCV 2018, sec. 3.1: the image is encoded up
+to level 4, its features are changed (epe/networks/style_transfer/stylise.py), the decoder of that level turns them
+into an image, which then passes level 3, and so on. Their second step, which smooths the result along edges of the
+content (sec. 3.2), is left out: it solves a sparse system over all pixels, and could follow any of the methods
+compared.
 
 Shapes: B images, H W pixels, multiples of 8.
 """
@@ -18,10 +18,10 @@ from epe.networks.style_transfer.whitening import Rule
 
 
 class PhotoWCT(nn.Module):
-    """One encoder, four decoders.
+    """PhotoWCT: one encoder and four decoders.
 
     Args:
-        trunk: of the encoder, "vgg19" as published or "vgg16".
+        trunk: trunk of the encoder, "vgg19" as published or "vgg16".
     """
 
     rule = Rule(content_ridge=1.0)
@@ -33,14 +33,14 @@ class PhotoWCT(nn.Module):
         self.decoders = nn.ModuleDict({str(level): decoder(trunk, level) for level in LEVELS})
 
     def forward(self, image: Tensor, change: Change = unchanged) -> Tensor:
-        """From level to level, the coarsest first.
+        """Encode and decode the image at each level, the coarsest first.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
-            change: from the name of a place ("level 4" … "level 1") and its features to those to go on with.
+            change: called with a layer's name ("level 4" … "level 1") and features; returns the features to go on with.
 
         Returns:
-            (B, 3, H, W), about in [0, 1].
+            (B, 3, H, W), roughly in [0, 1].
         """
         for level in reversed(LEVELS):
             features, maxima = self.encode(image, level)
@@ -48,12 +48,15 @@ class PhotoWCT(nn.Module):
         return image
 
     def encode(self, image: Tensor, level: int, visitor: Change = unchanged) -> tuple[Tensor, list[Tensor]]:
-        """relu{level}_1, and of each pooling on the way the places of its maxima.
+        """Encode an image up to a level.
 
         Args:
             image: (B, 3, H, W).
-            level: to stop at.
-            visitor: is shown the ends of the levels.
+            level: level to stop at.
+            visitor: called with the name and the features of every level's last layer; its result is ignored.
+
+        Returns:
+            The features relu{level}_1, and the indices of the maxima of each pooling.
         """
         maxima = []
         x = self.encoder["conv0"](image)
@@ -68,7 +71,7 @@ class PhotoWCT(nn.Module):
         return x, maxima
 
     def decode(self, x: Tensor, maxima: list[Tensor], level: int) -> Tensor:
-        """An image from the features of a level."""
+        """Decode the features of a level to an image; `maxima` are the indices that `encode` returned."""
         remaining, convolutions = list(maxima), self.decoders[str(level)]
         assert isinstance(convolutions, nn.ModuleDict)
         for step in reversed(self.steps[level]):
@@ -81,11 +84,11 @@ class PhotoWCT(nn.Module):
         return x
 
     def visit(self, image: Tensor, visitor: Change) -> None:
-        """Show a style picture's features at all places."""
+        """Call `visitor` with the features of a style image at all levels."""
         self.encode(image, 4, visitor)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """At the ends of the four levels: what a reconstruction is to have in common with its image."""
+        """Return the features at the ends of the four levels, which a reconstruction should share with its image."""
         found: list[Tensor] = []
 
         def keep(_place: str, features: Tensor) -> Tensor:
@@ -96,14 +99,14 @@ class PhotoWCT(nn.Module):
         return found
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
-        """Images that training compares with the input, each with the level that it was made from."""
+        """Return the reconstructions that training compares with the image, each with the level it was decoded from."""
         return [(level, self.decode(*self.encode(image, level), level)) for level in LEVELS]
 
 
 def unpool(x: Tensor, maxima: Tensor) -> Tensor:
-    """Each value where its maximum was, 0 elsewhere: (B, C, h, w) -> (B, C, 2 h, 2 w).
+    """Put each value at the index of its maximum, and 0 elsewhere: (B, C, h, w) -> (B, C, 2 h, 2 w).
 
-    torch's own does not know that windows of pooling share no place, and refuses to be deterministic.
+    torch's own max unpooling has no deterministic version, although pooling windows do not overlap here.
     """
     b, c, height, width = x.shape
     empty = x.new_zeros(b, c, 4 * height * width)

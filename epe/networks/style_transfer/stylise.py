@@ -1,8 +1,8 @@
-"""A picture in the style of another: the whitening and colouring transform at named parts of a network.
+"""Photographic style transfer: the whitening and colouring transform applied at named layers of an autoencoder.
 
-By regions where label maps tell what is what: a label that takes `MIN_FRACTION` of both pictures gets the moments of
-the same label in the style; all else is changed as the whole picture is. (Li et al. 2018, sec. 3.1, leave it as it
-is.)
+With label maps, it works by region: a label that covers at least `MIN_FRACTION` of both images receives the moments of
+the same label in the style image; all other pixels are transformed with the moments of the whole images. (Li et al.
+2018, sec. 3.1, leave those pixels unchanged.)
 
 Shapes: C channels, H W pixels.
 """
@@ -20,14 +20,14 @@ from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between,
 
 MIN_FRACTION = 0.01
 WHOLE = -1
-"""Stands for the whole picture among the labels."""
+"""Stands for the whole image among the labels."""
 
 StyleStatistics = dict[str, dict[int, FeatureMoments]]
-"""By place and label."""
+"""Moments of style features by layer and label."""
 
 
 class Network(Protocol):
-    """An autoencoder that calls back with the features of each of its named parts."""
+    """An autoencoder that calls a function with the features of each of its named layers."""
 
     rule: Rule
 
@@ -38,12 +38,13 @@ class Network(Protocol):
 def encode_style(
     network: Network, image: Tensor, labels: Tensor | None = None, *, parts: Collection[str] | None = None
 ) -> StyleStatistics:
-    """All that there is to know of a style picture.
+    """Measure the style statistics of an image.
 
     Args:
+        network: the autoencoder.
         image: (1, 3, H, W), sRGB in [0, 1].
-        labels: (H, W), whole numbers from 0.
-        parts: where features will be changed; None: everywhere.
+        labels: (H, W), integers from 0; None for no regions.
+        parts: layers where features will be changed; None: all.
     """
     recorder = StyleRecorder(Regions.of(labels), parts)
     network.visit(pad_to_multiple(image), recorder)
@@ -51,13 +52,13 @@ def encode_style(
 
 
 def stylise(network: Network, image: Tensor, style: StyleStatistics, labels: Tensor | None = None) -> Tensor:
-    """A picture in a style, its features changed in the parts that the style was measured in.
+    """Transfer a style to an image, by changing its features at the layers where the style was measured.
 
     Args:
-        network: the one that `style` was made with.
+        network: the network that measured `style`.
         image: (1, 3, H, W), sRGB in [0, 1].
-        style: of `encode_style`.
-        labels: (H, W), of the taxonomy of the style's.
+        style: statistics from `encode_style`.
+        labels: (H, W), in the taxonomy of the style's labels; None for no regions.
 
     Returns:
         (1, 3, H, W), not clipped.
@@ -67,10 +68,10 @@ def stylise(network: Network, image: Tensor, style: StyleStatistics, labels: Ten
 
 
 def pad_to_multiple(image: Tensor) -> Tensor:
-    """(…, H, W) mirrored at the lower and right border until sides divide by 8.
+    """Pad (…, H, W) by reflection at the bottom and right to multiples of 8.
 
     Raises:
-        ValueError: a side is shorter than 16 pixels, of which the deepest features could not be mirrored.
+        ValueError: a side is shorter than 16 pixels, too short for reflection padding of the deepest features.
     """
     height, width = image.shape[-2:]
     if min(height, width) < 2 * MULTIPLE_OF:
@@ -80,11 +81,11 @@ def pad_to_multiple(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Regions:
-    """Labels that are worth statistics of their own.
+    """The labels of an image that are frequent enough to have their own statistics.
 
     Attributes:
-        labels: those that take `MIN_FRACTION` of the picture, ascending.
-        map: (H, W), filled up as images are; None where there are no labels.
+        labels: labels that cover at least `MIN_FRACTION` of the image, ascending.
+        map: label map (H, W), padded as images are; None if there are no labels.
     """
 
     labels: tuple[int, ...]
@@ -92,7 +93,7 @@ class Regions:
 
     @classmethod
     def of(cls, labels: Tensor | None) -> "Regions":
-        """Of a label map (H, W), or of none."""
+        """Find the regions of a label map (H, W); None gives no regions."""
         if labels is None:
             return cls((), None)
         present, counts = labels.unique(return_counts=True)
@@ -102,7 +103,10 @@ class Regions:
         )
 
     def masks(self, features: Tensor) -> dict[int, Tensor]:
-        """Per label its places (N,) among those of features (1, C, h, w), flattened; only such of 2 places or more."""
+        """Return the mask (N,) of each label over the flattened positions of features (1, C, h, w).
+
+        Labels with fewer than 2 positions are left out.
+        """
         if self.map is None:
             return {}
         stride = self.map.shape[-1] // features.shape[-1]
@@ -112,7 +116,7 @@ class Regions:
 
 
 class StyleRecorder:
-    """Keeps the moments of a style picture's features in some parts."""
+    """Records the moments of a style image's features at the given layers; None: at all."""
 
     def __init__(self, regions: Regions, parts: Collection[str] | None) -> None:
         self.regions, self.parts = regions, parts
@@ -129,7 +133,7 @@ class StyleRecorder:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Gives a content's features the moments of a style's."""
+    """Gives the features of a content image the moments of a style."""
 
     style: StyleStatistics
     regions: Regions
@@ -152,5 +156,5 @@ class Transfer:
         return result.view_as(features)
 
     def within(self, part: Tensor, result: Tensor) -> Tensor:
-        """What became of a part, cut off at the part's own extremes where the method does so."""
+        """Clamp the result of a region to the range of its original features, if the rule says so."""
         return result.clamp(part.min(), part.max()) if self.rule.clamp else result

@@ -1,9 +1,9 @@
-"""VGG up to relu4_1 and its mirror image: the autoencoder under photographic style transfer.
+"""The autoencoder of photographic style transfer: VGG up to relu4_1, and a decoder that mirrors it.
 
 Li et al., "A Closed-form Solution to Photorealistic Image Stylization", 2018; Yoo et al., "Photorealistic Style
-Transfer via Wavelet Transforms", 2019. Both take VGG19 scaled to mean activation 1, borders mirrored, with a 1x1
-convolution `conv0` in front that turns RGB in [0, 1] into what it was trained on; VGG16 differs from it by one
-convolution less in block 3. What stands for pooling is the networks' own.
+Transfer via Wavelet Transforms", 2019. Both use VGG19 scaled to mean activation 1, with reflection padding, and with a
+1x1 convolution `conv0` before it that converts RGB in [0, 1] to the values that VGG was trained on. VGG16 has one
+convolution less in block 3. The networks implement pooling themselves.
 """
 
 from collections.abc import Callable
@@ -21,26 +21,26 @@ LEVELS = (1, 2, 3, 4)
 """Level k ends with relu{k}_1, at 1 / 2^(k - 1) of the resolution."""
 
 MULTIPLE_OF = 8
-"""Height and width divide by this: three poolings."""
+"""Height and width must be multiples of this, because of three poolings."""
 
 
 Change = Callable[[str, Tensor], Tensor]
-"""From the name of a place in a network and its features to those to go on with."""
+"""Called with the name of a layer and its features; returns the features that the network goes on with."""
 
 
 def unchanged(_place: str, features: Tensor) -> Tensor:
-    """Changes nothing: a network reconstructs its input."""
+    """Return the features unchanged, so that a network reconstructs its input."""
     return features
 
 
 def steps(trunk: Trunk) -> tuple[str, ...]:
-    """What the encoder does, in order: conv1_1, conv1_2, pool1, conv2_1, … conv4_1.
+    """Return the names of the encoder's layers in order: conv1_1, conv1_2, pool1, conv2_1, … conv4_1.
 
     Raises:
-        ValueError: an unknown trunk.
+        ValueError: the trunk is unknown.
     """
     if trunk not in get_args(Trunk):
-        raise ValueError(f"trunk is one of {', '.join(get_args(Trunk))}, got {trunk!r:.40}.")
+        raise ValueError(f"trunk must be one of {', '.join(get_args(Trunk))}, got {trunk!r:.40}.")
     names: list[str] = []
     for block, convolutions in zip((1, 2, 3), (2, 2, 3 if trunk == "vgg16" else 4), strict=True):
         names += [*(f"conv{block}_{i}" for i in range(1, convolutions + 1)), f"pool{block}"]
@@ -48,20 +48,20 @@ def steps(trunk: Trunk) -> tuple[str, ...]:
 
 
 def up_to(trunk: Trunk, level: int) -> tuple[str, ...]:
-    """The steps that end with relu{level}_1."""
+    """Return the steps up to relu{level}_1."""
     every = steps(trunk)
     return every[: every.index(f"conv{level}_1") + 1]
 
 
 def widths(name: str) -> tuple[int, int]:
-    """Channels into and out of a convolution of the encoder; the decoder's namesake has them the other way round."""
+    """Return the input and output channels of an encoder's convolution; the decoder's namesake has them swapped."""
     block, first = int(name[4]), name.endswith("_1")
     out = WIDTHS[block - 1]
     return (out if not first else WIDTHS[block - 2] if block > 1 else 3), out
 
 
 def conv3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution over mirrored borders, initialised for what a ReLU leaves of its input."""
+    """Return a 3x3 convolution with reflection padding, initialised for ReLU activations (Kaiming)."""
     conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
@@ -69,18 +69,18 @@ def conv3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def encoder(trunk: Trunk) -> nn.ModuleDict:
-    """conv0 and the convolutions of `steps`, by name."""
+    """Return the encoder's convolutions by name: conv0 and those of `steps`."""
     names = [name for name in steps(trunk) if name.startswith("conv")]
     return nn.ModuleDict({"conv0": nn.Conv2d(3, 3, 1)} | {name: conv3(*widths(name)) for name in names})
 
 
 def decoder(trunk: Trunk, level: int = 4, *, parts: int = 1) -> nn.ModuleDict:
-    """The convolutions from relu{level}_1 back to RGB, by the names of those that they mirror.
+    """Return the decoder's convolutions from relu{level}_1 to RGB, by the names of those that they mirror.
 
     Args:
-        trunk: of the encoder.
-        level: to start from.
-        parts: what a convolution behind an unpooling reads, in widths of the encoder's features there.
+        trunk: trunk of the encoder.
+        level: level to start from.
+        parts: input width of a convolution after an unpooling, as a multiple of the encoder's width at that layer.
     """
     mirrored = {}
     before = ""
@@ -89,7 +89,8 @@ def decoder(trunk: Trunk, level: int = 4, *, parts: int = 1) -> nn.ModuleDict:
             outputs, inputs = widths(name)
             mirrored[name] = conv3(inputs * parts if before.startswith("pool") else inputs, outputs)
         before = name
-    # An untrained decoder makes grey: from what twelve random layers make of features it would first have to get there.
+    # An untrained decoder outputs grey. Otherwise training would first have to bring the output of twelve random layers
+    # there.
     with torch.no_grad():
         mirrored["conv1_1"].weight.mul_(0.1)
         nn.init.constant_(mirrored["conv1_1"].bias, 0.5)  # type: ignore[arg-type]
@@ -97,7 +98,7 @@ def decoder(trunk: Trunk, level: int = 4, *, parts: int = 1) -> nn.ModuleDict:
 
 
 def of_vgg16(vgg: VGG16) -> dict[str, Tensor]:
-    """The state of `encoder("vgg16")` that computes what a VGG16 does, away from borders."""
+    """Return the state of `encoder("vgg16")` that computes the same as a VGG16, except near borders."""
     layers = {f"conv{layer.removeprefix('relu')}": layer for layer in LAYERS}
     convolutions = dict(zip(layers, (m for m in vgg.features if isinstance(m, nn.Conv2d)), strict=True))
     state = {"conv0.weight": torch.diag(1 / vgg.std.flatten())[:, :, None, None]}

@@ -1,8 +1,8 @@
-"""WCT2's network: VGG with wavelets in place of pooling, and a decoder that gets the bands that the encoder put aside.
+"""WCT2's network: VGG with wavelet pooling, and a decoder that receives the bands of the encoder's poolings.
 
-Yoo et al., "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019, sec. 3. A single pass, in which features
-may be changed on the way (epe/networks/style_transfer/stylise.py): at the ends of the encoder's levels, in the three
-high bands of every pooling, and in the decoder where the encoder has its levels.
+Yoo et al., "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019, sec. 3. Features can be changed in a
+single pass (epe/networks/style_transfer/stylise.py): at the ends of the encoder's levels, in the three high bands of
+every pooling, and at the corresponding layers of the decoder.
 
 Shapes: B images, H W pixels, multiples of 8.
 """
@@ -24,9 +24,9 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def part_names(parts: Collection[Part] = PARTS) -> frozenset[str]:
-    """Names of the places of some parts: "encoder 1" … "encoder 4", "skip 1 LH" …, "decoder 4" … "decoder 1".
+    """Return the layer names of some parts: "encoder 1" … "encoder 4", "skip 1 LH" …, "decoder 4" … "decoder 1".
 
-    The decoder's first place holds what the encoder's last one does, so it counts only where the encoder does not.
+    "decoder 4" has the same features as "encoder 4", so it is included only if the encoder is not.
     """
     names = {
         "encoder": [f"encoder {level}" for level in LEVELS],
@@ -37,13 +37,16 @@ def part_names(parts: Collection[Part] = PARTS) -> frozenset[str]:
 
 
 class WCT2(nn.Module):
-    """Encoder and decoder.
+    """WCT2: an encoder and a decoder with wavelet pooling.
 
     Args:
-        trunk: of the encoder, "vgg19" as published or "vgg16".
-        unpooling: "sum" puts the bands together; levels end at the low band of each pooling. "cat5", the authors'
-            better one, hands the decoder all four bands, each unpooled, and the features before pooling; levels end
+        trunk: trunk of the encoder, "vgg19" as published or "vgg16".
+        unpooling: "sum" adds the unpooled bands; levels end at the low band of each pooling. "cat5", which the authors
+            found better, passes the decoder all four bands, each unpooled, and the features before pooling; levels end
             at relu1_1 … relu4_1.
+
+    Raises:
+        ValueError: the trunk or the unpooling is unknown.
     """
 
     rule = Rule(content_ridge=1.0, style_ridge=1.0, clamp=True)
@@ -51,7 +54,7 @@ class WCT2(nn.Module):
     def __init__(self, trunk: Trunk = "vgg16", unpooling: Unpooling = "cat5") -> None:
         super().__init__()
         if unpooling not in get_args(Unpooling):
-            raise ValueError(f"unpooling is one of {', '.join(get_args(Unpooling))}, got {unpooling!r:.40}.")
+            raise ValueError(f"unpooling must be one of {', '.join(get_args(Unpooling))}, got {unpooling!r:.40}.")
         self.steps = steps(trunk)
         self.unpooling = unpooling
         self.encoder = encoder(trunk)
@@ -60,14 +63,14 @@ class WCT2(nn.Module):
         self.ends = {end: level for level, end in enumerate((*ends, "conv4_1"), 1)}
 
     def forward(self, image: Tensor, change: Change = unchanged) -> Tensor:
-        """Encode and decode.
+        """Encode and decode an image.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
-            change: from the name of a place (`part_names`) and its features to those to go on with.
+            change: called with a layer's name (`part_names`) and features; returns the features to go on with.
 
         Returns:
-            (B, 3, H, W), about in [0, 1].
+            (B, 3, H, W), roughly in [0, 1].
         """
         aside: dict[str, tuple[Tensor, Tensor]] = {}
         x = self.encode(image, change, aside)
@@ -83,7 +86,7 @@ class WCT2(nn.Module):
         return x
 
     def encode(self, image: Tensor, change: Change, aside: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """relu4_1; `aside` gets of each pooling its high bands and, for "cat5", its input."""
+        """Return the features relu4_1; store each pooling's high bands and, for "cat5", its input in `aside`."""
         x = self.encoder["conv0"](image)
         for step in self.steps:
             if step.startswith("pool"):
@@ -97,7 +100,15 @@ class WCT2(nn.Module):
         return x
 
     def unpool(self, low: Tensor, high: Tensor, before: Tensor, step: str, change: Change) -> Tensor:
-        """What the decoder goes on with at twice the resolution: (B, C, H, W), or for "cat5" (B, 5 C, H, W)."""
+        """Unpool features to twice the resolution: (B, C, H, W), or (B, 5 C, H, W) for "cat5".
+
+        Args:
+            low: (B, C, h, w), the low band.
+            high: (B, 3, C, h, w), the high bands that the encoder stored.
+            before: the input of the pooling, for "cat5".
+            step: name of the pooling.
+            change: applied to the high bands.
+        """
         names = [f"skip {step[4]} {band}" for band in haar.BANDS[1:]]
         bands = torch.stack([low, *(change(name, high[:, i]) for i, name in enumerate(names))], dim=1)
         if self.unpooling == "sum":
@@ -105,11 +116,11 @@ class WCT2(nn.Module):
         return torch.cat([haar.unpooled(bands).flatten(1, 2), before], dim=1)
 
     def visit(self, image: Tensor, visitor: Change) -> None:
-        """Show a style picture's features at all places."""
+        """Call `visitor` with the features of a style image at all layers."""
         self(image, visitor)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """At the ends of the four levels: what a reconstruction is to have in common with its image."""
+        """Return the features at the ends of the four levels, which a reconstruction should share with its image."""
         found: list[Tensor] = []
 
         def keep(_place: str, features: Tensor) -> Tensor:
@@ -120,5 +131,5 @@ class WCT2(nn.Module):
         return found
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
-        """Images that training compares with the input, each with the level that it was made from."""
+        """Return the reconstructions that training compares with the image, each with the level it was decoded from."""
         return [(4, self(image))]

@@ -1,1 +1,1 @@
-"""Generators that read no G-buffers: translation between domains, synthesis from labels."""
+"""Networks that read no G-buffers: translation between domains, and synthesis from labels."""

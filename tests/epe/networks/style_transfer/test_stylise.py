@@ -173,7 +173,7 @@ def test_decoders_mirror_encoders() -> None:
 
 
 def test_unknown_specs() -> None:
-    with pytest.raises(ValueError, match="trunk is one of vgg16, vgg19, got 'vgg11'"):
+    with pytest.raises(ValueError, match="trunk must be one of vgg16, vgg19, got 'vgg11'"):
         PhotoWCT("vgg11")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="unpooling is one of"):
+    with pytest.raises(ValueError, match="unpooling must be one of"):
         WCT2(unpooling="max")  # type: ignore[arg-type]

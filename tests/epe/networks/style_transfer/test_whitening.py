@@ -95,5 +95,5 @@ def test_the_transform_keeps_the_type_of_features() -> None:
 
 
 def test_one_place_has_no_covariance() -> None:
-    with pytest.raises(ValueError, match="2 places or more, got 1"):
+    with pytest.raises(ValueError, match="2 positions or more, got 1"):
         moments(torch.zeros(3, 1))
