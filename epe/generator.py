@@ -20,6 +20,9 @@ from epe.layers.spec import Spec
 Streams = Sequence[Sequence[int]]
 """The indices of the G-buffer channels that each class stream reads."""
 
+Crops = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Image, G-buffers, classes and crop boxes: the arguments of `Generator.forward`."""
+
 
 class GeneratorSpec(Spec, ABC):
     """The sizes of a generator: a frozen dataclass, checked on creation."""
@@ -97,26 +100,18 @@ class Generator(nn.Module, ABC):
             ValueError: the number of G-buffer channels is wrong, or the inputs differ in size.
         """
 
-    def enhance_like(
-        self,
-        photo: Tensor,
-        image: Tensor,
-        gbuffers: Tensor,
-        classes: Tensor,
-        crop_box: Tensor,
-        sequence: SequenceParallel = ALONE,
-    ) -> Tensor:
+    def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
         """Enhance crops in the style of reference photographs; training calls this instead of `forward`.
 
         Args:
             photo: (B, 3, h, w), sRGB in [0, 1]; generators without a style ignore it.
-            image, gbuffers, classes, crop_box: as in `forward`.
+            crops: image, gbuffers, classes and crop_box, as in `forward`.
             sequence: the processes that share the tokens of these crops, for generators that can share them.
 
         Returns:
             (B, 3, H, W), as `forward`.
         """
-        return self(image, gbuffers, classes, crop_box)
+        return self(*crops)
 
     @property
     def style_size(self) -> int:
@@ -166,16 +161,8 @@ class StyledGenerator(Generator):
     ) -> Tensor:
         """Enhance frames as `Generator.forward` does; `style` (B, S) is from `encode_style`, None: the kept style."""
 
-    def enhance_like(
-        self,
-        photo: Tensor,
-        image: Tensor,
-        gbuffers: Tensor,
-        classes: Tensor,
-        crop_box: Tensor,
-        sequence: SequenceParallel = ALONE,
-    ) -> Tensor:
-        return self(image, gbuffers, classes, crop_box, self.encode_style(photo))
+    def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
+        return self(*crops, self.encode_style(photo))
 
     @torch.no_grad()
     def keep_style(self, photos: Iterable[Tensor]) -> None:

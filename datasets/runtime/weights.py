@@ -13,13 +13,18 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.cache import cache_folder
 
 
+def asset_path(name: str) -> Path:
+    """Return the path at which `app.assets` stores an asset, fetched or not."""
+    return cache_folder() / f"{name}.safetensors"
+
+
 def asset(name: str) -> Path:
     """Return the path of a fetched asset.
 
     Raises:
         InputError: it has not been fetched.
     """
-    path = cache_folder() / f"{name}.safetensors"
+    path = asset_path(name)
     if not path.is_file():
         raise InputError(f"{path}: weights {name!r} are missing; fetch them with `python -m app.assets fetch {name}`.")
     return path

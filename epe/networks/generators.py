@@ -50,10 +50,7 @@ def find_preset(name: str) -> type[Generator]:
     Raises:
         KeyError: no generator has this preset.
     """
-    found = [generator for generator in GENERATORS if name in generator.presets]
-    if not found:
-        raise KeyError(name)
-    return found[0]
+    return {preset: generator for generator in GENERATORS for preset in generator.presets}[name]
 
 
 def build_generator(name: str, channels: int, streams: Streams) -> Generator:
@@ -83,10 +80,10 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
         KeyError: the kind is unknown.
         ValueError, TypeError: the spec is invalid for this kind.
     """
-    for generator in GENERATORS:
-        if generator.kind == kind:
-            return generator.from_spec(spec)
-    return OTHERS[kind](spec)
+    builders: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+        generator.kind: generator.from_spec for generator in GENERATORS
+    }
+    return (OTHERS | builders)[kind](spec)
 
 
 def exported_kinds() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from datasets.runtime.device import device_of
-from datasets.runtime.weights import asset, load_vgg
+from datasets.runtime.weights import asset, asset_path, load_vgg
 from epe import models
 from eval.features.embeddings import VECTOR, clip, inception
 from eval.features.store import Embedding
@@ -31,7 +31,6 @@ from eval.measuring.set_distances import (
 from eval.metrics.frechet import frechet_distance
 from eval.metrics.precision_recall import precision, recall
 from eval.records.scores_record import Metric
-from gbuffer_tools.io.cache import cache_folder
 
 INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
 """Assets."""
@@ -147,7 +146,7 @@ def families(args: argparse.Namespace, device_name: str) -> list[Family]:
     device = device_of(device_name)
     found = [vgg_family(args.vgg or asset("vgg16"), device, LAYERS if args.style else ())]
     for path, name, family in ((args.inception, INCEPTION, inception_family), (args.clip, CLIP, clip_family)):
-        fetched = cache_folder() / f"{name}.safetensors"
+        fetched = asset_path(name)
         if path or fetched.exists():
             found.append(family(path or fetched, device))
     return found

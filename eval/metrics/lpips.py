@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.runtime.device import full_precision
-from datasets.runtime.weights import load_tensors, load_vgg
+from datasets.runtime.weights import asset_path, load_tensors, load_vgg
 from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import CHANNELS, VGG16, frozen
-from gbuffer_tools.io.cache import cache_folder
 
 Pixels = NDArray[np.uint8]
 
@@ -115,7 +114,7 @@ def fetched_lpips(device: torch.device) -> LPIPS | None:
     Raises:
         InputError: a file in the cache is not what was fetched.
     """
-    trunk, weights = (cache_folder() / f"{name}.safetensors" for name in (TRUNK, CHANNEL_WEIGHTS))
+    trunk, weights = asset_path(TRUNK), asset_path(CHANNEL_WEIGHTS)
     if not (trunk.exists() and weights.exists()):
         return None
     return LPIPS(load_vgg(trunk, "zeros"), read_weights(weights), device)
@@ -127,5 +126,5 @@ def fetched_st_lpips(device: torch.device) -> LPIPS | None:
     Raises:
         InputError: the file in the cache is not what was fetched.
     """
-    path = cache_folder() / f"{SHIFT_TOLERANT}.safetensors"
+    path = asset_path(SHIFT_TOLERANT)
     return LPIPS(*read_shift_tolerant(path), device) if path.exists() else None

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve
 from scipy.special import gamma
 
-from datasets.runtime.weights import load_tensors
+from datasets.runtime.weights import asset_path, load_tensors
 from epe.networks.backbones.resize import keys_cubic
-from gbuffer_tools.io.cache import cache_folder
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -69,7 +68,7 @@ def fetched_niqe() -> Callable[[Picture], float] | None:
     Raises:
         InputError: the file in the cache is not what was fetched.
     """
-    path = cache_folder() / "niqe.safetensors"
+    path = asset_path("niqe")
     return partial(niqe, pristine=read_pristine(path)) if path.exists() else None
 
 

@@ -80,7 +80,7 @@ class TestEveryGenerator:
     def test_a_reference_reaches_those_with_a_style_and_no_others(self, kind: type[Generator]) -> None:
         network, inputs = tiny(kind), frame()
         box = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(2, -1)
-        dark, light = (network.enhance_like(torch.full((2, 3, 16, 16), x), *inputs, box) for x in (0.1, 0.9))
+        dark, light = (network.enhance_like(torch.full((2, 3, 16, 16), x), (*inputs, box)) for x in (0.1, 0.9))
         assert torch.equal(dark, light) == (network.style_size == 0) == (not issubclass(kind, StyledGenerator))
         before = network(*inputs)
         network.keep_style([torch.full((3, 16, 16), 0.9)])

@@ -122,7 +122,7 @@ def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
 
 def enhance(network: Generator, batch: Rendered) -> Tensor:
     """Return a batch enhanced by a generator, (B, 3, H, W) in [0, 1]."""
-    return network.enhance_like(batch.reference, batch.image, batch.gbuffers, batch.classes, batch.crop_box)
+    return network.enhance_like(batch.reference, (batch.image, batch.gbuffers, batch.classes, batch.crop_box))
 
 
 def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:

@@ -66,9 +66,8 @@ class UnpairedTrainState(EPETrainState):
     config: UnpairedConfig
 
     def enhance(self, network: Generator, batch: MatchedCrops, sequence: SequenceParallel = ALONE) -> Tensor:
-        return network.enhance_like(
-            batch.photo, batch.image, batch.gbuffers, batch.classes, batch.crop_box, sequence=sequence
-        )
+        crops = batch.image, batch.gbuffers, batch.classes, batch.crop_box
+        return network.enhance_like(batch.photo, crops, sequence)
 
     def terms(self, fake: Fake, batch: MatchedCrops) -> Terms:
         with torch.no_grad():

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
-from epe.generator import GeneratorSpec, Streams, StyledGenerator
+from epe.generator import Crops, GeneratorSpec, Streams, StyledGenerator
 from epe.layers.adain import AdaIN, StyleEncoder
 from epe.layers.attention import LinearAttention
 from epe.layers.classes import soft_masks
@@ -298,16 +298,8 @@ class RealFormer(StyledGenerator):
     def encode_style(self, photo: Tensor) -> Tensor:
         return self.style(photo)
 
-    def enhance_like(
-        self,
-        photo: Tensor,
-        image: Tensor,
-        gbuffers: Tensor,
-        classes: Tensor,
-        crop_box: Tensor,
-        sequence: SequenceParallel = ALONE,
-    ) -> Tensor:
-        return self(image, gbuffers, classes, crop_box, self.encode_style(photo), sequence)
+    def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
+        return self(*crops, self.encode_style(photo), sequence)
 
     def encode(self, gbuffers: Tensor, classes: Tensor) -> Known:
         """Encode the G-buffers for `enhance`; one result serves all images of a static scene.
