@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -60,6 +61,8 @@ def run_training(
         scalars: returns further scalars for TensorBoard, by name.
         begun: called before the first step, if there are steps left to do.
     """
+    if config.device == "cpu":  # where every operation has a deterministic version: runs resume to the same bits
+        torch.use_deterministic_algorithms(True)
     out = config.out
     checkpoint = Checkpoint(out / "checkpoint.safetensors", parts)
     schedule = Schedule(config.steps, config.log_every, config.preview_every, config.save_every, config.seed)

@@ -164,8 +164,6 @@ def as_model(state: CutTrainState, done: int) -> models.Model:
 def train(config: CutConfig, text: str) -> None:
     """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
-    if config.device == "cpu":
-        torch.use_deterministic_algorithms(True)
     crops = UnpairedCrops(config.frames, config.photos, size=config.crop, length=config.samples, seed=config.seed)
     state = build_state(config)
     run_training(

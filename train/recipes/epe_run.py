@@ -55,8 +55,6 @@ def train_with(
         group: the process group.
         state_type: class of the state, which defines how crops are enhanced and which losses the generator has.
     """
-    if config.device == "cpu":
-        torch.use_deterministic_algorithms(True)
     flawed: list[Flaw] = []
     reading = measure(
         config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams), left_out=flawed

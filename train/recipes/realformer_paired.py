@@ -167,8 +167,6 @@ def record(config: PairedConfig, done: int, sha256: dict[str, str]) -> dict[str,
 def train(config: PairedConfig, text: str) -> None:
     """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
-    if config.device == "cpu":
-        torch.use_deterministic_algorithms(True)
     reading = measure(config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams))
     torch.manual_seed(config.seed)
     streams = every_channel(len(channel_names(reading.features)), len(reading.streams))

@@ -172,8 +172,6 @@ def as_model(state: SpadeTrainState, facts: dict[str, object], digest: str, done
 def train(config: SpadeConfig, text: str) -> None:
     """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
-    if config.device == "cpu":
-        torch.use_deterministic_algorithms(True)
     crops = LabelledCrops(
         config.photos,
         config.photo_labels,

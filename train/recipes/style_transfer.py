@@ -133,8 +133,6 @@ def write_preview(path: Path, network: WCT2 | PhotoWCT, photos: Photos, device: 
 def train(config: StyleTransferConfig, text: str) -> None:
     """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
-    if config.device == "cpu":
-        torch.use_deterministic_algorithms(True)
     photos = read_photos(config.photos, config.height, config.crop)
     network = build(config)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.rate)
