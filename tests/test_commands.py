@@ -93,14 +93,14 @@ FROZEN: dict[str, set[str]] = {
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed", "--truth"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
-        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed",
-        "--style", "--vgg",
+        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--photo-filter", "--real", "--resamples",
+        "--seed", "--style", "--vgg",
     },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--memory",
-        "--out", "--per-class", "--pooling", "--protocol", "--real", "--real-labels", "--resamples", "--scaling",
-        "--seed", "--vgg",
+        "--out", "--per-class", "--photo-filter", "--pooling", "--protocol", "--real", "--real-labels", "--resamples",
+        "--scaling", "--seed", "--vgg",
     },
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
