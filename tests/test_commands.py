@@ -98,9 +98,9 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
-        "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--memory",
-        "--out", "--per-class", "--pooling", "--protocol", "--real", "--real-labels", "--resamples", "--scaling",
-        "--seed", "--vgg",
+        "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--floor",
+        "--floor-labels", "--memory", "--out", "--per-class", "--pooling", "--protocol", "--real", "--real-labels",
+        "--resamples", "--scaling", "--seed", "--vgg",
     },
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
