@@ -16,8 +16,8 @@ EPE = {
     # Data.
     "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
     # Networks.
-    "--features", "--streams", "--sky_features", "--drop_buffers", "--preset", "--initial", "--trainable", "--taps",
-    "--critic_layers", "--critic_width", "--vgg",
+    "--features", "--streams", "--sky_features", "--drop_buffers", "--withheld", "--preset", "--initial",
+    "--trainable", "--taps", "--critic_layers", "--critic_width", "--vgg",
     # Optimisation.
     "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
     "--weight_decay",

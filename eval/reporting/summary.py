@@ -122,9 +122,9 @@ def problem_of(found: SkvdRecord | Scores) -> str:
             layers == set(of) for of in (method.skvd, method.kvd, method.difference, method.ratio)
         ):
             return f"{method.name!r:.40} has not the layers {', '.join(found.protocol.layers)!r:.80}"
-    ways = [method.toward_floor for method in found.methods if method.toward_floor is not None]
-    floors = [found.floor.skvd, found.floor.kvd] if found.floor else []
-    if not all(layers == set(of) for of in (*ways, *floors)):
+    ways = [set(method.toward_floor) for method in found.methods if method.toward_floor is not None]
+    floors = [set(found.floor.skvd), set(found.floor.kvd)] if found.floor else []
+    if not all(layers == of for of in ways + floors):
         return f"other photographs have not the layers {', '.join(found.protocol.layers)!r:.80}"
     groups = [(method.ckvd.value, method.ckvd.difference) for method in found.methods if method.ckvd]
     known = set(found.classes.pairs) if found.classes else set()
