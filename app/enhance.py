@@ -93,7 +93,7 @@ def open_frames(source: Path, model: "Backend") -> "Frames":
             f"the model reads {error}, which is not a channel of frames; wanted all channels of "
             f"{', '.join(FEATURES)} or of a buffer x_…, in order."
         ) from error
-    return Frames(source, Reading(features, model.classes, model.mean, model.std, model.optional))
+    return Frames(source, Reading(features, model.classes, model.mean, model.std, model.optional, model.withheld))
 
 
 def enhance(

@@ -11,8 +11,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.seeds import by_name, decided, mean_and_ends
 from eval.records.skvd_record import SkvdMethod, SkvdRecord, read
-from eval.reporting.wording import ends, number, side
+from eval.reporting.wording import ends, number
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -23,11 +24,9 @@ def seeds_of(record: SkvdRecord) -> dict[str, list[SkvdMethod]]:
     Raises:
         InputError: there are none.
     """
-    found: dict[str, list[SkvdMethod]] = {}
-    for method in record.methods[1:]:
-        preset, _, seed = method.name.rpartition("-")
-        if preset and seed.isdecimal():
-            found.setdefault(preset, []).append(method)
+    found = {
+        name: seeds for name, seeds in by_name(record.methods[1:]).items() if [name] != [one.name for one in seeds]
+    }
     if not found:
         raise InputError("the record has no method named PRESET-SEED; wanted that of `make ablation`")
     return found
@@ -35,14 +34,9 @@ def seeds_of(record: SkvdRecord) -> dict[str, list[SkvdMethod]]:
 
 def cell(seeds: Sequence[SkvdMethod], layer: str) -> str:
     """ "0.84 (0.70 to 0.98) 3/3"."""
-    ratios = [found for method in seeds if (found := method.ratio[layer]) is not None]
-    if len(ratios) < len(seeds):
-        return "–"
-    mean = sum(found.value for found in ratios) / len(ratios)
-    lows, highs = [found.low for found in ratios if found.low], [found.high for found in ratios if found.high]
-    around = f" ({min(lows):.2f} to {max(highs):.2f})" if lows and highs else ""
-    closer = sum(side(method.difference[layer]) == "closer" for method in seeds)
-    return f"{mean:.2f}{around} {closer}/{len(seeds)}"
+    share = mean_and_ends([method.ratio[layer] for method in seeds], digits=2)
+    closer = decided([method.difference[layer] for method in seeds], below=True)
+    return share if share == "–" else f"{share} {closer}"
 
 
 def table(record: SkvdRecord) -> Iterator[str]:

@@ -22,6 +22,8 @@ from gbuffer_tools.schema import Shard, shards
 CAMERA = {"facing", "reflection"}
 # The name that stands for every class that no other stream lists.
 REST = "*"
+# The name by which class ids are withheld.
+CLASS = "class"
 
 
 class Sample(NamedTuple):
@@ -48,6 +50,8 @@ class Reading:
         mean, std: statistics per channel, over the training frames.
         optional: whether frames may lack buffers and cameras; channels that need them are then 0, their mean. For
             models that were trained with missing buffers (`drop_buffers`).
+        withheld: names of buffers that are treated as missing in every frame, to find out what they are worth: the same
+            network without what they tell. "class": the class ids, so that all pixels are in the first stream.
     """
 
     features: tuple[str, ...]
@@ -55,6 +59,7 @@ class Reading:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     optional: bool = False
+    withheld: tuple[str, ...] = ()
 
 
 class Frames:
@@ -91,8 +96,9 @@ class Frames:
         for path in self.paths:
             with Shard(path) as shard:
                 self._check(shard)
-                self._absent[path] = absent_features(shard, reading.features)
-                self._streams[path] = stream_table(shard, reading.streams)
+                self._absent[path] = absent_features(shard, reading.features, reading.withheld)
+                streams = stream_table(shard, reading.streams)
+                self._streams[path] = np.zeros_like(streams) if CLASS in reading.withheld else streams
                 keys += [f"{path.stem}/{name}" for name in shard.names]
                 positions += [(path, i) for i in range(len(shard))]
                 sizes += [(shard.height, shard.width)] * len(shard)
@@ -101,7 +107,7 @@ class Frames:
     def _check(self, shard: Shard) -> None:
         for name in self.reading.features:
             for buffer in feature(name).needs:
-                if buffer not in shard.buffers and not self.reading.optional:
+                if buffer not in shard.buffers and not self.reading.optional and buffer not in self.reading.withheld:
                     raise InputError(
                         f"{shard.path}: has no buffer {buffer!r}, which the feature {name!r} needs; it has "
                         f"{', '.join(shard.buffers)}. Extract it, or train a model without it (`features` of the run)."
@@ -192,13 +198,13 @@ class Frames:
         return self.read(index, slice(0, height), slice(0, width))
 
 
-def absent_features(shard: Shard, features: Sequence[str]) -> frozenset[str]:
-    """Return the features for which a frame file lacks a buffer or the camera matrices."""
+def absent_features(shard: Shard, features: Sequence[str], withheld: Collection[str] = ()) -> frozenset[str]:
+    """Return the features for which a frame file lacks a buffer or the camera matrices, or a buffer is withheld."""
     camera = shard.camera(0) is not None
     return frozenset(
         name
         for name in features
-        if not set(feature(name).needs) <= set(shard.buffers) or (name in CAMERA and not camera)
+        if not set(feature(name).needs) <= set(shard.buffers) - set(withheld) or (name in CAMERA and not camera)
     )
 
 

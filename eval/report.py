@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 from eval.records.estimate import Estimate
 from eval.records.skvd_record import SkvdMethod, SkvdRecord
 from eval.reporting.wording import (
+    FLOOR_MEANS,
+    OTHER_PHOTOGRAPHS,
     cautions,
     change,
     class_facts,
     class_rows,
     counts,
     ends,
+    floor_rows,
     literal,
     number,
     protocol,
@@ -58,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def table(record: SkvdRecord, metric: str = "skvd") -> str:
     """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
-    names = [literal(method.name) for method in record.methods]
+    names = [literal(method.name) for method in record.methods] + ([OTHER_PHOTOGRAPHS] if record.floor else [])
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
     lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     for layer in record.protocol.layers:
@@ -67,8 +70,20 @@ def table(record: SkvdRecord, metric: str = "skvd") -> str:
             found: Estimate = getattr(method, metric)[layer]
             moved = f", {moves(method, layer)}" if index and metric == "skvd" else ""
             cells.append(f"{number(found.value)} ({ends(found)}{moved})")
+        if record.floor:
+            own: Estimate = getattr(record.floor, metric)[layer]
+            cells.append(f"{number(own.value)} ({ends(own)})")
         lines.append(f"| {literal(layer)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def floor_table(record: SkvdRecord) -> str:
+    """Markdown: the fraction of the way from the first method to the floor, a row per layer; "" without a floor."""
+    rows = floor_rows(record)
+    lines = [f"| of the way | {' | '.join(literal(method.name) for method in record.methods[1:])} |"]
+    lines.append(f"|---|{'---:|' * (len(record.methods) - 1)}")
+    lines += [f"| {literal(layer)} | {' | '.join(cells)} |" for layer, cells in rows]
+    return "\n".join(lines) if rows else ""
 
 
 def class_table(record: SkvdRecord) -> str:
@@ -107,7 +122,9 @@ def markdown(found: "Sequence[DataSet]") -> str:
             verdicts = [verdict(record, method) for method in record.methods[1:]]
             parts += [f"- **{literal(one.method)}**: {literal(one.text)}" for one in verdicts]
             parts += [f"\n**Caution.** {literal(text)}" for text in cautions(record)]
-            parts += ["", table(record), "\nWithout alignment:\n", table(record, "kvd")]
+            parts += ["", table(record)]
+            parts += [f"\n{FLOOR_MEANS}\n", floor_table(record)] if floor_rows(record) else []
+            parts += ["\nWithout alignment:\n", table(record, "kvd")]
             if record.classes:
                 parts += ["\nBy class:\n", "\n\n".join([*class_facts(record), class_table(record)])]
         for name, facts in facts_of(data):
@@ -141,7 +158,9 @@ def html(found: "Sequence[DataSet]") -> str:
     )  # fmt: skip
     page = environment.get_template("report.html")
     sections = [section(data, f"data set {index + 1}") for index, data in enumerate(found)]
-    return page.render(sections=sections, colour=colour, number=number, ends=ends, side_of=side, marks=MARKS)
+    return page.render(
+        sections=sections, colour=colour, number=number, ends=ends, side_of=side, marks=MARKS, floor_means=FLOOR_MEANS
+    )
 
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
@@ -161,6 +180,7 @@ def section(data: "DataSet", label: str) -> dict[str, Any]:
             {
                 "record": record,
                 "plots": plots(record, indices, f"{label}, {path.stem}"),
+                "floor_rows": floor_rows(record),
                 "class_rows": class_rows(record),
                 "class_facts": class_facts(record),
                 "verdicts": [(indices[method.name], verdict(record, method)) for method in record.methods[1:]],
@@ -175,10 +195,12 @@ def plots(record: SkvdRecord, indices: dict[str, int], label: str) -> dict[str, 
     """SVGs by metric and layer: "skvd", "kvd", and "differences" to the first method (none with one method)."""
     from markupsafe import Markup
 
-    from eval.reporting.plots import bars
+    from eval.reporting.plots import PHOTOGRAPHS, bars
 
     def panel(metric: str, layer: str, methods: Sequence[SkvdMethod]) -> Markup:
         estimates = [(indices[method.name], method.name, getattr(method, metric)[layer]) for method in methods]
+        if record.floor and metric != "difference":
+            estimates.append((PHOTOGRAPHS, OTHER_PHOTOGRAPHS, getattr(record.floor, metric)[layer]))
         return Markup(bars(estimates, label=f"{label}: {metric} {layer}"))
 
     layers, everyone, rest = record.protocol.layers, record.methods, record.methods[1:]

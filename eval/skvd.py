@@ -44,6 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
     parser.add_argument("--fake-labels", type=Path, metavar="DIR", help="label maps of the frames, by key")
     parser.add_argument("--real-labels", type=Path, metavar="DIR", help="label maps of the photographs")
+    parser.add_argument(
+        "--floor", type=Path, metavar="DIR", help="other photographs, judged as if they were frames: as near as it gets"
+    )
+    parser.add_argument("--floor-labels", type=Path, metavar="DIR", help="label maps of the other photographs")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="report; .md and .html beside it")
     parser.add_argument(
         "--protocol",
@@ -107,6 +111,10 @@ def settings(args: argparse.Namespace) -> "Settings":
             raise InputError(f"--{name}: got {value}, wanted {minimum} or more")
     if args.class_groups and not args.per_class:
         raise InputError(f"--class-groups {args.class_groups}: wanted together with --per-class only")
+    if (args.floor is None) != (args.floor_labels is None):
+        raise InputError(f"--floor and --floor-labels: got one of the two; {MAKE_LABELS}")
+    if args.floor and protocol.fixed:
+        raise InputError(f"--floor: the protocol {protocol.name} has no floor; leave the option out")
     if not 0 < args.memory * 2**30 < float("inf"):
         raise InputError(f"--memory: got {args.memory}, wanted a finite number of GiB above 0")
     if args.out.suffix != ".json":
@@ -124,6 +132,8 @@ def settings(args: argparse.Namespace) -> "Settings":
         protocol=protocol,
         per_class=args.per_class,
         class_groups=args.class_groups,
+        floor=args.floor,
+        floor_labels=args.floor_labels,
         **given,
     )
 

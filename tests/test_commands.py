@@ -16,8 +16,8 @@ EPE = {
     # Data.
     "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
     # Networks.
-    "--features", "--streams", "--sky_features", "--drop_buffers", "--preset", "--initial", "--trainable", "--taps",
-    "--critic_layers", "--critic_width", "--vgg",
+    "--features", "--streams", "--sky_features", "--drop_buffers", "--withheld", "--preset", "--initial",
+    "--trainable", "--taps", "--critic_layers", "--critic_width", "--vgg",
     # Optimisation.
     "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
     "--weight_decay",
@@ -98,9 +98,9 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
-        "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--memory",
-        "--out", "--per-class", "--photo-filter", "--pooling", "--protocol", "--real", "--real-labels", "--resamples",
-        "--scaling", "--seed", "--vgg",
+        "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--floor",
+        "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--protocol", "--real",
+        "--real-labels", "--resamples", "--scaling", "--seed", "--vgg",
     },
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},

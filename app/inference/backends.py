@@ -26,6 +26,7 @@ class Backend:
             its `crop_box` (`epe.inference.tiling.run_tiled`); all on the CPU, with a batch axis.
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
         optional: whether the network was trained with missing buffers, so that frames may lack some.
+        withheld: names of buffers that the network was trained without, although it has channels for them.
         tile: default for the longest side in pixels that is run at once.
         overlap: overlap of tiles in pixels.
         keep_style: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1]; None: the network
@@ -39,9 +40,16 @@ class Backend:
     classes: tuple[tuple[str, ...], ...]
     multiple_of: int
     optional: bool
+    withheld: tuple[str, ...]
     tile: int
     overlap: int
     keep_style: Callable[[Tensor], None] | None = None
+
+
+def withheld(record: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the buffers that a model was trained without, out of its training record."""
+    names = record.get("withheld", [])
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
 def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
@@ -84,6 +92,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         model.classes,
         model.multiple_of,
         bool(model.record.get("drop_buffers")),
+        withheld(model.record),
         network.tile,
         network.overlap,
         (lambda photo: network.keep_style([photo])) if network.style_size else None,
@@ -125,6 +134,7 @@ def onnx_backend(path: Path) -> Backend:
         tuple(tuple(names) for names in header["classes"]),
         header["multiple_of"],
         bool(header["record"].get("drop_buffers")),
+        withheld(header["record"]),
         tile,
         overlap,
     )

@@ -15,6 +15,14 @@ from eval.features.inner_products import InnerProducts, crop_inner_products
 from eval.features.vgg_features import Crops, Extractor
 from eval.inputs import label_facts, relative, spread
 from eval.kvd import alignment
+from eval.kvd.floor import (
+    floor_layers,
+    floor_record,
+    read_floor,
+    set_up_floor,
+    sharing_real_crops,
+    toward_floor,
+)
 from eval.kvd.layers import UNIT, Layer, mean_square
 from eval.kvd.outliers import worst
 from eval.kvd.pairing import as_pair, shown_pairs
@@ -69,11 +77,18 @@ def judge(
     # Before the pictures: fail early.
     vgg, vgg_file = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_vgg_file(settings.vgg)
     setup = set_up(settings)
+    floor = None
+    if settings.floor and settings.floor_labels:
+        label_facts(settings.fake_labels, settings.floor_labels)
+        floor = set_up_floor(settings, setup, settings.floor, settings.floor_labels)
+        setup, floor = sharing_real_crops(setup, floor)
     pixels, contents = read(setup)
+    others = [read_floor(floor, setup)] if floor else []
     extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden)
     products = partial(crop_inner_products, extract, memory=settings.memory, group=group)
-    found = products(pixels[0], pixels[1:], layers=protocol.layers, progress=progress)
+    found = products(pixels[0], pixels[1:] + others, layers=protocol.layers, progress=progress)
     layers = _layers(settings, setup, vgg_file, found, contents)
+    floors = floor_layers(floor, layers, settings) if floor else None
     classes, by_class = None, None
     if settings.per_class:
         sides = class_sides(setup, pixels)
@@ -87,7 +102,8 @@ def judge(
         version=skvd_record.VERSION,
         tool=tool(),
         methods=tuple(
-            _method(setup, i, relative_to, folder_digest(contents[i]), layers, by_class) for i in range(len(contents))
+            _method(setup, i, relative_to, folder_digest(contents[i]), layers, by_class, floors)
+            for i in range(len(contents))
         ),
         frames=_frames(setup),
         photos=_photos(setup, relative_to),
@@ -96,6 +112,7 @@ def judge(
         weights=vgg_file.weights,
         shown=spread(next(iter(setup.methods.values())).keys, SHOWN),
         pairs=shown_pairs(setup.fake, setup.real, setup.pairing.matches, SHOWN),
+        floor=floor_record(floor, floors, relative_to) if floor and floors else None,
     )
 
 
@@ -148,6 +165,7 @@ def _method(
     digest: str,
     layers: dict[str, Layer],
     by_class: ClassDistances | None,
+    floors: dict[str, Layer] | None,
 ) -> skvd_record.SkvdMethod:
     name, images = list(setup.methods.items())[index]
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
@@ -162,6 +180,11 @@ def _method(
         ratio={layer: ratio(skvd[layer], first[layer]) for layer in layers},
         ckvd=_class_estimates(by_class, index) if by_class else None,
         worst=_worst(layers, index, setup),
+        toward_floor=(
+            {layer: toward_floor(skvd[layer], first[layer], floors[layer].skvd(0)) for layer in layers}
+            if floors
+            else None
+        ),
     )
 
 

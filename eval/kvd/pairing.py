@@ -1,6 +1,6 @@
 """From the crops of both sides to the lists that are compared: pairs for sKVD, a plain sample for KVD."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,11 @@ class Pairing:
     sample: Indices
     partner: Indices
     fake: Indices
+
+    def within(self, used: Indices) -> "Pairing":
+        """The same pairs, with real crops counted within more candidates: `used`, ascending, holds all of these."""
+        places = np.searchsorted(used, self.used)
+        return replace(self, used=used, sample=places[self.sample], partner=places[self.partner])
 
 
 def pair(fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], *, sample: int) -> Pairing:

@@ -29,6 +29,7 @@ class Settings:
         protocol: one of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
         per_class: measure cKVD, too.
         class_groups: file of groups of classes; None: those of the protocol.
+        floor, floor_labels: folders of other photographs, judged as if they were frames, and of their label maps.
     """
 
     methods: dict[str, Path]
@@ -48,3 +49,5 @@ class Settings:
     protocol: SkvdProtocol = OURS
     per_class: bool = False
     class_groups: Path | None = None
+    floor: Path | None = None
+    floor_labels: Path | None = None

@@ -24,7 +24,7 @@ def resample_counts(groups: NDArray[np.int64], count: int, rng: np.random.Genera
     return drawn[:, groups].astype(np.float64)
 
 
-def draw_resamples(groups: NDArray[np.int64], *, count: int, seed: int) -> NDArray[np.float64]:
+def draw_resamples(groups: NDArray[np.int64], *, count: int, seed: int, stream: int = 1) -> NDArray[np.float64]:
     """How often each sample counts, in the plain estimate and in every resample.
 
     All methods and layers of a command use the same draws, so that they can be compared draw by draw. Photographs are
@@ -34,11 +34,12 @@ def draw_resamples(groups: NDArray[np.int64], *, count: int, seed: int) -> NDArr
         groups: (N,) image index of each sample, 0 .. G-1; of one sample per image `np.arange(N)`.
         count: number of resamples B.
         seed: of the draws.
+        stream: sets of pictures that are drawn independently of each other have streams of their own.
 
     Returns:
         (1 + B, N); row 0 is all ones, for the plain estimate.
     """
-    drawn = resample_counts(groups, count, np.random.default_rng([seed, 1]))
+    drawn = resample_counts(groups, count, np.random.default_rng([seed, stream]))
     return np.concatenate([np.ones((1, len(groups))), drawn])
 
 

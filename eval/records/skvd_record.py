@@ -9,10 +9,13 @@
         ratio         {value, low, high} of sKVD over the first method's, likewise; null where that may be 0
         worst         pairs whose rendered crop went farthest away from photographs (eval/kvd/outliers.py), worst first
         ckvd          the same by groups of classes: value, difference, their means; null if not asked for
+        toward_floor  {value, low, high} of the fraction of the way from the first method to the floor, by layer; null
+                      where there is no way to go, or no floor
     frames, photos    what was judged and what was dropped (class docstrings below)
     classes           groups of classes and how many pairs each has; null if not asked for
     protocol          everything that a number depends on
     weights           name and SHA-256 of the file of the feature network, and what it was made from
+    floor             other photographs, judged as if they were frames (eval/kvd/floor.py); null if not asked for
     shown, pairs      which frames and which matched crops the page shows; folders are relative to the record's own
 
 Digests of picture folders depend on keys and pixels only, not on the order, dates or compression of files.
@@ -56,6 +59,29 @@ class SkvdMethod:
     ratio: dict[str, Estimate | None]
     ckvd: ClassEstimates | None
     worst: tuple["CropPair", ...]
+    toward_floor: dict[str, Estimate | None] | None = None
+
+
+@dataclass(frozen=True)
+class SkvdFloor:
+    """Other photographs, judged as if they were frames: as near as anything real gets.
+
+    Attributes:
+        folder: where they lie.
+        images: those that are large enough.
+        crops, matched: crops drawn from them, and those that found a partner.
+        digest, labels: of the photographs and of their label maps.
+        skvd, kvd: by layer.
+    """
+
+    folder: str
+    images: int
+    crops: int
+    matched: int
+    digest: str
+    labels: str
+    skvd: dict[str, Estimate]
+    kvd: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -207,6 +233,7 @@ class SkvdRecord:
     weights: VggWeights
     shown: tuple[str, ...]
     pairs: tuple[CropPair, ...]
+    floor: SkvdFloor | None = None
 
 
 def write(record: SkvdRecord, path: Path) -> None:

@@ -16,17 +16,22 @@ from eval.reporting.wording import number
 COLOURS = (
     "#8b929c", "#d9822b", "#2f86d6", "#2aa67a", "#b065c9", "#c94f5d", "#b59a1f", "#16a3b8", "#8a6d4f", "#6f7bd6",
 )  # fmt: skip
+PHOTOGRAPHS = -1
+"""The place of other photographs, which are no method."""
+GREEN = "#5b9a4b"
 # Stands for the page's text colour until the SVG is text.
 INK = "#0a0b0c"
 WIDTH, ROW, REST = 3.3, 0.235, 0.3
 """Inches: the width of a plot, the height of a method's bar, and the height of what lies below."""
 SMALL = 7.5
-MAX_LETTERS = 16
+MAX_LETTERS = 17
 """A longer name of a method is cut."""
 
 
 def colour(index: int) -> str:
-    """Colour of a method by its place in the table."""
+    """Colour of a method by its place in the table, or of other photographs."""
+    if index == PHOTOGRAPHS:
+        return GREEN
     return COLOURS[0] if index == 0 else COLOURS[1 + (index - 1) % (len(COLOURS) - 1)]
 
 

@@ -73,7 +73,7 @@ class DataSet:
         title: folders of frames and photographs.
         folders: of each method's pictures.
         columns, rows: the table; the first row is what the others are compared with.
-        photographs: the photographs' own values, by column.
+        photographs: the photographs' own values, by column; of sKVD, those of the floor.
         skvd: records of eval.skvd, each with its file.
         scores: the other records.
     """
@@ -122,6 +122,10 @@ def problem_of(found: SkvdRecord | Scores) -> str:
             layers == set(of) for of in (method.skvd, method.kvd, method.difference, method.ratio)
         ):
             return f"{method.name!r:.40} has not the layers {', '.join(found.protocol.layers)!r:.80}"
+    ways = [set(method.toward_floor) for method in found.methods if method.toward_floor is not None]
+    floors = [set(found.floor.skvd), set(found.floor.kvd)] if found.floor else []
+    if not all(layers == of for of in ways + floors):
+        return f"other photographs have not the layers {', '.join(found.protocol.layers)!r:.80}"
     groups = [(method.ckvd.value, method.ckvd.difference) for method in found.methods if method.ckvd]
     known = set(found.classes.pairs) if found.classes else set()
     if any(not set(groups[0][0]) <= set(part) & known for pair in groups for part in pair):
@@ -171,6 +175,8 @@ def data_set(members: Sequence[Read]) -> DataSet:
                 )
             cells.setdefault(method.name, {})
             folders.setdefault(method.name, path.resolve().parent / method.folder)
+        if isinstance(found, SkvdRecord) and found.floor and found.protocol.name == "ours":
+            photographs |= {f"skvd_{layer}": own.value for layer, own in found.floor.skvd.items()}
         made = of_skvd(found) if isinstance(found, SkvdRecord) else of_scores(found)
         for column, values in made:
             columns[column.key] = column

@@ -9,6 +9,13 @@ from eval.records.skvd_record import SkvdMethod, SkvdRecord
 MIN_MATCHED, MAX_OF_ONE_PHOTO = 0.5, 0.3
 """A caution is due below this fraction of matched crops, and above this fraction of pairs with one photograph."""
 
+OTHER_PHOTOGRAPHS = "other photographs"
+"""The floor's name in tables and plots."""
+FLOOR_MEANS = (
+    "Fraction of the way from the first method (0) to other photographs (1), which are judged as if they were frames. "
+    "Below 0 a method went away from them. A dash: there is no way to go, or too little to tell."
+)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -90,6 +97,23 @@ def cautions(record: SkvdRecord) -> list[str]:
     return found
 
 
+def floor_rows(record: SkvdRecord) -> list[tuple[str, list[str]]]:
+    """Per layer, how far along the way to the floor each method but the first is, as text; [] without a floor."""
+    ways = [method.toward_floor for method in record.methods[1:]]
+    if record.floor is None or not ways or None in ways:
+        return []
+
+    def cell(found: Estimate | None) -> str:
+        return "–" if found is None else f"{fraction(found.value)} ({fraction(found.low)} to {fraction(found.high)})"
+
+    return [(layer, [cell(way[layer]) for way in ways if way]) for layer in record.protocol.layers]
+
+
+def fraction(value: float | None) -> str:
+    """A fraction with two decimals; a dash where there is none."""
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
 def class_rows(record: SkvdRecord) -> list[tuple[str, str, list[tuple[Estimate, Estimate]]]]:
     """cKVD as rows: a group, its number of pairs, value and difference of each method; last their means. [] if none."""
     found = [method.ckvd for method in record.methods if method.ckvd]
@@ -142,11 +166,25 @@ def counts(record: SkvdRecord) -> list[tuple[str, str]]:
             "drawn",
             f"{frames.crops} crops of frames, {photos.candidates} of photographs; {photos.sample} of these for KVD",
         ),
+        *_floor_counts(record),
         (
             "partners",
             f"{photos.partners} distinct crops of {photos.partner_images} photographs; "
             f"the busiest photograph serves {100 * photos.largest_share:.0f} % of the pairs",
         ),
+    ]
+
+
+def _floor_counts(record: SkvdRecord) -> list[tuple[str, str]]:
+    floor = record.floor
+    if floor is None:
+        return []
+    return [
+        (
+            OTHER_PHOTOGRAPHS,
+            f"{floor.images} in {floor.folder}: {floor.crops} crops, {floor.matched} matched; resampled by themselves; "
+            f"digest {floor.digest}, of labels {floor.labels}",
+        )
     ]
 
 

@@ -292,6 +292,21 @@ def test_a_model_that_was_trained_to_miss_buffers_takes_frames_without_them(tmp_
         assert command(path, frames, tmp_path / f"whole{dropped}") == 0
 
 
+def test_a_model_that_was_trained_without_a_buffer_does_not_look_at_it(tmp_path: Path, frames: Path) -> None:
+    whole = frame("a", 0)
+    other = dataclasses.replace(whole, buffers=whole.buffers | {"albedo": 1 - whole.buffers["albedo"]})
+    results = []
+    for withheld in ([], ["albedo"]):
+        path = tmp_path / f"{len(withheld)}.safetensors"
+        save(dataclasses.replace(untrained(), record={"withheld": withheld}), path)
+        for name, one in (("whole", whole), ("other", other)):
+            schema.write(tmp_path / name / "one.h5", [one], HEADER)
+            assert command(path, tmp_path / name, tmp_path / f"{name}{len(withheld)}") == 0
+            results.append((tmp_path / f"{name}{len(withheld)}/one/a.png").read_bytes())
+    assert results[0] != results[1]
+    assert results[2] == results[3]
+
+
 def test_a_photograph_leads_models_that_look_at_one(
     model: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -190,6 +190,32 @@ class TestOptional:
             Frames(only(tmp_path / "bare", without(scene("f"), "normal")), reading)
 
 
+class TestWithheld:
+    def test_channels_are_the_mean_and_all_else_as_it_was(self, tmp_path: Path) -> None:
+        """What is withheld cannot be seen, also where a file has it: another normal gives the same sample."""
+        features = ("normal", "facing", "albedo", "log_depth")
+        frame = scene("f")
+        full = only(tmp_path / "full", frame)
+        reading = measure(full, features, STREAMS)
+        blind = dataclasses.replace(reading, withheld=("normal", "class"))
+        whole, found = Frames(full, reading)[0], Frames(full, blind)[0]
+        wanted = whole.gbuffers.clone()
+        wanted[:4] = 0
+        assert torch.equal(found.gbuffers, wanted)
+        assert torch.equal(found.image, whole.image)
+        assert len(whole.classes.unique()) > 1
+        assert not found.classes.any(), "every pixel is in the first stream"
+        other = dataclasses.replace(frame, buffers=frame.buffers | {"normal": -frame.buffers["normal"]})
+        assert torch.equal(Frames(only(tmp_path / "other", other), blind)[0].gbuffers, wanted)
+
+    def test_a_file_need_not_have_it(self, tmp_path: Path) -> None:
+        features = ("normal", "albedo")
+        full = only(tmp_path / "full", scene("f"))
+        blind = dataclasses.replace(measure(full, features, STREAMS), withheld=("normal",))
+        bare = only(tmp_path / "bare", without(scene("f"), "normal"))
+        assert torch.equal(Frames(bare, blind)[0].gbuffers, Frames(full, blind)[0].gbuffers)
+
+
 def without(frame: Frame, name: str) -> Frame:
     return dataclasses.replace(frame, buffers={n: x for n, x in frame.buffers.items() if n != name})
 

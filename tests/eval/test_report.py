@@ -16,7 +16,7 @@ from eval.records.skvd_record import CropPair
 from eval.reporting import summary, table_formats, wording
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
-from tests.eval.made.records import by_class, made, method
+from tests.eval.made.records import by_class, made, method, with_floor
 from tests.eval.made.scenes import changed
 from tests.gbuffer_tools.made import HEADER, frame
 
@@ -132,6 +132,7 @@ def test_names_are_no_formulas_and_file_names_no_tags(tmp_path):
         (replace(made(), protocol=replace(made().protocol, layers=("relu9_9",))), "has not the layers"),
         (replace(made(), frames=replace(made().frames, height=0)), "frames are 144x0"),
         (replace(by_class(made()), classes=None), "other groups of classes"),
+        (replace(made(), floor=replace(with_floor(made()).floor, kvd={})), "other photographs have not the layers"),
         (replace(measured("render"), methods=()), "methods .*one or more"),
         (
             replace(measured("render"), metrics=(Metric("low", "low", "nearer", "w"),)),
@@ -150,6 +151,20 @@ def test_markdown_tells_the_values(tmp_path):
     text = report.markdown(alone(tmp_path / "r.json", made()))
     assert "| relu1_2 | 300 (240 to 360) | 210 (168 to 252, closer −30 %) |" in text
     assert "| relu5_3 | 500 (400 to 600) | 350 (280 to 420) |" in text
+
+
+def test_the_floor_is_a_column_a_row_and_a_table_of_its_own(tmp_path):
+    found = with_floor(made())
+    text = report.markdown(alone(tmp_path / "r.json", found))
+    assert "| sKVD | render | enhanced | other photographs |" in text
+    assert "30.0 (10.0 to 50.0) |" in text
+    assert "| photographs | 30.0 | 30.0 |" in text
+    assert "| relu1_2 | 0.25 (−0.25 to 0.75) |" in text
+    assert "| relu5_3 | – |" in text
+    page = report.html(alone(tmp_path / "r.json", found))
+    assert "<td>0.25 (−0.25 to 0.75)</td>" in page
+    assert page.count("other photographs</text>") == 4, "a bar in each layer of sKVD and of KVD"
+    assert "18 crops, 15 matched" in page
 
 
 def test_classes_are_a_table(tmp_path):

@@ -244,6 +244,7 @@ class TestRefused:
         [
             ({"batch": 0}, "--batch 0: wanted 1"),
             ({"save_every": 0}, "--save_every 0"),
+            ({"withheld": ("velocity",)}, "--withheld: got 'velocity', wanted some of class, depth, normal"),
             ({"drop_buffers": 1.0}, "--drop_buffers 1.0: wanted 0 or more"),
             ({"accumulate": 0}, "--accumulate 0: wanted 1"),
             ({"compile": True, "checkpoint_activations": True}, "--compile --checkpoint_activations"),

@@ -27,6 +27,8 @@ class EPEConfig(GanConfig):
         sky_features: features that the class stream of the sky reads; null: all, like the others
         drop_buffers: probability that a sample lacks a buffer (its channels, such as all made from "normal", become 0,
             their mean), so that one model also serves frames that lack some buffers
+        withheld: buffers that the network never gets ("class": the class ids), neither in training nor, because the
+            model file says so, in use; for experiments on what they are worth, with the same network and crops
         preset: the generator (python -m app.models): lite, or hr as in the paper
         initial: model file to start from, with the same preset, features and streams; null: random weights
         trainable: shell patterns of the generator's weights to train ("*.rad*"); "!PATTERN" excludes
@@ -66,6 +68,7 @@ class EPEConfig(GanConfig):
     streams: tuple[tuple[str, ...], ...] = (("*",),)
     sky_features: tuple[str, ...] | None = None
     drop_buffers: float = 0.0
+    withheld: tuple[str, ...] = ()
     preset: str = "lite"
     initial: Path | None = None
     trainable: tuple[str, ...] = ("*",)

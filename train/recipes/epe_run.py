@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from datasets.channels import channel_names
+from datasets.channels import channel_names, feature
 from datasets.flaws import Flaw
-from datasets.frames import Frames, Reading, measure
+from datasets.frames import CLASS, Frames, Reading, measure
 from datasets.matched_pairs import MatchedPairs
 from datasets.photos import Photos
 from datasets.runtime.weights import asset, load_vgg
@@ -59,6 +59,7 @@ def train_with(
     reading = measure(
         config.frames, tuple(config.features), tuple(tuple(names) for names in config.streams), left_out=flawed
     )
+    reading = withholding(reading, config.withheld)
     torch.manual_seed(config.seed)
     streams = streams_of(config, reading)
     network, reading = new_generator(config.preset, reading, streams, config.initial, config.trainable)
@@ -103,6 +104,19 @@ def train_with(
         scalars=lambda: {f"update probability/{tap}": state.adaptive.probability(tap) for tap in config.taps},
         begun=note_flawed_frames,
     )
+
+
+def withholding(reading: Reading, names: tuple[str, ...]) -> Reading:
+    """Return the reading without some buffers.
+
+    Raises:
+        InputError: a name is of no buffer that the features need.
+    """
+    needed = {CLASS} | {buffer for name in reading.features for buffer in feature(name).needs}
+    unknown = [name for name in names if name not in needed]
+    if unknown:
+        raise InputError(f"--withheld: got {unknown[0]!r}, wanted some of {', '.join(sorted(needed))}.")
+    return dataclasses.replace(reading, withheld=tuple(names))
 
 
 def streams_of(config: EPEConfig, reading: Reading) -> list[tuple[int, ...]]:
@@ -176,4 +190,6 @@ def record(state: EPETrainState, done: int, sha256: dict[str, str]) -> dict[str,
     }  # fmt: skip
     if config.drop_buffers:
         facts["drop_buffers"] = config.drop_buffers
+    if config.withheld:
+        facts["withheld"] = list(config.withheld)
     return facts

@@ -9,6 +9,7 @@ from eval.records.skvd_record import (
     ClassGroups,
     CropPair,
     ProtocolFacts,
+    SkvdFloor,
     SkvdFrames,
     SkvdMethod,
     SkvdPhotos,
@@ -37,6 +38,17 @@ def by_class(found):
     groups = {"sky": (0,), "road | way": (1, 2), "person": (3,)}
     classes = ClassGroups(groups, {"sky": 30, "road | way": 12, "person": 4}, 10, 0.05, "relu5_3", "partners", "grey")
     return replace(found, classes=classes, methods=tuple(replace(method, ckvd=ckvd) for method in found.methods))
+
+
+def with_floor(found, value=30.0):
+    """The same record with other photographs at `value`, and no way to go at relu5_3."""
+    floor = {layer: Estimate(value, value - 20, value + 20) for layer in LAYERS}
+    ways = [{"relu1_2": Estimate(0.25 * i, 0.25 * i - 0.5, 0.25 * i + 0.5), "relu5_3": None} for i in range(9)]
+    return replace(
+        found,
+        methods=tuple(replace(method, toward_floor=way) for method, way in zip(found.methods, ways, strict=False)),
+        floor=SkvdFloor("pictures/others", 6, 18, 15, "1" * 64, "2" * 64, floor, floor),
+    )
 
 
 def made(*methods):

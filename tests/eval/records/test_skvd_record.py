@@ -7,7 +7,7 @@ from eval.records import skvd_record
 from eval.records.estimate import Estimate
 from eval.records.skvd_record import SkvdMethod
 from gbuffer_tools.errors import InputError
-from tests.eval.made.records import by_class, made, method
+from tests.eval.made.records import by_class, made, method, with_floor
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -15,10 +15,19 @@ def test_what_is_written_is_read(tmp_path):
     gaps = SkvdMethod(
         gaps.name, gaps.folder, gaps.digest, {"relu1_2": Estimate(1.0, None, None)}, {}, {}, {"relu1_2": None}, None, ()
     )
-    for found in (made(), made(gaps), by_class(made())):
+    for found in (made(), made(gaps), by_class(made()), with_floor(made())):
         skvd_record.write(found, tmp_path / "r.json")
         assert skvd_record.read(tmp_path / "r.json") == found
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_record_from_before_the_floor_is_read(tmp_path):
+    def older(content):
+        content.pop("floor")
+        for one in content["methods"]:
+            one.pop("toward_floor")
+
+    assert skvd_record.read(damaged(older, tmp_path / "r.json")) == made()
 
 
 def damaged(change, path):

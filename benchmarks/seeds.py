@@ -1,0 +1,64 @@
+"""Runs of several seeds put together: methods named NAME-SEED in a record, and cells of tables about them."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from eval.records.estimate import Estimate
+from eval.reporting.wording import number
+
+
+class Named(Protocol):
+    """A method of a record."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Method = TypeVar("Method", bound=Named)
+
+
+def by_name(methods: Sequence[Method]) -> dict[str, list[Method]]:
+    """Methods by what they are called without their seed, in the order of the record; others stand alone."""
+    found: dict[str, list[Method]] = {}
+    for method in methods:
+        name, _, seed = method.name.rpartition("-")
+        found.setdefault(name if name and seed.isdecimal() else method.name, []).append(method)
+    return found
+
+
+def mean_and_ends(seeds: Sequence[Estimate | None], digits: int | None = None) -> str:
+    """The mean of the seeds' values, and the lowest and the highest end of their intervals.
+
+    Args:
+        seeds: a value per seed; None where a seed has none.
+        digits: decimals; None: as many as two to four significant digits take.
+
+    Returns:
+        "0.84 (0.70 to 0.98)"; without intervals "0.84"; a dash where a seed has no value.
+    """
+    found = [one for one in seeds if one is not None]
+    if len(found) < len(seeds) or not found:
+        return "–"
+
+    def text(value: float) -> str:
+        return (number(value) if digits is None else f"{value:.{digits}f}").replace("-", "−")
+
+    mean = text(sum(one.value for one in found) / len(found))
+    lows, highs = ([end for one in found if (end := getattr(one, name)) is not None] for name in ("low", "high"))
+    if len(lows) < len(found) or len(highs) < len(found):
+        return mean
+    return f"{mean} ({text(min(lows))} to {text(max(highs))})"
+
+
+def decided(differences: Sequence[Estimate | None], *, below: bool) -> str:
+    """How many seeds' differences are decided on one side of 0: "2/3".
+
+    Args:
+        differences: a paired difference per seed.
+        below: count those whose interval lies below 0; otherwise, above.
+    """
+    count = 0
+    for found in differences:
+        if found is not None and found.low is not None and found.high is not None:
+            count += found.high < 0 if below else found.low > 0
+    return f"{count}/{len(differences)}"

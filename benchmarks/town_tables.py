@@ -1,0 +1,151 @@
+"""The tables of `make benchmark-town` (docs/benchmarks.md), out of the records that its stages write.
+
+    python -m benchmarks.town_tables skvd FOLDER/skvd.json
+    python -m benchmarks.town_tables buffers FOLDER/buffers-0.json FOLDER/buffers-1.json FOLDER/buffers-2.json
+    python -m benchmarks.town_tables segmentation FOLDER/task-0.json FOLDER/task-1.json FOLDER/task-2.json
+    python -m benchmarks.town_tables seconds FOLDER/seconds.txt
+
+Methods of several seeds are named NAME-SEED. A cell has the mean of the seeds; in brackets the lowest and the highest
+end of their 95 % intervals over frames; then how many seeds are decided by their own paired intervals.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.seeds import by_name, decided, mean_and_ends
+from eval.records import scores_record, skvd_record
+from eval.records.estimate import Estimate
+from eval.records.scores_record import ScoredMethod, Scores
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+
+def skvd(paths: Sequence[Path]) -> Iterator[str]:
+    """sKVD x 1000 of all methods and of the floor; then the fraction of the way from the render to the floor.
+
+    After a value: how many seeds are closer to the photographs than the render.
+    """
+    record = skvd_record.read(one_of(paths))
+    layers, render = record.protocol.layers, record.methods[0]
+    yield from head("sKVD x 1000", layers)
+    for name, seeds in by_name(record.methods).items():
+        values = [mean_and_ends([one.skvd[layer] for one in seeds]) for layer in layers]
+        closer = [decided([one.difference[layer] for one in seeds], below=True) for layer in layers]
+        yield line(name, values if seeds == [render] else [f"{v} {c}" for v, c in zip(values, closer, strict=True)])
+    if record.floor:
+        yield line("other photographs", [mean_and_ends([record.floor.skvd[layer]]) for layer in layers])
+    ways = {
+        name: [one.toward_floor for one in seeds if one.toward_floor] for name, seeds in by_name(record.methods).items()
+    }
+    if any(ways.values()):
+        yield ""
+        yield from head("of the way", layers)
+        for name, found in ways.items():
+            if name != render.name:
+                yield line(name, [mean_and_ends([way[layer] for way in found], digits=2) for layer in layers])
+
+
+def buffers(paths: Sequence[Path]) -> Iterator[str]:
+    """What is lost without some buffers: sKVD less that of the network with all of them, a record per seed.
+
+    After a value: how many seeds are farther from the photographs than the network with all buffers.
+    """
+    records = [skvd_record.read(path) for path in paths]
+    layers, names = records[0].protocol.layers, [[method.name for method in record.methods] for record in records]
+    if any(found != names[0] for found in names):
+        raise InputError(f"{paths[0]}: the records have different methods; wanted one record for each seed")
+    yield from head("sKVD x 1000", layers)
+    columns = [[record.methods[0].skvd[layer] for record in records] for layer in layers]
+    yield line(names[0][0], [mean_and_ends(column) for column in columns])
+    for index, name in enumerate(names[0][1:], 1):
+        lost = [[record.methods[index].difference[layer] for record in records] for layer in layers]
+        cells = [f"{signed(column)} {decided(column, below=False)}" for column in lost]
+        yield line(name, cells)
+
+
+def segmentation(paths: Sequence[Path]) -> Iterator[str]:
+    """IoU, a record per seed; a method that has several seeds in each record counts with all of them.
+
+    After a value: how many are better than the first method of their record, frames paired.
+    """
+    records = [scores_record.read(path) for path in paths]
+    metrics = shown(records[0])
+    yield from head("", [metric.removeprefix("iou_") for metric in metrics])
+    for name in by_name(records[0].methods):
+        found: list[ScoredMethod] = [one for record in records for one in by_name(record.methods).get(name, [])]
+        cells = []
+        for metric in metrics:
+            text = mean_and_ends([one.values.get(metric) for one in found], digits=2)
+            differences = [one.differences[metric] for one in found if metric in one.differences]
+            cells.append(f"{text} {decided(differences, below=False)}" if differences else text)
+        yield line(name, cells)
+
+
+def seconds(paths: Sequence[Path]) -> Iterator[str]:
+    """How long each stage took: lines of NAME SECONDS, the last of a name counting, by what NAME begins with."""
+    last = dict(text.rsplit(" ", 1) for text in one_of(paths).read_text(encoding="utf-8").splitlines() if text)
+    total: dict[str, tuple[int, int]] = {}
+    for name, took in last.items():
+        stage = name.split("/")[0]
+        count, so_far = total.get(stage, (0, 0))
+        total[stage] = (count + 1, so_far + int(took))
+    yield from head("stage", ["parts", "minutes"])
+    for stage, (count, together) in total.items():
+        yield line(stage, [str(count), f"{together / 60:.1f}"])
+
+
+def shown(record: Scores) -> list[str]:
+    """The metrics that a table of segmentation has: mIoU and the classes."""
+    found = [metric.key for metric in record.metrics if metric.key == "miou" or metric.key.startswith("iou_")]
+    return [key for key in found if all(key in method.values for method in record.methods)]
+
+
+def signed(differences: Sequence[Estimate]) -> str:
+    """`mean_and_ends` with a sign in front of a gain."""
+    text = mean_and_ends(differences)
+    return text if text.startswith(("−", "–")) else f"+{text}"
+
+
+def one_of(paths: Sequence[Path]) -> Path:
+    """The one path.
+
+    Raises:
+        InputError: there are more.
+    """
+    if len(paths) > 1:
+        raise InputError(f"{paths[1]}: this table is of one file; give only one")
+    return paths[0]
+
+
+def head(corner: str, columns: Sequence[str]) -> Iterator[str]:
+    """The first two lines of a table in Markdown."""
+    yield line(corner, columns)
+    yield "|---" * (len(columns) + 1) + "|"
+
+
+def line(name: str, cells: Sequence[str]) -> str:
+    """A line of a table in Markdown."""
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+TABLES: dict[str, Callable[[Sequence[Path]], Iterator[str]]] = {
+    "skvd": skvd, "buffers": buffers, "segmentation": segmentation, "seconds": seconds,
+}  # fmt: skip
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print a table."""
+    print("\n".join(TABLES[args.table](args.files)))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.town_tables", description=__doc__.splitlines()[0])
+    parser.add_argument("table", choices=sorted(TABLES), help="which table")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="records of eval, or seconds.txt")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main, build_parser()))

@@ -1,0 +1,145 @@
+"""The floor of sKVD: other photographs, judged as if they were frames.
+
+No enhancer can be expected to come closer to photographs than other photographs do. Their distance is 0 where both sets
+are of one distribution (the estimator is unbiased), and above 0 where they are not: another camera, another town. A
+method's value can then be read as a fraction of the way from the render to the floor.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.images import Images
+from eval.digests import folder_digest, picture_numbers
+from eval.features.inner_products import InnerProducts
+from eval.inputs import relative
+from eval.kvd.crops import DrawnCrops, Maps, PhotoPictures, Pixels, cut, read_crops, usable_photos
+from eval.kvd.layers import Layer
+from eval.kvd.pairing import Pairing, pair
+from eval.kvd.settings import Settings
+from eval.kvd.setup import SkvdSetup
+from eval.metrics.bootstrap import draw_resamples
+from eval.records import skvd_record
+from eval.records.estimate import Estimate, estimate
+from gbuffer_tools.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FloorSetup:
+    """The other photographs before features are computed.
+
+    Attributes:
+        photos: their folder.
+        usable: those that are large enough.
+        drawn: crops, as many per photograph as per frame.
+        pairing: who is compared with whom; real crops are counted as in `SkvdSetup.real`.
+    """
+
+    photos: Images
+    usable: PhotoPictures
+    drawn: DrawnCrops
+    pairing: Pairing
+
+
+def set_up_floor(settings: Settings, setup: SkvdSetup, folder: Path, labels: Path) -> FloorSetup:
+    """Draw crops of other photographs and find their partners among the same real crops that frames choose from.
+
+    Args:
+        settings: of the judgement.
+        setup: of the frames; its protocol, crop side and real crops are used.
+        folder, labels: the other photographs and their label maps.
+
+    Raises:
+        InputError: photographs that are among those they are compared with, or that find no partners.
+    """
+    protocol = setup.protocol
+    photos = Images(folder)
+    usable = usable_photos(
+        photos,
+        min_size=protocol.min_photo(setup.size, setup.side),
+        fit=lambda photo: protocol.fit(photo, setup.size),
+    )
+    copies = sorted(key for key, digest in usable.pixels.items() if digest in set(setup.usable.pixels.values()))
+    if copies:
+        raise InputError(
+            f"{folder}: {len(copies)} photographs, such as {copies[0]!r}, are in {setup.photos.folder}, too; "
+            "wanted other photographs for --floor, since a copy's distance is 0 by itself"
+        )
+    crops, _ = protocol.draw(
+        usable.sizes, {}, setup.side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
+    )
+    maps = Maps(labels, usable, lambda label, own: protocol.fit_label(label, own, setup.size))
+    drawn = cut(crops, maps, lambda label, crop, shape: protocol.describe(label, crop, setup.side, shape))
+    return FloorSetup(photos, usable, drawn, pair(drawn, setup.real, protocol.match(drawn, setup.real), sample=1))
+
+
+def read_floor(floor: FloorSetup, setup: SkvdSetup) -> Pixels:
+    """Crops of the other photographs: (N, S, S, 3) uint8."""
+    pixels, _ = read_crops(
+        floor.photos, floor.drawn.crops, side=setup.side, fit=lambda photo, _: setup.protocol.fit(photo, setup.size)
+    )
+    return pixels
+
+
+def sharing_real_crops(setup: SkvdSetup, floor: FloorSetup) -> tuple[SkvdSetup, FloorSetup]:
+    """Both, with real crops counted alike: within those that one or the other needs."""
+    used = np.union1d(setup.pairing.used, floor.pairing.used)
+    ours, theirs = setup.pairing.within(used), floor.pairing.within(used)
+    # KVD compares both with the same sample of the photographs.
+    return replace(setup, pairing=ours), replace(floor, pairing=replace(theirs, sample=ours.sample))
+
+
+def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: Settings) -> dict[str, Layer]:
+    """Layers with the other photographs as the only method, at the scale of the frames' layers.
+
+    Args:
+        floor: their crops; they are the last set in the layers' products.
+        layers: of the frames.
+        settings: resamples and their seed.
+    """
+    keys = [crop.key for crop in floor.drawn.crops]
+    numbers = picture_numbers(keys, floor.usable.pixels)
+    draws = draw_resamples(floor.drawn.groups, count=settings.resamples, seed=settings.seed, stream=2)
+    found = {}
+    for name, layer in layers.items():
+        products = InnerProducts(layer.products.real, layer.products.fake[-1:], layer.products.across[-1:])
+        found[name] = replace(layer, products=products, frames=[numbers], pairing=floor.pairing, draws=draws)
+    return found
+
+
+def floor_record(floor: FloorSetup, layers: dict[str, Layer], relative_to: Path) -> skvd_record.SkvdFloor:
+    """What a record says of the other photographs.
+
+    Args:
+        floor: their crops.
+        layers: by name, with the other photographs as the only method.
+        relative_to: the folder that folders in the record are relative to.
+    """
+    return skvd_record.SkvdFloor(
+        folder=relative(floor.photos.folder, relative_to),
+        images=len(floor.usable.sizes),
+        crops=len(floor.drawn.crops),
+        matched=len(floor.pairing.matches),
+        digest=folder_digest(floor.usable.pixels),
+        labels=floor.drawn.labels,
+        skvd={name: estimate(layer.skvd(0)) for name, layer in layers.items()},
+        kvd={name: estimate(layer.kvd(0)) for name, layer in layers.items()},
+    )
+
+
+def toward_floor(values: Array, first: Array, floor: Array) -> Estimate | None:
+    """The fraction of the way from the first method to the floor: 0 is the first method, 1 the floor.
+
+    Args:
+        values, first: (1 + B,) of a method and of the first one, from the same resamples of frames.
+        floor: (1 + B,) of the other photographs, resampled by themselves.
+
+    Returns:
+        None where the first method's distance to the floor may be 0 or less: there is no way to go.
+    """
+    low = estimate(first - floor).low
+    return None if low is None or low <= 0 else estimate((first - values) / (first - floor))

@@ -1,0 +1,81 @@
+"""The tables of make benchmark-town, from records made by hand."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.town_tables import build_parser, main
+from eval.records import scores_record, skvd_record
+from eval.records.scores_record import Metric
+from gbuffer_tools.command import run
+from tests.eval.made.records import made, method, with_floor
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[str]:
+    assert run(main, build_parser(), [str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_skvd_has_a_floor_and_the_way_to_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = with_floor(made(method("render"), method("grade", 0.99), method("lite-0", 0.7), method("lite-1", 0.6)))
+    skvd_record.write(record, tmp_path / "r.json")
+    lines = printed(capsys, "skvd", tmp_path / "r.json")
+    assert lines[0] == "| sKVD x 1000 | relu1_2 | relu5_3 |"
+    assert lines[2] == "| render | 300 (240 to 360) | 300 (240 to 360) |"
+    assert lines[3] == "| grade | 297 (238 to 356) 0/1 | 297 (238 to 356) 0/1 |"
+    assert lines[4] == "| lite | 195 (144 to 252) 2/2 | 195 (144 to 252) 2/2 |"
+    assert lines[5] == "| other photographs | 30.0 (10.0 to 50.0) | 30.0 (10.0 to 50.0) |"
+    # `with_floor` has the ways 0, 0.25, 0.5, 0.75, each half a way to both sides, and none at relu5_3.
+    assert lines[7:] == [
+        "| of the way | relu1_2 | relu5_3 |",
+        "|---|---|---|",
+        "| grade | 0.25 (−0.25 to 0.75) | – |",
+        "| lite | 0.62 (0.00 to 1.25) | – |",
+    ]
+
+
+def test_buffers_are_compared_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, scale in enumerate((1.5, 1.02)):
+        skvd_record.write(made(method("all"), method("no normal", scale)), tmp_path / f"{seed}.json")
+    lines = printed(capsys, "buffers", tmp_path / "0.json", tmp_path / "1.json")
+    assert lines[2] == "| all | 300 (240 to 360) | 300 (240 to 360) |"
+    # Differences of 150 and 6, each ± 20.
+    assert lines[3] == "| no normal | +78.0 (−14.0 to 170) 1/2 | +78.0 (−14.0 to 170) 1/2 |"
+    skvd_record.write(made(method("all"), method("other")), tmp_path / "2.json")
+    assert run(main, build_parser(), ["buffers", str(tmp_path / "0.json"), str(tmp_path / "2.json")]) == 2
+
+
+def segmented(*names: str, base: float) -> scores_record.Scores:
+    """mIoU and the IoU of roads: `base` for the first method, 0.1 more for each further one, ± 0.05."""
+    metrics = (Metric("miou", "mIoU", "higher", "w"), Metric("iou_road", "IoU, road", "higher", "w"))
+    spread = np.append(0.0, np.linspace(-0.05, 0.05, 101))
+    draws = {name: {m.key: base + 0.1 * i + spread for m in metrics} for i, name in enumerate(names)}
+    rows = tuple(
+        scores_record.scored_method(name, name, "a" * 64, draws[name], draws[names[0]] if i else {})
+        for i, name in enumerate(names)
+    )
+    return scores_record.new_scores("eval.segmentation", metrics, ("a", "b"), rows, None, {})
+
+
+def test_segmentation_joins_records_and_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, base in enumerate((0.3, 0.4)):
+        scores_record.write(segmented("town", "lite-0", "lite-1", base=base), tmp_path / f"{seed}.json")
+    lines = printed(capsys, "segmentation", tmp_path / "0.json", tmp_path / "1.json")
+    assert lines[0] == "|  | miou | road |"
+    assert lines[2].startswith("| town | 0.35 (0.25 to 0.45) |")
+    # 0.4, 0.5 and 0.5, 0.6.
+    assert lines[3].startswith("| lite | 0.50 (0.35 to 0.65) 4/4 |")
+
+
+def test_seconds_count_the_last_run_of_each_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s.txt").write_text("train/lite/0 999\ntrain/lite/0 60\ntrain/lite/1 120\nreal 30\n")
+    lines = printed(capsys, "seconds", tmp_path / "s.txt")
+    assert lines[2:] == ["| train | 2 | 3.0 |", "| real | 1 | 0.5 |"]
+
+
+def test_a_table_of_one_record_takes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    skvd_record.write(replace(made(), floor=None), tmp_path / "r.json")
+    assert run(main, build_parser(), ["skvd", *2 * [str(tmp_path / "r.json")]]) == 2
+    assert "this table is of one file" in capsys.readouterr().err
