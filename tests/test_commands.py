@@ -102,6 +102,11 @@ FROZEN: dict[str, set[str]] = {
         "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--protocol", "--real",
         "--real-labels", "--resamples", "--scaling", "--seed", "--vgg",
     },
+    "eval.trial": {
+        "--cache", "--candidates", "--clip", "--crops", "--degradations", "--degrade", "--device", "--height",
+        "--inception", "--labels", "--most-photos", "--most-pictures", "--order", "--out", "--photo-filter", "--photos",
+        "--resamples", "--seed", "--subsets", "--vgg",
+    },
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
