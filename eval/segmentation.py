@@ -7,7 +7,7 @@ The FCN score of Isola et al., "Image-to-Image Translation with Conditional Adve
     python -m eval.segmentation --frames FRAMES --fake enhanced=OUT --segmenter FILE.onnx --classes classes.yaml \\
         --out segmentation.json
 
-See eval/metrics/segmenter.py for the content of classes.yaml.
+See datasets/labelling/taxonomy.py for the content of classes.yaml.
 """
 
 import argparse
@@ -48,11 +48,12 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
     """
     from tqdm import tqdm
 
+    from datasets.labelling.segmenter import Segmenter
+    from datasets.labelling.taxonomy import read_taxonomy
     from epe import models
     from eval.inputs import RENDER, opened, with_render
     from eval.measuring.run import Measured, resample
     from eval.measuring.segmentation_metrics import agreements, segmentation_metrics, true_labels, values
-    from eval.metrics.segmenter import Segmenter, read_taxonomy
     from eval.options import named
 
     folders = with_render(args.frames, named(args.fake))

@@ -50,7 +50,7 @@ FROZEN: dict[str, set[str]] = {
         "--count", "--discard", "--first", "--high", "--jobs", "--licence", "--low", "--out", "--patience", "--profile",
         "--samples", "--size", "--step", "--textures", "--track",
     },
-    "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
+    "datasets.label": {"--classes", "--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
     "datasets.match": {
         "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",
         "--seed", "--vgg",

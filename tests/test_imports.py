@@ -49,7 +49,7 @@ FLOORS: dict[str, list[str]] = {
         "runtime images",
         "photos channels flaws",
         "frames labels feature_files",
-        "matched_pairs",
+        "matched_pairs labelling",
         "crops",
         "render_pairs",
         "label match",

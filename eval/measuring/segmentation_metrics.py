@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.images import Images
+from datasets.labelling.class_maps import class_maps, class_names
+from datasets.labelling.segmenter import Pixels
+from datasets.labelling.taxonomy import Labels, SegmenterTaxonomy
 from eval.digests import pixel_digest
 from eval.inputs import RENDER
 from eval.metrics.iou import PixelCounts, accuracy, confusion, counts, iou, mean_iou
-from eval.metrics.segmenter import Labels, Pixels, SegmenterTaxonomy
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.schema import Shard, shards
 
 Array = NDArray[np.float64]
 
@@ -93,25 +94,16 @@ def true_labels(folder: Path, taxonomy: SegmenterTaxonomy) -> Iterator[tuple[str
     """Key and classes (H, W) of every frame of a folder of frame files.
 
     Raises:
-        InputError: a file has no class ids, or none of the files has a class that the taxonomy names.
+        InputError: a file has no class ids, or no file has a name that the taxonomy lists for a class.
     """
-    wanted = {name for meaning in taxonomy.classes.values() for name in meaning.game}
-    paths = shards(folder)
-    known: set[str] = set()
-    for path in paths:
-        with Shard(path) as shard:
-            known |= set(shard.header.classes)
-            if "class" not in shard.ids:
-                raise InputError(f"{path}: has no ids/class, which pictures are compared with; extract them.")
-    if wanted - known:
-        raise InputError(
-            f"{folder}: has no class {min(wanted - known)!r}; it has {', '.join(sorted(known))}. Change --classes."
-        )
-    for path in paths:
-        with Shard(path) as shard:
-            table = taxonomy.of_game(shard.header.classes)
-            for i, name in enumerate(shard.names):
-                yield f"{path.stem}/{name}", table[shard.id("class", i)]
+    known = set(class_names(folder))
+    for meaning in taxonomy.classes.values():
+        if meaning.game and not known.intersection(meaning.game):
+            raise InputError(
+                f"{folder}: has no class {' or '.join(map(repr, meaning.game))}; it has {', '.join(sorted(known))}. "
+                "Change --classes."
+            )
+    return class_maps(folder, taxonomy)
 
 
 def agreements(

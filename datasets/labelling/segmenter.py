@@ -1,18 +1,5 @@
-"""The user's segmenter (an ONNX file), and the YAML file that says what its numbers and the game's names mean.
+"""The user's segmenter, an ONNX file, and what it makes of a picture."""
 
-    classes:
-      road: {segmenter: [0], game: [road, lane]}
-      plants: {segmenter: [8, 9], game: [tree, grass]}
-    input:
-      mean: [0.485, 0.456, 0.406]
-      std: [0.229, 0.224, 0.225]
-      multiple_of: 32
-
-`segmenter` lists numbers of its output, `game` names out of the frame files' `classes`. What is listed nowhere has no
-class (`eval.metrics.iou.NONE`). `input`, or any of its keys, may be left out; the values above are what is taken then.
-"""
-
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,96 +9,16 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from datasets.matched_pairs import crop_label
+from datasets.labelling.taxonomy import MAX_ID, Labels, SegmenterTaxonomy
 from datasets.runtime.onnx_session import one_line_errors, open_session
-from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
-from eval.metrics.iou import NONE
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
-from gbuffer_tools.io.yaml import read_sections
+from gbuffer_tools.resampling import nearest
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Pixels = NDArray[np.uint8]
-Labels = NDArray[np.int16]
-
-MAX_CLASSES, MAX_ID, MAX_MULTIPLE = 1000, 65535, 1024
-
-
-@dataclass(frozen=True)
-class ClassMeaning:
-    """What a class is called on both sides.
-
-    Attributes:
-        segmenter: the segmenter's numbers for it.
-        game: the frame files' names for it.
-    """
-
-    segmenter: tuple[int, ...]
-    game: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SegmenterInput:
-    """How pictures are fed: RGB in [0, 1], (value - mean) / std, sides a multiple of `multiple_of` pixels."""
-
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
-    multiple_of: int = 32
-
-    def __post_init__(self) -> None:
-        if not len(self.mean) == len(self.std) == 3 or not all(0 < value < np.inf for value in self.std):
-            raise ValueError("wanted three means and three deviations above 0")
-        if not 1 <= self.multiple_of <= MAX_MULTIPLE:
-            raise ValueError(f"multiple_of is {self.multiple_of}, wanted 1 .. {MAX_MULTIPLE}")
-
-
-@dataclass(frozen=True)
-class SegmenterTaxonomy:
-    """The content of the YAML file: classes by name, and how pictures are fed."""
-
-    classes: dict[str, ClassMeaning]
-    input: SegmenterInput = field(default_factory=SegmenterInput)
-
-    def __post_init__(self) -> None:
-        if not 0 < len(self.classes) <= MAX_CLASSES:
-            raise ValueError(f"classes: {len(self.classes)}, wanted 1 .. {MAX_CLASSES}")
-        for kind in ("segmenter", "game"):
-            listed = [item for meaning in self.classes.values() for item in getattr(meaning, kind)]
-            twice = [item for item in listed if listed.count(item) > 1]
-            if twice:
-                raise ValueError(f"classes: {kind} {twice[0]!r} is listed twice, wanted one class for it")
-        ids = [number for meaning in self.classes.values() for number in meaning.segmenter]
-        if not all(0 <= number <= MAX_ID for number in ids):
-            raise ValueError(f"classes: segmenter {min(ids)} .. {max(ids)}, wanted 0 .. {MAX_ID}")
-
-    def of_segmenter(self) -> Labels:
-        """Class by the segmenter's number; the last entry is for all larger numbers."""
-        table = np.full(MAX_ID + 2, NONE, np.int16)
-        for index, meaning in enumerate(self.classes.values()):
-            table[list(meaning.segmenter)] = index
-        return table
-
-    def of_game(self, names: tuple[str, ...]) -> Labels:
-        """Class by the number of a frame file's class, (256,).
-
-        Args:
-            names: `classes` of the frame file.
-        """
-        table = np.full(256, NONE, np.int16)
-        for index, meaning in enumerate(self.classes.values()):
-            table[[number for number, name in enumerate(names) if name in meaning.game]] = index
-        return table
-
-
-def read_taxonomy(path: Path) -> SegmenterTaxonomy:
-    """Read the YAML file.
-
-    Raises:
-        InputError: the file is another one; the message names the key that does not fit.
-    """
-    return read_sections(path, SegmenterTaxonomy)
 
 
 class Segmenter:
@@ -170,7 +77,7 @@ class Segmenter:
         shape, kind = values.shape, values.dtype.kind
         if kind in "iu" and len(shape) in (3, 4) and set(shape[:-2]) == {1} and values.size:
             clipped = np.clip(values.astype(np.int64), -1, MAX_ID + 1).reshape(shape[-2:])
-            return crop_label(clipped, covered, slice(0, covered[0]), slice(0, covered[1]))
+            return nearest(clipped, covered).astype(np.int64)
         if kind != "f" or len(shape) != 4 or shape[0] != 1 or not 2 <= shape[1] <= MAX_ID + 1 or not values.size:
             raise InputError(
                 f"{self.path}: gives {values.dtype} {shape}; wanted scores (1, classes, h, w) or numbers (1, h, w)."

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from eval.metrics.iou import NONE
-from eval.metrics.segmenter import Segmenter, SegmenterTaxonomy, read_taxonomy
+from datasets.labelling.segmenter import Segmenter
+from datasets.labelling.taxonomy import NONE, SegmenterTaxonomy, read_taxonomy
 from gbuffer_tools.errors import InputError
 from tests.eval.made.segmenters import COLOURS, write_segmenter
 
