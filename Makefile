@@ -129,3 +129,5 @@ game:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends supertuxkart godot3-runner \
 		python3-renderdoc librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1 libfaketime
+
+include benchmarks/town.mk
