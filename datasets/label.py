@@ -8,6 +8,9 @@ the same order of domains.
 Method `classes`: the class ids that frame files hold (a renderer's, or a person's of photographs), in the classes whose
 names all folders share, or in those of a YAML file (--classes, such as datasets/labelling/street.yaml). Pixels that
 have none of these get the last class, "other", by which eval.skvd never takes two crops for alike.
+
+Method `segmenter`: a segmenter labels all folders (--segmenter): a model of train.segmenter, which knows its classes
+(--classes may group them), or another network, an ONNX file whose numbers --classes explains.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from datasets.labelling.class_maps import class_maps, class_names, write_maps
+from datasets.labelling.segmenter import open_segmenter
 from datasets.labelling.taxonomy import OTHER, read_taxonomy, shared_taxonomy
 from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
@@ -57,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classes", type=Path, metavar="YAML", help="which names of classes mean the same (default: equal names)"
     )
+    parser.add_argument("--segmenter", type=Path, metavar="FILE", help="model of train.segmenter, or ONNX network")
     parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: those that app.assets fetched)")
     parser.add_argument("--seed", type=int, default=0, help="seed of k-means (default: %(default)s)")
     return parser
@@ -181,13 +186,31 @@ def by_classes(args: argparse.Namespace, targets: list[Path]) -> None:
         print(f"  {OTHER} in {folder}: {', '.join(left) or 'none of its classes'}")
 
 
+def by_segmenter(args: argparse.Namespace, targets: list[Path]) -> None:
+    """Write label maps that a segmenter finds."""
+    if args.segmenter is None:
+        raise InputError("--segmenter is missing: the file of the segmenter that labels the folders.")
+    segmenter = open_segmenter(args.segmenter, args.classes)
+    names = list(segmenter.taxonomy.classes)
+    digests = {"segmenter": models.digest(args.segmenter), "classes": segmenter.taxonomy.digest()}
+    for folder, target in zip(args.folders, targets, strict=True):
+        images = Images(folder)
+        bar = tqdm(range(len(images)), desc=f"labels of {folder}", unit="image")
+        maps = ((images.keys[i], segmenter(images[i])) for i in bar)
+        print_fractions(folder, target, [*names, OTHER], write_maps(target, maps, names, "segmenter", digests))
+
+
 def print_fractions(folder: Path, target: Path, names: Sequence[str], fractions: np.ndarray) -> None:
     """Tell the user what was written, and which part of the pixels each class has."""
     shares = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
     print(f"{target}: {len(names)} classes; fractions in {folder}: {shares}")
 
 
-METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {"clusters": by_clusters, "classes": by_classes}
+METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {
+    "clusters": by_clusters,
+    "classes": by_classes,
+    "segmenter": by_segmenter,
+}
 """The labelling methods by name."""
 
 

@@ -50,7 +50,9 @@ FROZEN: dict[str, set[str]] = {
         "--count", "--discard", "--first", "--high", "--jobs", "--licence", "--low", "--out", "--patience", "--profile",
         "--samples", "--size", "--step", "--textures", "--track",
     },
-    "datasets.label": {"--classes", "--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
+    "datasets.label": {
+        "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
+    },
     "datasets.match": {
         "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",
         "--seed", "--vgg",
@@ -68,6 +70,11 @@ FROZEN: dict[str, set[str]] = {
     | {
         "--photos", "--photo_labels", "--height", "--preset", "--critic_width", "--matching_weight",
         "--perceptual_weight", "--vgg",
+    },
+    "train.segmenter": DESCENT
+    | {
+        "--images", "--labels", "--classes", "--validation", "--validation_labels", "--height", "--width", "--zoom",
+        "--jitter", "--balance", "--precision",
     },
     "train.style": {
         "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",

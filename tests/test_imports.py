@@ -41,7 +41,7 @@ FLOORS: dict[str, list[str]] = {
         "layers",
         "generator losses inference",
         "networks/backbones networks/enhancers",
-        "networks/style_transfer networks/translators matching",
+        "networks/segmenters networks/style_transfer networks/translators matching",
         "released networks",
         "models",
     ],
@@ -62,7 +62,7 @@ FLOORS: dict[str, list[str]] = {
         "measuring report",
         "skvd sets content segmentation temporal baselines",
     ],
-    "train": ["loop", "recipes", "epe realformer cut spade style"],
+    "train": ["loop", "recipes", "epe realformer cut spade style segmenter"],
     "app": ["inference fetching models", "photographs", "assets convert enhance export"],
 }
 MAX_LINES = 400

@@ -103,8 +103,9 @@ class SegmenterTaxonomy:
         return table
 
     def digest(self) -> str:
-        """SHA-256 of the names of the classes and of what the frame files call each: alike where ids mean the same."""
-        text = json.dumps([[name, sorted(meaning.game)] for name, meaning in self.classes.items()])
+        """SHA-256 of the names of the classes and of what each stands for: alike where ids mean the same."""
+        meant = [[name, sorted(meaning.game), sorted(meaning.segmenter)] for name, meaning in self.classes.items()]
+        text = json.dumps(meant)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
