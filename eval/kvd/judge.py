@@ -70,8 +70,10 @@ def judge(
     vgg, vgg_file = load_vgg(settings.vgg, "zeros").to(device_of(settings.device)), read_vgg_file(settings.vgg)
     setup = set_up(settings)
     pixels, contents = read(setup)
-    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden)
-    products = partial(crop_inner_products, extract, memory=settings.memory, group=group)
+    extract = Extractor(
+        vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden, settings.precision
+    )
+    products = partial(crop_inner_products, extract, memory=settings.memory, scratch=settings.scratch, group=group)
     found = products(pixels[0], pixels[1:], layers=protocol.layers, progress=progress)
     layers = _layers(settings, setup, vgg_file, found, contents)
     classes, by_class = None, None
@@ -246,6 +248,7 @@ def _protocol(
         kernel="(x·y / d + 1)³, d the number of features",
         layers=protocol.layers,
         pooling=POOLING[settings.pooling],
+        precision=settings.precision,
         scaling=SCALING[settings.scaling],
         scales=scales,
         crop_side=side,

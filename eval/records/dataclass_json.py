@@ -4,7 +4,7 @@ import json
 import sys
 import types
 import typing
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,10 +97,12 @@ def _build(kind: Any, value: Any, entry: str) -> Any:
     """
     if is_dataclass(kind):
         names = [field.name for field in fields(kind)]
-        if not isinstance(value, dict) or set(value) != set(names):
+        # Entries with a default came later than the format: files from before do not have them.
+        wanted = {field.name for field in fields(kind) if field.default is MISSING}
+        if not isinstance(value, dict) or not wanted <= set(value) <= set(names):
             raise ValueError(f"{entry} wants the entries {', '.join(names)}")
         hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{entry}.{name}") for name in names})
+        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{entry}.{name}") for name in value})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return None if value is None else _build(arguments[0], value, entry)
