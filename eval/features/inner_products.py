@@ -188,6 +188,7 @@ def _run(
     fill(sets[0], 0)
     for number in range(1, len(sets)):
         fill(sets[number], base)
+        bar.set_postfix_str(f"products {number} of {len(sets) - 1}")
         group.wait()  # until all features are there
         blocks = list(_blocks(sets, number, group))
         for index, strip in enumerate(store.sweep.strips):

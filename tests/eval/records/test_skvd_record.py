@@ -21,6 +21,13 @@ def test_what_is_written_is_read(tmp_path):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_records_from_before_precision_are_read(tmp_path):
+    content = json.loads(json.dumps(asdict(made())))
+    assert content["protocol"].pop("precision") == "fp32"
+    (tmp_path / "r.json").write_text(json.dumps(content), encoding="utf-8")
+    assert skvd_record.read(tmp_path / "r.json") == made()
+
+
 def damaged(change, path):
     content = json.loads(json.dumps(asdict(made())))
     change(content)
