@@ -102,9 +102,7 @@ def _build(kind: Any, value: Any, entry: str) -> Any:
         if not isinstance(value, dict) or not wanted <= set(value) <= set(names):
             raise ValueError(f"{entry} wants the entries {', '.join(names)}")
         hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(
-            **{name: _build(hints[name], value[name], f"{entry}.{name}") for name in names if name in value}
-        )
+        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{entry}.{name}") for name in value})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return None if value is None else _build(arguments[0], value, entry)

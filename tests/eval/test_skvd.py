@@ -41,8 +41,9 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
 
 
 def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path):
-    # Little memory makes many blocks, so that both have some; relu1_2 of one crop alone has 64 x 38 x 38 features.
+    (tmp_path / "scratch").mkdir()
     few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--memory", 0.02, "--vgg", random_vgg, "--per-class"]
+    few += ["--scratch", tmp_path / "scratch"]
     rest = ["--fake", f"render={scenes / 'frames'}", *sides, *few]
     assert run(*rest, "--out", tmp_path / "one.json") == 0
     assert skvd_record.read(tmp_path / "one.json").methods[0].ckvd.value
@@ -54,6 +55,7 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("two.html") == 1
     assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
         (["--memory", "inf"], "--memory: got inf, wanted a finite number"),
         (["--memory", "1e308"], "--memory: got 1e+308"),
         (["--memory", "nan"], "--memory: got nan"),
+        (["--scratch", "none"], "--scratch none: not a folder that can be written into"),
         (["--fake", "render=elsewhere"], "got the name 'render', wanted one name per method"),
         (["--device", "tpu"], "--device tpu: cannot be used"),
         (["--class-groups", "groups.yaml"], "--class-groups groups.yaml: wanted together with --per-class only"),
