@@ -77,6 +77,7 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines": set(),
     "eval.baselines cut": {"--model", "--out", "--overwrite", "--source"},
     "eval.baselines spade": {"--labels", "--model", "--out", "--overwrite", "--source"},
+    "eval.baselines grade": {"--out", "--overwrite", "--seed", "--source", "--target"},
     "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
     "eval.baselines soften": {"--out", "--overwrite", "--seed", "--source"},
     "eval.baselines histogram": {"--out", "--overwrite", "--source", "--target"},

@@ -58,7 +58,7 @@ FLOORS: dict[str, list[str]] = {
         "digests inputs metrics options",
         "features records",
         "kvd transfers",
-        "reporting",
+        "reporting transfers/grading",
         "measuring report",
         "skvd sets content segmentation temporal baselines",
     ],
