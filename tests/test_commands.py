@@ -92,6 +92,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.report": {"--out"},
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed", "--truth"},
+    "eval.control": {"--depth", "--depth-multiple", "--fake", "--frames", "--out", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
         "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed",

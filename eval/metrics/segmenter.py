@@ -23,11 +23,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from datasets.matched_pairs import crop_label
-from datasets.runtime.onnx_session import one_line_errors, open_session
+from datasets.runtime.onnx_session import one_line_errors, open_session, picture_input
 from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
 from eval.metrics.iou import NONE
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.frame import MAX_SIDE
 from gbuffer_tools.io.yaml import read_sections
 
 if TYPE_CHECKING:
@@ -128,16 +127,7 @@ class Segmenter:
     def __init__(self, path: Path, taxonomy: SegmenterTaxonomy) -> None:
         self.path, self.input, self.table = path, taxonomy.input, taxonomy.of_segmenter()
         self.session: onnxruntime.InferenceSession = open_session(path)
-        nodes = self.session.get_inputs()
-        shape = nodes[0].shape if nodes else []
-        # A size that is not fixed is a name, or None.
-        if [node.type for node in nodes] != ["tensor(float)"] or len(shape) != 4 or shape[1] in range(3):
-            found = ", ".join(f"{node.name} {node.type} {node.shape}" for node in nodes)[:200]
-            raise InputError(f"{path}: has the inputs {found}; wanted one picture, float (1, 3, H, W).")
-        self.name: str = nodes[0].name
-        self.size = (shape[2], shape[3]) if isinstance(shape[2], int) and isinstance(shape[3], int) else None
-        if self.size and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
-            raise InputError(f"{path}: wants pictures of {shape[3]}x{shape[2]}; wanted sides of 1..{MAX_SIDE}.")
+        self.name, self.size = picture_input(self.session, path)
 
     def __call__(self, picture: Pixels) -> Labels:
         """The class of each pixel (H, W), or `NONE`, of a picture (H, W, 3) uint8 sRGB.
