@@ -111,13 +111,12 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
     keys = methods[RENDER].keys
     values = {name: {metric.key: np.full(len(keys), np.nan) for metric in METRICS} for name in methods}
     digests: dict[str, dict[str, bytes]] = {name: {} for name in methods}
-    sums = {name: np.zeros((len(keys), MAX_IDS, 3)) for name in methods}
-    pixels, numbers = np.zeros((len(keys), MAX_IDS)), dict[str, int]()
+    sums: dict[str, list[Array]] = {name: [] for name in methods}
+    pixels, numbers = list[Array](), dict[str, int]()
     buffers = tqdm(frame_buffers(methods[RENDER]), desc="frames", total=len(keys), unit="frame")
     for index, (key, beside) in enumerate(zip(keys, buffers, strict=True)):
         rendered, ids = methods[RENDER][index], _numbered(beside, numbers, methods[RENDER].path(index))
-        if ids is not None:
-            pixels[index] = np.bincount(ids.ravel(), minlength=MAX_IDS)
+        pixels.append(np.bincount([] if ids is None else ids.ravel(), minlength=len(numbers)).astype(float))
         before, geometry = canny(rendered), _geometry(beside)
         for name, images in methods.items():
             picture = rendered if name == RENDER else _same_size(images, index, rendered)
@@ -127,12 +126,15 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
                 found["depth_si_rmse"] = _or_nan(depth_error, estimate(picture), beside.depth)
             for metric, value in found.items():
                 values[name][metric][index] = value
-            if ids is not None:
-                sums[name][index] = class_sums(to_lab(picture), ids, MAX_IDS)
+            sums[name].append(np.zeros((0, 3)) if ids is None else class_sums(to_lab(picture), ids, len(numbers)))
     count = len(numbers)
-    return FrameFacts(
-        values, {name: of[:, :count] for name, of in sums.items()}, pixels[:, :count], tuple(numbers), digests
-    )
+    whole = {name: np.stack([_longer(one, count) for one in found]) for name, found in sums.items()}
+    return FrameFacts(values, whole, np.stack([_longer(one, count) for one in pixels]), tuple(numbers), digests)
+
+
+def _longer(of_classes: Array, count: int) -> Array:
+    """Values of classes, with zeros for those that were met in later frames only."""
+    return np.concatenate([of_classes, np.zeros((count - len(of_classes), *of_classes.shape[1:]))])
 
 
 def _same_size(images: Images, index: int, rendered: Pixels) -> Pixels:
@@ -188,5 +190,5 @@ def _or_nan(measure: Callable[..., float], *planes: NDArray[np.generic]) -> floa
 
 def shown_classes(facts: FrameFacts) -> tuple[str, ...]:
     """The names of classes that some frame shows enough of; "" in place of the others."""
-    most = facts.pixels.max(axis=0).tolist()
+    most = facts.pixels.max(axis=0, initial=0).tolist()
     return tuple(name if pixels >= MIN_PIXELS else "" for name, pixels in zip(facts.classes, most, strict=True))

@@ -124,6 +124,26 @@ def test_means_are_over_pixels_and_greys_have_no_hue(scene: Path) -> None:
     assert greyed.frames["colour.road.hue"] == (None, None, None)
 
 
+def test_classes_are_known_by_name_in_all_files(scene: Path) -> None:
+    """A second file numbers them the other way round, and has one more."""
+    ids = np.where(IDS == SKY, 3, np.where(IDS == KART, 0, 1)).astype(np.uint8)
+    ids[55:] = 2
+    frame = Frame(name="x", image=painted(LAB), buffers={}, ids={"class": ids})
+    write(scene / "frames" / "other.h5", [frame], Header("test", "none", ("kart", "road", "fence", "sky"), "", "tests"))
+    for name, lab in (("same", LAB), ("violet", turned(LAB, SKY, 40))):
+        write_png(scene / name / "other" / "x.png", painted(lab))
+    record = measured(scene, "same", "violet")
+    render, same, violet = record.methods
+    names = {"sky", "road", "kart", "fence"}
+    assert {metric.key.split(".")[1] for metric in record.metrics if metric.key.startswith("colour.")} == names
+    for name, index in (("sky", SKY), ("kart", KART), ("fence", ROAD)):
+        assert value(render, f"colour.{name}.L") == pytest.approx(LAB[index, 0], abs=0.5)
+    assert record.keys == ("other/x", "set/0", "set/1", "set/2")
+    assert [x is None for x in render.frames["colour.fence.L"]] == [False, True, True, True]
+    assert all(abs(turn - 40) < 1.5 for turn in violet.frames["colour.sky.hue"])
+    assert value(same, "colour.fence.dE") == 0
+
+
 def test_moved_edges_are_lost_and_invented(scene: Path) -> None:
     save(scene / "moved", np.roll(painted(LAB), 5, axis=1))
     found = measured(scene, "moved").methods[1]
