@@ -52,12 +52,12 @@ demo: $(VENV)/installed
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 
-# Everything that eval measures, of five baselines and the models that ship, on the held-out frames, as one page; and
+# Everything that eval measures, of six baselines and the models that ship, on the held-out frames, as one page; and
 # how steady they are, on frames that follow each other.
-COLOURS := reinhard histogram transport idt
+COLOURS := reinhard histogram transport idt grade
 MODELS  := hr-small lite realformer
 METHODS := $(COLOURS) soften $(MODELS)
-RECORDS := skvd sets content temporal
+RECORDS := skvd sets content control temporal
 MADE     = $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(1)/$(method))
 FAKES   := --fake render=$(FRAMES)/heldout $(call MADE,heldout)
 
@@ -74,6 +74,7 @@ report: $(VENV)/installed
 		--real-labels $(JUDGE)/photos/heldout --per-class --out $(REPORT)/skvd.json
 	$(RUN) eval.sets $(FAKES) --real $(PHOTOS)/heldout --style --cache $(REPORT)/cache --out $(REPORT)/sets.json
 	$(RUN) eval.content $(FAKES) --real $(PHOTOS)/heldout --out $(REPORT)/content.json
+	$(RUN) eval.control --frames $(FRAMES)/heldout $(call MADE,heldout) --out $(REPORT)/control.json
 	$(RUN) eval.temporal --frames $(FRAMES)/sequence $(call MADE,sequence) --out $(REPORT)/temporal.json
 	$(RUN) eval.report $(RECORDS:%=$(REPORT)/%.json) --out $(REPORT)/index.html
 	@echo

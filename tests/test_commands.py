@@ -84,6 +84,7 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines": set(),
     "eval.baselines cut": {"--model", "--out", "--overwrite", "--source"},
     "eval.baselines spade": {"--labels", "--model", "--out", "--overwrite", "--source"},
+    "eval.baselines grade": {"--out", "--overwrite", "--seed", "--source", "--target"},
     "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
     "eval.baselines soften": {"--out", "--overwrite", "--seed", "--source"},
     "eval.baselines histogram": {"--out", "--overwrite", "--source", "--target"},
@@ -98,6 +99,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.report": {"--out"},
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed", "--truth"},
+    "eval.control": {"--depth", "--depth-multiple", "--fake", "--frames", "--out", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
         "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed",

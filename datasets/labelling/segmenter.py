@@ -20,12 +20,11 @@ from datasets.labelling.taxonomy import (
     read_taxonomy,
 )
 from datasets.photos import to_height
-from datasets.runtime.onnx_session import one_line_errors, open_session
+from datasets.runtime.onnx_session import one_line_errors, open_session, picture_input
 from datasets.runtime.weights import load_model
 from epe import models
 from epe.networks.segmenters.unet import UNet, UNetSpec
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.frame import MAX_SIDE
 from gbuffer_tools.resampling import nearest
 
 if TYPE_CHECKING:
@@ -49,18 +48,9 @@ class OnnxNetwork:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.session: onnxruntime.InferenceSession = open_session(path)
-        nodes = self.session.get_inputs()
-        shape = nodes[0].shape if nodes else []
-        # A size that is not fixed is a name, or None.
-        if [node.type for node in nodes] != ["tensor(float)"] or len(shape) != 4 or shape[1] in range(3):
-            found = ", ".join(f"{node.name} {node.type} {node.shape}" for node in nodes)[:200]
-            raise InputError(f"{path}: has the inputs {found}; wanted one picture, float (1, 3, H, W).")
-        self.name: str = nodes[0].name
-        self.size: Size | None = None
-        if isinstance(shape[2], int) and isinstance(shape[3], int):
-            self.size = (shape[2], shape[3])
-            if not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
-                raise InputError(f"{path}: wants pictures of {shape[3]}x{shape[2]}; wanted sides of 1..{MAX_SIDE}.")
+        self.name: str
+        self.size: Size | None
+        self.name, self.size = picture_input(self.session, path)
 
     @property
     def header(self) -> str:
