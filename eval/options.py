@@ -18,6 +18,15 @@ def add_common(parser: argparse.ArgumentParser, *, fakes: bool = True) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of resamples (default %(default)s)")
 
 
+def add_photo_filter(parser: argparse.ArgumentParser) -> None:
+    """Add --photo-filter."""
+    parser.add_argument(
+        "--photo-filter", choices=("area", "camera"), default="area",
+        help="how photographs that are higher than the frames are reduced: by area alone, or after a camera's blur, as "
+        "soft as a camera's own frame (default %(default)s)",
+    )  # fmt: skip
+
+
 def check_common(args: argparse.Namespace) -> None:
     """Check the values of --out, --resamples and --seed.
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.options import add_common
+from eval.options import add_common, add_photo_filter
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m eval.sets", description=__doc__.splitlines()[0])
     add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
+    add_photo_filter(parser)
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
     parser.add_argument(
         "--style", action="store_true", help="add distances of Gram matrices, which take 1.2 MB of memory per picture"
@@ -71,12 +72,14 @@ def measure(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Me
     of_photos: dict[str, bytes] = {}
     for family in families(args, device):
         found, pictures, of_photos = set_values(
-            methods, photos, family, cache=args.cache or cache_folder(), group=group, draws=draws
+            methods, photos, family, args.photo_filter, cache=args.cache or cache_folder(), group=group, draws=draws
         )
         for name, values in found.items():
             resampled[name] |= values
         metrics += [row.metric for row in family.metrics]
         protocol[family.embedding.name] = family.protocol
+    if args.photo_filter != "area":
+        protocol["photographs"] = "reduced by area after a camera's blur (--photo-filter camera)"
     return Measured(tuple(metrics), keys, methods, pictures, resampled, protocol, photos=RealSide(photos, of_photos))
 
 

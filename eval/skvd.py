@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.options import add_photo_filter
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="ours",
         help="feamgan: the procedure of the published rows, which needs torchvision's weights (default %(default)s)",
     )
+    add_photo_filter(parser)
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
     parser.add_argument("--per-class", action="store_true", help="measure cKVD, too: one group of classes at a time")
     parser.add_argument(
@@ -102,13 +104,13 @@ def settings(args: argparse.Namespace) -> "Settings":
     """
     from datasets.runtime.weights import asset
     from eval.features.scratch import check_folder
-    from eval.kvd.protocols import protocol_named
+    from eval.kvd.protocols import protocol_named, with_photo_filter
     from eval.kvd.settings import Settings
     from eval.options import named
 
     if args.fake_labels is None or args.real_labels is None:
         raise InputError(f"--fake-labels and --real-labels are missing; {MAKE_LABELS}")
-    protocol = protocol_named(args.protocol)
+    protocol = with_photo_filter(protocol_named(args.protocol), args.photo_filter)
     optional = ("crops", "candidates", "pooling", "scaling", "seed")
     given = {name: getattr(args, name) for name in optional if getattr(args, name) is not None}
     for name in given:

@@ -102,14 +102,19 @@ FROZEN: dict[str, set[str]] = {
     "eval.control": {"--depth", "--depth-multiple", "--fake", "--frames", "--out", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
-        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--real", "--resamples", "--seed",
-        "--style", "--vgg",
+        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--photo-filter", "--real", "--resamples",
+        "--seed", "--style", "--vgg",
     },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--floor",
-        "--floor-labels", "--memory", "--out", "--per-class", "--pooling", "--precision", "--protocol", "--real",
-        "--real-labels", "--resamples", "--scaling", "--scratch", "--seed", "--vgg",
+        "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--precision", "--protocol",
+        "--real", "--real-labels", "--resamples", "--scaling", "--scratch", "--seed", "--vgg",
+    },
+    "eval.trial": {
+        "--cache", "--candidates", "--clip", "--crops", "--degradations", "--degrade", "--device", "--height",
+        "--inception", "--labels", "--most-photos", "--most-pictures", "--order", "--out", "--photo-filter", "--photos",
+        "--resamples", "--seed", "--subsets", "--vgg",
     },
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},

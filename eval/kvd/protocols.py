@@ -5,11 +5,11 @@ procedure behind the published rows (`eval.kvd.feamgan`). `eval.kvd.judge` follo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from datasets.photos import to_height
+from datasets.photos import PhotoFilter, to_height
 from epe.networks.backbones.vgg import IMAGENET_MEAN
 from eval.features.vgg_features import LAYERS
 from eval.kvd import alignment, feamgan
@@ -105,6 +105,24 @@ def protocol_named(name: str) -> SkvdProtocol:
     if name not in PROTOCOLS:
         raise InputError(f"protocol {name[:40]!r}: no such protocol, wanted {' or '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
+
+
+def with_photo_filter(protocol: SkvdProtocol, photo_filter: PhotoFilter) -> SkvdProtocol:
+    """A protocol that shrinks photographs by another filter than by area; see `datasets.photos.to_height`.
+
+    Raises:
+        InputError: the protocol has a filter of its own.
+    """
+    if photo_filter == "area":
+        return protocol
+    if protocol.name != OURS.name:
+        raise InputError(f"--photo-filter: the protocol {protocol.name} has a filter of its own; leave the option out")
+    size = "reduced to the frames' height by area after a camera's blur where higher, never enlarged"
+    return replace(
+        protocol,
+        fit=lambda picture, size: to_height(picture, size[0], photo_filter),
+        text=replace(protocol.text, photo_size=size),
+    )
 
 
 def _draw(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eval.features.inner_products import inner_products
-from eval.metrics import kid_cmmd
+from eval.metrics import kid_cmmd, spectrum
+from eval.metrics.gram_mmd import gaussian_kernel, median_square, squared_distances, upper_triangle
 from eval.metrics.mmd import cubic_kernel, mmd2
 
 Array = NDArray[np.float64]
@@ -108,3 +109,66 @@ def style_distance(sets: FeatureSets) -> Array:
     products = inner_products(rows, rows).numpy()
     apart = sets.real_numbers[:, None] != sets.real_numbers
     return kernel_distance(sets, lambda values: values, float(products[apart].mean()))
+
+
+def gram_mmd(sets: FeatureSets) -> Array:
+    """(1 + B,) 1000 x Gram-MMD (`eval.metrics.gram_mmd`), from vectors of `eval.features.vgg_statistics.triangle`.
+
+    NaN where no two photographs differ.
+    """
+    x, y = (torch.from_numpy(upper_triangle(side)) for side in (sets.judged, sets.real))
+    xx, xy, yy = (inner_products(a, b).numpy() for a, b in ((x, x), (x, y), (y, y)))
+    return gram_mmd_of_products(xx, xy, yy, sets.judged_numbers, sets.real_numbers, sets.draws)
+
+
+def gram_mmd_of_products(
+    xx: Array, xy: Array, yy: Array, x_numbers: Indices, y_numbers: Indices, draws: Array
+) -> Array:
+    """As `gram_mmd`, from the inner products of upper triangles: (N, N), (N, M), (M, M), in any one unit.
+
+    Args:
+        xx, xy, yy: among judged pictures, between these and photographs, among photographs.
+        x_numbers, y_numbers, draws: as of `FeatureSets`.
+    """
+    try:
+        sigma_square = median_square(yy, y_numbers)
+    except ValueError:
+        return np.full(len(draws), np.nan)
+    a, b = np.diag(xx), np.diag(yy)
+    squares = (squared_distances(xx, a, a), squared_distances(xy, a, b), squared_distances(yy, b, b))
+    kernels = (gaussian_kernel(apart, sigma_square) for apart in squares)
+    return UNIT * mmd2(
+        *kernels, x_groups=x_numbers, y_groups=y_numbers,
+        x_counts=draws, y_counts=np.ones((len(draws), len(yy))),
+    )  # fmt: skip
+
+
+def spectral_distance(sets: FeatureSets) -> Array:
+    """(1 + B,) `eval.metrics.spectrum.distance` between mean spectra (N, K) and (M, K), in decibels.
+
+    Pictures without a spectrum (NaN) do not count; NaN where a side has fewer than two.
+    """
+    seen, real = _with_spectrum(sets)
+    centre = sets.real[real].mean(0, dtype=np.float64)
+    x, y = (rows.astype(np.float64) - centre for rows in (sets.judged[seen], sets.real[real]))
+    bands = sets.real.shape[1]
+    square = mmd2(
+        x @ x.T / bands, x @ y.T / bands, y @ y.T / bands,
+        x_groups=sets.judged_numbers[seen], y_groups=sets.real_numbers[real],
+        x_counts=sets.draws[:, seen], y_counts=np.ones((len(sets.draws), len(y))),
+    )  # fmt: skip
+    return spectrum.distance(square)
+
+
+def spectral_excess(sets: FeatureSets) -> Array:
+    """(1 + B,) `eval.metrics.spectrum.high_excess` of the judged pictures, in decibels; NaN where a side has no spectrum."""
+    seen, real = _with_spectrum(sets)
+    drawn = sets.draws[:, seen]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        judged = drawn @ sets.judged[seen].astype(np.float64) / drawn.sum(1, keepdims=True)
+        return spectrum.high_excess(judged - sets.real[real].sum(0, dtype=np.float64) / real.sum())
+
+
+def _with_spectrum(sets: FeatureSets) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which pictures of either side have a spectrum."""
+    return np.isfinite(sets.judged).all(1), np.isfinite(sets.real).all(1)

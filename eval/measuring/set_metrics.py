@@ -15,6 +15,7 @@ from datasets.runtime.device import device_of
 from datasets.runtime.weights import asset, asset_path, load_vgg
 from epe import models
 from eval.features.embeddings import VECTOR, clip, inception
+from eval.features.spectra import SPECTRUM, Spectra
 from eval.features.store import Embedding
 from eval.features.vgg_features import LAYERS
 from eval.features.vgg_statistics import MEANS, VggStatistics, part
@@ -22,9 +23,12 @@ from eval.measuring.set_distances import (
     KID_PAIRS,
     Array,
     FeatureSets,
+    gram_mmd,
     plain,
     resampled_kid,
     scaled_kid,
+    spectral_distance,
+    spectral_excess,
     style_distance,
     unit_cmmd,
 )
@@ -34,6 +38,8 @@ from eval.records.scores_record import Metric
 
 INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
 """Assets."""
+GRAM_LAYER = "relu3_3"
+"""The layer of Gram-MMD where not all are asked for (--style)."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,23 @@ VGG_METRICS = (
         MEANS,
     ),
 )
+SPECTRAL_METRICS = (
+    SetMetric(
+        Metric("spectral", "spectral distance (dB)", "lower", "RMS over bands of the power spectra's difference"),
+        spectral_distance,
+        SPECTRUM,
+    ),
+    SetMetric(
+        Metric(
+            "spectral_excess",
+            "high-frequency excess (dB)",
+            "",
+            "power at 0.3 to 0.5 cycles per pixel more (+: sharper, noisier) or less (−: softer) than in photographs",
+        ),
+        spectral_excess,
+        SPECTRUM,
+    ),
+)
 INCEPTION_METRICS = (
     SetMetric(
         Metric("fid", "FID", "lower", "Fréchet distance of Inception v3's features (Heusel et al. 2017)"),
@@ -133,8 +156,14 @@ def style_metric(layer: str) -> SetMetric:
     return SetMetric(Metric(f"style_{layer}", f"style, {layer}", "lower", what), style_distance, part(layer))
 
 
+def gram_metric(layer: str) -> SetMetric:
+    """The row of Gram-MMD at a layer of VGG16."""
+    what = "Gaussian kernel distance of Gram matrices (Napolitano, Nguyen 2026), × 1000"
+    return SetMetric(Metric(f"gram_mmd_{layer}", f"Gram-MMD, VGG16 {layer}", "lower", what), gram_mmd, part(layer))
+
+
 def families(args: argparse.Namespace, device_name: str) -> list[Family]:
-    """VGG16's family, and those of the networks whose weights are named or have been fetched.
+    """VGG16's family, that of spectra, and those of the networks whose weights are named or have been fetched.
 
     Args:
         args: options of eval.sets.
@@ -144,7 +173,7 @@ def families(args: argparse.Namespace, device_name: str) -> list[Family]:
         InputError: weights that are missing or unusable.
     """
     device = device_of(device_name)
-    found = [vgg_family(args.vgg or asset("vgg16"), device, LAYERS if args.style else ())]
+    found = [vgg_family(args.vgg or asset("vgg16"), device, LAYERS if args.style else ()), spectral_family()]
     for path, name, family in ((args.inception, INCEPTION, inception_family), (args.clip, CLIP, clip_family)):
         fetched = asset_path(name)
         if path or fetched.exists():
@@ -153,14 +182,24 @@ def families(args: argparse.Namespace, device_name: str) -> list[Family]:
 
 
 def vgg_family(path: Path, device: torch.device, styles: tuple[str, ...]) -> Family:
-    """VGG16's, whose weights everybody has; with style distances at the layers `styles`."""
-    network = VggStatistics(load_vgg(path, "zeros").to(device), models.digest(path), device, styles)
+    """VGG16's, whose weights everybody has; with style distances and Gram-MMD at the layers `styles`, if any."""
+    grams = styles or (GRAM_LAYER,)
+    network = VggStatistics(load_vgg(path, "zeros").to(device), models.digest(path), device, grams)
     protocol = (
         f"{path.name}, sha256 {network.weights}; whole pictures at their own size, photographs reduced to the frames' "
         "height; kernel distances unbiased, their features divided by the root mean square over the photographs; KID's "
-        f"formula {KID_PAIRS}"
+        f"formula {KID_PAIRS}; Gram-MMD's bandwidth is the median distance between photographs"
     )
-    return Family(network, (*VGG_METRICS, *map(style_metric, styles)), True, protocol)
+    return Family(network, (*VGG_METRICS, *map(gram_metric, grams), *map(style_metric, styles)), True, protocol)
+
+
+def spectral_family() -> Family:
+    """Power spectra against the photographs'."""
+    protocol = (
+        "luma in 64 x 64 patches under a Hann window, rings of half an octave, decibels averaged over patches and "
+        "pictures; photographs reduced to the frames' height"
+    )
+    return Family(Spectra(), SPECTRAL_METRICS, True, protocol)
 
 
 def inception_family(path: Path, device: torch.device) -> Family:

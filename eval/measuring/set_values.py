@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from datasets.images import Images
-from datasets.photos import to_height
+from datasets.photos import PhotoFilter, to_height
 from epe.distributed.processes import ProcessGroup
 from eval.digests import picture_numbers
 from eval.features.store import Pixels, embed
@@ -19,7 +19,14 @@ Array = NDArray[np.float64]
 
 
 def set_values(
-    methods: Mapping[str, Images], photos: Images, family: Family, *, cache: Path, group: ProcessGroup, draws: Array
+    methods: Mapping[str, Images],
+    photos: Images,
+    family: Family,
+    photo_filter: PhotoFilter = "area",
+    *,
+    cache: Path,
+    group: ProcessGroup,
+    draws: Array,
 ) -> tuple[dict[str, dict[str, Array]], dict[str, dict[str, bytes]], dict[str, bytes]]:
     """Values of all metrics of one network, one method after the other.
 
@@ -29,6 +36,7 @@ def set_values(
         methods: N pictures each, by the method's name.
         photos: M photographs.
         family: the network and its metrics.
+        photo_filter: how photographs are reduced, where the family wants it.
         cache: the folder in which features are kept.
         group: the processes that share the work; each gets all of the values.
         draws: (1 + B, N) how often each picture was drawn; row 0 is ones.
@@ -46,7 +54,7 @@ def set_values(
         return picture
 
     def reduced(picture: Pixels) -> Pixels:
-        return to_height(picture, height)
+        return to_height(picture, height, photo_filter)
 
     found: dict[str, dict[str, Array]] = {}
     contents: dict[str, dict[str, bytes]] = {}

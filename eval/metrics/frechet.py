@@ -60,10 +60,29 @@ def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
     return apart + float(np.trace(a.covariance) + np.trace(b.covariance) - 2 * roots.sum())
 
 
+def frechet_of_few(x: Array, y: Array) -> float:
+    """As `frechet` of the moments of (N, D) and (M, D), where N and M are small against D.
+
+    With A = X Xᵀ and B = Y Yᵀ of centred vectors as columns, the roots of the eigenvalues of A B are the singular values
+    of Xᵀ Y, an N x M matrix.
+
+    Raises:
+        ValueError: a set has fewer than two vectors.
+    """
+    if min(len(x), len(y)) < 2:
+        raise ValueError(f"a covariance takes two vectors or more, got {len(x)} and {len(y)}.")
+    centred = [(rows - rows.mean(0)) / np.sqrt(len(rows) - 1) for rows in (x, y)]
+    roots = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False)
+    apart = float(np.square(x.mean(0) - y.mean(0)).sum())
+    return apart + sum(float(np.square(rows).sum()) for rows in centred) - 2 * float(roots.sum())
+
+
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """Fréchet distance between two sets of feature vectors, (N, D) and (M, D) on the CPU: FID's formula.
 
     Raises:
         ValueError: a set has fewer than two vectors.
     """
+    if len(x) + len(y) < x.shape[1]:
+        return frechet_of_few(x.double().numpy(), y.double().numpy())
     return frechet(moments([x.numpy()]), moments([y.numpy()]))

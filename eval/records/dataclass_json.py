@@ -15,7 +15,9 @@ from gbuffer_tools.io.atomic import write_text
 MAX_BYTES = 256 * 2**20
 """Larger files are refused before they are read."""
 MAX_COUNT = 2**63 - 1
-COMMANDS = ("eval.skvd", "eval.sets", "eval.content", "eval.segmentation", "eval.temporal", "eval.control")
+COMMANDS = (
+    "eval.skvd", "eval.sets", "eval.content", "eval.segmentation", "eval.temporal", "eval.control", "eval.trial",
+)  # fmt: skip
 """The commands that write records."""
 Kind = TypeVar("Kind")
 

@@ -16,6 +16,7 @@ from epe import models
 from epe.networks.backbones.inception import Inception
 from eval import sets
 from eval.features.embeddings import inception
+from eval.features.vgg_features import LAYERS
 from eval.features.vgg_statistics import MEANS, VggStatistics
 from eval.measuring.set_distances import KID_PAIRS
 from eval.metrics.frechet import frechet, moments
@@ -57,11 +58,15 @@ def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys)
     names = {metric.name for metric in found.metrics}
     # VGG16's distances are called neither FID nor KID nor CMMD.
     assert not names & {"FID", "KID", "CMMD"}
-    assert all("VGG16" in name or name.startswith("style") for name in names)
+    spectral = {"spectral distance (dB)", "high-frequency excess (dB)"}
+    assert all("VGG16" in name or name.startswith("style") for name in names - spectral)
+    assert spectral <= names
     render, bright = found.methods
     assert bright.values["kernel_vgg16"].value > render.values["kernel_vgg16"].value
     difference = bright.differences["kernel_vgg16"]
     assert difference.low <= difference.value <= difference.high
+    assert {f"Gram-MMD, VGG16 {layer}" for layer in LAYERS} <= names
+    assert bright.values["gram_mmd_relu3_3"].value > render.values["gram_mmd_relu3_3"].value
     assert render.differences == {}
     assert render.values["frechet_vgg16"].low is None
     # Against the arithmetic on features that are made here.
@@ -81,6 +86,10 @@ def test_photographs_themselves_have_no_distance(scenes, random_vgg, tmp_path) -
     values = scores_record.read(tmp_path / "a.json").methods[0].values
     assert values["frechet_vgg16"].value == pytest.approx(0, abs=1e-3)
     assert values["gaussian_vgg16"].value == pytest.approx(0, abs=1e-6)
+    assert values["gram_mmd_relu3_3"].value == pytest.approx(0, abs=1e-6)
+    assert values["spectral"].value == pytest.approx(0, abs=1e-6)
+    assert values["spectral_excess"].value == pytest.approx(0, abs=1e-6)
+    assert "gram_mmd_relu1_2" not in values
     assert values["precision_vgg16"].value == values["recall_vgg16"].value == 1
     # A picture and its own copy form no pair, so that the same pairs are on all sides: exactly nothing is left.
     assert values["kernel_vgg16"].value == pytest.approx(0, abs=1e-9)

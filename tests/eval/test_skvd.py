@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from datasets.images import Images, write_png
 from eval import skvd
 from eval.kvd.protocols import PROTOCOLS
 from eval.records import skvd_record
@@ -58,6 +59,28 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_photographs_can_be_as_soft_as_a_cameras_frames(scenes, sides, random_vgg, tmp_path):
+    large = tmp_path / "photos"
+    for key, photo in zip(Images(scenes / "photos").keys, Images(scenes / "photos"), strict=True):
+        write_png(large / f"{key}.png", photo.repeat(2, axis=0).repeat(2, axis=1))
+    few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--pooling", "mean", "--vgg", random_vgg]
+    fakes = ["--fake", f"render={scenes / 'frames'}", "--fake", f"photos={scenes / 'frames'}", *sides]
+    found = {}
+    for name, option in (
+        ("default", []),
+        ("area", ["--photo-filter", "area"]),
+        ("camera", ["--photo-filter", "camera"]),
+    ):
+        assert run(*fakes, *few, "--real", large, *option, "--out", tmp_path / f"{name}.json") == 0
+        found[name] = skvd_record.read(tmp_path / f"{name}.json")
+    assert found["default"] == found["area"]
+    assert found["area"].protocol.photo_size != found["camera"].protocol.photo_size
+    assert "camera's blur" in found["camera"].protocol.photo_size
+    # The frames have the noise that the blur takes from photographs.
+    layers = ("relu1_2", "relu2_2")
+    assert all(found["camera"].methods[0].kvd[x].value > found["area"].methods[0].kvd[x].value for x in layers)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -75,6 +98,10 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
         (["--protocol", "feamgan", "--crops", "8"], "--crops: the protocol feamgan wants 1; leave the option out"),
         (["--protocol", "feamgan", "--candidates", "1"], "--candidates: the protocol feamgan wants 1"),
         (["--protocol", "feamgan", "--pooling", "mean"], "--pooling: the protocol feamgan wants none"),
+        (
+            ["--protocol", "feamgan", "--photo-filter", "camera"],
+            "--photo-filter: the protocol feamgan has a filter of its",
+        ),
         (["--protocol", "feamgan", "--scaling", "rms"], "--scaling: the protocol feamgan wants as trained"),
         (["--protocol", "feamgan", "--seed", "0"], "--seed: the protocol feamgan wants 42"),
     ],

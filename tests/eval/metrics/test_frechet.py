@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eval.metrics.frechet import FeatureMoments, frechet, moments
+from eval.metrics.frechet import FeatureMoments, frechet, frechet_distance, frechet_of_few, moments
 from tests.torchvision_loader import load_torchvision
 
 
@@ -52,3 +52,16 @@ def test_a_set_is_at_no_distance_from_itself_even_if_smaller_than_its_dimensions
     # The root of a rounding error of 1e-16 relative is 1e-8.
     assert frechet(moments([few]), moments([few])) == pytest.approx(0, abs=1e-5)
     assert frechet(moments([few]), moments([few + 1])) == pytest.approx(16, rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "m"), [(7, 9), (2, 12), (20, 5)])
+def test_few_vectors_of_many_dimensions_have_the_same_distance(n: int, m: int) -> None:
+    x, y = features(3, n, 48), features(4, m, 48)
+    wanted = frechet(moments([x]), moments([y]))
+    # 1e-6: the eigenvalues that are 0 are rounding there, and their roots are larger than they.
+    assert frechet_of_few(x, y) == pytest.approx(wanted, rel=1e-6)
+    sets = (torch.from_numpy(side) for side in (x, y))
+    assert frechet_distance(*sets) == pytest.approx(wanted, rel=1e-6)
+    assert frechet_of_few(x, x) == pytest.approx(0, abs=1e-9 * float(np.square(x).sum()))
+    with pytest.raises(ValueError, match="two vectors or more, got 1"):
+        frechet_of_few(x[:1], y)

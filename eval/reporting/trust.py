@@ -1,0 +1,54 @@
+"""What a trial found of a measure, for the reports that show its numbers."""
+
+from collections.abc import Iterable, Sequence
+
+from eval.records.trial_record import OrderResult, TrialRecord
+
+ORDERS = "known orders"
+ORIGINAL = "truth_"
+"""Likeness to a picture other than the original has the trial of likeness to the original; its key lacks this."""
+
+
+def kept(order: OrderResult, key: str) -> str:
+    """Whether a measure keeps an order: "kept", "reversed", or with "?" where the interval holds 0 or there is none."""
+    found = order.difference[key]
+    word = "kept" if found.value > 0 else "reversed"
+    decided = found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
+    return word if decided else f"{word}?"
+
+
+def questions(trial: TrialRecord, key: str) -> dict[str, float]:
+    """How far a measure is to be trusted, by question: Spearman's coefficient, and the fraction of orders kept.
+
+    Args:
+        trial: the record.
+        key: of the measure.
+    """
+    found = {kind.name: kind.spearman[key].value for kind in trial.degradations if key in kind.spearman}
+    signs = [order.difference[key].value > 0 for order in trial.orders if key in order.difference]
+    return found | ({ORDERS: sum(signs) / len(signs)} if signs else {})
+
+
+def merged_questions(trials: Iterable[TrialRecord], key: str) -> dict[str, float]:
+    """As `questions`, over several trials: the lowest value counts."""
+    found: dict[str, float] = {}
+    for trial in trials:
+        own = questions(trial, key) or questions(trial, ORIGINAL + key)
+        found |= {name: min(value, found.get(name, 1.0)) for name, value in own.items()}
+    return found
+
+
+def distrusted(trials: Sequence[TrialRecord], key: str) -> dict[str, float]:
+    """The questions for which a measure is not trusted, with its values there."""
+    least = max((trial.trusted_from for trial in trials), default=0.0)
+    return {name: value for name, value in merged_questions(trials, key).items() if value < least}
+
+
+def verdict(trials: Sequence[TrialRecord], key: str) -> str:
+    """What the trials found of a measure, in one line; "" where they did not try it."""
+    if not merged_questions(trials, key):
+        return ""
+    found = distrusted(trials, key)
+    if not found:
+        return "trusted for every question of the trial"
+    return "not trusted for " + ", ".join(f"{name} ({value:.2f})" for name, value in found.items())

@@ -1,0 +1,103 @@
+"""Degradations of known kind and growing strength: what makes a photograph less of one, by how much.
+
+Strengths were fixed before any measure was looked at: from what is hardly seen to what nobody would miss. All work on
+sRGB values, 0 to 255, and end in 8 bits.
+
+Shapes: H W pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.metrics.spectrum import LUMA
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Change = Callable[[Pixels, float, np.random.Generator], Floats | Pixels]
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """One kind of degradation.
+
+    Attributes:
+        name: as --degradations takes it.
+        what: what happens, and what its strength is.
+        strengths: growing.
+        change: picture (H, W, 3), strength, source of randomness -> picture, any values.
+    """
+
+    name: str
+    what: str
+    strengths: tuple[float, ...]
+    change: Change
+
+    def __call__(self, picture: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+        """The degraded picture (H, W, 3) uint8."""
+        return np.rint(self.change(picture, strength, rng)).clip(0, 255).astype(np.uint8)
+
+
+def blurred(picture: Pixels, sigma: float, _: np.random.Generator) -> Floats:
+    """A Gaussian of deviation `sigma` pixels."""
+    found: Floats = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return found
+
+
+def sharpened(picture: Pixels, amount: float, rng: np.random.Generator) -> Floats:
+    """An unsharp mask: `amount` times what a blur of 1 pixel takes away is added."""
+    return picture + np.float32(amount) * (picture - blurred(picture, 1.0, rng))
+
+
+def noisy(picture: Pixels, deviation: float, rng: np.random.Generator) -> Floats:
+    """Normal noise, independent in every value."""
+    return picture + rng.normal(0, deviation, picture.shape).astype(np.float32)
+
+
+def compressed(picture: Pixels, loss: float, _: np.random.Generator) -> Pixels:
+    """JPEG of quality 100 - `loss`."""
+    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(100 - loss)])
+    found: Pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    return found
+
+
+def quantised(picture: Pixels, bits: float, _: np.random.Generator) -> Floats:
+    """Each channel has 2 ** (8 - `bits`) levels, evenly spread."""
+    steps = np.float32(2 ** (8 - bits) - 1)
+    return np.rint(picture / np.float32(255) * steps) * (255 / steps)
+
+
+def resampled(picture: Pixels, factor: float, _: np.random.Generator) -> Pixels:
+    """Reduced by `factor` (area), and enlarged again (bilinear)."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
+    found: Pixels = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return found
+
+
+def saturated(picture: Pixels, more: float, _: np.random.Generator) -> Floats:
+    """Distances from grey of equal luma times 1 + `more`."""
+    grey = (picture @ LUMA).astype(np.float32)[..., None]
+    return grey + np.float32(1 + more) * (picture - grey)
+
+
+def contrasted(picture: Pixels, more: float, _: np.random.Generator) -> Floats:
+    """Distances from the picture's mean colour times 1 + `more`."""
+    mean = picture.mean((0, 1), dtype=np.float64).astype(np.float32)
+    return mean + np.float32(1 + more) * (picture - mean)
+
+
+DEGRADATIONS = (
+    Degradation("blur", "Gaussian, deviation in pixels", (0.5, 0.75, 1.0, 1.5, 2.5), blurred),
+    Degradation("sharpen", "unsharp mask of 1 pixel, its amount", (0.25, 0.5, 1.0, 1.5, 2.5), sharpened),
+    Degradation("noise", "normal, deviation in levels of 255", (2, 4, 8, 16, 32), noisy),
+    Degradation("jpeg", "100 less JPEG's quality", (10, 30, 50, 70, 90), compressed),
+    Degradation("quantise", "bits taken from each channel", (2, 3, 4, 5, 6), quantised),
+    Degradation("resample", "reduced by this factor and enlarged again", (1.25, 1.5, 2.0, 3.0, 4.0), resampled),
+    Degradation("saturate", "chroma increased by this fraction", (0.15, 0.3, 0.5, 0.75, 1.0), saturated),
+    Degradation("contrast", "contrast increased by this fraction", (0.1, 0.2, 0.35, 0.5, 0.75), contrasted),
+)
+"""In the order of tables."""
