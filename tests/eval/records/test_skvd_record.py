@@ -28,7 +28,7 @@ def test_a_record_from_before_an_entry_is_read(tmp_path, entry):
             holder.pop(entry, None)
 
     path = damaged(older, tmp_path / "r.json")
-    assert entry not in path.read_text(encoding="utf-8")
+    assert f'"{entry}"' not in path.read_text(encoding="utf-8")
     assert skvd_record.read(path) == made()
 
 
