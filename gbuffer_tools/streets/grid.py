@@ -187,3 +187,13 @@ def outline(block: Block, inset: float, *, step: float = 4.0) -> Floats:
             along = length - inset - radius + radius * math.sin(angle)
             points.append(block.point(side, along, inset + radius * (1 - math.cos(angle))))
     return np.array(points)
+
+
+def contains(polygon: Floats, points: Floats) -> bool:
+    """Whether all points (m,2) are in a polygon (n,2): the ray to the right of each crosses it an odd number of times."""
+    a, b = polygon, np.roll(polygon, -1, 0)
+    x, y = points[:, None, 0], points[:, None, 1]
+    spans = (a[:, 1] > y) != (b[:, 1] > y)
+    rise = np.where(a[:, 1] == b[:, 1], 1.0, b[:, 1] - a[:, 1])
+    crossing = a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / rise
+    return bool(((spans & (crossing > x)).sum(1) % 2 == 1).all())

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 
 from gbuffer_tools.streets import furniture, ground, plants
-from gbuffer_tools.streets.grid import CORNER, Block, Grid
+from gbuffer_tools.streets.grid import CORNER, Block, Grid, contains, outline
 from gbuffer_tools.streets.houses import BRICKS, House, house_mesh
 from gbuffer_tools.streets.mesh import Floats, tinted
 from gbuffer_tools.streets.things import Things
@@ -86,7 +86,7 @@ def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random)
     if gap > 0.3 and random.random() < (0.25 if row.style == "detached" else 0.6):
         build = partial(ground.forecourt_mesh, grid, block, row.side, row.span, gap)
         things.stand("pavement", np.eye(4), build)
-    at = low
+    at, ground_of = low, grid.bend(outline(block, 0.6))
     same = f"{random.random()}"
     storeys, height = random.randint(*STOREYS[row.style]), random.uniform(*HEIGHTS[row.style])
     while at < high - WIDTHS[row.style][0]:
@@ -98,6 +98,10 @@ def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random)
         house = House(row.style, width, row.depth + random.uniform(-0.4, 0.4), storeys, height, same)
         push = row.front + (random.uniform(0, 0.8) if row.style == "detached" else 0.0)
         matrix = grid.beside(block, row.side, at + width / 2, push)
+        corners = np.array([(x, y, 0, 1) for x in (-width / 2, width / 2) for y in (0, house.depth)]) @ matrix.T
+        if not contains(ground_of, corners[:, :2]):  # at a corner, where the bend turns it out of the block
+            at += 0.5
+            continue
         things.stand("building", matrix, partial(house_mesh, house))
         if gap > 1.2:
             _garden(things, grid, block, row, (at, at + width), gap, random)

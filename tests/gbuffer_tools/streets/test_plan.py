@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.streets.drive import Path, camera_pose
-from gbuffer_tools.streets.grid import CORNER, make_grid, outline
+from gbuffer_tools.streets.grid import CORNER, contains, make_grid, outline
 from gbuffer_tools.streets.life import camera_ride, road_of
 from gbuffer_tools.streets.plan import DRIVE, Town, make_town
 from gbuffer_tools.streets.things import CLASSES, Ride, Still
@@ -118,17 +118,14 @@ def test_houses_stand_on_their_blocks_and_not_on_the_road(town: Town) -> None:
         base = vertices[vertices[:, 2] < 0.01]
         low, high = base[:, :2].min(0), base[:, :2].max(0)
         corners = np.array([(x, y, 0, 1) for x in (low[0], high[0]) for y in (low[1], high[1])])
-        for corner in (corners @ pose.T)[:, :2]:
-            assert any(inside(corner, polygon) for polygon in outlines), thing.shape
+        assert any(contains(polygon, (corners @ pose.T)[:, :2]) for polygon in outlines), thing.shape
 
 
-def inside(point: np.ndarray, polygon: np.ndarray) -> bool:
-    """Whether a point is in a polygon (n,2): the ray to its right crosses the line an odd number of times."""
-    a, b = polygon, np.roll(polygon, -1, 0)
-    spans = (a[:, 1] > point[1]) != (b[:, 1] > point[1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = a[:, 0] + (point[1] - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])
-    return bool((spans & (x > point[0])).sum() % 2)
+def test_points_in_a_polygon() -> None:
+    arrow = np.array([(0, 0), (4, 0), (4, 4), (2, 1), (0, 4.0)])
+    assert contains(arrow, np.array([(0.5, 0.5), (3.5, 3.0), (0.2, 3.5)]))
+    assert not contains(arrow, np.array([(0.5, 0.5), (2.0, 3.0)]))
+    assert not contains(arrow, np.array([(5.0, 1.0)]))
 
 
 def test_blocks_leave_the_streets_as_wide_as_they_are() -> None:
