@@ -50,6 +50,9 @@ FROZEN: dict[str, set[str]] = {
         "--count", "--discard", "--first", "--high", "--jobs", "--licence", "--low", "--out", "--patience", "--profile",
         "--samples", "--size", "--step", "--textures", "--track",
     },
+    "gbuffer_tools.town": {
+        "--blender", "--every", "--frames", "--jobs", "--out", "--per-town", "--samples", "--seed", "--size",
+    },
     "datasets.label": {
         "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },

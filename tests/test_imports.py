@@ -31,9 +31,9 @@ FLOORS: dict[str, list[str]] = {
         "schema source",
         "mapping checks renderdoc",
         "exr profiles",
-        "sources",
-        "pipeline",
-        "check export extract inspect capture",
+        "sources streets",
+        "pipeline streets/blender",
+        "check export extract inspect capture town",
         "pairs",
     ],
     "epe": [
