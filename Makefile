@@ -114,6 +114,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.enhancers --frames 1 --size 1024x576 --names realformer realformer-small
 	$(RUN) benchmarks.folded --count 1
 	$(RUN) benchmarks.distances
+	$(RUN) benchmarks.features
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and 40 minutes.

@@ -44,7 +44,7 @@ class ScratchFile:
         """
         try:
             self.file.seek(place)
-            left = memoryview(values)
+            left = values.data
             while left:
                 left = left[self.file.write(left) :]
         except OSError as error:
@@ -61,7 +61,7 @@ class ScratchFile:
         """
         try:
             self.file.seek(place)
-            left = memoryview(values)
+            left = values.data
             while left:
                 count = self.file.readinto(left)
                 if not count:

@@ -114,8 +114,6 @@ class StripStore:
         # Strips of the file are read into the same memory each time: fresh memory has to be cleared by the system.
         self._buffer = torch.empty(rows * max((strip.width for strip in spilled), default=0), dtype=dtype)
         self._device = device
-        self.written = self.read_back = 0
-        """Bytes that went into the file, and came out of it."""
 
     def write(self, row: int, features: Mapping[str, Tensor]) -> None:
         """Keep the features (n, D) by layer of the crops from `row` on."""
@@ -128,7 +126,6 @@ class StripStore:
                 assert self.file is not None
                 raw = values.cpu().contiguous().view(torch.uint8).numpy().reshape(-1)
                 self.file.write(self._places[index] + row * self._row[index], raw)
-                self.written += len(raw)
 
     def read(self, index: int, rows: int) -> Tensor:
         """The first crops' features (rows, W) in a strip, which are valid until the next call."""
@@ -138,5 +135,4 @@ class StripStore:
         width = self.sweep.strips[index].width
         values = self._buffer[: rows * width]
         self.file.read(self._places[index], values.view(torch.uint8).numpy())
-        self.read_back += rows * self._row[index]
         return values.view(rows, width).to(self._device)
