@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--precision",
         choices=("fp32", "bf16"),
         default="fp32",
-        help="bf16: features in bfloat16, half the bytes; values move by up to a thousandth (default %(default)s)",
+        help="bf16: features in bfloat16, half the bytes, values within 0.3 percent (default %(default)s)",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     return parser
