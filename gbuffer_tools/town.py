@@ -2,7 +2,7 @@
 
     python -m gbuffer_tools.town --out town --seed 1 --frames 300
 
-Each seed is a town, and a frame file; a camera drives through it for 30 seconds. What is there is not rendered again, so
+Each seed is a town, and a frame file; a camera drives through it for 30 seconds. What is there is not rendered again:
 after a stop the same command goes on.
 """
 
@@ -79,7 +79,9 @@ def check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
     if args.per_town * args.every > DRIVE:
         most = DRIVE // args.every
-        raise InputError(f"--per-town {args.per_town}: a drive has {DRIVE} ticks, so {most} frames with --every {args.every}")
+        raise InputError(
+            f"--per-town {args.per_town}: a drive has {DRIVE} ticks, so {most} frames with --every {args.every}"
+        )
     towns = -(-args.frames // args.per_town)
     if not (args.seed >= 0 and args.seed + towns - 1 <= MAX_SEED):
         raise InputError(f"--seed {args.seed}: wanted 0..{MAX_SEED + 1 - towns} for {towns} towns")

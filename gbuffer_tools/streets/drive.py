@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -95,7 +96,7 @@ def make_route(grid: Grid, seed: int, length: float) -> Route:
         if not inside:
             inside = [(a, d) for a, d in choices if 0 <= node[a] + d < STREETS]
         axis, direction = random.choice(inside)
-    legs = [_leg(a, b, rows, columns) for a, b in zip(nodes, nodes[1:], strict=False)]
+    legs = [_leg(a, b, rows, columns) for a, b in pairwise(nodes)]
     places = [(columns[a].at, rows[b].at) for a, b in nodes]
     return Route(Path(grid.bend(_rounded(places, legs))), tuple(legs), random.uniform(8, 25))
 

@@ -61,11 +61,11 @@ def to_frame(name: str, tick: int, town: Town, picture: Channels, drawn: Channel
     Raises:
         ValueError: a channel is missing.
     """
-    number = np.round(stack(drawn, (f"{LAYER}.Object Index.X",))[..., 0]).astype(np.int64)
-    size = number.shape[1], number.shape[0]
+    drawn_parts = np.round(stack(drawn, (f"{LAYER}.Object Index.X",))[..., 0].astype(np.float64)).astype(np.int64)
+    size = drawn_parts.shape[1], drawn_parts.shape[0]
     view, lens = geometry.view_from_pose(town.camera(tick)), projection(town, size)
     made, _ = to_buffers(drawn, MEANING, view, lens)
-    number = np.where(np.isfinite(made["depth"]), number, 0)
+    number = np.where(np.isfinite(made["depth"].astype(np.float64)), drawn_parts, 0)
     labels, owners = tables(town)
     glow = stack(drawn, (f"{LAYER}.surface.B",))
     made["emission"] = (made["albedo"].astype(np.float32) * np.nan_to_num(glow)).astype(np.float16)

@@ -19,8 +19,8 @@ def lamp_mesh(height: float, seed: str) -> Mesh:
     colour = random.choice((GREY, GREY, BLACK, rgb("2c4a3a")))
     builder.tube([(0, 0, 0), (0, 0, 1.2), (0, 0, 1.25), (0, 0, height)], [0.11, 0.11, 0.075, 0.05], "metal", colour)
     reach = random.uniform(0.8, 1.6)
-    builder.tube([(0, 0, height - 0.05), (0, -reach / 2, height + 0.2), (0, -reach, height + 0.22)], [0.04] * 3, "metal",
-                 colour)  # fmt: skip
+    arm = [(0, 0, height - 0.05), (0, -reach / 2, height + 0.2), (0, -reach, height + 0.22)]
+    builder.tube(arm, [0.04] * 3, "metal", colour)
     builder.box((-0.12, -reach - 0.5, height + 0.15), (0.12, -reach + 0.1, height + 0.29), "metal", tinted(colour, 1.2))
     builder.box((-0.09, -reach - 0.45, height + 0.12), (0.09, -reach, height + 0.15), "plastic", WHITE)
     return builder.mesh()

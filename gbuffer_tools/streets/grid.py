@@ -190,7 +190,7 @@ def outline(block: Block, inset: float, *, step: float = 4.0) -> Floats:
 
 
 def contains(polygon: Floats, points: Floats) -> bool:
-    """Whether all points (m,2) are in a polygon (n,2): the ray to the right of each crosses it an odd number of times."""
+    """Whether all points (m,2) are in a polygon (n,2): the ray to the right of each crosses it oddly often."""
     a, b = polygon, np.roll(polygon, -1, 0)
     x, y = points[:, None, 0], points[:, None, 1]
     spans = (a[:, 1] > y) != (b[:, 1] > y)

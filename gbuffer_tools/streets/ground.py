@@ -1,6 +1,7 @@
 """Roads, their markings, pavements and greens."""
 
 import math
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -37,7 +38,7 @@ def mended_mesh(grid: Grid, seed: int) -> Mesh:
             x, y = grid.bend([_point(street, at + length + 2, random.uniform(-1.5, 1.5))])[0]
             angle = np.arange(14) * 2 * np.pi / 14
             cover = np.stack([x + 0.32 * np.cos(angle), y + 0.32 * np.sin(angle), 0 * angle + MENDED * 1.2], 1)
-            builder.quad(cover, "metal", rgb("3c3a38"))  # type: ignore[arg-type]
+            builder.quad(cover, "metal", rgb("3c3a38"))
     return builder.mesh()
 
 
@@ -76,7 +77,7 @@ def marking_mesh(grid: Grid, street: Street, seed: int) -> Mesh:
     def line(along: tuple[float, float], middle: float, width: float, colour: Colour = PAINT) -> None:
         ribbon(builder, bend, street, along, (middle - width / 2, middle + width / 2), MARKED, "marking", colour)
 
-    for before, after in zip(crossings, crossings[1:], strict=False):
+    for before, after in pairwise(crossings):
         low, high = before.at + before.half + 3.0, after.at - after.half - 3.0
         at = low + 1
         while at + dash < high:
@@ -96,9 +97,7 @@ def marking_mesh(grid: Grid, street: Street, seed: int) -> Mesh:
     return builder.mesh()
 
 
-def _entry(
-    builder: Builder, bend: Bend, street: Street, at: float, near: tuple[float, float], random: Random
-) -> None:
+def _entry(builder: Builder, bend: Bend, street: Street, at: float, near: tuple[float, float], random: Random) -> None:
     """What is painted where a street meets a crossing."""
     kind = random.choice(("give way", "give way", "stop", "zebra"))
     if kind == "zebra":
@@ -146,7 +145,7 @@ def green_mesh(grid: Grid, block: Block, seed: int) -> Mesh:
     builder = Builder()
     points = np.insert(grid.bend(outline(block, block.pavement)), 2, KERB, 1)
     green = tinted(rgb("4e5c30"), Random(f"{seed}/green/{block.low}").uniform(0.8, 1.2))
-    builder.quad(points, "grass", green)  # type: ignore[arg-type]
+    builder.quad(points, "grass", green)
     return builder.mesh()
 
 

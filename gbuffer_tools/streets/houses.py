@@ -209,9 +209,7 @@ def _curtain(builder: Builder, opening: Opening, random: Random) -> None:
     fall = high - (high - low) * random.choice((0.3, 0.5, 1.0))
     shade = random.uniform(0.25, 0.5)
     y = RECESS - 0.004
-    builder.quad(
-        [(a, y, fall), (b, y, fall), (b, y, high), (a, y, high)], "glass", (shade, shade * 0.96, shade * 0.88)
-    )
+    builder.quad([(a, y, fall), (b, y, fall), (b, y, high), (a, y, high)], "glass", (shade, shade * 0.96, shade * 0.88))
 
 
 def _awning(builder: Builder, house: House, random: Random) -> None:
@@ -270,7 +268,9 @@ def _pitched_roof(builder: Builder, house: House, random: Random, *, hipped: boo
     builder.quad([eaves[1], eaves[2], ridge[1]], gable, shade)
     builder.quad([eaves[3], eaves[0], ridge[0]], gable, shade)
     builder.quad(eaves[::-1], "wood", rgb("e8e4da"))
-    builder.box((-half - side, -over - 0.1, top - drop - 0.1), (half + side, -over, top - drop), "plastic", rgb("2c2c2e"))
+    builder.box(
+        (-half - side, -over - 0.1, top - drop - 0.1), (half + side, -over, top - drop), "plastic", rgb("2c2c2e")
+    )
     for x in (-half + 0.5, half - 0.5)[: random.randint(1, 2)]:
         if not inset:
             _chimney(builder, x, depth / 2, top + rise, random)

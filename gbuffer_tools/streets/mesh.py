@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]
-Point = Sequence[float]
+Point = Sequence[float] | Floats
 
 SURFACES = (
     "asphalt", "marking", "paving", "kerb", "brick", "plaster", "roof", "glass", "paint", "wood", "metal", "rubber",
@@ -70,9 +70,10 @@ class Builder:
         self._faces.append((len(corners), SURFACES.index(surface), colour, smooth))
         self._count += len(points)
 
-    def quad(self, corners: Sequence[Point], surface: str, colour: Colour) -> None:
+    def quad(self, corners: Sequence[Point] | Floats, surface: str, colour: Colour) -> None:
         """Add one polygon by its corners, counter-clockwise."""
-        self.polygons(corners, [list(range(len(corners)))], surface, colour)
+        points = np.array([np.asarray(corner, np.float64) for corner in corners])
+        self.polygons(points, [list(range(len(points)))], surface, colour)
 
     def box(self, low: Point, high: Point, surface: str, colour: Colour) -> None:
         """Add a box between two corners."""
@@ -91,9 +92,7 @@ class Builder:
         self.polygons(both, sides, surface, colour)
         self.polygons(both[count:], [list(range(count))], surface, colour)
 
-    def tube(
-        self, path: npt.ArrayLike, radii: npt.ArrayLike, surface: str, colour: Colour, *, sides: int = 8
-    ) -> None:
+    def tube(self, path: npt.ArrayLike, radii: npt.ArrayLike, surface: str, colour: Colour, *, sides: int = 8) -> None:
         """Add a tube through points (n,3) with a radius at each, closed at its ends."""
         points, widths = np.asarray(path, np.float64), np.asarray(radii, np.float64)
         along = np.gradient(points, axis=0)
@@ -130,7 +129,7 @@ class Builder:
         flat, up = radius * np.cos(angle), radius * np.sin(angle)
         nothing = np.zeros(sides)
         offsets = (flat, nothing, up) if axis == "-y" else (nothing, -flat, up)
-        self.quad(np.stack(offsets, 1) + np.asarray(centre), surface, colour)  # type: ignore[arg-type]
+        self.quad(np.stack(offsets, 1) + np.asarray(centre), surface, colour)
 
     def mesh(self) -> Mesh:
         """All that was added."""

@@ -144,9 +144,9 @@ def _shin(clothes: _Clothes) -> Mesh:
 
 def _arm(clothes: _Clothes, bend: float) -> Mesh:
     builder = Builder()
-    hand = np.array([0.3 * math.sin(bend), 0, -0.29 - 0.28 * math.cos(bend)])
+    hand = (0.3 * math.sin(bend), 0.0, -0.29 - 0.28 * math.cos(bend))
     builder.tube([(0, 0, 0.03), (0, 0, -0.29), hand], [0.06, 0.05, 0.04], "cloth", clothes.top, sides=7)
-    builder.ellipsoid(hand + (0, 0, -0.05), (0.045, 0.03, 0.065), "skin", clothes.skin, sides=7)
+    builder.ellipsoid((hand[0], 0, hand[2] - 0.05), (0.045, 0.03, 0.065), "skin", clothes.skin, sides=7)
     return builder.mesh()
 
 
@@ -165,6 +165,8 @@ def _bicycle(seed: str) -> Mesh:
                  (head, (0.52, 0, 0.345))):  # fmt: skip
         builder.tube([a, b], [0.018] * 2, "paint", paint, sides=6)
     builder.tube([head, (0.4, 0, 1.02)], [0.015] * 2, "metal", rgb("808488"), sides=6)
-    builder.tube([(0.36, -0.27, 1.03), (0.42, 0, 1.02), (0.36, 0.27, 1.03)], [0.015] * 3, "metal", rgb("303236"), sides=6)
+    builder.tube(
+        [(0.36, -0.27, 1.03), (0.42, 0, 1.02), (0.36, 0.27, 1.03)], [0.015] * 3, "metal", rgb("303236"), sides=6
+    )
     builder.ellipsoid((-0.24, 0, 0.93), (0.13, 0.07, 0.035), "rubber", (0.015, 0.015, 0.015), sides=8)
     return builder.mesh()

@@ -25,7 +25,12 @@ def tree_mesh(kind: str, seed: int) -> Mesh:
     fork = height * random.uniform(0.25, 0.33)
     bend = random.normal(0, 0.1, 2)
     top = np.array([*bend, fork])
-    builder.tube([(0, 0, -0.1), (0, 0, 0.3), top / 2, top], trunk * np.array([1.5, 1.1, 0.95, 0.85]), "bark", bark)
+    builder.tube(
+        np.array([(0, 0, -0.1), (0, 0, 0.3), (*bend / 2, fork / 2), (*bend, fork)]),
+        trunk * np.array([1.5, 1.1, 0.95, 0.85]),
+        "bark",
+        bark,
+    )
     count = 6 if kind == "bare" else 5
     for i in range(count):
         turn = 2 * math.pi * (i + random.uniform(0, 0.6)) / count
@@ -59,7 +64,14 @@ def _branch(
 
 
 def _leaves(
-    builder: Builder, random: np.random.Generator, places: Floats, colour: Colour, *, per: int, radius: float, size: float
+    builder: Builder,
+    random: np.random.Generator,
+    places: Floats,
+    colour: Colour,
+    *,
+    per: int,
+    radius: float,
+    size: float,
 ) -> None:
     """Clusters of leaves, `per` at each place, each a quad of random orientation."""
     shades = 6

@@ -71,7 +71,9 @@ def add_block(things: Things, grid: Grid, block: Block, seed: int) -> None:
         add_tree(things, matrix, random, random.uniform(0.9, 1.35))
 
 
-def add_tree(things: Things, matrix: Floats, random: Random, scale: float, kinds: tuple[str, ...] = plants.KINDS) -> None:
+def add_tree(
+    things: Things, matrix: Floats, random: Random, scale: float, kinds: tuple[str, ...] = plants.KINDS
+) -> None:
     """Add one of the town's trees at a pose (4,4)."""
     number = random.randrange(TREES)
     kind = kinds[number % len(kinds)]
@@ -192,4 +194,3 @@ def _signal(things: Things, grid: Grid, block: Block, side: int, along: float, r
     things.stand("pole", matrix, partial(furniture.post_mesh, 2.6), "signal post")
     state = "red" if random.random() < 0.4 else "green"
     things.stand("sign", matrix, partial(furniture.signal_mesh, state, f"{random.random()}"))
-

@@ -125,4 +125,3 @@ class Things:
     def of(self, label: str) -> Iterator[Thing]:
         """The things of a class."""
         return (thing for thing in self.all if thing.label == label)
-

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets.mesh import Builder, Colour, Mesh, rgb, tinted
+from gbuffer_tools.streets.mesh import Builder, Mesh, rgb, tinted
 
 PAINTS = [
     rgb(c)
@@ -112,15 +112,14 @@ def _car(builder: Builder, shape: Shape, random: Random, moving: bool, *, white:
             faces[material].append((corner, corner + 1, corner + count + 1, corner + count))
     for material, colour in (("paint", paint), ("glass", GLASS)):
         builder.polygons(points.reshape(-1, 3), faces[material], material, colour, smooth=True)
-    builder.quad(points[0], "plastic", tinted(paint, 0.7))  # type: ignore[arg-type]
-    builder.quad(points[-1][::-1], "plastic", DARK)  # type: ignore[arg-type]
+    builder.quad(points[0], "plastic", tinted(paint, 0.7))
+    builder.quad(points[-1][::-1], "plastic", DARK)
     _wheels(builder, [(at - 0.5) * length for at in shape.axles], width, 0.31)
     _ends(builder, length, width, height * shape.stations[2][1], random, moving)
     cabin_front = next(at for at, belt, top in reversed(shape.stations) if top - belt > 0.2)
-    for side in (-1, 1):
-        x, y = (cabin_front - 0.42) * length, side * (width / 2 + 0.06)
-        z = height * 0.62
-        builder.ellipsoid((x, y, z), (0.07, 0.1, 0.07), "paint", paint, sides=8)
+    for y in (-width / 2 - 0.06, width / 2 + 0.06):
+        mirror = (cabin_front - 0.42) * length, y, height * 0.62
+        builder.ellipsoid(mirror, (0.07, 0.1, 0.07), "paint", paint, sides=8)
 
 
 def _material(a: Station, b: Station, strip: int, glazed: bool) -> str:
@@ -140,7 +139,9 @@ def _wheels(builder: Builder, axles: list[float], width: float, radius: float) -
             inner = side * (width / 2 - 0.2)
             arch = [(x, side * (width / 2 - 0.05), radius + 0.03), (x, side * (width / 2 + 0.004), radius + 0.03)]
             builder.tube(arch, [radius * 1.17] * 2, "rubber", (0.006, 0.006, 0.006), sides=16)
-            builder.tube([(x, inner, radius), (x, out, radius)], [radius] * 2, "rubber", (0.012, 0.012, 0.013), sides=16)
+            builder.tube(
+                [(x, inner, radius), (x, out, radius)], [radius] * 2, "rubber", (0.012, 0.012, 0.013), sides=16
+            )
             hub = [(x, out - side * 0.01, radius), (x, out + side * 0.006, radius)]
             builder.tube(hub, [radius * 0.62, radius * 0.55], "metal", rgb("8c9094"), sides=10)
 

@@ -43,7 +43,7 @@ def make_weather(seed: int) -> Weather:
         return Weather(
             math.radians(random.uniform(30, 60)), azimuth, random.uniform(0.1, 0.5), (1, 0.97, 0.93),
             (0.62 * grey, 0.66 * grey, 0.72 * grey), (0.95 * grey, 0.96 * grey, 0.98 * grey),
-            random.uniform(0.75, 1.0), random.uniform(0.0008, 0.0025), random.uniform(1.15, 1.5),
+            random.uniform(0.75, 1.0), random.uniform(0.0008, 0.0025), random.uniform(1.4, 1.9),
         )  # fmt: skip
     degrees = {"clear": (32, 60), "low": (12, 24), "hazy": (20, 45)}[kind]
     elevation = math.radians(random.uniform(*degrees))

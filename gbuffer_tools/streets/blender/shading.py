@@ -1,7 +1,9 @@
 """Materials and the sky as shader nodes: all textures are computed, no picture is loaded."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 
@@ -64,7 +66,7 @@ class Nodes:
         self.tree = tree
         tree.nodes.clear()
 
-    def add(self, kind: str, inputs: dict[int | str, object] | None = None, **settings: object) -> bpy.types.Node:
+    def add(self, kind: str, inputs: Mapping[Any, object] | None = None, **settings: object) -> bpy.types.Node:
         """A node with settings; inputs are values, or the sockets that they are linked to."""
         node = self.tree.nodes.new(f"ShaderNode{kind}")
         for name, value in settings.items():
@@ -139,8 +141,8 @@ def _patterned(
         bent = nodes.add("VectorMath", {0: place, 1: wavy}, operation="ADD").outputs[0]
         edge = nodes.add("TexVoronoi", {"Vector": bent, "Scale": 0.22}, feature="DISTANCE_TO_EDGE").outputs["Distance"]
         mask = nodes.add("TexNoise", {"Vector": place, "Scale": 0.07}).outputs[0]
-        thin = nodes.math("LESS_THAN", edge, nodes.math("MULTIPLY_ADD", mask, 0.016, -0.005))
-        return nodes.scaled(colour, nodes.math("MULTIPLY_ADD", thin, -0.45, 1.0))
+        thin = nodes.math("LESS_THAN", edge, nodes.math("MULTIPLY_ADD", mask, 0.013, -0.0055))
+        return nodes.scaled(colour, nodes.math("MULTIPLY_ADD", thin, -0.35, 1.0))
     if pattern == "dirt":
         height = nodes.add("SeparateXYZ", {0: place}).outputs[2]
         low = nodes.add("MapRange", {0: height, 1: 0.0, 2: 0.9, 3: 0.78, 4: 1.0}).outputs[0]
@@ -160,7 +162,9 @@ def _patterned(
         )
         vector = nodes.add("CombineXYZ", {0: along, 1: at.outputs[2]}).outputs[0]
         bricks = pattern == "bricks"
-        width, tall, mortar, shade, squash = (0.225, 0.075, 0.006, 1.25, 0.25) if bricks else (0.3, 0.2, 0.014, 0.5, 0.2)
+        width, tall, mortar, shade, squash = (
+            (0.225, 0.075, 0.006, 1.25, 0.25) if bricks else (0.3, 0.2, 0.014, 0.5, 0.2)
+        )
     settings = {
         "Vector": vector, "Scale": 1.0, "Mortar Size": mortar, "Brick Width": width, "Row Height": tall, "Bias": 0.0,
         "Color1": (1 - squash, 1 - squash, 1 - squash, 1), "Color2": (1 + squash,) * 3 + (1,),
@@ -188,7 +192,7 @@ def sky(weather: Weather) -> bpy.types.World:
     glow = nodes.math("POWER", nodes.math("MAXIMUM", near, 0.0), 12.0)
     strength = 0.35 * weather.sun / 3
     shine = nodes.scaled(nodes.add("RGB").outputs[0], nodes.math("MULTIPLY", glow, strength))
-    nodes.tree.nodes[-1].inputs[0]  # noqa: B018 - the scale node exists
+    nodes.tree.nodes[-1].inputs[0]
     for node in nodes.tree.nodes:
         if node.bl_idname == "ShaderNodeRGB":
             node.outputs[0].default_value = (*weather.sun_colour, 1)

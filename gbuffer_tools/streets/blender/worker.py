@@ -2,14 +2,16 @@
 
     PYTHON_WITH_BPY -m gbuffer_tools.streets.blender.worker '{"seed": 1, "frames": [0, 30], ...}'
 
-It is started by gbuffer_tools/streets/rendering.py, which says what the keys mean. It prints Blender's version, `blender 5.0.1`, and
-a line per frame that is on disk, `frame TICK`. The buffers are those of the surface in the middle of each pixel, the picture is smooth.
+gbuffer_tools/streets/rendering.py starts it. The keys: seed, frames (ticks), size (width and height), samples, threads,
+out (a folder). It prints Blender's version, `blender 5.0.1`, and a line per frame that is on disk, `frame TICK`. The
+buffers are those of the surface in the middle of each pixel; the picture is smooth.
 """
 
 import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -20,25 +22,25 @@ from gbuffer_tools.streets.plan import make_town
 PASSES = ("z", "normal", "object_index", "mist")
 
 
-def main(job: dict[str, object]) -> None:
+def main(job: dict[str, Any]) -> None:
     """Render what a job says."""
     parent = os.getppid()
     print(f"blender {bpy.app.version_string}", flush=True)
-    scene = Scene(make_town(int(job["seed"])))
+    scene = Scene(make_town(job["seed"]))
     prepare(scene.scene, job)
-    out = Path(str(job["out"]))
+    out = Path(job["out"])
     for tick in job["frames"]:
         if os.getppid() != parent:  # it was killed: nobody reads what comes
             return
         scene.show(tick)
-        picture(scene.scene, int(job["samples"]))
+        picture(scene.scene, job["samples"])
         render(scene.scene, out / f"{tick}.picture.exr")
         buffers(scene.scene)
         render(scene.scene, out / f"{tick}.buffers.exr")
         print(f"frame {tick}", flush=True)
 
 
-def prepare(scene: bpy.types.Scene, job: dict[str, object]) -> None:
+def prepare(scene: bpy.types.Scene, job: dict[str, Any]) -> None:
     """What all frames have in common."""
     scene.render.engine = "CYCLES"
     scene.render.use_persistent_data = True
