@@ -17,7 +17,7 @@ JUDGE  := $(DEMO)/judge
 
 REPORT := $(DEMO)/report
 
-.PHONY: demo report test lint bench game install ablation pairs
+.PHONY: demo report test lint bench game install ablation pairs town
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -52,12 +52,12 @@ demo: $(VENV)/installed
 	@echo
 	@echo "The page: file://$(CURDIR)/$(DEMO)/report.html"
 
-# Everything that eval measures, of five baselines and the models that ship, on the held-out frames, as one page; and
+# Everything that eval measures, of six baselines and the models that ship, on the held-out frames, as one page; and
 # how steady they are, on frames that follow each other.
-COLOURS := reinhard histogram transport idt
+COLOURS := reinhard histogram transport idt grade
 MODELS  := hr-small lite realformer
 METHODS := $(COLOURS) soften $(MODELS)
-RECORDS := skvd sets content temporal
+RECORDS := skvd sets content control temporal
 MADE     = $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(1)/$(method))
 FAKES   := --fake render=$(FRAMES)/heldout $(call MADE,heldout)
 
@@ -74,6 +74,7 @@ report: $(VENV)/installed
 		--real-labels $(JUDGE)/photos/heldout --per-class --out $(REPORT)/skvd.json
 	$(RUN) eval.sets $(FAKES) --real $(PHOTOS)/heldout --style --cache $(REPORT)/cache --out $(REPORT)/sets.json
 	$(RUN) eval.content $(FAKES) --real $(PHOTOS)/heldout --out $(REPORT)/content.json
+	$(RUN) eval.control --frames $(FRAMES)/heldout $(call MADE,heldout) --out $(REPORT)/control.json
 	$(RUN) eval.temporal --frames $(FRAMES)/sequence $(call MADE,sequence) --out $(REPORT)/temporal.json
 	$(RUN) eval.report $(RECORDS:%=$(REPORT)/%.json) --out $(REPORT)/index.html
 	@echo
@@ -113,6 +114,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.enhancers --frames 1 --size 1024x576 --names realformer realformer-small
 	$(RUN) benchmarks.folded --count 1
 	$(RUN) benchmarks.distances
+	$(RUN) benchmarks.features
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and 40 minutes.
@@ -124,8 +126,27 @@ pairs: $(VENV)/installed
 	$(RUN) gbuffer_tools.pairs $(TRACKS:%=--track %) --step 60 --out $(PAIRS)/train
 	$(RUN) gbuffer_tools.pairs $(HELDOUT:%=--track %) --step 60 --out $(PAIRS)/heldout
 
+# Frames of towns of our own, docs/town.md: 300 of twelve towns to train on, and of five others 100 and two seconds of
+# frames that follow each other. Blender's module needs Python 3.11 and NumPy 1, so it has an environment of its own.
+TOWN    ?= demo/town
+BLENDER := .venv-blender
+CYCLES  := gbuffer_tools.town --blender $(BLENDER)/bin/python
+
+$(BLENDER)/installed:
+	test -x $(BLENDER)/bin/python || $(PYTHON) -m venv $(BLENDER)
+	$(BLENDER)/bin/python -m pip install -q bpy==5.0.1
+	touch $@
+
+town: $(VENV)/installed $(BLENDER)/installed
+	$(RUN) $(CYCLES) --seed 1 --frames 300 --out $(TOWN)/train
+	$(RUN) $(CYCLES) --seed 101 --frames 100 --per-town 20 --every 40 --out $(TOWN)/heldout
+	$(RUN) $(CYCLES) --seed 201 --frames 60 --per-town 30 --every 1 --out $(TOWN)/sequence
+	$(RUN) gbuffer_tools.check $(TOWN)/train $(TOWN)/heldout $(TOWN)/sequence
+
 # What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.
 game:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends supertuxkart godot3-runner \
 		python3-renderdoc librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1 libfaketime
+
+include benchmarks/town.mk

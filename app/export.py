@@ -1,9 +1,11 @@
-"""Export an enhancer's model file to ONNX (opset 18, fp32), for `app.enhance --backend onnx` and other programs.
+"""Export an enhancer's or a segmenter's model file to ONNX (opset 18, fp32), for our commands and other programs.
 
-Inputs: image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value - mean) / std of each channel; classes
-(N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). N, H and W are free; H and W must be multiples of
-the metadata entry `multiple_of`. The metadata entry `model` is the header of the model file: JSON with channels, mean,
-std, classes.
+Of an enhancer (`app.enhance --backend onnx`): inputs image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value -
+mean) / std of each channel; classes (N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). Of a
+segmenter (`eval.segmentation`, `datasets.label`): input image; output scores (N, K, H, W) of the K classes.
+
+N, H and W are free; H and W must be multiples of the metadata entry `multiple_of`. The metadata entry `model` is the
+header of the model file: JSON with kind, spec, channels, mean, std, classes.
 """
 
 import argparse
@@ -18,6 +20,8 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from epe.generator import Generator
     from epe.models import Model
 
@@ -32,12 +36,10 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
         network: its network.
         path: file to write.
     """
-    import onnx
     import torch
     from torch import Tensor, nn
 
     from epe.inference.fold import fold
-    from epe.models import HEADER, VERSION
 
     count, side = len(model.classes), 32
     ids = torch.arange(count).view(1, count, 1, 1)
@@ -54,12 +56,33 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
             picture: Tensor = self.network(image, gbuffers, masks)
             return picture
 
-    sizes = {0: "batch", 2: "height", 3: "width"}
-    frame = (
-        torch.rand(1, 3, side, side),
-        torch.randn(1, len(model.channels), side, side),
-        torch.zeros(1, side, side, dtype=torch.int64),
-    )
+    frame = {
+        "image": torch.rand(1, 3, side, side),
+        "gbuffers": torch.randn(1, len(model.channels), side, side),
+        "classes": torch.zeros(1, side, side, dtype=torch.int64),
+    }
+    write_onnx(model, Whole(), frame, "enhanced", path, {"tile": str(network.tile), "overlap": str(network.overlap)})
+
+
+def write_onnx(
+    model: "Model", network: "nn.Module", inputs: dict[str, "Tensor"], output: str, path: Path, facts: dict[str, str]
+) -> None:
+    """Trace a network and write it as ONNX, whole or not at all; batch, height and width stay free.
+
+    Args:
+        model: the model, whose header becomes metadata.
+        network: its network, as it is called.
+        inputs: an example by the inputs' names, (B, C, H, W) or (B, H, W).
+        output: name of the output, (B, C, H, W).
+        path: file to write.
+        facts: further metadata.
+    """
+    import onnx
+    import torch
+
+    from epe.models import HEADER, VERSION
+
+    sizes = {4: {0: "batch", 2: "height", 3: "width"}, 3: {0: "batch", 1: "height", 2: "width"}}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -67,25 +90,18 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
             # The newer exporter needs another package and writes the same operators.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                Whole().eval(),
-                frame,
+                network.eval(),
+                tuple(inputs.values()),
                 str(partial),
-                input_names=["image", "gbuffers", "classes"],
-                output_names=["enhanced"],
+                input_names=list(inputs),
+                output_names=[output],
                 opset_version=OPSET,
                 dynamo=False,
-                dynamic_axes={
-                    "image": sizes,
-                    "gbuffers": sizes,
-                    "classes": {0: "batch", 1: "height", 2: "width"},
-                    "enhanced": sizes,
-                },
+                dynamic_axes={name: sizes[value.dim()] for name, value in inputs.items()} | {output: sizes[4]},
             )
         made = onnx.load(str(partial))
         header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
-        facts = {"model": json.dumps(header), "multiple_of": str(model.multiple_of)}
-        facts |= {"tile": str(network.tile), "overlap": str(network.overlap)}
-        onnx.helper.set_model_props(made, facts)
+        onnx.helper.set_model_props(made, {"model": json.dumps(header), "multiple_of": str(model.multiple_of), **facts})
         onnx.save(made, str(partial))
         with partial.open("rb") as file:
             os.fsync(file.fileno())
@@ -107,9 +123,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Load the model and export it."""
+    import torch
+
     from epe.generator import Generator
     from epe.models import ModelError, load
     from epe.networks.generators import exported_kinds
+    from epe.networks.segmenters.unet import UNet
 
     if args.onnx.exists() and not args.overwrite:
         raise InputError(f"{args.onnx}: already exists; pass --overwrite or another --onnx.")
@@ -117,9 +136,14 @@ def main(args: argparse.Namespace) -> None:
         model = load(args.model)
     except ModelError as error:
         raise InputError(str(error)) from error
+    if model.kind == UNet.kind:
+        write_onnx(model, model.network, {"image": torch.rand(1, 3, 64, 64)}, "scores", args.onnx, {})
+        print_written(args.onnx, model.multiple_of)
+        return
     if not isinstance(model.network, Generator) or not model.channels or not model.classes:
         raise InputError(
-            f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe)."
+            f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe) or a "
+            "segmenter (train.segmenter)."
         )
     if not model.network.exports_to_onnx:
         raise InputError(
@@ -127,8 +151,13 @@ def main(args: argparse.Namespace) -> None:
             f"{', '.join(exported_kinds())}. Run it with app.enhance."
         )
     export(model, model.network, args.onnx)
-    size = args.onnx.stat().st_size
-    print(f"{args.onnx}: opset {OPSET}, {size:,} bytes; height and width must be multiples of {model.multiple_of}")
+    print_written(args.onnx, model.multiple_of)
+
+
+def print_written(path: Path, multiple_of: int) -> None:
+    """Tell the user what was written, and which pictures it takes."""
+    size = path.stat().st_size
+    print(f"{path}: opset {OPSET}, {size:,} bytes; height and width must be multiples of {multiple_of}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,19 @@ Method `clusters`: k-means over VGG16 features of all given folders at once, whe
 (renderings, photographs). Label maps are written to LABELS/<folder, relative to the folders' common parent>/<key>.png,
 and the clustering to LABELS/clusters.npz. Pass that file with --clusters to label further folders in the same way, in
 the same order of domains.
+
+Method `classes`: the class ids that frame files hold (a renderer's, or a person's of photographs), in the classes whose
+names all folders share, or in those of a YAML file (--classes, such as datasets/labelling/street.yaml). Pixels that
+have none of these get the last class, "other", by which eval.skvd never takes two crops for alike.
+
+Method `segmenter`: a segmenter labels all folders (--segmenter): a model of train.segmenter, which knows its classes
+(--classes may group them), or another network, an ONNX file whose numbers --classes explains.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +24,9 @@ import torch
 from tqdm import tqdm
 
 from datasets.images import Images
+from datasets.labelling.class_maps import class_maps, class_names, write_maps
+from datasets.labelling.segmenter import open_segmenter
+from datasets.labelling.taxonomy import OTHER, read_taxonomy, shared_taxonomy
 from datasets.labels import write_facts, write_label
 from datasets.photos import to_height
 from datasets.runtime.weights import asset, load_vgg
@@ -43,10 +54,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="LABELS", help="folder to write")
     parser.add_argument(
-        "--method", choices=["clusters"], default="clusters", help="labelling method (default: %(default)s)"
+        "--method", choices=list(METHODS), default="clusters", help="labelling method (default: %(default)s)"
     )
-    parser.add_argument("--count", type=int, default=12, help="number of classes (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=12, help="number of clusters (default: %(default)s)")
     parser.add_argument("--clusters", type=Path, metavar="NPZ", help="use this clustering instead of making one")
+    parser.add_argument(
+        "--classes", type=Path, metavar="YAML", help="which names of classes mean the same (default: equal names)"
+    )
+    parser.add_argument("--segmenter", type=Path, metavar="FILE", help="model of train.segmenter, or ONNX network")
     parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: those that app.assets fetched)")
     parser.add_argument("--seed", type=int, default=0, help="seed of k-means (default: %(default)s)")
     return parser
@@ -109,11 +124,10 @@ def make_clusters(args: argparse.Namespace, features: list[list[np.ndarray]]) ->
     return clusters
 
 
-def main(args: argparse.Namespace) -> None:
+def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
     """Make or read the clustering, assign labels, and write the label maps."""
     if not 2 <= args.count <= 256:
         raise InputError(f"--count {args.count}: wanted 2 .. 256 classes.")
-    targets = label_folders(args.folders, args.out)
     sets = [Images(folder) for folder in args.folders]
     height = min(sets[0][0].shape[0], 1080)
     known = read_clusters(args.clusters, len(sets)) if args.clusters else None
@@ -150,6 +164,59 @@ def main(args: argparse.Namespace) -> None:
             f"{target}: {len(clusters.centroids)} classes; fractions in {folder}: "
             + " ".join(f"{s:.2f}" for s in fraction)
         )
+
+
+def by_classes(args: argparse.Namespace, targets: list[Path]) -> None:
+    """Write label maps of the class ids in frame files."""
+    known = [class_names(folder) for folder in args.folders]
+    taxonomy = read_taxonomy(args.classes) if args.classes else shared_taxonomy(known)
+    listed = {name for meaning in taxonomy.classes.values() for name in meaning.game}
+    for folder, names in zip(args.folders, known, strict=True):
+        if not listed.intersection(names):
+            raise InputError(
+                f"{folder}: has the classes {', '.join(names)[:200]}, wanted one that "
+                f"{f'{args.classes} lists' if args.classes else 'all folders have'}; list which names mean the same in "
+                "a YAML file, and pass it as --classes."
+            )
+    for folder, target, names in zip(args.folders, targets, known, strict=True):
+        maps = tqdm(class_maps(folder, taxonomy), desc=f"labels of {folder}", unit="image")
+        fractions = write_maps(target, maps, taxonomy.classes, "classes", {"classes": taxonomy.digest()})
+        print_fractions(folder, target, [*taxonomy.classes, OTHER], fractions)
+        left = [name for name in names if name not in listed]
+        print(f"  {OTHER} in {folder}: {', '.join(left) or 'none of its classes'}")
+
+
+def by_segmenter(args: argparse.Namespace, targets: list[Path]) -> None:
+    """Write label maps that a segmenter finds."""
+    if args.segmenter is None:
+        raise InputError("--segmenter is missing: the file of the segmenter that labels the folders.")
+    segmenter = open_segmenter(args.segmenter, args.classes)
+    names = list(segmenter.taxonomy.classes)
+    digests = {"segmenter": models.digest(args.segmenter), "classes": segmenter.taxonomy.digest()}
+    for folder, target in zip(args.folders, targets, strict=True):
+        images = Images(folder)
+        bar = tqdm(range(len(images)), desc=f"labels of {folder}", unit="image")
+        maps = ((images.keys[i], segmenter(images[i])) for i in bar)
+        print_fractions(folder, target, [*names, OTHER], write_maps(target, maps, names, "segmenter", digests))
+
+
+def print_fractions(folder: Path, target: Path, names: Sequence[str], fractions: np.ndarray) -> None:
+    """Tell the user what was written, and which part of the pixels each class has."""
+    shares = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
+    print(f"{target}: {len(names)} classes; fractions in {folder}: {shares}")
+
+
+METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {
+    "clusters": by_clusters,
+    "classes": by_classes,
+    "segmenter": by_segmenter,
+}
+"""The labelling methods by name."""
+
+
+def main(args: argparse.Namespace) -> None:
+    """Label the folders by the chosen method."""
+    METHODS[args.method](args, label_folders(args.folders, args.out))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Label maps: the class of each pixel of an image, computed in the same way for frames and photographs.
 
     LABELS/<key>.png      (h, w) uint8, class per pixel, with the image's aspect ratio; any size, resized by nearest
-    LABELS/labels.json    method, number of classes, digests of the weights and the clustering
+    LABELS/labels.json    method, number of classes, digests of what decides what an id means; names of the classes, and
+                          `other`, the id of pixels that have no class, where the method knows them
 
 The discriminator and sKVD need the same taxonomy on both sides (Richter et al. 2021, sec. 3.3 and 4.1: "robust"
 labels from one network, run on both renderings and photographs).
@@ -88,6 +89,19 @@ def read_facts(folder: Path) -> dict[str, object]:
     return facts
 
 
+def other_class(folder: Path) -> int | None:
+    """Return the id that a folder's label maps give to pixels without a class, or None if all pixels have one.
+
+    Raises:
+        InputError: as in `read_facts`, or `other` is no class.
+    """
+    facts = read_facts(folder)
+    other = facts.get("other")
+    if other is not None and (type(other) is not int or not 0 <= other < int(str(facts["classes"]))):
+        raise InputError(f"{folder / 'labels.json'}: `other` is {str(other)[:40]}, wanted a class id; label again.")
+    return other
+
+
 def check_alike(folder: Path, facts: Mapping[str, object], wanted: Mapping[str, object], like: Path) -> None:
     """Check that two folders of label maps have the same taxonomy.
 
@@ -104,5 +118,6 @@ def check_alike(folder: Path, facts: Mapping[str, object], wanted: Mapping[str, 
         if facts.get(name) != wanted.get(name):
             raise InputError(
                 f"{folder}: {name} of the labels is {facts.get(name)!r}, wanted {wanted.get(name)!r} as in {like}; "
-                "label both folders in one call of `python -m datasets.label`, or one with --clusters of the other"
+                "label both folders in one call of `python -m datasets.label`, or one with --clusters, --classes or "
+                "--segmenter of the other"
             )

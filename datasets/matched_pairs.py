@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from datasets.channels import channel_names
 from datasets.flaws import Flaw, flaw
 from datasets.frames import Frames
-from datasets.labels import read_facts, read_ids
+from datasets.labels import check_alike, read_facts, read_ids
 from datasets.photos import Photos
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.arrays import read_npz
@@ -173,11 +173,14 @@ class MatchedPairs(Dataset[MatchedCrops]):
         self.matches = Matches(matches, frames, photos)
         if not 0 < size <= self.matches.crop:
             raise InputError(f"crop {size}: wanted 1 .. {self.matches.crop}, the side of the matched crops.")
-        counts = [int(str(read_facts(folder)["classes"])) for folder in (frame_labels, photo_labels)]
+        facts = [read_facts(folder) for folder in (frame_labels, photo_labels)]
+        counts = [int(str(of["classes"])) for of in facts]
         if counts[0] != counts[1]:
             raise InputError(
                 f"{photo_labels}: has {counts[1]} classes, {frame_labels} has {counts[0]}; label both at once."
             )
+        if all("digests" in of for of in facts):  # label maps that a user made may lack them
+            check_alike(photo_labels, facts[1], facts[0], frame_labels)
         self.label_classes = counts[0]
         self._channels = channel_names(frames.reading.features)
         self._frame_labels = [read_ids(frame_labels, key, counts[0]) for key in frames.keys]

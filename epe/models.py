@@ -38,7 +38,8 @@ class Model:
         spec: the arguments that rebuild the network.
         channels: names of the G-buffer channels, in the order in which the network reads them ("normal.0").
         mean, std: statistics per channel; the network receives (value - mean) / std.
-        classes: names of the classes of each class stream ("*": the rest); empty if the network has no streams.
+        classes: names of the classes of each class stream ("*": the rest); of a segmenter, the one name of each of its
+            classes; empty for other networks.
         multiple_of: height and width of the input must be multiples of this number of pixels.
         licence: licence of the weights.
         record: training record: data, steps, seed, date, digests.

@@ -1,6 +1,7 @@
 """Simple methods that an enhancer has to beat.
 
 python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
+python -m eval.baselines grade --source FRAMES --target PHOTOS --out DIR           (gets grade.json and grade.cube, too)
 python -m eval.baselines soften --source FRAMES --out DIR
 python -m eval.baselines wct2 --model FILE --source FRAMES --target PHOTOS --out DIR  (or: photowct)
 python -m eval.baselines cut --model MODEL --source FRAMES --out DIR               (of train.cut)
@@ -33,6 +34,8 @@ TRANSFERS = {
 }
 """Transfers of colour: each is one map, fitted to the colours of all frames and of all photographs."""
 
+GRADE = "tone curve, 3D lookup table, vignette, sharpness and grain, fitted to the photographs, fixed for all frames"
+
 STYLES = {
     "photowct": "photorealistic style transfer of each frame's nearest photograph (Li et al. 2018), unsmoothed",
     "wct2": "the same with wavelets (WCT2; Yoo et al. 2019)",
@@ -44,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m eval.baselines", description=__doc__.splitlines()[0])
     methods = parser.add_subparsers(dest="method", required=True)
-    for name, text in TRANSFERS.items():
+    for name, text in {**TRANSFERS, "grade": GRADE}.items():
         method = methods.add_parser(name, help=text, description=text)
         method.add_argument("--target", type=Path, required=True, metavar="DIR", help="photographs")
     for name, text in STYLES.items():
@@ -76,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="label maps of the frames, of the taxonomy of the training run",
     )
-    for name in ("idt", "soften"):
+    for name in ("idt", "grade", "soften"):
         methods.choices[name].add_argument("--seed", type=int, default=0, help="(default %(default)s)")
     for method in methods.choices.values():
         method.add_argument("--source", type=Path, required=True, metavar="DIR", help="frames: images or frame files")
@@ -148,43 +151,67 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
     return Stylist(network, Images(args.target), labels, getattr(args, "at", PARTS), device_of(args.device))
 
 
+def rounded(values: "Floats") -> "Pixels":
+    """RGB (H, W, 3) in [0, 1], what lies outside clipped, as uint8."""
+    import numpy as np
+
+    return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
 def change_of(args: argparse.Namespace, frames: "Images") -> "FrameChange":
-    """The chosen method: frame and key -> picture.
+    """The chosen method, other than `grade`: frame and key -> picture.
 
     Raises:
         InputError: an option that makes no sense, or files that do not fit together.
     """
-    import numpy as np
-
     if args.method in ("cut", "spade"):
         from eval.transfers.trained import synthesis, translator
 
         return translator(args.model) if args.method == "cut" else synthesis(args.model, args.labels)
-    seed = getattr(args, "seed", 0)
-    if seed < 0:
-        raise InputError(f"--seed: got {seed}, wanted 0 or more")
     if args.method == "soften":
         from eval.transfers.soften import soften
 
-        return lambda image, key: soften(image, key, seed)
-    from datasets.images import Images
-
-    def rounded(values: "Floats") -> "Pixels":
-        return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
-
+        return lambda image, key: soften(image, key, args.seed)
     if args.method in STYLES:
         stylist = stylist_of(args)
         return lambda image, key: rounded(stylist(image, key))
-    transfer = transfer_of(args.method, frames, Images(args.target), seed)
+    from datasets.images import Images
+
+    transfer = transfer_of(args.method, frames, Images(args.target), getattr(args, "seed", 0))
     return lambda image, _key: rounded(transfer(image))
+
+
+def write_graded(args: argparse.Namespace, frames: "Images") -> int:
+    """Fit a grade, write the graded frames, and beside them what was fitted.
+
+    Returns:
+        The number of pictures written.
+
+    Raises:
+        InputError: pictures that are too small, or results that are there already.
+    """
+    from datasets.images import Images
+    from eval.transfers.grading import grade
+
+    fitted = grade.fit(frames, Images(args.target), args.seed)
+    count = write_all(
+        frames, args.out, lambda image, key: rounded(fitted(image, key)), args.method, overwrite=args.overwrite
+    )
+    grade.write(fitted, args.out)
+    return count
 
 
 def main(args: argparse.Namespace) -> None:
     """Write the pictures and print how many."""
     from datasets.images import Images
 
+    if getattr(args, "seed", 0) < 0:
+        raise InputError(f"--seed: got {args.seed}, wanted 0 or more")
     frames = Images(args.source)
-    count = write_all(frames, args.out, change_of(args, frames), args.method, overwrite=args.overwrite)
+    if args.method == "grade":
+        count = write_graded(args, frames)
+    else:
+        count = write_all(frames, args.out, change_of(args, frames), args.method, overwrite=args.overwrite)
     print(f"{count} pictures in {args.out}")
 
 

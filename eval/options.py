@@ -7,10 +7,10 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add --fake, --out, --resamples and --seed."""
+def add_common(parser: argparse.ArgumentParser, *, fakes: bool = True) -> None:
+    """Add --fake, which must be given unless `fakes` is false, --out, --resamples and --seed."""
     parser.add_argument(
-        "--fake", action="append", required=True, metavar="[NAME=]DIR",
+        "--fake", action="append", required=fakes, default=None if fakes else [], metavar="[NAME=]DIR",
         help="pictures to judge (images, or frame files); repeat to compare methods",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="for eval.report")

@@ -1,8 +1,8 @@
 """Reports of records: one self-contained page with tables, plots and pictures; Markdown, CSV, LaTeX and JSON beside it.
 
-Records of eval.skvd, sets, content, temporal and segmentation, of any number of data sets: those whose first methods
-show the same frames, against the same photographs or none, are one table. With a record of eval.trial among them, each
-measure says what the trial found of it.
+Records of eval.skvd, sets, content, temporal, segmentation and control, of any number of data sets: those whose first
+methods show the same frames, against the same photographs or none, are one table. With a record of eval.trial among
+them, each measure says what the trial found of it.
 
     python -m eval.report skvd.json sets.json content.json --out page.html
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.records.estimate import Estimate
+from eval.records.scores_record import class_colour
 from eval.records.skvd_record import SkvdMethod, SkvdRecord
 from eval.reporting.wording import (
     FLOOR_MEANS,
@@ -116,11 +117,13 @@ def moves(method: SkvdMethod, layer: str) -> str:
 
 def markdown(found: "Sequence[DataSet]") -> str:
     """The whole report as Markdown, without pictures."""
-    from eval.reporting import table_formats
+    from eval.reporting import kept, table_formats
 
     parts = []
     for data in found:
         parts += [f"# {literal(data.title)}\n", table_formats.markdown(data)]
+        if panel := kept.panel(data):
+            parts += ["\n## What was kept\n", kept.markdown(panel)]
         parts.append(
             "\nBold: the best method other than the first. + and −: better or worse than the first, by the interval of"
         )
@@ -175,15 +178,21 @@ def html(found: "Sequence[DataSet]") -> str:
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
     """The values that the page's template needs of a data set; plots of several data sets differ by `label`."""
+    from eval.reporting import kept
     from eval.reporting.gallery import gallery
 
+    plain = [column for column in data.columns if not class_colour(column.key)]
+    coloured = [column for column in data.columns if class_colour(column.key)]
     indices = {row.method: index for index, row in enumerate(data.rows)}
-    groups = groupby(data.columns, key=lambda column: column.group)
+    groups, by_class = (groupby(columns, key=lambda column: column.group) for columns in (plain, coloured))
     return {
         "data": data,
         "indices": indices,
         "gallery": gallery(data),
+        "columns": plain,
         "groups": [{"name": name, "columns": list(members)} for name, members in groups],
+        "kept": kept.panel(data),
+        "colours": [{"name": name, "columns": list(members)} for name, members in by_class],
         "cautions": [text for _, record in data.skvd for text in cautions(record)],
         "facts": facts_of(data),
         "skvd": [
@@ -229,7 +238,7 @@ def others(data: "DataSet", label: str) -> list[tuple[object, "Markup"]]:
         rows = [
             (i, row.method, row.cells[column.key].value) for i, row in enumerate(data.rows) if column.key in row.cells
         ]
-        if column.group != "skvd" and rows:
+        if column.group != "skvd" and rows and not class_colour(column.key):
             found.append((column, Markup(bars(rows, label=f"{label}: {column.key}"))))
     return found
 

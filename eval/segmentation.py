@@ -1,13 +1,19 @@
-"""How much of what a frame shows a method preserves: mean IoU of a segmenter's labels before and after.
+"""How much of pictures a segmenter recognises: mean IoU, and IoU of each class, with intervals over frames.
 
-The user's segmenter labels the render and each method's pictures. Its labels are compared with the class ids of the
-frame files, where a method loses as much as it comes below the render, and with its own labels of the render.
-The FCN score of Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sec. 4.1.
+Of methods: the segmenter labels the render and each method's pictures. Its labels are compared with the class ids of
+the frame files, where a method loses as much as it comes below the render, and with its own labels of the render. The
+FCN score of Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sec. 4.1.
 
-    python -m eval.segmentation --frames FRAMES --fake enhanced=OUT --segmenter FILE.onnx --classes classes.yaml \\
-        --out segmentation.json
+    python -m eval.segmentation --frames FRAMES --fake enhanced=OUT --segmenter MODEL --out segmentation.json
 
-See eval/metrics/segmenter.py for the content of classes.yaml.
+Of segmenters: several label the same frames, such as photographs that people labelled; each is compared with the first,
+frame by frame. Files of one name are seeds of one thing, and their values are averaged.
+
+    python -m eval.segmentation --frames PHOTOS --segmenter town=A.safetensors --segmenter town=B.safetensors \\
+        --segmenter enhanced=C.safetensors --out segmentation.json
+
+A model of train.segmenter knows its classes. Of another network, an ONNX file, --classes says what its numbers mean,
+and of any segmenter, which of its classes are one; see datasets/labelling/taxonomy.py.
 """
 
 import argparse
@@ -26,22 +32,29 @@ if TYPE_CHECKING:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="python -m eval.segmentation", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.segmentation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--frames", type=Path, required=True, metavar="DIR", help="frame files with class ids")
-    add_common(parser)
-    parser.add_argument("--segmenter", type=Path, required=True, metavar="FILE.onnx", help="the segmenter")
+    add_common(parser, fakes=False)
+    parser.add_argument(
+        "--segmenter",
+        action="append",
+        required=True,
+        metavar="[NAME=]FILE",
+        help="model of train.segmenter, or ONNX network; repeat to compare segmenters",
+    )
     parser.add_argument(
         "--classes",
         type=Path,
-        required=True,
         metavar="FILE.yaml",
-        help="what the segmenter's numbers and the game's class names mean",
+        help="what the segmenter's numbers and the frame files' class names mean (default: names that are equal)",
     )
     return parser
 
 
 def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
-    """Counts of pixels of every method, and what they make.
+    """Counts of pixels of every method or segmenter, and what they make.
 
     Raises:
         InputError: files that do not fit together.
@@ -49,37 +62,82 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
     from tqdm import tqdm
 
     from epe import models
-    from eval.inputs import RENDER, opened, with_render
+    from eval.inputs import opened, with_render
     from eval.measuring.run import Measured, resample
-    from eval.measuring.segmentation_metrics import agreements, segmentation_metrics, true_labels, values
-    from eval.metrics.segmenter import Segmenter, read_taxonomy
+    from eval.measuring.segmentation_metrics import (
+        agreements,
+        averaged,
+        check_names,
+        open_alike,
+        segmentation_metrics,
+        true_labels,
+        values,
+    )
     from eval.options import named
 
-    folders = with_render(args.frames, named(args.fake))
-    taxonomy = read_taxonomy(args.classes)
-    segmenter = Segmenter(args.segmenter, taxonomy)
-    methods = opened(folders)
-    keys, classes = methods[RENDER].keys, tuple(taxonomy.classes)
+    files = segmenter_files(args.segmenter)
+    paths = [path for seeds in files.values() for path in seeds]
+    if args.fake and len(paths) > 1:
+        raise InputError(
+            f"--fake: given with {len(paths)} segmenters, wanted one; judge methods with one segmenter, or several "
+            "segmenters on the frames alone."
+        )
+    segmenters, taxonomy = open_alike(paths, args.classes)
+    if args.classes:
+        check_names(args.frames, taxonomy)
+    if args.fake:
+        methods = opened(with_render(args.frames, named(args.fake)))
+        labelled = {(name, 0): (images, segmenters[paths[0]]) for name, images in methods.items()}
+    else:
+        methods = opened(dict.fromkeys(files, args.frames))
+        labelled = {
+            (name, seed): (methods[name], segmenters[path])
+            for name, seeds in files.items()
+            for seed, path in enumerate(seeds)
+        }
+    keys, classes = next(iter(methods.values())).keys, tuple(taxonomy.classes)
     truth = tqdm(true_labels(args.frames, taxonomy), desc="frames", total=len(keys), unit="frame")
-    found, pictures = agreements(truth, methods, segmenter, len(classes))
-    if not found[RENDER].truth.truth.any():
-        raise InputError(f"{args.frames}: no pixel is of a class that {args.classes} names; add some there.")
-    rows, draws = segmentation_metrics(classes), resample(args, len(keys))
+    found, pictures = agreements(truth, labelled, len(classes))
+    if not next(iter(found.values())).truth.truth.any():
+        raise InputError(
+            f"{args.frames}: no pixel is of a class that {args.classes or 'the segmenter'} names; pass other --classes."
+        )
+    rows, draws = segmentation_metrics(classes, of_methods=bool(args.fake)), resample(args, len(keys))
     return Measured(
         metrics=tuple(row.metric for row in rows),
         keys=keys,
         methods=methods,
-        pictures=pictures,
-        resampled=values({name: agreement.weighted(draws) for name, agreement in found.items()}, rows),
-        frames=values(found, rows),
+        pictures={name: pictures[name, 0] for name in methods},
+        resampled=averaged(values({name: agreement.weighted(draws) for name, agreement in found.items()}, rows)),
+        frames=averaged(values(found, rows)),
         protocol={
-            "segmenter": f"{args.segmenter.name}, sha256 {models.digest(args.segmenter)}",
-            "classes": f"{args.classes.name}, sha256 {models.digest(args.classes)}; "
-            "pixels of other classes do not count",
-            "means": "over the classes that the frames have; "
-            "pixels of all frames are counted before anything is divided",
+            "segmenter": "; ".join(
+                f"{name}: {path.name}, sha256 {models.digest(path)}" for name, seeds in files.items() for path in seeds
+            ),
+            "classes": f"{args.classes.name}, sha256 {models.digest(args.classes)}" if args.classes else "by name",
+            "means": "over the classes that the frames have; pixels of other classes do not count; pixels of all "
+            "frames are counted before anything is divided; values of files of one name are averaged",
         },
     )
+
+
+def segmenter_files(texts: list[str]) -> dict[str, list[Path]]:
+    """The files of --segmenter by name: NAME=FILE, or FILE, whose last part is then the name; several may share one.
+
+    Raises:
+        InputError: an empty name, or a file that comes twice.
+    """
+    files: dict[str, list[Path]] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        path = Path(file if equals else text)
+        name = name if equals else path.name
+        if not name or any(path in paths for paths in files.values()):
+            raise InputError(
+                f"--segmenter {text}: got the name {name!r} or a file twice, wanted NAME=FILE, each file once"
+            )
+        files.setdefault(name, []).append(path)
+    return files
 
 
 def main(args: argparse.Namespace) -> None:

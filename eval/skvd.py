@@ -80,6 +80,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--memory", type=float, default=2.5, metavar="GIB", help="features to hold at a time (default %(default)s GiB)"
     )
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="folder for features beyond --memory, freed at the end (default: the system's temporary folder)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16: features in bfloat16, half the bytes, values within 0.3 percent (default %(default)s)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     return parser
 
@@ -91,6 +103,7 @@ def settings(args: argparse.Namespace) -> "Settings":
         InputError: an option makes no sense, or label maps are missing.
     """
     from datasets.runtime.weights import asset
+    from eval.features.scratch import check_folder
     from eval.kvd.protocols import protocol_named, with_photo_filter
     from eval.kvd.settings import Settings
     from eval.options import named
@@ -117,6 +130,8 @@ def settings(args: argparse.Namespace) -> "Settings":
         raise InputError(f"--floor: the protocol {protocol.name} has no floor; leave the option out")
     if not 0 < args.memory * 2**30 < float("inf"):
         raise InputError(f"--memory: got {args.memory}, wanted a finite number of GiB above 0")
+    if args.scratch is not None:
+        check_folder(args.scratch)
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
     return Settings(
@@ -128,6 +143,8 @@ def settings(args: argparse.Namespace) -> "Settings":
         resamples=args.resamples,
         batch=args.batch,
         memory=int(args.memory * 2**30),
+        scratch=args.scratch,
+        precision=args.precision,
         device=args.device,
         protocol=protocol,
         per_class=args.per_class,

@@ -50,7 +50,12 @@ FROZEN: dict[str, set[str]] = {
         "--count", "--discard", "--first", "--high", "--jobs", "--licence", "--low", "--out", "--patience", "--profile",
         "--samples", "--size", "--step", "--textures", "--track",
     },
-    "datasets.label": {"--clusters", "--count", "--method", "--out", "--seed", "--vgg"},
+    "gbuffer_tools.town": {
+        "--blender", "--every", "--frames", "--jobs", "--out", "--per-town", "--samples", "--seed", "--size",
+    },
+    "datasets.label": {
+        "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
+    },
     "datasets.match": {
         "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",
         "--seed", "--vgg",
@@ -69,6 +74,11 @@ FROZEN: dict[str, set[str]] = {
         "--photos", "--photo_labels", "--height", "--preset", "--critic_width", "--matching_weight",
         "--perceptual_weight", "--vgg",
     },
+    "train.segmenter": DESCENT
+    | {
+        "--images", "--labels", "--classes", "--validation", "--validation_labels", "--height", "--width", "--zoom",
+        "--jitter", "--balance", "--precision",
+    },
     "train.style": {
         "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",
         "--crop", "--batch", "--steps", "--rate", "--feature_weight", "--device", "--seed", "--log_every",
@@ -77,6 +87,7 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines": set(),
     "eval.baselines cut": {"--model", "--out", "--overwrite", "--source"},
     "eval.baselines spade": {"--labels", "--model", "--out", "--overwrite", "--source"},
+    "eval.baselines grade": {"--out", "--overwrite", "--seed", "--source", "--target"},
     "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
     "eval.baselines soften": {"--out", "--overwrite", "--seed", "--source"},
     "eval.baselines histogram": {"--out", "--overwrite", "--source", "--target"},
@@ -91,6 +102,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.report": {"--out"},
     "eval.content": {"--device", "--fake", "--out", "--real", "--resamples", "--seed", "--truth"},
+    "eval.control": {"--depth", "--depth-multiple", "--fake", "--frames", "--out", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
         "--cache", "--clip", "--device", "--fake", "--fake-labels", "--inception", "--out", "--photo-filter", "--real",
@@ -99,8 +111,8 @@ FROZEN: dict[str, set[str]] = {
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--floor",
-        "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--protocol", "--real",
-        "--real-labels", "--resamples", "--scaling", "--seed", "--vgg",
+        "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--precision", "--protocol",
+        "--real", "--real-labels", "--resamples", "--scaling", "--scratch", "--seed", "--vgg",
     },
     "eval.trial": {
         "--cache", "--candidates", "--clip", "--crops", "--degradations", "--degrade", "--device", "--height",

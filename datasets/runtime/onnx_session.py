@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_SIDE
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -61,3 +62,21 @@ def open_session(path: Path) -> "onnxruntime.InferenceSession":
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # its messages are in the exception
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+def picture_input(session: "onnxruntime.InferenceSession", path: Path) -> tuple[str, tuple[int, int] | None]:
+    """The name of a network's one input, a picture, and its size (H, W), or None where it takes any.
+
+    Raises:
+        InputError: the network has other inputs, or wants a size that there is not.
+    """
+    nodes = session.get_inputs()
+    shape = nodes[0].shape if nodes else []
+    # A size that is not fixed is a name, or None.
+    if [node.type for node in nodes] != ["tensor(float)"] or len(shape) != 4 or shape[1] in range(3):
+        found = ", ".join(f"{node.name} {node.type} {node.shape}" for node in nodes)[:200]
+        raise InputError(f"{path}: has the inputs {found}; wanted one picture, float (1, 3, H, W).")
+    size = (shape[2], shape[3]) if isinstance(shape[2], int) and isinstance(shape[3], int) else None
+    if size and not 1 <= min(size) <= max(size) <= MAX_SIDE:
+        raise InputError(f"{path}: wants pictures of {shape[3]}x{shape[2]}; wanted sides of 1..{MAX_SIDE}.")
+    return nodes[0].name, size

@@ -19,6 +19,7 @@ from epe.networks.enhancers.realformer import RealFormer
 from epe.networks.enhancers.realformer_v1 import RealFormerV1
 from epe.networks.enhancers.realformer_v2 import RealFormerV2
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.segmenters.unet import UNet, UNetSpec
 from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.wct2 import WCT2
 from epe.networks.translators.cut import CutSpec, Translator
@@ -33,6 +34,7 @@ OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "photowct": lambda spec: PhotoWCT(**spec),
     "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
+    "unet": lambda spec: UNet(UNetSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
     "wct2": lambda spec: WCT2(**spec),
 }

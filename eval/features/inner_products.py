@@ -1,15 +1,22 @@
-"""Inner products between the features of many crops, in bounded memory.
+"""Inner products between the features of many crops, each of which goes through the network once.
 
-A flattened relu1_2 vector of a 126 px crop has a million dimensions, so features are made in blocks of crops,
-used, and dropped when the room is needed. Products of strips of features are float32, their sums float64: five times
-as fast as float64 throughout, and on real crops MMD² moves by less than 2e-8 of itself. In float32 throughout, cubes of
-the products lose the signal.
+A flattened relu1_2 vector of a 126 px crop has a million dimensions. The photographs' features and those of one method
+at a time are kept strip by strip (`eval.features.strips`), in memory as far as they fit, the rest in a scratch file;
+then all products are summed while the strips are read once. Where disk and memory together are too small, some strips
+are done after the others, and crops are computed again for them.
+
+Products of strips of features are float32, their sums float64: five times as fast as float64 throughout, and on real
+crops MMD² moves by less than 2e-8 of itself. In float32 throughout, cubes of the products lose the signal. Strips and
+blocks of crops do not depend on memory, disk or the number of processes, so neither do the bits of the products.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Generic, NoReturn, TypeVar
+from pathlib import Path
+from typing import NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -18,16 +25,41 @@ from torch import Tensor
 from tqdm import tqdm
 
 from epe.distributed.processes import ProcessGroup
+from eval.features.scratch import scratch_file, usable_bytes
+from eval.features.strips import StripStore, Sweep, cut, sweeps
 from eval.features.vgg_features import Crops
+from gbuffer_tools.errors import InputError
 
 Array = NDArray[np.float64]
-Extract = Callable[[Crops, Sequence[str]], dict[str, Tensor]]
-Block = tuple[int, int]  # index of the set, index of its first crop
-Value = TypeVar("Value")
+Tables = dict[tuple[int, int], Tensor]  # (N, M) float64 by the numbers of two sets
 
 # Dimensions that are summed in float32: few, so that rounding stays small, and two blocks of crops fit into a cache.
 STRIP = 2048
-MAX_BLOCK = 128
+# Crops a side of a matrix product. Products of other shapes may be rounded otherwise.
+BLOCK = 128
+
+
+class Extract(Protocol):
+    """Makes features of crops.
+
+    Attributes:
+        batch: crops per forward pass.
+        dtype, device: of the features.
+    """
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def device(self) -> torch.device: ...
+    def widths(self, side: int, layers: Sequence[str]) -> dict[str, int]:
+        """Dimensions by layer of the features of crops of `side` pixels."""
+        ...
+
+    def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Features (N, D) by layer of crops (N, S, S, 3 or 4) uint8."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -60,6 +92,7 @@ def crop_inner_products(
     *,
     layers: Sequence[str],
     memory: int,
+    scratch: Path | None = None,
     progress: bool,
     group: ProcessGroup | None = None,
 ) -> dict[str, InnerProducts]:
@@ -68,30 +101,60 @@ def crop_inner_products(
     Args:
         extract: crops and layers to features.
         real: (M, S, S, 3) uint8.
-        fakes: per method (N, S, S, 3) uint8.
+        fakes: per method (N, S, S, 3) uint8; one method or more.
         layers: names of layers.
-        memory: bytes of features to keep at a time. Less than what all crops need costs time, not exactness.
+        memory: bytes of features to hold at a time. What does not fit goes to the scratch file.
+        scratch: folder of the scratch file; None: the system's folder for temporary files.
         progress: show a bar on stderr.
-        group: the processes that share the work; each gets all of the products.
+        group: the processes that share the work; each gets all of the products. Several keep all features in the
+            scratch file, which all of them have to see.
+
+    Raises:
+        InputError: neither memory nor the scratch folder has room, or the folder cannot be used.
     """
-    group = group or ProcessGroup()
+    group, scratch = group or ProcessGroup(), scratch or Path(tempfile.gettempdir())
     sets = [real, *fakes]
-    tables = {
-        layer: {(a, b): np.zeros((len(sets[a]), len(sets[b]))) for a, b in _needed(len(sets))} for layer in layers
-    }
-    weight = {layer: rows.numel() * rows.element_size() for layer, rows in extract(real[:1], layers).items()}
-    resident = len(real) + max(len(crops) for crops in fakes)
-    passes = [
-        _Pass(names, sets, sum(weight[name] for name in names), memory, group)
-        for names in _split(weight, memory // resident)
-    ]
-    with tqdm(
-        total=sum(p.crops() for p in passes), desc="features", unit="crop", disable=not (progress and group.first)
-    ) as bar:
-        for one in passes:
-            one.run(extract, tables, bar)
-    group.add(values for table in tables.values() for values in table.values())
-    return {layer: _collect(table, len(fakes)) for layer, table in tables.items()}
+    widths = extract.widths(real.shape[1], layers)
+    rows = len(real) + max(map(len, fakes))
+    plan = _plan(extract, widths, rows, memory, scratch, group)
+    shown = progress and group.first
+    if shown and len(plan) > 1:
+        line = f"{scratch}: too little space for all features; every crop is computed {len(plan)} times"
+        print(line, file=sys.stderr)
+    tables = {layer: _empty_tables(sets, extract.device) for layer in layers}
+    mine = sum(len(chunk) for crops in sets for _, chunk in _chunks(crops, extract.batch, group))
+    with tqdm(total=len(plan) * mine, desc="features", unit="crop", disable=not shown) as bar:
+        for sweep in plan:
+            with ExitStack() as stack:
+                file = stack.enter_context(scratch_file(scratch, group)) if sweep.scratch else None
+                store = StripStore(sweep, rows, extract.dtype, extract.device, file)
+                _run(extract, sets, store, tables, group, bar)
+    return {layer: _collect(table, sets, widths[layer], group) for layer, table in tables.items()}
+
+
+def _plan(
+    extract: Extract, widths: dict[str, int], rows: int, memory: int, scratch: Path, group: ProcessGroup
+) -> list[Sweep]:
+    """How strips share memory and disk.
+
+    Raises:
+        InputError: not even one strip fits.
+    """
+    size = extract.dtype.itemsize
+    strips = cut(widths, STRIP)
+    # A batch's own features and a strip read from the file take part of the memory.
+    room = memory - size * (extract.batch * sum(widths.values()) + rows * max(strip.width for strip in strips))
+    room = max(0, room) if group.size == 1 else 0  # processes share no memory
+    column = rows * size
+    whole = column * sum(widths.values())
+    disk = 0 if whole <= room else usable_bytes(scratch, group)
+    try:
+        return sweeps(strips, column=column, memory=room, scratch=disk)
+    except ValueError as error:
+        raise InputError(
+            f"{scratch}: {disk / 2**30:.2f} GiB can be used, wanted {whole / 2**30:.2f} GiB for features of {rows} "
+            "crops; free space, name another folder by --scratch, or raise --memory"
+        ) from error
 
 
 def _needed(sets: int) -> list[tuple[int, int]]:
@@ -99,94 +162,75 @@ def _needed(sets: int) -> list[tuple[int, int]]:
     return [(0, 0)] + [pair for fake in range(1, sets) for pair in ((fake, 0), (fake, fake))]
 
 
-def _split(weight: dict[str, int], room: int) -> list[list[str]]:
-    """Layers in groups whose vectors of one crop fit into `room` bytes, so that few crops are computed twice."""
-    groups: list[list[str]] = []
-    for layer, size in weight.items():
-        if groups and sum(weight[name] for name in groups[-1]) + size <= room:
-            groups[-1].append(layer)
-        else:
-            groups.append([layer])
-    return groups
+def _empty_tables(sets: Sequence[Crops], device: torch.device) -> Tables:
+    return {
+        (a, b): torch.zeros(len(sets[a]), len(sets[b]), dtype=torch.float64, device=device)
+        for a, b in _needed(len(sets))
+    }
 
 
-def _collect(table: dict[tuple[int, int], Array], fakes: int) -> InnerProducts:
-    return InnerProducts(
-        real=table[0, 0],
-        fake=tuple(table[i, i] for i in range(1, fakes + 1)),
-        across=tuple(table[i, 0] for i in range(1, fakes + 1)),
-    )
+def _run(
+    extract: Extract,
+    sets: Sequence[Crops],
+    store: StripStore,
+    tables: dict[str, Tables],
+    group: ProcessGroup,
+    bar: "tqdm[NoReturn]",
+) -> None:
+    """Add the products in a sweep's strips to the tables; the methods' features take each other's place."""
+    base = len(sets[0])
+
+    def fill(crops: Crops, row: int) -> None:
+        for start, chunk in _chunks(crops, extract.batch, group):
+            store.write(row + start, extract(chunk, store.sweep.layers))
+            bar.update(len(chunk))
+
+    fill(sets[0], 0)
+    for number in range(1, len(sets)):
+        fill(sets[number], base)
+        bar.set_postfix_str(f"products {number} of {len(sets) - 1}")
+        group.wait()  # until all features are there
+        blocks = list(_blocks(sets, number, group))
+        for index, strip in enumerate(store.sweep.strips):
+            values = store.read(index, base + len(sets[number]))
+            if values.dtype == torch.bfloat16:
+                values = values.float()
+            found = {0: values[:base], number: values[base:]}
+            for a, x, b, y in blocks:
+                block = tables[strip.layer][a, b][x, y]
+                block += found[a][x] @ found[b][y].T
+        group.wait()  # until nobody reads them any more
 
 
-class _Pass:
-    """One sweep over this process's pairs of blocks for some layers."""
-
-    def __init__(self, layers: list[str], sets: list[Crops], weight: int, memory: int, group: ProcessGroup) -> None:
-        self.layers, self.sets, self.group = layers, sets, group
-        # Two blocks are in use at a time; a quarter of the memory each leaves room to keep others.
-        self.block = max(1, min(MAX_BLOCK, memory // (4 * weight)))
-        self.kept = max(2 * self.block, memory // weight)
-
-    def pairs(self) -> list[tuple[Block, Block]]:
-        """This process's part of all pairs: neighbours, which have blocks in common."""
-        every = list(self.every_pair())
-        first, last = (rank * len(every) // self.group.size for rank in (self.group.rank, self.group.rank + 1))
-        return every[first:last]
-
-    def every_pair(self) -> Iterator[tuple[Block, Block]]:
-        """Pairs of blocks; every other row runs backwards, towards the blocks that are still kept."""
-        for a, b in _needed(len(self.sets)):
-            for turn, i in enumerate(range(0, len(self.sets[a]), self.block)):
-                starts = range(0, i + 1 if a == b else len(self.sets[b]), self.block)
-                for j in starts if turn % 2 == 0 else reversed(starts):
-                    yield (a, i), (b, j)
-
-    def rows(self, block: Block) -> slice:
-        return slice(block[1], min(block[1] + self.block, len(self.sets[block[0]])))
-
-    def size(self, block: Block) -> int:
-        rows = self.rows(block)
-        return rows.stop - rows.start
-
-    def crops(self) -> int:
-        """How many crops this pass computes, repeated ones included."""
-        loaded: list[int] = []
-        blocks = _Recent(lambda block: loaded.append(self.size(block)), self.size, self.kept)
-        for x, y in self.pairs():
-            blocks.get(x)
-            blocks.get(y)
-        return sum(loaded)
-
-    def run(self, extract: Extract, tables: dict[str, dict[tuple[int, int], Array]], bar: "tqdm[NoReturn]") -> None:
-        """Fill the tables of this pass's layers."""
-
-        def load(block: Block) -> dict[str, Tensor]:
-            features = extract(self.sets[block[0]][self.rows(block)], self.layers)
-            bar.update(self.size(block))
-            return features
-
-        blocks = _Recent(load, self.size, self.kept)
-        for x, y in self.pairs():
-            features_x, features_y = blocks.get(x), blocks.get(y)
-            for layer in self.layers:
-                values = inner_products(features_x[layer], features_y[layer]).cpu().numpy()
-                table = tables[layer][x[0], y[0]]
-                table[self.rows(x), self.rows(y)] = values
-                if x[0] == y[0]:
-                    table[self.rows(y), self.rows(x)] = values.T
+def _chunks(crops: Crops, batch: int, group: ProcessGroup) -> Iterator[tuple[int, Crops]]:
+    """This process's batches of crops, with the index of the first crop of each."""
+    for number, start in enumerate(range(0, len(crops), batch)):
+        if number % group.size == group.rank:
+            yield start, crops[start : start + batch]
 
 
-class _Recent(Generic[Value]):
-    """Keeps the values of the blocks that were asked for last, up to a total size."""
+def _blocks(sets: Sequence[Crops], number: int, group: ProcessGroup) -> Iterator[tuple[int, slice, int, slice]]:
+    """This process's blocks of a method's tables, and of the real crops' own together with the first method's."""
+    pairs = [(number, 0), (number, number)] + [(0, 0)] * (number == 1)
+    every = [
+        (a, slice(i, min(i + BLOCK, len(sets[a]))), b, slice(j, min(j + BLOCK, len(sets[b]))))
+        for a, b in pairs
+        for i in range(0, len(sets[a]), BLOCK)
+        for j in range(0, i + 1 if a == b else len(sets[b]), BLOCK)  # the other half is the same
+    ]
+    yield from every[group.rank :: group.size]
 
-    def __init__(self, load: Callable[[Block], Value], size: Callable[[Block], int], room: int) -> None:
-        self.load, self.size, self.room = load, size, room
-        self.values: OrderedDict[Block, Value] = OrderedDict()
 
-    def get(self, block: Block) -> Value:
-        if block not in self.values:
-            while self.values and sum(map(self.size, self.values)) + self.size(block) > self.room:
-                self.values.popitem(last=False)  # before loading: memory must not overshoot
-            self.values[block] = self.load(block)
-        self.values.move_to_end(block)
-        return self.values[block]
+def _collect(tables: Tables, sets: Sequence[Crops], width: int, group: ProcessGroup) -> InnerProducts:
+    """A layer's products out of the sums over its D = `width` dimensions."""
+    found: dict[tuple[int, int], Array] = {}
+    for pair, sums in tables.items():
+        table = (sums / width).cpu().numpy()
+        group.add([table])
+        if pair[0] == pair[1]:
+            for i in range(0, len(table), BLOCK):
+                part = table[i : i + BLOCK, : i + BLOCK].copy()
+                table[: i + BLOCK, i : i + BLOCK] = part.T
+        found[pair] = table
+    numbers = range(1, len(sets))
+    return InnerProducts(found[0, 0], tuple(found[i, i] for i in numbers), tuple(found[i, 0] for i in numbers))

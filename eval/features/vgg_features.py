@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.runtime.device import full_precision
-from epe.networks.backbones.vgg import IMAGENET_MEAN, VGG16
+from epe.networks.backbones.vgg import CHANNELS, IMAGENET_MEAN, VGG16
 
 # The last layer of each block, as the paper reports them.
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
@@ -21,6 +21,7 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 MIN_CROP_SIDE = 32
 
 Pooling = Literal["none", "mean"]
+Precision = Literal["fp32", "bf16"]
 Crops = NDArray[np.uint8]
 
 
@@ -34,6 +35,7 @@ class Extractor:
         batch: crops per forward pass; changes nothing but time and memory.
         device: where features are computed and kept.
         hidden: colour, in [0, 1], of pixels that a fourth channel hides; by default what is 0 to the network.
+        precision: "bf16" convolves in bfloat16, and features are bfloat16: half the bytes, three digits.
     """
 
     vgg: VGG16
@@ -41,11 +43,22 @@ class Extractor:
     batch: int
     device: torch.device
     hidden: tuple[float, float, float] = IMAGENET_MEAN
+    precision: Precision = "fp32"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the features."""
+        return torch.bfloat16 if self.precision == "bf16" else self.vgg.mean.dtype
+
+    def widths(self, side: int, layers: Sequence[str]) -> dict[str, int]:
+        """Dimensions D by layer of the features of crops of `side` pixels: each block halves the map, rounded down."""
+        places = {layer: 1 if self.pooling == "mean" else (side >> int(layer[4]) - 1) ** 2 for layer in layers}
+        return {layer: CHANNELS[layer] * places[layer] for layer in layers}
 
     @full_precision()
     @torch.inference_mode()
     def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features of crops: per layer (N, D) of the network's type on `device`.
+        """Features of crops: per layer (N, D) of `dtype` on `device`.
 
         Args:
             crops: (N, S, S, 3) uint8 sRGB, or (N, S, S, 4), where the fourth is 0 for pixels that are hidden.
@@ -53,7 +66,9 @@ class Extractor:
         """
         features: dict[str, Tensor] = {}
         for start in range(0, len(crops), self.batch):
-            maps = self.vgg(self._pixels(crops[start : start + self.batch]), layers)
+            pixels = self._pixels(crops[start : start + self.batch])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                maps = self.vgg(pixels, layers)
             for layer in layers:
                 found = maps.pop(layer)
                 rows = found.mean(dim=(2, 3)) if self.pooling == "mean" else found.flatten(1)

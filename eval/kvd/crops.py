@@ -71,16 +71,21 @@ class Maps:
         folder: where they lie.
         pictures: what they belong to.
         fit: makes a map of the judged picture out of a map of the picture's file and the file's size.
+        other: label of pixels without a class; None where all have one.
+        unlike: label that these get, which the other side has nowhere: what nobody named is like nothing.
     """
 
     folder: Path
     pictures: Pictures
     fit: Callable[[Pixels, Size], Pixels]
+    other: int | None = None
+    unlike: int = 255
 
     def read(self, key: str) -> tuple[Pixels, bytes]:
         """The label map of a picture as it is judged, and the digest of the map's file."""
         label = _label(self.folder, key, self.pictures.own[key])
-        return self.fit(label, self.pictures.own[key]), pixel_digest(label)
+        named = label if self.other is None else np.where(label == self.other, self.unlike, label).astype(np.uint8)
+        return self.fit(named, self.pictures.own[key]), pixel_digest(label)
 
 
 def usable_photos(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:

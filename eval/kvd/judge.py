@@ -84,8 +84,10 @@ def judge(
         setup, floor = sharing_real_crops(setup, floor)
     pixels, contents = read(setup)
     others = [read_floor(floor, setup)] if floor else []
-    extract = Extractor(vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden)
-    products = partial(crop_inner_products, extract, memory=settings.memory, group=group)
+    extract = Extractor(
+        vgg, settings.pooling, settings.batch, device_of(settings.device), protocol.hidden, settings.precision
+    )
+    products = partial(crop_inner_products, extract, memory=settings.memory, scratch=settings.scratch, group=group)
     found = products(pixels[0], pixels[1:] + others, layers=protocol.layers, progress=progress)
     layers = _layers(settings, setup, vgg_file, found, contents)
     floors = floor_layers(floor, layers, settings) if floor else None
@@ -269,6 +271,7 @@ def _protocol(
         kernel="(x·y / d + 1)³, d the number of features",
         layers=protocol.layers,
         pooling=POOLING[settings.pooling],
+        precision=settings.precision,
         scaling=SCALING[settings.scaling],
         scales=scales,
         crop_side=side,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from eval.features.vgg_features import Pooling
+from eval.features.vgg_features import Pooling, Precision
 from eval.kvd.protocols import OURS, SkvdProtocol
 
 
@@ -25,6 +25,8 @@ class Settings:
         seed: of crops and resamples.
         batch: crops per forward pass.
         memory: bytes of features to hold at a time.
+        scratch: folder for the features that do not fit; None: the system's folder for temporary files.
+        precision: of the network and its features.
         device: where the network runs.
         protocol: one of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
         per_class: measure cKVD, too.
@@ -45,6 +47,8 @@ class Settings:
     seed: int = 0
     batch: int = 8
     memory: int = 5 * 2**29
+    scratch: Path | None = None
+    precision: Precision = "fp32"
     device: str = "cpu"
     protocol: SkvdProtocol = OURS
     per_class: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.images import Images
+from datasets.labels import other_class
 from eval.features.vgg_features import MIN_CROP_SIDE
 from eval.inputs import opened
 from eval.kvd import alignment
@@ -27,6 +28,9 @@ from eval.kvd.per_class import ClassCrops
 from eval.kvd.protocols import SkvdProtocol
 from eval.kvd.settings import Settings
 from gbuffer_tools.errors import InputError
+
+UNLIKE = (254, 255)
+"""Labels of pixels without a class, of frames and of photographs; `datasets.label` gives no class such an id."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,10 @@ def set_up(settings: Settings) -> SkvdSetup:
     pictures = Pictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
     usable = usable_photos(photos, min_size=protocol.min_photo(size, side), fit=lambda photo: protocol.fit(photo, size))
     maps = tuple(
-        Maps(folder, seen, lambda label, own: protocol.fit_label(label, own, size))
-        for folder, seen in ((settings.fake_labels, pictures), (settings.real_labels, usable))
+        Maps(folder, seen, lambda label, own: protocol.fit_label(label, own, size), other_class(folder), unlike)
+        for folder, seen, unlike in zip(
+            (settings.fake_labels, settings.real_labels), (pictures, usable), UNLIKE, strict=True
+        )
     )
     drawn = protocol.draw(
         pictures.sizes, usable.sizes, side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed

@@ -129,10 +129,15 @@ def record_of(command: str, args: argparse.Namespace, found: Measured) -> Scores
 
 
 def table(found: Scores) -> str:
-    """A record as plain text: a row per metric, a column per method, intervals in brackets."""
+    """A record as plain text: a row per metric, a column per method, intervals in brackets.
+
+    Of the colours of classes only the size of the change is shown; the record and the report have the rest.
+    """
     real = found.photos.values if found.photos else {}
     rows = [["", *(method.name for method in found.methods), *(["photographs"] if real else [])]]
     for metric in found.metrics:
+        if (parts := scores_record.class_colour(metric.key)) and parts[1] != "dE":
+            continue
         values = (method.values.get(metric.key) for method in found.methods)
         cells = ["–" if value is None else f"{number(value.value)}{_brackets(ends(value))}" for value in values]
         if real:

@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.images import Images
+from datasets.labelling.class_maps import class_maps, class_names
+from datasets.labelling.segmenter import Pixels, Segmenter, open_segmenter
+from datasets.labelling.taxonomy import Labels, SegmenterTaxonomy
 from eval.digests import pixel_digest
-from eval.inputs import RENDER
 from eval.metrics.iou import PixelCounts, accuracy, confusion, counts, iou, mean_iou
-from eval.metrics.segmenter import Labels, Pixels, SegmenterTaxonomy
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.schema import Shard, shards
 
 Array = NDArray[np.float64]
+Labelled = tuple[str, int]
+"""Pictures that a segmenter labelled: the name of a method, or of segmenters, and which of those of one name."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class AgreementMetric:
     Attributes:
         metric: its key, name, and which side is better.
         measure: counts (R, C) -> values (R,), NaN where there is none.
-        of_render: whether the render has a value, too.
+        of_render: whether the first method has a value, too: the render is not compared with itself.
     """
 
     metric: Metric
@@ -56,10 +58,15 @@ class AgreementMetric:
     of_render: bool = True
 
 
-def segmentation_metrics(classes: Sequence[str]) -> tuple[AgreementMetric, ...]:
-    """The table: means over the classes, then each class."""
+def segmentation_metrics(classes: Sequence[str], *, of_methods: bool = True) -> tuple[AgreementMetric, ...]:
+    """The table: means over the classes, then each class.
+
+    Args:
+        classes: their names.
+        of_methods: whether methods are judged, or else segmenters, of which none has to agree with the first.
+    """
     of = "of the segmenter's labels with the frames' classes"
-    return (
+    table = (
         AgreementMetric(
             Metric("miou", "mIoU", "higher", f"mean intersection over union {of}"), lambda found: mean_iou(found.truth)
         ),
@@ -74,6 +81,7 @@ def segmentation_metrics(classes: Sequence[str]) -> tuple[AgreementMetric, ...]:
         ),
         *(_of_class(index, name, of) for index, name in enumerate(classes)),
     )
+    return tuple(row for row in table if of_methods or row.of_render)
 
 
 def _of_class(index: int, name: str, of: str) -> AgreementMetric:
@@ -81,78 +89,110 @@ def _of_class(index: int, name: str, of: str) -> AgreementMetric:
     return AgreementMetric(metric, lambda found: iou(found.truth.of_class(index)))
 
 
-def values(found: Mapping[str, Agreement], rows: Sequence[AgreementMetric]) -> dict[str, dict[str, Array]]:
-    """By method and metric, a value for each row of the counts: (F,) or (R,)."""
+def values(found: Mapping[Labelled, Agreement], rows: Sequence[AgreementMetric]) -> dict[Labelled, dict[str, Array]]:
+    """By what was labelled and by metric, a value for each row of the counts: (F,) or (R,)."""
+    first = next(iter(found))
     return {
-        name: {row.metric.key: row.measure(agreement) for row in rows if row.of_render or name != RENDER}
-        for name, agreement in found.items()
+        which: {row.metric.key: row.measure(agreement) for row in rows if row.of_render or which != first}
+        for which, agreement in found.items()
     }
+
+
+def averaged(found: Mapping[Labelled, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
+    """By name and metric, the means over the seeds of a name."""
+    seeds: dict[str, list[Mapping[str, Array]]] = {}
+    for (name, _), rows in found.items():
+        seeds.setdefault(name, []).append(rows)
+    return {
+        name: {key: np.mean([rows[key] for rows in several], axis=0) for key in several[0]}
+        for name, several in seeds.items()
+    }
+
+
+def open_alike(paths: Sequence[Path], classes: Path | None) -> tuple[dict[Path, Segmenter], SegmenterTaxonomy]:
+    """Open segmenters that know the same classes; return them by file, and the taxonomy of the classes.
+
+    Args:
+        paths: their files.
+        classes: YAML file of a taxonomy; None: the segmenters' own classes.
+
+    Raises:
+        InputError: a file is no segmenter, or one has other classes than the first.
+    """
+    opened = {path: open_segmenter(path, classes) for path in paths}
+    taxonomy = opened[paths[0]].taxonomy
+    for path, segmenter in opened.items():
+        if list(segmenter.taxonomy.classes) != list(taxonomy.classes):
+            raise InputError(
+                f"{path}: has the classes {', '.join(segmenter.taxonomy.classes)}, wanted those of {paths[0]}, "
+                f"{', '.join(taxonomy.classes)}; pass a YAML file as --classes that says which are one."
+            )
+    return opened, taxonomy
+
+
+def check_names(folder: Path, taxonomy: SegmenterTaxonomy) -> None:
+    """Check that frame files have the names that a taxonomy lists: at least one for each class.
+
+    Raises:
+        InputError: they do not, or a file has no class ids.
+    """
+    known = set(class_names(folder))
+    for meaning in taxonomy.classes.values():
+        if meaning.game and not known.intersection(meaning.game):
+            raise InputError(
+                f"{folder}: has no class {' or '.join(map(repr, meaning.game))}; it has {', '.join(sorted(known))}. "
+                "Change --classes."
+            )
 
 
 def true_labels(folder: Path, taxonomy: SegmenterTaxonomy) -> Iterator[tuple[str, Labels]]:
     """Key and classes (H, W) of every frame of a folder of frame files.
 
     Raises:
-        InputError: a file has no class ids, or none of the files has a class that the taxonomy names.
+        InputError: a file has no class ids.
     """
-    wanted = {name for meaning in taxonomy.classes.values() for name in meaning.game}
-    paths = shards(folder)
-    known: set[str] = set()
-    for path in paths:
-        with Shard(path) as shard:
-            known |= set(shard.header.classes)
-            if "class" not in shard.ids:
-                raise InputError(f"{path}: has no ids/class, which pictures are compared with; extract them.")
-    if wanted - known:
-        raise InputError(
-            f"{folder}: has no class {min(wanted - known)!r}; it has {', '.join(sorted(known))}. Change --classes."
-        )
-    for path in paths:
-        with Shard(path) as shard:
-            table = taxonomy.of_game(shard.header.classes)
-            for i, name in enumerate(shard.names):
-                yield f"{path.stem}/{name}", table[shard.id("class", i)]
+    class_names(folder)
+    return class_maps(folder, taxonomy)
 
 
 def agreements(
     truth: Iterable[tuple[str, Labels]],
-    methods: Mapping[str, Images],
-    segment: Callable[[Pixels], Labels],
+    labelled: Mapping[Labelled, tuple[Images, Callable[[Pixels], Labels]]],
     classes: int,
-) -> tuple[dict[str, Agreement], dict[str, dict[str, bytes]]]:
-    """Every method's counts (F, C), frames in the order of the pictures' keys, and the digests of its pictures.
+) -> tuple[dict[Labelled, Agreement], dict[Labelled, dict[str, bytes]]]:
+    """All counts (F, C), frames in the order of the pictures' keys, and the digests of all pictures.
 
     Args:
         truth: key and classes (H, W) of every frame, in any order.
-        methods: by name; the first one is the render.
-        segment: picture (H, W, 3) uint8 -> classes (H, W).
+        labelled: pictures, and what labels them: picture (H, W, 3) uint8 -> classes (H, W). Of methods, the first are
+            those of the render.
         classes: C.
 
     Raises:
         InputError: pictures of another size than the frame's.
     """
-    keys = next(iter(methods.values())).keys
+    keys = next(iter(labelled.values()))[0].keys
     indices = {key: index for index, key in enumerate(keys)}
     # To the truth and to the render: both, either, truth. Not the confusion matrices: of many classes they are large.
-    tables = {name: np.zeros((2, 3, len(keys), classes), np.int64) for name in methods}
-    contents: dict[str, dict[str, bytes]] = {name: {} for name in methods}
+    tables = {which: np.zeros((2, 3, len(keys), classes), np.int64) for which in labelled}
+    contents: dict[Labelled, dict[str, bytes]] = {which: {} for which in labelled}
     for key, labels in truth:
         index, rendered = indices[key], None
-        for name, images in methods.items():
+        for which, (images, segment) in labelled.items():
             picture = images[index]
             if picture.shape[:2] != labels.shape:
                 raise InputError(
                     f"{images.path(index)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
                     f"{labels.shape[1]}x{labels.shape[0]} as the frame has."
                 )
-            contents[name][key] = pixel_digest(picture)
+            contents[which][key] = pixel_digest(picture)
             seen = segment(picture)
             rendered = seen if rendered is None else rendered
-            for table, wanted in zip(tables[name], (labels, rendered), strict=True):
+            for table, wanted in zip(tables[which], (labels, rendered), strict=True):
                 found = counts(confusion(wanted, seen, classes))
                 table[:, index] = found.both, found.either, found.truth
     found_of = {
-        name: Agreement(PixelCounts(*to_truth), PixelCounts(*to_render))
-        for name, (to_truth, to_render) in tables.items()
+        which: Agreement(PixelCounts(*to_truth), PixelCounts(*to_render))
+        for which, (to_truth, to_render) in tables.items()
     }
     return found_of, contents

@@ -1,7 +1,8 @@
 """How well label maps agree: intersection over union per class, its mean, and the fraction of right pixels.
 
 Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", 2010, whose segmentation accuracy this is.
-Pixels are counted before anything is divided, so that the counts of pictures may be added up, or resampled.
+Pixels are counted before anything is divided, so that the counts of pictures may be added up, or resampled. A pixel of
+no class (`NONE`) does not count in the truth; in what was found it is a miss, whatever the truth is.
 
 Shapes: C classes; `...` any number of pictures, or of resamples of them.
 """
@@ -11,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.labelling.taxonomy import NONE
+
 Ints = NDArray[np.integer]
 Array = NDArray[np.float64]
 Pixels = NDArray[np.integer] | Array
-
-NONE = -1
-"""No class. In the truth such a pixel does not count; in what was found it is a miss, whatever the truth is."""
 
 
 @dataclass(frozen=True)

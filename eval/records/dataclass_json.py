@@ -15,7 +15,9 @@ from gbuffer_tools.io.atomic import write_text
 MAX_BYTES = 256 * 2**20
 """Larger files are refused before they are read."""
 MAX_COUNT = 2**63 - 1
-COMMANDS = ("eval.skvd", "eval.sets", "eval.content", "eval.segmentation", "eval.temporal", "eval.trial")
+COMMANDS = (
+    "eval.skvd", "eval.sets", "eval.content", "eval.segmentation", "eval.temporal", "eval.control", "eval.trial",
+)  # fmt: skip
 """The commands that write records."""
 Kind = TypeVar("Kind")
 
@@ -102,9 +104,7 @@ def _build(kind: Any, value: Any, entry: str) -> Any:
         if not isinstance(value, dict) or not wanted <= set(value) <= set(names):
             raise ValueError(f"{entry} wants the entries {', '.join(names)}")
         hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(
-            **{name: _build(hints[name], value[name], f"{entry}.{name}") for name in names if name in value}
-        )
+        return typing.cast(Any, kind)(**{name: _build(hints[name], value[name], f"{entry}.{name}") for name in value})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return None if value is None else _build(arguments[0], value, entry)

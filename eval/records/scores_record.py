@@ -1,4 +1,4 @@
-"""The record of eval.sets, content, segmentation and temporal: values of methods on the same frames, with intervals.
+"""The record of eval.sets, content, segmentation, temporal, control: values of methods on equal frames, with intervals.
 
     format, version   "scores", 1
     tool, command     name and version of this project, and the command that measured
@@ -27,6 +27,8 @@ from eval.records.estimate import LEVEL, Estimate, estimate
 Array = NDArray[np.float64]
 
 FORMAT, VERSION = "scores", 1
+CLASS_COLOUR = "colour."
+"""What the keys of metrics begin with that tell the colour of a class: colour.CLASS.QUANTITY."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,14 @@ class Scores:
     methods: tuple[ScoredMethod, ...]
     photos: ScoredPhotos | None
     protocol: dict[str, str]
+
+
+def class_colour(key: str) -> tuple[str, str] | None:
+    """The class and the quantity that a metric's key stands for; None if it does not tell the colour of a class."""
+    if not key.startswith(CLASS_COLOUR):
+        return None
+    name, _, quantity = key.removeprefix(CLASS_COLOUR).rpartition(".")
+    return name, quantity
 
 
 def new_scores(

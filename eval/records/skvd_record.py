@@ -163,6 +163,7 @@ class ProtocolFacts:
     Attributes:
         name: of the protocol in `eval.kvd.protocols`.
         seeking: whose crops look for partners, "rendered" or "real"; `SkvdFrames.dropped` are those that found none.
+        precision: of the features, "fp32" or "bf16"; older records do not have it, and are fp32.
     """
 
     name: str
@@ -187,6 +188,7 @@ class ProtocolFacts:
     resamples: int
     resampled: str
     level: float
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)

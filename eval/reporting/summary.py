@@ -102,7 +102,8 @@ def read_any(path: Path) -> SkvdRecord | Scores:
     kind = read_json(path).get("format")
     if kind not in (skvd.FORMAT, scores_record.FORMAT):
         raise InputError(
-            f"{path}: its format is {kind!r:.40}; wanted one of eval.skvd, sets, content, segmentation, temporal."
+            f"{path}: its format is {kind!r:.40}; "
+            "wanted one of eval.skvd, sets, content, segmentation, temporal, control."
         )
     found = skvd.read(path) if kind == skvd.FORMAT else scores_record.read(path)
     names = [method.name for method in found.methods]
@@ -264,11 +265,16 @@ def of_skvd(found: SkvdRecord) -> list[tuple[Column, Values]]:
 
 
 def of_scores(found: Scores) -> list[tuple[Column, Values]]:
-    """The columns of another command: each of its metrics."""
-    group = found.command.rpartition(".")[2]
+    """The columns of another command: each of its metrics; colours of classes are a group for each class."""
+    command = found.command.rpartition(".")[2]
+
+    def group(key: str) -> str:
+        parts = scores_record.class_colour(key)
+        return f"{command}, colour of {parts[0]}" if parts else command
+
     return [
         (
-            Column(metric.key, metric.name, metric.better, metric.what, group),
+            Column(metric.key, metric.name, metric.better, metric.what, group(metric.key)),
             {
                 m.name: (m.values[metric.key], m.differences.get(metric.key))
                 for m in found.methods

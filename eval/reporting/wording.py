@@ -197,7 +197,7 @@ def protocol(record: SkvdRecord) -> list[tuple[str, str]]:
         ("unit", facts.unit),
         ("estimator", facts.estimator),
         ("kernel", facts.kernel),
-        ("features", f"VGG16 {', '.join(facts.layers)}; pooling {facts.pooling}"),
+        ("features", f"VGG16 {', '.join(facts.layers)}; pooling {facts.pooling}; {facts.precision}"),
         ("scaling", facts.scaling),
         ("scales", ", ".join(f"{layer} {number(scale)}" for layer, scale in facts.scales.items())),
         (

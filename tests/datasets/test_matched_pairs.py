@@ -248,6 +248,16 @@ class TestRefused:
         with pytest.raises(InputError, match=r"5 classes, .* has 4"):
             made(folder, photo_labels=labels)
 
+    def test_as_many_classes_of_another_meaning(self, folder: Path, tmp_path: Path) -> None:
+        given = {}
+        for side, digest in (("frame", "a"), ("photo", "b")):
+            given[f"{side}_labels"] = write_labels(tmp_path / side, folder / f"{side}s")
+            write_facts(tmp_path / side, {"method": "classes", "classes": 4, "digests": {"classes": digest}})
+        with pytest.raises(
+            InputError, match=r"photo: digests of the labels is {'classes': 'b'}, wanted {'classes': 'a'}"
+        ):
+            made(folder, **given)
+
     def test_a_label_beyond_the_taxonomy(self, folder: Path, tmp_path: Path) -> None:
         labels = write_labels(tmp_path / "labels", folder / "photos")
         write_label(labels, "town/01", np.full((4, 4), 9, np.uint8))

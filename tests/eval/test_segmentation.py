@@ -5,8 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from app.export import build_parser as export_parser
+from app.export import main as export
 from datasets.images import Images, write_png
+from epe import models
+from epe.networks.segmenters.unet import UNet, UNetSpec
 from eval.measuring.segmentation_metrics import agreements
 from eval.records import scores_record
 from eval.segmentation import build_parser, main
@@ -123,10 +128,10 @@ def test_many_classes_and_frames_take_little_memory(tmp_path: Path) -> None:
     images, labels = Images(tmp_path / "frames"), np.zeros((4, 4), np.int16)
     truth = [(key, labels) for key in images.keys]
     tracemalloc.start()
-    found, _ = agreements(truth, {"render": images}, lambda picture: labels, classes=300)
+    found, _ = agreements(truth, {("render", 0): (images, lambda picture: labels)}, classes=300)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found["render"].truth.both[:, 0].tolist() == [16] * 16
+    assert found["render", 0].truth.both[:, 0].tolist() == [16] * 16
     # A confusion matrix of 300 classes takes 0.7 MB: there are a few at a time, not two of each of 16 frames (23 MB).
     assert peak < 6e6
 
@@ -159,6 +164,98 @@ def test_bad_input_is_one_line(
     complaint = capsys.readouterr().err.splitlines()[-1]
     assert words in complaint
     assert not (scene / "out.json").exists()
+
+
+class TestSegmenters:
+    """Several segmenters on the same frames: how far each gets, and the difference to the first."""
+
+    def judge(self, scene: Path, *segmenters: str, more: tuple[str, ...] = ("--resamples=200",)) -> int:
+        words = ["--frames", str(scene / "frames"), "--out", str(scene / "out.json")]
+        return run(main, build_parser(), [*words, *(f"--segmenter={word}" for word in segmenters), *more])
+
+    def models(self, scene: Path, **biases: tuple[float, ...]) -> list[str]:
+        """NAME=FILE of networks that find one class everywhere."""
+        found = []
+        for name, bias in biases.items():
+            network = UNet(UNetSpec(3, width=4, height=20))
+            torch.nn.init.zeros_(network.head.weight)
+            network.head.bias.data = torch.tensor(bias, dtype=torch.float32)
+            classes = (("lava",), ("tree",), ("lake",))
+            path = scene / f"{name}.safetensors"
+            models.save(models.Model(network, "unet", network.spec.as_dict(), classes=classes, multiple_of=16), path)
+            found.append(f"{name.rstrip('0123456789')}={path}")
+        return found
+
+    def test_each_is_compared_with_the_first(self, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.judge(scene, *self.models(scene, all_lava=(1, 0, 0), all_tree=(0, 1, 0))) == 0
+        lava, tree = measured(scene)
+        assert [lava.name, tree.name] == ["all_lava", "all_tree"]
+        # A stripe of each: lava, tree, lake; void and torch do not count.
+        third = pytest.approx(1 / 3)
+        assert plain(lava) == {
+            "miou": pytest.approx(1 / 9), "pixel_accuracy": third, "iou_lava": third, "iou_tree": 0, "iou_lake": 0,
+        }  # fmt: skip
+        assert plain(tree) == plain(lava) | {"iou_lava": 0, "iou_tree": third}
+        assert tree.differences["miou"].value == pytest.approx(0, abs=1e-12)
+        assert tree.differences["iou_lava"].value == pytest.approx(-1 / 3)
+        # All frames are alike, so that no resample differs.
+        assert tree.differences["iou_lava"].low == tree.differences["iou_lava"].high == pytest.approx(-1 / 3)
+        assert lava.differences == {}
+        printed = capsys.readouterr().out
+        assert "IoU, tree" in printed
+        assert "mIoU to the render" not in printed
+
+    def test_files_of_one_name_are_averaged(self, scene: Path) -> None:
+        given = self.models(scene, base=(0, 0, 1), seeds1=(1, 0, 0), seeds2=(0, 1, 0), seeds3=(0, 1, 0))
+        assert self.judge(scene, *given) == 0
+        base, seeds = measured(scene)
+        assert [base.name, seeds.name] == ["base", "seeds"]
+        found = plain(seeds)
+        assert [found[f"iou_{name}"] for name in ("lava", "tree", "lake")] == pytest.approx([1 / 9, 2 / 9, 0])
+        assert seeds.frames["iou_tree"] == pytest.approx([2 / 9] * 3)
+
+    def test_a_taxonomy_groups_what_they_find(self, scene: Path) -> None:
+        (scene / "groups.yaml").write_text("classes: {hot: {game: [lava, torch]}, wet: {game: [lake]}}")
+        given = self.models(scene, one=(1, 0, 0), two=(0, 1, 0))
+        assert self.judge(scene, *given, more=("--classes", str(scene / "groups.yaml"), "--resamples=200")) == 0
+        one, two = measured(scene)
+        # Two stripes are hot, and one wet; trees, which are all that the other finds, are none of both.
+        assert plain(one) == pytest.approx({"miou": 1 / 3, "pixel_accuracy": 2 / 3, "iou_hot": 2 / 3, "iou_wet": 0})
+        assert not any(plain(two).values())
+
+    def test_a_segmenter_knows_its_classes_for_methods_too(self, scene: Path) -> None:
+        given = self.models(scene, one=(1, 0, 0))
+        assert self.judge(scene, *given, more=(f"--fake={scene / 'same'}", "--resamples=200")) == 0
+        render, same = measured(scene)
+        assert (render.name, plain(same)["miou_render"]) == ("render", 1)
+
+    def test_onnx_among_them(self, scene: Path) -> None:
+        word = self.models(scene, one=(1, 0, 0))[0].partition("=")[2]
+        assert run(export, export_parser(), [word, "--onnx", str(scene / "one.onnx")]) == 0
+        assert self.judge(scene, f"torch={word}", f"onnx={scene / 'one.onnx'}") == 0
+        first, second = measured(scene)
+        assert plain(first) == plain(second)
+
+    def test_refused(self, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        one, two = self.models(scene, one=(1, 0, 0), two=(0, 1, 0))
+        cases = [
+            (self.judge(scene, one, two, more=(f"--fake={scene / 'same'}",)), "--fake: given with 2 segmenters"),
+            (self.judge(scene, one, one), "a file twice"),
+            (self.judge(scene, f"={scene / 's.onnx'}"), "got the name ''"),
+            (self.judge(scene, str(scene / "s.onnx")), "does not say what its numbers mean"),
+        ]
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("python -m")]
+        for (code, words), line in zip(cases, lines, strict=True):
+            assert code == 2
+            assert words in line
+
+    def test_other_classes_than_the_first(self, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        one = self.models(scene, one=(1, 0, 0))[0]
+        network = UNet(UNetSpec(2, width=4))
+        classes = (("lava",), ("tree",))
+        models.save(models.Model(network, "unet", network.spec.as_dict(), classes=classes), scene / "x.safetensors")
+        assert self.judge(scene, one, str(scene / "x.safetensors")) == 2
+        assert "x.safetensors: has the classes lava, tree, wanted those of" in capsys.readouterr().err
 
 
 def test_frames_without_class_ids(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,8 +42,9 @@ def test_writes_json_markdown_and_page(scenes, sides, random_vgg, tmp_path, caps
 
 
 def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path):
-    # Little memory makes many blocks, so that both have some; relu1_2 of one crop alone has 64 x 38 x 38 features.
+    (tmp_path / "scratch").mkdir()
     few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--memory", 0.02, "--vgg", random_vgg, "--per-class"]
+    few += ["--scratch", tmp_path / "scratch"]
     rest = ["--fake", f"render={scenes / 'frames'}", *sides, *few]
     assert run(*rest, "--out", tmp_path / "one.json") == 0
     assert skvd_record.read(tmp_path / "one.json").methods[0].ckvd.value
@@ -55,6 +56,7 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("two.html") == 1
     assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_photographs_can_be_as_soft_as_a_cameras_frames(scenes, sides, random_vgg, tmp_path):
@@ -64,7 +66,11 @@ def test_photographs_can_be_as_soft_as_a_cameras_frames(scenes, sides, random_vg
     few = ["--crops", 2, "--candidates", 3, "--resamples", 20, "--pooling", "mean", "--vgg", random_vgg]
     fakes = ["--fake", f"render={scenes / 'frames'}", "--fake", f"photos={scenes / 'frames'}", *sides]
     found = {}
-    for name, option in (("default", []), ("area", ["--photo-filter", "area"]), ("camera", ["--photo-filter", "camera"])):
+    for name, option in (
+        ("default", []),
+        ("area", ["--photo-filter", "area"]),
+        ("camera", ["--photo-filter", "camera"]),
+    ):
         assert run(*fakes, *few, "--real", large, *option, "--out", tmp_path / f"{name}.json") == 0
         found[name] = skvd_record.read(tmp_path / f"{name}.json")
     assert found["default"] == found["area"]
@@ -84,6 +90,7 @@ def test_photographs_can_be_as_soft_as_a_cameras_frames(scenes, sides, random_vg
         (["--memory", "inf"], "--memory: got inf, wanted a finite number"),
         (["--memory", "1e308"], "--memory: got 1e+308"),
         (["--memory", "nan"], "--memory: got nan"),
+        (["--scratch", "none"], "--scratch none: not a folder that can be written into"),
         (["--fake", "render=elsewhere"], "got the name 'render', wanted one name per method"),
         (["--device", "tpu"], "--device tpu: cannot be used"),
         (["--class-groups", "groups.yaml"], "--class-groups groups.yaml: wanted together with --per-class only"),
@@ -91,7 +98,10 @@ def test_photographs_can_be_as_soft_as_a_cameras_frames(scenes, sides, random_vg
         (["--protocol", "feamgan", "--crops", "8"], "--crops: the protocol feamgan wants 1; leave the option out"),
         (["--protocol", "feamgan", "--candidates", "1"], "--candidates: the protocol feamgan wants 1"),
         (["--protocol", "feamgan", "--pooling", "mean"], "--pooling: the protocol feamgan wants none"),
-        (["--protocol", "feamgan", "--photo-filter", "camera"], "--photo-filter: the protocol feamgan has a filter of its"),
+        (
+            ["--protocol", "feamgan", "--photo-filter", "camera"],
+            "--photo-filter: the protocol feamgan has a filter of its",
+        ),
         (["--protocol", "feamgan", "--scaling", "rms"], "--scaling: the protocol feamgan wants as trained"),
         (["--protocol", "feamgan", "--seed", "0"], "--seed: the protocol feamgan wants 42"),
     ],

@@ -20,6 +20,12 @@ def write_sheet(path: Path, rows: Iterable[Sequence[Tensor]]) -> None:
     write_png(path, (sheet.movedim(0, -1) * 255).round().byte().cpu().numpy())
 
 
+def colours(labels: Tensor) -> Tensor:
+    """Map label ids (H, W) to colours (3, H, W) in [0, 1], with hues a golden section of the circle apart."""
+    turns = 0.618034 * labels.float() + torch.tensor([0.0, 1 / 3, 2 / 3]).view(3, 1, 1)
+    return 0.5 + 0.5 * torch.cos(2 * torch.pi * turns)
+
+
 @torch.inference_mode()
 def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
     """Write input | enhanced | matched photograph of the first samples.

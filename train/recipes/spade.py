@@ -21,7 +21,7 @@ from epe.networks.backbones.vgg import VGG16
 from epe.networks.translators.spade import PRESETS, Critics, SpadeSpec, Synthesis
 from train.loop.config import GanConfig, LinearDecayConfig, check_preset, check_ranges
 from train.loop.optimiser import backward_and_step, set_rate
-from train.loop.preview import ROWS, write_sheet
+from train.loop.preview import ROWS, colours, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
 
@@ -123,12 +123,6 @@ def step(state: SpadeTrainState, batch: Labelled, n: int) -> dict[str, Tensor]:
         "perceptual": perceptual, "gradient": norm,
     }  # fmt: skip
     return {name: value.detach() for name, value in losses.items()}
-
-
-def colours(labels: Tensor) -> Tensor:
-    """Map label ids (H, W) to colours (3, H, W) in [0, 1], with hues a golden section of the circle apart."""
-    turns = 0.618034 * labels.float() + torch.tensor([0.0, 1 / 3, 2 / 3]).view(3, 1, 1)
-    return 0.5 + 0.5 * torch.cos(2 * torch.pi * turns)
 
 
 @torch.inference_mode()

@@ -30,6 +30,22 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+def max_pool(x: Tensor) -> Tensor:
+    """2 x 2 max pooling with stride 2 where no gradient is wanted: what `nn.MaxPool2d(2)` returns.
+
+    On a CPU that one looks for each maximum's index, too, and takes seven times as long: a seventh of VGG16's time.
+
+    Args:
+        x: (B, C, H, W).
+
+    Returns:
+        (B, C, H / 2, W / 2), rounded down.
+    """
+    height, width = (side // 2 * 2 for side in x.shape[-2:])
+    rows = torch.maximum(x[..., 0:height:2, :width], x[..., 1:height:2, :width])
+    return torch.maximum(rows[..., 0::2], rows[..., 1::2])
+
+
 class BlurredPool(nn.Module):
     """Anti-aliased pooling: 2 x 2 max pooling with stride 1, reflection padding by 2, blur (1, 2, 1) with stride 2.
 
@@ -104,7 +120,7 @@ class VGG16(nn.Module):
         names = iter(LAYERS)
         x = (image - self.mean) / self.std
         for module in self.features:
-            x = module(x)
+            x = max_pool(x) if isinstance(module, nn.MaxPool2d) and not torch.is_grad_enabled() else module(x)
             if isinstance(module, nn.ReLU):
                 name = next(names)
                 if name in layers:

@@ -6,9 +6,9 @@ from epe.networks.backbones.vgg import VGG16, frozen
 from eval.features.vgg_features import LAYERS, Extractor
 
 
-def extractor(pooling="none", batch=4, dtype=torch.float32):
+def extractor(pooling="none", batch=4, dtype=torch.float32, precision="fp32"):
     torch.manual_seed(0)
-    return Extractor(frozen(VGG16().to(dtype)), pooling, batch, torch.device("cpu"))
+    return Extractor(frozen(VGG16().to(dtype)), pooling, batch, torch.device("cpu"), precision=precision)
 
 
 def crops(count=5, side=32):
@@ -56,3 +56,20 @@ def test_agrees_with_plain_numpy():
         # 1e-10: both in float64, up to 4608 terms per sum.
         assert found[LAYERS[block]].numpy() == pytest.approx(x.reshape(2, -1), rel=1e-10, abs=1e-10)
         x = np.maximum.reduce([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)])
+
+
+@pytest.mark.parametrize("pooling", ["none", "mean"])
+@pytest.mark.parametrize("side", [32, 47])
+def test_widths_and_type_are_known_beforehand(pooling, side):
+    for network in (extractor(pooling), extractor(pooling, precision="bf16")):
+        found = network(crops(1, side), LAYERS)
+        assert {layer: rows.shape[1] for layer, rows in found.items()} == network.widths(side, LAYERS)
+        assert {rows.dtype for rows in found.values()} == {network.dtype}
+
+
+def test_bfloat16_is_near():
+    one, other = extractor()(crops(), LAYERS), extractor(precision="bf16")(crops(), LAYERS)
+    for layer in LAYERS:
+        error = (one[layer] - other[layer].float()).norm() / one[layer].norm()
+        # Each of up to 13 layers rounds by 2^-9 of itself at most, weights and inputs likewise; errors of random sign.
+        assert 1e-4 < float(error) < 13**0.5 * 2 * 2**-9

@@ -95,6 +95,18 @@ def test_labels_of_another_aspect_are_named(tmp_path):
         Maps(labels, Pictures({"b": (100, 100)}, {"b": (50, 50)}), same).read("b")
 
 
+def test_pixels_without_a_class_get_a_label_of_their_side(tmp_path):
+    labels = np.array([[0, 1], [2, 1]], np.uint8)
+    write_label(tmp_path, "a", labels)
+    pictures = Pictures({"a": (2, 2)}, {"a": (2, 2)})
+    plain, digest = Maps(tmp_path, pictures, same).read("a")
+    assert np.array_equal(plain, labels)
+    shown, other_digest = Maps(tmp_path, pictures, same, other=1, unlike=254).read("a")
+    assert shown.dtype == np.uint8
+    assert shown.tolist() == [[0, 254], [2, 254]]
+    assert digest == other_digest  # of the file as it is
+
+
 def test_labels_of_pixels_are_those_at_the_crops_place(tmp_path):
     write_label(tmp_path, "a", np.arange(200, dtype=np.uint8).reshape(10, 20))
     maps = Maps(tmp_path, Pictures({"a": (20, 40)}, {"a": (20, 40)}), same)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datasets.images import Images
-from datasets.labels import write_facts
+from datasets.labels import read_label, write_facts, write_label
 from epe import models
 from eval.features.vgg_features import LAYERS
 from eval.inputs import label_facts, spread
@@ -202,6 +202,60 @@ def test_sides_labelled_differently_are_refused(scenes, tmp_path):
     write_facts(tmp_path, {"method": "made", "classes": 4})
     with pytest.raises(InputError, match="classes of the labels is 4, wanted 3"):
         label_facts(scenes / "labels" / "frames", tmp_path)
+
+
+def relabelled(labels, folder, change, **facts):
+    """A copy of a folder of label maps with every map changed."""
+    for path in labels.rglob("*.png"):
+        key = path.relative_to(labels).with_suffix("").as_posix()
+        write_label(folder, key, change(read_label(labels, key)))
+    write_facts(folder, {"method": "made", "classes": 4, **facts})
+    return folder
+
+
+def empty_corner(label):
+    """A fifth of a map, of whatever classes, gets the class 3."""
+    return np.where(np.arange(label.shape[1]) < label.shape[1] // 5, 3, label).astype(np.uint8)
+
+
+@pytest.mark.parametrize("protocol", [OURS, FEAMGAN])
+def test_pixels_without_a_class_are_like_none(settings, scenes, tmp_path, protocol):
+    """The similarity of a pair counts only cells of a class that both have."""
+
+    def paired(**facts):
+        sides = [
+            relabelled(scenes / "labels" / side, tmp_path / str(len(facts)) / side, empty_corner, **facts)
+            for side in ("frames", "photos")
+        ]
+        return set_up(replace(settings, fake_labels=sides[0], real_labels=sides[1], protocol=protocol))
+
+    as_class, as_nothing = paired(), paired(other=3)
+    assert 3 in as_class.fake.cells
+    assert 3 not in as_nothing.fake.cells
+    for found in as_nothing.pairing.matches:
+        ours, theirs = as_class.fake.cells[found.fake], as_class.real.cells[found.real]
+        assert found.similarity == ((ours == theirs) & (ours != 3)).mean()
+    # Each rendered crop (in FeaMGAN's protocol, each real one) seeks one partner.
+    before, after = (
+        {found.fake if protocol is OURS else found.real: found.similarity for found in setup.pairing.matches}
+        for setup in (as_class, as_nothing)
+    )
+    assert all(similarity <= before[crop] for crop, similarity in after.items())
+    assert sum(after.values()) < sum(before.values())
+
+
+def test_crops_without_any_class_have_no_partner(settings, scenes, tmp_path):
+    for name, facts in (("class", {}), ("nothing", {"other": 3})):
+        for side in ("frames", "photos"):
+            labels = scenes / "labels" / side
+            relabelled(labels, tmp_path / name / side, lambda label: np.full_like(label, 3), **facts)
+    as_class, as_nothing = (
+        replace(settings, fake_labels=tmp_path / name / "frames", real_labels=tmp_path / name / "photos")
+        for name in ("class", "nothing")
+    )
+    assert {found.similarity for found in set_up(as_class).pairing.matches} == {1}
+    with pytest.raises(InputError, match="0 pairs of one layout"):
+        set_up(as_nothing)
 
 
 @pytest.mark.parametrize("side", ["black", "photos"])

@@ -38,6 +38,7 @@ def test_bandwidth_is_the_median_distance_of_different_photographs() -> None:
 def test_closed_form() -> None:
     """One channel: a Gram matrix is a number. Photographs at 0 and 2, judged pictures at 5 and 7."""
     y, x = np.array([[0.0], [2.0]]), np.array([[5.0], [7.0]])
+
     # sigma = 2; within either side the one pair is 2 apart; across 5, 3, 7, 5.
     def kernel(d: float) -> float:
         return float(np.exp(-(d**2) / 8))

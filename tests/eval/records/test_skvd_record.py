@@ -21,13 +21,15 @@ def test_what_is_written_is_read(tmp_path):
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_record_from_before_the_floor_is_read(tmp_path):
+@pytest.mark.parametrize("entry", ["floor", "toward_floor", "precision"])
+def test_a_record_from_before_an_entry_is_read(tmp_path, entry):
     def older(content):
-        content.pop("floor")
-        for one in content["methods"]:
-            one.pop("toward_floor")
+        for holder in (content, content["protocol"], *content["methods"]):
+            holder.pop(entry, None)
 
-    assert skvd_record.read(damaged(older, tmp_path / "r.json")) == made()
+    path = damaged(older, tmp_path / "r.json")
+    assert f'"{entry}"' not in path.read_text(encoding="utf-8")
+    assert skvd_record.read(path) == made()
 
 
 def damaged(change, path):

@@ -23,6 +23,7 @@ from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.schema import Shard, write
 from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.sources.taxonomies import CAMVID_ORIGINAL
 from tests.gbuffer_tools import captures as capture_files
 from tests.gbuffer_tools import made_exr
 from tests.gbuffer_tools.made import HEADER, frame
@@ -179,6 +180,17 @@ def cityscapes(folder: Path) -> None:
     write_png(folder / "gtFine" / "bonn" / "bonn_0_gtFine_labelIds.png", LABELS)
 
 
+def camvid(folder: Path) -> None:
+    write_png(folder / "train" / "0001TP_006690.png", picture(0, SIZE))
+    write_png(folder / "trainannot" / "0001TP_006690.png", LABELS % 12)
+
+
+def camvid_original(folder: Path) -> None:
+    write_png(folder / "701_StillsRaw_full" / "0016E5_00390.png", picture(1, SIZE))
+    colours = np.array(CAMVID_ORIGINAL.colours, np.uint8)[LABELS % 32]
+    write_png(folder / "LabeledApproved_full" / "0016E5_00390_L.png", colours)
+
+
 def fake_lists(folder: Path) -> None:
     for i in (1, 2):
         write_png(folder / f"img/{i}.png", picture(i, SIZE))
@@ -295,7 +307,7 @@ SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "exr_blender": (blender,),
     "exr_mitsuba": (mitsuba,),
     "exr_unreal": (unreal,),
-    "labelled": (playing_for_data, cityscapes),
+    "labelled": (playing_for_data, cityscapes, camvid, camvid_original),
     "exr": (plain_exr, mapped_exr),
     "images": (plain_images,),
 }

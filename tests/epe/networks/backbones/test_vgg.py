@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from epe.networks.backbones.vgg import CHANNELS, LAYERS, VGG16, BlurredPool
+from epe.networks.backbones.vgg import CHANNELS, LAYERS, VGG16, BlurredPool, Padding, max_pool
 from tests.torchvision_loader import load_torchvision
 
 
@@ -69,3 +70,23 @@ def test_blurred_pooling_by_hand() -> None:
     assert found[0, 0, 2, 1:4].tolist() == [9 + 8 * 3 + c for c in (1, 3, 5)]
     assert found[0, 0, 1:4, 2].tolist() == [9 + 8 * r + 3 for r in (1, 3, 5)]
     assert found[0, 0, 0, 2] == 9 + 8 * 1 + 3  # mirrored about row 0: rows 2, 1, 0 stand there
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 6), (1, 5, 7, 9), (3, 1, 2, 2), (1, 4, 126, 63)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pooling_without_gradients_is_max_pooling(shape: tuple[int, ...], layout: torch.memory_format) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
+    x[0, 0, 0, 1] = float("nan")  # is passed on, not hidden
+    assert torch.equal(max_pool(x).isnan(), F.max_pool2d(x, 2).isnan())
+    assert torch.equal(max_pool(x).nan_to_num(9.0), F.max_pool2d(x, 2).nan_to_num(9.0))
+
+
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+def test_gradients_or_not_the_features_are_the_same_bits(padding: Padding) -> None:
+    torch.manual_seed(0)
+    vgg, image = VGG16(padding), torch.rand(2, 3, 45, 38)
+    with_gradients = vgg(image)
+    with torch.no_grad():
+        without = vgg(image)
+    for layer in LAYERS:
+        assert torch.equal(with_gradients[layer], without[layer])

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from eval.metrics.iou import NONE
-from eval.metrics.segmenter import Segmenter, SegmenterTaxonomy, read_taxonomy
+from datasets.labelling.segmenter import OnnxNetwork, Segmenter, open_segmenter
+from datasets.labelling.taxonomy import NONE, SegmenterTaxonomy, read_taxonomy
 from gbuffer_tools.errors import InputError
 from tests.eval.made.segmenters import COLOURS, write_segmenter
 
@@ -27,6 +27,11 @@ def taxonomy(folder: Path, text: str = CLASSES) -> SegmenterTaxonomy:
     return read_taxonomy(folder / "classes.yaml")
 
 
+def opened(path: Path, text: str = CLASSES) -> Segmenter:
+    taxonomy(path.parent, text)
+    return open_segmenter(path, path.parent / "classes.yaml")
+
+
 def painted(labels: np.ndarray) -> np.ndarray:
     return COLOURS[labels]
 
@@ -35,7 +40,7 @@ def painted(labels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [(32, 64), (33, 50)])
 def test_colours_are_told_apart(tmp_path: Path, kind: str, size: tuple[int, int]) -> None:
     labels = np.random.default_rng(0).integers(0, 4, size)
-    found = Segmenter(write_segmenter(tmp_path / "s.onnx", kind), taxonomy(tmp_path))(painted(labels))
+    found = opened(write_segmenter(tmp_path / "s.onnx", kind))(painted(labels))
     # The fourth colour is in no class of the file.
     assert np.array_equal(found, np.where(labels == 3, NONE, labels))
 
@@ -44,11 +49,13 @@ def test_input_is_normalised_as_the_file_says_and_padded(tmp_path: Path) -> None
     # Numbers that the network makes of the sum of all channels: 3 where the value is mean + std.
     text = CLASSES + "input: {mean: [0.2, 0.4, 0.6], std: [0.4, 0.2, 0.2], multiple_of: 16}\n"
     path = write_segmenter(tmp_path / "s.onnx", "sum")
-    segmenter = Segmenter(path, taxonomy(tmp_path, text.replace("[2]", "[3]")))
+    segmenter = opened(path, text.replace("[2]", "[3]"))
     colour = np.array([0.6, 0.6, 0.8]) * 255
     fed = []
-    run = segmenter.session.run
-    segmenter.session = type("Spy", (), {"run": lambda _, names, feed: fed.append(feed["x"]) or run(names, feed)})()
+    network = segmenter.network
+    assert isinstance(network, OnnxNetwork)
+    run = network.session.run
+    network.session = type("Spy", (), {"run": lambda _, names, feed: fed.append(feed["x"]) or run(names, feed)})()
     assert (segmenter(np.full((20, 31, 3), colour, np.uint8)) == 2).all()
     assert fed[0].shape == (1, 3, 32, 32)
     assert np.allclose(fed[0], 1, atol=1e-6)
@@ -57,7 +64,7 @@ def test_input_is_normalised_as_the_file_says_and_padded(tmp_path: Path) -> None
 def test_coarse_scores_are_enlarged_before_the_largest_is_taken(tmp_path: Path) -> None:
     labels = np.zeros((64, 64), np.int64)
     labels[:, 28:] = 1
-    found = Segmenter(write_segmenter(tmp_path / "s.onnx", "coarse"), taxonomy(tmp_path))(painted(labels))
+    found = opened(write_segmenter(tmp_path / "s.onnx", "coarse"))(painted(labels))
     # The border lies in the middle of a cell of 8; of the cells' own labels it would lie at a multiple of 8.
     assert (found == found[0]).all()
     assert abs(int((found[0] == 0).sum()) - 28) <= 1
@@ -67,7 +74,7 @@ def test_coarse_scores_are_enlarged_before_the_largest_is_taken(tmp_path: Path) 
 def test_a_fixed_size_is_resized_to(tmp_path: Path) -> None:
     labels = np.zeros((90, 120), np.int64)
     labels[:, 60:] = 2
-    segmenter = Segmenter(write_segmenter(tmp_path / "s.onnx", "scores", size=(32, 64)), taxonomy(tmp_path))
+    segmenter = opened(write_segmenter(tmp_path / "s.onnx", "scores", size=(32, 64)))
     found = segmenter(painted(labels))
     assert found.shape == (90, 120)
     assert (found[:, :58] == 0).all()
@@ -125,7 +132,7 @@ def odd(path: Path, shape: list[object], kind: int, op: str) -> Path:
 )
 def test_other_networks_are_one_line(tmp_path: Path, shape: list[object], kind: int, op: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        Segmenter(odd(tmp_path / "odd.onnx", shape, kind, op), taxonomy(tmp_path))(np.zeros((20, 20, 3), np.uint8))
+        opened(odd(tmp_path / "odd.onnx", shape, kind, op))(np.zeros((20, 20, 3), np.uint8))
     assert "odd.onnx" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -145,4 +152,4 @@ def test_an_output_without_pixels_is_one_line(tmp_path: Path, last: str | None) 
     onnx.save(model, str(tmp_path / "empty.onnx"))
     wanted = r"empty\.onnx: gives (int64 \(1, 1|float32 \(1, 3), 0, 32\); wanted"
     with pytest.raises(InputError, match=wanted):
-        Segmenter(tmp_path / "empty.onnx", taxonomy(tmp_path))(np.zeros((20, 20, 3), np.uint8))
+        opened(tmp_path / "empty.onnx")(np.zeros((20, 20, 3), np.uint8))

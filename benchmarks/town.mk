@@ -1,0 +1,155 @@
+# make benchmark-town CAMVID=DIR [QUICK=1]: from a rendered town to real streets, and every table of docs/benchmarks.md.
+#
+# Each stage leaves a file; the same command goes on where it was stopped. QUICK=1 makes the same tables from fewer
+# frames and steps and one seed, in folders of its own. Everything that a number depends on is in this file and in
+# train/runs/town.yaml and train/runs/segmenter.yaml. Nothing here was chosen by looking at the test frames.
+CAMVID ?= camvid
+
+ifdef QUICK
+BENCH    := demo/benchmark-quick
+TOWN     := demo/town-quick
+SEEDS    := 0
+STEPS_OF := --steps 60 --decay_every 60 --ema 0.9
+SEG_OF   := --steps 120
+STYLE_OF := --steps 60
+CROPS    := --crops 4 --candidates 16
+else
+BENCH    := demo/benchmark
+TOWN     := demo/town
+SEEDS    := 0 1 2
+STEPS_OF :=
+SEG_OF   := --steps 700
+STYLE_OF :=
+CROPS    := --crops 4
+endif
+
+# Methods that need no training on frames, and networks: one that gets no buffers, and some that lack one of them.
+TRANSFERS := reinhard histogram transport idt soften wct2 grade
+LACKING   := no-normal no-depth no-albedo no-classes
+TRAINED   := lite-blind lite hr-small realformer-small
+BUFFERS   := normal depth albedo roughness metallic class
+list       = '["$(subst $() $(),"$(comma)",$(strip $(1)))"]'
+comma     := ,
+
+FLAGS_lite             :=
+FLAGS_lite-blind       := --withheld $(call list,$(BUFFERS))
+FLAGS_no-normal        := --withheld $(call list,normal)
+FLAGS_no-depth         := --withheld $(call list,depth)
+FLAGS_no-albedo        := --withheld $(call list,albedo)
+FLAGS_no-classes       := --withheld $(call list,class)
+FLAGS_hr-small         := --preset hr-small
+FLAGS_realformer-small := --preset realformer-small
+COMMAND_OF              = $(if $(filter realformer%,$(1)),train.realformer unpaired,train.epe)
+
+# What segmenters are trained on.
+TASKS := town reinhard idt grade lite-blind lite real
+
+# Runs a stage's commands, and notes how long they took.
+timed = @mkdir -p $(@D) && start=$$(date +%s) && $(1) && \
+	echo "$(2) $$(($$(date +%s) - start))" >> $(BENCH)/seconds.txt && touch $@
+each   = $(foreach name,$(1),$(foreach seed,$(SEEDS),$(name)/$(seed)))
+
+RUNS_OF   := $(call each,$(TRAINED) $(LACKING))
+TASKS_OF  := $(call each,$(TASKS))
+LABELS_OF := --fake-labels $(BENCH)/labels/town/heldout --real-labels $(BENCH)/labels/real/test
+FAKES_OF  := --fake render=$(TOWN)/heldout $(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m)) \
+	$(foreach r,$(call each,$(TRAINED)),--fake $(subst /,-,$(r))=$(BENCH)/runs/$(r)/heldout)
+
+.PHONY: benchmark-town
+.SECONDARY:
+
+benchmark-town: $(BENCH)/tables.md
+	@cat $(BENCH)/tables.md
+	@echo "The page: file://$(CURDIR)/$(BENCH)/index.html"
+
+# 1. Data: the town, the photographs, labels that both have, matches.
+$(BENCH)/real/done: $(VENV)/installed
+	@test -d "$(CAMVID)/train" || { echo "CAMVID=$(CAMVID): no such folder of CamVid; docs/benchmarks.md says how to get it"; exit 2; }
+	$(call timed,$(RUN) gbuffer_tools.extract "$(CAMVID)" --out $(@D) --per-file 1000 --licence "CamVid (research only)",real)
+
+$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/done
+	$(call timed,$(RUN) datasets.label $(TOWN)/train $(TOWN)/heldout --method classes --classes datasets/labelling/street.yaml \
+		--out $(@D)/town && \
+		$(RUN) datasets.label $(BENCH)/real/train $(BENCH)/real/test --method classes \
+		--classes datasets/labelling/street.yaml --out $(@D)/real,labels)
+
+$(BENCH)/matches.npz: $(BENCH)/labels/done
+	$(call timed,for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done; \
+		$(RUN) datasets.match --frames $(TOWN)/train --photos $(BENCH)/real/train --out $@,match)
+
+# 2. What networks are compared with.
+$(BENCH)/wct2/done: $(BENCH)/real/done
+	$(call timed,$(RUN) train.style --method wct2 --photos $(BENCH)/real/train $(STYLE_OF) --out $(@D),train/wct2)
+
+transfer = $(RUN) eval.baselines $(1) --source $(TOWN)/$(2) --out $(BENCH)/$(2)/$(1) --overwrite \
+	$(if $(filter soften,$(1)),,--target $(BENCH)/real/train) $(if $(filter wct2,$(1)),--model $(BENCH)/wct2/model.safetensors)
+
+$(TRANSFERS:%=$(BENCH)/heldout/%/done): $(BENCH)/heldout/%/done: $(BENCH)/labels/done $(BENCH)/wct2/done
+	$(call timed,$(call transfer,$*,heldout),transfers/heldout/$*)
+
+$(BENCH)/train/%/done: $(BENCH)/labels/done
+	$(call timed,$(call transfer,$*,train),transfers/train/$*)
+
+# 3. Networks: train, and enhance the frames that nothing has seen.
+name_of = $(patsubst %/,%,$(dir $(1)))
+
+$(RUNS_OF:%=$(BENCH)/runs/%/done): $(BENCH)/runs/%/done: $(BENCH)/matches.npz
+	$(call timed,$(RUN) $(call COMMAND_OF,$(call name_of,$*)) --config train/runs/town.yaml $(FLAGS_$(call name_of,$*)) \
+		$(STEPS_OF) --seed $(notdir $*) --frames $(TOWN)/train --photos $(BENCH)/real/train --matches $< \
+		--frame_labels $(BENCH)/labels/town/train --photo_labels $(BENCH)/labels/real/train --out $(@D) && \
+		$(RUN) app.enhance $(@D)/model.safetensors $(TOWN)/heldout --out $(@D)/heldout --overwrite,networks/$*)
+
+$(BENCH)/runs/%/train/done: $(BENCH)/runs/%/done
+	$(call timed,$(RUN) app.enhance $(BENCH)/runs/$*/model.safetensors $(TOWN)/train --out $(@D) --overwrite,enhance/$*)
+
+# 4. The task: segmenters, each judged on real frames; and what those of real streets see in frames of the town.
+pictures_of = $(if $(filter town,$(1)),$(TOWN)/train,$(if $(filter real,$(1)),$(BENCH)/real/train,$(if \
+	$(filter lite%,$(1)),$(BENCH)/runs/$(1)/$(2)/train,$(BENCH)/train/$(1))))
+seg_labels  = $(if $(filter real,$(1)),$(BENCH)/labels/real/train,$(BENCH)/labels/town/train)
+needed_of   = $(if $(filter town real,$(1)),$(BENCH)/labels/done,$(call pictures_of,$(1),$(2))/done)
+
+.SECONDEXPANSION:
+$(TASKS_OF:%=$(BENCH)/segmenters/%/done): $(BENCH)/segmenters/%/done: $$(call needed_of,$$(call name_of,$$*),$$(notdir $$*))
+	$(call timed,$(RUN) train.segmenter --config train/runs/segmenter.yaml $(SEG_OF) --seed $(notdir $*) \
+		--images $(call pictures_of,$(call name_of,$*),$(notdir $*)) --labels $(call seg_labels,$(call name_of,$*)) \
+		--validation $(BENCH)/real/train --out $(@D),segmenters/$*)
+
+$(SEEDS:%=$(BENCH)/task-%.json): $(BENCH)/task-%.json: $$(foreach t,$(TASKS),$(BENCH)/segmenters/$$(t)/$$*/done)
+	$(call timed,$(RUN) eval.segmentation --frames $(BENCH)/real/test \
+		$(foreach t,$(TASKS),--segmenter $(t)=$(BENCH)/segmenters/$(t)/$*/model.safetensors) --out $@,judge/task)
+
+$(SEEDS:%=$(BENCH)/recognised-%.json): $(BENCH)/recognised-%.json: $(BENCH)/segmenters/real/%/done $(BENCH)/judged
+	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(filter-out render=%,$(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m))) \
+		$(foreach t,$(TRAINED),--fake $(t)=$(BENCH)/runs/$(t)/$*/heldout) \
+		--segmenter $(BENCH)/segmenters/real/$*/model.safetensors --out $@,judge/recognised)
+
+# 5. How close to real streets.
+$(BENCH)/judged: $(RUNS_OF:%=$(BENCH)/runs/%/done) $(TRANSFERS:%=$(BENCH)/heldout/%/done)
+	@touch $@
+
+$(BENCH)/skvd.json: $(BENCH)/judged
+	$(call timed,$(RUN) eval.skvd $(FAKES_OF) --real $(BENCH)/real/test $(LABELS_OF) --floor $(BENCH)/real/train \
+		--floor-labels $(BENCH)/labels/real/train $(CROPS) --out $@,judge/skvd)
+
+$(SEEDS:%=$(BENCH)/buffers-%.json): $(BENCH)/buffers-%.json: $(BENCH)/judged
+	$(call timed,$(RUN) eval.skvd --fake lite=$(BENCH)/runs/lite/$*/heldout \
+		$(foreach m,$(LACKING) lite-blind,--fake $(m)=$(BENCH)/runs/$(m)/$*/heldout) --fake render=$(TOWN)/heldout \
+		--real $(BENCH)/real/test $(LABELS_OF) $(CROPS) --out $@,judge/buffers)
+
+$(BENCH)/sets.json: $(BENCH)/judged
+	$(call timed,$(RUN) eval.sets $(FAKES_OF) --real $(BENCH)/real/test --cache $(BENCH)/cache --out $@,judge/sets)
+
+$(BENCH)/content.json: $(BENCH)/judged
+	$(call timed,$(RUN) eval.content $(FAKES_OF) --out $@,judge/content)
+
+BUFFER_RECORDS := $(SEEDS:%=$(BENCH)/buffers-%.json)
+TASK_RECORDS   := $(SEEDS:%=$(BENCH)/task-%.json)
+SEEN_RECORDS   := $(SEEDS:%=$(BENCH)/recognised-%.json)
+
+$(BENCH)/tables.md: $(BENCH)/skvd.json $(BENCH)/sets.json $(BENCH)/content.json $(BUFFER_RECORDS) $(TASK_RECORDS) $(SEEN_RECORDS)
+	$(RUN) eval.report $(BENCH)/skvd.json $(BENCH)/sets.json $(BENCH)/content.json --out $(BENCH)/index.html
+	@{ echo '### How close to real streets'; $(RUN) benchmarks.town_tables skvd $(BENCH)/skvd.json; \
+		echo; echo '### What buffers are worth'; $(RUN) benchmarks.town_tables buffers $(BUFFER_RECORDS); \
+		echo; echo '### Segmenters on real test frames'; $(RUN) benchmarks.town_tables segmentation $(TASK_RECORDS); \
+		echo; echo '### What a segmenter of real streets sees in the town'; $(RUN) benchmarks.town_tables segmentation $(SEEN_RECORDS); \
+		echo; echo '### Time'; $(RUN) benchmarks.town_tables seconds $(BENCH)/seconds.txt; } > $@.partial && mv $@.partial $@

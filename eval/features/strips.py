@@ -1,0 +1,138 @@
+"""Features of crops kept strip by strip: in memory while they fit, in a scratch file beyond.
+
+A strip is a few of a layer's dimensions, of all crops. Sums over dimensions read strips one after the other, each once,
+so that crops need not be computed again, and the file is read from its beginning to its end.
+
+Shapes: R crops, D dimensions of a layer, W of a strip.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eval.features.scratch import ScratchFile
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Dimensions `start` to `stop` of a layer."""
+
+    layer: str
+    start: int
+    stop: int
+
+    @property
+    def width(self) -> int:
+        """W."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Strips that are kept at the same time, so that one forward pass of each crop fills all of them.
+
+    Attributes:
+        strips: which; the first `in_memory` of them are in memory, the others in the scratch file.
+        scratch: bytes of the file.
+    """
+
+    strips: tuple[Strip, ...]
+    in_memory: int
+    scratch: int
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the strips belong to."""
+        return tuple(dict.fromkeys(strip.layer for strip in self.strips))
+
+
+def cut(widths: Mapping[str, int], width: int) -> list[Strip]:
+    """All strips of layers: `width` dimensions each, a layer's last one what is left.
+
+    Args:
+        widths: D by layer.
+    """
+    return [
+        Strip(layer, start, min(start + width, whole))
+        for layer, whole in widths.items()
+        for start in range(0, whole, width)
+    ]
+
+
+def sweeps(strips: Sequence[Strip], *, column: int, memory: int, scratch: int) -> list[Sweep]:
+    """The fewest sweeps, in order, in which all strips fit: one, where memory and disk suffice together.
+
+    Args:
+        column: bytes of one dimension of all crops.
+        memory, scratch: bytes that strips may take of either.
+
+    Raises:
+        ValueError: not even one strip fits.
+    """
+    found: list[Sweep] = []
+    begun, kept, used, spilled = 0, 0, 0, 0
+    for index, strip in enumerate(strips):
+        size = column * strip.width
+        if size > max(memory, scratch):
+            raise ValueError(f"a strip takes {size} bytes")
+        fits = not spilled and used + size <= memory
+        if not fits and spilled + size > scratch:
+            found.append(Sweep(tuple(strips[begun:index]), kept, spilled))
+            begun, kept, used, spilled = index, 0, 0, 0
+            fits = size <= memory
+        if fits:
+            kept, used = kept + 1, used + size
+        else:
+            spilled += size
+    return [*found, Sweep(tuple(strips[begun:]), kept, spilled)]
+
+
+class StripStore:
+    """The features of some crops in the strips of a sweep.
+
+    Args:
+        sweep: the strips, and where they are.
+        rows: R.
+        dtype, device: of the features.
+        file: holds the strips that are not in memory; None where all are.
+    """
+
+    def __init__(
+        self, sweep: Sweep, rows: int, dtype: torch.dtype, device: torch.device, file: ScratchFile | None
+    ) -> None:
+        self.sweep, self.file = sweep, file
+        kept, spilled = sweep.strips[: sweep.in_memory], sweep.strips[sweep.in_memory :]
+        self._kept = [torch.empty(rows, strip.width, dtype=dtype, device=device) for strip in kept]
+        self._row = [strip.width * dtype.itemsize for strip in sweep.strips]  # bytes
+        self._places = [0] * len(kept)
+        place = 0
+        for row in self._row[len(kept) :]:
+            self._places.append(place)
+            place += rows * row
+        # Strips of the file are read into the same memory each time: fresh memory has to be cleared by the system.
+        self._buffer = torch.empty(rows * max((strip.width for strip in spilled), default=0), dtype=dtype)
+        self._device = device
+
+    def write(self, row: int, features: Mapping[str, Tensor]) -> None:
+        """Keep the features (n, D) by layer of the crops from `row` on."""
+        count = len(next(iter(features.values())))
+        for index, strip in enumerate(self.sweep.strips):
+            values = features[strip.layer][:, strip.start : strip.stop]
+            if index < len(self._kept):
+                self._kept[index][row : row + count] = values
+            else:
+                assert self.file is not None
+                raw = values.cpu().contiguous().view(torch.uint8).numpy().reshape(-1)
+                self.file.write(self._places[index] + row * self._row[index], raw)
+
+    def read(self, index: int, rows: int) -> Tensor:
+        """The first crops' features (rows, W) in a strip, which are valid until the next call."""
+        if index < len(self._kept):
+            return self._kept[index][:rows]
+        assert self.file is not None
+        width = self.sweep.strips[index].width
+        values = self._buffer[: rows * width]
+        self.file.read(self._places[index], values.view(torch.uint8).numpy())
+        return values.view(rows, width).to(self._device)

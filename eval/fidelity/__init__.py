@@ -1,0 +1,1 @@
+"""What an enhancer kept of the frame: edges, depth, colours of classes."""

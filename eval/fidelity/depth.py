@@ -1,0 +1,53 @@
+"""How well the depth that a network estimates from a picture fits the depth that the frame has.
+
+Networks that estimate depth from one picture give inverse depth, up to an unknown scale and shift. Both are fitted to
+the truth by least squares (Ranftl et al., "Towards Robust Monocular Depth Estimation", PAMI 44(3), 2022, sec. 6). What
+is left is told by the scale-invariant error of Eigen, Puhrsch, Fergus, "Depth Map Prediction from a Single Image using
+a Multi-Scale Deep Network", NIPS 2014, eq. 1.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def si_rmse(estimate: Array, truth: Array) -> float:
+    """Root mean square difference of logarithms of depth, less their mean: 0 for a scaled copy; 0.1 is about 10 %.
+
+    Args:
+        estimate, truth: (N,) depths above 0, one for each pixel that counts.
+    """
+    return float((np.log(estimate) - np.log(truth)).std())
+
+
+def aligned(estimate: Array, truth: Array) -> Array:
+    """Depth out of inverse depth of unknown scale and shift, fitted to the truth.
+
+    Args:
+        estimate: (N,) of the network.
+        truth: (N,) depths in metres, above 0 and finite.
+
+    Returns:
+        (N,) metres. Nothing is farther than the farthest of the truth: inverse depths near 0, or below, would be.
+    """
+    system = np.stack([estimate, np.ones_like(estimate)], axis=1)
+    fitted = system @ np.linalg.lstsq(system, 1 / truth, rcond=None)[0]
+    return 1 / np.maximum(fitted, 1 / truth.max())
+
+
+def depth_error(estimate: Array, truth: Array) -> float:
+    """The scale-invariant error of a network's answer, where something was drawn.
+
+    Args:
+        estimate: (H, W) inverse depth of unknown scale and shift.
+        truth: (H, W) metres, inf where nothing was drawn.
+
+    Raises:
+        ValueError: fewer than three pixels show anything.
+    """
+    drawn = np.isfinite(truth) & (truth > 0)
+    if drawn.sum() < 3:
+        raise ValueError("no depth")
+    found, wanted = estimate[drawn].astype(np.float64), truth[drawn].astype(np.float64)
+    return si_rmse(aligned(found, wanted), wanted)

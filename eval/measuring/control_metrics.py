@@ -1,0 +1,194 @@
+"""What eval.control measures of each frame: shared edges, geometry, depth, and sums of colours per class.
+
+To add a metric of frames, write it in eval/fidelity, add a row to `METRICS`, and its value to `found`.
+
+Shapes: F frames, C classes, H W pixels.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from datasets.images import Images
+from eval.digests import pixel_digest
+from eval.fidelity.colour import class_sums, to_lab
+from eval.fidelity.depth import depth_error
+from eval.fidelity.edges import Edges, canny, f1, of_geometry, share_found
+from eval.inputs import RENDER
+from eval.measuring.class_colours import MIN_PIXELS
+from eval.records.scores_record import Metric
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.schema import Shard
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+Estimate = Callable[[Pixels], Array]
+"""A picture (H, W, 3) uint8 -> inverse depth (H, W), of unknown scale and shift."""
+
+MAX_IDS = 256
+METRICS = (
+    Metric("edges_f1", "edges, F1 to the render", "", "Canny's edges in both pictures, within a pixel"),
+    Metric("edges_precision", "edges, precision", "", "share of the picture's edges that the render has, too"),
+    Metric("edges_recall", "edges, recall", "", "share of the render's edges that are still there"),
+    Metric("geometry_recall", "edges of the geometry, recall", "higher",
+           "share of the places where class changes or depth jumps that show an edge"),
+    Metric("depth_si_rmse", "depth, SI-RMSE", "lower", "the frame's depth against the network's estimate"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FrameBuffers:
+    """What a frame file says of a frame.
+
+    Attributes:
+        ids: (H, W) classes, numbers in `names`; None where the file has none.
+        names: of the file's classes.
+        depth: (H, W) metres; None where the file has none.
+    """
+
+    ids: NDArray[np.uint8] | None = None
+    names: tuple[str, ...] = ()
+    depth: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """All that was measured, frame by frame.
+
+    Attributes:
+        values: by method and metric of `METRICS`, (F,), NaN where there is none.
+        sums: by method, sums of L*, a*, b* over the pixels of each class, (F, C, 3).
+        pixels: (F, C) of each class.
+        classes: names (C,), in the order in which files name them.
+        digests: by method and key, of the pictures.
+    """
+
+    values: dict[str, dict[str, Array]]
+    sums: dict[str, Array]
+    pixels: Array
+    classes: tuple[str, ...]
+    digests: dict[str, dict[str, bytes]]
+
+
+def frame_buffers(frames: Images) -> Iterator[FrameBuffers]:
+    """The buffers of each frame, in the order of the keys; empty ones where the folder holds plain pictures."""
+    opened: tuple[object, Shard | None] = (None, None)
+    for number, key in enumerate(frames.keys):
+        path = frames.path(number)
+        if path.suffix != ".h5":
+            yield FrameBuffers()
+            continue
+        if opened[0] != path:
+            if opened[1] is not None:
+                opened[1].close()
+            opened = (path, Shard(path))
+        shard = opened[1]
+        assert shard is not None
+        index = shard.names.index(key.rpartition("/")[2])
+        yield FrameBuffers(
+            shard.id("class", index).astype(np.uint8) if "class" in shard.ids else None,
+            shard.header.classes,
+            shard.buffer("depth", index)[..., 0] if "depth" in shard.buffers else None,
+        )
+    if opened[1] is not None:
+        opened[1].close()
+
+
+def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> FrameFacts:
+    """Measure every frame in every method.
+
+    Args:
+        methods: by name, of the same frames; the render is the folder of frames.
+        estimate: a depth network, if there is one.
+
+    Raises:
+        InputError: pictures of another size than the frame's.
+    """
+    keys = methods[RENDER].keys
+    values = {name: {metric.key: np.full(len(keys), np.nan) for metric in METRICS} for name in methods}
+    digests: dict[str, dict[str, bytes]] = {name: {} for name in methods}
+    sums: dict[str, list[Array]] = {name: [] for name in methods}
+    pixels, numbers = list[Array](), dict[str, int]()
+    buffers = tqdm(frame_buffers(methods[RENDER]), desc="frames", total=len(keys), unit="frame")
+    for index, (key, beside) in enumerate(zip(keys, buffers, strict=True)):
+        rendered, ids = methods[RENDER][index], _numbered(beside, numbers, methods[RENDER].path(index))
+        pixels.append(np.bincount([] if ids is None else ids.ravel(), minlength=len(numbers)).astype(float))
+        before, geometry = canny(rendered), _geometry(beside)
+        for name, images in methods.items():
+            picture = rendered if name == RENDER else _same_size(images, index, rendered)
+            digests[name][key] = pixel_digest(picture)
+            found = _edge_values(canny(picture), None if name == RENDER else before, geometry)
+            if estimate is not None and beside.depth is not None:
+                found["depth_si_rmse"] = _or_nan(depth_error, estimate(picture), beside.depth)
+            for metric, value in found.items():
+                values[name][metric][index] = value
+            sums[name].append(np.zeros((0, 3)) if ids is None else class_sums(to_lab(picture), ids, len(numbers)))
+    count = len(numbers)
+    whole = {name: np.stack([_longer(one, count) for one in found]) for name, found in sums.items()}
+    return FrameFacts(values, whole, np.stack([_longer(one, count) for one in pixels]), tuple(numbers), digests)
+
+
+def _longer(of_classes: Array, count: int) -> Array:
+    """Values of classes, with zeros for those that were met in later frames only."""
+    return np.concatenate([of_classes, np.zeros((count - len(of_classes), *of_classes.shape[1:]))])
+
+
+def _same_size(images: Images, index: int, rendered: Pixels) -> Pixels:
+    picture: Pixels = images[index]
+    if picture.shape != rendered.shape:
+        raise InputError(
+            f"{images.path(index)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
+            f"{rendered.shape[1]}x{rendered.shape[0]} as the frame has; compare pictures of one size."
+        )
+    return picture
+
+
+def _numbered(beside: FrameBuffers, numbers: dict[str, int], path: Path) -> NDArray[np.int64] | None:
+    """A frame's classes (H, W) by the numbers that names have in all files; new names get the next ones.
+
+    Raises:
+        InputError: the files name too many classes.
+    """
+    if beside.ids is None:
+        return None
+    present = np.unique(beside.ids)
+    table = np.zeros(MAX_IDS, np.int64)
+    for identity in present.tolist():
+        name = beside.names[identity] if identity < len(beside.names) else f"class {identity}"
+        table[identity] = numbers.setdefault(name, len(numbers))
+    if len(numbers) > MAX_IDS:
+        raise InputError(f"{path}: with it there are more than {MAX_IDS} classes; name equal things alike.")
+    return table[beside.ids]
+
+
+def _geometry(beside: FrameBuffers) -> Edges | None:
+    return None if beside.ids is None and beside.depth is None else of_geometry(beside.ids, beside.depth)
+
+
+def _edge_values(edges: Edges, before: Edges | None, geometry: Edges | None) -> dict[str, float]:
+    """Values of a picture's edges: against the render's, unless it is the render, and against the geometry's."""
+    found = {}
+    if before is not None:
+        precision, recall = _or_nan(share_found, edges, before), _or_nan(share_found, before, edges)
+        found = {"edges_f1": f1(precision, recall), "edges_precision": precision, "edges_recall": recall}
+    if geometry is not None:
+        found["geometry_recall"] = _or_nan(share_found, geometry, edges)
+    return found
+
+
+def _or_nan(measure: Callable[..., float], *planes: NDArray[np.generic]) -> float:
+    """A value; NaN where there is none, which a ValueError says."""
+    try:
+        return measure(*planes)
+    except ValueError:
+        return float("nan")
+
+
+def shown_classes(facts: FrameFacts) -> tuple[str, ...]:
+    """The names of classes that some frame shows enough of; "" in place of the others."""
+    most = facts.pixels.max(axis=0, initial=0).tolist()
+    return tuple(name if pixels >= MIN_PIXELS else "" for name, pixels in zip(facts.classes, most, strict=True))

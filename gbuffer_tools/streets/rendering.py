@@ -1,0 +1,141 @@
+"""Frames of a town by the worker (blender/worker.py), which runs in another interpreter: `bpy` needs NumPy 1."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from gbuffer_tools.errors import InputError, NotInstalledError, one_line
+from gbuffer_tools.exr import reader
+from gbuffer_tools.frame import Frame
+from gbuffer_tools.frame_file.writer import Appender
+from gbuffer_tools.schema import Shard
+from gbuffer_tools.streets.frames import header, to_frame
+from gbuffer_tools.streets.plan import Town, make_town
+
+WORKER = "gbuffer_tools.streets.blender.worker"
+ROOT = Path(__file__).parents[2]
+"""Where the worker finds this package."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How frames are rendered.
+
+    Attributes:
+        python: an interpreter that has `bpy`.
+        size: width and height, pixels.
+        samples: rays per pixel of the picture, which is then denoised.
+        threads: that one worker uses.
+    """
+
+    python: Path
+    size: tuple[int, int]
+    samples: int
+    threads: int
+
+
+def file_of(out: Path, seed: int) -> Path:
+    """The frame file of a town."""
+    return out / f"town-{seed:04d}.h5"
+
+
+def name_of(seed: int, tick: int) -> str:
+    """The name of a frame."""
+    return f"{seed:04d}-{tick:04d}"
+
+
+def missing(path: Path, seed: int, ticks: list[int]) -> list[int]:
+    """The ticks of which a frame file has no frame.
+
+    Raises:
+        InputError: it is no frame file.
+    """
+    if not path.exists():
+        return ticks
+    with Shard(path) as shard:
+        names = set(shard.names)
+    return [tick for tick in ticks if name_of(seed, tick) not in names]
+
+
+def add_frames(path: Path, seed: int, ticks: list[int], settings: Settings) -> Iterator[int]:
+    """Render frames of a town and add each to the town's frame file; yields each tick when its frame is there.
+
+    Raises:
+        InputError: the worker failed, or the file was made with other settings.
+    """
+    town = make_town(seed)
+    with tempfile.TemporaryDirectory(prefix="town-") as scratch, _worker(seed, ticks, settings, Path(scratch)) as lines:
+        version = _answer(next(lines, ""), "blender")
+        made = header(f"Cycles of Blender {version}, {settings.samples} samples")
+        with Appender(path, made) as appender:
+            for tick in ticks:
+                if _answer(next(lines, ""), "frame") != str(tick):
+                    raise InputError(f"{settings.python}: rendered no frame {tick}")
+                appender.add(_frame(town, tick, Path(scratch)))
+                yield tick
+
+
+def _answer(line: str, word: str) -> str:
+    """What follows a word in a line of the worker's; "" where it is another line."""
+    first, _, rest = line.strip().partition(" ")
+    return rest if first == word else ""
+
+
+def _frame(town: Town, tick: int, scratch: Path) -> Frame:
+    """Read what the worker left of a frame, and remove it."""
+    files = [scratch / f"{tick}.{kind}.exr" for kind in ("picture", "buffers")]
+    (picture, _), (drawn, _) = (reader.read(file) for file in files)
+    for file in files:
+        file.unlink()
+    return to_frame(name_of(town.seed, tick), tick, town, picture, drawn)
+
+
+@contextmanager
+def _worker(seed: int, ticks: list[int], settings: Settings, scratch: Path) -> Iterator[Iterator[str]]:
+    """A running worker's lines. When the block ends, so does the worker; when it failed, the block raises that."""
+    job = {
+        "seed": seed, "frames": ticks, "size": settings.size, "samples": settings.samples,
+        "threads": settings.threads, "out": str(scratch),
+    }  # fmt: skip
+    command = [str(settings.python), "-m", WORKER, json.dumps(job)]
+    log = scratch / "log"
+    with log.open("w") as errors:
+        try:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+        except OSError as error:
+            raise NotInstalledError(f"{settings.python}: {error.strerror}; {INSTALL}") from error
+        try:
+            assert child.stdout is not None
+            yield _reports(child, child.stdout, settings.python, log)
+        finally:
+            child.kill()
+            child.wait()
+
+
+INSTALL = "wanted a Python 3.11 that has bpy: make .venv-blender/installed, or --blender"
+
+
+def _reports(child: subprocess.Popen[str], output: IO[str], python: Path, log: Path) -> Iterator[str]:
+    """The worker's own lines: Blender prints others between them.
+
+    Raises:
+        InputError: it ended by itself before all was done.
+    """
+    for line in output:
+        if line.startswith(("blender ", "frame ")):
+            yield line
+    if child.wait() != 0:
+        said = log.read_text(errors="replace").strip().splitlines()
+        reason = one_line(said[-1], 200) if said else f"exit code {child.returncode}"
+        if "No module named 'bpy'" in reason:
+            raise NotInstalledError(f"{python}: has no bpy; {INSTALL}")
+        raise InputError(f"{python}: rendering ended with: {reason}")

@@ -1,0 +1,21 @@
+"""python -m train.segmenter: train a small U-Net that labels the pixels of pictures.
+
+It learns from labelled photographs or frames; `python -m datasets.label --method segmenter` and `python -m
+eval.segmentation` use it. To resume a stopped run, run the same command again: the result is the same to the bit. OUT
+receives model.safetensors, checkpoint.safetensors, run.yaml, previews/*.png (crop | its labels | found labels) and
+TensorBoard scalars, with the mIoU on labelled pictures that the network does not learn from.
+"""
+
+import sys
+
+from train.loop.command_line import start
+from train.recipes.segmenter import SegmenterConfig, train
+
+
+def main() -> int:
+    """Run the command, and return its exit code."""
+    return start(SegmenterConfig, "python -m train.segmenter", __doc__ or "", train)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
