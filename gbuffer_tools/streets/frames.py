@@ -12,8 +12,8 @@ from gbuffer_tools.mapping.channel_names import Channels, stack
 from gbuffer_tools.mapping.schema import Buffer, Depth, Normal
 from gbuffer_tools.mapping.schema import Mapping as Meaning
 from gbuffer_tools.streets.drive import TICKS
-from gbuffer_tools.streets.mesh import Floats
 from gbuffer_tools.streets.plan import Town
+from gbuffer_tools.streets.shapes.mesh import Floats
 from gbuffer_tools.streets.things import CLASSES, Still
 
 NEAR, FAR = 0.05, 2000.0

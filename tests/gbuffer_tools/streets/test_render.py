@@ -10,8 +10,8 @@ import pytest
 from gbuffer_tools import town as command
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.streets.mesh import Mesh
 from gbuffer_tools.streets.plan import make_town
+from gbuffer_tools.streets.shapes.mesh import Mesh
 from gbuffer_tools.streets.things import CLASSES, Still
 
 PYTHON = Path(os.environ.get("BLENDER_PYTHON", Path(__file__).parents[3] / ".venv-blender/bin/python"))
