@@ -1,3 +1,4 @@
+# make town [QUICK=1]: frames of towns of our own (docs/town.md).
 # make benchmark-town CAMVID=DIR [QUICK=1]: from a rendered town to real streets, and every table of docs/benchmarks.md.
 #
 # Each stage leaves a file; the same command goes on where it was stopped. QUICK=1 makes the same tables from fewer
@@ -5,9 +6,13 @@
 # train/runs/town.yaml and train/runs/segmenter.yaml. Nothing here was chosen by looking at the test frames.
 CAMVID ?= camvid
 
+# Twelve towns to train on, and 100 frames of five others; the sequence is two seconds of two more.
 ifdef QUICK
 BENCH    := demo/benchmark-quick
 TOWN     := demo/town-quick
+TRAIN    := --seed 1 --frames 24 --per-town 4 --every 200
+HELD_OUT := --seed 101 --frames 12 --per-town 4 --every 200
+SEQUENCE := --seed 201 --frames 4 --per-town 4 --every 1
 SEEDS    := 0
 STEPS_OF := --steps 60 --decay_every 60 --ema 0.9
 SEG_OF   := --steps 120
@@ -16,6 +21,9 @@ CROPS    := --crops 4 --candidates 16
 else
 BENCH    := demo/benchmark
 TOWN     := demo/town
+TRAIN    := --seed 1 --frames 300
+HELD_OUT := --seed 101 --frames 100 --per-town 20 --every 40
+SEQUENCE := --seed 201 --frames 60 --per-town 30 --every 1
 SEEDS    := 0 1 2
 STEPS_OF :=
 SEG_OF   := --steps 700
@@ -45,7 +53,7 @@ COMMAND_OF              = $(if $(filter realformer%,$(1)),train.realformer unpai
 TASKS := town reinhard idt grade lite-blind lite real
 
 # Runs a stage's commands, and notes how long they took.
-timed = @mkdir -p $(@D) && start=$$(date +%s) && $(1) && \
+timed = @mkdir -p $(@D) $(BENCH) && start=$$(date +%s) && $(1) && \
 	echo "$(2) $$(($$(date +%s) - start))" >> $(BENCH)/seconds.txt && touch $@
 each   = $(foreach name,$(1),$(foreach seed,$(SEEDS),$(name)/$(seed)))
 
@@ -55,8 +63,24 @@ LABELS_OF := --fake-labels $(BENCH)/labels/town/heldout --real-labels $(BENCH)/l
 FAKES_OF  := --fake render=$(TOWN)/heldout $(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m)) \
 	$(foreach r,$(call each,$(TRAINED)),--fake $(subst /,-,$(r))=$(BENCH)/runs/$(r)/heldout)
 
-.PHONY: benchmark-town
+.PHONY: town benchmark-town
 .SECONDARY:
+
+# Blender's module needs Python 3.11 and NumPy 1, so it has an environment of its own.
+BLENDER := .venv-blender
+CYCLES  := gbuffer_tools.town --blender $(BLENDER)/bin/python
+
+$(BLENDER)/installed:
+	test -x $(BLENDER)/bin/python || $(PYTHON) -m venv $(BLENDER)
+	$(BLENDER)/bin/python -m pip install -q bpy==5.0.1
+	touch $@
+
+town: $(TOWN)/done
+
+$(TOWN)/done: $(VENV)/installed $(BLENDER)/installed
+	$(call timed,$(RUN) $(CYCLES) $(TRAIN) --out $(TOWN)/train && $(RUN) $(CYCLES) $(HELD_OUT) --out $(TOWN)/heldout && \
+		$(RUN) $(CYCLES) $(SEQUENCE) --out $(TOWN)/sequence && \
+		$(RUN) gbuffer_tools.check $(TOWN)/train $(TOWN)/heldout $(TOWN)/sequence,town)
 
 benchmark-town: $(BENCH)/tables.md
 	@cat $(BENCH)/tables.md
