@@ -1,7 +1,8 @@
 """Reports of records: one self-contained page with tables, plots and pictures; Markdown, CSV, LaTeX and JSON beside it.
 
 Records of eval.skvd, sets, content, temporal, segmentation and control, of any number of data sets: those whose first
-methods show the same frames, against the same photographs or none, are one table.
+methods show the same frames, against the same photographs or none, are one table. With a record of eval.trial among
+them, each measure says what the trial found of it.
 
     python -m eval.report skvd.json sets.json content.json --out page.html
 """
@@ -41,6 +42,7 @@ from gbuffer_tools.io.atomic import write_text
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from eval.records.trial_record import TrialRecord
     from eval.reporting.summary import DataSet
 
 WRITTEN = (".html", ".md", ".csv", ".tex", ".json")
@@ -60,8 +62,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def table(record: SkvdRecord, metric: str = "skvd") -> str:
-    """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd"."""
+def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecord]" = ()) -> str:
+    """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd".
+
+    A layer that trials do not trust for some question has a mark.
+    """
+    from eval.reporting.trust import marked, verdict as found_of
+
     names = [literal(method.name) for method in record.methods] + ([OTHER_PHOTOGRAPHS] if record.floor else [])
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
     lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
@@ -74,7 +81,8 @@ def table(record: SkvdRecord, metric: str = "skvd") -> str:
         if record.floor:
             own: Estimate = getattr(record.floor, metric)[layer]
             cells.append(f"{number(own.value)} ({ends(own)})")
-        lines.append(f"| {literal(layer)} | {' | '.join(cells)} |")
+        said = found_of(trials, f"{metric}_{layer}") if record.protocol.name == "ours" else ""
+        lines.append(f"| {literal(marked(layer, said))} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -125,9 +133,9 @@ def markdown(found: "Sequence[DataSet]") -> str:
             verdicts = [verdict(record, method) for method in record.methods[1:]]
             parts += [f"- **{literal(one.method)}**: {literal(one.text)}" for one in verdicts]
             parts += [f"\n**Caution.** {literal(text)}" for text in cautions(record)]
-            parts += ["", table(record)]
+            parts += ["", table(record, trials=data.trials)]
             parts += [f"\n{FLOOR_MEANS}\n", floor_table(record)] if floor_rows(record) else []
-            parts += ["\nWithout alignment:\n", table(record, "kvd")]
+            parts += ["\nWithout alignment:\n", table(record, "kvd", data.trials)]
             if record.classes:
                 parts += ["\nBy class:\n", "\n\n".join([*class_facts(record), class_table(record)])]
         for name, facts in facts_of(data):
@@ -154,6 +162,7 @@ def html(found: "Sequence[DataSet]") -> str:
 
     from eval.reporting.plots import colour
     from eval.reporting.table_formats import MARKS
+    from eval.reporting.trust import marked, trial_of, verdict as found_of
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "reporting/page"), autoescape=True, undefined=StrictUndefined,
@@ -162,8 +171,9 @@ def html(found: "Sequence[DataSet]") -> str:
     page = environment.get_template("report.html")
     sections = [section(data, f"data set {index + 1}") for index, data in enumerate(found)]
     return page.render(
-        sections=sections, colour=colour, number=number, ends=ends, side_of=side, marks=MARKS, floor_means=FLOOR_MEANS
-    )
+        sections=sections, colour=colour, number=number, ends=ends, side_of=side, marks=MARKS, floor_means=FLOOR_MEANS,
+        marked=marked, found_of=found_of, trial_of=trial_of,
+    )  # fmt: skip
 
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
@@ -255,10 +265,16 @@ def main(args: argparse.Namespace) -> None:
     for path in args.records:
         if path.resolve() == targets[".json"].resolve():
             raise InputError(f"--out: {args.out} would replace {path}, which is read; choose another name")
+    from eval.records import trial_record
+    from eval.records.dataclass_json import read_json
     from eval.reporting import table_formats
     from eval.reporting.summary import data_sets, read_any
 
-    found = data_sets((path, read_any(path)) for path in args.records)
+    of_trials = [path for path in args.records if read_json(path).get("format") == trial_record.FORMAT]
+    rest = [path for path in args.records if path not in of_trials]
+    if not rest:
+        raise InputError(f"{of_trials[0]}: a trial alone, whose page eval.trial wrote; wanted records of measurements")
+    found = data_sets(((path, read_any(path)) for path in rest), [trial_record.read(path) for path in of_trials])
     write_text(targets[".html"], html(found))
     write_text(targets[".md"], markdown(found))
     write_text(targets[".csv"], table_formats.comma_separated(found))

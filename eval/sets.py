@@ -5,6 +5,8 @@ they look: a method that invents what the photographs are full of gets nearer to
 compares like with like.
 
     python -m eval.sets --fake render=FRAMES --fake enhanced=OUT --real PHOTOS --out sets.json
+
+With --fake-labels and --real-labels, power spectra are compared class by class, too.
 """
 
 import argparse
@@ -28,6 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
     add_photo_filter(parser)
+    parser.add_argument("--fake-labels", type=Path, metavar="DIR", help="label maps of the frames: spectra by class, too")
+    parser.add_argument("--real-labels", type=Path, metavar="DIR", help="label maps of the photographs")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
     parser.add_argument(
         "--style", action="store_true", help="add distances of Gram matrices, which take 1.2 MB of memory per picture"
@@ -54,12 +58,15 @@ def measure(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Me
     """
     from datasets.images import Images
     from eval.inputs import opened
+    from eval.measuring.class_spectra import class_values
     from eval.measuring.run import Measured, RealSide, resample
     from eval.measuring.set_metrics import families
     from eval.measuring.set_values import set_values
     from eval.options import named
     from gbuffer_tools.io.cache import cache_folder
 
+    if (args.fake_labels is None) != (args.real_labels is None):
+        raise InputError("--fake-labels and --real-labels: got one of them, wanted both or none")
     methods, photos = opened(named(args.fake)), Images(args.real)
     keys = next(iter(methods.values())).keys
     if min(len(keys), len(photos)) < 2:
@@ -78,6 +85,14 @@ def measure(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Me
             resampled[name] |= values
         metrics += [row.metric for row in family.metrics]
         protocol[family.embedding.name] = family.protocol
+    if args.fake_labels:
+        rows, found, facts = class_values(
+            methods, photos, args.fake_labels, args.real_labels, args.photo_filter, draws, progress=group.first
+        )
+        metrics += rows
+        protocol |= facts
+        for name, values in found.items():
+            resampled[name] |= values
     if args.photo_filter != "area":
         protocol["photographs"] = "reduced by area after a camera's blur (--photo-filter camera)"
     return Measured(tuple(metrics), keys, methods, pictures, resampled, protocol, photos=RealSide(photos, of_photos))

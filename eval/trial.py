@@ -83,7 +83,7 @@ def settings(args: argparse.Namespace) -> "TrialSettings":
     from eval.trials.settings import TrialSettings
 
     for name, least in (
-        ("height", 64), ("most_photos", 4), ("most_pictures", 4), ("crops", 1), ("candidates", 1), ("resamples", 10),
+        ("height", 80), ("most_photos", 4), ("most_pictures", 4), ("crops", 1), ("candidates", 1), ("resamples", 10),
         ("subsets", 10), ("seed", 0),
     ):  # fmt: skip
         value = getattr(args, name)

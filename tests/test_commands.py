@@ -105,8 +105,8 @@ FROZEN: dict[str, set[str]] = {
     "eval.control": {"--depth", "--depth-multiple", "--fake", "--frames", "--out", "--resamples", "--seed"},
     "eval.segmentation": {"--classes", "--fake", "--frames", "--out", "--resamples", "--seed", "--segmenter"},
     "eval.sets": {
-        "--cache", "--clip", "--device", "--fake", "--inception", "--out", "--photo-filter", "--real", "--resamples",
-        "--seed", "--style", "--vgg",
+        "--cache", "--clip", "--device", "--fake", "--fake-labels", "--inception", "--out", "--photo-filter", "--real",
+        "--real-labels", "--resamples", "--seed", "--style", "--vgg",
     },
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {

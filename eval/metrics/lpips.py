@@ -84,23 +84,33 @@ class LPIPS:
         vgg: the trunk that the weights belong to.
         weights: per layer (C,).
         device: where it computes.
+
+    Attributes:
+        kept: of how many references the features are kept: those that were asked for last.
     """
 
     def __init__(self, vgg: VGG16, weights: ChannelWeights, device: torch.device) -> None:
         self.vgg, self.device = vgg.to(device), device
         self.weights = {name: weight.to(device) for name, weight in weights.items()}
-        self._last: tuple[Pixels, dict[str, Tensor]] | None = None
+        self.kept = 1
+        self._references: list[tuple[Pixels, dict[str, Tensor]]] = []
 
     @full_precision()
     @torch.inference_mode()
     def __call__(self, picture: Pixels, reference: Pixels) -> float:
         """The distance of two pictures (H, W, 3) uint8 sRGB; 0 for equal ones.
 
-        The features of `reference` are kept for the next call.
+        The features of `reference` are kept for the next calls.
         """
-        if self._last is None or self._last[0] is not reference:
-            self._last = reference, self.features(reference)
-        return float(lpips(self.features(picture), self._last[1], self.weights)[0])
+        return float(lpips(self.features(picture), self._of_reference(reference), self.weights)[0])
+
+    def _of_reference(self, reference: Pixels) -> dict[str, Tensor]:
+        for known, features in self._references:
+            if known is reference:
+                return features
+        self._references = self._references[: max(self.kept - 1, 0)]  # before computing: memory must not overshoot
+        self._references.insert(0, (reference, self.features(reference)))
+        return self._references[0][1]
 
     def features(self, picture: Pixels) -> dict[str, Tensor]:
         """VGG16's features of a picture, by layer (1, C, H, W)."""

@@ -6,7 +6,7 @@ the same in every record, and so must a value that several records hold.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.records import scores_record
@@ -15,6 +15,8 @@ from eval.records.dataclass_json import read_json
 from eval.records.estimate import Estimate
 from eval.records.scores_record import Scores
 from eval.records.skvd_record import SkvdRecord
+from eval.records.trial_record import TrialRecord
+from eval.reporting.trust import verdict
 from eval.reporting.wording import side
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
@@ -32,6 +34,7 @@ class Column:
         better: which values are better, "lower" or "higher"; "" where neither is.
         what: what it measures, in one line.
         group: the command that measures it.
+        trial: what trials found of it (`eval.reporting.trust.verdict`); "" where none tried it.
     """
 
     key: str
@@ -39,6 +42,7 @@ class Column:
     better: str
     what: str
     group: str
+    trial: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class DataSet:
         photographs: the photographs' own values, by column; of sKVD, those of the floor.
         skvd: records of eval.skvd, each with its file.
         scores: the other records.
+        trials: records of eval.trial that were handed in beside them.
     """
 
     title: str
@@ -85,6 +90,7 @@ class DataSet:
     photographs: dict[str, float]
     skvd: tuple[tuple[Path, SkvdRecord], ...]
     scores: tuple[tuple[Path, Scores], ...]
+    trials: tuple[TrialRecord, ...] = ()
 
 
 def read_any(path: Path) -> SkvdRecord | Scores:
@@ -134,8 +140,12 @@ def problem_of(found: SkvdRecord | Scores) -> str:
     return ""
 
 
-def data_sets(records: Iterable[Read]) -> list[DataSet]:
+def data_sets(records: Iterable[Read], trials: Sequence[TrialRecord] = ()) -> list[DataSet]:
     """Records put together by the frames that they judge and by photographs, in the order in which they come.
+
+    Args:
+        records: each with its file.
+        trials: whose findings stand beside the measures.
 
     Raises:
         InputError: a name that stands for different pictures, or a value that comes twice and differs.
@@ -143,7 +153,14 @@ def data_sets(records: Iterable[Read]) -> list[DataSet]:
     of_frames: dict[str, list[Read]] = {}
     for path, found in records:
         of_frames.setdefault(found.methods[0].digest, []).append((path, found))
-    return [data_set(members) for same in of_frames.values() for members in by_photographs(same)]
+    found = [data_set(members) for same in of_frames.values() for members in by_photographs(same)]
+    return [tried(data, trials) for data in found]
+
+
+def tried(data: DataSet, trials: Sequence[TrialRecord]) -> DataSet:
+    """The same table, whose columns say what trials found of them."""
+    columns = tuple(replace(column, trial=verdict(trials, column.key)) for column in data.columns)
+    return replace(data, columns=columns, trials=tuple(trials))
 
 
 def by_photographs(records: Sequence[Read]) -> list[list[Read]]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from eval.reporting.summary import Cell, Column, DataSet, Row
+from eval.reporting.trust import MARK, NOT_TRUSTED, marked, trial_of
 from eval.reporting.wording import ends, literal, number
 
-FIELDS = ("frames", "measure", "name", "better", "method", "value", "low", "high", "against the first")
+FIELDS = ("frames", "measure", "name", "better", "method", "value", "low", "high", "against the first", "trial")
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 MARKS = {"better": "+", "worse": "−", "undecided": "", "": ""}
 TEX = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "": ""}
@@ -31,7 +32,7 @@ def comma_separated(found: Sequence[DataSet]) -> str:
                     value = cell.value
                     lines.writerow(
                         (data.title, column.key, column.name, column.better, row.method,
-                         value.value, value.low, value.high, cell.against)
+                         value.value, value.low, value.high, cell.against, column.trial)
                     )  # fmt: skip
     return written.getvalue()
 
@@ -44,7 +45,7 @@ def markdown(data: DataSet) -> str:
     parts = []
     for group, members in groupby(data.columns, key=lambda column: column.group):
         columns = list(members)
-        heads = (f"{literal(column.name)} {ARROWS[column.better]}".rstrip() for column in columns)
+        heads = (f"{literal(marked(column.name, column.trial))} {ARROWS[column.better]}".rstrip() for column in columns)
         lines = [f"| {literal(group)} | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
         for row in data.rows:
             lines.append(f"| {literal(row.method)} | {' | '.join(plain(row.cells.get(c.key)) for c in columns)} |")
@@ -52,7 +53,16 @@ def markdown(data: DataSet) -> str:
         if set(own) != {"–"}:
             lines.append(f"| photographs | {' | '.join(own)} |")
         parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+    return "\n\n".join(parts + ([findings(data)] if data.trials else []))
+
+
+def findings(data: DataSet) -> str:
+    """Markdown: what trials found of each measure of a table."""
+    lines = [literal(trial_of(trial)) + "\n" for trial in data.trials]
+    for column in data.columns:
+        mark = f"{MARK} " if column.trial.startswith(NOT_TRUSTED) else ""
+        lines.append(f"- {mark}{literal(column.name)}: {literal(column.trial or 'not tried')}")
+    return "\n".join(lines)
 
 
 def plain(cell: Cell | None) -> str:

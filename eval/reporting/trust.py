@@ -44,6 +44,24 @@ def distrusted(trials: Sequence[TrialRecord], key: str) -> dict[str, float]:
     return {name: value for name, value in merged_questions(trials, key).items() if value < least}
 
 
+NOT_TRUSTED = "not trusted for "
+MARK = "†"
+"""Stands behind the name of a measure that is not trusted for some question."""
+
+
+def marked(name: str, said: str) -> str:
+    """A measure's name, with the mark where a verdict says that it is not trusted for some question."""
+    return f"{name} {MARK}" if said.startswith(NOT_TRUSTED) else name
+
+
+def trial_of(trial: TrialRecord) -> str:
+    """What a trial was made with, in a sentence."""
+    return (
+        f"Trial towards {trial.photographs.images} photographs in {trial.photographs.folder}: a measure is trusted for a "
+        f"question from {trial.trusted_from:g} on (Spearman's coefficient over a degradation; fraction of known orders)."
+    )
+
+
 def verdict(trials: Sequence[TrialRecord], key: str) -> str:
     """What the trials found of a measure, in one line; "" where they did not try it."""
     if not merged_questions(trials, key):
@@ -51,4 +69,4 @@ def verdict(trials: Sequence[TrialRecord], key: str) -> str:
     found = distrusted(trials, key)
     if not found:
         return "trusted for every question of the trial"
-    return "not trusted for " + ", ".join(f"{name} ({value:.2f})" for name, value in found.items())
+    return NOT_TRUSTED + ", ".join(f"{name} ({value:.2f})" for name, value in found.items())

@@ -69,7 +69,10 @@ class CropScorer:
             self.pairing = pair(self.fake, self.real, matches, sample=sample)
         else:
             self.pairing = _sample_alone(self.real, sample)
-        text = f"crops {weights} {photos.digest} {judged.keys} {self.fake.labels} {side} {crops} {candidates} {seed}"
+        text = (
+            f"crops {weights} {photos.digest} {judged.keys} {[picture.shape for picture in judged.pixels]} "
+            f"{self.fake.labels} {self.real.labels} {side} {crops} {candidates} {seed}"
+        )
         self.digest = hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -47,11 +47,9 @@ class Pictures:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of pictures, label maps and originals, as hexadecimal digits."""
-        parts = dict(self.contents)
-        for name, others in (("labels", self.labels), ("originals", self.originals)):
-            parts |= {f"{name} {key}": pixel_digest(x) for key, x in zip(self.keys, others or (), strict=False)}
-        return folder_digest(parts)
+        """SHA-256 of pictures and originals, as hexadecimal digits; label maps play no role."""
+        originals = zip(self.keys, self.originals or (), strict=False)
+        return folder_digest({**self.contents, **{f"original {key}": pixel_digest(x) for key, x in originals}})
 
     @property
     def numbers(self) -> NDArray[np.int64]:

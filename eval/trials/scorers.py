@@ -23,6 +23,7 @@ from eval.measuring.set_metrics import (
     SPECTRAL_METRICS,
     VGG_METRICS,
 )
+from eval.metrics.lpips import LPIPS
 from eval.trials.crop_scorer import CropScorer
 from eval.trials.frame_scorer import FrameScorer
 from eval.trials.pictures import Pictures
@@ -32,6 +33,8 @@ from eval.trials.settings import TrialSettings
 
 BATCH = 8
 """Crops per forward pass."""
+KEPT = 32
+"""Originals whose features LPIPS keeps: every degradation is compared with the same ones."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,11 @@ class Scorers:
         # Which files there are decides about the metrics, and the files are checked by digest when they are fetched.
         present = [name for name in ("niqe", "st-lpips", "lpips-vgg", "vgg16-torchvision") if asset_path(name).exists()]
         weights = hashlib.sha256(str(present).encode()).hexdigest()
-        found.append(FrameScorer(single(), paired(self._device, truth=True), weights))
+        compare = paired(self._device, truth=True)
+        for measure in compare.values():
+            if isinstance(measure, LPIPS):
+                measure.kept = KEPT
+        found.append(FrameScorer(single(), compare, weights))
         return tuple(found)
 
     def of(self, judged: Pictures) -> tuple[Scorer, ...]:

@@ -108,9 +108,10 @@ class SetScorer:
 
 def drawn(row: SetMetric, sets: FeatureSets) -> Array:
     """Values (S,) of a row of eval.sets for each selection, whether or not the row resamples by itself."""
-    found = row.measure(sets)
-    if len(found) == len(sets.draws):
-        return found
+    if len(sets.draws) > 1:
+        found = row.measure(sets)
+        if len(found) == len(sets.draws):
+            return found
     values = []
     for counts in sets.draws.astype(np.int64):
         judged, numbers = sets.judged.repeat(counts, axis=0), sets.judged_numbers.repeat(counts)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from eval.records import skvd_record
 from eval.records.estimate import Estimate
+from eval.records.scores_record import Metric
 from eval.records.skvd_record import (
     ClassEstimates,
     ClassGroups,
@@ -15,6 +16,13 @@ from eval.records.skvd_record import (
     SkvdPhotos,
     SkvdRecord,
     VggWeights,
+)
+from eval.records.trial_record import (
+    DegradationResult,
+    FeatureSpace,
+    OrderResult,
+    TrialPictures,
+    new_trial,
 )
 
 LAYERS = ("relu1_2", "relu5_3")
@@ -70,3 +78,21 @@ def made(*methods):
         shown=("set/00", "set/01"),
         pairs=(CropPair("set/00", 1, 2, "set/03", 4, 5, 0.75),),
     )  # fmt: skip
+
+
+def trial(spearman=None, *, kept=True):
+    """A record of a trial of two measures, with one degradation and one order."""
+    found = {"skvd_relu1_2": 0.4, "skvd_relu5_3": 1.0} if spearman is None else spearman
+    metrics = tuple(Metric(key, key.replace("_", " "), "lower", "made") for key in found)
+    estimates = {key: Estimate(10.0, 5.0, 15.0) for key in found}
+    kind = DegradationResult(
+        "blur", "sigma", (0.0, 1.0), {key: (one, one) for key, one in estimates.items()},
+        {key: (Estimate(0.0, 0.0, 0.0), one) for key, one in estimates.items()},
+        {key: Estimate(value, value, value) for key, value in found.items()}, dict(found), dict.fromkeys(found, 3),
+    )  # fmt: skip
+    sides = [TrialPictures(name, f"pictures/{name}", 4, "a" * 64) for name in ("real", "render")]
+    difference = {key: Estimate(5.0, 1.0, 9.0) if kept else Estimate(-5.0, -9.0, 1.0) for key in found}
+    order = OrderResult(*sides, False, estimates, estimates, difference, dict.fromkeys(found))
+    photos = TrialPictures("photographs", "pictures/photos", 7, "c" * 64)
+    space = FeatureSpace("means", 3.5, 0.8)
+    return new_trial(metrics, photos, (space,), photos, (kind,), (order,), 0.9, {"height": "of 96 lines"})
