@@ -60,8 +60,9 @@ each   = $(foreach name,$(1),$(foreach seed,$(SEEDS),$(name)/$(seed)))
 RUNS_OF   := $(call each,$(TRAINED) $(LACKING))
 TASKS_OF  := $(call each,$(TASKS))
 LABELS_OF := --fake-labels $(BENCH)/labels/town/heldout --real-labels $(BENCH)/labels/real/test
-FAKES_OF  := --fake render=$(TOWN)/heldout $(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m)) \
-	$(foreach r,$(call each,$(TRAINED)),--fake $(subst /,-,$(r))=$(BENCH)/runs/$(r)/heldout)
+MADE_OF   := $(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m))
+FAKES_OF  := $(MADE_OF) $(foreach r,$(call each,$(TRAINED)),--fake $(subst /,-,$(r))=$(BENCH)/runs/$(r)/heldout)
+RENDER_OF := --fake render=$(TOWN)/heldout
 
 .PHONY: town benchmark-town
 .SECONDARY:
@@ -136,14 +137,14 @@ needed_of   = $(if $(filter town real,$(1)),$(BENCH)/labels/done,$(call pictures
 $(TASKS_OF:%=$(BENCH)/segmenters/%/done): $(BENCH)/segmenters/%/done: $$(call needed_of,$$(call name_of,$$*),$$(notdir $$*))
 	$(call timed,$(RUN) train.segmenter --config train/runs/segmenter.yaml $(SEG_OF) --seed $(notdir $*) \
 		--images $(call pictures_of,$(call name_of,$*),$(notdir $*)) --labels $(call seg_labels,$(call name_of,$*)) \
-		--validation $(BENCH)/real/train --out $(@D),segmenters/$*)
+		--classes null --validation null --out $(@D),segmenters/$*)
 
 $(SEEDS:%=$(BENCH)/task-%.json): $(BENCH)/task-%.json: $$(foreach t,$(TASKS),$(BENCH)/segmenters/$$(t)/$$*/done)
 	$(call timed,$(RUN) eval.segmentation --frames $(BENCH)/real/test \
 		$(foreach t,$(TASKS),--segmenter $(t)=$(BENCH)/segmenters/$(t)/$*/model.safetensors) --out $@,judge/task)
 
 $(SEEDS:%=$(BENCH)/recognised-%.json): $(BENCH)/recognised-%.json: $(BENCH)/segmenters/real/%/done $(BENCH)/judged
-	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(filter-out render=%,$(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m))) \
+	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(MADE_OF) \
 		$(foreach t,$(TRAINED),--fake $(t)=$(BENCH)/runs/$(t)/$*/heldout) \
 		--segmenter $(BENCH)/segmenters/real/$*/model.safetensors --out $@,judge/recognised)
 
@@ -152,27 +153,32 @@ $(BENCH)/judged: $(RUNS_OF:%=$(BENCH)/runs/%/done) $(TRANSFERS:%=$(BENCH)/heldou
 	@touch $@
 
 $(BENCH)/skvd.json: $(BENCH)/judged
-	$(call timed,$(RUN) eval.skvd $(FAKES_OF) --real $(BENCH)/real/test $(LABELS_OF) --floor $(BENCH)/real/train \
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(FAKES_OF) --real $(BENCH)/real/test $(LABELS_OF) --floor $(BENCH)/real/train \
 		--floor-labels $(BENCH)/labels/real/train $(CROPS) --out $@,judge/skvd)
 
 $(SEEDS:%=$(BENCH)/buffers-%.json): $(BENCH)/buffers-%.json: $(BENCH)/judged
 	$(call timed,$(RUN) eval.skvd --fake lite=$(BENCH)/runs/lite/$*/heldout \
-		$(foreach m,$(LACKING) lite-blind,--fake $(m)=$(BENCH)/runs/$(m)/$*/heldout) --fake render=$(TOWN)/heldout \
+		$(foreach m,$(LACKING) lite-blind,--fake $(m)=$(BENCH)/runs/$(m)/$*/heldout) $(RENDER_OF) \
 		--real $(BENCH)/real/test $(LABELS_OF) $(CROPS) --out $@,judge/buffers)
 
 $(BENCH)/sets.json: $(BENCH)/judged
-	$(call timed,$(RUN) eval.sets $(FAKES_OF) --real $(BENCH)/real/test --cache $(BENCH)/cache --out $@,judge/sets)
+	$(call timed,$(RUN) eval.sets $(RENDER_OF) $(FAKES_OF) --real $(BENCH)/real/test --cache $(BENCH)/cache --out $@,judge/sets)
 
 $(BENCH)/content.json: $(BENCH)/judged
-	$(call timed,$(RUN) eval.content $(FAKES_OF) --out $@,judge/content)
+	$(call timed,$(RUN) eval.content $(RENDER_OF) $(FAKES_OF) --out $@,judge/content)
+
+$(BENCH)/control.json: $(BENCH)/judged
+	$(call timed,$(RUN) eval.control --frames $(TOWN)/heldout $(FAKES_OF) --out $@,judge/control)
 
 BUFFER_RECORDS := $(SEEDS:%=$(BENCH)/buffers-%.json)
 TASK_RECORDS   := $(SEEDS:%=$(BENCH)/task-%.json)
 SEEN_RECORDS   := $(SEEDS:%=$(BENCH)/recognised-%.json)
 
-$(BENCH)/tables.md: $(BENCH)/skvd.json $(BENCH)/sets.json $(BENCH)/content.json $(BUFFER_RECORDS) $(TASK_RECORDS) $(SEEN_RECORDS)
-	$(RUN) eval.report $(BENCH)/skvd.json $(BENCH)/sets.json $(BENCH)/content.json --out $(BENCH)/index.html
-	@{ echo '### How close to real streets'; $(RUN) benchmarks.town_tables skvd $(BENCH)/skvd.json; \
+RECORDS_OF     := $(patsubst %,$(BENCH)/%.json,skvd sets content control)
+
+$(BENCH)/tables.md: $(RECORDS_OF) $(BUFFER_RECORDS) $(TASK_RECORDS) $(SEEN_RECORDS)
+	$(RUN) eval.report $(RECORDS_OF) --out $(BENCH)/index.html
+	@{ set -e; echo '### How close to real streets'; $(RUN) benchmarks.town_tables skvd $(BENCH)/skvd.json; \
 		echo; echo '### What buffers are worth'; $(RUN) benchmarks.town_tables buffers $(BUFFER_RECORDS); \
 		echo; echo '### Segmenters on real test frames'; $(RUN) benchmarks.town_tables segmentation $(TASK_RECORDS); \
 		echo; echo '### What a segmenter of real streets sees in the town'; $(RUN) benchmarks.town_tables segmentation $(SEEN_RECORDS); \
