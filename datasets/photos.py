@@ -14,10 +14,10 @@ PHOTO_FILTERS: tuple[PhotoFilter, ...] = ("area", "camera")
 CAMERA_SIGMA = 0.5
 """Deviation of a camera's blur beside the area of its pixels, in pixels of its frame.
 
-Lens, low-pass filter and demosaicing are taken together as a Gaussian. With the square pixels' sinc(f) the contrast that
-is left, sinc(f) exp(-2 (pi 0.5 f)^2), is a half at 0.32 cycles per pixel and 0.19 at 0.5 (Nyquist's). Frames as cameras
-deliver them without sharpening have about that: a fifth of the contrast at Nyquist's frequency is the usual compromise
-between blur and aliasing. It is a typical value by reasoning, not one that was measured of a camera here.
+Lens, low-pass filter and demosaicing are taken together as a Gaussian. With the square pixels' sinc(f) the contrast
+that is left, sinc(f) exp(-2 (pi 0.5 f)^2), is a half at 0.32 cycles per pixel and 0.19 at 0.5, Nyquist's frequency. A
+fifth there is taken as the usual compromise of a camera between blur and aliasing, without sharpening. This is a
+typical value by reasoning, not one that was measured of a camera here.
 """
 
 
@@ -30,9 +30,9 @@ def to_height(image: np.ndarray, height: int, photo_filter: PhotoFilter = "area"
     Args:
         image: sRGB; its values are averaged as they are.
         height: wanted, in pixels.
-        photo_filter: "area" averages the pixels under each new one: as crisp as a frame can be. "camera" blurs first, so
-            that what is left has the sharpness of a camera's own frame of that height (`CAMERA_SIGMA`). The photograph's
-            camera has blurred its pixels as much already; the rest is added, which is nothing where nothing is shrunk.
+        photo_filter: "area" averages the pixels under each new one: as crisp as a frame can be. "camera" blurs first,
+            so that the result is as soft as a camera's own frame of that height (`CAMERA_SIGMA`). The photograph's own
+            camera has blurred its pixels as much already; the rest is added: nothing where nothing is shrunk.
     """
     if image.shape[0] <= height:
         return image

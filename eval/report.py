@@ -67,7 +67,8 @@ def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecor
 
     A layer that trials do not trust for some question has a mark.
     """
-    from eval.reporting.trust import marked, verdict as found_of
+    from eval.reporting.trust import marked
+    from eval.reporting.trust import verdict as found_of
 
     names = [literal(method.name) for method in record.methods] + ([OTHER_PHOTOGRAPHS] if record.floor else [])
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
@@ -162,7 +163,8 @@ def html(found: "Sequence[DataSet]") -> str:
 
     from eval.reporting.plots import colour
     from eval.reporting.table_formats import MARKS
-    from eval.reporting.trust import marked, trial_of, verdict as found_of
+    from eval.reporting.trust import marked, trial_of
+    from eval.reporting.trust import verdict as found_of
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "reporting/page"), autoescape=True, undefined=StrictUndefined,

@@ -30,7 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(parser)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="photographs")
     add_photo_filter(parser)
-    parser.add_argument("--fake-labels", type=Path, metavar="DIR", help="label maps of the frames: spectra by class, too")
+    parser.add_argument(
+        "--fake-labels", type=Path, metavar="DIR", help="label maps of the frames: spectra by class, too"
+    )
     parser.add_argument("--real-labels", type=Path, metavar="DIR", help="label maps of the photographs")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG16 weights (default: the fetched ones)")
     parser.add_argument(

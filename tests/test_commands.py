@@ -111,8 +111,8 @@ FROZEN: dict[str, set[str]] = {
     "eval.temporal": {"--fake", "--frames", "--motion", "--out", "--resamples", "--seed"},
     "eval.skvd": {
         "--batch", "--candidates", "--class-groups", "--crops", "--device", "--fake", "--fake-labels", "--floor",
-        "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--precision", "--protocol",
-        "--real", "--real-labels", "--resamples", "--scaling", "--scratch", "--seed", "--vgg",
+        "--floor-labels", "--memory", "--out", "--per-class", "--photo-filter", "--pooling", "--precision",
+        "--protocol", "--real", "--real-labels", "--resamples", "--scaling", "--scratch", "--seed", "--vgg",
     },
     "eval.trial": {
         "--cache", "--candidates", "--clip", "--crops", "--degradations", "--degrade", "--device", "--height",

@@ -74,9 +74,7 @@ def class_values(
     with tqdm(total=total, desc="spectra by class", unit="picture", disable=not progress) as bar:
         real = class_sums(photos, real_labels, classes, height, photo_filter, bar)
         fake = {name: class_sums(images, fake_labels, classes, None, "area", bar) for name, images in methods.items()}
-    wanted = [
-        k for k in range(classes) if min(one.counts[:, k].sum() for one in (real, *fake.values())) >= LEAST
-    ]
+    wanted = [k for k in range(classes) if min(one.counts[:, k].sum() for one in (real, *fake.values())) >= LEAST]
     own = real.mean(np.ones((1, len(photos))))[0]
     values: dict[str, dict[str, Array]] = {}
     for name, one in fake.items():
@@ -88,7 +86,9 @@ def class_values(
         for k in wanted
     ]
     metrics += [
-        Metric(f"spectral_excess_class_{k}", f"high-frequency excess, class {k} (dB)", "", "of patches of this class alone")
+        Metric(
+            f"spectral_excess_class_{k}", f"high-frequency excess, class {k} (dB)", "", "of patches of this class alone"
+        )
         for k in wanted
     ]
     text = (

@@ -161,7 +161,10 @@ def spectral_distance(sets: FeatureSets) -> Array:
 
 
 def spectral_excess(sets: FeatureSets) -> Array:
-    """(1 + B,) `eval.metrics.spectrum.high_excess` of the judged pictures, in decibels; NaN where a side has no spectrum."""
+    """(1 + B,) `eval.metrics.spectrum.high_excess` of the judged pictures, in decibels.
+
+    NaN where a side has no spectrum.
+    """
     seen, real = _with_spectrum(sets)
     drawn = sets.draws[:, seen]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -171,4 +174,5 @@ def spectral_excess(sets: FeatureSets) -> Array:
 
 def _with_spectrum(sets: FeatureSets) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which pictures of either side have a spectrum."""
-    return np.isfinite(sets.judged).all(1), np.isfinite(sets.real).all(1)
+    seen, real = (np.logical_and.reduce(np.isfinite(side), axis=1) for side in (sets.judged, sets.real))
+    return seen, real

@@ -63,8 +63,8 @@ def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
 def frechet_of_few(x: Array, y: Array) -> float:
     """As `frechet` of the moments of (N, D) and (M, D), where N and M are small against D.
 
-    With A = X Xᵀ and B = Y Yᵀ of centred vectors as columns, the roots of the eigenvalues of A B are the singular values
-    of Xᵀ Y, an N x M matrix.
+    With A = X Xᵀ and B = Y Yᵀ of centred vectors as columns, the roots of the eigenvalues of A B are the singular
+    values of Xᵀ Y, an N x M matrix.
 
     Raises:
         ValueError: a set has fewer than two vectors.

@@ -62,8 +62,8 @@ def luma(picture: NDArray[np.uint8]) -> Array:
 def patch_spectra(light: Array) -> Array:
     """Power of each patch and band in decibels, (N, K), patches row by row.
 
-    White noise of variance v has 10 log10(v + `ROUNDING`). In the lowest bands it lies lower, by 4, 2, 1 and 0.4 dB: the
-    mean is taken off, and the logarithm of a mean over few frequencies is low. Both sides of a comparison have this.
+    White noise of variance v has 10 log10(v + `ROUNDING`). In the lowest bands it lies lower, by 4, 2, 1 and 0.4 dB:
+    the mean is taken off, and the logarithm of a mean over few frequencies is low. Both sides of a comparison have it.
 
     Args:
         light: (H, W) in [0, 1].
@@ -104,7 +104,7 @@ def class_shares(labels: Labels, size: tuple[int, int], classes: int) -> Array:
 
 
 def class_spectra(picture: NDArray[np.uint8], labels: Labels, classes: int) -> tuple[Array, Array]:
-    """Power per class and band of a picture, summed over patches of the class, (classes, K), and their number (classes,).
+    """Power per class and band, summed over the patches of a class (classes, K), and how many these are (classes,).
 
     Args:
         picture: (H, W, 3) uint8 sRGB.

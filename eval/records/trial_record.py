@@ -2,7 +2,7 @@
 
     format, version   "trial", 1
     tool              name and version of this project
-    metrics           the measures: key, name, which side is better, what each is; keys as in the records of the commands
+    metrics           the measures: key, name, which side is better, what each is; keys as in the commands' records
     photographs       the reference: folder, pictures, digest, and by feature space effective rank and sparseness
     degraded          the pictures that were degraded; null where none were
     degradations      per kind, its strengths (0 first), and by the metrics' keys
@@ -10,7 +10,7 @@
         differences   {value, low, high} of the value at each strength less that at 0, from the same resamples
         spearman      {value, low, high} between strength and value, where more is worse
         kendall       likewise, without interval
-        frames        how many frames the sign of the difference at the middle strength needs; null: more than half of them
+        frames        how many frames the sign of the difference at the middle strength needs; null: more than half
     orders            per order, both sides, whether frames are paired, and by the metrics' keys
         better, worse {value, low, high} of either side
         difference    {value, low, high} worse less better, so that above 0 the order is kept

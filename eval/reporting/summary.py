@@ -153,8 +153,7 @@ def data_sets(records: Iterable[Read], trials: Sequence[TrialRecord] = ()) -> li
     of_frames: dict[str, list[Read]] = {}
     for path, found in records:
         of_frames.setdefault(found.methods[0].digest, []).append((path, found))
-    found = [data_set(members) for same in of_frames.values() for members in by_photographs(same)]
-    return [tried(data, trials) for data in found]
+    return [tried(data_set(members), trials) for same in of_frames.values() for members in by_photographs(same)]
 
 
 def tried(data: DataSet, trials: Sequence[TrialRecord]) -> DataSet:

@@ -23,7 +23,8 @@ class Table:
 
 def coefficients(trial: TrialRecord) -> Table:
     """Spearman's and Kendall's coefficients per measure and degradation."""
-    rows, bad = [], set()
+    rows: list[tuple[str, ...]] = []
+    bad: set[tuple[int, int]] = set()
     for metric in tried(trial):
         cells = [metric.name]
         for column, kind in enumerate(trial.degradations):
@@ -47,7 +48,8 @@ def order_name(order: OrderResult) -> str:
 
 def orders(trial: TrialRecord) -> Table:
     """Which orders each measure keeps."""
-    rows, bad = [], set()
+    rows: list[tuple[str, ...]] = []
+    bad: set[tuple[int, int]] = set()
     for metric in tried(trial):
         cells = [metric.name]
         for column, order in enumerate(trial.orders):
@@ -62,8 +64,8 @@ def orders(trial: TrialRecord) -> Table:
         rows.append((*cells, "–" if share is None else f"{share:.2f}"))
     return Table(
         "Which known orders does it keep?",
-        "Values of the better and of the worse side, and the 95 % interval of the difference (above 0: kept). A question "
-        "mark: the interval holds 0. Last: the fraction of orders kept.",
+        "Values of the better and of the worse side, and the 95 % interval of the difference (above 0: kept). A "
+        "question mark: the interval holds 0. Last: the fraction of orders kept.",
         ("measure", *map(order_name, trial.orders), "kept"), tuple(rows), frozenset(bad),
     )  # fmt: skip
 
@@ -78,8 +80,8 @@ def frames(trial: TrialRecord) -> Table:
         rows.append((metric.name, *cells))
     return Table(
         "How many frames does it need?",
-        f"{trial.protocol.get('frames needed', '')}. Of degradations: for the sign of the change at the middle strength. "
-        "“more”: than half of the pictures that there were.",
+        f"{trial.protocol.get('frames needed', '')}. Of degradations: for the sign of the change at the middle "
+        "strength. “more”: than half of the pictures that there were.",
         ("measure", *(name for name, _ in results)), tuple(rows),
     )  # fmt: skip
 

@@ -57,8 +57,9 @@ def marked(name: str, said: str) -> str:
 def trial_of(trial: TrialRecord) -> str:
     """What a trial was made with, in a sentence."""
     return (
-        f"Trial towards {trial.photographs.images} photographs in {trial.photographs.folder}: a measure is trusted for a "
-        f"question from {trial.trusted_from:g} on (Spearman's coefficient over a degradation; fraction of known orders)."
+        f"Trial towards {trial.photographs.images} photographs in {trial.photographs.folder}: a measure is trusted for "
+        f"a question from {trial.trusted_from:g} on (Spearman's coefficient over a degradation; fraction of known "
+        "orders kept)."
     )
 
 

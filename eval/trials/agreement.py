@@ -18,7 +18,10 @@ TRUSTED = 0.9
 
 
 def spearman(values: Array) -> Array:
-    """Spearman's coefficient between strengths and values, (C, S) -> (S,); NaN where all values are equal or one is NaN."""
+    """Spearman's coefficient between strengths and values, (C, S) -> (S,).
+
+    NaN where all values are equal or one is NaN.
+    """
     ranks = np.where(np.isnan(values).any(0), 0.0, rankdata(values, axis=0))
     strengths = np.arange(len(values), dtype=np.float64)
     centred, along = ranks - ranks.mean(0), strengths - strengths.mean()

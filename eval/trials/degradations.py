@@ -49,25 +49,29 @@ def blurred(picture: Pixels, sigma: float, _: np.random.Generator) -> Floats:
 
 def sharpened(picture: Pixels, amount: float, rng: np.random.Generator) -> Floats:
     """An unsharp mask: `amount` times what a blur of 1 pixel takes away is added."""
-    return picture + np.float32(amount) * (picture - blurred(picture, 1.0, rng))
+    values = picture.astype(np.float32)
+    found: Floats = values + np.float32(amount) * (values - blurred(picture, 1.0, rng))
+    return found
 
 
 def noisy(picture: Pixels, deviation: float, rng: np.random.Generator) -> Floats:
     """Normal noise, independent in every value."""
-    return picture + rng.normal(0, deviation, picture.shape).astype(np.float32)
+    found: Floats = picture.astype(np.float32) + rng.normal(0, deviation, picture.shape).astype(np.float32)
+    return found
 
 
 def compressed(picture: Pixels, loss: float, _: np.random.Generator) -> Pixels:
     """JPEG of quality 100 - `loss`."""
-    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(100 - loss)])
-    found: Pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(100 - loss)])[1]
+    found: Pixels = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[..., ::-1]
     return found
 
 
 def quantised(picture: Pixels, bits: float, _: np.random.Generator) -> Floats:
     """Each channel has 2 ** (8 - `bits`) levels, evenly spread."""
     steps = np.float32(2 ** (8 - bits) - 1)
-    return np.rint(picture / np.float32(255) * steps) * (255 / steps)
+    found: Floats = np.rint(picture / np.float32(255) * steps) * (255 / steps)
+    return found
 
 
 def resampled(picture: Pixels, factor: float, _: np.random.Generator) -> Pixels:
@@ -81,13 +85,15 @@ def resampled(picture: Pixels, factor: float, _: np.random.Generator) -> Pixels:
 def saturated(picture: Pixels, more: float, _: np.random.Generator) -> Floats:
     """Distances from grey of equal luma times 1 + `more`."""
     grey = (picture @ LUMA).astype(np.float32)[..., None]
-    return grey + np.float32(1 + more) * (picture - grey)
+    found: Floats = grey + np.float32(1 + more) * (picture - grey)
+    return found
 
 
 def contrasted(picture: Pixels, more: float, _: np.random.Generator) -> Floats:
     """Distances from the picture's mean colour times 1 + `more`."""
     mean = picture.mean((0, 1), dtype=np.float64).astype(np.float32)
-    return mean + np.float32(1 + more) * (picture - mean)
+    found: Floats = mean + np.float32(1 + more) * (picture - mean)
+    return found
 
 
 DEGRADATIONS = (

@@ -57,7 +57,7 @@ def sparseness(features: NDArray[np.floating], k: int = NEIGHBOUR) -> float:
 
 
 def coordinates(products: NDArray[np.generic]) -> Array:
-    """Vectors (M, M) that have given inner products (M, M): ranks and distances are those of the vectors behind them."""
+    """Vectors (M, M) of given inner products (M, M): ranks and distances are those of the vectors behind them."""
     values, axes = np.linalg.eigh(products.astype(np.float64))
     found: Array = axes * np.sqrt(np.maximum(values, 0))
     return found

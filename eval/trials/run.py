@@ -19,7 +19,7 @@ from eval.features.vgg_statistics import MEANS, part
 from eval.inputs import label_facts, relative
 from eval.measuring.set_metrics import GRAM_LAYER
 from eval.metrics.bootstrap import draw_resamples
-from eval.records.estimate import LEVEL, Estimate, estimate
+from eval.records.estimate import LEVEL, estimate
 from eval.records.scores_record import Metric
 from eval.records.trial_record import (
     DegradationResult,
@@ -31,7 +31,7 @@ from eval.records.trial_record import (
 )
 from eval.trials import agreement, reference_set, stability
 from eval.trials.degradations import Degradation
-from eval.trials.orders import NamedFolder, Order
+from eval.trials.orders import Order
 from eval.trials.pictures import Pictures, chosen_keys, degraded, read_pictures
 from eval.trials.scorer import Array, Arrays, Cache, Scorer
 from eval.trials.scorers import Scorers
@@ -220,8 +220,8 @@ class Trial:
         sizes, drawn = stability.subsets(settings.subsets, counts, settings.seed)
         found = [cell.values(rows) for cell, rows in zip(pair, draws, strict=True)]
         few = [cell.values(rows) if len(rows) else {} for cell, rows in zip(pair, (drawn[0], drawn[-1]), strict=True)]
-        about = (self._about(side.name, side.folder, self._read(side.folder), relative_to) for side in sides)
-        result = OrderResult(*about, paired, {}, {}, {}, {})
+        about = [self._about(side.name, side.folder, self._read(side.folder), relative_to) for side in sides]
+        result = OrderResult(about[0], about[1], paired, {}, {}, {}, {})
         for key, metric in self.metrics.items():
             rows = [values[key] for values in found if key in values]
             if len(rows) < 2 or not all(np.isfinite(row[0]) for row in rows):
@@ -258,12 +258,14 @@ class Trial:
         settings = self.settings
         halves = "; every second photograph is degraded, the others are the reference" if self.own_half else ""
         return {
-            "height": f"pictures are reduced to {self.height} lines where higher; photographs by {settings.photo_filter}",
+            "height": f"pictures are reduced to {self.height} lines where higher, photographs by "
+            f"{settings.photo_filter}",
             "pictures": f"{len(self.photos)} photographs as reference{halves}",
             "sKVD, KVD": f"{settings.crops} crops of {self.scorers.side} px per picture, {settings.candidates} per "
             "photograph; layers divided by their root mean square over the photographs",
             "VGG16": f"sha256 {self.scorers.weights}",
-            "intervals": f"{100 * LEVEL:g} %, {settings.resamples} bootstrap resamples of pictures; photographs are fixed",
+            "intervals": f"{100 * LEVEL:g} %, {settings.resamples} bootstrap resamples of pictures; photographs are "
+            "fixed",
             "frames needed": f"{settings.subsets} subsets of each size up to half of the pictures; "
             f"{100 * stability.AGREEING:g} % of them have the sign of all pictures, at this and all larger sizes",
             "seed": str(settings.seed),

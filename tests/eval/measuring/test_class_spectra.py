@@ -15,7 +15,7 @@ SIZE = (128, 256)
 
 
 def store(folder: Path, labels: Path, count: int, gains: tuple[float, float], seed: int) -> Images:
-    """Noise of 20 levels times a gain, blurred a little: class 0 to the left, class 1 to the right; 2 is a thin line."""
+    """Soft noise times a gain: class 0 to the left, class 1 to the right; 2 is a thin line."""
     rng = np.random.default_rng(seed)
     label = np.zeros(SIZE, np.uint8)
     label[:, 128:] = 1

@@ -84,7 +84,9 @@ def test_records_come_back_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     assert trial_record.read(tmp_path / "a.json") == found
     text = (tmp_path / "a.json").read_text()
     (tmp_path / "b.json").write_text(text.replace('"trusted_from": 0.9', '"trusted_from": "0.9"'))
-    with pytest.raises(InputError, match=r"trusted_from is a str, wanted float; make it again with .python -m eval.trial"):
+    with pytest.raises(
+        InputError, match=r"trusted_from is a str, wanted float; make it again with .python -m eval.trial"
+    ):
         trial_record.read(tmp_path / "b.json")
 
 
