@@ -126,23 +126,6 @@ pairs: $(VENV)/installed
 	$(RUN) gbuffer_tools.pairs $(TRACKS:%=--track %) --step 60 --out $(PAIRS)/train
 	$(RUN) gbuffer_tools.pairs $(HELDOUT:%=--track %) --step 60 --out $(PAIRS)/heldout
 
-# Frames of towns of our own, docs/town.md: 300 of twelve towns to train on, and of five others 100 and two seconds of
-# frames that follow each other. Blender's module needs Python 3.11 and NumPy 1, so it has an environment of its own.
-TOWN    ?= demo/town
-BLENDER := .venv-blender
-CYCLES  := gbuffer_tools.town --blender $(BLENDER)/bin/python
-
-$(BLENDER)/installed:
-	test -x $(BLENDER)/bin/python || $(PYTHON) -m venv $(BLENDER)
-	$(BLENDER)/bin/python -m pip install -q bpy==5.0.1
-	touch $@
-
-town: $(VENV)/installed $(BLENDER)/installed
-	$(RUN) $(CYCLES) --seed 1 --frames 300 --out $(TOWN)/train
-	$(RUN) $(CYCLES) --seed 101 --frames 100 --per-town 20 --every 40 --out $(TOWN)/heldout
-	$(RUN) $(CYCLES) --seed 201 --frames 60 --per-town 30 --every 1 --out $(TOWN)/sequence
-	$(RUN) gbuffer_tools.check $(TOWN)/train $(TOWN)/heldout $(TOWN)/sequence
-
 # What capturing and extracting a game needs on Debian 12; about 690 MB, most of it SuperTuxKart's data.
 game:
 	apt-get update

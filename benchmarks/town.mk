@@ -1,3 +1,4 @@
+# make town [QUICK=1]: frames of towns of our own (docs/town.md).
 # make benchmark-town CAMVID=DIR [QUICK=1]: from a rendered town to real streets, and every table of docs/benchmarks.md.
 #
 # Each stage leaves a file; the same command goes on where it was stopped. QUICK=1 makes the same tables from fewer
@@ -5,9 +6,13 @@
 # train/runs/town.yaml and train/runs/segmenter.yaml. Nothing here was chosen by looking at the test frames.
 CAMVID ?= camvid
 
+# Twelve towns to train on, and 100 frames of five others; the sequence is two seconds of two more.
 ifdef QUICK
 BENCH    := demo/benchmark-quick
 TOWN     := demo/town-quick
+TRAIN    := --seed 1 --frames 24 --per-town 4 --every 200
+HELD_OUT := --seed 101 --frames 12 --per-town 4 --every 200
+SEQUENCE := --seed 201 --frames 4 --per-town 4 --every 1
 SEEDS    := 0
 STEPS_OF := --steps 60 --decay_every 60 --ema 0.9
 SEG_OF   := --steps 120
@@ -16,6 +21,9 @@ CROPS    := --crops 4 --candidates 16
 else
 BENCH    := demo/benchmark
 TOWN     := demo/town
+TRAIN    := --seed 1 --frames 300
+HELD_OUT := --seed 101 --frames 100 --per-town 20 --every 40
+SEQUENCE := --seed 201 --frames 60 --per-town 30 --every 1
 SEEDS    := 0 1 2
 STEPS_OF :=
 SEG_OF   := --steps 700
@@ -45,18 +53,35 @@ COMMAND_OF              = $(if $(filter realformer%,$(1)),train.realformer unpai
 TASKS := town reinhard idt grade lite-blind lite real
 
 # Runs a stage's commands, and notes how long they took.
-timed = @mkdir -p $(@D) && start=$$(date +%s) && $(1) && \
+timed = @mkdir -p $(@D) $(BENCH) && start=$$(date +%s) && $(1) && \
 	echo "$(2) $$(($$(date +%s) - start))" >> $(BENCH)/seconds.txt && touch $@
 each   = $(foreach name,$(1),$(foreach seed,$(SEEDS),$(name)/$(seed)))
 
 RUNS_OF   := $(call each,$(TRAINED) $(LACKING))
 TASKS_OF  := $(call each,$(TASKS))
 LABELS_OF := --fake-labels $(BENCH)/labels/town/heldout --real-labels $(BENCH)/labels/real/test
-FAKES_OF  := --fake render=$(TOWN)/heldout $(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m)) \
-	$(foreach r,$(call each,$(TRAINED)),--fake $(subst /,-,$(r))=$(BENCH)/runs/$(r)/heldout)
+MADE_OF   := $(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m))
+FAKES_OF  := $(MADE_OF) $(foreach r,$(call each,$(TRAINED)),--fake $(subst /,-,$(r))=$(BENCH)/runs/$(r)/heldout)
+RENDER_OF := --fake render=$(TOWN)/heldout
 
-.PHONY: benchmark-town
+.PHONY: town benchmark-town
 .SECONDARY:
+
+# Blender's module needs Python 3.11 and NumPy 1, so it has an environment of its own.
+BLENDER := .venv-blender
+CYCLES  := gbuffer_tools.town --blender $(BLENDER)/bin/python
+
+$(BLENDER)/installed:
+	test -x $(BLENDER)/bin/python || $(PYTHON) -m venv $(BLENDER)
+	$(BLENDER)/bin/python -m pip install -q bpy==5.0.1
+	touch $@
+
+town: $(TOWN)/done
+
+$(TOWN)/done: $(VENV)/installed $(BLENDER)/installed
+	$(call timed,$(RUN) $(CYCLES) $(TRAIN) --out $(TOWN)/train && $(RUN) $(CYCLES) $(HELD_OUT) --out $(TOWN)/heldout && \
+		$(RUN) $(CYCLES) $(SEQUENCE) --out $(TOWN)/sequence && \
+		$(RUN) gbuffer_tools.check $(TOWN)/train $(TOWN)/heldout $(TOWN)/sequence,town)
 
 benchmark-town: $(BENCH)/tables.md
 	@cat $(BENCH)/tables.md
@@ -112,14 +137,14 @@ needed_of   = $(if $(filter town real,$(1)),$(BENCH)/labels/done,$(call pictures
 $(TASKS_OF:%=$(BENCH)/segmenters/%/done): $(BENCH)/segmenters/%/done: $$(call needed_of,$$(call name_of,$$*),$$(notdir $$*))
 	$(call timed,$(RUN) train.segmenter --config train/runs/segmenter.yaml $(SEG_OF) --seed $(notdir $*) \
 		--images $(call pictures_of,$(call name_of,$*),$(notdir $*)) --labels $(call seg_labels,$(call name_of,$*)) \
-		--validation $(BENCH)/real/train --out $(@D),segmenters/$*)
+		--classes null --validation null --out $(@D),segmenters/$*)
 
 $(SEEDS:%=$(BENCH)/task-%.json): $(BENCH)/task-%.json: $$(foreach t,$(TASKS),$(BENCH)/segmenters/$$(t)/$$*/done)
 	$(call timed,$(RUN) eval.segmentation --frames $(BENCH)/real/test \
 		$(foreach t,$(TASKS),--segmenter $(t)=$(BENCH)/segmenters/$(t)/$*/model.safetensors) --out $@,judge/task)
 
 $(SEEDS:%=$(BENCH)/recognised-%.json): $(BENCH)/recognised-%.json: $(BENCH)/segmenters/real/%/done $(BENCH)/judged
-	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(filter-out render=%,$(foreach m,$(TRANSFERS),--fake $(m)=$(BENCH)/heldout/$(m))) \
+	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(MADE_OF) \
 		$(foreach t,$(TRAINED),--fake $(t)=$(BENCH)/runs/$(t)/$*/heldout) \
 		--segmenter $(BENCH)/segmenters/real/$*/model.safetensors --out $@,judge/recognised)
 
@@ -128,27 +153,32 @@ $(BENCH)/judged: $(RUNS_OF:%=$(BENCH)/runs/%/done) $(TRANSFERS:%=$(BENCH)/heldou
 	@touch $@
 
 $(BENCH)/skvd.json: $(BENCH)/judged
-	$(call timed,$(RUN) eval.skvd $(FAKES_OF) --real $(BENCH)/real/test $(LABELS_OF) --floor $(BENCH)/real/train \
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(FAKES_OF) --real $(BENCH)/real/test $(LABELS_OF) --floor $(BENCH)/real/train \
 		--floor-labels $(BENCH)/labels/real/train $(CROPS) --out $@,judge/skvd)
 
 $(SEEDS:%=$(BENCH)/buffers-%.json): $(BENCH)/buffers-%.json: $(BENCH)/judged
 	$(call timed,$(RUN) eval.skvd --fake lite=$(BENCH)/runs/lite/$*/heldout \
-		$(foreach m,$(LACKING) lite-blind,--fake $(m)=$(BENCH)/runs/$(m)/$*/heldout) --fake render=$(TOWN)/heldout \
+		$(foreach m,$(LACKING) lite-blind,--fake $(m)=$(BENCH)/runs/$(m)/$*/heldout) $(RENDER_OF) \
 		--real $(BENCH)/real/test $(LABELS_OF) $(CROPS) --out $@,judge/buffers)
 
 $(BENCH)/sets.json: $(BENCH)/judged
-	$(call timed,$(RUN) eval.sets $(FAKES_OF) --real $(BENCH)/real/test --cache $(BENCH)/cache --out $@,judge/sets)
+	$(call timed,$(RUN) eval.sets $(RENDER_OF) $(FAKES_OF) --real $(BENCH)/real/test --cache $(BENCH)/cache --out $@,judge/sets)
 
 $(BENCH)/content.json: $(BENCH)/judged
-	$(call timed,$(RUN) eval.content $(FAKES_OF) --out $@,judge/content)
+	$(call timed,$(RUN) eval.content $(RENDER_OF) $(FAKES_OF) --out $@,judge/content)
+
+$(BENCH)/control.json: $(BENCH)/judged
+	$(call timed,$(RUN) eval.control --frames $(TOWN)/heldout $(FAKES_OF) --out $@,judge/control)
 
 BUFFER_RECORDS := $(SEEDS:%=$(BENCH)/buffers-%.json)
 TASK_RECORDS   := $(SEEDS:%=$(BENCH)/task-%.json)
 SEEN_RECORDS   := $(SEEDS:%=$(BENCH)/recognised-%.json)
 
-$(BENCH)/tables.md: $(BENCH)/skvd.json $(BENCH)/sets.json $(BENCH)/content.json $(BUFFER_RECORDS) $(TASK_RECORDS) $(SEEN_RECORDS)
-	$(RUN) eval.report $(BENCH)/skvd.json $(BENCH)/sets.json $(BENCH)/content.json --out $(BENCH)/index.html
-	@{ echo '### How close to real streets'; $(RUN) benchmarks.town_tables skvd $(BENCH)/skvd.json; \
+RECORDS_OF     := $(patsubst %,$(BENCH)/%.json,skvd sets content control)
+
+$(BENCH)/tables.md: $(RECORDS_OF) $(BUFFER_RECORDS) $(TASK_RECORDS) $(SEEN_RECORDS)
+	$(RUN) eval.report $(RECORDS_OF) --out $(BENCH)/index.html
+	@{ set -e; echo '### How close to real streets'; $(RUN) benchmarks.town_tables skvd $(BENCH)/skvd.json; \
 		echo; echo '### What buffers are worth'; $(RUN) benchmarks.town_tables buffers $(BUFFER_RECORDS); \
 		echo; echo '### Segmenters on real test frames'; $(RUN) benchmarks.town_tables segmentation $(TASK_RECORDS); \
 		echo; echo '### What a segmenter of real streets sees in the town'; $(RUN) benchmarks.town_tables segmentation $(SEEN_RECORDS); \

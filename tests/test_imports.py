@@ -30,7 +30,7 @@ FLOORS: dict[str, list[str]] = {
         "frame_file",
         "schema source",
         "mapping checks renderdoc",
-        "exr profiles",
+        "exr profiles streets/shapes",
         "sources streets",
         "pipeline streets/blender",
         "check export extract inspect capture town",

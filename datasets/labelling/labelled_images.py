@@ -1,6 +1,6 @@
 """Pictures with the class of each pixel: frame files that hold class ids, or images and a folder of label maps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,19 +34,19 @@ class LabelledImages:
     def __init__(self, images: Path, labels: Path | None, classes: Path | None, height: int) -> None:
         self.folder, pictures = images, Images(images)
         self.keys = pictures.keys
+        maps: Iterator[tuple[str, Labels]]
         if labels is None:
             taxonomy = read_taxonomy(classes) if classes else shared_taxonomy([class_names(images)])
-            self.names = tuple(taxonomy.classes)
-            maps = dict(class_maps(images, taxonomy))
+            self.names, maps = tuple(taxonomy.classes), class_maps(images, taxonomy)
         elif classes is not None:
             raise InputError(f"{classes}: label maps in {labels} have classes already; leave --classes out.")
         else:
             self.names, maps = read_maps(labels, self.keys)
         self._pixels = [to_height(pictures[i], height) for i in range(len(pictures))]
-        self._labels = [
-            nearest(maps[key], pixels.shape[:2]).astype(np.int16)
-            for key, pixels in zip(self.keys, self._pixels, strict=True)
-        ]
+        # Shrunk one at a time: all maps at their own size may take more memory than the pictures.
+        sizes = {key: pixels.shape[:2] for key, pixels in zip(self.keys, self._pixels, strict=True)}
+        shrunk = {key: nearest(found, sizes[key]).astype(np.int16) for key, found in maps}
+        self._labels = [shrunk[key] for key in self.keys]
         if not any((found != NONE).any() for found in self._labels):
             raise InputError(f"{labels or images}: no pixel has a class; label it with other --classes.")
 
@@ -67,8 +67,8 @@ class LabelledImages:
         return pixels, around
 
 
-def read_maps(folder: Path, keys: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Labels]]:
-    """Read the label maps of some pictures; return the names of the classes, and the maps by key.
+def read_maps(folder: Path, keys: Sequence[str]) -> tuple[tuple[str, ...], Iterator[tuple[str, Labels]]]:
+    """Read the label maps of some pictures: the names of the classes, and the maps with their keys, one at a time.
 
     Raises:
         InputError: a label map is missing or contradicts labels.json.
@@ -78,12 +78,11 @@ def read_maps(folder: Path, keys: Sequence[str]) -> tuple[tuple[str, ...], dict[
     names = facts.get("names", [str(number) for number in range(count)])
     if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
         raise InputError(f"{folder / 'labels.json'}: `names` are not the names of {count} classes; label again.")
-    # The classes beyond `other` move up.
     table = np.arange(count, dtype=np.int16)
-    if other is not None:
+    if other is not None:  # the classes beyond it move up
         table = np.concatenate([table[:other], [NONE], table[other:-1]]).astype(np.int16)
     kept = tuple(name for number, name in enumerate(names) if number != other)
-    return kept, {key: table[read_ids(folder, key, count)] for key in keys}
+    return kept, ((key, table[read_ids(folder, key, count)]) for key in keys)
 
 
 def median_frequency_weights(pixels: np.ndarray, around: np.ndarray, power: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gbuffer_tools.streets.grid import STREETS, Grid, Street
-from gbuffer_tools.streets.mesh import Floats
+from gbuffer_tools.streets.shapes.mesh import Floats
 
 TICKS = 30
 """Per second."""

@@ -12,8 +12,8 @@ from gbuffer_tools.mapping.channel_names import Channels, stack
 from gbuffer_tools.mapping.schema import Buffer, Depth, Normal
 from gbuffer_tools.mapping.schema import Mapping as Meaning
 from gbuffer_tools.streets.drive import TICKS
-from gbuffer_tools.streets.mesh import Floats
 from gbuffer_tools.streets.plan import Town
+from gbuffer_tools.streets.shapes.mesh import Floats
 from gbuffer_tools.streets.things import CLASSES, Still
 
 NEAR, FAR = 0.05, 2000.0
@@ -67,11 +67,11 @@ def to_frame(name: str, tick: int, town: Town, picture: Channels, drawn: Channel
     made, _ = to_buffers(drawn, MEANING, view, lens)
     number = np.where(np.isfinite(made["depth"].astype(np.float64)), drawn_parts, 0)
     labels, owners = tables(town)
-    glow = stack(drawn, (f"{LAYER}.surface.B",))
-    made["emission"] = (made["albedo"].astype(np.float32) * np.nan_to_num(glow)).astype(np.float16)
-    made["motion"] = motion(town, tick, made["depth"], number, size)
     made |= {key: np.where(number > 0, made[key], 0).astype(np.float16) for key in ("roughness", "metallic")}
     made["albedo"] = np.where(number[..., None] > 0, made["albedo"], 0).astype(np.float16)
+    glow = np.nan_to_num(stack(drawn, (f"{LAYER}.surface.B",)).astype(np.float32))
+    made["emission"] = (made["albedo"].astype(np.float32) * glow).astype(np.float16)
+    made["motion"] = motion(town, tick, made["depth"], number, size)
     ids: dict[str, Array] = {"class": labels[number], "object": owners[number]}
     return Frame(name, developed(picture, made["depth"], town), made, ids, view, lens, tick / TICKS)
 

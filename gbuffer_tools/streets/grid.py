@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from gbuffer_tools.streets.mesh import Floats, moved
+from gbuffer_tools.streets.shapes.mesh import Floats, moved
 
 STREETS = 4
 """In each direction."""

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 
 from gbuffer_tools.streets.grid import KERB, Bend, Block, Grid, Street, outline
-from gbuffer_tools.streets.mesh import Builder, Colour, Floats, Mesh, rgb, tinted
+from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Floats, Mesh, rgb, tinted
 
 ASPHALT = 0.105, 0.105, 0.11
 PAINT, YELLOW = rgb("dcdcd4"), rgb("c8a028")

@@ -7,12 +7,12 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets import people
 from gbuffer_tools.streets.drive import TICKS, Path, Route, along_street
 from gbuffer_tools.streets.grid import CORNER, KERB, Block, Grid, Street
-from gbuffer_tools.streets.mesh import Floats
+from gbuffer_tools.streets.shapes import people
+from gbuffer_tools.streets.shapes.mesh import Floats
+from gbuffer_tools.streets.shapes.vehicles import KINDS, length_of, vehicle_mesh
 from gbuffer_tools.streets.things import Ride, Still, Things, Track
-from gbuffer_tools.streets.vehicles import KINDS, length_of, vehicle_mesh
 
 SPEED = 8.0
 """Of the camera, metres per second."""

@@ -10,7 +10,7 @@ import numpy as np
 from gbuffer_tools.streets import ground, life, rows
 from gbuffer_tools.streets.drive import TICKS, Route, camera_pose, make_route
 from gbuffer_tools.streets.grid import Block, Grid, make_grid
-from gbuffer_tools.streets.mesh import Floats
+from gbuffer_tools.streets.shapes.mesh import Floats
 from gbuffer_tools.streets.things import MAX_PARTS, Thing, Things
 from gbuffer_tools.streets.weather import Weather, make_weather
 

@@ -6,10 +6,11 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets import furniture, ground, plants
+from gbuffer_tools.streets import ground
 from gbuffer_tools.streets.grid import CORNER, Block, Grid, contains, outline
-from gbuffer_tools.streets.houses import BRICKS, House, house_mesh
-from gbuffer_tools.streets.mesh import Floats, tinted
+from gbuffer_tools.streets.shapes import furniture, plants
+from gbuffer_tools.streets.shapes.houses import BRICKS, House, house_mesh
+from gbuffer_tools.streets.shapes.mesh import Floats, tinted
 from gbuffer_tools.streets.things import Things
 
 WIDTHS = {"terrace": (4.6, 6.8), "shop": (5.0, 9.0), "detached": (7.5, 11.0), "office": (11.0, 22.0)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gbuffer_tools.streets.drive import TICKS, Path
-from gbuffer_tools.streets.mesh import Floats, Mesh, moved
+from gbuffer_tools.streets.shapes.mesh import Floats, Mesh, moved
 
 CLASSES = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",

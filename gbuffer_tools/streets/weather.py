@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from gbuffer_tools.streets.mesh import Colour
+from gbuffer_tools.streets.shapes.mesh import Colour
 
 KINDS = ("clear", "clear", "low", "hazy", "overcast", "overcast")
 

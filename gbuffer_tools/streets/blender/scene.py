@@ -8,8 +8,8 @@ import numpy as np
 from mathutils import Matrix
 
 from gbuffer_tools.streets.blender import shading
-from gbuffer_tools.streets.mesh import SURFACES, Mesh
 from gbuffer_tools.streets.plan import Town
+from gbuffer_tools.streets.shapes.mesh import SURFACES, Mesh
 from gbuffer_tools.streets.things import Still, Thing
 
 REACH = 130.0

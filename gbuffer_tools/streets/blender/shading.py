@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from gbuffer_tools.streets.mesh import SURFACES
+from gbuffer_tools.streets.shapes.mesh import SURFACES
 from gbuffer_tools.streets.weather import Weather
 
 COLOUR = "colour"

@@ -10,13 +10,14 @@ import pytest
 from gbuffer_tools import town as command
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.streets.mesh import Mesh
 from gbuffer_tools.streets.plan import make_town
+from gbuffer_tools.streets.shapes.mesh import Mesh
 from gbuffer_tools.streets.things import CLASSES, Still
 
 PYTHON = Path(os.environ.get("BLENDER_PYTHON", Path(__file__).parents[3] / ".venv-blender/bin/python"))
 pytestmark = [
     pytest.mark.blender,
+    pytest.mark.timeout(900),  # a worker makes all meshes of a town first: 15 s of a processor
     pytest.mark.skipif(not PYTHON.exists(), reason="needs bpy: make .venv-blender/installed, or BLENDER_PYTHON"),
 ]
 SEED, WIDTH, HEIGHT, FRAMES = 6, 64, 48, 3

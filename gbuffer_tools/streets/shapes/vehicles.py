@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets.mesh import Builder, Mesh, rgb, tinted
+from gbuffer_tools.streets.shapes.mesh import Builder, Mesh, rgb, tinted
 
 PAINTS = [
     rgb(c)

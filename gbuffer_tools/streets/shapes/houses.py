@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets.mesh import Builder, Colour, Mesh, moved, rgb, tinted
+from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Mesh, moved, rgb, tinted
 
 BRICKS = [rgb(c) for c in ("8a4b38", "9c5a40", "7a3f30", "b08a5e", "c2a878", "a5764e", "6e4a3c")]
 PLASTERS = [rgb(c) for c in ("e6e0d2", "d9cdb4", "cfd4d6", "e8d9b0", "d8b8a0", "b9c7c2", "f0ece4", "b8b2a6")]

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets.mesh import Builder, Colour, Floats, Mesh, moved, rgb, turned
+from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Floats, Mesh, moved, rgb, turned
 
 CLOTHES = [
     rgb(c)

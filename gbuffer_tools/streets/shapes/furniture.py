@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets.mesh import Builder, Colour, Mesh, rgb, tinted
+from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Mesh, rgb, tinted
 
 GREY, BLACK = rgb("8a8e90"), rgb("1e2022")
 RED, BLUE, WHITE, YELLOW = rgb("b8141c"), rgb("1450a0"), rgb("eeeeea"), rgb("e8b818")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gbuffer_tools.streets.mesh import Builder, Colour, Floats, Mesh, rgb, tinted
+from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Floats, Mesh, rgb, tinted
 
 GREENS = [rgb(c) for c in ("4a6a2c", "3c5a28", "56702e", "6a7c34", "2f4c26", "74763a")]
 BARK = [rgb(c) for c in ("4c4034", "5c5044", "3c342c")]

@@ -1,0 +1,1 @@
+"""Polygons of things, each in its own space: houses, vehicles, plants, people, what stands on pavements."""
