@@ -1,6 +1,7 @@
 """Degradations of known kind and growing strength: what makes a photograph less of one, by how much.
 
-Strengths were fixed before any measure was looked at: from what is hardly seen to what nobody would miss. All work on
+Strengths were fixed before any measure was looked at: from what is hardly seen to what nobody would miss. Two kinds,
+`desaturate` and `flatten`, came after the others had been looked at, with the strengths of their opposites. All work on
 sRGB values, 0 to 255, and end in 8 bits.
 
 Shapes: H W pixels.
@@ -96,6 +97,16 @@ def contrasted(picture: Pixels, more: float, _: np.random.Generator) -> Floats:
     return found
 
 
+def desaturated(picture: Pixels, less: float, rng: np.random.Generator) -> Floats:
+    """Distances from grey of equal luma times 1 - `less`."""
+    return saturated(picture, -less, rng)
+
+
+def flattened(picture: Pixels, less: float, rng: np.random.Generator) -> Floats:
+    """Distances from the picture's mean colour times 1 - `less`."""
+    return contrasted(picture, -less, rng)
+
+
 DEGRADATIONS = (
     Degradation("blur", "Gaussian, deviation in pixels", (0.5, 0.75, 1.0, 1.5, 2.5), blurred),
     Degradation("sharpen", "unsharp mask of 1 pixel, its amount", (0.25, 0.5, 1.0, 1.5, 2.5), sharpened),
@@ -105,5 +116,7 @@ DEGRADATIONS = (
     Degradation("resample", "reduced by this factor and enlarged again", (1.25, 1.5, 2.0, 3.0, 4.0), resampled),
     Degradation("saturate", "chroma increased by this fraction", (0.15, 0.3, 0.5, 0.75, 1.0), saturated),
     Degradation("contrast", "contrast increased by this fraction", (0.1, 0.2, 0.35, 0.5, 0.75), contrasted),
+    Degradation("desaturate", "chroma reduced by this fraction", (0.15, 0.3, 0.5, 0.75, 1.0), desaturated),
+    Degradation("flatten", "contrast reduced by this fraction", (0.1, 0.2, 0.35, 0.5, 0.75), flattened),
 )
 """In the order of tables."""
