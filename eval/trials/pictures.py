@@ -1,6 +1,6 @@
 """The pictures of a trial: at one height, with their label maps and digests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,8 +104,8 @@ def degraded(pictures: Pictures, degradation: Degradation, strength: float, seed
 
     The noise of a picture depends on its key and the seed, and is the same pattern at all strengths.
     """
-    changed: Callable[[str, Pixels], Pixels] = lambda key, picture: degradation(  # noqa: E731
-        picture, strength, generator_for(key, seed)
+    found = tuple(
+        degradation(picture, strength, generator_for(key, seed))
+        for key, picture in zip(pictures.keys, pictures.pixels, strict=True)
     )
-    found = tuple(changed(key, picture) for key, picture in zip(pictures.keys, pictures.pixels, strict=True))
     return Pictures(pictures.folder, pictures.keys, found, pictures.labels, pictures.pixels)

@@ -263,6 +263,7 @@ class Trial:
             "pictures": f"{len(self.photos)} photographs as reference{halves}",
             "sKVD, KVD": f"{settings.crops} crops of {self.scorers.side} px per picture, {settings.candidates} per "
             "photograph; layers divided by their root mean square over the photographs",
+            "label maps": self._label_facts(),
             "VGG16": f"sha256 {self.scorers.weights}",
             "intervals": f"{100 * LEVEL:g} %, {settings.resamples} bootstrap resamples of pictures; photographs are "
             "fixed",
@@ -270,6 +271,14 @@ class Trial:
             f"{100 * stability.AGREEING:g} % of them have the sign of all pictures, at this and all larger sizes",
             "seed": str(settings.seed),
         }
+
+    def _label_facts(self) -> str:
+        """How the photographs' label maps were made, in words."""
+        folder = self._labels(self.settings.photos)
+        if folder is None:
+            return "none; no sKVD"
+        method, classes = label_facts(folder, folder)
+        return f"{method}, {classes} classes"
 
 
 def _sign(metric: Metric) -> float:

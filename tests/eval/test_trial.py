@@ -9,7 +9,9 @@ from datasets.images import Images
 from eval import trial
 from eval.features.vgg_features import LAYERS
 from eval.records import trial_record
+from eval.trials.degradations import DEGRADATIONS
 from eval.trials.frame_scorer import FrameScorer
+from eval.trials.pictures import degraded, read_pictures
 from eval.trials.set_scorer import SetScorer
 from gbuffer_tools import command
 from tests.eval.made.scenes import changed, write_scenes
@@ -132,10 +134,18 @@ def test_too_few_photographs(words, scenes, tmp_path, capsys) -> None:
     assert "too few photographs for two halves" in capsys.readouterr().err
 
 
-def test_the_same_seed_gives_the_same_noise(scenes) -> None:
-    from eval.trials.degradations import DEGRADATIONS
-    from eval.trials.pictures import degraded, read_pictures
+def test_the_trial_that_ships_is_of_the_photographs_that_ship() -> None:
+    root = Path(__file__).parents[2] / "samples"
+    found = trial_record.read(root / "trial.json")
+    assert (root / found.photographs.folder).resolve() == (root / "photos" / "train").resolve()
+    photos = root / "photos" / "train"
+    assert read_pictures(photos, 192, None, Images(photos).keys).digest == found.photographs.digest
+    assert [(kind.name, kind.strengths[1:]) for kind in found.degradations] == [
+        (kind.name, kind.strengths) for kind in DEGRADATIONS
+    ]
 
+
+def test_the_same_seed_gives_the_same_noise(scenes) -> None:
     noise = next(kind for kind in DEGRADATIONS if kind.name == "noise")
     pictures = read_pictures(scenes / "others", 96, None, Images(scenes / "others").keys)
     first, again, other = (degraded(pictures, noise, 8, seed) for seed in (0, 0, 1))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from datasets.images import Images
+from datasets.labels import write_facts, write_label
 from datasets.runtime.weights import load_vgg
 from eval.features.spectra import Spectra
 from eval.features.vgg_features import LAYERS, Extractor
@@ -165,8 +166,6 @@ def test_pictures_are_known_by_what_they_show(scenes: Path) -> None:
 
 
 def test_label_maps_of_another_aspect_are_refused(scenes: Path, tmp_path: Path) -> None:
-    from datasets.labels import write_facts, write_label
-
     keys = Images(scenes / "frames").keys
     for key in keys:
         write_label(tmp_path, key, np.zeros((50, 50), np.uint8))
