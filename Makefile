@@ -76,7 +76,7 @@ report: $(VENV)/installed
 	$(RUN) eval.content $(FAKES) --real $(PHOTOS)/heldout --out $(REPORT)/content.json
 	$(RUN) eval.control --frames $(FRAMES)/heldout $(call MADE,heldout) --out $(REPORT)/control.json
 	$(RUN) eval.temporal --frames $(FRAMES)/sequence $(call MADE,sequence) --out $(REPORT)/temporal.json
-	$(RUN) eval.report $(RECORDS:%=$(REPORT)/%.json) --out $(REPORT)/index.html
+	$(RUN) eval.report $(RECORDS:%=$(REPORT)/%.json) samples/trial.json --out $(REPORT)/index.html
 	@echo
 	@echo "The page: file://$(CURDIR)/$(REPORT)/index.html"
 
