@@ -6,7 +6,7 @@ from eval.records.trial_record import OrderResult, TrialRecord
 
 ORDERS = "known orders"
 ORIGINAL = "truth_"
-"""Likeness to a picture other than the original has the trial of likeness to the original; its key lacks this."""
+"""Similarity to a picture other than the original has the trial of similarity to the original; its key lacks this."""
 
 
 def kept(order: OrderResult, key: str) -> str:

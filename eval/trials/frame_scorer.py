@@ -1,4 +1,4 @@
-"""Measures of single pictures on trial: NIQE, and likeness to the original (PSNR, SSIM, LPIPS, ST-LPIPS)."""
+"""Measures of single pictures on trial: NIQE, and similarity to the original (PSNR, SSIM, LPIPS, ST-LPIPS)."""
 
 import hashlib
 from collections.abc import Mapping
