@@ -15,7 +15,7 @@ HELD_OUT := --seed 101 --frames 12 --per-town 4 --every 200
 SEQUENCE := --seed 201 --frames 4 --per-town 4 --every 1
 SEEDS    := 0
 STEPS_OF := --steps 60 --decay_every 60 --ema 0.9
-SEG_OF   := --steps 120
+SEG_OF   := --steps 300
 STYLE_OF := --steps 60
 CROPS    := --crops 4 --candidates 16
 else
@@ -26,7 +26,7 @@ HELD_OUT := --seed 101 --frames 100 --per-town 20 --every 40
 SEQUENCE := --seed 201 --frames 60 --per-town 30 --every 1
 SEEDS    := 0 1 2
 STEPS_OF :=
-SEG_OF   := --steps 700
+SEG_OF   := --steps 2000
 STYLE_OF :=
 CROPS    := --crops 4
 endif

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.images import Images
+from datasets.labels import other_class
 from eval.digests import folder_digest, picture_numbers
 from eval.features.inner_products import InnerProducts
 from eval.inputs import relative
@@ -19,7 +20,7 @@ from eval.kvd.crops import DrawnCrops, Maps, PhotoPictures, Pixels, cut, read_cr
 from eval.kvd.layers import Layer
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.settings import Settings
-from eval.kvd.setup import SkvdSetup
+from eval.kvd.setup import UNLIKE, SkvdSetup
 from eval.metrics.bootstrap import draw_resamples
 from eval.records import skvd_record
 from eval.records.estimate import Estimate, estimate
@@ -72,7 +73,10 @@ def set_up_floor(settings: Settings, setup: SkvdSetup, folder: Path, labels: Pat
     crops, _ = protocol.draw(
         usable.sizes, {}, setup.side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
     )
-    maps = Maps(labels, usable, lambda label, own: protocol.fit_label(label, own, setup.size))
+    # They stand on the frames' side: a pixel that nobody named is like none of the photographs'.
+    maps = Maps(
+        labels, usable, lambda label, own: protocol.fit_label(label, own, setup.size), other_class(labels), UNLIKE[0]
+    )
     drawn = cut(crops, maps, lambda label, crop, shape: protocol.describe(label, crop, setup.side, shape))
     return FloorSetup(photos, usable, drawn, pair(drawn, setup.real, protocol.match(drawn, setup.real), sample=1))
 

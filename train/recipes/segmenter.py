@@ -49,15 +49,17 @@ class SegmenterConfig(LinearDecayConfig):
     classes: Path | None = None
     validation: Path | None = None
     validation_labels: Path | None = None
-    height: int = 360
+    height: int = 240
     width: int = 32
-    batch: int = 8
-    steps: int = 1500
-    rate: float = 2e-3
+    crop: int = 224
+    batch: int = 4
+    steps: int = 3000
+    rate: float = 4e-3
     beta1: float = 0.9
+    beta2: float = 0.99
     constant: float = 0.0
-    zoom: float = 1.5
-    jitter: float = 0.2
+    zoom: float = 1.4
+    jitter: float = 0.1
     balance: float = 0.5
     precision: str = "fp32"
 

@@ -1,10 +1,12 @@
 """The floor of sKVD: other photographs judged as if they were frames, on small made pictures."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from datasets.labels import write_facts
 from eval.features.vgg_features import LAYERS
 from eval.kvd.floor import toward_floor
 from eval.kvd.judge import judge
@@ -78,3 +80,15 @@ def test_the_way_in_closed_form():
     assert toward_floor(first + 40, first, floor).value == pytest.approx(-0.5)
     assert toward_floor(first, floor, first) is None, "the first method is nearer than the floor"
     assert toward_floor(first, first, floor + 80) is None, "or not known to be farther"
+
+
+def test_what_nobody_named_is_like_nothing_on_the_floor_either(with_floor, tmp_path):
+    """Of the made scenes two thirds are sky and ground; without a class they leave few cells that can agree."""
+    named = run(with_floor, tmp_path).floor
+    folders = {}
+    for name in ("fake_labels", "real_labels", "floor_labels"):
+        folders[name] = tmp_path / name
+        shutil.copytree(getattr(with_floor, name), folders[name])
+        write_facts(folders[name], {"method": "made", "classes": 3, "other": 1})
+    unnamed = run(replace(with_floor, **folders), tmp_path).floor
+    assert unnamed.matched < named.matched
