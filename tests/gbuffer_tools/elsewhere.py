@@ -47,7 +47,13 @@ Path.read_text = lambda self, *rest, **named: (  # type: ignore[method-assign]
 
 import gbuffer_tools  # noqa: E402
 
-ALL = [found.name for found in pkgutil.walk_packages(gbuffer_tools.__path__, "gbuffer_tools.")]
+# What runs in Blender's interpreter is not for this one.
+INSIDE_BLENDER = "gbuffer_tools.streets.blender."
+ALL = [
+    found.name
+    for found in pkgutil.walk_packages(gbuffer_tools.__path__, "gbuffer_tools.")
+    if not found.name.startswith(INSIDE_BLENDER)
+]
 for module in ALL:
     __import__(module)
 
