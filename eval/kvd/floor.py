@@ -64,7 +64,8 @@ def set_up_floor(settings: Settings, setup: SkvdSetup, folder: Path, labels: Pat
         min_size=protocol.min_photo(setup.size, setup.side),
         fit=lambda photo: protocol.fit(photo, setup.size),
     )
-    copies = sorted(key for key, digest in usable.pixels.items() if digest in set(setup.usable.pixels.values()))
+    real = set(setup.usable.pixels.values())
+    copies = sorted(key for key, digest in usable.pixels.items() if digest in real)
     if copies:
         raise InputError(
             f"{folder}: {len(copies)} photographs, such as {copies[0]!r}, are in {setup.photos.folder}, too; "
@@ -115,12 +116,15 @@ def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: Settings
     return found
 
 
-def floor_record(floor: FloorSetup, layers: dict[str, Layer], relative_to: Path) -> skvd_record.SkvdFloor:
+def floor_record(
+    floor: FloorSetup, layers: dict[str, Layer], skvd: dict[str, Array], relative_to: Path
+) -> skvd_record.SkvdFloor:
     """What a record says of the other photographs.
 
     Args:
         floor: their crops.
         layers: by name, with the other photographs as the only method.
+        skvd: their sKVD by layer, (1 + B,).
         relative_to: the folder that folders in the record are relative to.
     """
     return skvd_record.SkvdFloor(
@@ -130,7 +134,7 @@ def floor_record(floor: FloorSetup, layers: dict[str, Layer], relative_to: Path)
         matched=len(floor.pairing.matches),
         digest=folder_digest(floor.usable.pixels),
         labels=floor.drawn.labels,
-        skvd={name: estimate(layer.skvd(0)) for name, layer in layers.items()},
+        skvd={name: estimate(values) for name, values in skvd.items()},
         kvd={name: estimate(layer.kvd(0)) for name, layer in layers.items()},
     )
 

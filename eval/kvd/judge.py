@@ -23,7 +23,7 @@ from eval.kvd.floor import (
     sharing_real_crops,
     toward_floor,
 )
-from eval.kvd.layers import UNIT, Layer, mean_square
+from eval.kvd.layers import UNIT, Array, Layer, mean_square
 from eval.kvd.outliers import worst
 from eval.kvd.pairing import as_pair, shown_pairs
 from eval.kvd.per_class import (
@@ -90,7 +90,8 @@ def judge(
     products = partial(crop_inner_products, extract, memory=settings.memory, scratch=settings.scratch, group=group)
     found = products(pixels[0], pixels[1:] + others, layers=protocol.layers, progress=progress)
     layers = _layers(settings, setup, vgg_file, found, contents)
-    floors = floor_layers(floor, layers, settings) if floor else None
+    floors = floor_layers(floor, layers, settings) if floor else {}
+    floor_skvd = {name: layer.skvd(0) for name, layer in floors.items()}  # once: every method is compared with it
     classes, by_class = None, None
     if settings.per_class:
         sides = class_sides(setup, pixels)
@@ -104,7 +105,7 @@ def judge(
         version=skvd_record.VERSION,
         tool=tool(),
         methods=tuple(
-            _method(setup, i, relative_to, folder_digest(contents[i]), layers, by_class, floors)
+            _method(setup, i, relative_to, folder_digest(contents[i]), layers, by_class, floor_skvd)
             for i in range(len(contents))
         ),
         frames=_frames(setup),
@@ -114,7 +115,7 @@ def judge(
         weights=vgg_file.weights,
         shown=spread(next(iter(setup.methods.values())).keys, SHOWN),
         pairs=shown_pairs(setup.fake, setup.real, setup.pairing.matches, SHOWN),
-        floor=floor_record(floor, floors, relative_to) if floor and floors else None,
+        floor=floor_record(floor, floors, floor_skvd, relative_to) if floor else None,
     )
 
 
@@ -167,7 +168,7 @@ def _method(
     digest: str,
     layers: dict[str, Layer],
     by_class: ClassDistances | None,
-    floors: dict[str, Layer] | None,
+    floor_skvd: dict[str, Array],
 ) -> skvd_record.SkvdMethod:
     name, images = list(setup.methods.items())[index]
     skvd = {layer: found.skvd(index) for layer, found in layers.items()}
@@ -183,8 +184,8 @@ def _method(
         ckvd=_class_estimates(by_class, index) if by_class else None,
         worst=_worst(layers, index, setup),
         toward_floor=(
-            {layer: toward_floor(skvd[layer], first[layer], floors[layer].skvd(0)) for layer in layers}
-            if floors
+            {layer: toward_floor(skvd[layer], first[layer], floor_skvd[layer]) for layer in layers}
+            if floor_skvd
             else None
         ),
     )
