@@ -60,11 +60,18 @@ class TestSharpness:
         # OpenCV's kernel ends elsewhere: weights below 1e-3.
         np.testing.assert_allclose(made, wanted, atol=5e-3)
 
-    @pytest.mark.parametrize("strength", [-1.2, -0.5, 0.5, 1.5])
+    @pytest.mark.parametrize("strength", [-1.2, -0.5, 0.3, 0.6])
     def test_finds_the_strength(self, strength: float) -> None:
         power = sharpness.FREQUENCIES**-2.5
         found = sharpness.fit(power, power * sharpness.gain(strength), (0.0, 0.0))
         assert found == pytest.approx(strength, abs=1e-6)
+
+    def test_ends_where_halos_begin(self) -> None:
+        power = sharpness.FREQUENCIES**-2.5
+        found = sharpness.fit(power**2, power, (0.0, 0.0))
+        assert found == pytest.approx(sharpness.STRONGEST)
+        step = np.tile((np.arange(64) > 31).astype(float)[None, :, None], (64, 1, 3))
+        assert sharpness.apply(step, found).max() == pytest.approx(1.2, abs=0.01)
 
     def test_noise_is_not_taken_for_sharpness(self) -> None:
         power = sharpness.FREQUENCIES**-2.5
