@@ -12,7 +12,13 @@ from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Floats, Mesh, rgb
 ASPHALT = 0.105, 0.105, 0.11
 PAINT, YELLOW = rgb("dcdcd4"), rgb("c8a028")
 MARKED, MENDED = 0.004, 0.002
-"""Heights of markings and of mended asphalt over the road, metres: enough to be told apart by a ray."""
+"""Heights of markings and of mended asphalt over the road, metres: enough to be told apart by a ray.
+
+What lies at one height must not overlap: of two surfaces in one place each keeps the light from the other, and both are
+black.
+"""
+ZEBRA = 1.4
+"""Half the length of a zebra's stripes, metres."""
 
 
 def road_mesh(size: float) -> Mesh:
@@ -25,6 +31,7 @@ def road_mesh(size: float) -> Mesh:
 def mended_mesh(grid: Grid, seed: int) -> Mesh:
     """Patches of darker and lighter asphalt, and covers of manholes."""
     random, builder = Random(f"{seed}/mended"), Builder()
+    taken: list[Floats] = []
     for street in grid.streets:
         low, high = _reach(grid, street)
         at = low
@@ -33,8 +40,11 @@ def mended_mesh(grid: Grid, seed: int) -> Mesh:
             across = random.uniform(-street.half + 1, street.half - 1)
             length, width = random.uniform(1, 9), random.uniform(0.5, 1.6)
             shade = tinted(ASPHALT, random.uniform(0.55, 1.5))
-            ribbon(builder, grid.bend, street, (at, at + length), (across - width / 2, across + width / 2), MENDED,
-                   "asphalt", shade)  # fmt: skip
+            sides = across - width / 2, across + width / 2
+            patch = np.sort([_point(street, at, sides[0]), _point(street, at + length, sides[1])], axis=0)
+            if not any((patch[0] < other[1]).all() and (other[0] < patch[1]).all() for other in taken):
+                taken.append(patch)
+                ribbon(builder, grid.bend, street, (at, at + length), sides, MENDED, "asphalt", shade)
             x, y = grid.bend([_point(street, at + length + 2, random.uniform(-1.5, 1.5))])[0]
             angle = np.arange(14) * 2 * np.pi / 14
             cover = np.stack([x + 0.32 * np.cos(angle), y + 0.32 * np.sin(angle), 0 * angle + MENDED * 1.2], 1)
@@ -79,14 +89,14 @@ def marking_mesh(grid: Grid, street: Street, seed: int) -> Mesh:
 
     for before, after in pairwise(crossings):
         low, high = before.at + before.half + 3.0, after.at - after.half - 3.0
-        at = low + 1
-        while at + dash < high:
+        at = low + ZEBRA + 0.1
+        while at + dash < high - ZEBRA:
             line((at, at + dash), 0.0, 0.11)
             at += dash + pause
         for side in (-1, 1):
             if yellow:
                 for inset in (0.25, 0.45):
-                    line((low + 1, high - 1), side * (street.half - inset), 0.09, YELLOW)
+                    line((low + ZEBRA, high - ZEBRA), side * (street.half - inset), 0.09, YELLOW)
             elif edge and street.parking:
                 line((low + 2, high - 2), side * (street.half - street.parking), 0.1)
             at = low if side < 0 else high
@@ -104,7 +114,7 @@ def _entry(builder: Builder, bend: Bend, street: Street, at: float, near: tuple[
         count = int(2 * street.half / 1.0)
         for i in range(count):
             across = -street.half + 0.25 + i
-            ribbon(builder, bend, street, (at - 1.4, at + 1.4), (across, across + 0.5), MARKED, "marking", PAINT)
+            ribbon(builder, bend, street, (at - ZEBRA, at + ZEBRA), (across, across + 0.5), MARKED, "marking", PAINT)
     elif kind == "stop":
         ribbon(builder, bend, street, (at - 0.15, at + 0.15), near, MARKED, "marking", PAINT)
     else:

@@ -8,6 +8,7 @@ import pytest
 
 from gbuffer_tools.streets.drive import Path, camera_pose
 from gbuffer_tools.streets.grid import CORNER, contains, make_grid, outline
+from gbuffer_tools.streets.ground import marking_mesh, mended_mesh
 from gbuffer_tools.streets.life import camera_ride, road_of
 from gbuffer_tools.streets.plan import DRIVE, Town, make_town
 from gbuffer_tools.streets.things import CLASSES, Ride, Still
@@ -119,6 +120,28 @@ def test_houses_stand_on_their_blocks_and_not_on_the_road(town: Town) -> None:
         low, high = base[:, :2].min(0), base[:, :2].max(0)
         corners = np.array([(x, y, 0, 1) for x in (low[0], high[0]) for y in (low[1], high[1])])
         assert any(contains(polygon, (corners @ pose.T)[:, :2]) for polygon in outlines), thing.shape
+
+
+def test_nothing_on_the_road_lies_in_one_place_with_another_at_the_same_height(town: Town) -> None:
+    """Each of two such surfaces would keep the light from the other: a black patch."""
+    meshes = [mended_mesh(town.grid, town.seed), *(marking_mesh(town.grid, s, town.seed) for s in town.grid.streets)]
+    flat = [mesh.vertices[loop] for mesh in meshes for loop in np.split(mesh.loops, np.cumsum(mesh.sizes)[:-1])]
+    lows, highs = (np.array([side(corners, 0) for corners in flat]) for side in (np.min, np.max))
+    assert len(flat) > 100
+    for i, corners in enumerate(flat):
+        near = (lows[i, :2] < highs[i + 1 :, :2]) & (lows[i + 1 :, :2] < highs[i, :2])
+        for j in i + 1 + np.flatnonzero(near.all(1) & (lows[i + 1 :, 2] == lows[i, 2])):
+            assert apart(corners[:, :2], flat[j][:, :2]), (corners, flat[j])
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two convex polygons have no more than a border in common: a line along one of their sides is between."""
+    for edges in (np.roll(one, -1, 0) - one, np.roll(other, -1, 0) - other):
+        across = np.stack([edges[:, 1], -edges[:, 0]]) / np.linalg.norm(edges, axis=1)
+        a, b = one @ across, other @ across
+        if (np.maximum(a.min(0) - b.max(0), b.min(0) - a.max(0)) > -1e-3).any():  # a millimetre of rounding
+            return True
+    return False
 
 
 def test_points_in_a_polygon() -> None:
