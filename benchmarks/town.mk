@@ -14,9 +14,9 @@ TRAIN    := --seed 1 --frames 24 --per-town 4 --every 200
 HELD_OUT := --seed 101 --frames 12 --per-town 4 --every 200
 SEQUENCE := --seed 201 --frames 4 --per-town 4 --every 1
 SEEDS    := 0
-STEPS_OF := --steps 60 --decay_every 60 --ema 0.9
-SEG_OF   := --steps 300
-STYLE_OF := --steps 60
+STEPS_OF := --steps 50 --decay_every 50 --ema 0.9
+SEG_OF   := --steps 200
+STYLE_OF := --steps 40
 CROPS    := --crops 4 --candidates 16
 else
 BENCH    := demo/benchmark

@@ -74,7 +74,7 @@ class BorderConv(nn.Conv2d):
 def without_copies(folded: Network) -> Network:
     """Replace, in place, the convolutions of a folded network that would copy their inputs by `BorderConv`."""
     for path, module in list(folded.named_modules()):
-        if type(module) is nn.Conv2d and takes_border(module):
+        if isinstance(module, nn.Conv2d) and not isinstance(module, BorderConv) and takes_border(module):
             folded.set_submodule(path, bordered(module), strict=True)
     return folded
 

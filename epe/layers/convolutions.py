@@ -6,16 +6,83 @@ Koltun, "Enhancing Photorealism Enhancement", 2021, and their release).
 Shapes: B images, C features, H W pixels.
 """
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.layers.inplace import add, relu
 from epe.layers.spectral_norm import spectral_norm
 
+SMALL = 300_000
+"""Elements of a gradient up to which torch's own kernel is faster than some twenty operations on borders."""
+
+
+class _Padding(torch.autograd.Function):
+    """Replicate padding in bfloat16, with the gradients of autocast, which pads in fp32, to the bit."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sides: list[int]) -> Tensor:
+        ctx.sides, ctx.shape, ctx.strides = sides, x.shape, x.stride()
+        return torch.ops.aten.replication_pad2d(x, sides)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        if set(ctx.sides) == {1} and gradient.numel() > SMALL:
+            return without_padding(gradient), None
+        like = torch.empty_strided(ctx.shape, ctx.strides)  # only its layout is read
+        summed = torch.ops.aten.replication_pad2d_backward(gradient.float(), like, ctx.sides)
+        return summed.to(gradient.dtype), None
+
+
+def without_padding(gradient: Tensor) -> Tensor:
+    """The gradient of replicate padding by 1 pixel: what lies outside is added to the border beside it.
+
+    Args:
+        gradient: (B, C, H + 2, W + 2), H and W at least 2, of any float type. Sums are taken in fp32, row by row.
+
+    Returns:
+        (B, C, H, W) of the same type.
+    """
+    inside = gradient[..., 1:-1, 1:-1].clone()
+    # An outer line, the line beside it, and the border that receives both.
+    ends = (0, 1, 0), (-1, -2, -1)
+    for outer, inner, border in ends:
+        rows = gradient[..., outer, 1:-1].float() + gradient[..., inner, 1:-1].float()
+        inside[..., border, :] = rows.to(gradient.dtype)
+        columns = gradient[..., 1:-1, outer].float() + gradient[..., 1:-1, inner].float()
+        inside[..., :, border] = columns.to(gradient.dtype)
+    for upper, lower, y in ((0, 1, 0), (-2, -1, -1)):
+        for left, right, x in ((0, 1, 0), (-2, -1, -1)):
+            first, *others = (gradient[..., row, column].float() for row in (upper, lower) for column in (left, right))
+            inside[..., y, x] = sum(others, first).to(gradient.dtype)
+    return inside
+
+
+class ReplicateConv2d(nn.Conv2d):
+    """`nn.Conv2d` with replicate padding, so that borders resemble their neighbourhood.
+
+    Autocast on CPUs pads in fp32, with copies to fp32 and back before each convolution, and again before its gradient
+    (torch 2.13: six times as long as the padding). Here maps stay in bfloat16; bits are the same.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, side: int = 3, stride: int = 1, *, groups: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__(inputs, outputs, side, stride, side // 2, groups=groups, bias=bias, padding_mode="replicate")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dtype != torch.bfloat16 or min(x.shape[-2:]) < 2 or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            padded = _Padding.apply(x, self._reversed_padding_repeated_twice)  # type: ignore[no-untyped-call]
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
 
 def conv3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
     """Return a 3x3 convolution with replicate padding, so that borders resemble their neighbourhood."""
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias, padding_mode="replicate")
+    return ReplicateConv2d(inputs, outputs, stride=stride, bias=bias)
 
 
 def spectral_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:

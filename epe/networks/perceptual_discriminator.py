@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.layers.convolutions import ReplicateConv2d
 from epe.layers.spec import check_limits
 from epe.networks.backbones.vgg import CHANNELS
 
@@ -70,7 +71,7 @@ class Critic(nn.Module):
             wider = min(max_width, base * 2**i)
             stride = 2 if i < halvings else 1
             modules += [
-                nn.Conv2d(width, wider, 3, stride, 1, bias=False, padding_mode="replicate"),
+                ReplicateConv2d(width, wider, stride=stride, bias=False),
                 nn.GroupNorm(8, wider),
                 nn.LeakyReLU(0.2),
             ]

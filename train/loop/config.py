@@ -13,11 +13,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from gbuffer_tools.errors import InputError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +137,18 @@ def autocast(precision: str, device: str) -> torch.autocast | nullcontext[None]:
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(torch.device(device).type, torch.bfloat16)
+
+
+def frozen_in(network: Network, precision: str) -> Network:
+    """Keep the convolutions of a frozen network, in place, in the precision in which `autocast` computes; return it.
+
+    Autocast converts weights that need no gradient at every call, those of VGG16 three times a step. The bits are the
+    same.
+    """
+    for module in network.modules() if precision == "bf16" else ():
+        if isinstance(module, nn.Conv2d):
+            module.to(torch.bfloat16)
+    return network
 
 
 def check_ranges(

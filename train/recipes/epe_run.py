@@ -21,6 +21,7 @@ from gbuffer_tools.errors import InputError
 from train.loop.activation_checkpointing import checkpoint_activations
 from train.loop.checkpoint import Stateful
 from train.loop.compiled import compile_all, explained
+from train.loop.config import frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
 from train.loop.preview import write_preview
@@ -162,7 +163,7 @@ def build_state(
         generator=network,
         average=Average(network, config.ema),
         critics=critics,
-        vgg=load_vgg(config.vgg, "replicate").to(config.device),
+        vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.precision).to(config.device),
         adaptive=AdaptiveUpdates(config.taps, config.adaptive_target),
         generator_optimiser=adam(trainable_parameters(network)),
         critics_optimiser=adam(critics.parameters()),

@@ -24,7 +24,7 @@ from epe.losses.total_variation import total_variation
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import preset_names
-from train.loop.config import LinearDecayConfig, autocast, check_preset, check_ranges
+from train.loop.config import LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
 from train.loop.optimiser import backward_and_step, set_rate
@@ -131,7 +131,7 @@ def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:
     return PairedTrainState(
         generator=network,
         average=Average(network, config.ema),
-        vgg=load_vgg(config.vgg, "replicate").to(config.device),
+        vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.precision).to(config.device),
         optimiser=torch.optim.Adam(trainable_parameters(network), lr=config.rate, betas=(config.beta1, config.beta2)),
         config=config,
     )

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.layers.convolutions import ReplicateConv2d
+
 Padding = Literal["zeros", "replicate", "none"]
 Pooling = Literal["max", "blurred"]
 
@@ -44,6 +46,12 @@ def max_pool(x: Tensor) -> Tensor:
     height, width = (side // 2 * 2 for side in x.shape[-2:])
     rows = torch.maximum(x[..., 0:height:2, :width], x[..., 1:height:2, :width])
     return torch.maximum(rows[..., 0::2], rows[..., 1::2])
+
+
+def _convolution(inputs: int, outputs: int, padding: Padding) -> nn.Conv2d:
+    if padding == "replicate":
+        return ReplicateConv2d(inputs, outputs)
+    return nn.Conv2d(inputs, outputs, 3, padding=0 if padding == "none" else 1)
 
 
 class BlurredPool(nn.Module):
@@ -82,13 +90,11 @@ class VGG16(nn.Module):
         if padding not in ("zeros", "replicate", "none"):
             raise ValueError(f"padding must be zeros, replicate or none, got {padding!r}.")
         self.padding = padding
-        mode = "zeros" if padding == "none" else padding
         modules: list[nn.Module] = []
         width = 3
         for item in LAYOUT:
             if isinstance(item, int):
-                pad = 0 if padding == "none" else 1
-                modules += [nn.Conv2d(width, item, 3, padding=pad, padding_mode=mode), nn.ReLU()]
+                modules += [_convolution(width, item, padding), nn.ReLU()]
                 width = item
             else:
                 modules.append(nn.MaxPool2d(2) if pooling == "max" else BlurredPool())
@@ -120,7 +126,8 @@ class VGG16(nn.Module):
         names = iter(LAYERS)
         x = (image - self.mean) / self.std
         for module in self.features:
-            x = max_pool(x) if isinstance(module, nn.MaxPool2d) and not torch.is_grad_enabled() else module(x)
+            needs_gradient = torch.is_grad_enabled() and x.requires_grad
+            x = max_pool(x) if isinstance(module, nn.MaxPool2d) and not needs_gradient else module(x)
             if isinstance(module, nn.ReLU):
                 name = next(names)
                 if name in layers:

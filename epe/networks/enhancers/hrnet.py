@@ -9,7 +9,6 @@ resolution.
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -79,8 +78,9 @@ class Variant:
 
     def transition(self, inputs: int, outputs: int) -> nn.Sequential:
         """Return the transition to a new branch of half the resolution; as in the release, `hr` pads it with zeros."""
-        padding: Literal["zeros", "replicate"] = "zeros" if self.normalised else "replicate"
-        conv = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=not self.normalised, padding_mode=padding)
+        conv = (
+            nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False) if self.normalised else conv3(inputs, outputs, 2, bias=True)
+        )
         return nn.Sequential(conv, self.norm(outputs), nn.ReLU(inplace=True))
 
     def exchange(self, source: int, target: int, widths: Sequence[int]) -> nn.Module:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from epe.generator import GeneratorSpec, Streams, StyledGenerator
 from epe.layers.attention import LinearAttention
+from epe.layers.convolutions import ReplicateConv2d
 from epe.layers.logit_residual import add_logit_residual, padded
 from epe.layers.spec import check_heads, check_limits
 
@@ -66,7 +67,7 @@ class Separable(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1) -> None:
         super().__init__(
-            nn.Conv2d(inputs, inputs, side, stride, side // 2, groups=inputs, padding_mode="replicate"),
+            ReplicateConv2d(inputs, inputs, side, stride, groups=inputs),
             nn.Conv2d(inputs, outputs, 1),
         )
 
