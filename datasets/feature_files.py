@@ -29,6 +29,24 @@ from gbuffer_tools.io.atomic import replacing, write_text
 
 PER_FILE = 64
 LENGTH = 512
+STATISTICS = {"pixels": matching.moments, "images": matching.image_moments}
+"""Colour statistics of a set, by name."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an image set is described.
+
+    Attributes:
+        crops: number of random crops per image; None: all of a 16 px grid.
+        statistics: key of `STATISTICS`.
+    """
+
+    crops: int | None = None
+    statistics: str = "pixels"
+
+
+DEFAULT = Way()
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class Recipe:
         vgg: file of VGG16 weights; None: those that app.assets fetched.
         seed: seed of the positions of the crop grids.
         mean, std: colour statistics of the set.
+        crops, statistics: as of `Way`.
     """
 
     images: str
@@ -51,6 +70,8 @@ class Recipe:
     seed: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    crops: int | None = None
+    statistics: str = "pixels"
 
 
 class Stored:
@@ -109,18 +130,21 @@ def load(path: Path, dtype: type, width: int) -> np.ndarray:
     return array
 
 
-def store(folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int, jobs: int) -> Stored:
+def store(
+    folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int, jobs: int, way: Way = DEFAULT
+) -> Stored:
     """Compute the features of all images in a folder, unless their files exist already.
 
     Args:
         folder: folder for the files.
         images, height, vgg, seed: as in `Recipe`.
         jobs: number of processes.
+        way: how images are described.
 
     Raises:
         InputError: the folder holds features of something else, or no image is large enough.
     """
-    recipe = recall_or_measure(folder, images, height, vgg, seed)
+    recipe = recall_or_measure(folder, images, height, vgg, seed, way)
     files = range(-(-len(Images(images)) // PER_FILE))
     todo = [number for number in files if not (folder / f"{number:05}.crops.npy").exists()]
     progress = tqdm(total=len(files), initial=len(files) - len(todo), desc=f"features of {images}", unit="file")
@@ -139,7 +163,7 @@ def store(folder: Path, images: Path, height: int | None, vgg: Path | None, seed
     return stored
 
 
-def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int) -> Recipe:
+def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int, way: Way) -> Recipe:
     """Return the recipe stored in the folder; else measure the colours of all images, and store a new one.
 
     Raises:
@@ -148,7 +172,10 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
     found = Images(images)
     keys = hashlib.sha256("\n".join(found.keys).encode()).hexdigest()
     path = folder / "set.json"
-    facts = {"images": str(images), "keys": keys, "height": height, "vgg": str(vgg) if vgg else None, "seed": seed}
+    facts = {
+        "images": str(images), "keys": keys, "height": height, "vgg": str(vgg) if vgg else None, "seed": seed,
+        **asdict(way),
+    }  # fmt: skip
     if path.exists():
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
@@ -160,7 +187,7 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
                 raise InputError(f"{path}: made with {name} {getattr(recipe, name)}, now {value}; give another folder.")
         return recipe
     progress = tqdm(range(len(found)), desc=f"colours of {images}", unit="image")
-    mean, std = matching.moments(alike(found, (picture(found, i, height) for i in progress), height))
+    mean, std = STATISTICS[way.statistics](alike(found, (picture(found, i, height) for i in progress), height))
     recipe = Recipe(**facts, mean=tuple(mean.tolist()), std=tuple(std.tolist()))  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(recipe), indent=1) + "\n")
@@ -198,7 +225,7 @@ def make(folder: Path, recipe: Recipe, number: int) -> None:
     for index in range(number * PER_FILE, min((number + 1) * PER_FILE, len(images))):
         # A generator for each image, so that the result does not depend on which process reads it, or when.
         rng = np.random.default_rng((recipe.seed, index))
-        found = matching.describe_grid(vgg, picture(images, index, recipe.height), mean, std, rng)
+        found = matching.describe_crops(vgg, picture(images, index, recipe.height), mean, std, rng, recipe.crops)
         if found is not None:
             corners, vectors = found
             crops.append(np.column_stack([np.full(len(corners), index), corners]).astype(np.int32))

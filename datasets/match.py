@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from datasets.feature_files import Stored, store
+from datasets.feature_files import STATISTICS, Stored, Way, store
 from datasets.images import Images
 from datasets.photos import to_height
 from datasets.runtime.weights import load_vgg
@@ -50,6 +50,20 @@ def build_parser() -> argparse.ArgumentParser:
         default=0.5,
         help="0: photographs that match more crops are drawn more often, 1: all equally often (default: %(default)s)",
     )
+    parser.add_argument(
+        "--per-photo", type=int, default=1, metavar="N",
+        help="crops of one photograph that a frame crop may match; released: as many as --neighbours (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--crops", type=int, metavar="N", help="random crops per image; released: 15 (default: all of a 16 px grid)"
+    )
+    parser.add_argument(
+        "--statistics",
+        choices=tuple(STATISTICS),
+        default="pixels",
+        help="colours are whitened by mean and deviation over all pixels, or, as released, by the means of each "
+        "image's own (default: %(default)s)",
+    )
     parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: those that app.assets fetched)")
     parser.add_argument(
         "--features",
@@ -73,9 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def describe_all(
-    vgg: VGG16, images: Sequence[np.ndarray], rng: np.random.Generator, name: str
+    vgg: VGG16, images: Sequence[np.ndarray], rng: np.random.Generator, name: str, way: Way
 ) -> tuple[matching.Crops, np.ndarray]:
-    """Describe the crops of a 16 px grid, shifted at random, of every image.
+    """Describe crops of every image.
 
     Returns:
         The N crops, and their features (N, 512).
@@ -83,11 +97,11 @@ def describe_all(
     Raises:
         InputError: all images are too small; the message calls the set `name`.
     """
-    mean, std = matching.moments(images)
+    mean, std = STATISTICS[way.statistics](images)
     crops: list[np.ndarray] = []
     features: list[np.ndarray] = []
     for index, image in enumerate(tqdm(images, desc=f"features of {name}", unit="image")):
-        found = matching.describe_grid(vgg, image, mean, std, rng)
+        found = matching.describe_crops(vgg, image, mean, std, rng, way.crops)
         if found is not None:
             crops.append(np.column_stack([np.full(len(found[0]), index), found[0]]))
             features.append(found[1])
@@ -104,15 +118,19 @@ def main(args: argparse.Namespace) -> None:
             f"--least {args.least} --neighbours {args.neighbours} --balance {args.balance}: "
             "wanted a cosine below 1, 1 or more, and 0 .. 1."
         )
-    if args.jobs < 1:
-        raise InputError(f"--jobs {args.jobs}: wanted 1 or more.")
+    for name in ("jobs", "crops", "per_photo"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more.")
+    if args.per_photo > 1 and args.index != "flat":
+        raise InputError(f"--per-photo {args.per_photo}: wanted 1 with --index {args.index}, or --index flat.")
+    way = Way(args.crops, args.statistics)
     frames, photos = Images(args.frames), Images(args.photos)
     height, width = frames[0].shape[:2]
     frame_features: Features
     photo_features: Features
     if args.features:
-        frame_crops, frame_features = kept(args, "frames", None)
-        photo_crops, photo_features = kept(args, "photos", height)
+        frame_crops, frame_features = kept(args, "frames", None, way)
+        photo_crops, photo_features = kept(args, "photos", height, way)
     else:
         vgg = load_vgg(args.vgg, "none")
         rng = np.random.default_rng(args.seed)
@@ -121,8 +139,8 @@ def main(args: argparse.Namespace) -> None:
             if image.shape[:2] != (height, width):
                 raise InputError(f"{args.frames}/{key}: is {image.shape[1]}x{image.shape[0]}, others {width}x{height}.")
         photo_pixels = [to_height(photos[i], height) for i in range(len(photos))]
-        frame_crops, frame_features = describe_all(vgg, frame_pixels, rng, str(args.frames))
-        photo_crops, photo_features = describe_all(vgg, photo_pixels, rng, str(args.photos))
+        frame_crops, frame_features = describe_all(vgg, frame_pixels, rng, str(args.frames), way)
+        photo_crops, photo_features = describe_all(vgg, photo_pixels, rng, str(args.photos), way)
 
     try:
         found, cosines, recalled = search(frame_features, photo_features, photo_crops.image, args)
@@ -154,9 +172,9 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def kept(args: argparse.Namespace, name: str, height: int | None) -> tuple[matching.Crops, Stored]:
+def kept(args: argparse.Namespace, name: str, height: int | None, way: Way) -> tuple[matching.Crops, Stored]:
     """Return the crops and features of one of the two sets, stored in files below `--features`."""
-    stored = store(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs)
+    stored = store(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs, way)
     return stored.crops, stored
 
 
@@ -168,7 +186,7 @@ def search(
     Args:
         frames, photos: features (N, 512) and (M, 512).
         image: (M,) the photograph of each photo crop.
-        args: `index`, `neighbours`, `seed`.
+        args: `index`, `neighbours`, `per_photo`, `seed`.
 
     Returns:
         Indices of photo crops (N, k), cosines (N, k), and the recall if the search is approximate, else None.
@@ -178,7 +196,7 @@ def search(
     """
     parts = [frames] if isinstance(frames, np.ndarray) else frames.parts()
     if args.index == "flat":
-        results = [matching.nearest(part, photos, image, args.neighbours) for part in parts]
+        results = [matching.nearest(part, photos, image, args.neighbours, args.per_photo) for part in parts]
         recalled = None
     else:
         index = PhotoIndex(photos, image, args.seed)

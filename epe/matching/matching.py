@@ -79,15 +79,31 @@ def moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
-def describe_grid(
-    vgg: VGG16, image: np.ndarray, mean: Tensor, std: Tensor, rng: np.random.Generator
+def image_moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Return the means over images of their mean colours and of their deviations, as released; as `moments` else.
+
+    A set of evenly coloured images that differ from each other has a small mean deviation, but a large one over all of
+    its pixels. So crops are whitened more strongly than by `moments`.
+    """
+    means, deviations = [], []
+    for image in images:
+        values = image.reshape(-1, 3).astype(np.float64) / 255
+        means.append(values.mean(0))
+        deviations.append(values.std(0, ddof=1))
+    std = np.maximum(np.mean(deviations, 0), 1e-4)
+    return torch.from_numpy(np.mean(means, 0)).float(), torch.from_numpy(std).float()
+
+
+def describe_crops(
+    vgg: VGG16, image: np.ndarray, mean: Tensor, std: Tensor, rng: np.random.Generator, count: int | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Describe the crops of an image on a 16 px grid that is shifted at random.
+    """Describe random crops of an image.
 
     Args:
         vgg, mean, std: as in `describe`.
         image: (H, W, 3) uint8, sRGB.
-        rng: random generator of the shift.
+        rng: random generator of the places.
+        count: number of crops anywhere, as released; None: all of a 16 px grid that is shifted at random.
 
     Returns:
         Top and left of the crops (n, 2) int64, and their features (n, 512) float32; None if the image is smaller than
@@ -96,6 +112,11 @@ def describe_grid(
     height, width = image.shape[:2]
     if min(height, width) < CROP:
         return None
+    if count is not None:
+        corners = np.stack([rng.integers(side - CROP + 1, size=count) for side in (height, width)], axis=1)
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float() / 255
+        parts = [pixels[:, top : top + CROP, left : left + CROP] for top, left in corners]
+        return corners, np.concatenate([describe(vgg, part, mean, std).numpy()[0] for part in parts])
     top, left = (int(rng.integers(min(STRIDE, side - CROP + 1))) for side in (height, width))
     pixels = torch.from_numpy(np.ascontiguousarray(image[top:, left:])).movedim(-1, 0).float() / 255
     found = describe(vgg, pixels, mean, std).numpy()
@@ -103,18 +124,21 @@ def describe_grid(
     return np.stack([rows + top, cols + left], axis=1), found.reshape(-1, found.shape[-1])
 
 
-def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the photographs most similar to each frame crop, each represented by its best crop; the search is exact.
+def nearest(
+    frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int, per_photo: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the photo crops most similar to each frame crop, so many of a photograph at most; the search is exact.
 
-    Only one crop per photograph counts: those around the best one show nearly the same and would take all places.
+    Crops around the best one of a photograph show nearly the same and would take all places.
 
     Args:
         frames, photos: (N, D) and (M, D) unit vectors.
         image: (M,) the photograph of each photo crop.
-        neighbours: k, photographs per frame crop.
+        neighbours: k, photo crops per frame crop.
+        per_photo: how many of them a photograph may have; k: the search of the release.
 
     Returns:
-        Indices of photo crops (N, k) and cosines (N, k), best first; k at most the number of photographs.
+        Indices of photo crops (N, k) and cosines (N, k), best first; k at most the number of crops that count.
     """
     frames = np.ascontiguousarray(frames, np.float32)
     found: np.ndarray = np.zeros((len(frames), 0), np.int64)
@@ -123,7 +147,7 @@ def nearest(frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int
         rows = np.flatnonzero(image == number)
         index = faiss.IndexFlatIP(photos.shape[1])
         index.add(np.ascontiguousarray(photos[rows], np.float32))
-        cosine, best = index.search(frames, 1)
+        cosine, best = index.search(frames, min(per_photo, len(rows)))
         cosines = np.concatenate([cosines, cosine], axis=1)
         found = np.concatenate([found, rows[best]], axis=1)
         # A stable sort keeps the earlier photograph if cosines are equal.

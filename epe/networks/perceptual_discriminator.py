@@ -9,6 +9,7 @@ Shapes: B images, C features, K classes, H W pixels, h w cells of a critic's sco
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,8 @@ from epe.layers.spec import check_limits
 from epe.networks.backbones.vgg import CHANNELS
 
 LIMITS = {"classes": (1, 65536), "layers": (1, 16), "max_width": (8, 4096)}
+
+Labels = Literal["pooled", "sampled"]
 
 # The ten layers of the release.
 RELEASED_TAPS = (
@@ -35,12 +38,15 @@ class DiscriminatorSpec:
         classes: size of the label taxonomy (194: the universal taxonomy of MSeg).
         layers: convolutions per critic before its output.
         max_width: widest convolution of a critic.
+        labels: what a cell's embedding is of: "pooled", the mean over all of its pixels; "sampled", as released, a
+            bilinear sample of the embedded pixels, which sees four of them (194 px: cells of 13 x 13 see every 16th).
     """
 
     taps: tuple[str, ...] = RELEASED_TAPS
     classes: int = 194
     layers: int = 4
     max_width: int = 256
+    labels: Labels = "pooled"
 
     def __post_init__(self) -> None:
         unknown = [tap for tap in self.taps if tap not in CHANNELS]
@@ -59,10 +65,12 @@ class Critic(nn.Module):
         classes: K.
         layers: convolutions before the output.
         max_width: widest convolution.
+        labels: as of `DiscriminatorSpec`.
     """
 
-    def __init__(self, tap: str, classes: int, layers: int, max_width: int) -> None:
+    def __init__(self, tap: str, classes: int, layers: int, max_width: int, labels: Labels = "pooled") -> None:
         super().__init__()
+        self.labels = labels
         halvings = max(0, 5 - int(tap[4]))  # relu1 is at 1/1, relu4 at 1/8; the scores are at about 1/16
         width = CHANNELS[tap]
         base = width
@@ -87,9 +95,13 @@ class Critic(nn.Module):
     def forward(self, features: Tensor, masks: Tensor) -> Tensor:
         """Return scores (B, 1, h, w) for features (B, C, H, W) of the tap and label masks (B, K, H', W')."""
         x = self.body(features)
-        # Averaging the masks over each cell before mixing the embeddings gives the same sum as embedding every pixel,
+        # Both are linear, so resizing masks before mixing the embeddings gives the same sum as embedding every pixel,
         # with a hundredth of the memory.
-        cells = F.adaptive_avg_pool2d(masks, x.shape[-2:]).to(x.dtype)
+        size = (x.shape[-2], x.shape[-1])
+        if self.labels == "pooled":
+            cells = F.adaptive_avg_pool2d(masks, size).to(x.dtype)
+        else:
+            cells = F.interpolate(masks, size, mode="bilinear", align_corners=True).to(x.dtype)
         embedded = torch.einsum("bkhw,kc->bchw", cells, self.embedding.weight.to(x.dtype))
         return self.out(x) + (embedded * x).sum(dim=1, keepdim=True)
 
@@ -100,7 +112,9 @@ class PerceptualDiscriminator(nn.Module):
     def __init__(self, spec: DiscriminatorSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.critics = nn.ModuleDict({tap: Critic(tap, spec.classes, spec.layers, spec.max_width) for tap in spec.taps})
+        self.critics = nn.ModuleDict(
+            {tap: Critic(tap, spec.classes, spec.layers, spec.max_width, spec.labels) for tap in spec.taps}
+        )
 
     def forward(self, features: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
         """Score a batch of images.

@@ -15,23 +15,27 @@ HIGHEST_LEVEL = 1000
 class AdaptiveUpdates:
     """One level per critic, raised when the critic's accuracy is above the target, lowered otherwise.
 
-    A critic is drawn with probability 1 / (1 + level). Its accuracy is averaged over a window of `level` updates (10
-    at first, never less than 1), so that an accurate critic is judged over more of its rarer updates.
+    A critic is drawn with probability 1 / (1 + level), but always for its first update. Its accuracy is averaged over
+    a window of `level` updates (10 at first, never less than 1), so that an accurate critic is judged over more of its
+    rarer updates.
 
     Args:
         names: names of the critics.
         target: target accuracy in [0, 1] (0.6 in the release).
+        start: level at the start. 0: critics are always drawn through their first window; 1, as released: with
+            probability 0.5 from the second update on.
     """
 
-    def __init__(self, names: Iterable[str], target: float) -> None:
-        self.target = target
-        self.level = dict.fromkeys(names, 0)
+    def __init__(self, names: Iterable[str], target: float, start: int = 0) -> None:
+        self.target, self.start = target, start
+        self.level = dict.fromkeys(names, start)
         self.window = dict.fromkeys(self.level, FIRST_WINDOW)
         self.seen: dict[str, list[float]] = {name: [] for name in self.level}
 
     def probability(self, name: str) -> float:
         """Return the probability with which a critic is drawn."""
-        return 1 / (1 + self.level[name])
+        new = self.level[name] == self.start and self.window[name] == FIRST_WINDOW and not self.seen[name]
+        return 1.0 if new else 1 / (1 + self.level[name])
 
     def draw(self, generator: torch.Generator | None = None) -> list[str]:
         """Draw the names of the critics to update in this step, possibly none."""

@@ -6,6 +6,7 @@ perceptual distance to the frame, a gradient penalty on photographs, and adaptiv
 Shapes: B samples of a batch, C features, H W pixels, h w cells of a critic's scores.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ Features = dict[str, Tensor]
 
 Terms = dict[str, tuple[float, Tensor]]
 """Loss terms by name: the weight, and the value as a scalar tensor."""
+
+
+NORMS = {"l2": 2.0, "inf": math.inf}
 
 
 class Fake(NamedTuple):
@@ -166,6 +170,8 @@ def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fa
         figures.append({"loss": loss, "penalty": penalty, "total": total} | accuracies)
     mean = state.group.mean(figures)
     norm = state.average_gradients(state.critics)
+    if c.critic_clip is not None:
+        nn.utils.clip_grad_norm_(state.critics.parameters(), c.critic_clip, NORMS[c.clip_norm])
     if torch.isfinite(mean["total"]) and torch.isfinite(norm):
         state.critics_optimiser.step()
         for tap in drawn:
@@ -193,7 +199,7 @@ def generator_step(
     state.critics.requires_grad_(True)
     mean = state.group.mean(figures)
     state.average_gradients(state.generator)
-    norm = nn.utils.clip_grad_norm_(state.generator.parameters(), c.clip)
+    norm = nn.utils.clip_grad_norm_(state.generator.parameters(), c.clip, NORMS[c.clip_norm])
     if torch.isfinite(norm):
         state.generator_optimiser.step()
         state.average.update(state.generator, n)

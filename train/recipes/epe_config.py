@@ -7,7 +7,7 @@ from typing import Literal
 from datasets.runtime.device import device_of
 from epe.losses.gradient_penalty import Penalised
 from epe.networks.generators import preset_names
-from epe.networks.perceptual_discriminator import RELEASED_TAPS
+from epe.networks.perceptual_discriminator import RELEASED_TAPS, Labels
 from gbuffer_tools.errors import InputError
 from train.loop.config import GanConfig, check_preset, check_ranges
 
@@ -43,12 +43,16 @@ class EPEConfig(GanConfig):
         decay_every: steps after which the learning rates are multiplied by decay_factor
         decay_factor: see decay_every
         clip: maximum gradient norm of the generator
+        critic_clip: the same of the critics, all together; null: not clipped
+        clip_norm: l2, or inf, as released: the largest component
         perceptual_weight: weight of the perceptual distance to the input, relative to the summed adversarial losses
         penalty_weight: weight of the gradient penalty on photographs
         penalty_every: steps between gradient penalties, whose weight grows by the same factor (lazy regularisation)
         penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
         penalty_of: penalise the gradient of the scores (R1) or, as released, of the critics' loss on photographs
+        critic_labels: a critic's cell sees the mean of its pixels' labels (pooled), or a sample (sampled, as released)
         adaptive_target: accuracy above which a critic is updated less often
+        adaptive_start: level at which critics start: 0: updated in all of their first steps; 1, as released: in half
         ema: decay of the averaged weights
         precision: bf16 runs convolutions in bfloat16; weights, normalisation statistics and losses stay fp32
         checkpoint_activations: recompute the generator's blocks in the backward pass instead of storing their
@@ -85,12 +89,16 @@ class EPEConfig(GanConfig):
     decay_every: int = 100_000
     decay_factor: float = 0.5
     clip: float = 1000.0
+    critic_clip: float | None = None
+    clip_norm: Literal["l2", "inf"] = "l2"
     perceptual_weight: float = 5.0
     penalty_weight: float = 0.03
     penalty_every: int = 1
     penalty_input: Literal["image", "features"] = "image"
     penalty_of: Penalised = "scores"
+    critic_labels: Labels = "pooled"
     adaptive_target: float = 0.6
+    adaptive_start: int = 0
     ema: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_activations: bool = False
@@ -103,8 +111,8 @@ class EPEConfig(GanConfig):
         super().check()
         check_ranges(
             self,
-            minimum={"accumulate": 1, "decay_every": 1, "penalty_every": 1},
-            positive=("clip",),
+            minimum={"accumulate": 1, "decay_every": 1, "penalty_every": 1, "adaptive_start": 0},
+            positive=("clip",) if self.critic_clip is None else ("clip", "critic_clip"),
             fractions=("ema", "drop_buffers"),
         )
         if self.compile and self.checkpoint_activations:

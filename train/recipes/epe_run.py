@@ -150,7 +150,9 @@ def build_state(
         InputError: the critics cannot be built with these settings.
     """
     try:
-        critics_spec = DiscriminatorSpec(tuple(config.taps), label_classes, config.critic_layers, config.critic_width)
+        critics_spec = DiscriminatorSpec(
+            tuple(config.taps), label_classes, config.critic_layers, config.critic_width, config.critic_labels
+        )
     except ValueError as error:
         raise InputError(f"this run's critics cannot be built: {error}") from error
     # Channels last makes convolutions of few channels about a tenth faster on CPUs, and faster on GPUs, too.
@@ -164,7 +166,7 @@ def build_state(
         average=Average(network, config.ema),
         critics=critics,
         vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.precision).to(config.device),
-        adaptive=AdaptiveUpdates(config.taps, config.adaptive_target),
+        adaptive=AdaptiveUpdates(config.taps, config.adaptive_target, config.adaptive_start),
         generator_optimiser=adam(trainable_parameters(network)),
         critics_optimiser=adam(critics.parameters()),
         config=config,

@@ -91,3 +91,26 @@ def test_refuses_labels_outside_the_taxonomy(critics: PerceptualDiscriminator, b
     labels = torch.full((1, 8, 8), bad)
     with pytest.raises(ValueError, match=r"0 \.\. 6"):
         critics(features_of(1), labels)
+
+
+@pytest.mark.parametrize("size", [48, 50])
+def test_sampled_labels_are_embedded_then_resized_as_released(size: int) -> None:
+    """Each pixel's vector, resized bilinearly with aligned corners and without filtering; in float64."""
+    torch.manual_seed(0)
+    critic = Critic("relu2_1", 7, 2, 16, "sampled").double()
+    labels = torch.randint(7, (2, size, size), generator=torch.Generator().manual_seed(2))
+    features = features_of(2)["relu2_1"].double()
+    x = critic.body(features)
+    vectors = critic.embedding(labels).movedim(-1, 1)
+    sides = [torch.linspace(0, size - 1, n, dtype=torch.float64) for n in x.shape[-2:]]
+    rows, columns = (side.floor().long().clamp(max=size - 2) for side in sides)
+    down, right = (sides[0] - rows)[:, None], sides[1] - columns
+    upper, lower = vectors[:, :, rows], vectors[:, :, rows + 1]
+    mixed = (1 - down) * upper[..., columns].mul(1 - right).add(upper[..., columns + 1] * right)
+    mixed = mixed + down * lower[..., columns].mul(1 - right).add(lower[..., columns + 1] * right)
+    wanted = critic.out(x) + (mixed * x).sum(1, keepdim=True)
+    masks = F.one_hot(labels, 7).movedim(-1, 1).double()
+    assert torch.allclose(critic(features, masks), wanted, rtol=0, atol=1e-12)
+    pooled = Critic("relu2_1", 7, 2, 16).double()
+    pooled.load_state_dict(critic.state_dict())
+    assert (pooled(features, masks) - wanted).abs().max() > 1e-3

@@ -94,3 +94,44 @@ def test_state_survives_json() -> None:
     assert again.state_dict() == adaptive.state_dict()
     adaptive.observe(CRITICS[0], 0.1)
     assert again.state_dict() != adaptive.state_dict()
+
+
+class ReleasedController:
+    """The release's rule in words: from level 1, after each run the probability is 1 / (1 + level).
+
+    Accuracies are summed; when there are as many as the window, 10 at first, the level goes up or down by 1 within 0
+    and 1000, and is the next window.
+    """
+
+    def __init__(self) -> None:
+        self.probability, self.level, self.window, self.sum, self.runs = 1.01, 1, 10, 0.0, 0
+
+    def run(self, accuracy: float) -> None:
+        self.sum, self.runs = self.sum + accuracy, self.runs + 1
+        if self.runs >= self.window:
+            self.level = min(1000, max(0, self.level + (1 if self.sum / self.runs > 0.6 else -1)))
+            self.sum, self.runs, self.window = 0.0, 0, self.level
+        self.probability = 1 / (1 + self.level)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_from_level_1_probabilities_are_the_released_ones_after_every_update(seed: int) -> None:
+    ours, theirs = AdaptiveUpdates(["a"], 0.6, start=1), ReleasedController()
+    drawn = torch.rand(3000, generator=torch.Generator().manual_seed(seed))
+    # Accuracies that rise and fall, so that levels reach 0 and 10 more than once.
+    accuracies = 0.6 + 0.3 * torch.sin(torch.arange(3000) / 170 + seed) + 0.1 * (drawn - 0.5)
+    seen = set()
+    for accuracy in accuracies.tolist():
+        assert ours.probability("a") == min(theirs.probability, 1)
+        ours.observe("a", accuracy)
+        theirs.run(accuracy)
+        seen.add(theirs.level)
+    assert {0, 1, 10} <= seen
+
+
+def test_a_checkpoint_of_the_first_window_is_taken_up() -> None:
+    first = AdaptiveUpdates(["a", "b"], 0.6, start=1)
+    first.observe("a", 0.9)
+    other = AdaptiveUpdates(["a", "b"], 0.6, start=1)
+    other.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert (other.probability("a"), other.probability("b")) == (0.5, 1)

@@ -36,3 +36,26 @@ def test_bfloat16_leaves_statistics_losses_and_weights_in_fp32(data: Path, vgg_f
 def test_a_model_tells_whether_frames_may_lack_buffers(data: Path, vgg_file: Path, probability: float) -> None:
     p = train_state(data, vgg_file, drop_buffers=probability)
     assert record(p, 1, {}).get("drop_buffers", 0) == probability
+
+
+def largest(network: nn.Module) -> float:
+    """The largest component of a gradient."""
+    return max(float(p.grad.abs().max()) for p in network.parameters() if p.grad is not None)
+
+
+def test_gradients_are_clipped_by_their_largest_component_as_released(data: Path, vgg_file: Path) -> None:
+    limit, states = 1e-4, []
+    for settings in ({}, {"clip": limit, "critic_clip": limit, "clip_norm": "inf"}):
+        p = train_state(data, vgg_file, **settings)
+        torch.manual_seed(0)
+        step(p, [batch()], 2)
+        states.append(p)
+    free, clipped = states
+    assert largest(free.critics) > 2 * limit
+    assert largest(clipped.critics) == pytest.approx(limit, rel=1e-4)
+    assert largest(clipped.generator) == pytest.approx(limit, rel=1e-4)
+    # All components are scaled alike.
+    scale = limit / largest(free.critics)
+    for one, other in zip(free.critics.parameters(), clipped.critics.parameters(), strict=True):
+        if one.grad is not None and other.grad is not None:
+            assert torch.allclose(scale * one.grad, other.grad, rtol=1e-4, atol=1e-12)

@@ -1,0 +1,131 @@
+"""`datasets.match` with the settings of the release, against the release's procedure written out crop by crop."""
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+import torch
+
+from datasets.images import Images, write_png
+from datasets.photos import Photos
+from datasets.runtime.weights import load_vgg
+from epe.matching.matching import CROP, image_moments, moments
+from tests.datasets.made import smooth, write_frames
+from tests.datasets.made_match import command
+
+SIZE = (230, 244)
+CROPS, NEIGHBOURS = 5, 10
+RELEASED = ("--crops", f"{CROPS}", "--per-photo", f"{NEIGHBOURS}", "--statistics", "images", "--balance", "0")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three frames and four photographs, of colours that differ much from one to the next."""
+    folder = tmp_path_factory.mktemp("released")
+    write_frames(folder / "frames", size=SIZE)
+    rng = np.random.default_rng(3)
+    for i, contrast in enumerate((1.0, 0.2, 0.5, 0.7)):
+        picture = 255 * (0.2 * i + contrast * (smooth(rng, SIZE, 3) - 0.5) + 0.2)
+        write_png(folder / "photos" / f"{i}.png", picture.clip(0, 255).astype(np.uint8))
+    return folder
+
+
+def described(pictures: list[np.ndarray], vgg_file: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (image, top, left) and features, crop by crop: halved to float16, then of unit length."""
+    vgg = load_vgg(vgg_file, "none")
+    planes = [torch.from_numpy(picture.copy()).movedim(-1, 0).float()[None] / 255 for picture in pictures]
+    vgg.mean = torch.stack([plane.mean((0, 2, 3)) for plane in planes]).mean(0).view(3, 1, 1)
+    vgg.std = torch.stack([plane.std((0, 2, 3)) for plane in planes]).mean(0).view(3, 1, 1)
+    boxes, features = [], []
+    for i, plane in enumerate(planes):
+        tops, lefts = (rng.integers(side - CROP + 1, size=CROPS) for side in SIZE)
+        for top, left in zip(tops, lefts, strict=True):
+            with torch.inference_mode():
+                seen = vgg(plane[..., top : top + CROP, left : left + CROP], ["relu5_3"])["relu5_3"]
+            assert seen.shape == (1, 512, 1, 1)
+            boxes.append((i, top, left))
+            features.append(seen.flatten().numpy().astype(np.float16))
+    found = np.stack(features).astype(np.float32)
+    return np.array(boxes), found / np.sqrt(np.square(found).sum(1, keepdims=True))
+
+
+@pytest.fixture(scope="module")
+def released(folder: Path, vgg_file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes of frames and photographs, and what the search of squared distances finds."""
+    rng = np.random.default_rng(0)
+    frames, photos = Images(folder / "frames"), Photos(folder / "photos", SIZE[0])
+    frame_boxes, ours = described([frames[i] for i in range(len(frames))], vgg_file, rng)
+    photo_boxes, theirs = described([photos[i] for i in range(len(photos))], vgg_file, rng)
+    index = faiss.IndexFlatL2(ours.shape[1])
+    index.add(theirs)
+    distances, found = index.search(ours, NEIGHBOURS)
+    return frame_boxes, photo_boxes, distances, found
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.6])
+def test_pairs_and_weights_are_the_released_ones(folder, vgg_file, released, tmp_path: Path, kept: float) -> None:
+    """All pairs whose squared distance is below a limit: below its median, or six tenths of them."""
+    torch.set_num_threads(1)
+    frame_boxes, photo_boxes, distances, found = released
+    limit = float(np.quantile(distances, kept)) + 1e-3 * (kept == 1)
+    rows, columns = np.nonzero(distances < limit)
+    wanted = {(*frame_boxes[row], *photo_boxes[found[row, column]]) for row, column in zip(rows, columns, strict=True)}
+
+    out = tmp_path / "matches.npz"
+    # Squared distances of unit vectors are 2 - 2 cos.
+    assert command(folder, vgg_file, out, *RELEASED, "--neighbours", f"{NEIGHBOURS}", "--least", f"{1 - limit / 2}") == 0
+    with np.load(out) as file:
+        frame, photo, weight = file["frame"], file["photo"], file["weight"]
+    got = [(*a, *b) for a, b in zip(frame.tolist(), photo.tolist(), strict=True)]
+    assert len(got) == len(set(got))
+    assert len(got) > 80
+    # The release rounds features to float16: one pair in a hundred may fall on the other side of the limit.
+    assert len(set(got) ^ wanted) <= 0.02 * len(wanted)
+
+    density = np.zeros(SIZE)
+    for _, top, left in frame:
+        density[top : top + CROP, left : left + CROP] += 1
+    by_hand = [density.max() / density[top : top + CROP, left : left + CROP].mean() for _, top, left in frame]
+    np.testing.assert_allclose(weight, by_hand, rtol=1e-6)  # kept as float32
+
+
+def test_settings_of_ours_give_other_pairs(folder: Path, vgg_file: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    found = {}
+    for name, more in (("released", ()), ("pixels", ("--statistics", "pixels")), ("one", ("--per-photo", "1"))):
+        assert command(folder, vgg_file, tmp_path / f"{name}.npz", *RELEASED, "--least", "0", *more) == 0
+        with np.load(tmp_path / f"{name}.npz") as file:
+            found[name] = {(*a, *b) for a, b in zip(file["frame"].tolist(), file["photo"].tolist(), strict=True)}
+    assert found["pixels"] != found["released"]
+    assert max(np.bincount([pair[3] for pair in found["one"]])) <= 3 * CROPS
+
+
+def test_features_in_files_are_described_in_the_same_way(folder: Path, vgg_file: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    features = ("--features", str(tmp_path / "features"))
+    assert command(folder, vgg_file, tmp_path / "m.npz", *RELEASED, "--least", "0", *features) == 0
+    assert len(np.load(tmp_path / "features" / "photos" / "00000.crops.npy")) == 4 * CROPS
+    assert command(folder, vgg_file, tmp_path / "m.npz", *RELEASED[2:], "--least", "0", *features) == 2
+
+
+@pytest.mark.parametrize("more", [("--crops", "0"), ("--per-photo", "0"), ("--per-photo", "2", "--index", "ivfpq")])
+def test_settings_without_sense(folder, vgg_file, tmp_path: Path, capsys, more: tuple[str, ...]) -> None:
+    assert command(folder, vgg_file, tmp_path / "m.npz", *more) == 2
+    assert f"{more[0]} {more[1]}: wanted 1" in capsys.readouterr().err
+
+
+def test_statistics_of_images_against_those_of_all_pixels() -> None:
+    """Of images without contrast the released deviation is 0, although they differ."""
+    dark, light = np.full((4, 5, 3), 51, np.uint8), np.full((4, 5, 3), 153, np.uint8)
+    mean, std = image_moments([dark, light])
+    np.testing.assert_allclose(mean, 0.4, rtol=1e-6)
+    assert std.max() < 1e-3
+    np.testing.assert_allclose(moments([dark, light])[1], 0.2, rtol=1e-6)
+    # Each image counts alike, whatever its size.
+    rng = np.random.default_rng(0)
+    small, large = rng.integers(0, 256, (4, 4, 3), np.uint8), rng.integers(0, 99, (40, 40, 3), np.uint8)
+    by_hand = [np.mean([f(image.reshape(-1, 3) / 255) for image in (small, large)], 0)
+               for f in (lambda x: x.mean(0), lambda x: x.std(0, ddof=1))]  # fmt: skip
+    for found, wanted in zip(image_moments([small, large]), by_hand, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
