@@ -121,6 +121,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.folded --count 1
 	$(RUN) benchmarks.distances
 	$(RUN) benchmarks.features
+	$(RUN) benchmarks.padding
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and 40 minutes.

@@ -10,11 +10,11 @@ CAMVID ?= camvid
 ifdef QUICK
 BENCH    := demo/benchmark-quick
 TOWN     := demo/town-quick
-TRAIN    := --seed 1 --frames 24 --per-town 4 --every 200
-HELD_OUT := --seed 101 --frames 12 --per-town 4 --every 200
+TRAIN    := --seed 1 --frames 24 --per-town 8 --every 100
+HELD_OUT := --seed 101 --frames 10 --per-town 5 --every 180
 SEQUENCE := --seed 201 --frames 4 --per-town 4 --every 1
 SEEDS    := 0
-STEPS_OF := --steps 50 --decay_every 50 --ema 0.9
+STEPS_OF := --steps 40 --decay_every 40 --ema 0.9
 SEG_OF   := --steps 200
 STYLE_OF := --steps 40
 CROPS    := --crops 4 --candidates 16
@@ -26,7 +26,7 @@ HELD_OUT := --seed 101 --frames 100 --per-town 20 --every 40
 SEQUENCE := --seed 201 --frames 60 --per-town 30 --every 1
 SEEDS    := 0 1 2
 STEPS_OF :=
-SEG_OF   := --steps 2000
+SEG_OF   := --steps 1000
 STYLE_OF :=
 CROPS    := --crops 4
 endif
