@@ -10,7 +10,8 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -32,26 +33,29 @@ def main(args: argparse.Namespace) -> None:
     print("| map | padding: autocast | ours | copy | its gradient: autocast | ours | copy |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for shape in SHAPES:
-        x = torch.randn(shape).bfloat16()
+        x, like = torch.randn(shape).bfloat16(), torch.empty(shape)
         gradient = torch.randn_like(F.pad(x, SIDES, mode="replicate"))
-        like = torch.empty(shape)
-        forward = medians(
-            lambda x=x: F.pad(x.float(), SIDES, mode="replicate").bfloat16(),
-            lambda x=x: F.pad(x, SIDES, mode="replicate"),
-            lambda x=x: x.clone(),
-            count=args.count,
-        )
+        forward = medians([partial(autocast_padding, x), partial(padding, x), x.clone], args.count)
         backward = medians(
-            lambda g=gradient, like=like: torch.ops.aten.replication_pad2d_backward(g.float(), like, SIDES).bfloat16(),
-            lambda g=gradient: without_padding(g),
-            lambda g=gradient: g.clone(),
-            count=args.count,
+            [partial(autocast_gradient, gradient, like), partial(without_padding, gradient), gradient.clone], args.count
         )
         cells = " | ".join(f"{1e3 * seconds:.2f}" for seconds in (*forward, *backward))
         print(f"| {' x '.join(map(str, shape))} | {cells} |")
 
 
-def medians(*ways: Callable[[], Tensor], count: int) -> list[float]:
+def padding(x: Tensor) -> Tensor:
+    return F.pad(x, SIDES, mode="replicate")
+
+
+def autocast_padding(x: Tensor) -> Tensor:
+    return padding(x.float()).bfloat16()
+
+
+def autocast_gradient(gradient: Tensor, like: Tensor) -> Tensor:
+    return torch.ops.aten.replication_pad2d_backward(gradient.float(), like, SIDES).bfloat16()
+
+
+def medians(ways: Sequence[Callable[[], Tensor]], count: int) -> list[float]:
     """Seconds of each way, taken in turn."""
     taken: list[list[float]] = [[] for _ in ways]
     for turn in range(count + 1):

@@ -188,7 +188,7 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
         return recipe
     progress = tqdm(range(len(found)), desc=f"colours of {images}", unit="image")
     mean, std = STATISTICS[way.statistics](alike(found, (picture(found, i, height) for i in progress), height))
-    recipe = Recipe(**facts, mean=tuple(mean.tolist()), std=tuple(std.tolist()))  # type: ignore[arg-type]
+    recipe = Recipe(**facts, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(recipe), indent=1) + "\n")
     return recipe

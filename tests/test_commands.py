@@ -23,6 +23,7 @@ EPE = {
     "--weight_decay",
     "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
     "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
+    "--critic_clip", "--clip_norm", "--critic_labels", "--adaptive_start",
     "--checkpoint_activations", "--compile",
     # The machine, and when what is done.
     "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
@@ -57,8 +58,8 @@ FROZEN: dict[str, set[str]] = {
         "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },
     "datasets.match": {
-        "--balance", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out", "--photos",
-        "--seed", "--vgg",
+        "--balance", "--crops", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out",
+        "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
     },
     "train.epe": EPE,
     "train.realformer paired": DESCENT

@@ -111,7 +111,7 @@ def test_frames_of_two_sizes(vgg_file: Path, tmp_path: Path) -> None:
 def test_an_approximate_search_tells_its_recall() -> None:
     """Compared with the exact one on some of the crops; all crops are searched either way."""
     (photos, image), (frames, _) = rows(MIN_CROPS, 1), rows(40, 2)
-    args = argparse.Namespace(index="flat", neighbours=5, seed=0)
+    args = argparse.Namespace(index="flat", neighbours=5, per_photo=1, seed=0)
     exact, cosines, recalled = search(frames, photos, image, args)
     assert recalled is None
     args.index = "ivfpq"

@@ -6,17 +6,33 @@ import faiss
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from datasets.images import Images, write_png
 from datasets.photos import Photos
 from datasets.runtime.weights import load_vgg
+from epe import models
 from epe.matching.matching import CROP, image_moments, moments
+from epe.networks.backbones.vgg import VGG16
 from tests.datasets.made import smooth, write_frames
 from tests.datasets.made_match import command
 
 SIZE = (230, 244)
 CROPS, NEIGHBOURS = 5, 10
 RELEASED = ("--crops", f"{CROPS}", "--per-photo", f"{NEIGHBOURS}", "--statistics", "images", "--balance", "0")
+
+
+@pytest.fixture(scope="module")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights with biases: without them, features of unit length would not tell how strong contrasts are."""
+    torch.manual_seed(1)
+    network = VGG16()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.normal_(module.bias, std=0.3)
+    path = tmp_path_factory.mktemp("weights") / "vgg16.safetensors"
+    models.save(models.Model(network, "vgg16"), path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +90,17 @@ def test_pairs_and_weights_are_the_released_ones(folder, vgg_file, released, tmp
 
     out = tmp_path / "matches.npz"
     # Squared distances of unit vectors are 2 - 2 cos.
-    assert command(folder, vgg_file, out, *RELEASED, "--neighbours", f"{NEIGHBOURS}", "--least", f"{1 - limit / 2}") == 0
+    least = ("--neighbours", f"{NEIGHBOURS}", "--least", f"{1 - limit / 2}")
+    assert command(folder, vgg_file, out, *RELEASED, *least) == 0
     with np.load(out) as file:
-        frame, photo, weight = file["frame"], file["photo"], file["weight"]
+        frame, photo, weight, cosine = (file[name] for name in ("frame", "photo", "weight", "cosine"))
     got = [(*a, *b) for a, b in zip(frame.tolist(), photo.tolist(), strict=True)]
     assert len(got) == len(set(got))
     assert len(got) > 80
     # The release rounds features to float16: one pair in a hundred may fall on the other side of the limit.
     assert len(set(got) ^ wanted) <= 0.02 * len(wanted)
+    if kept == 1:  # half a step of float16 on each of 512 numbers
+        np.testing.assert_allclose(np.sort(cosine), np.sort(1 - distances.ravel() / 2), atol=1e-3)
 
     density = np.zeros(SIZE)
     for _, top, left in frame:
@@ -96,9 +115,11 @@ def test_settings_of_ours_give_other_pairs(folder: Path, vgg_file: Path, tmp_pat
     for name, more in (("released", ()), ("pixels", ("--statistics", "pixels")), ("one", ("--per-photo", "1"))):
         assert command(folder, vgg_file, tmp_path / f"{name}.npz", *RELEASED, "--least", "0", *more) == 0
         with np.load(tmp_path / f"{name}.npz") as file:
-            found[name] = {(*a, *b) for a, b in zip(file["frame"].tolist(), file["photo"].tolist(), strict=True)}
-    assert found["pixels"] != found["released"]
-    assert max(np.bincount([pair[3] for pair in found["one"]])) <= 3 * CROPS
+            found[name] = file["photo"][:, 0], np.sort(file["cosine"])
+    # The sums of squares above are right to 1e-3; whitened otherwise, cosines are others.
+    assert np.abs(found["pixels"][1] - found["released"][1]).max() > 5e-3
+    assert np.bincount(found["one"][0]).tolist() == [3 * CROPS] * 4
+    assert np.bincount(found["released"][0], minlength=4).max() > 3 * CROPS
 
 
 def test_features_in_files_are_described_in_the_same_way(folder: Path, vgg_file: Path, tmp_path: Path) -> None:

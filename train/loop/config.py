@@ -142,8 +142,7 @@ def autocast(precision: str, device: str) -> torch.autocast | nullcontext[None]:
 def frozen_in(network: Network, precision: str) -> Network:
     """Keep the convolutions of a frozen network, in place, in the precision in which `autocast` computes; return it.
 
-    Autocast converts weights that need no gradient at every call, those of VGG16 three times a step. The bits are the
-    same.
+    Autocast converts weights that need no gradient at every call, three times a step. The bits are the same.
     """
     for module in network.modules() if precision == "bf16" else ():
         if isinstance(module, nn.Conv2d):

@@ -118,8 +118,8 @@ class ReleasedController:
 def test_from_level_1_probabilities_are_the_released_ones_after_every_update(seed: int) -> None:
     ours, theirs = AdaptiveUpdates(["a"], 0.6, start=1), ReleasedController()
     drawn = torch.rand(3000, generator=torch.Generator().manual_seed(seed))
-    # Accuracies that rise and fall, so that levels reach 0 and 10 more than once.
-    accuracies = 0.6 + 0.3 * torch.sin(torch.arange(3000) / 170 + seed) + 0.1 * (drawn - 0.5)
+    # High for a while, then low for longer, so that levels pass 10 and come back to 0.
+    accuracies = torch.where(torch.arange(3000) % 1000 < 300, 0.75, 0.45) + 0.2 * (drawn - 0.5)
     seen = set()
     for accuracy in accuracies.tolist():
         assert ours.probability("a") == min(theirs.probability, 1)
