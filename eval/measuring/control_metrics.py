@@ -16,10 +16,12 @@ from tqdm import tqdm
 from datasets.images import Images
 from eval.digests import pixel_digest
 from eval.fidelity.colour import class_sums, to_lab
+from eval.fidelity.defects import beyond_grading, chroma_kept, corner_lightness, halo, weave
 from eval.fidelity.depth import depth_error
 from eval.fidelity.edges import Edges, canny, f1, of_geometry, share_found
 from eval.inputs import RENDER
 from eval.measuring.class_colours import MIN_PIXELS
+from eval.metrics.spectrum import luma
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard
@@ -36,6 +38,10 @@ METRICS = (
     Metric("edges_recall", "edges, recall", "", "share of the render's edges that are still there"),
     Metric("geometry_recall", "edges of the geometry, recall", "higher",
            "share of the places where class changes or depth jumps that show an edge"),
+    Metric("weave_db", "weave, dB", "lower", "power of the finest pattern over that of frequencies just below"),
+    Metric("halo", "halos, grey levels", "lower", "light near jumps of depth that no grade explains, less that beside"),
+    Metric("chroma_kept", "chroma kept", "", "of colours that are strong in the render (chroma 40 or more)"),
+    Metric("corner_lightness", "corners, L*", "", "change of lightness in the corners, less that in the middle"),
     Metric("depth_si_rmse", "depth, SI-RMSE", "lower", "the frame's depth against the network's estimate"),
 )  # fmt: skip
 
@@ -116,17 +122,22 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
     buffers = tqdm(frame_buffers(methods[RENDER]), desc="frames", total=len(keys), unit="frame")
     for index, (key, beside) in enumerate(zip(keys, buffers, strict=True)):
         rendered, ids = methods[RENDER][index], _numbered(beside, numbers, methods[RENDER].path(index))
+        of_render = to_lab(rendered)
         pixels.append(np.bincount([] if ids is None else ids.ravel(), minlength=len(numbers)).astype(float))
         before, geometry = canny(rendered), _geometry(beside)
         for name, images in methods.items():
             picture = rendered if name == RENDER else _same_size(images, index, rendered)
             digests[name][key] = pixel_digest(picture)
+            lab = of_render if name == RENDER else to_lab(picture)
             found = _edge_values(canny(picture), None if name == RENDER else before, geometry)
+            found["weave_db"] = _or_nan(weave, luma(picture))
+            if name != RENDER:
+                found |= _defects(picture, rendered, lab, of_render, beside.depth)
             if estimate is not None and beside.depth is not None:
                 found["depth_si_rmse"] = _or_nan(depth_error, estimate(picture), beside.depth)
             for metric, value in found.items():
                 values[name][metric][index] = value
-            sums[name].append(np.zeros((0, 3)) if ids is None else class_sums(to_lab(picture), ids, len(numbers)))
+            sums[name].append(np.zeros((0, 3)) if ids is None else class_sums(lab, ids, len(numbers)))
     count = len(numbers)
     whole = {name: np.stack([_longer(one, count) for one in found]) for name, found in sums.items()}
     return FrameFacts(values, whole, np.stack([_longer(one, count) for one in pixels]), tuple(numbers), digests)
@@ -177,6 +188,19 @@ def _edge_values(edges: Edges, before: Edges | None, geometry: Edges | None) -> 
         found = {"edges_f1": f1(precision, recall), "edges_precision": precision, "edges_recall": recall}
     if geometry is not None:
         found["geometry_recall"] = _or_nan(share_found, geometry, edges)
+    return found
+
+
+def _defects(
+    picture: Pixels, rendered: Pixels, lab: Array, of_render: Array, depth: NDArray[np.float32] | None
+) -> dict[str, float]:
+    """Defects of a picture that its render does not have."""
+    found = {
+        "chroma_kept": _or_nan(chroma_kept, lab, of_render),
+        "corner_lightness": _or_nan(corner_lightness, lab[..., 0] - of_render[..., 0]),
+    }
+    if depth is not None:
+        found["halo"] = 255 * _or_nan(halo, beyond_grading(luma(picture), rendered), depth)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The panel "What was kept": a method's edges, depth and classes, and the classes whose colours it moved most."""
+"""The panel "What was kept": edges, depth, classes, a method's defects, and the classes whose colours moved most."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,10 @@ from eval.reporting.wording import ends, literal, number
 COLUMNS = {
     "edges_f1": "edges, F1",
     "geometry_recall": "edges of the geometry found",
+    "halo": "halos, grey levels",
+    "weave_db": "weave, dB",
+    "chroma_kept": "chroma of strong colours",
+    "corner_lightness": "corners, L*",
     "depth_si_rmse": "depth, SI-RMSE",
     "miou_render": "classes, mIoU to the render",
     "miou": "classes, mIoU",

@@ -1,0 +1,151 @@
+"""Defects that enhancers are known for, as numbers: weave, halos, pale colours, dark corners.
+
+All are changes against the render, so that what the render has itself is not held against a method. The fifth defect
+that people see at once, a hue that turns, is measured class by class (`eval.fidelity.colour`).
+
+Shapes: H W pixels.
+"""
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+SIDE = 32
+"""Pixels of a patch whose spectrum is taken."""
+BESIDE = slice(11, 15)
+"""Frequencies beside the highest one, 11/32 to 14/32 cycles per pixel."""
+ROUNDING = (1 / 255) ** 2 / 12
+"""Power per pixel of rounding to 8 bits, which no method can avoid."""
+FRINGE, SURROUNDINGS = (1, 3), (6, 10)
+"""Distances in pixels from an edge: where halos are, and what they are compared with, ends included."""
+JUMP = 0.2
+"""Depths of two neighbours, the farther one relative to the nearer less 1, of which one hides the other."""
+BLOCK = 64
+"""Pixels a side within which a halo is one, bright or dark."""
+SATURATED, MIN_PIXELS = 40.0, 64
+"""Chroma (CIELAB) from which a colour is strong, and how many such pixels a frame has to have."""
+CORNER, CENTRE = 0.85, 0.5
+"""Distances from the middle, relative to that of a corner."""
+
+
+def weave(light: Array) -> float:
+    """How far the finest pattern stands out, in decibels: stripes of one pixel, or a chequerboard.
+
+    Power at 1/2 cycle per pixel along rows or columns, over that at frequencies just below. Sharpening and noise lift
+    both; resampling in a network (Odena, Dumoulin, Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016)
+    lifts the first alone. White noise has 0, natural pictures less than a decibel more or less.
+
+    Args:
+        light: (H, W) in [0, 1].
+
+    Raises:
+        ValueError: the picture is smaller than a patch.
+    """
+    if min(light.shape) < SIDE:
+        raise ValueError(f"{light.shape[1]}x{light.shape[0]} pixels, wanted {SIDE} or more a side")
+    patches = sliding_window_view(light, (SIDE, SIDE))[:: SIDE // 2, :: SIDE // 2].reshape(-1, SIDE, SIDE)
+    row = np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE) ** 2
+    window = np.outer(row, row) / np.mean(row**2)
+    centred = patches - patches.mean((1, 2), keepdims=True)
+    power = np.square(np.abs(np.fft.fft2(centred * window))).mean(0) / SIDE**2 + ROUNDING
+    half = SIDE // 2
+    # Along both directions; a chequerboard is where they meet.
+    finest = np.concatenate([power[:, half], power[half]]).mean()
+    below = np.concatenate([power[:, BESIDE].T, power[BESIDE]]).mean()
+    return float(10 * np.log10(finest / below))
+
+
+def beyond_grading(light: Array, rendered: Pixels) -> Array:
+    """What no grade explains of a picture's light: it less the best cubic polynomial of the render's colours.
+
+    A colour curve for the whole frame changes things and what is beside them by different amounts; that is no halo.
+
+    Args:
+        light: (H, W) of the picture.
+        rendered: (H, W, 3) uint8 sRGB.
+
+    Returns:
+        (H, W).
+    """
+    r, g, b = (rendered[..., i].ravel() / 255 for i in range(3))
+    powers = [(i, j, k) for i in range(4) for j in range(4 - i) for k in range(4 - i - j)]
+    system = np.stack([r**i * g**j * b**k for i, j, k in powers], axis=1)
+    # Colours of a frame can lie on a line or a plane, so there may be more than one best polynomial.
+    fitted = np.linalg.lstsq(system.T @ system, system.T @ light.ravel(), rcond=1e-12)[0]
+    return light - (system @ fitted).reshape(light.shape)
+
+
+def halo(change: Array, depth: NDArray[np.floating]) -> float:
+    """How much brighter or darker the fringes of things became than what is beside the fringes.
+
+    At each jump of depth the mean change of light 1 to 3 px from it, less that 6 to 10 px from it, on the nearer and
+    on the farther side; root mean square over blocks of 64 px, so that bright and dark fringes do not cancel.
+
+    Args:
+        change: (H, W) light that the render did not have, of `beyond_grading`.
+        depth: (H, W) metres along the view axis, inf where nothing was drawn.
+
+    Raises:
+        ValueError: nothing hides anything.
+    """
+    near = 1 / np.maximum(depth.astype(np.float64), 1e-6)
+    side = np.ones((3, 3), np.uint8)
+    high, low = cv2.dilate(near, side), cv2.erode(near, side)
+    jumps = high > (1 + JUMP) * low
+    if not jumps.any():
+        raise ValueError("no jumps of depth")
+    distance, label = cv2.distanceTransformWithLabels(
+        (~jumps).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    middle = np.zeros(label.max() + 1)
+    middle[label[jumps]] = (high[jumps] + low[jumps]) / 2
+    in_front = near > middle[label]
+    # A jump is marked on both of its sides, so the pixel beside the mark is the second of its side.
+    fringe, surroundings = ((distance >= first - 1) & (distance <= last - 1) for first, last in (FRINGE, SURROUNDINGS))
+    blocks = (np.arange(near.shape[0]) // BLOCK)[:, None] * (near.shape[1] // BLOCK + 1)
+    key = 2 * (blocks + np.arange(near.shape[1]) // BLOCK) + in_front
+    (sums, counts), (around, others) = (_by_key(change, key, where) for where in (fringe, surroundings))
+    both = (counts > 0) & (others > 0)
+    if not both.any():
+        raise ValueError("nothing beside the jumps of depth")
+    differences = sums[both] / counts[both] - around[both] / others[both]
+    return float(np.sqrt(np.average(np.square(differences), weights=counts[both])))
+
+
+def _by_key(values: Array, key: NDArray[np.int64], where: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Sums and numbers of values, by key."""
+    length = int(key.max()) + 1
+    chosen = key[where]
+    sums = np.bincount(chosen, values[where], length).astype(np.float64)
+    return sums, np.bincount(chosen, minlength=length).astype(np.float64)
+
+
+def chroma_kept(lab: Array, rendered: Array) -> float:
+    """What fraction of their chroma strong colours kept: below 1 they are paler.
+
+    Args:
+        lab, rendered: (H, W, 3) in CIELAB, of the picture and of the render.
+
+    Raises:
+        ValueError: the render has hardly any strong colours.
+    """
+    before, after = (np.hypot(colours[..., 1], colours[..., 2]) for colours in (rendered, lab))
+    strong = before >= SATURATED
+    if strong.sum() < MIN_PIXELS:
+        raise ValueError("no strong colours")
+    return float(after[strong].sum() / before[strong].sum())
+
+
+def corner_lightness(change: Array) -> float:
+    """How much lighter the corners became than the middle; below 0 they are darkened.
+
+    Args:
+        change: (H, W) lightness L* of the picture less that of the render.
+    """
+    y, x = ((np.arange(side) + 0.5) / side * 2 - 1 for side in change.shape)
+    radius = np.hypot(y[:, None], x) / 2**0.5
+    return float(change[radius >= CORNER].mean() - change[radius <= CENTRE].mean())
