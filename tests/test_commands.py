@@ -23,7 +23,7 @@ EPE = {
     "--weight_decay",
     "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--penalty_weight", "--penalty_every",
     "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
-    "--critic_clip", "--clip_norm", "--critic_labels", "--adaptive_start",
+    "--critic_clip", "--clip_norm", "--critic_labels", "--diff_augment", "--adaptive_start",
     "--checkpoint_activations", "--compile",
     # The machine, and when what is done.
     "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",

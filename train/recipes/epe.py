@@ -22,6 +22,7 @@ from epe.distributed.processes import ProcessGroup
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 from epe.generator import Generator
 from epe.losses import least_squares_gan
+from epe.losses.diff_augment import diff_augment
 from epe.losses.gradient_penalty import gradient_penalty
 from epe.losses.perceptual import LAYERS, perceptual_distance
 from epe.networks.backbones.vgg import VGG16
@@ -91,6 +92,23 @@ class EPETrainState:
         with self.autocast():
             return self.vgg(image, tuple(layers))
 
+    def shown_to_critics(
+        self, image: Tensor, labels: Tensor, taps: Iterable[str], known: Features | None = None
+    ) -> tuple[Features, Tensor]:
+        """Return the features and labels that critics judge: those of the image, or of an augmented one.
+
+        Args:
+            image: (B, 3, H, W).
+            labels: robust labels (B, H, W).
+            taps: the critics' layers.
+            known: features of the image by layer, if they are there already.
+        """
+        if self.config.diff_augment:
+            image, labels = diff_augment(image, labels, self.config.diff_augment)
+            known = None
+        features = known or self.features(image, taps)
+        return {tap: features[tap] for tap in taps}, labels
+
     def scores(self, features: Features, labels: Tensor, *, twice: bool = False) -> dict[str, Tensor]:
         """Return the critics' scores by tap, (B, 1, h, w) in fp32.
 
@@ -153,15 +171,16 @@ def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fa
     figures = []
     for batch in batches:
         with torch.no_grad():
-            seen = (fake or state.fake(batch)).features
+            made = fake or state.fake(batch)
+            seen, frame_labels = state.shown_to_critics(made.image, batch.frame_labels, drawn, made.features)
         photo = batch.photo.requires_grad_(penalised and c.penalty_input == "image")
-        features = state.features(photo, drawn)
+        features, photo_labels = state.shown_to_critics(photo, batch.photo_labels, drawn)
         inputs = [photo]
         if c.penalty_input == "features":
             features = {tap: value.detach().requires_grad_(penalised) for tap, value in features.items()}
             inputs = list(features.values())
-        on_photo = state.scores(features, batch.photo_labels, twice=penalised)
-        on_fake = state.scores({tap: seen[tap].detach() for tap in drawn}, batch.frame_labels)
+        on_photo = state.scores(features, photo_labels, twice=penalised)
+        on_fake = state.scores({tap: value.detach() for tap, value in seen.items()}, frame_labels)
         loss = least_squares_gan.discriminator_loss(on_photo, on_fake)
         penalty = gradient_penalty(on_photo, inputs, c.penalty_of) if penalised else torch.zeros((), device=loss.device)
         total = loss + c.penalty_weight * c.penalty_every * penalty
@@ -191,8 +210,9 @@ def generator_step(
     figures = []
     for batch in batches:
         made = fake or state.fake(batch)
-        scores = state.scores({tap: made.features[tap] for tap in c.taps}, batch.frame_labels)
-        adversarial = least_squares_gan.generator_loss(scores)
+        adversarial = least_squares_gan.generator_loss(
+            state.scores(*state.shown_to_critics(made.image, batch.frame_labels, c.taps, made.features))
+        )
         terms = state.terms(made, batch)
         ((adversarial + sum(weight * value for weight, value in terms.values())) / len(batches)).backward()
         figures.append({"gan": adversarial} | {name: value for name, (_, value) in terms.items()})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.runtime.device import device_of
+from epe.losses.diff_augment import Augmentation
 from epe.losses.gradient_penalty import Penalised
 from epe.networks.generators import preset_names
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, Labels
@@ -51,6 +52,8 @@ class EPEConfig(GanConfig):
         penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
         penalty_of: penalise the gradient of the scores (R1) or, as released, of the critics' loss on photographs
         critic_labels: a critic's cell sees the mean of its pixels' labels (pooled), or a sample (sampled, as released)
+        diff_augment: how pictures and photographs are changed before critics see them, some of colour, translation and
+            cutout; against critics that memorise few photographs; two passes of VGG16 more
         adaptive_target: accuracy above which a critic is updated less often
         adaptive_start: level at which critics start: 0: updated in all of their first steps; 1, as released: in half
         ema: decay of the averaged weights
@@ -97,6 +100,7 @@ class EPEConfig(GanConfig):
     penalty_input: Literal["image", "features"] = "image"
     penalty_of: Penalised = "scores"
     critic_labels: Labels = "pooled"
+    diff_augment: tuple[Augmentation, ...] = ()
     adaptive_target: float = 0.6
     adaptive_start: int = 0
     ema: float = 0.999

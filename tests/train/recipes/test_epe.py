@@ -38,6 +38,21 @@ def test_a_model_tells_whether_frames_may_lack_buffers(data: Path, vgg_file: Pat
     assert record(p, 1, {}).get("drop_buffers", 0) == probability
 
 
+def test_critics_see_augmented_pictures_and_the_other_losses_do_not(data: Path, vgg_file: Path) -> None:
+    """With all changes the perceptual distance is the same; the scores are of other pictures."""
+    found = []
+    for kinds in ((), ("colour", "translation", "cutout")):
+        p = train_state(data, vgg_file, diff_augment=kinds, rate=0.0, critic_rate=0.0)
+        torch.manual_seed(0)
+        found.append(step(p, [batch()], 2))
+        gradients = [x.grad for x in p.generator.parameters() if x.grad is not None]
+        assert any(float(x.abs().max()) > 0 for x in gradients)
+    plain, augmented = found
+    assert torch.equal(plain["perceptual"], augmented["perceptual"])
+    assert not torch.allclose(plain["gan"], augmented["gan"], rtol=1e-4)
+    assert not torch.allclose(plain["critics"], augmented["critics"], rtol=1e-4)
+
+
 def largest(network: nn.Module) -> float:
     """The largest component of a gradient."""
     return max(float(p.grad.abs().max()) for p in network.parameters() if p.grad is not None)
