@@ -1,25 +1,19 @@
-"""Defects that enhancers are known for, as numbers: weave, halos, pale colours, dark corners.
+"""Defects that enhancers are known for, as numbers: halos, pale colours, dark corners.
 
-All are changes against the render, so that what the render has itself is not held against a method. The fifth defect
-that people see at once, a hue that turns, is measured class by class (`eval.fidelity.colour`).
+All are changes against the render, so that what the render has itself is not held against a method. Two more that
+people see at once are elsewhere: a hue that turns (`eval.fidelity.colour`, class by class) and a weave
+(`eval.metrics.spectrum`).
 
 Shapes: H W pixels.
 """
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-SIDE = 32
-"""Pixels of a patch whose spectrum is taken."""
-BESIDE = slice(11, 15)
-"""Frequencies beside the highest one, 11/32 to 14/32 cycles per pixel."""
-ROUNDING = (1 / 255) ** 2 / 12
-"""Power per pixel of rounding to 8 bits, which no method can avoid."""
 FRINGE, SURROUNDINGS = (1, 3), (6, 10)
 """Distances in pixels from an edge: where halos are, and what they are compared with, ends included."""
 JUMP = 0.2
@@ -30,33 +24,6 @@ SATURATED, MIN_PIXELS = 40.0, 64
 """Chroma (CIELAB) from which a colour is strong, and how many such pixels a frame has to have."""
 CORNER, CENTRE = 0.85, 0.5
 """Distances from the middle, relative to that of a corner."""
-
-
-def weave(light: Array) -> float:
-    """How far the finest pattern stands out, in decibels: stripes of one pixel, or a chequerboard.
-
-    Power at 1/2 cycle per pixel along rows or columns, over that at frequencies just below. Sharpening and noise lift
-    both; resampling in a network (Odena, Dumoulin, Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016)
-    lifts the first alone. White noise has 0, natural pictures less than a decibel more or less.
-
-    Args:
-        light: (H, W) in [0, 1].
-
-    Raises:
-        ValueError: the picture is smaller than a patch.
-    """
-    if min(light.shape) < SIDE:
-        raise ValueError(f"{light.shape[1]}x{light.shape[0]} pixels, wanted {SIDE} or more a side")
-    patches = sliding_window_view(light, (SIDE, SIDE))[:: SIDE // 2, :: SIDE // 2].reshape(-1, SIDE, SIDE)
-    row = np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE) ** 2
-    window = np.outer(row, row) / np.mean(row**2)
-    centred = patches - patches.mean((1, 2), keepdims=True)
-    power = np.square(np.abs(np.fft.fft2(centred * window))).mean(0) / SIDE**2 + ROUNDING
-    half = SIDE // 2
-    # Along both directions; a chequerboard is where they meet.
-    finest = np.concatenate([power[:, half], power[half]]).mean()
-    below = np.concatenate([power[:, BESIDE].T, power[BESIDE]]).mean()
-    return float(10 * np.log10(finest / below))
 
 
 def beyond_grading(light: Array, rendered: Pixels) -> Array:

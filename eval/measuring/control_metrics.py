@@ -16,12 +16,12 @@ from tqdm import tqdm
 from datasets.images import Images
 from eval.digests import pixel_digest
 from eval.fidelity.colour import class_sums, to_lab
-from eval.fidelity.defects import beyond_grading, chroma_kept, corner_lightness, halo, weave
+from eval.fidelity.defects import beyond_grading, chroma_kept, corner_lightness, halo
 from eval.fidelity.depth import depth_error
 from eval.fidelity.edges import Edges, canny, f1, of_geometry, share_found
 from eval.inputs import RENDER
 from eval.measuring.class_colours import MIN_PIXELS
-from eval.metrics.spectrum import luma
+from eval.metrics.spectrum import luma, weave
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard
