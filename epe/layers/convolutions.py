@@ -46,17 +46,17 @@ def without_padding(gradient: Tensor) -> Tensor:
         (B, C, H, W) of the same type.
     """
     inside = gradient[..., 1:-1, 1:-1].clone()
-    # An outer line, the line beside it, and the border that receives both.
-    ends = (0, 1, 0), (-1, -2, -1)
-    for outer, inner, border in ends:
-        rows = gradient[..., outer, 1:-1].float() + gradient[..., inner, 1:-1].float()
+    # Two lines, in order, and the border that receives both.
+    ends = (0, 1, 0), (-2, -1, -1)
+    for first, second, border in ends:
+        rows = gradient[..., first, 1:-1].float() + gradient[..., second, 1:-1].float()
         inside[..., border, :] = rows.to(gradient.dtype)
-        columns = gradient[..., 1:-1, outer].float() + gradient[..., 1:-1, inner].float()
+        columns = gradient[..., 1:-1, first].float() + gradient[..., 1:-1, second].float()
         inside[..., :, border] = columns.to(gradient.dtype)
-    for upper, lower, y in ((0, 1, 0), (-2, -1, -1)):
-        for left, right, x in ((0, 1, 0), (-2, -1, -1)):
-            first, *others = (gradient[..., row, column].float() for row in (upper, lower) for column in (left, right))
-            inside[..., y, x] = sum(others, first).to(gradient.dtype)
+    for upper, lower, y in ends:
+        for left, right, x in ends:
+            corner, *others = (gradient[..., row, column].float() for row in (upper, lower) for column in (left, right))
+            inside[..., y, x] = sum(others, corner).to(gradient.dtype)
     return inside
 
 
