@@ -70,6 +70,29 @@ def synthesis(preset: str, height: int, width: int) -> "Built":
     return network, lambda: network(torch.empty(1, CLASSES, height, width))
 
 
+def upscaler(preset: str, height: int, width: int) -> "Built":
+    """Build an upscaler, and a call of it whose result has this size."""
+    import torch
+
+    from epe.networks.generators import build_upscaler
+
+    network = build_upscaler(preset)
+    scale, guides = network.spec.scale, network.spec.guides
+    image = torch.empty(1, 3, height // scale, width // scale)
+    around = torch.empty(1, guides, *(side * scale for side in image.shape[-2:])) if guides else None
+    return network, lambda: network(image, around)
+
+
+def unet_sn(height: int, width: int) -> "Built":
+    """Build the discriminator of upscalers, and a call of it."""
+    import torch
+
+    from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+
+    network = UNetSN(UNetSNSpec())
+    return network, lambda: network(torch.empty(1, 3, height, width))
+
+
 def perceptual_discriminator(height: int, width: int) -> "Built":
     """Build the critics, and a call of them; VGG16, whose features they read, has its own entry."""
     import torch
@@ -110,7 +133,7 @@ def builders() -> "dict[str, Builder]":
     """Return, by preset, the function that builds it for a height and width."""
     from functools import partial
 
-    from epe.networks.generators import preset_names
+    from epe.networks.generators import preset_names, upscaler_names
     from epe.networks.translators.cut import PRESETS as TRANSLATORS
     from epe.networks.translators.spade import PRESETS as SYNTHESES
 
@@ -118,6 +141,8 @@ def builders() -> "dict[str, Builder]":
         **{name: partial(enhancer, name) for name in preset_names()},
         **{name: partial(translator, name) for name in TRANSLATORS},
         **{name: partial(synthesis, name) for name in SYNTHESES},
+        **{name: partial(upscaler, name) for name in upscaler_names()},
+        "unet-sn": unet_sn,
         "perceptual-discriminator": perceptual_discriminator,
         "vgg16": vgg16,
         **{name: partial(style_transfer, name) for name in ("photowct", "wct2")},

@@ -39,8 +39,8 @@ FLOORS: dict[str, list[str]] = {
     "epe": [
         "distributed",
         "layers",
-        "generator losses inference",
-        "networks/backbones networks/enhancers",
+        "generator upscaler losses inference",
+        "networks/backbones networks/enhancers networks/upscalers",
         "networks/segmenters networks/style_transfer networks/translators matching",
         "released networks",
         "models",

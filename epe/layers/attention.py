@@ -56,7 +56,18 @@ class Projected(nn.Module):
 
 
 class Attention(Projected):
-    """Softmax attention from tokens to themselves or to a memory."""
+    """Softmax attention from tokens to themselves or to a memory.
+
+    Args:
+        width: C.
+        heads: h; divides C.
+        bias: whether queries, keys and values have biases.
+        scale: what logits are multiplied by, within one process; None: 1 / sqrt(d).
+    """
+
+    def __init__(self, width: int, heads: int, bias: bool = True, scale: float | None = None) -> None:
+        super().__init__(width, heads, bias)
+        self.scale = scale
 
     def forward(
         self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None, sequence: SequenceParallel = ALONE
@@ -80,7 +91,7 @@ class Attention(Projected):
         q, k, v = self.project(x, x if memory is None else memory)
         if sequence.size > 1:
             return self.out(joined(sequence.softmax(q, k, v)))
-        return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=bias)))
+        return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)))
 
 
 class LocationAttention(Attention):

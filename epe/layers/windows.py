@@ -45,17 +45,20 @@ class WindowAttention(nn.Module):
         side: s.
         shift: shift of the windows to the right and down; the map is rolled, and attention across the seam is masked.
         located: whether to add a learnt relative position bias.
+        scale: of the logits, as in `Attention`.
 
     Raises:
         ValueError: the shift is outside 0 .. s - 1.
     """
 
-    def __init__(self, width: int, heads: int, side: int, shift: int = 0, located: bool = True) -> None:
+    def __init__(
+        self, width: int, heads: int, side: int, shift: int = 0, located: bool = True, scale: float | None = None
+    ) -> None:
         super().__init__()
         if not 0 <= shift < side:
             raise ValueError(f"windows of {side} cannot be shifted by {shift}; wanted 0 to {side - 1}.")
         self.side, self.shift = side, shift
-        self.attention = Attention(width, heads)
+        self.attention = Attention(width, heads, scale=scale)
         self.table = nn.Parameter(torch.zeros(heads, (2 * side - 1) ** 2)) if located else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""The one table of networks: generators, and all other networks that a model file can hold.
+"""The one table of networks: generators, upscalers, and all other networks that a model file can hold.
 
 Names, presets, model files, activation checkpointing and ONNX export all derive from it. To add a generator, write its
-file in epe/networks/enhancers/ following the contract in epe/generator.py, and add its class to `GENERATORS`.
+file in epe/networks/enhancers/ following the contract in epe/generator.py, and add its class to `GENERATORS`. Upscalers
+follow epe/upscaler.py, lie in epe/networks/upscalers/ and stand in `UPSCALERS`.
 """
 
 from collections.abc import Callable
@@ -24,8 +25,15 @@ from epe.networks.style_transfer.photo_wct import PhotoWCT
 from epe.networks.style_transfer.wct2 import WCT2
 from epe.networks.translators.cut import CutSpec, Translator
 from epe.networks.translators.spade import SpadeSpec, Synthesis
+from epe.networks.upscalers.dual_attention import DualAttention
+from epe.networks.upscalers.guided import Guided
+from epe.networks.upscalers.rrdb import RRDBNet
+from epe.networks.upscalers.srvgg import SRVGG
+from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+from epe.upscaler import Upscaler
 
 GENERATORS: list[type[Generator]] = [Lite, Enhancer, RealFormer, RealFormerV1, RealFormerV2]
+UPSCALERS: list[type[Upscaler]] = [RRDBNet, SRVGG, DualAttention, Guided]
 
 OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
@@ -35,10 +43,11 @@ OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "photowct": lambda spec: PhotoWCT(**spec),
     "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
     "unet": lambda spec: UNet(UNetSpec(**spec)),
+    "unet-sn": lambda spec: UNetSN(UNetSNSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
     "wct2": lambda spec: WCT2(**spec),
 }
-"""Networks in model files that are not generators: from their kind to a function that builds one from its spec."""
+"""The other networks in model files: from their kind to a function that builds one from its spec."""
 
 
 def preset_names() -> tuple[str, ...]:
@@ -70,9 +79,38 @@ def build_generator(name: str, channels: int, streams: Streams) -> Generator:
     return find_preset(name).from_preset(name, channels, streams)
 
 
+def find_upscaler(name: str) -> type[Upscaler]:
+    """Return the class of the upscaler that has a preset.
+
+    Raises:
+        KeyError: no upscaler has this preset.
+    """
+    return {preset: upscaler for upscaler in UPSCALERS for preset in upscaler.presets}[name]
+
+
+def upscaler_names() -> tuple[str, ...]:
+    """Return the names of all presets of all upscalers, as users give them."""
+    return tuple(name for upscaler in UPSCALERS for name in upscaler.presets)
+
+
+def build_upscaler(name: str, **sizes: Any) -> Upscaler:
+    """Build an untrained upscaler from a preset.
+
+    Args:
+        name: one of `upscaler_names()`.
+        sizes: fields of its spec that replace the preset's, such as `guides`.
+
+    Raises:
+        KeyError: no upscaler has a preset of this name.
+        TypeError, ValueError: a size is unknown or invalid.
+    """
+    upscaler = find_upscaler(name)
+    return upscaler.from_spec({**upscaler.presets[name], **sizes})
+
+
 def kinds() -> tuple[str, ...]:
     """Return all kinds of networks that a model file can hold, in alphabetical order."""
-    return tuple(sorted([*OTHERS, *(generator.kind for generator in GENERATORS)]))
+    return tuple(sorted([*OTHERS, *(network.kind for network in (*GENERATORS, *UPSCALERS))]))
 
 
 def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
@@ -83,7 +121,7 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
         ValueError, TypeError: the spec is invalid for this kind.
     """
     builders: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-        generator.kind: generator.from_spec for generator in GENERATORS
+        network.kind: network.from_spec for network in (*GENERATORS, *UPSCALERS)
     }
     return (OTHERS | builders)[kind](spec)
 

@@ -1,0 +1,136 @@
+"""A transformer that enlarges images four times: attention within windows and between features, in turn.
+
+After Craap, "transformerSR" (github.com/Craap/models, 2023), whose blocks follow Ding et al., "DaViT", ECCV 2022.
+
+`legacy` is the published network. Its logits are divided by d^2 within windows and by N^2 between features (d features
+of a head, N pixels of the image), where the square roots are usual: attention is nearly uniform at the start, and
+between features it changes with the size of the image. Its windows do not overlap and have no positions, so that no
+layer but the first and the last looks across their borders. Without `legacy` the logits between features are cosines
+times a learnt factor, every other window is shifted, and windows have a relative position bias.
+
+Shapes: B images, C features, h heads, H W pixels, N = H W, s the factor.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.attention import ChannelAttention, Projected, joined
+from epe.layers.spec import check_heads, check_limits
+from epe.layers.windows import WindowAttention
+from epe.networks.upscalers.guides import GuideLayer
+from epe.upscaler import Upscaler, UpscalerSpec
+
+EXPANSION = 4
+"""Features inside an MLP, as multiples of C."""
+
+
+@dataclass(frozen=True)
+class DualAttentionSpec(UpscalerSpec):
+    """The sizes of a `DualAttention`.
+
+    Attributes:
+        pairs: number of pairs of blocks, one of each kind of attention.
+        width: C.
+        heads: h.
+        window: pixels a side of a window.
+        legacy: the published network.
+    """
+
+    pairs: int = 8
+    width: int = 256
+    heads: int = 16
+    window: int = 4
+    legacy: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_limits(self, {"pairs": (1, 64), "width": (4, 1024), "heads": (1, 64), "window": (2, 64)})
+        check_heads(self.width, self.heads)
+        if type(self.legacy) is not bool:
+            raise ValueError(f"legacy must be true or false, got {self.legacy!r:.40}.")
+
+    @property
+    def multiple_of(self) -> int:
+        return self.window
+
+
+class SumChannelAttention(Projected):
+    """Attention between features as published: logits are sums over all pixels, divided by N^2."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the attention to tokens (..., N, C)."""
+        count = x.shape[-2]
+        q, k, v = (found.mT for found in self.project(x, x))
+        # Each factor by N: the products of all pixels would overflow half floats.
+        return self.out(joined(F.scaled_dot_product_attention(q / count, k / count, v, scale=1.0).mT))
+
+
+class Block(nn.Module):
+    """Attention and an MLP, each after a layer norm and with a residual around it."""
+
+    def __init__(self, attention: nn.Module, width: int) -> None:
+        super().__init__()
+        self.norm1, self.attention, self.norm2 = nn.LayerNorm(width), attention, nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, EXPANSION * width), nn.GELU(), nn.Linear(EXPANSION * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform a map (B, H, W, C)."""
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class OverPixels(nn.Module):
+    """Attention between features, of maps (B, H, W, C) in place of tokens."""
+
+    def __init__(self, tokens: nn.Module) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tokens(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+
+
+def window_attention(spec: DualAttentionSpec, index: int) -> WindowAttention:
+    """The attention within windows of a pair of blocks."""
+    if spec.legacy:
+        scale = (spec.width // spec.heads) ** -2.0
+        return WindowAttention(spec.width, spec.heads, spec.window, located=False, scale=scale)
+    return WindowAttention(spec.width, spec.heads, spec.window, shift=index % 2 * (spec.window // 2))
+
+
+class DualAttention(Upscaler):
+    """Window and channel attention in turn, and a pixel shuffle."""
+
+    kind = "dual-attention"
+    spec_type = DualAttentionSpec
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "dual-attention-x4": {"scale": 4},
+        "dual-attention-x4-legacy": {"scale": 4, "legacy": True},
+    }
+    checkpointed = (Block,)
+    tile = 128
+    overlap = 16
+    spec: DualAttentionSpec
+
+    def __init__(self, spec: DualAttentionSpec) -> None:
+        super().__init__(spec)
+        width, between = spec.width, SumChannelAttention if spec.legacy else ChannelAttention
+        self.first = nn.Conv2d(3, width, 3, padding=1)
+        self.body = nn.Sequential()
+        for index in range(spec.pairs):
+            self.body.append(Block(window_attention(spec, index), width))
+            self.body.append(Block(OverPixels(between(width, spec.heads)), width))
+        self.last = nn.Conv2d(width, 3 * spec.scale**2, 3, padding=1)
+        if spec.guides:
+            self.guide = GuideLayer(spec.guides, width, spec.scale)
+
+    def forward(self, image: Tensor, guides: Tensor | None = None) -> Tensor:
+        self.check_guides(image, guides)
+        x = self.first(image - 0.5)
+        if guides is not None:
+            x = x + self.guide(guides)
+        x = self.body(x.movedim(1, -1)).movedim(-1, 1)
+        return F.pixel_shuffle(self.last(x), self.spec.scale) + 0.5

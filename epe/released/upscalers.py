@@ -1,0 +1,130 @@
+"""Upscalers of others: their sizes by their tensors, and names of tensors converted to ours.
+
+* RRDBNet, SRVGGNetCompact and UNetDiscriminatorSN of Real-ESRGAN (xinntao/Real-ESRGAN, XPixelGroup/BasicSR): our names
+  are theirs; weights of the discriminator are those of torch's old spectral norm. Files hold them under params_ema or
+  params.
+* transformerSR (Craap/models): modules in sequences, numbered.
+"""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from epe.networks.upscalers.dual_attention import DualAttention, DualAttentionSpec
+from epe.networks.upscalers.rrdb import UPSAMPLED, RRDBNet, RRDBSpec
+from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
+from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+from epe.released.enhancer import SPECTRAL
+from epe.upscaler import Upscaler, UpscalerSpec
+
+WRAPPERS = ("params_ema", "params")
+"""Under which names files of BasicSR hold tensors; the first that is there counts."""
+HEADS = 16
+"""Of the published transformer; its tensors do not tell."""
+WINDOW = 4
+ATTENTION = ("attention.attention", "attention.tokens")
+"""Where a block of each kind has its projections: windows, features."""
+
+
+def numbers(tensors: Mapping[str, Tensor], pattern: str) -> list[int]:
+    """The numbers that stand in the names of tensors, sorted; `pattern` has one group."""
+    return sorted({int(match[1]) for name in tensors if (match := re.match(pattern, name))})
+
+
+def size(tensors: Mapping[str, Tensor], name: str, dimension: int) -> int:
+    """A side of a convolution's weight.
+
+    Raises:
+        ValueError: it is not there, or no convolution's.
+    """
+    value = tensors.get(name)
+    if value is None or value.ndim != 4:
+        raise ValueError(f"lacks {name}, a convolution's")
+    return int(value.shape[dimension])
+
+
+def rrdb(tensors: Mapping[str, Tensor]) -> tuple[RRDBSpec, dict[str, Tensor]]:
+    """An RRDBNet of Real-ESRGAN."""
+    folded = {3: 1, 12: 2, 48: 4}.get(size(tensors, "conv_first.weight", 1))
+    if folded is None:
+        raise ValueError("conv_first reads neither 3, 12 nor 48 channels, as RRDBNets of scale 4, 2 and 1 do")
+    spec = RRDBSpec(
+        scale=UPSAMPLED // folded,
+        blocks=len(numbers(tensors, r"body\.(\d{1,3})\.")),
+        width=size(tensors, "conv_first.weight", 0),
+        growth=size(tensors, "body.0.rdb1.conv1.weight", 0),
+    )
+    return spec, dict(tensors)
+
+
+def srvgg(tensors: Mapping[str, Tensor]) -> tuple[SRVGGSpec, dict[str, Tensor]]:
+    """An SRVGGNetCompact of Real-ESRGAN."""
+    last = max(numbers(tensors, r"body\.(\d{1,3})\."), default=0)
+    outputs = size(tensors, f"body.{last}.weight", 0)
+    scale = round((outputs / 3) ** 0.5)
+    if 3 * scale**2 != outputs:
+        raise ValueError(f"its last convolution makes {outputs} channels, wanted 3 times a square")
+    return SRVGGSpec(scale=scale, convolutions=last // 2 - 1, width=size(tensors, "body.0.weight", 0)), dict(tensors)
+
+
+def dual_attention(tensors: Mapping[str, Tensor]) -> tuple[DualAttentionSpec, dict[str, Tensor]]:
+    """A transformerSR of Craap, window 4 and 16 heads as published."""
+    layers = numbers(tensors, r"layers\.(\d{1,3})\.")
+    last = max(layers, default=0)
+    outputs = size(tensors, f"layers.{last}.weight", 0)
+    scale = round((outputs / 3) ** 0.5)
+    if 3 * scale**2 != outputs:
+        raise ValueError(f"its last convolution makes {outputs} channels, wanted 3 times a square")
+    spec = DualAttentionSpec(
+        scale=scale, pairs=last - 1, width=size(tensors, "layers.0.weight", 0), heads=HEADS, window=WINDOW, legacy=True
+    )
+    return spec, {dual_name(name, last): value for name, value in tensors.items()}
+
+
+def dual_name(name: str, last: int) -> str:
+    """Our name of a tensor of transformerSR, whose last convolution is layer `last`."""
+    block = re.fullmatch(r"layers\.(\d+)\.([01])\.(.+)", name)
+    if block is None:
+        return re.sub(r"^layers\.(\d+)\.", lambda m: "last." if int(m[1]) == last else "first.", name)
+    number, kind, rest = 2 * (int(block[1]) - 1) + int(block[2]), int(block[2]), block[3]
+    for theirs, ours in (("project_q", "query"), ("project_k", "key"), ("project_v", "value"), ("project_out", "out")):
+        rest = rest.replace(f"window_attention.{theirs}.", f"{ATTENTION[kind]}.{ours}.")
+    return f"body.{number}.{rest}"
+
+
+def unet_sn(tensors: Mapping[str, Tensor]) -> tuple[UNetSNSpec, dict[str, Tensor]]:
+    """A UNetDiscriminatorSN of Real-ESRGAN."""
+    ours = {theirs: name for name, theirs in SPECTRAL.items()}
+    named = {}
+    for name, value in tensors.items():
+        module, _, what = name.partition(".")
+        named[f"{module}.{ours.get(what, what)}"] = value
+    return UNetSNSpec(size(tensors, "conv0.weight", 0)), named
+
+
+def upscaler(tensors: Mapping[str, Tensor]) -> tuple[type[Upscaler], UpscalerSpec, dict[str, Tensor]]:
+    """Recognise an upscaler by the names of its tensors.
+
+    Returns:
+        Its class, its spec, and the tensors by our names.
+
+    Raises:
+        ValueError: none of these, or with sizes that are not supported.
+    """
+    if "conv_first.weight" in tensors:
+        return RRDBNet, *rrdb(tensors)
+    if "layers.0.weight" in tensors:
+        return DualAttention, *dual_attention(tensors)
+    if "body.0.weight" in tensors:
+        return SRVGG, *srvgg(tensors)
+    raise ValueError("has no tensor conv_first.weight, body.0.weight or layers.0.weight: no upscaler known here")
+
+
+def discriminator(tensors: Mapping[str, Tensor]) -> tuple[type[UNetSN], UNetSNSpec, dict[str, Tensor]]:
+    """Recognise Real-ESRGAN's discriminator; returns as `upscaler` does.
+
+    Raises:
+        ValueError: it is another network.
+    """
+    return UNetSN, *unet_sn(tensors)

@@ -1,0 +1,107 @@
+"""The contract of an upscaler: how it is called, and what the rest of the project needs to know about it.
+
+An upscaler makes a picture s times as large, guided, if it was built for that, by buffers which the renderer has at the
+large size for a fraction of what shading there would cost. `epe/networks/generators.py` has the one table of networks.
+
+Shapes: B images, G guide channels, H W pixels of the small image, s the factor.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from epe.layers.spec import Spec, check_limits
+
+MAX_GUIDES = 256
+
+
+@dataclass(frozen=True)
+class UpscalerSpec(Spec):
+    """The sizes that all upscalers have.
+
+    Attributes:
+        scale: s.
+        guides: G; 0: the network reads the image alone.
+    """
+
+    scale: int = 4
+    guides: int = 0
+
+    def __post_init__(self) -> None:
+        check_limits(self, {"scale": (1, 8), "guides": (0, MAX_GUIDES)})
+
+
+class Upscaler(nn.Module, ABC):
+    """A network that makes images s times as large.
+
+    Attributes:
+        kind: key in model files; never renamed.
+        spec_type: class of `spec`.
+        presets: sizes by preset name.
+        checkpointed: classes of the blocks that `--checkpoint_activations` recomputes; they are called with tensors.
+        tile: default for the longest side, in pixels of the small image, that is run at once.
+        overlap: overlap of tiles in pixels of the small image.
+        exports_to_onnx: whether ONNX supports its operators for images of any size.
+        spec: the sizes of this upscaler.
+    """
+
+    kind: ClassVar[str]
+    spec_type: ClassVar[type[UpscalerSpec]]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    checkpointed: ClassVar[tuple[type[nn.Module], ...]]
+    tile: ClassVar[int]
+    overlap: ClassVar[int]
+    exports_to_onnx: ClassVar[bool] = False
+    spec: UpscalerSpec
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Self:
+        """Build an untrained upscaler from the spec in a model file.
+
+        Raises:
+            TypeError: a name is not a field.
+            ValueError: a size is invalid.
+        """
+        return cls(cls.spec_type.from_dict(spec))
+
+    def __init__(self, spec: UpscalerSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def forward(self, image: Tensor, guides: Tensor | None = None) -> Tensor:
+        """Enlarge images.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1], of any size.
+            guides: (B, G, s H, s W), normalised per channel; None only if G is 0.
+
+        Returns:
+            (B, 3, s H, s W), sRGB; not clamped, so that training sees what is outside [0, 1].
+
+        Raises:
+            ValueError: the guides are missing, or not those of this size.
+        """
+
+    def check_guides(self, image: Tensor, guides: Tensor | None) -> None:
+        """Compare guides with what the spec wants.
+
+        Raises:
+            ValueError: guides are missing, of another size, or not wanted.
+        """
+        got = 0 if guides is None else guides.shape[1]
+        if got != self.spec.guides:
+            raise ValueError(f"got {got} guide channels, wanted {self.spec.guides}.")
+        wanted = tuple(side * self.spec.scale for side in image.shape[-2:])
+        if guides is not None and tuple(guides.shape[-2:]) != wanted:
+            raise ValueError(f"guides are {tuple(guides.shape[-2:])}, wanted {wanted}: {self.spec.scale} x the image.")
+
+
+def padded_to(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column of maps (B, C, H, W) until H and W are multiples of a number."""
+    down, right = (-side % multiple for side in x.shape[-2:])
+    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x

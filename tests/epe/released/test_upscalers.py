@@ -1,0 +1,116 @@
+"""Published upscalers, typed again, compute what ours compute with their weights under our names."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from epe.networks.upscalers.dual_attention import DualAttention, DualAttentionSpec
+from epe.networks.upscalers.rrdb import RRDBNet, RRDBSpec
+from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
+from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+from epe.released import upscalers
+from tests.epe.networks.upscalers import published
+
+TOLERANCE = 1e-5
+"""Relative to the largest value: sums of fp32 products in another order."""
+
+
+def near(ours: Tensor, theirs: Tensor) -> bool:
+    return (ours - theirs).abs().max().item() <= TOLERANCE * theirs.abs().max().item()
+
+
+def shaken(network: nn.Module) -> dict[str, Tensor]:
+    """A state dict of a network in which nothing is 0 or 1, biases and norms included."""
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def dual_published(state: dict[str, Tensor], pairs: int) -> dict[str, Tensor]:
+    """Our names of a transformer's tensors -> theirs, written independently of the conversion."""
+    found = {}
+    words = {"query": "project_q", "key": "project_k", "value": "project_v", "out": "project_out"}
+    for name, value in state.items():
+        top, _, rest = name.partition(".")
+        if top != "body":
+            found[f"layers.{0 if top == 'first' else pairs + 1}.{rest}"] = value
+            continue
+        number, *parts = rest.split(".")
+        if parts[0] == "attention":
+            parts = ["window_attention", words[parts[2]], parts[3]]
+        found[f"layers.{1 + int(number) // 2}.{int(number) % 2}.{'.'.join(parts)}"] = value
+    return found
+
+
+@pytest.mark.parametrize("scale", [4, 2, 1])
+def test_rrdb(scale: int) -> None:
+    spec = RRDBSpec(scale=scale, blocks=2, width=12, growth=6)
+    state = shaken(RRDBNet(spec))
+    kind, found, tensors = upscalers.upscaler(state)
+    network = kind(found)
+    network.load_state_dict(tensors)
+    image = torch.rand(2, 3, 8, 12)
+    assert (kind, found) == (RRDBNet, spec)
+    with torch.inference_mode():
+        assert near(network(image), published.rrdb(state, 2, image, 4 // scale))
+
+
+@pytest.mark.parametrize("scale", [4, 2, 3])
+def test_srvgg(scale: int) -> None:
+    spec = SRVGGSpec(scale=scale, convolutions=3, width=12)
+    state = shaken(SRVGG(spec))
+    kind, found, tensors = upscalers.upscaler(state)
+    network = kind(found)
+    network.load_state_dict(tensors)
+    image = torch.rand(2, 3, 7, 9)
+    assert (kind, found) == (SRVGG, spec)
+    with torch.inference_mode():
+        assert near(network(image), published.srvgg(state, 3, image, scale))
+
+
+@pytest.mark.parametrize("size", [(8, 12), (16, 16)])
+def test_the_transformer(size: tuple[int, int]) -> None:
+    spec = DualAttentionSpec(pairs=2, width=32, heads=16, legacy=True)
+    state = dual_published(shaken(DualAttention(spec)), 2)
+    kind, found, tensors = upscalers.upscaler(state)
+    network = kind(found)
+    network.load_state_dict(tensors)
+    image = torch.rand(2, 3, *size)
+    assert (kind, found) == (DualAttention, spec)
+    with torch.inference_mode():
+        assert near(network(image), published.transformer(state, 2, image, 16))
+
+
+def test_the_discriminator() -> None:
+    ours = UNetSN(UNetSNSpec(width=8)).eval()
+    state = shaken(ours)
+    words = {
+        "parametrizations.weight.original": "weight_orig",
+        "parametrizations.weight.0._u": "weight_u",
+        "parametrizations.weight.0._v": "weight_v",
+    }
+    theirs = {}
+    for name, value in state.items():
+        module, _, what = name.partition(".")
+        theirs[f"{module}.{words.get(what, what)}"] = value
+    kind, spec, tensors = upscalers.discriminator(theirs)
+    network = kind(spec).eval()
+    network.load_state_dict(tensors)
+    image = torch.rand(2, 3, 16, 24)
+    with torch.inference_mode():
+        assert near(network(image), published.unet_sn(theirs, image))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        ({}, "no upscaler known here"),
+        ({"conv_first.weight": torch.zeros(8, 5, 3, 3)}, "neither 3, 12 nor 48"),
+        ({"body.0.weight": torch.zeros(8, 3, 3, 3)}, "wanted 3 times a square"),
+        ({"layers.0.weight": torch.zeros(3)}, "a convolution's"),
+    ],
+)
+def test_others_are_refused(tensors: dict[str, Tensor], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        upscalers.upscaler(tensors)
