@@ -108,9 +108,15 @@ def build_upscaler(name: str, **sizes: Any) -> Upscaler:
     return upscaler.from_spec({**upscaler.presets[name], **sizes})
 
 
+def builders() -> dict[str, Callable[[dict[str, Any]], nn.Module]]:
+    """Return, for all kinds of networks that a model file can hold, functions that build them from their specs."""
+    generators = {generator.kind: generator.from_spec for generator in GENERATORS}
+    return OTHERS | generators | {upscaler.kind: upscaler.from_spec for upscaler in UPSCALERS}
+
+
 def kinds() -> tuple[str, ...]:
     """Return all kinds of networks that a model file can hold, in alphabetical order."""
-    return tuple(sorted([*OTHERS, *(network.kind for network in (*GENERATORS, *UPSCALERS))]))
+    return tuple(sorted(builders()))
 
 
 def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
@@ -120,10 +126,7 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
         KeyError: the kind is unknown.
         ValueError, TypeError: the spec is invalid for this kind.
     """
-    builders: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-        network.kind: network.from_spec for network in (*GENERATORS, *UPSCALERS)
-    }
-    return (OTHERS | builders)[kind](spec)
+    return builders()[kind](spec)
 
 
 def exported_kinds() -> tuple[str, ...]:

@@ -74,10 +74,11 @@ class DenseBlock(nn.Module):
             self.add_module(f"conv{index + 1}", layer)
 
     def forward(self, x: Tensor) -> Tensor:
+        *layers, last = self.children()
         seen = [x]
-        for layer in list(self.children())[:-1]:
+        for layer in layers:
             seen.append(F.leaky_relu(layer(torch.cat(seen, dim=1)), 0.2))
-        return x + RESIDUAL * self.conv5(torch.cat(seen, dim=1))
+        return x + RESIDUAL * last(torch.cat(seen, dim=1))
 
 
 class ResidualBlock(nn.Module):
