@@ -138,7 +138,7 @@ class TestSave:
         model = enhancer_model()
         with pytest.raises(ValueError, match="3 channels, 1 means, 3 deviations"):
             save(Model(model.network, "epe", SPEC.as_dict(), model.channels, (0.0,), model.std), tmp_path / "x")
-        with pytest.raises(ValueError, match="'resnet' is not one of clip-vision, cut, epe"):
+        with pytest.raises(ValueError, match="'resnet' is not one of clip-vision, cut, dual-attention, epe"):
             save(Model(model.network, "resnet"), tmp_path / "x")
         assert not list(tmp_path.iterdir())
 
@@ -182,7 +182,7 @@ class TestRefused:
     @pytest.mark.parametrize("kind", ["resnet", "epe\n"])
     def test_an_unknown_kind(self, path: Path, kind: str) -> None:
         rewrite(path, kind=kind)
-        assert "this version knows clip-vision, cut, epe" in refusal(path)
+        assert "this version knows clip-vision, cut, dual-attention, epe" in refusal(path)
 
     @pytest.mark.parametrize(
         ("name", "value"),
