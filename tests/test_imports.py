@@ -47,7 +47,7 @@ FLOORS: dict[str, list[str]] = {
     ],
     "datasets": [
         "runtime images",
-        "photos channels flaws",
+        "photos channels flaws degradations",
         "frames labels feature_files",
         "matched_pairs labelling",
         "crops",

@@ -1,0 +1,1 @@
+"""How large pictures become the small ones that upscalers learn from. Every picture has its own random draws."""

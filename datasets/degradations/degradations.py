@@ -1,0 +1,35 @@
+"""The degradations by name."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from datasets.degradations import render, second_order
+from datasets.degradations.resizing import MODES, Picture, resized
+
+Degradation = Callable[[Picture, int, np.random.Generator], Picture]
+"""A picture (H, W, 3) in [0, 1], the scale, which divides H and W, and the picture's own generator -> the picture of
+H / scale and W / scale."""
+
+
+def resampled(picture: Picture, scale: int, rng: np.random.Generator) -> Picture:
+    """Only smaller: bilinear, bicubic (both antialiased) or area, at random (Craap's transformerSR).
+
+    Its pictures were shifted, as sizes were no multiples of the scale, and large and small crops were cut apart; here
+    the small picture is made of the large one alone.
+    """
+    height, width = (side // scale for side in picture.shape[:2])
+    return np.clip(resized(picture, (height, width), MODES[rng.integers(len(MODES))], antialias=True), 0, 1)
+
+
+DEGRADATIONS: Mapping[str, Degradation] = {
+    "resampled": resampled,
+    "second_order": second_order.degrade,
+    "render": render.degrade,
+}
+
+
+def whole_multiples(picture: Picture, scale: int) -> Picture:
+    """Cut off the last rows and columns of a picture that are no multiple of the scale."""
+    height, width = (side // scale * scale for side in picture.shape[:2])
+    return picture[:height, :width]
