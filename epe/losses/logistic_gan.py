@@ -1,8 +1,8 @@
 """Adversarial losses of logits: the logistic ("vanilla") loss, and its relativistic average.
 
 Goodfellow et al., "Generative Adversarial Nets", 2014, with the generator's non-saturating loss, as Real-ESRGAN uses
-it; Jolicoeur-Martineau, "The relativistic discriminator", 2019, as ESRGAN uses it: how much more real a photograph looks
-than fakes do on average.
+it; Jolicoeur-Martineau, "The relativistic discriminator", 2019, as ESRGAN uses it: how much more real a photograph
+looks than fakes do on average.
 """
 
 from typing import Literal

@@ -10,8 +10,7 @@ from datasets.degradations.degradations import DEGRADATIONS, whole_multiples
 from datasets.degradations.resizing import MODES
 from datasets.degradations.second_order import ORDERS, Draws, Round
 from datasets.degradations.steps import compressed, sharpened, with_gaussian_noise, with_poisson_noise
-from tests.datasets.degradations.test_kernels import DRAWS, near, rng
-from tests.datasets.degradations.test_resizing import centre, dot
+from tests.datasets.degradations.made import DRAWS, centre, dot, near, rng
 
 
 def scene(size: tuple[int, int] = (48, 64)) -> np.ndarray:

@@ -19,17 +19,6 @@ from datasets.degradations.kernels import (
     sinc,
 )
 
-DRAWS = 20_000
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def near(count: int, probability: float, draws: int = DRAWS) -> bool:
-    """Whether a count is within five standard deviations of its expectation; seeds are fixed, so it stays so."""
-    return abs(count - draws * probability) <= 5 * math.sqrt(draws * probability * (1 - probability))
-
 
 @pytest.fixture(scope="module")
 def blurs() -> list[Blur]:

@@ -6,26 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from datasets.degradations.resizing import MODES, Mode, resized, weights
+from tests.datasets.degradations.made import centre, dot
 
 SIZES = [(48, 64), (97, 101), (50, 64), (193, 40), (24, 32), (13, 17), (400, 500)]
-
-BACKGROUND = 128 / 255  # which 8 bits can hold
-
-
-def dot(size: tuple[int, int] = (97, 128), at: tuple[float, float] = (0.45, 0.55), sigma: float = 9.0) -> np.ndarray:
-    """A soft dot at a fraction of the sides, on grey."""
-    y, x = ((np.arange(side) + 0.5 - part * side) for side, part in zip(size, at, strict=True))
-    blob = np.exp(-(y[:, None] ** 2 + x**2) / (2 * sigma**2))
-    return np.repeat(BACKGROUND + 0.4 * blob[..., None], 3, axis=2).astype(np.float32)
-
-
-def centre(picture: np.ndarray, background: float = BACKGROUND) -> tuple[float, float]:
-    """Where the dot is, as fractions of the sides."""
-    mass = picture.astype(np.float64).mean(-1) - background
-    return tuple(
-        float((mass.sum(1 - axis) * (np.arange(side) + 0.5)).sum() / mass.sum() / side)
-        for axis, side in enumerate(mass.shape)
-    )
 
 
 @pytest.mark.parametrize("antialias", [False, True])

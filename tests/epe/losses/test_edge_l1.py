@@ -27,9 +27,11 @@ def test_turned_pictures_have_turned_edges() -> None:
 def test_scipy_agrees() -> None:
     from scipy.ndimage import sobel
 
-    image = torch.rand(1, 3, 12, 7, dtype=torch.float64)
-    x, y = (sobel(image.numpy(), axis=axis, mode="nearest") for axis in (2, 3))
-    assert torch.allclose(sobel_magnitude(image), torch.from_numpy((x**2 + y**2) ** 0.5), atol=1e-9)
+    image = torch.rand(12, 7, dtype=torch.float64)
+    x, y = (sobel(image.numpy(), axis=axis, mode="nearest") for axis in (0, 1))
+    wanted = torch.from_numpy((x**2 + y**2) ** 0.5)
+    # 1e-6: what keeps the root's gradient finite.
+    assert torch.allclose(sobel_magnitude(image[None, None])[0, 0], wanted, atol=1e-6)
 
 
 def test_a_constant_difference_is_its_own_loss() -> None:
