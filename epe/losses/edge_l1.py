@@ -1,8 +1,8 @@
 """Absolute differences between an enlarged picture and its original that count more at edges.
 
 Craap's transformerSR (github.com/Craap/models, 2023) multiplies differences by the original's edges, and reports this
-as its largest gain; the usual loss compares the edges of both. Its edges are zero-padded, so that every crop has a frame
-around it; here borders are repeated.
+as its largest gain; the usual loss compares the edges of both. Its edges are zero-padded, which draws a frame around
+every crop; here borders are repeated.
 
 Shapes: B pictures, H W pixels.
 """

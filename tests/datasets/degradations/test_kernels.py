@@ -18,6 +18,7 @@ from datasets.degradations.kernels import (
     quadratic_form,
     sinc,
 )
+from tests.datasets.degradations.made import DRAWS, near, rng
 
 
 @pytest.fixture(scope="module")
