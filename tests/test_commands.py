@@ -80,6 +80,12 @@ FROZEN: dict[str, set[str]] = {
         "--images", "--labels", "--classes", "--validation", "--validation_labels", "--height", "--width", "--zoom",
         "--jitter", "--balance", "--precision",
     },
+    "train.upscaler": DESCENT
+    | {
+        "--images", "--small", "--degradation", "--guides", "--preset", "--initial", "--trainable", "--critic",
+        "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--gan_weight", "--gan_rule",
+        "--vgg", "--ema", "--precision",
+    },
     "train.style": {
         "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",
         "--crop", "--batch", "--steps", "--rate", "--feature_weight", "--device", "--seed", "--log_every",

@@ -51,7 +51,7 @@ FLOORS: dict[str, list[str]] = {
         "frames labels feature_files",
         "matched_pairs labelling",
         "crops",
-        "render_pairs",
+        "render_pairs upscaler_crops",
         "label match",
     ],
     "eval": [
@@ -63,7 +63,7 @@ FLOORS: dict[str, list[str]] = {
         "trials",
         "skvd sets content control segmentation temporal baselines trial",
     ],
-    "train": ["loop", "recipes", "epe realformer cut spade style segmenter"],
+    "train": ["loop", "recipes", "epe realformer cut spade style segmenter upscaler"],
     "app": ["inference fetching models", "photographs", "assets convert enhance export"],
 }
 MAX_LINES = 400

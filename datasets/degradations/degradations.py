@@ -27,9 +27,3 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "second_order": second_order.degrade,
     "render": render.degrade,
 }
-
-
-def whole_multiples(picture: Picture, scale: int) -> Picture:
-    """Cut off the last rows and columns of a picture that are no multiple of the scale."""
-    height, width = (side // scale * scale for side in picture.shape[:2])
-    return picture[:height, :width]

@@ -21,6 +21,11 @@ GREY = np.array([0.2989, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
+def as_picture(pixels: NDArray[np.generic]) -> Picture:
+    """Pixels (H, W, 3) in 0 .. 255 as a picture."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
 def filtered(picture: Picture, kernel: NDArray[np.float64]) -> Picture:
     """Filter a picture, mirrored at its borders; neither clipped nor rounded."""
     return cv2.filter2D(picture, -1, kernel.astype(np.float32), borderType=cv2.BORDER_REFLECT_101)
@@ -28,7 +33,8 @@ def filtered(picture: Picture, kernel: NDArray[np.float64]) -> Picture:
 
 def grey(picture: Picture) -> Picture:
     """The grey version of a picture, (H, W, 1)."""
-    return (picture @ GREY)[..., None]
+    made: Picture = np.expand_dims(picture @ GREY, -1)
+    return made
 
 
 def with_gaussian_noise(picture: Picture, sigma: float, of_grey: bool, rng: np.random.Generator) -> Picture:
@@ -56,7 +62,7 @@ def compressed(picture: Picture, quality: float) -> Picture:
     if not done:
         raise ValueError(f"cannot compress a picture of shape {picture.shape}.")
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(decoded[..., ::-1]).astype(np.float32) / 255
+    return as_picture(np.ascontiguousarray(decoded[..., ::-1]))  # type: ignore[index]  # it is what was encoded
 
 
 def sharpened(picture: Picture) -> Picture:
@@ -70,4 +76,4 @@ def sharpened(picture: Picture) -> Picture:
 
 def rounded(picture: Picture) -> Picture:
     """A picture as a file of 8 bits holds it."""
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.float32) / 255
+    return as_picture(np.round(np.clip(picture, 0, 1) * 255))

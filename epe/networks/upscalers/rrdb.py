@@ -105,6 +105,7 @@ class RRDBNet(Upscaler):
         "rrdb-x4": {"scale": 4, "blocks": 23},
         "rrdb-x4-6b": {"scale": 4, "blocks": 6},
         "rrdb-x2": {"scale": 2, "blocks": 23},
+        "rrdb-x4-tiny": {"scale": 4, "blocks": 1, "width": 16, "growth": 8},
     }
     checkpointed = (ResidualBlock,)
     tile = 256

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datasets.degradations import render, second_order
-from datasets.degradations.degradations import DEGRADATIONS, whole_multiples
+from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.resizing import MODES
 from datasets.degradations.second_order import ORDERS, Draws, Round
 from datasets.degradations.steps import compressed, sharpened, with_gaussian_noise, with_poisson_noise
@@ -173,8 +173,3 @@ class TestSteps:
         edge[:, 40:] = 0.6
         assert sharpened(edge)[40, 39, 0] < 0.39
         assert sharpened(edge)[40, 40, 0] > 0.61
-
-
-def test_the_last_rows_and_columns_are_cut_off() -> None:
-    picture = scene((50, 67))
-    assert np.array_equal(whole_multiples(picture, 4), picture[:48, :64])

@@ -1,0 +1,207 @@
+"""Crops for training an upscaler: a large picture, the small one that was made of it or rendered, and guides.
+
+A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets.channels import channel_names
+from datasets.crops import Box, check_size, draw_box
+from datasets.degradations.degradations import Degradation
+from datasets.degradations.resizing import Picture
+from datasets.degradations.steps import as_picture, sharpened
+from datasets.flaws import flaw
+from datasets.frames import Frames
+from datasets.images import Images
+from gbuffer_tools.errors import InputError
+
+MARGIN = 72
+"""Pixels around a crop that are degraded with it: what filters mirror at a border is then cut off. Real-ESRGAN cuts
+256 of 400 pixels."""
+
+
+class UpscalerCrop(NamedTuple):
+    """A crop of a picture in two sizes.
+
+    Attributes:
+        small: (3, s, s) float32, sRGB in [0, 1].
+        large: (3, S, S) float32, sRGB in [0, 1]; S is the scale times s.
+        sharp: the large crop, sharpened (`datasets.degradations.steps.sharpened`) where that was asked for.
+        guides: (G, S, S) float32, normalised per channel; G is 0 where there are none.
+    """
+
+    small: Tensor
+    large: Tensor
+    sharp: Tensor
+    guides: Tensor
+
+
+class LargePictures:
+    """A folder of pictures, kept in memory at their own size, whole multiples of the scale; or frame files with guides.
+
+    Args:
+        folder: of images or frame files.
+        scale: s; the last rows and columns that are no multiple of it are cut off.
+        guides: the same frames, read with the features that guide; None: no guides.
+
+    Raises:
+        InputError: there are no pictures, or the guides are those of other frames.
+    """
+
+    def __init__(self, folder: Path, scale: int, guides: Frames | None = None) -> None:
+        images = Images(folder)
+        self.folder, self.keys, self.guides = folder, images.keys, guides
+        self._pixels = [cut_to_multiple(images[i], scale) for i in range(len(images))]
+        self._number: dict[str, int] = {}
+        if guides is not None:
+            self._number = {key: number for number, key in enumerate(guides.keys)}
+            missing = [key for key in self.keys if key not in self._number]
+            if missing:
+                raise InputError(f"{guides.folder}: has no frame {missing[0]!r}, which {folder} has.")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Return picture `index`, (H, W, 3) uint8 sRGB."""
+        return self._pixels[index]
+
+    def guide(self, index: int, box: Box, *, flip: bool) -> Tensor:
+        """Return the guides of a crop, (G, h, w); (0, h, w) where there are none.
+
+        Raises:
+            InputError: the frame has values that are not finite.
+        """
+        rows, cols = box
+        if self.guides is None:
+            return torch.zeros(0, rows.stop - rows.start, cols.stop - cols.start)
+        number = self._number[self.keys[index]]
+        found = self.guides.read(number, rows, cols, flip=flip).gbuffers
+        what = flaw(found, channel_names(self.guides.reading.features))
+        if what is not None:
+            raise InputError(f"{self.guides.where(number)}: {what}; run gbuffer_tools.check, and extract again.")
+        return found
+
+
+class UpscalerCrops(Dataset[UpscalerCrop]):
+    """Crops of pictures in two sizes, mirrored with probability 1/2.
+
+    Args:
+        pictures: the large ones.
+        small: the same pictures rendered small, by key; None: the large ones are degraded.
+        degradation: how; read only if `small` is None.
+        scale: s.
+        size: side of a large crop, a multiple of the scale.
+        sharpen: whether to sharpen the targets, before they are degraded, too.
+        length: number of samples.
+        seed: seed of all draws.
+
+    Raises:
+        InputError: a picture is too small, or has no small version of the right size.
+    """
+
+    def __init__(
+        self,
+        pictures: LargePictures,
+        small: Images | None,
+        degradation: Degradation,
+        *,
+        scale: int,
+        size: int,
+        sharpen: bool,
+        length: int,
+        seed: int,
+    ) -> None:
+        for number, key in enumerate(pictures.keys):
+            check_size(f"{pictures.folder}/{key}", pictures[number].shape, size)
+        self.pictures, self.degradation, self.sharpen = pictures, degradation, sharpen
+        self.scale, self.size, self.length, self.seed = scale, size, length, seed
+        self._rendered = None if small is None else rendered_small(pictures, small, scale)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> UpscalerCrop:
+        rng = np.random.default_rng((self.seed, index))
+        number, flip = int(rng.integers(len(self.pictures))), bool(rng.integers(2))
+        pixels, scale = self.pictures[number], self.scale
+        if self._rendered is None:
+            box = draw_box(pixels.shape, self.size, rng)
+            small, large, sharp = self._degraded(pixels, box, rng)
+        else:
+            rows, cols = draw_box(self._rendered[number].shape, self.size // scale, rng)
+            small = as_picture(self._rendered[number][rows, cols])
+            box = scaled(rows, scale), scaled(cols, scale)
+            large = as_picture(pixels[box])
+            sharp = sharpened(large) if self.sharpen else large
+        guides = self.pictures.guide(number, box, flip=flip)
+        return UpscalerCrop(tensor(small, flip=flip), tensor(large, flip=flip), tensor(sharp, flip=flip), guides)
+
+    def _degraded(self, pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[Picture, Picture, Picture]:
+        """A crop, degraded with what is around it: small, large and sharpened."""
+        around, inner = with_margin(box, pixels.shape, self.scale)
+        large = as_picture(pixels[around])
+        sharp = sharpened(large) if self.sharpen else large
+        small = self.degradation(sharp, self.scale, rng)
+        return (
+            small[tuple(slice(s.start // self.scale, s.stop // self.scale) for s in inner)],
+            large[inner],
+            sharp[inner],
+        )
+
+
+def scaled(side: slice, factor: int) -> slice:
+    """A slice of pixels in a picture that is larger by a factor."""
+    return slice(side.start * factor, side.stop * factor)
+
+
+def with_margin(box: Box, shape: tuple[int, ...], scale: int) -> tuple[Box, Box]:
+    """A box with up to `MARGIN` pixels around it within a picture, and the box within that one.
+
+    The box starts at a multiple of the scale within the larger one, and the larger one has multiples as sides.
+    """
+    outer, inner = [], []
+    for side, length in zip(box, shape[:2], strict=True):
+        before = min(MARGIN, side.start) // scale * scale
+        after = min(MARGIN, length - side.stop) // scale * scale
+        outer.append(slice(side.start - before, side.stop + after))
+        inner.append(slice(before, before + side.stop - side.start))
+    return (outer[0], outer[1]), (inner[0], inner[1])
+
+
+def cut_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """Cut off the last rows and columns of a picture (H, W, 3) that are no multiple of the scale."""
+    height, width = (side // scale * scale for side in pixels.shape[:2])
+    return pixels[:height, :width]
+
+
+def rendered_small(pictures: LargePictures, small: Images, scale: int) -> list[np.ndarray]:
+    """The small renderings of pictures, (h, w, 3) uint8, in their order.
+
+    Raises:
+        InputError: one is missing, or its size is another one.
+    """
+    number, found = {key: i for i, key in enumerate(small.keys)}, []
+    for index, key in enumerate(pictures.keys):
+        if key not in number:
+            raise InputError(f"{small.folder}: has no {key!r}, but {pictures.folder} has; render the same frames.")
+        pixels, (height, width) = small[number[key]], pictures[index].shape[:2]
+        if (pixels.shape[0] * scale, pixels.shape[1] * scale) != (height, width):
+            raise InputError(
+                f"{small.folder}/{key}: is {pixels.shape[1]}x{pixels.shape[0]}, wanted {width // scale}x"
+                f"{height // scale}: {scale} times smaller than in {pictures.folder}."
+            )
+        found.append(pixels)
+    return found
+
+
+def tensor(picture: Picture, *, flip: bool) -> Tensor:
+    """(h, w, 3) float32 -> (3, h, w); `flip` mirrors it left to right."""
+    pixels = np.ascontiguousarray(picture[:, ::-1] if flip else picture)
+    return torch.from_numpy(pixels).movedim(-1, 0).contiguous()

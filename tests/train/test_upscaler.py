@@ -1,0 +1,222 @@
+"""train.upscaler on miniatures: goes on to the same bits, learns, moves nothing that is frozen."""
+
+import dataclasses
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from datasets.degradations.degradations import DEGRADATIONS
+from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
+from epe import models
+from epe.networks.generators import build_upscaler
+from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+from gbuffer_tools.errors import InputError
+from tests.datasets.made import write_frames, write_photos
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
+from tests.train.states import moved, weights_of
+from train import upscaler as command
+from train.loop import training
+from train.recipes import upscaler as recipe
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("data")
+    write_photos(folder / "photos", size=(48, 64))
+    write_frames(folder / "frames", size=(48, 64))
+    return folder
+
+
+@pytest.fixture
+def small_critic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The discriminator as it is has 4.4 million weights."""
+    monkeypatch.setattr(recipe, "UNetSNSpec", partial(UNetSNSpec, width=4))
+
+
+def config(data: Path, out: Path, **changes: Any) -> recipe.UpscalerConfig:
+    settings: dict[str, Any] = {
+        "images": data / "photos", "out": out, "preset": "rrdb-x4-tiny", "crop": 32, "batch": 2, "steps": STEPS,
+        "workers": 0, "log_every": 1, "preview_every": 3, "save_every": 1, "ema": 0.5,
+    }  # fmt: skip
+    return recipe.UpscalerConfig(**(settings | changes))
+
+
+def samples(settings: recipe.UpscalerConfig) -> UpscalerCrop:
+    pictures = LargePictures(settings.images, settings.scale)
+    crops = UpscalerCrops(
+        pictures,
+        None,
+        DEGRADATIONS[settings.degradation],
+        scale=settings.scale,
+        size=settings.crop,
+        sharpen=settings.sharpen,
+        length=2,
+        seed=0,
+    )
+    return UpscalerCrop(*(torch.stack(parts) for parts in zip(crops[0], crops[1], strict=True)))
+
+
+def state_of(settings: recipe.UpscalerConfig) -> recipe.UpscalerTrainState:
+    settings.check()
+    torch.manual_seed(settings.seed)
+    network, _ = recipe.new_upscaler(settings, None)
+    return recipe.build_state(settings, network)
+
+
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    out = tmp_path_factory.mktemp("straight")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SummaryWriter", Writer)
+        patch.setattr(recipe, "UNetSNSpec", partial(UNetSNSpec, width=4))
+        recipe.train(config(data, out, gan_weight=0.1), "text: of the run\n")
+    return Straight(out, dict(Writer.curve))
+
+
+class TestResume:
+    @pytest.mark.usefixtures("small_critic")
+    def test_stopped_and_resumed_equals_straight_through(
+        self, data: Path, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = recipe.step
+
+        def stop(state: Any, batch: Any, n: int) -> dict[str, Tensor]:
+            if n == 5:
+                raise KeyboardInterrupt
+            return real(state, batch, n)
+
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        half = config(data, tmp_path, save_every=3, gan_weight=0.1)
+        with monkeypatch.context() as patch:
+            patch.setattr(recipe, "step", stop)
+            with pytest.raises(KeyboardInterrupt):
+                recipe.train(half, "")
+        assert steps_done(tmp_path) == 3
+        recipe.train(half, "")
+        assert {n for n, _ in Writer.curve} == {4, 5, 6}
+        assert_same_bits(tmp_path, straight.out)
+
+    def test_killed_at_a_random_step_and_started_again(self, data: Path, tmp_path: Path) -> None:
+        done, out, path = tmp_path / "straight", tmp_path / "run", tmp_path / "run.yaml"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "SummaryWriter", Writer)
+            recipe.train(config(data, done, guides=("albedo",), images=data / "frames"), "")
+        settings = dataclasses.asdict(config(data, out, guides=("albedo",), images=data / "frames"))
+        path.write_text(json.dumps({k: plain(v) for k, v in settings.items() if v is not None}))
+        kill_and_resume("train.upscaler", "train.recipes.upscaler", path, out, STEPS)
+        assert_same_bits(out, done)
+
+
+def test_a_run_writes_what_it_promises(straight: Straight) -> None:
+    assert {path.name for path in (straight.out / "previews").iterdir()} == {"0000003.png", "0000006.png"}
+    assert (straight.out / "run.yaml").read_text() == "text: of the run\n"
+    model = models.load(straight.out / "model.safetensors")
+    assert (model.kind, model.record["steps"], model.record["degradation"]) == ("rrdb", STEPS, "render")
+    names = {name for _, name in straight.curve}
+    assert {"loss/pixels", "loss/gan", "loss/critic"} <= names
+    tensors, _ = contents(straight.out / "checkpoint.safetensors")
+    assert any(name.startswith("critic/") for name in tensors)
+
+
+@pytest.mark.parametrize("pixels", ["l1", "edge_weighted", "edges"])
+def test_every_loss_of_pixels_is_learnt(data: Path, pixels: str) -> None:
+    settings = config(data, Path("unused"), pixels=pixels, rate=2e-3, degradation="resampled")
+    state, batch = state_of(settings), samples(settings)
+    losses = [recipe.step(state, batch, n + 1)["pixels"].item() for n in range(30)]
+    assert min(losses[-5:]) < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("rule", ["vanilla", "relativistic"])
+@pytest.mark.usefixtures("small_critic")
+def test_the_discriminator_learns_and_the_generator_gets_its_gradient(data: Path, rule: str) -> None:
+    settings = config(
+        data, Path("unused"), gan_weight=1.0, gan_rule=rule, pixel_weight=0.0, critic_rate=1e-3, rate=1e-9
+    )
+    state, batch = state_of(settings), samples(settings)
+    assert state.critic is not None
+    before = weights_of(state.network), weights_of(state.critic)
+    losses = [recipe.step(state, batch, n + 1)["critic"].item() for n in range(20)]
+    assert losses[-1] < losses[0]
+    assert moved(before[1], state.critic)
+    assert moved(before[0], state.network)
+
+
+def test_only_the_last_layer_moves_as_in_the_published_fine_tuning(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_upscaler("rrdb-x4-tiny")
+    spec = network.spec.as_dict()
+    path = tmp_path / "initial.safetensors"
+    models.save(models.Model(network=network, kind="rrdb", spec=spec), path)
+    settings = config(data, Path("unused"), initial=path, trainable=("conv_last.*",))
+    state, batch = state_of(settings), samples(settings)
+    before = weights_of(state.network)
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    for n in range(3):
+        recipe.step(state, batch, n + 1)
+    assert moved(before, state.network) == {"conv_last.weight", "conv_last.bias"}
+    assert moved(before, state.average.network) == {"conv_last.weight", "conv_last.bias"}
+
+
+def test_guides_are_added_to_weights_without_them(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
+    torch.manual_seed(0)
+    plain_network = build_upscaler("rrdb-x4-tiny")
+    path = tmp_path / "initial.safetensors"
+    models.save(models.Model(network=plain_network, kind="rrdb", spec=plain_network.spec.as_dict()), path)
+    settings = config(
+        data, tmp_path / "run", images=data / "frames", guides=("normal", "albedo"), initial=path, steps=2
+    )
+    recipe.train(settings, "")
+    model = models.load(tmp_path / "run" / "model.safetensors")
+    assert model.spec["guides"] == len(model.channels) == len(model.mean) == 6
+    again = dataclasses.replace(settings, out=tmp_path / "again", initial=tmp_path / "run" / "model.safetensors")
+    recipe.train(again, "")
+    assert models.load(tmp_path / "again" / "model.safetensors").mean == model.mean
+
+
+def test_a_critic_to_start_from(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    critic = UNetSN(UNetSNSpec())
+    path = tmp_path / "critic.safetensors"
+    models.save(models.Model(network=critic, kind=critic.kind, spec=critic.spec.as_dict()), path)
+    state = state_of(config(data, Path("unused"), critic=path, gan_weight=0.1))
+    assert state.critic is not None
+    assert all(torch.equal(a, b) for a, b in zip(state.critic.parameters(), critic.parameters(), strict=True))
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"crop": 33}, "--crop 33: wanted a multiple of the scale, 4"),
+            ({"preset": "lite"}, "--preset lite: wanted one of rrdb-x4"),
+            ({"critic": Path("x")}, "is not used without a --gan_weight"),
+            ({"pixel_weight": -1.0}, "--pixel_weight"),
+        ],
+    )
+    def test_settings(self, data: Path, changes: dict[str, Any], words: str) -> None:
+        with pytest.raises(InputError, match=words):
+            config(data, Path("unused"), **changes).check()
+
+    def test_an_initial_model_of_another_size(self, data: Path, tmp_path: Path) -> None:
+        network = build_upscaler("rrdb-x4-tiny", width=8)
+        path = tmp_path / "initial.safetensors"
+        models.save(models.Model(network=network, kind="rrdb", spec=network.spec.as_dict()), path)
+        with pytest.raises(InputError, match="has other sizes than rrdb-x4-tiny"):
+            state_of(config(data, Path("unused"), initial=path))
+
+    def test_the_command_says_what_is_missing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        import sys
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["x", "--images", str(tmp_path / "gone"), "--out", str(tmp_path / "out")])
+            assert command.main() == 2
+        assert "no such folder" in capsys.readouterr().err

@@ -1,0 +1,296 @@
+"""The recipe of an upscaler: L1 at edges first, then, if wanted, against a discriminator. State, terms, step and run.
+
+Wang et al., "Real-ESRGAN", ICCVW 2021 (terms, weights, averaging; the discriminator judges pictures that were not
+sharpened); Craap's transformerSR, 2023 (`pixels: edge_weighted`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datasets.channels import channel_names
+from datasets.degradations.degradations import DEGRADATIONS
+from datasets.degradations.resizing import resized
+from datasets.frames import Frames, Reading, measure
+from datasets.images import Images
+from datasets.runtime.weights import load_model, load_vgg
+from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
+from epe import models
+from epe.losses import logistic_gan
+from epe.losses.edge_l1 import edge_l1, edge_weighted_l1
+from epe.losses.logistic_gan import Rule
+from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
+from epe.networks.backbones.vgg import VGG16
+from epe.networks.generators import build_upscaler, find_upscaler, upscaler_names
+from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+from epe.upscaler import Upscaler
+from gbuffer_tools.errors import InputError
+from train.loop.checkpoint import Stateful
+from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
+from train.loop.ema import Average
+from train.loop.fine_tuning import select_trainable, trainable_parameters
+from train.loop.optimiser import backward_and_step, set_rate
+from train.loop.power_iteration import rest_norms
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import single_process_batches
+from train.loop.training import check_single_process, run_training
+from train.recipes.epe import as_float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscalerConfig(LinearDecayConfig, GanConfig):
+    """Configuration of an upscaler's run.
+
+    Attributes:
+        images: folder of pictures or frame files of the large size
+        small: folder of the same frames, rendered small, by name; null: `images` are degraded
+        degradation: resampled, second_order (as Real-ESRGAN's) or render (what small frames of renderers lack)
+        guides: features of frame files of the large size that guide the network (datasets/channels.py)
+        preset: the upscaler (python -m app.models)
+        initial: model file to start from, of the same preset; guides may be new; null: random weights
+        trainable: shell patterns of the weights to train ("conv_last.*"); "!PATTERN" excludes
+        critic: model file of a discriminator to start from; null: random weights
+        sharpen: sharpen pictures before they are degraded and as targets of pixels, as Real-ESRGAN does
+        pixels: l1, edge_weighted (differences count as much as the original has edges), or edges (of both, compared)
+        pixel_weight: weight of the loss of pixels
+        perceptual_weight: weight of the perceptual distance, on VGG16 features
+        gan_weight: weight of the adversarial loss; 0: no discriminator
+        gan_rule: vanilla, or relativistic
+        vgg: VGG16 weights; null: those that app.assets fetched
+        ema: decay of the averaged weights
+        precision: bf16 runs the networks in bfloat16; weights and losses stay fp32
+    """
+
+    images: Path
+    small: Path | None = None
+    degradation: Literal["resampled", "second_order", "render"] = "render"
+    guides: tuple[str, ...] = ()
+    preset: str = "dual-attention-x4"
+    initial: Path | None = None
+    trainable: tuple[str, ...] = ("*",)
+    critic: Path | None = None
+    sharpen: bool = False
+    pixels: Literal["l1", "edge_weighted", "edges"] = "edge_weighted"
+    pixel_weight: float = 1.0
+    perceptual_weight: float = 0.0
+    gan_weight: float = 0.0
+    gan_rule: Rule = "vanilla"
+    vgg: Path | None = None
+    batch: int = 8
+    steps: int = 100_000
+    rate: float = 2e-4
+    critic_rate: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    constant: float = 1.0
+    ema: float = 0.999
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def check(self) -> None:
+        super().check()
+        check_ranges(
+            self, minimum=dict.fromkeys(("pixel_weight", "perceptual_weight", "gan_weight"), 0), fractions=("ema",)
+        )
+        check_preset(self.preset, upscaler_names())
+        if self.crop % self.scale:
+            raise InputError(f"--crop {self.crop}: wanted a multiple of the scale, {self.scale}.")
+        if self.critic and not self.gan_weight:
+            raise InputError(f"--critic {self.critic}: is not used without a --gan_weight.")
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the results are."""
+        return int(find_upscaler(self.preset).presets[self.preset]["scale"])
+
+
+@dataclass
+class UpscalerTrainState:
+    """Everything that a step updates, and the constants that it needs; a critic only where there is a GAN loss."""
+
+    network: Upscaler
+    average: Average[Upscaler]
+    optimiser: torch.optim.Optimizer
+    config: UpscalerConfig
+    vgg: VGG16 | None = None
+    critic: UNetSN | None = None
+    critic_optimiser: torch.optim.Optimizer | None = None
+
+
+PIXELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": F.l1_loss,
+    "edge_weighted": edge_weighted_l1,
+    "edges": edge_l1,
+}
+"""The losses of pixels by name."""
+
+
+def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Tensor]:
+    """Update the upscaler, then its discriminator, if there is one; return the losses of step `n` (from 1)."""
+    c = state.config
+    set_rate(state.optimiser, c.learning_rate(c.rate, n))
+    batch = UpscalerCrop(*(x.to(c.device, non_blocking=True) for x in batch))
+    with autocast(c.precision, c.device):
+        made = enlarge(state.network, batch).float()
+    terms = {"pixels": (c.pixel_weight, PIXELS[c.pixels](made, batch.sharp))}
+    if state.vgg is not None:
+        with autocast(c.precision, c.device):
+            seen = as_float(state.vgg(made, LAYERS))
+            with torch.no_grad():
+                wanted = as_float(state.vgg(batch.sharp, LAYERS))
+        terms["perceptual"] = c.perceptual_weight, perceptual_distance(seen, wanted).mean()
+    if state.critic is not None:
+        state.critic.requires_grad_(False)
+        with torch.no_grad():
+            on_photo = state.critic(batch.large)
+        terms["gan"] = c.gan_weight, logistic_gan.generator_loss(on_photo, state.critic(made), c.gan_rule)
+        state.critic.requires_grad_(True)
+    loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
+    norm = backward_and_step(loss, state.optimiser)
+    if torch.isfinite(norm):
+        state.average.update(state.network, n)
+    losses = {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm}
+    return losses | judge(state, made.detach(), batch.large, n)
+
+
+def judge(state: UpscalerTrainState, made: Tensor, large: Tensor, n: int) -> dict[str, Tensor]:
+    """Update the discriminator, if there is one, on pictures that were made and on those that were not."""
+    if state.critic is None or state.critic_optimiser is None:
+        return {}
+    c = state.config
+    set_rate(state.critic_optimiser, c.learning_rate(c.critic_rate, n))
+    loss = logistic_gan.discriminator_loss(state.critic(large), state.critic(made), c.gan_rule)
+    norm = backward_and_step(loss, state.critic_optimiser)
+    return {"critic": loss.detach(), "critic gradient": norm}
+
+
+def enlarge(network: Upscaler, batch: UpscalerCrop) -> Tensor:
+    """The small pictures of a batch, enlarged: (B, 3, S, S)."""
+    made: Tensor = network(batch.small, batch.guides if network.spec.guides else None)
+    return made
+
+
+def build_state(config: UpscalerConfig, network: Upscaler) -> UpscalerTrainState:
+    """Build the training state around an upscaler; discriminator and VGG16 only if their losses count."""
+    network = network.to(config.device)
+    state = UpscalerTrainState(
+        network=network,
+        average=Average(network, config.ema),
+        optimiser=torch.optim.Adam(trainable_parameters(network), lr=config.rate, betas=(config.beta1, config.beta2)),
+        config=config,
+    )
+    if config.perceptual_weight:
+        vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.precision)
+        state = replace(state, vgg=vgg.to(config.device))
+    if config.gan_weight:
+        critic = UNetSN(UNetSNSpec())
+        if config.critic:
+            critic.load_state_dict(load_model(config.critic, critic.kind, "app.convert").network.state_dict())
+        critic = critic.to(config.device).train()
+        state = replace(state, critic=critic, critic_optimiser=config.adam(config.critic_rate, critic))
+    return state
+
+
+def new_upscaler(config: UpscalerConfig, reading: Reading | None) -> tuple[Upscaler, Reading | None]:
+    """Build the upscaler of a run, and how its guides are read; those of an initial model keep its statistics.
+
+    Raises:
+        InputError: the initial model is another network, or no weight is left to train.
+    """
+    guides = 0 if reading is None else len(channel_names(reading.features))
+    try:
+        network = build_upscaler(config.preset, guides=guides)
+    except ValueError as error:
+        raise InputError(f"--preset {config.preset}, {guides} guide channels: {error}") from error
+    if config.initial is not None:
+        model = load_model(config.initial, network.kind, "train.upscaler, app.convert")
+        known = model.network.state_dict()
+        lacks, adds = (set(a) - set(b) for a, b in ((network.state_dict(), known), (known, network.state_dict())))
+        if adds or (lacks and (model.channels or not all(name.startswith("guide") for name in lacks))):
+            raise InputError(f"--initial {config.initial}: is no {config.preset} that guides could be added to.")
+        if model.channels and reading is not None:
+            if model.channels != channel_names(reading.features):
+                raise InputError(f"--initial {config.initial}: has the guides {model.channels!r:.300}; give the same.")
+            reading = replace(reading, mean=model.mean, std=model.std)
+        try:
+            network.load_state_dict(known, strict=False)
+        except RuntimeError as error:
+            raise InputError(f"--initial {config.initial}: has other sizes than {config.preset}.") from error
+    select_trainable(network, config.trainable)
+    rest_norms(network)
+    return network, reading
+
+
+@torch.inference_mode()
+def write_preview(state: UpscalerTrainState, crops: UpscalerCrops, path: Path) -> None:
+    """Write small, enlarged bicubically | by the network | the large picture, of the first samples."""
+    rows = []
+    for index in range(min(ROWS, len(crops))):
+        crop = crops[index]
+        made = enlarge(state.average.network, UpscalerCrop(*(x[None].to(state.config.device) for x in crop)))
+        side = crop.large.shape[-1]
+        plain = resized(np.ascontiguousarray(crop.small.movedim(0, -1).numpy()), (side, side), "bicubic")
+        rows.append((torch.from_numpy(plain).movedim(-1, 0), made[0].cpu(), crop.large))
+    write_sheet(path, rows)
+
+
+def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> models.Model:
+    """Return the averaged upscaler as a model, with its training record after `done` steps."""
+    c, network = state.config, state.average.network
+    record = {
+        "command": "train.upscaler", "steps": done, "batch": c.batch, "crop": c.crop, "seed": c.seed,
+        "preset": c.preset, "degradation": "rendered small" if c.small else c.degradation, "sharpen": c.sharpen,
+        "pixels": c.pixels, "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight,
+        "precision": c.precision, "images": c.images.as_posix(), "small": c.small.as_posix() if c.small else "",
+    }  # fmt: skip
+    return models.Model(
+        network=network,
+        kind=network.kind,
+        spec=network.spec.as_dict(),
+        channels=channel_names(reading.features) if reading else (),
+        mean=reading.mean if reading else (),
+        std=reading.std if reading else (),
+        multiple_of=network.spec.multiple_of,
+        licence=c.licence,
+        record=record,
+    )
+
+
+def train(config: UpscalerConfig, text: str) -> None:
+    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
+    check_single_process(config)
+    reading = measure(config.images, tuple(config.guides), (("*",),)) if config.guides else None
+    torch.manual_seed(config.seed)
+    network, reading = new_upscaler(config, reading)
+    frames = Frames(config.images, reading) if reading else None
+    crops = UpscalerCrops(
+        LargePictures(config.images, config.scale, frames),
+        Images(config.small) if config.small else None,
+        DEGRADATIONS[config.degradation],
+        scale=config.scale,
+        size=config.crop,
+        sharpen=config.sharpen,
+        length=config.samples,
+        seed=config.seed,
+    )
+    state = build_state(config, network)
+    parts: dict[str, Stateful] = {
+        "network": state.network, "average": state.average.network, "optimiser": state.optimiser
+    }  # fmt: skip
+    if state.critic is not None and state.critic_optimiser is not None:
+        parts |= {"critic": state.critic, "critic_optimiser": state.critic_optimiser}
+    run_training(
+        config,
+        text,
+        step=partial(step, state),
+        batches=partial(single_process_batches, crops, config.batch, config.workers),
+        parts=parts,
+        preview=partial(write_preview, state, crops),
+        model=partial(as_model, state, reading),
+    )

@@ -1,0 +1,20 @@
+"""python -m train.upscaler: train a network that enlarges pictures, guided by a renderer's buffers if wanted.
+
+It learns from large pictures, which are degraded, or from frames that were rendered in both sizes. To resume a stopped
+run, run the same command again: the result is the same to the bit. OUT receives model.safetensors (the averaged
+network), checkpoint.safetensors, run.yaml, previews/*.png (bicubic | enlarged | large) and TensorBoard scalars.
+"""
+
+import sys
+
+from train.loop.command_line import start
+from train.recipes.upscaler import UpscalerConfig, train
+
+
+def main() -> int:
+    """Run the command, and return its exit code."""
+    return start(UpscalerConfig, "python -m train.upscaler", __doc__ or "", train)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
