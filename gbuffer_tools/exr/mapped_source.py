@@ -12,7 +12,8 @@ from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import reader
 from gbuffer_tools.frame import Array
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.text import files_below, plain
+from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.text import plain
 from gbuffer_tools.mapping import apply
 from gbuffer_tools.mapping.channel_names import split
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, merged
@@ -41,6 +42,11 @@ class ExrSource:
     mapping: Mapping = NOTHING_SAID
 
     @property
+    def beside(self) -> tuple[str, ...]:
+        """What lies beside them is nobody's."""
+        return ()
+
+    @property
     def stepwise(self) -> bool:
         """Files are quick to read."""
         return False
@@ -61,7 +67,7 @@ class ExrSource:
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """The producer, and the mapping's classes and licence. Every header is judged before any pixels are read."""
-        headers = [reader.header(file) for job in jobs for file in files_of(job)]
+        headers = [reader.header(file) for job in jobs for file in job.files]
         classes = self.mapping.classes.names if self.mapping.classes else ()
         producer = plain(self.producer(headers[0].attributes))
         return ShardInfo(producer, self.name, classes, self.mapping.licence or NOT_STATED)
@@ -94,15 +100,10 @@ class ExrSource:
 
 
 def exr_files(path: Path) -> list[Path]:
-    """The EXR files in a folder and those below it, or the file, by their suffix; sorted, without hidden ones."""
+    """The EXR files in a folder and those below it, or the file, by their suffix; in the order of time."""
     if not path.is_dir():
         return [path] if path.suffix.lower() == ".exr" else []
     return files_below(path, (".exr",))
-
-
-def files_of(job: Job) -> list[Path]:
-    """All files of a frame."""
-    return [job.file, *(file for _, file in job.others)]
 
 
 def read_all(job: Job) -> tuple[dict[str, Array], reader.ExrHeader]:
