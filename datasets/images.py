@@ -61,7 +61,7 @@ class Images(Sequence[np.ndarray]):
 
     def _files(self, found: Walk) -> list[tuple[str, Path, int]]:
         files = found.of(SUFFIXES)
-        for line in found.left_out(files, "no images"):
+        for line in found.left_out(files, "no images") if files else ():
             say(line)
         return [(path.relative_to(self.folder).with_suffix("").as_posix(), path, -1) for path in files]
 
