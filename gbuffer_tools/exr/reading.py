@@ -11,6 +11,8 @@ from gbuffer_tools.mapping import schema
 from gbuffer_tools.mapping.channel_names import COVERAGE, layers, listed, named, split
 
 SQUARE_TOLERANCE = 1e-3
+ORDER = "RGBAXYZW"
+"""In which components are listed; others before these."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def unused(channels: Iterable[str], names: Mapping[str, str], reading: Reading) 
     for layer, members in layers(known).items():
         left = [name for name in members if name not in told and (layer or name not in COVERAGE)]
         if left and layer not in touched and not (crypto and crypto.fullmatch(layer)):
-            found += [f"{layer}.{' '.join(split(name)[1] for name in left)}"] if layer else left
+            letters = sorted((split(name)[1] for name in left), key=ORDER.find)
+            found += [f"{layer}.{' '.join(letters)}"] if layer else left
     return tuple(found)
 
 

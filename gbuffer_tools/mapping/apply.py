@@ -153,6 +153,9 @@ def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:
     drawn = ~nothing
     making.drawn = drawn
     making.notes += odd_numbers("depth", np.where(drawn, stored, 0))
+    ends = float((stored == HALF_MAX).mean())
+    if ends and not whole:
+        making.notes.append(f"{ends:.1%} of the depth are 65504, where half floats end: sky, or too far for them")
     if not drawn.any():
         making.notes.append("nothing drawn")
     return np.where(drawn, np.where(drawn, stored, 1) * depth.metres, np.inf)
