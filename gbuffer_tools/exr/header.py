@@ -24,6 +24,9 @@ class Window:
         """(height, width), pixels."""
         return self.y1 - self.y0 + 1, self.x1 - self.x0 + 1
 
+    def __str__(self) -> str:
+        return f"{self.x0}..{self.x1} x {self.y0}..{self.y1}"
+
     def overlap(self, other: "Window") -> int:
         """Number of pixels that are in both."""
         width = min(self.x1, other.x1) + 1 - max(self.x0, other.x0)

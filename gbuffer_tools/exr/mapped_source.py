@@ -17,7 +17,7 @@ from gbuffer_tools.frame import Array
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.text import files_below, inside, plain, read_text
 from gbuffer_tools.mapping import apply, cryptomatte
-from gbuffer_tools.mapping.channel_names import plain_names, split
+from gbuffer_tools.mapping.channel_names import listed, plain_names, split
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, merged
 from gbuffer_tools.source import NOT_STATED, Job, ShardInfo, SourceFrame
 
@@ -82,6 +82,9 @@ class ExrSource:
         try:
             known = self.reading_of(tuple(names), header.attributes, "" if self.layer in views else self.layer)
             reading = self.decided(known or Reading(), header, seen)
+            if reading.mapping.image is None:
+                there = listed(unused(channels, {}, Reading()))
+                raise ValueError(f"has no image; name its channels under image.channels of a --mapping; it has {there}")
             matrix, converted = to_rec709(header.attributes)
             attributes = with_manifests(job.file, header.attributes)
             made = apply.to_frame(job.frame, seen, reading.mapping, attributes, matrix)

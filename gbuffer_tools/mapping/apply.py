@@ -11,7 +11,7 @@ from gbuffer_tools.frame import BUFFERS, Array, Frame
 from gbuffer_tools.geometry import HALF_MAX
 from gbuffer_tools.mapping import camera_solver
 from gbuffer_tools.mapping.apply_ids import made_ids, seen_names
-from gbuffer_tools.mapping.channel_names import Channels, listed, stack
+from gbuffer_tools.mapping.channel_names import Channels, stack
 from gbuffer_tools.mapping.schema import Buffer, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.source import SourceFrame
 
@@ -61,8 +61,7 @@ def to_frame(
         ValueError: a named channel is missing, or ids are no ids.
     """
     if mapping.image is None:
-        there = f"it has {listed(channels)}" if channels else "it has no channels"
-        raise ValueError(f"has no image; name its channels under image.channels of a --mapping; {there}")
+        raise ValueError("has no image; name its channels under image.channels of a --mapping")
     image, notes = to_image(channels, mapping.image, to_rec709)
     making = _Making(channels, np.ones(image.shape[:2], bool), to_rec709=to_rec709, notes=list(notes))
     _add_buffers(making, mapping)

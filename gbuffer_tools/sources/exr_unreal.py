@@ -24,6 +24,7 @@ Frames before the first one, with which the renderer warms up, have negative num
 import math
 import re
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -178,12 +179,14 @@ class UnrealSource(ExrSource):
     def find(self, path: Path) -> list[Job]:
         """Frames of one file, and frames of several: files whose names differ in the pass only."""
         root = path if path.is_dir() else path.parent
-        groups: dict[str, dict[str, Path]] = {}
+        groups: dict[tuple[str, int], dict[str, Path]] = {}
         for file in exr_files(path):
             stem = file.relative_to(root).with_suffix("").as_posix()
             key, role = without_pass(stem)
-            groups.setdefault(key, {}).setdefault(role, file)
-        found = [job(root, key, group) for key, group in groups.items() if PREFIX in group]
+            # Two files of one pass and number are two frames of one name, which extract refuses.
+            again = next(i for i in count() if role not in groups.get((key, i), {}))
+            groups.setdefault((key, again), {})[role] = file
+        found = [job(root, key, group) for (key, _), group in groups.items() if PREFIX in group]
         return found if any(len(item.others) > 0 or self.is_mine(item.file) for item in found) else []
 
 

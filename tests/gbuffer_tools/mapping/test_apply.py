@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import check, geometry
+from gbuffer_tools.io import colour
 from gbuffer_tools.mapping import apply
 from gbuffer_tools.mapping.schema import Buffer, Classes, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.schema import Header, Shard, write
@@ -54,17 +55,56 @@ def test_srgb_and_grey_images_are_taken_as_they_are():
     assert np.array_equal(frame.image[..., 0], frame.image[..., 2])
 
 
-def test_an_image_without_numbers_is_black():
-    assert made({"G": np.full(SIZE, np.nan)}).frame.image[0, 0].tolist() == [0, 0, 255]
+def test_an_image_without_numbers_is_black_and_that_is_told():
+    green = np.full(SIZE, 0.5)
+    green[0, :3] = np.nan, np.inf, -np.inf
+    found = made({"G": green})
+    assert found.frame.image[0, :4].tolist() == [[0, 0, 255], [0, 255, 255], [0, 0, 255], [0, 188, 255]]
+    assert "image has 1 pixel that is not a number, now black or white" in found.note
+    assert "image has 2 pixels that are infinite, now black or white" in found.note
 
 
 def test_depth_along_the_axis_is_scaled_and_what_means_nothing_is_infinite():
     stored = np.full(SIZE, 250.0, np.float32)
-    stored[0, :6] = 0, -1, np.nan, np.inf, 1e10, 77
-    found = made({"Z": stored}, depth=Depth("Z", metres=0.01, nothing=(77.0,), beyond=1e9)).frame.buffers["depth"]
+    stored[0, :7] = 0, -1, 65504, np.inf, 1e10, 77, 300
+    made_of = made({"Z": stored}, depth=Depth("Z", metres=0.01, nothing=(77.0,), beyond=300))
+    found = made_of.frame.buffers["depth"]
     assert found.dtype == np.float32
-    assert np.isinf(found[0, :6]).all()
+    assert np.isinf(found[0, :7]).all()
     assert (found[1:] == 2.5).all()
+    assert "0.0% of the depth are 65504, where half floats end: sky, or too far for them" in made_of.note
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_largest_half_float_is_sky_in_any_float_and_unit(dtype):
+    stored = np.full(SIZE, 60000, dtype)
+    stored[:4] = 65504
+    for metres in (1.0, 0.01):
+        found = made({"Z": stored}, depth=Depth("Z", metres=metres))
+        assert np.isinf(found.frame.buffers["depth"][:4]).all()
+        assert np.isfinite(found.frame.buffers["depth"][4:]).all()
+        assert "10.0% of the depth are 65504" in found.note
+
+
+def test_whole_numbers_were_no_half_floats():
+    stored = np.full(SIZE, 65504, np.uint32)
+    stored[0] = 0
+    found = made({"Z": stored}, depth=Depth("Z", metres=0.001)).frame.buffers["depth"]
+    assert np.isinf(found[0]).all()
+    assert np.abs(found[1:] - 65.504).max() < 1e-5
+
+
+def test_depth_that_is_no_number_stays_for_check_to_find(tmp_path):
+    stored = np.full(SIZE, 3, np.float32)
+    stored[0, :5] = np.nan
+    found = made({"Z": stored}, depth=Depth("Z"))
+    assert np.isnan(found.frame.buffers["depth"][0, :5]).all()
+    assert "depth has 5 pixels that are not a number" in found.note
+    write(tmp_path / "a.h5", [found.frame], Header("test", "test", (), "CC0-1.0", "tests"))
+    assert "depth has 5 pixels that are not a number" in [line.what for line in check.check(tmp_path / "a.h5")[1]]
+    sky = made({"Z": stored}, depth=Depth("Z", nothing=(np.nan,)))
+    assert np.isinf(sky.frame.buffers["depth"][0, :5]).all()
+    assert "not a number" not in sky.note
 
 
 def test_distances_along_rays_of_a_tilted_plane_become_its_depth():
@@ -208,14 +248,60 @@ def test_a_flat_scene_fixes_no_camera():
 def test_motion_is_in_pixels_and_points_to_the_previous_frame():
     channels = {"v.X": np.full(SIZE, 0.75, np.float32), "v.Y": np.full(SIZE, 0.5, np.float32)}
     channels["v.Y"][0, 0] = np.nan
-    found = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5)).frame.buffers["motion"]
+    told = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5))
+    found = told.frame.buffers["motion"]
     assert found[1, 1].tolist() == [-15, 0]
-    assert np.isfinite(found).all()
+    assert np.isnan(found[0, 0, 1])
+    assert np.isfinite(found).sum() == found.size - 1
+    assert "motion has 1 pixel that is not a number" in told.note
+
+
+def test_buffers_keep_what_is_no_number_or_infinite_and_the_line_counts_it():
+    odd = np.full(SIZE, 0.5, np.float32)
+    odd[0, :3] = np.nan, np.inf, -np.inf
+    found = made(
+        {"a": odd}, buffers={"albedo": Buffer(("a", "G", "B")), "x_a": Buffer(("a",)), "roughness": Buffer(("a",))}
+    )
+    assert np.array_equal(found.frame.buffers["albedo"][0, :4, 0], [np.nan, np.inf, -np.inf, 0.5], equal_nan=True)
+    assert np.array_equal(found.frame.buffers["x_a"][0, :4], [np.nan, np.inf, -np.inf, 0.5], equal_nan=True)
+    for name in ("albedo", "x_a", "roughness"):
+        assert f"{name} has 1 pixel that is not a number; {name} has 2 pixels that are infinite" in found.note
+    assert "cut" not in found.note
+
+
+def test_normals_that_are_no_numbers_stay_so_where_something_was_drawn():
+    depth, normal = tilted()
+    stored = normal.copy()
+    stored[5, :4] = np.nan
+    depth[0], stored[0] = np.inf, np.nan
+    found = made({"Z": depth} | xyz("n", stored), depth=Depth("Z"), normal=Normal(channels_of("n"), encoding="either"))
+    kept = found.frame.buffers["normal"]
+    assert np.isnan(kept[5, :4]).all()
+    assert not kept[0].any()
+    assert np.abs(kept[6:] - normal[6:]).max() < 1e-3
+    assert "normal has 4 pixels that are not a number" in found.note
+
+
+def test_colours_and_buffers_of_colours_are_converted_to_rec709():
+    theirs = colour.to_rec709(colour.SPACES["ACEScg (AP1)"])
+    wanted = np.array([0.1, 0.5, 0.9])
+    stored = np.linalg.inv(theirs) @ wanted
+    channels = {f"{layer}.{c}": np.full(SIZE, v) for layer in "ae" for c, v in zip("RGB", stored, strict=True)}
+    mapping = Mapping(
+        Image(("a.R", "a.G", "a.B")),
+        buffers={"albedo": Buffer(("a.R", "a.G", "a.B")), "x_own": Buffer(("e.R", "e.G", "e.B"))},
+    )
+    found = apply.to_frame("a", channels, mapping, {}, theirs).frame
+    assert found.image[0, 0].tolist() == np.round(geometry.linear_to_srgb(wanted) * 255).tolist()
+    assert np.abs(found.buffers["albedo"][0, 0] - wanted).max() < 1e-3
+    assert np.abs(found.buffers["x_own"][0, 0] - stored).max() < 1e-6
+    srgb = Mapping(Image(("a.R", "a.G", "a.B"), "srgb"))
+    assert apply.to_frame("a", channels, srgb, {}, theirs).frame.image[0, 0].tolist() == np.round(stored * 255).tolist()
 
 
 def test_other_buffers_are_scaled_and_kept_in_range():
     wet = np.full(SIZE, 70000, np.float32)
-    found = made(
+    told = made(
         {"w": wet, "r": np.full(SIZE, 1.5, np.float32), "u": wet.astype(np.uint32)},
         buffers={
             "x_wet": Buffer(("w",), 0.5, 1),
@@ -224,7 +310,9 @@ def test_other_buffers_are_scaled_and_kept_in_range():
             "x_count": Buffer(("u",)),
             "x_sum": Buffer(("r",), 2, 1, plus=("G",)),
         },
-    ).frame.buffers
+    )
+    assert "100.00% of roughness beyond 0..1 cut; 100.00% of emission beyond 0..65504 cut" in told.note
+    found = told.frame.buffers
     assert found["x_wet"].dtype == np.float32
     assert (found["x_wet"] == 35001).all()
     assert found["roughness"].dtype == np.float16
