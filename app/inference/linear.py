@@ -39,8 +39,8 @@ def linear_path(source: Path, key: str) -> Path:
 def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
     """Read an EXR image (3, H, W) float32 in linear light of Rec.709's primaries, and a note on what was changed.
 
-    Colours of other primaries, by the header, are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0, infinities
-    the largest half. The note is empty where nothing was changed.
+    Colours of other primaries, by the header, are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0, an
+    infinity the largest half. The note is empty where nothing was changed.
 
     Raises:
         InputError: the file cannot be read, has another size, or has no image or several.
