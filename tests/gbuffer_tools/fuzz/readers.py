@@ -14,7 +14,7 @@ from gbuffer_tools import check
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
 from gbuffer_tools.exr.mapped_source import ExrSource
-from gbuffer_tools.io import arrays, images
+from gbuffer_tools.io import arrays, colour, images
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.mapping import schema
 from gbuffer_tools.pipeline.make_frames import make_file, names_beside
@@ -28,7 +28,7 @@ from tests.gbuffer_tools import captures as capture_files
 from tests.gbuffer_tools import made_exr
 from tests.gbuffer_tools.made import HEADER, frame
 from tests.gbuffer_tools.mapping.mapping_text import WHOLE
-from tests.gbuffer_tools.pictures import palette_png, picture
+from tests.gbuffer_tools.pictures import palette_png, picture, with_chunks
 from tests.gbuffer_tools.profiles.profile_text import TEXT
 from tests.gbuffer_tools.sources.miniatures import blenderproc as blenderproc_files
 from tests.gbuffer_tools.sources.miniatures import carla as carla_files
@@ -141,6 +141,16 @@ def image_files_with_words(folder: Path) -> None:
     cv2.imwrite(str(folder / "deep.tif"), picture(0, SIZE).astype(np.uint16) * 257)
 
 
+def image_files_of_other_colours(folder: Path) -> None:
+    """PNGs whose chunks say what their numbers mean."""
+    points = np.array([31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000], ">u4").tobytes()
+    png = cv2.imencode(".png", picture(0, SIZE))[1].tobytes()
+    deep = cv2.imencode(".png", picture(0, SIZE).astype(np.uint16) * 257)[1].tobytes()
+    (folder / "linear.png").write_bytes(with_chunks(deep, gAMA=(100000).to_bytes(4, "big"), cHRM=points))
+    (folder / "wide.png").write_bytes(with_chunks(png, cICP=bytes((9, 1, 0, 1))))
+    (folder / "palette.png").write_bytes(with_chunks(palette_png(LABELS), gAMA=(55000).to_bytes(4, "big")))
+
+
 def mapping_files(folder: Path) -> None:
     (folder / "a.yaml").write_text(WHOLE)
 
@@ -246,6 +256,31 @@ def plain_exr(folder: Path) -> None:
     made_exr.write_exr(folder / "0001.exr", grey | crypto | {"Z": grey["R"]}, **attributes)
 
 
+def stereo_exr(folder: Path) -> None:
+    """Two eyes, primaries of ACEScg, pixels that are not square, names in a file of their own."""
+    points = tuple(float(n) for n in colour.SPACES["ACEScg (AP1)"].ravel())
+    channels = made_exr.grey(SIZE) | made_exr.grey(SIZE, "right.") | {"Z": np.full(SIZE, 65504, np.float16)}
+    ids = np.full(SIZE, 7, np.uint32).view(np.float32)
+    channels |= {"C00.red": ids, "C00.green": np.ones(SIZE, np.float32), "mask.\u5200\u4d00": np.ones(SIZE, np.float32)}
+    more = {"cryptomatte/1/name": "C", "cryptomatte/1/manif_file": "names.json"}
+    made_exr.write_exr(
+        folder / "0001.exr",
+        channels,
+        chromaticities=points,
+        multiView=["left", "right"],
+        pixelAspectRatio=2.0,
+        dataWindow=(np.array((-1, 0), np.int32), np.array((SIZE[1] - 2, SIZE[0] - 1), np.int32)),
+        displayWindow=(np.array((0, 0), np.int32), np.array((SIZE[1] - 1, SIZE[0] - 1), np.int32)),
+        **more,
+    )
+    (folder / "names.json").write_text('{"Wall": "00000007"}')
+
+
+def blender_layers(folder: Path) -> None:
+    passes = exr_blender_files.passes("Position") | exr_blender_files.passes(view="ViewLayer.Car")
+    made_exr.write_exr(folder / "0001.exr", passes, **exr_blender_files.attributes("ViewLayer.Car"))
+
+
 def blender(folder: Path) -> None:
     made_exr.write_exr(folder / "0001.exr", exr_blender_files.passes(), **exr_blender_files.attributes())
 
@@ -304,14 +339,15 @@ SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "blenderproc": (containers,),
     "carla": (partial(carla, {"arr_0": carla_files.STACK}), partial(carla, carla_files.NAMED), carla_images),
     "epe": (fake_lists, real_lists),
-    "exr_blender": (blender,),
+    "exr_blender": (blender, blender_layers),
     "exr_mitsuba": (mitsuba,),
     "exr_unreal": (unreal,),
     "labelled": (playing_for_data, cityscapes, camvid, camvid_original),
-    "exr": (plain_exr, mapped_exr),
+    "exr": (plain_exr, mapped_exr, stereo_exr),
     "images": (plain_images,),
 }
 
+PICTURES = image_files, image_files_with_words, image_files_of_other_colours
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
@@ -319,7 +355,7 @@ READERS: dict[str, Reader] = {
         Reader("check", (frame_files, frame_file_of_tiles), partial(each_file, read_check)),
         Reader("npz", (npz_files,), partial(each_file, read_npz)),
         Reader("npy", (npy_files,), partial(each_file, partial(arrays.read_npy, kinds="fiu", axes=(2, 3)))),
-        Reader("pictures", (image_files, image_files_with_words), partial(each_file, read_picture)),
+        Reader("pictures", PICTURES, partial(each_file, read_picture)),
         Reader("mapping", (mapping_files,), partial(each_file, schema.read_mapping)),
         Reader("profile", (profile_files,), partial(each_file, read_profile)),
         Reader("rdc", (captures,), partial(each_file, check_capture)),

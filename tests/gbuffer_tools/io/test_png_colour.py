@@ -13,18 +13,9 @@ from gbuffer_tools.geometry import linear_to_srgb
 from gbuffer_tools.io import colour
 from gbuffer_tools.io.images import read_image, read_pixels, write_png
 from gbuffer_tools.io.png_colour import coding_of
-from tests.gbuffer_tools.pictures import palette_png, picture
+from tests.gbuffer_tools.pictures import palette_png, picture, with_chunks
 
 IEC, LINEAR, BT709, SAME = bytes((1, 13, 0, 1)), bytes((1, 8, 0, 1)), bytes((1, 1, 0, 1)), bytes((9, 13, 0, 1))
-
-
-def with_chunks(content: bytes, **chunks: bytes) -> bytes:
-    """A PNG with more chunks, behind its header."""
-    made = [
-        struct.pack(">I", len(data)) + kind.encode() + data + struct.pack(">I", zlib.crc32(kind.encode() + data))
-        for kind, data in chunks.items()
-    ]
-    return content[:33] + b"".join(made) + content[33:]
 
 
 def png(tmp_path: Path, pixels: np.ndarray, **chunks: bytes) -> Path:
