@@ -51,10 +51,11 @@ def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
         raise InputError(f"{path}: is {found[1]}x{found[0]}; wanted the frame's size, {width}x{height}.")
     channels, _ = reader.read(path)
     names = plain_names(channels, header.views, next(iter(header.views), ""))
-    pixels = stack({plain: channels[name] for plain, name in names.items()}, picture_channels(path, names))
+    named = {plain: channels[name] for plain, name in names.items()}
+    pixels = stack(named, picture_channels(path, names)).astype(np.float32)
     matrix, converted = to_rec709(header.attributes)
     notes = [*odd_numbers("image", pixels), *([converted] if converted else [])]
-    pixels = np.nan_to_num(pixels.astype(np.float32), nan=0, posinf=HALF_MAX, neginf=0)
+    pixels = np.nan_to_num(pixels, nan=0, posinf=HALF_MAX, neginf=0)
     if matrix is not None:
         pixels = (pixels @ matrix.T).astype(np.float32)
     pixels = pixels.clip(-HALF_MAX, HALF_MAX)

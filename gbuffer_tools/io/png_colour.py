@@ -109,7 +109,8 @@ def _power(exponent: float) -> Curve:
 
 
 def _of_gamma(gamma: bytes, points: bytes) -> Coding | None:
-    curve, matrix = srgb_to_linear, None
+    curve: Curve = srgb_to_linear
+    matrix = None
     if len(gamma) == 4 and (stored := int.from_bytes(gamma, "big") / 1e5) > 0:
         curve = srgb_to_linear if abs(stored - SRGB_GAMMA) < GAMMA_TOLERANCE else _power(1 / stored)
     if len(points) == 32:

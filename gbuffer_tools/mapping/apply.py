@@ -141,8 +141,8 @@ def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:
     depth = mapping.depth
     if depth is None:
         return None
-    stored = stack(making.channels, (depth.channel,))[..., 0]
-    whole, stored = stored.dtype.kind == "u", stored.astype(np.float64)
+    channel = stack(making.channels, (depth.channel,))[..., 0]
+    whole, stored = channel.dtype.kind == "u", channel.astype(np.float64)
     # Whole numbers were never half floats, nor has anything but what the mapping says a meaning of its own among them.
     nothing = stored <= 0 if whole else geometry.nothing_drawn(stored)
     with np.errstate(invalid="ignore"):
