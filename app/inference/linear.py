@@ -53,11 +53,11 @@ def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
     names = plain_names(channels, header.views, next(iter(header.views), ""))
     named = {plain: channels[name] for plain, name in names.items()}
     pixels = stack(named, picture_channels(path, names)).astype(np.float32)
-    matrix, converted = to_rec709(header.attributes)
-    notes = [*odd_numbers("image", pixels), *([converted] if converted else [])]
+    colours = to_rec709(header.attributes)
+    notes = filter(None, [*odd_numbers("image", pixels), colours.note])
     pixels = np.nan_to_num(pixels, nan=0, posinf=HALF_MAX, neginf=0)
-    if matrix is not None:
-        pixels = (pixels @ matrix.T).astype(np.float32)
+    if colours.image is not None:
+        pixels = (pixels @ colours.image.T).astype(np.float32)
     pixels = pixels.clip(-HALF_MAX, HALF_MAX)
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0))), "; ".join(notes)
 

@@ -6,6 +6,7 @@ Attributes". Attributes of other types are passed over.
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from gbuffer_tools.io import colour
 from gbuffer_tools.io.text import plain
 
 Attribute = str | float | Array | tuple[str, ...]
+Matrix = npt.NDArray[np.float64]
 NUMBERS = {("float", 4): "<f4", ("double", 8): "<f8", ("int", 4): "<i4"}
 ARRAYS = {
     ("m44f", 64): ("<f4", (4, 4)), ("m44d", 128): ("<f8", (4, 4)), ("chromaticities", 32): ("<f4", (4, 2)),
@@ -51,29 +53,44 @@ def _texts(value: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
-def to_rec709(attributes: Mapping[str, Attribute]) -> tuple[npt.NDArray[np.float64] | None, str]:
-    """How linear RGB becomes that of Rec.709: the matrix (3,3) for column vectors, None where it is that; and a note.
+@dataclass(frozen=True)
+class ToRec709:
+    """How linear RGB becomes that of Rec.709.
 
-    Files that say nothing hold Rec.709 (OpenEXR, "Standard Attributes"). The note is empty where nothing is converted.
+    Attributes:
+        image, buffers: matrices (3,3) for column vectors, None where it is Rec.709 already. Unreal converts the picture
+            alone to the space that it names, not its buffers.
+        note: what was done; empty where that is nothing.
     """
+
+    image: Matrix | None = None
+    buffers: Matrix | None = None
+    note: str = ""
+
+
+def to_rec709(attributes: Mapping[str, Attribute]) -> ToRec709:
+    """What the header says of its colours. Files that say nothing hold Rec.709 (OpenEXR, "Standard Attributes")."""
+    unreal = SPACE_NAMES[0] in attributes
     known = attributes.get(CHROMATICITIES)
     if isinstance(known, np.ndarray):
         points = known.astype(np.float64)
         try:
             matrix = colour.to_rec709(points)
         except ValueError as error:
-            return None, f"{error}; taken for Rec.709"
-        return matrix, _converted(colour.name_of(points) or f"primaries {np.round(points, 4).tolist()}", matrix)
+            return ToRec709(note=f"{error}; taken for Rec.709")
+        return _converted(colour.name_of(points) or f"primaries {np.round(points, 4).tolist()}", matrix, unreal)
     for key in SPACE_NAMES:
         name = attributes.get(key)
         if isinstance(name, str) and name.strip():
             space = colour.space_named(name)
             if space is None:
-                return None, f"{key} is {plain(name, 60)!r}, no linear space that is known here; taken for Rec.709"
-            matrix = colour.to_rec709(colour.SPACES[space])
-            return matrix, _converted(space, matrix)
-    return None, ""
+                found = plain(name, 60)
+                return ToRec709(note=f"{key} is {found!r}, no linear space that is known here; taken for Rec.709")
+            return _converted(space, colour.to_rec709(colour.SPACES[space]), unreal)
+    return ToRec709()
 
 
-def _converted(space: str, matrix: npt.NDArray[np.float64] | None) -> str:
-    return "" if matrix is None else f"colours converted from {space} to Rec.709"
+def _converted(space: str, matrix: Matrix | None, image_only: bool) -> ToRec709:
+    if matrix is None:
+        return ToRec709()
+    return ToRec709(matrix, None if image_only else matrix, f"colours converted from {space} to Rec.709")

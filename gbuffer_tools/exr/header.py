@@ -1,6 +1,7 @@
 """What the header of an EXR file says: its parts, their channels and windows, and its attributes."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,9 +59,13 @@ class Part:
         return sum(dtype.itemsize for dtype in self.channels.values())
 
     def full(self, channel: str) -> str:
-        """A channel's name in the file: of many parts, the part's header may have to tell the layer, or the eye."""
-        inside = not self.name or channel.lower().startswith(f"{self.name.lower()}.")
-        name = channel if inside else f"{self.name}.{channel}"
+        """A channel's name in the file: of many parts, the part's header may have to tell the layer, or the eye.
+
+        The part rgba_right, of the eye right, holds rgba.right.R.
+        """
+        start = re.sub(rf"[._ -]?{re.escape(self.view)}$", "", self.name) if self.view else self.name
+        inside = not start or channel.lower().startswith(f"{start.lower()}.")
+        name = channel if inside else f"{start}.{channel}"
         layer, _, component = name.rpartition(".")
         if not self.view or self.view in layer.split("."):
             return name

@@ -85,10 +85,17 @@ class ExrSource:
             if reading.mapping.image is None:
                 there = listed(unused(channels, {}, Reading()))
                 raise ValueError(f"has no image; name its channels under image.channels of a --mapping; it has {there}")
-            matrix, converted = to_rec709(header.attributes)
+            colours = to_rec709(header.attributes)
             attributes = with_manifests(job.file, header.attributes)
-            made = apply.to_frame(job.frame, seen, reading.mapping, attributes, matrix)
-            notes = [made.note, converted, *reading.notes, *header_notes(header)]
+            made = apply.to_frame(
+                job.frame,
+                seen,
+                reading.mapping,
+                attributes,
+                image_to_rec709=colours.image,
+                buffers_to_rec709=colours.buffers,
+            )
+            notes = [made.note, colours.note, *reading.notes, *header_notes(header)]
         except ValueError as error:
             raise InputError(f"{job.file}: {one_line(error)}") from error
         if len(views) > 1:

@@ -43,7 +43,9 @@ def to_frame(
     channels: Channels,
     mapping: Mapping,
     attributes: abc.Mapping[str, object],
-    to_rec709: Matrix | None = None,
+    *,
+    image_to_rec709: Matrix | None = None,
+    buffers_to_rec709: Matrix | None = None,
 ) -> SourceFrame:
     """Make a frame in the frame file's conventions.
 
@@ -55,15 +57,16 @@ def to_frame(
         channels: name -> (H,W), all of one size.
         mapping: of the channels; those that it does not name are ignored.
         attributes: header attributes, for the names of cryptomatte ids.
-        to_rec709: (3,3), takes the file's linear RGB to Rec.709: of the image and of buffers that are linear RGB.
+        image_to_rec709: (3,3), takes the image's linear RGB to that of Rec.709; None where it is that.
+        buffers_to_rec709: the same for buffers of linear RGB.
 
     Raises:
         ValueError: a named channel is missing, or ids are no ids.
     """
     if mapping.image is None:
         raise ValueError("has no image; name its channels under image.channels of a --mapping")
-    image, notes = to_image(channels, mapping.image, to_rec709)
-    making = _Making(channels, np.ones(image.shape[:2], bool), to_rec709=to_rec709, notes=list(notes))
+    image, notes = to_image(channels, mapping.image, image_to_rec709)
+    making = _Making(channels, np.ones(image.shape[:2], bool), to_rec709=buffers_to_rec709, notes=list(notes))
     _add_buffers(making, mapping)
     ids, names, said = made_ids(channels, mapping, making.drawn, attributes)
     making.notes += said
@@ -111,7 +114,7 @@ def to_image(
     Args:
         channels: name -> (H,W).
         image: which of them.
-        to_rec709: as for `to_frame`; it does not concern grey images and those that are sRGB already.
+        to_rec709: as `to_frame` has it; it does not concern grey images and those that are sRGB already.
     """
     stored = stack(channels, image.channels).astype(np.float64)
     notes = [f"{line}, now black or white" for line in odd_numbers("image", stored)]

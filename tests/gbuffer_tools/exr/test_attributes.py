@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.attributes import to_rec709, values
+from gbuffer_tools.exr.attributes import ToRec709, to_rec709, values
 from gbuffer_tools.io import colour
 from tests.gbuffer_tools.made_exr import grey, write_exr
 
@@ -22,16 +22,17 @@ def header_of(tmp_path, **attributes):
 def test_chromaticities_of_a_header(tmp_path):
     points = tuple(float(n) for n in colour.SPACES["ACEScg (AP1)"].ravel())
     found = header_of(tmp_path, chromaticities=points).attributes
-    matrix, note = to_rec709(found)
-    assert np.abs(matrix - ACESCG).max() < 1e-5
-    assert note == "colours converted from ACEScg (AP1) to Rec.709"
+    colours = to_rec709(found)
+    assert np.abs(colours.image - ACESCG).max() < 1e-5
+    assert np.array_equal(colours.buffers, colours.image)
+    assert colours.note == "colours converted from ACEScg (AP1) to Rec.709"
 
 
 def test_primaries_that_have_no_name_are_converted_by_their_numbers():
     points = colour.SPACES["Rec.2020"] + 0.005
-    matrix, note = to_rec709({"chromaticities": points.astype(np.float32)})
-    assert np.abs(matrix - colour.to_rec709(points)).max() < 1e-5
-    assert note.startswith("colours converted from primaries [[0.713, 0.297],")
+    colours = to_rec709({"chromaticities": points.astype(np.float32)})
+    assert np.abs(colours.image - colour.to_rec709(points)).max() < 1e-5
+    assert colours.note.startswith("colours converted from primaries [[0.713, 0.297],")
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,10 @@ def test_primaries_that_have_no_name_are_converted_by_their_numbers():
     ],
 )
 def test_what_stays_as_it_is(attributes, words):
-    matrix, note = to_rec709(attributes)
-    assert matrix is None
-    assert words in note if words else note == ""
+    colours = to_rec709(attributes)
+    assert colours.image is None
+    assert colours.buffers is None
+    assert words in colours.note if words else colours.note == ""
 
 
 @pytest.mark.parametrize(
@@ -62,10 +64,12 @@ def test_what_stays_as_it_is(attributes, words):
     ],
 )
 def test_names_of_spaces_count_where_chromaticities_are_missing(key, name):
-    matrix, note = to_rec709({key: name})
-    assert np.array_equal(matrix, ACESCG)
-    assert note == "colours converted from ACEScg (AP1) to Rec.709"
-    assert to_rec709({key: name, "chromaticities": colour.SPACES["Rec.709"]}) == (None, "")
+    colours = to_rec709({key: name})
+    assert np.array_equal(colours.image, ACESCG)
+    # Unreal's buffers are not converted to the space that it names.
+    assert (colours.buffers is None) == key.startswith("unreal")
+    assert colours.note == "colours converted from ACEScg (AP1) to Rec.709"
+    assert to_rec709({key: name, "chromaticities": colour.SPACES["Rec.709"]}) == ToRec709()
 
 
 def test_texts_of_other_writers():

@@ -290,12 +290,13 @@ def test_colours_and_buffers_of_colours_are_converted_to_rec709():
         Image(("a.R", "a.G", "a.B")),
         buffers={"albedo": Buffer(("a.R", "a.G", "a.B")), "x_own": Buffer(("e.R", "e.G", "e.B"))},
     )
-    found = apply.to_frame("a", channels, mapping, {}, theirs).frame
+    found = apply.to_frame("a", channels, mapping, {}, image_to_rec709=theirs, buffers_to_rec709=theirs).frame
     assert found.image[0, 0].tolist() == np.round(geometry.linear_to_srgb(wanted) * 255).tolist()
     assert np.abs(found.buffers["albedo"][0, 0] - wanted).max() < 1e-3
     assert np.abs(found.buffers["x_own"][0, 0] - stored).max() < 1e-6
     srgb = Mapping(Image(("a.R", "a.G", "a.B"), "srgb"))
-    assert apply.to_frame("a", channels, srgb, {}, theirs).frame.image[0, 0].tolist() == np.round(stored * 255).tolist()
+    kept = apply.to_frame("a", channels, srgb, {}, image_to_rec709=theirs).frame
+    assert kept.image[0, 0].tolist() == np.round(stored * 255).tolist()
 
 
 def test_other_buffers_are_scaled_and_kept_in_range():

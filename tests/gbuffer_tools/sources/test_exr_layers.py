@@ -169,16 +169,22 @@ def test_eyes_of_blenders_view_layers(tmp_path, capsys):
     assert "view left of left, right (--layer)" in capsys.readouterr().out
 
 
-def test_eyes_that_only_the_parts_name(tmp_path):
-    parts = [
-        OpenEXR.Part({"name": f"main_{eye[0]}", "view": eye}, {c: np.full(SIZE, i / 4, np.float32) for c in "RGB"})
-        for i, eye in enumerate(("left", "right"))
-    ]
+@pytest.mark.parametrize(("eye", "grey_level", "z"), [((), 0, 1), (("--layer", "left"), 137, 2)])
+def test_eyes_of_parts(tmp_path, capsys, eye, grey_level, z):
+    """As OpenEXR's own Beachball has them: the first part is the main eye's."""
+    parts = []
+    for i, view in enumerate(("right", "left")):
+        colours = {c: np.full(SIZE, i / 4, np.float32) for c in "RGB"}
+        parts += [OpenEXR.Part({"name": f"rgba_{view}", "view": view}, colours)]
+        parts += [OpenEXR.Part({"name": f"depth_{view}", "view": view}, {"Z": np.full(SIZE, i + 1, np.float32)})]
     (tmp_path / "s").mkdir()
     OpenEXR.File(parts).write(str(tmp_path / "s" / "a.exr"))
-    (tmp_path / "m.yaml").write_text("image: {channels: [main_r.R, main_r.G, main_r.B]}")
-    found = only_frame(tmp_path, tmp_path / "s" / "a.exr", "--layer", "right", "--mapping", tmp_path / "m.yaml")
-    assert (found.image == 137).all()
+    found = only_frame(tmp_path, tmp_path / "s" / "a.exr", *eye, accepted=False)
+    assert (found.image == grey_level).all()
+    assert (found.buffers["depth"] == z).all()
+    line = capsys.readouterr().out
+    assert f"view {eye[1] if eye else 'right'} of right, left (--layer)" in line
+    assert "not used" not in line
 
 
 def windows(data: tuple[int, ...], display: tuple[int, ...]) -> dict[str, object]:
