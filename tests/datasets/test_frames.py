@@ -189,7 +189,7 @@ class TestOptional:
         with pytest.raises(InputError, match="has no buffer 'normal'"):
             Frames(only(tmp_path / "bare", without(scene("f"), "normal")), reading)
         none = dataclasses.replace(scene("f"), buffers={})
-        with pytest.raises(InputError, match=r"its buffers are none\. Extract files that have it"):
+        with pytest.raises(InputError, match=r"it has none at all\. Extract it"):
             Frames(only(tmp_path / "none", none), reading)
 
 
