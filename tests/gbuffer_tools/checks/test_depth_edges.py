@@ -51,6 +51,24 @@ def test_thin_things_before_a_wall_are_no_finding():
     assert problem(depth) == ""
 
 
+@pytest.mark.parametrize("horizon", [20.0, 20.05, 20.2, 20.5, 20.9])
+def test_the_ground_that_runs_to_the_horizon_is_no_finding(horizon):
+    y = np.arange(120)[:, None] + 0.5
+    with np.errstate(divide="ignore"):
+        ground = np.where(y > horizon, 100 / (y - horizon), np.inf)
+    depth = np.repeat(ground, 200, axis=1)
+    assert problem(depth) == ""
+    assert problem(np.where(np.arange(200) < 60, 5.0, depth)) == ""
+
+
+def test_a_few_edges_of_a_small_picture_are_enough():
+    depth = np.full((16, 24), 3.0)
+    depth[:, 12:] = 9
+    assert problem(depth) == ""
+    depth[:, 12] = 6.5
+    assert problem(depth) != ""
+
+
 def test_noise_slopes_and_tiny_pictures_say_nothing():
     rng = np.random.default_rng(0)
     assert problem(*(rng.uniform(1, 100, (200, 300)) for _ in range(20))) == ""
