@@ -8,6 +8,7 @@ import numpy as np
 
 from gbuffer_tools.exr.attributes import VIEWS, Attribute
 
+STEREO = ("left", "right")
 LOSSY = frozenset(("pxr24", "b44", "b44a", "dwaa", "dwab", "lj2k"))
 
 
@@ -103,10 +104,15 @@ class ExrHeader:
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Names of the eyes of a stereo file, the main one first; empty where it is of one."""
+        """Names of the eyes of a stereo file, the main one first; empty where it is of one.
+
+        Where the header does not tell, layers of both names, left and right, do.
+        """
         named = self.attributes.get(VIEWS, ())
         found = named if isinstance(named, tuple) else ()
-        return tuple(dict.fromkeys(view for view in (*found, *(part.view for part in self.parts)) if view))
+        told = tuple(dict.fromkeys(view for view in (*found, *(part.view for part in self.parts)) if view))
+        eyes = {name.rpartition(".")[0].rpartition(".")[2] for name in self.channels}
+        return told or (STEREO if set(STEREO) <= eyes else ())
 
     @property
     def covered(self) -> tuple[tuple[float, float], ...]:

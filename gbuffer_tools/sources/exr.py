@@ -159,7 +159,7 @@ def exported_from(job: Job) -> ShardInfo | None:
 SOURCE = AnyExrSource(
     name="exr",
     reads="EXR files of any renderer (R, G, B, Z, cryptomattes; the rest with --mapping)",
-    conventions="scene-linear RGB; Z in metres along the view axis, unless a mapping says otherwise",
+    conventions="linear RGB of the header's primaries; Z in metres along the axis, unless a mapping says otherwise",
     reading_of=reading_of,
     producer=producer,
 )

@@ -42,7 +42,7 @@ METRES = 0.01
 SINGLES = {"roughness": "roughness", "metallic": "metallic", "specular": "specular", "ambientocclusion": "occlusion"}
 PASS_IN_NAME = re.compile(rf"^(.*?)({PREFIX}(?:[A-Za-z]\w*?)?|{MASK}\d\d)((?:[._ /-]+\d.*|/.*)?)$")
 BETWEEN = "._ -"
-LENS = re.compile(r"(unreal/camera)/[^/]+/fov|(unreal/.+)/fov")
+LENS = re.compile(r"(unreal/camera)/[^/]+/(?:fov|focalLength)|(unreal/.+)/(?:fov|focalLength)")
 OVERSCAN = "unreal/camera/overscanPercentage"
 
 
@@ -99,9 +99,7 @@ def camera(attributes: Attributes) -> PinholeCamera | None:
     """
     lenses = [match[1] or match[2] for key in sorted(attributes) if (match := LENS.fullmatch(key))]
     start = min(lenses, key=lambda key: (key != f"{METADATA}camera", not key.endswith("/rgba")), default="")
-    fovs = sorted(key for key in attributes if re.fullmatch(rf"{re.escape(start)}/([^/]+/)?fov", key))
-    fov = _number(attributes, f"{start}/{PREFIX}/fov")
-    degrees = fov if fov is not None else _number(attributes, fovs[0]) if fovs else None
+    degrees = _degrees(attributes, start)
     place = [_number(attributes, f"{start}/curPos/{axis}") for axis in "xyz"]
     turns = [_number(attributes, f"{start}/curRot/{axis}") for axis in ("pitch", "yaw", "roll")]
     if degrees is None or not 0 < degrees < 180 or _number(attributes, OVERSCAN):
@@ -111,6 +109,20 @@ def camera(attributes: Attributes) -> PinholeCamera | None:
     pitch, yaw, roll = (math.radians(value or 0.0) for value in turns)
     at = np.array([value or 0.0 for value in place]) * METRES
     return PinholeCamera(degrees=degrees, view=tuple(map(tuple, view_matrix(at, pitch, yaw, roll).tolist())))
+
+
+def _degrees(attributes: Attributes, start: str) -> float | None:
+    """The horizontal field of view of the picture's pass, else of any, by itself or by focal length and sensor."""
+    own = re.compile(rf"{re.escape(start)}/([^/]+/)?\w+")
+    parts = {match[1] or "" for key in attributes if (match := own.fullmatch(key))}
+    for part in sorted(parts, key=lambda part: (part != f"{PREFIX}/", part)):
+        fov = _number(attributes, f"{start}/{part}fov")
+        if fov is not None:
+            return fov
+        focal, width = (_number(attributes, f"{start}/{part}{key}") for key in ("focalLength", "sensorWidth"))
+        if focal and width and min(focal, width) > 0:
+            return math.degrees(2 * math.atan(width / 2 / focal))
+    return None
 
 
 def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.ndarray:

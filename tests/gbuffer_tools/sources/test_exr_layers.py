@@ -158,12 +158,13 @@ def test_one_eye_of_a_stereo_file(tmp_path, capsys, eye, grey_level, z):
     assert "not used" not in line
 
 
-def test_eyes_of_blenders_view_layers(tmp_path, capsys):
+@pytest.mark.parametrize("told", [{"multiView": ["left", "right"]}, {}])
+def test_eyes_of_blenders_view_layers(tmp_path, capsys, told):
     channels = {}
     for i, eye in enumerate(("left", "right")):
         channels |= {f"View.Combined.{eye}.{c}": np.full(SIZE, i / 4, np.float32) for c in "RGB"}
         channels |= {f"View.Depth.{eye}.Z": np.full(SIZE, i + 1, np.float32)}
-    path = write_exr(tmp_path / "s" / "a.exr", channels, multiView=["left", "right"], **BLENDER)
+    path = write_exr(tmp_path / "s" / "a.exr", channels, **told, **BLENDER)
     assert (only_frame(tmp_path, path, accepted=False).buffers["depth"] == 1).all()
     assert (only_frame(tmp_path / "2", path, "--layer", "right", accepted=False).buffers["depth"] == 2).all()
     assert "view left of left, right (--layer)" in capsys.readouterr().out
@@ -185,6 +186,12 @@ def test_eyes_of_parts(tmp_path, capsys, eye, grey_level, z):
     line = capsys.readouterr().out
     assert f"view {eye[1] if eye else 'right'} of right, left (--layer)" in line
     assert "not used" not in line
+
+
+def test_an_eye_beside_the_picture_is_named(tmp_path, capsys):
+    path = write_exr(tmp_path / "s" / "a.exr", grey(SIZE) | grey(SIZE, "left."))
+    only_frame(tmp_path, path)
+    assert "not used: left.R G B (" in capsys.readouterr().out
 
 
 def windows(data: tuple[int, ...], display: tuple[int, ...]) -> dict[str, object]:

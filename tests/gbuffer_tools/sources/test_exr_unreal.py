@@ -156,6 +156,12 @@ def test_a_camera_that_is_not_told_whole_is_not_made_up():
     assert exr_unreal.camera(without).view == ()
     assert exr_unreal.camera(without).degrees == 60
     assert exr_unreal.camera({}) is None
+    lens = {key: value for key, value in whole.items() if "fov" not in key}
+    assert exr_unreal.camera(lens) is None
+    # 30 mm before 34.641 mm of sensor are 60 degrees.
+    lens |= {"unreal/camera/FinalImage/focalLength": "30", "unreal/camera/FinalImage/sensorWidth": "34.6410162"}
+    assert exr_unreal.camera(lens).degrees == pytest.approx(60)
+    assert exr_unreal.camera(lens).view == exr_unreal.camera(whole).view
     assert exr_unreal.camera(whole | {"unreal/camera/FinalImage/fov": "wide"}) is None
     assert exr_unreal.camera(whole | {"unreal/camera/overscanPercentage": "0.1"}) is None
 
