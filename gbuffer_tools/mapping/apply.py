@@ -117,7 +117,7 @@ def to_image(
         to_rec709: as `to_frame` has it; it does not concern grey images and those that are sRGB already.
     """
     stored = stack(channels, image.channels).astype(np.float64)
-    notes = [f"{line}, now black or white" for line in odd_numbers("image", stored)]
+    notes = list(odd_numbers("image", stored, (", now black", ", now black or white")))
     values = np.nan_to_num(stored, nan=0, posinf=HALF_MAX, neginf=0)
     if image.colour == "linear" and to_rec709 is not None and values.shape[2] == 3:
         values = values @ to_rec709.T
@@ -130,13 +130,16 @@ def to_image(
     return np.round(srgb * 255).astype(np.uint8), tuple(notes)
 
 
-def odd_numbers(name: str, values: Floats) -> abc.Iterator[str]:
-    """How many pixels of a buffer (H,W) or (H,W,C) are not a number, and how many infinite, a line each."""
+def odd_numbers(name: str, values: Floats, becomes: tuple[str, str] = ("", "")) -> abc.Iterator[str]:
+    """How many pixels of a buffer (H,W) or (H,W,C) are not a number, and how many infinite, a line each.
+
+    `becomes` ends the two lines.
+    """
     flat = values.reshape(*values.shape[:2], -1)
-    for found, what in ((np.isnan(flat), "not a number"), (np.isinf(flat), "infinite")):
+    for found, what, end in zip((np.isnan(flat), np.isinf(flat)), ("not a number", "infinite"), becomes, strict=True):
         count = int(found.any(-1).sum())
         if count:
-            yield f"{name} has {count} pixel{'s that are' if count > 1 else ' that is'} {what}"
+            yield f"{name} has {count} pixel{'s that are' if count > 1 else ' that is'} {what}{end}"
 
 
 def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:

@@ -22,8 +22,8 @@ named as Blender names its passes are taken for them, and Image for Combined.
 """
 
 from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, text
-from gbuffer_tools.exr.reading import Reading
-from gbuffer_tools.mapping.channel_names import components, layers, only, within
+from gbuffer_tools.exr.reading import Reading, mapped_channels
+from gbuffer_tools.mapping.channel_names import components, layers, only, split, within
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.sources.exr import crypto_ids, picture
 
@@ -50,7 +50,9 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
     if layer and layer not in views:
         raise ValueError(f"has no view layer {layer!r}; wanted {' or '.join(map(repr, views)) or 'no --layer'}")
     if not views:
-        return Reading(mapping_of(names, "", attributes), ("passes by the names that a File Output node gave them",))
+        mapping = mapping_of(names, "", attributes)
+        passes = ", ".join(dict.fromkeys(split(name)[0] for name in mapped_channels(mapping)))
+        return Reading(mapping, (f"passes by the names that a File Output node gave them: {passes}",))
     view = layer or max(views, key=lambda view: len(views[view]))
     notes = (f"view layer {view!r} of {', '.join(map(repr, views))} (--layer)",) if len(views) > 1 else ()
     others = tuple(name for other, owned in views.items() if other != view for name in owned)

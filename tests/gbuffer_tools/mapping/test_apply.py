@@ -59,7 +59,7 @@ def test_an_image_without_numbers_is_black_and_that_is_told():
     green[0, :3] = np.nan, np.inf, -np.inf
     found = made({"G": green})
     assert found.frame.image[0, :4].tolist() == [[0, 0, 255], [0, 255, 255], [0, 0, 255], [0, 188, 255]]
-    assert "image has 1 pixel that is not a number, now black or white" in found.note
+    assert "image has 1 pixel that is not a number, now black;" in found.note
     assert "image has 2 pixels that are infinite, now black or white" in found.note
 
 

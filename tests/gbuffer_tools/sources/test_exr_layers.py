@@ -127,7 +127,7 @@ def test_the_passes_of_a_file_output_node(tmp_path, capsys):
     assert np.isinf(found.buffers["depth"][:3]).all()
     assert (found.ids["object"][3:] == 7).all()
     line = capsys.readouterr().out
-    assert "passes by the names that a File Output node gave them" in line
+    assert "passes by the names that a File Output node gave them: Depth, Image, Normal, DiffCol, IndexOB" in line
     assert "not used: Denoised.R (" in line
 
 
