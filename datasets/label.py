@@ -205,7 +205,7 @@ def by_classes(args: argparse.Namespace, targets: list[Path]) -> None:
     for folder, names in zip(args.folders, known, strict=True):
         if not listed.intersection(names):
             raise InputError(
-                f"{folder}: has the classes {', '.join(names)[:200]}, wanted one that "
+                f"{folder}: has the classes {', '.join(names)[:200] or 'none'}, wanted one that "
                 f"{f'{args.classes} lists' if args.classes else 'all folders have'}; list which names mean the same in "
                 "a YAML file, and pass it as --classes."
             )

@@ -55,6 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, for writing a profile")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="YAML file that says what channels and ids mean")
     parser.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="view layer, or eye, of EXR files with several (default: the fullest, the main)",
+    )
+    parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
     )
     parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
@@ -99,10 +104,13 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
     """A source with what it needs from the user.
 
     Raises:
-        InputError: there is no such profile; or a mapping was given to a source that would pass it over in silence.
+        InputError: there is no such profile; or a mapping or a layer was given to a source that would pass it over in
+            silence.
     """
     if isinstance(source, ExrSource):
-        return replace(source, mapping=mapping or NOTHING_SAID)
+        return replace(source, mapping=mapping or NOTHING_SAID, layer=args.layer or "")
+    if args.layer:
+        raise InputError(f"--layer {args.layer}: the source {source.name} has no layers; leave --layer out")
     if mapping is not None:
         raise InputError(f"{args.mapping}: the source {source.name} takes no mapping; leave --mapping out")
     if isinstance(source, CaptureSource):
