@@ -221,7 +221,9 @@ def main(args: argparse.Namespace) -> None:
         if (mask_file := masks[index]) is not None:
             mask = read_mask(mask_file, *frames.sizes[index])
         if (linear_file := linears[index]) is not None:
-            linear = read_linear(linear_file, *frames.sizes[index])
+            linear, changed = read_linear(linear_file, *frames.sizes[index])
+            if changed:
+                tqdm.write(f"{linear_file}: {changed}", file=sys.stderr)
             sample = sample._replace(image=shown(linear))
         try:
             picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)

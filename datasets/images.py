@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.folders import Walk, counted, key_in_time, say, walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
-from gbuffer_tools.schema import Shard
+from gbuffer_tools.schema import Shard, shards
 
 __all__ = ["SUFFIXES", "Images", "read_image", "write_png"]
 
@@ -21,7 +22,7 @@ class Images(Sequence[np.ndarray]):
 
     Attributes:
         folder: the folder.
-        keys: one unique key per image, sorted.
+        keys: one unique key per image, in the order of time (gbuffer_tools.io.folders).
 
     Raises:
         InputError: the folder does not exist or has no images, two images have the same key, or a name is not UTF-8.
@@ -32,10 +33,14 @@ class Images(Sequence[np.ndarray]):
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5).")
         self._shards: dict[Path, Shard] = {}
-        entries = self._frames() or self._files()
+        found = walk(self.folder)
+        entries = (
+            self._frames() if any(file.parent == self.folder for file in found.of((".h5",))) else self._files(found)
+        )
         if not entries:
-            raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5).")
-        entries.sort(key=lambda entry: entry[0])
+            what = f"; it holds {counted(found.files, self.folder)}" if found.files else ""
+            raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5){what}.")
+        entries.sort(key=lambda entry: key_in_time(entry[0]))
         self.keys = tuple(key for key, _, _ in entries)
         try:
             "".join(self.keys).encode()
@@ -49,17 +54,16 @@ class Images(Sequence[np.ndarray]):
 
     def _frames(self) -> list[tuple[str, Path, int]]:
         entries = []
-        for path in sorted(self.folder.glob("*.h5")):
+        for path in shards(self.folder):
             with Shard(path) as shard:
                 entries += [(f"{path.stem}/{name}", path, i) for i, name in enumerate(shard.names)]
         return entries
 
-    def _files(self) -> list[tuple[str, Path, int]]:
-        return [
-            (path.relative_to(self.folder).with_suffix("").as_posix(), path, -1)
-            for path in sorted(self.folder.rglob("*"))
-            if path.suffix.lower() in SUFFIXES and path.is_file()
-        ]
+    def _files(self, found: Walk) -> list[tuple[str, Path, int]]:
+        files = found.of(SUFFIXES)
+        for line in found.left_out(files, "no images") if files else ():
+            say(line)
+        return [(path.relative_to(self.folder).with_suffix("").as_posix(), path, -1) for path in files]
 
     def path(self, index: int) -> Path:
         """Return the file that contains image `index`."""

@@ -1,9 +1,13 @@
 """python -m datasets.label: make label maps for frames and photographs, with one taxonomy.
 
+    python -m datasets.label frames=captures/day photos=streets --out labels
+
+Label maps are written to LABELS/NAME/<key>.png; where a folder has no name in front, to LABELS/<folder, relative to
+the folders' common parent>/<key>.png. The options that give them to other commands are printed, to be pasted.
+
 Method `clusters`: k-means over VGG16 features of all given folders at once, where each folder is its own domain
-(renderings, photographs). Label maps are written to LABELS/<folder, relative to the folders' common parent>/<key>.png,
-and the clustering to LABELS/clusters.npz. Pass that file with --clusters to label further folders in the same way, in
-the same order of domains.
+(renderings, photographs). The clustering is written to LABELS/clusters.npz. Pass that file with --clusters to label
+further folders in the same way, in the same order of domains.
 
 Method `classes`: the class ids that frame files hold (a renderer's, or a person's of photographs), in the classes whose
 names all folders share, or in those of a YAML file (--classes, such as datasets/labelling/street.yaml). Pixels that
@@ -15,8 +19,10 @@ Method `segmenter`: a segmenter labels all folders (--segmenter): a model of tra
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +41,7 @@ from epe.matching.clusters import LAYERS, Clusters, fit, pixel_features
 from epe.networks.backbones.vgg import CHANNELS, VGG16
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import read_npz
 from gbuffer_tools.io.atomic import replacing
 
@@ -50,7 +57,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m datasets.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="folders of frame files or images, one domain each"
+        "folders",
+        type=side,
+        nargs="+",
+        metavar="[NAME=]DIR",
+        help="folders of frame files or images, one domain each: frames, then photographs",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="LABELS", help="folder to write")
     parser.add_argument(
@@ -67,17 +78,37 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def label_folders(folders: list[Path], out: Path) -> list[Path]:
-    """Return the folder for each folder's label maps: its path relative to the common parent, under `out`.
+@dataclass(frozen=True)
+class Side:
+    """A folder to label, and what its folder of label maps is called; "" where the user gave it no name."""
+
+    name: str
+    folder: Path
+
+
+def side(text: str) -> Side:
+    """A folder as the command line names it: NAME=DIR or DIR."""
+    name, equals, folder = text.partition("=")
+    if not equals or "/" in name or Path(text).exists():
+        return Side("", Path(text))
+    return Side(fit_name(name), Path(folder))
+
+
+def label_folders(sides: Sequence[Side], out: Path) -> list[Path]:
+    """The folder under `out` for each folder's label maps: its name, or its path relative to the common parent.
 
     Raises:
-        InputError: a folder is given twice.
+        InputError: a folder or a name is given twice.
     """
-    resolved = [folder.resolve() for folder in folders]
+    resolved = [side.folder.resolve() for side in sides]
     if len(set(resolved)) < len(resolved):
-        raise InputError(f"{folders[0]}: given twice; name each folder once.")
+        raise InputError(f"{sides[0].folder}: given twice; name each folder once.")
     common = Path(os.path.commonpath(resolved)) if len(resolved) > 1 else resolved[0].parent
-    return [out / folder.relative_to(common) for folder in resolved]
+    found = [out / (side.name or path.relative_to(common)) for side, path in zip(sides, resolved, strict=True)]
+    if len(set(found)) < len(found):
+        twice = next(path for path in found if found.count(path) > 1)
+        raise InputError(f"{twice}: would hold the label maps of two folders; give them other names (NAME=DIR).")
+    return found
 
 
 def features_of(vgg: VGG16, image: np.ndarray, name: str) -> np.ndarray:
@@ -174,7 +205,7 @@ def by_classes(args: argparse.Namespace, targets: list[Path]) -> None:
     for folder, names in zip(args.folders, known, strict=True):
         if not listed.intersection(names):
             raise InputError(
-                f"{folder}: has the classes {', '.join(names)[:200]}, wanted one that "
+                f"{folder}: has the classes {', '.join(names)[:200] or 'none'}, wanted one that "
                 f"{f'{args.classes} lists' if args.classes else 'all folders have'}; list which names mean the same in "
                 "a YAML file, and pass it as --classes."
             )
@@ -215,8 +246,14 @@ METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {
 
 
 def main(args: argparse.Namespace) -> None:
-    """Label the folders by the chosen method."""
-    METHODS[args.method](args, label_folders(args.folders, args.out))
+    """Label the folders by the chosen method, and tell the user how to go on."""
+    targets = label_folders(args.folders, args.out)
+    args.folders = [side.folder for side in args.folders]
+    METHODS[args.method](args, targets)
+    if len(targets) == 2:
+        frames, photos = (shlex.quote(str(target)) for target in targets)
+        print(f"train.epe: --frame_labels {frames} --photo_labels {photos}")
+        print(f"eval.skvd: --fake-labels {frames} --real-labels {photos}")
 
 
 if __name__ == "__main__":

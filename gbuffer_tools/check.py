@@ -5,9 +5,10 @@
 The exit code is 1 where anything is wrong. Reading a file checks its structure (gbuffer_tools.schema). Beyond that, the
 numbers of each frame have to be what the format says: in range, finite where something was drawn, normals of unit
 length that face the camera and agree with the depth, class ids that are in the list of classes, cameras that are
-cameras. A buffer must not have one value in all frames of a file, and the image must not have a HUD. The files of a
-folder have to be alike, and no image may be there twice. What may well be intended, as gaps in the numbers of frames or
-a scene without metal, is a note.
+cameras. A depth must be that of one surface a pixel, neither averaged nor cut where half floats end. A buffer must not
+have one value in all frames of a file, and the image must not have a HUD. The files of a folder have to be alike, and
+no image may be there twice. What may well be intended, as gaps in the numbers of frames or a scene without metal, is a
+note.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools.checks.dataset import Summary, differences, duplicates, gaps
+from gbuffer_tools.checks.depth_edges import DepthEdges
 from gbuffer_tools.checks.frame import Finding, ShardStatistics, constants, frame_problems, normal_angle
 from gbuffer_tools.checks.hud import Overlay, Still, overlay
 from gbuffer_tools.command import run
@@ -97,7 +99,7 @@ def check(path: Path) -> tuple[Summary, list[Finding]]:
 
 def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
     """Check every frame of an open file, and what the frames have in common."""
-    file, seen, still = str(shard.path), ShardStatistics(), Still()
+    file, seen, still, edges = str(shard.path), ShardStatistics(), Still(), DepthEdges()
     findings, images, relights = [], {}, []
     for i, name in enumerate(shard.names):
         findings += [Finding(file, name, what) for what in frame_problems(shard, i, seen)]
@@ -105,8 +107,11 @@ def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
         relight = shard.number("relight", i)
         relights += [relight] if relight is not None and math.isfinite(relight) else []
         still.add(shard, i)
+        if "depth" in shard.buffers:
+            edges.add(shard.buffer("depth", i)[..., 0])
     constant = list(constants(seen, shard.header.classes))
     findings += [Finding(file, "", line) for normal, line in constant if not normal]
+    findings += [Finding(file, "", edges.problem)] if edges.problem else []
     hud = overlay(shard, still)
     findings += [Finding(file, "", overlay_line(hud, len(still.frames)))] if hud else []
     summary = Summary(

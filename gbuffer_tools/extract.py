@@ -24,6 +24,7 @@ from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io.atomic import clear
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, read_mapping
 from gbuffer_tools.pipeline.cluster import over
+from gbuffer_tools.pipeline.find import find
 from gbuffer_tools.pipeline.make_frames import Outcome, by_file, by_frame, names_beside
 from gbuffer_tools.pipeline.parallel import Map, cores
 from gbuffer_tools.pipeline.plan import Work, check_apart, plan
@@ -54,6 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--explain", action="store_true", help="list what captures (.rdc) hold, for writing a profile")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="YAML file that says what channels and ids mean")
     parser.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="view layer, or eye, of EXR files with several (default: the fullest, the main)",
+    )
+    parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
     )
     parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
@@ -82,7 +88,9 @@ def main(args: argparse.Namespace) -> int:
     if args.scheduler:  # its workers may run in other folders
         args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
     mapping = read_mapping(args.mapping) if args.mapping else None
-    found = find(args.sources, SOURCES[args.source] if args.source else None)
+    found, left = find(args.sources, SOURCES[args.source] if args.source else None)
+    for line in left:
+        print(InputError(line), file=sys.stderr)
     jobs = [(configured(SOURCES[name], args, mapping), mine) for name, mine in found.items()]
     refused = extract(jobs, args.out, args.per_file, args.licence, lambda: over(args.scheduler, args.jobs))
     if refused:
@@ -96,10 +104,13 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
     """A source with what it needs from the user.
 
     Raises:
-        InputError: there is no such profile; or a mapping was given to a source that would pass it over in silence.
+        InputError: there is no such profile; or a mapping or a layer was given to a source that would pass it over in
+            silence.
     """
     if isinstance(source, ExrSource):
-        return replace(source, mapping=mapping or NOTHING_SAID)
+        return replace(source, mapping=mapping or NOTHING_SAID, layer=args.layer or "")
+    if args.layer:
+        raise InputError(f"--layer {args.layer}: the source {source.name} has no layers; leave --layer out")
     if mapping is not None:
         raise InputError(f"{args.mapping}: the source {source.name} takes no mapping; leave --mapping out")
     if isinstance(source, CaptureSource):
@@ -156,31 +167,6 @@ def make(works: list[Work], workers: Callable[[], AbstractContextManager[Map]]) 
             source = mine[0].source
             with source.ready(), workers() as each:
                 yield from (by_frame if source.stepwise else by_file)(mine, each)
-
-
-def find(paths: list[Path], forced: Source | None) -> dict[str, list[Job]]:
-    """The frames in what the user named, by the name of their source.
-
-    Raises:
-        InputError: a path is not there or holds nothing to extract, or two frames would be one.
-    """
-    found: dict[str, list[Job]] = {}
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder; wanted files of a renderer, see --help")
-        for source in [forced] if forced else SOURCES.values():
-            jobs = source.find(path)
-            if jobs:
-                found.setdefault(source.name, []).extend(jobs)
-                break
-        else:
-            wanted = forced.reads if forced else "one of the sources that --help lists"
-            raise InputError(f"{path}: holds nothing to extract; wanted {wanted}; --source NAME forces a kind")
-    places = [(job.shard, job.frame) for jobs in found.values() for job in jobs]
-    if len(set(places)) < len(places):
-        twice = next(place for place in places if places.count(place) > 1)
-        raise InputError(f"{'/'.join(twice)}: two of the sources would become this frame; rename one, or use two --out")
-    return found
 
 
 if __name__ == "__main__":

@@ -10,10 +10,26 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating]
 
 ALL = slice(None)
+HALF_MAX = 65504.0
+"""The largest finite half float: what is larger becomes this, or infinite, in files of half floats."""
+NO_DEPTH_FROM = 1e9
+"""Blender writes 1e10 where nothing was drawn, other renderers 1e30 or the largest float."""
 
 RIGID_TOLERANCE = 1e-3
 """How far from 1 and 0 the products of a rotation's rows may be. Rounding to four decimals, as scripts print, leaves up
 to 2e-4, and half floats up to 1e-3; a scale of 0.1 %, which is no rounding, gives 2e-3."""
+
+
+def nothing_drawn(stored: Floats) -> npt.NDArray[np.bool_]:
+    """Where depths or distances say that nothing was drawn, in whatever unit a file has them; nan says nothing.
+
+    So do 0, negative numbers, infinities, and what is too far to be meant: 1e9 and more, and exactly 65504, which half
+    floats are cut to, also once they are stored as other floats. Of Unreal's centimetres that is 655.04 m: sky, or
+    something further away than a half float can tell.
+    """
+    depth = stored.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return (depth <= 0) | (depth >= NO_DEPTH_FROM) | (depth == HALF_MAX)
 
 
 def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.float64]:

@@ -35,6 +35,11 @@ class Job:
     index: int = 0
     others: tuple[tuple[str, Path], ...] = ()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of its files."""
+        return self.file, *(file for _, file in self.others)
+
 
 @dataclass(frozen=True)
 class ShardInfo:
@@ -92,6 +97,10 @@ class Source(Protocol):
         """Handedness, space of normals, meaning of depth, colour space, as the files have them."""
 
     @property
+    def beside(self) -> tuple[str, ...]:
+        """Names, as patterns of fnmatch, of files that belong to its folders but to no frame, such as metadata.txt."""
+
+    @property
     def stepwise(self) -> bool:
         """Frames take seconds each, so each is stored when it is there; else a frame file is written at once."""
 
@@ -137,6 +146,7 @@ class PlainSource:
     shard_info: Callable[[list[Job]], ShardInfo]
     read: Callable[[Job, ShardInfo], SourceFrame]
     stepwise: bool = False
+    beside: tuple[str, ...] = ()
 
     def ready(self) -> AbstractContextManager[None]:
         """There is nothing to set up."""

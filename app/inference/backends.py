@@ -115,7 +115,7 @@ def onnx_backend(path: Path) -> Backend:
     names = {node.name for node in session.get_inputs()}
     # The export of a network that reads no G-buffers keeps only the input `image`.
     if "image" not in names or not names <= {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
-        raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80]}; wanted a file of app.export.")
+        raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80] or 'none'}; wanted a file of app.export.")
 
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
         feed: dict[str, Any] = {

@@ -3,6 +3,7 @@
 Shapes: H W pixels; images are (3, H, W).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,11 @@ from torch import Tensor
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
+from gbuffer_tools.exr.attributes import to_rec709
 from gbuffer_tools.exr.writer import write_exr
-from gbuffer_tools.geometry import linear_to_srgb, srgb_to_linear
-from gbuffer_tools.mapping.channel_names import Channels, components, layers, listed, stack
-
-HALF_MAX = 65504.0
-"""The largest finite half float."""
+from gbuffer_tools.geometry import HALF_MAX, linear_to_srgb, srgb_to_linear
+from gbuffer_tools.mapping.apply import odd_numbers
+from gbuffer_tools.mapping.channel_names import components, layers, listed, plain_names, stack
 
 
 def linear_path(source: Path, key: str) -> Path:
@@ -36,22 +36,33 @@ def linear_path(source: Path, key: str) -> Path:
     return found
 
 
-def read_linear(path: Path, height: int, width: int) -> Tensor:
-    """Read an EXR image (3, H, W) float32 in linear light; NaN becomes 0, infinities the largest half.
+def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
+    """Read an EXR image (3, H, W) float32 in linear light of Rec.709's primaries, and a note on what was changed.
+
+    Colours of other primaries, by the header, are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0, an
+    infinity the largest half. The note is empty where nothing was changed.
 
     Raises:
         InputError: the file cannot be read, has another size, or has no image or several.
     """
-    found = reader.header(path).display.shape
+    header = reader.header(path)
+    found = header.display.shape
     if found != (height, width):
         raise InputError(f"{path}: is {found[1]}x{found[0]}; wanted the frame's size, {width}x{height}.")
     channels, _ = reader.read(path)
-    pixels = stack(channels, picture_channels(path, channels)).astype(np.float32)
-    pixels = np.nan_to_num(pixels, nan=0, posinf=HALF_MAX, neginf=0).clip(-HALF_MAX, HALF_MAX)
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)))
+    names = plain_names(channels, header.views, next(iter(header.views), ""))
+    named = {plain: channels[name] for plain, name in names.items()}
+    pixels = stack(named, picture_channels(path, names)).astype(np.float32)
+    colours = to_rec709(header.attributes)
+    notes = filter(None, [*odd_numbers("image", pixels), colours.note])
+    pixels = np.nan_to_num(pixels, nan=0, posinf=HALF_MAX, neginf=0)
+    if colours.image is not None:
+        pixels = (pixels @ colours.image.T).astype(np.float32)
+    pixels = pixels.clip(-HALF_MAX, HALF_MAX)
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0))), "; ".join(notes)
 
 
-def picture_channels(path: Path, channels: Channels) -> tuple[str, ...]:
+def picture_channels(path: Path, channels: Iterable[str]) -> tuple[str, ...]:
     """Return the names of red, green and blue: without a layer, else of Blender's Combined, else of the only layer.
 
     Raises:
@@ -61,7 +72,7 @@ def picture_channels(path: Path, channels: Channels) -> tuple[str, ...]:
     for wanted in ([""], [layer for layer in coloured if layer.lower().endswith("combined")], list(coloured)):
         if len(wanted) == 1 and wanted[0] in coloured:
             return coloured[wanted[0]]
-    raise InputError(f"{path}: has {len(coloured)} layers of R, G, B, wanted one; it has {listed(channels)}.")
+    raise InputError(f"{path}: has {len(coloured)} layers of R, G, B, wanted one; its channels are {listed(channels)}.")
 
 
 def shown(linear: Tensor) -> Tensor:

@@ -225,7 +225,7 @@ def taxonomy_of(
     meant = {listed: name for name, meaning in asked.classes.items() for listed in meaning.game}
     meant |= {name: name for name in asked.classes}
     if not meant.keys() & set(names):
-        raise InputError(f"{path}: has the classes {', '.join(names)[:200]}, of which --classes lists none.")
+        raise InputError(f"{path}: has the classes {', '.join(names)[:200] or 'none'}, of which --classes lists none.")
     numbers = {name: tuple(i for i, own in enumerate(names) if meant.get(own) == name) for name in asked.classes}
     return SegmenterTaxonomy(
         {name: ClassMeaning(meaning.game, numbers[name]) for name, meaning in asked.classes.items()}, fed

@@ -87,5 +87,6 @@ def load_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]], *, max_bytes
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {again}.") from error
     if {name: tuple(value.shape) for name, value in found.items()} != dict(wanted):
-        raise InputError(f"{path}: holds {', '.join(found)[:200]}; wanted {', '.join(wanted)[:200]}; {again}.")
+        there = ", ".join(found)[:200] or "nothing"
+        raise InputError(f"{path}: holds {there}; wanted {', '.join(wanted)[:200]}; {again}.")
     return found

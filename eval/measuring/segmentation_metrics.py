@@ -139,9 +139,9 @@ def check_names(folder: Path, taxonomy: SegmenterTaxonomy) -> None:
     known = set(class_names(folder))
     for meaning in taxonomy.classes.values():
         if meaning.game and not known.intersection(meaning.game):
+            there = ", ".join(sorted(known)) or "none"
             raise InputError(
-                f"{folder}: has no class {' or '.join(map(repr, meaning.game))}; it has {', '.join(sorted(known))}. "
-                "Change --classes."
+                f"{folder}: has no class {' or '.join(map(repr, meaning.game))}; it has {there}. Change --classes."
             )
 
 

@@ -20,6 +20,8 @@ MIN_FACING = 0.8
 """Fraction of pixels whose normal faces the camera; interpolated normals turn away at silhouettes and in foliage."""
 MIN_JUDGED_PIXELS = 100
 
+UNITS = (1.0, 0.01, 0.001)
+"""Metres of the units in which files of half floats may have held a depth."""
 MIN_CONSTANT_PIXELS = 20_000
 """Fewer drawn pixels in a file may well show one thing only, of one colour."""
 NEUTRAL: dict[str, tuple[float, ...]] = {
@@ -129,12 +131,23 @@ def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArra
     finite = here[np.isfinite(here)]
     if finite.size and (finite.min() < low - RANGE_TOLERANCE or finite.max() > high + RANGE_TOLERANCE):
         yield f"{name} is in {finite.min():g}..{finite.max():g}, wanted {low:g}..{high:g}"
-    if name == "depth" and (values <= 0).any():
-        yield f"depth reaches {values[values <= 0].min():g}, wanted above 0"
+    if name == "depth":
+        yield from depth_problems(values)
     if name == "normal" and finite.size:
         off = np.abs(np.linalg.norm(here.astype(np.float64), axis=-1) - 1) > LENGTH_TOLERANCE
         if off.any():
             yield f"normal is not of unit length in {off.mean():.2%} of the drawn pixels"
+
+
+def depth_problems(values: npt.NDArray[np.float32]) -> Iterator[str]:
+    """Lines about depths (H,W,1) that are no distances, or that half floats have cut."""
+    if (values <= 0).any():
+        yield f"depth reaches {values[values <= 0].min():g}, wanted above 0"
+    for metres in UNITS:
+        cut = np.isclose(values, geometry.HALF_MAX * metres, rtol=1e-6, atol=0)
+        if cut.any():
+            share, limit = cut.mean(), geometry.HALF_MAX * metres
+            yield f"{share:.2%} of the depth are {limit:g} m, where half floats end: sky, or too far; wanted inf there"
 
 
 def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]) -> str | None:

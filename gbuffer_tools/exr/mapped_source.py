@@ -4,21 +4,26 @@ A folder of frames becomes the frame file FOLDER.h5; folders within it, FOLDER-D
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import reader
+from gbuffer_tools.exr.attributes import Attribute, to_rec709
+from gbuffer_tools.exr.header import ExrHeader
+from gbuffer_tools.exr.reading import Reading, header_notes, unused, unused_note
 from gbuffer_tools.frame import Array
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.text import files_below, plain
-from gbuffer_tools.mapping import apply
-from gbuffer_tools.mapping.channel_names import split
+from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.text import inside, plain, read_text
+from gbuffer_tools.mapping import apply, cryptomatte
+from gbuffer_tools.mapping.channel_names import listed, plain_names, split
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, merged
 from gbuffer_tools.source import NOT_STATED, Job, ShardInfo, SourceFrame
 
-Attributes = dict[str, reader.Attribute]
+Attributes = dict[str, Attribute]
+MAX_MANIFEST_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,25 @@ class ExrSource:
 
     Attributes:
         name, reads, conventions: as `Source` says.
-        mapping_of: what a file's channels mean, by their names and the header's attributes; None where the file is of
-            another kind.
+        reading_of: what a file's channels mean, by their names, the header's attributes and the layer that the user
+            wants (empty: any); None where the file is of another kind. Raises `ValueError` where it has no such layer.
         producer: who wrote a file, by the header's attributes.
-        mapping: what the user says that channels and ids mean; it goes before `mapping_of`.
+        mapping: what the user says that channels and ids mean; it goes before `reading_of`.
+        layer: the view layer, or the eye of stereo files, that the user wants; empty: the source's choice.
     """
 
     name: str
     reads: str
     conventions: str
-    mapping_of: Callable[[tuple[str, ...], Attributes], Mapping | None]
+    reading_of: Callable[[tuple[str, ...], Attributes, str], Reading | None]
     producer: Callable[[Attributes], str]
     mapping: Mapping = NOTHING_SAID
+    layer: str = ""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What lies beside them is nobody's."""
+        return ()
 
     @property
     def stepwise(self) -> bool:
@@ -61,7 +73,7 @@ class ExrSource:
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """The producer, and the mapping's classes and licence. Every header is judged before any pixels are read."""
-        headers = [reader.header(file) for job in jobs for file in files_of(job)]
+        headers = [reader.header(file) for job in jobs for file in job.files]
         classes = self.mapping.classes.names if self.mapping.classes else ()
         producer = plain(self.producer(headers[0].attributes))
         return ShardInfo(producer, self.name, classes, self.mapping.licence or NOT_STATED)
@@ -69,20 +81,49 @@ class ExrSource:
     def read(self, job: Job, _: ShardInfo) -> SourceFrame:
         """A frame of one file, or of several that hold a part of its channels each."""
         channels, header = read_all(job)
-        known = self.mapping_of(tuple(channels), header.attributes)
-        mapping = merged(known or NOTHING_SAID, self.mapping)
-        notes = []
-        if header.lossy:
-            notes.append(f"compressed with {header.lossy}, which may change values")
-            kept = {name: ids for name, ids in mapping.ids.items() if not ids.cryptomatte}
-            if len(kept) < len(mapping.ids):
-                mapping = replace(mapping, ids=kept)
-                notes.append("and damages cryptomattes: left out")
+        views = header.views
+        view = self.layer if self.layer in views else next(iter(views), "")
+        names = plain_names(channels, views, view)
+        seen = channels | {plain: channels[name] for plain, name in names.items()}
         try:
-            made = apply.to_frame(job.frame, channels, mapping, header.attributes)
+            known = self.reading_of(tuple(names), header.attributes, "" if self.layer in views else self.layer)
+            reading = self.decided(known or Reading(), header, seen)
+            if reading.mapping.image is None:
+                there = listed(unused(channels, {}, Reading()))
+                raise ValueError(f"has no image; name its channels under image.channels of a --mapping; it has {there}")
+            colours = to_rec709(header.attributes)
+            attributes = with_manifests(job.file, header.attributes)
+            made = apply.to_frame(
+                job.frame,
+                seen,
+                reading.mapping,
+                attributes,
+                image_to_rec709=colours.image,
+                buffers_to_rec709=colours.buffers,
+            )
+            notes = [made.note, colours.note, *reading.notes, *header_notes(header)]
         except ValueError as error:
             raise InputError(f"{job.file}: {one_line(error)}") from error
-        return replace(made, note="; ".join([made.note, *notes]))
+        if len(views) > 1:
+            notes.append(f"view {view} of {', '.join(views)} (--layer)")
+        garbled = [name for plain, name in names.items() if plain != name and not split(name)[1].isascii()]
+        if garbled:
+            notes.append(f"garbled names taken for R, G, B, A: {', '.join(garbled)}")
+        mine = [name for name in channels if name in set(names.values())]
+        notes.append(unused_note(unused(mine, names, reading)))
+        return replace(made, note="; ".join(filter(None, notes)))
+
+    def decided(self, known: Reading, header: ExrHeader, channels: dict[str, Array]) -> Reading:
+        """The reading with the user's mapping, without the cryptomattes that the file's pixels cannot hold."""
+        mapping, notes = merged(known.mapping, self.mapping), list(known.notes)
+        if header.lossy:
+            notes.append(f"compressed with {header.lossy}, which may change values")
+        for name, ids in mapping.ids.items():
+            damage = header.lossy or cryptomatte.coarse(channels, ids.cryptomatte) if ids.cryptomatte else ""
+            if damage:
+                notes.append(f"{damage} damages cryptomatte {ids.cryptomatte}: ids/{name} left out")
+                mapping = replace(mapping, ids={key: kept for key, kept in mapping.ids.items() if key != name})
+        return replace(known, mapping=mapping, notes=tuple(notes))
 
     def is_mine(self, file: Path) -> bool | None:
         """Whether a file is of this kind; None where its header cannot be read, of which `shard_info` will tell."""
@@ -90,22 +131,19 @@ class ExrSource:
             header = reader.header(file)
         except InputError:
             return None
-        return self.mapping_of(header.channels, header.attributes) is not None
+        views = header.views
+        names = plain_names(header.channels, views, next(iter(views), ""))
+        return self.reading_of(tuple(names), header.attributes, "") is not None
 
 
 def exr_files(path: Path) -> list[Path]:
-    """The EXR files in a folder and those below it, or the file, by their suffix; sorted, without hidden ones."""
+    """The EXR files in a folder and those below it, or the file, by their suffix; in the order of time."""
     if not path.is_dir():
         return [path] if path.suffix.lower() == ".exr" else []
     return files_below(path, (".exr",))
 
 
-def files_of(job: Job) -> list[Path]:
-    """All files of a frame."""
-    return [job.file, *(file for _, file in job.others)]
-
-
-def read_all(job: Job) -> tuple[dict[str, Array], reader.ExrHeader]:
+def read_all(job: Job) -> tuple[dict[str, Array], ExrHeader]:
     """The channels of all files of a frame, and the header of the first file with what the others add to it.
 
     Channels of `others` without a layer get their role as one.
@@ -125,6 +163,22 @@ def read_all(job: Job) -> tuple[dict[str, Array], reader.ExrHeader]:
             channels[full] = array
         header = replace(header, attributes=other.attributes | header.attributes, parts=(*header.parts, *other.parts))
     return channels, header
+
+
+def with_manifests(file: Path, attributes: Attributes) -> Attributes:
+    """Header attributes with the manifests of cryptomattes that lie in files beside an EXR file (manif_file).
+
+    One that cannot be read is said where ids are named (mapping/cryptomatte.py).
+    """
+    found = dict(attributes)
+    for key, name in attributes.items():
+        start, _, last = key.rpartition("/")
+        if start.startswith("cryptomatte/") and last == "manif_file" and isinstance(name, str):
+            beside = inside(file.parent, name)
+            with suppress(InputError):
+                if beside is not None and beside.is_file():
+                    found[f"{start}/manifest"] = read_text(beside, MAX_MANIFEST_BYTES)
+    return found
 
 
 def text(attributes: Attributes, *names: str) -> str:

@@ -11,28 +11,28 @@ frame.
 """
 
 import io
-import math
 import os
 import struct
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from gbuffer_tools.errors import InputError, NotInstalledError, one_line
+from gbuffer_tools.exr.attributes import values
+from gbuffer_tools.exr.header import ExrHeader, Part, Window
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array
+from gbuffer_tools.io.text import plain
 
 MAGIC = b"\x76\x2f\x31\x01"
 TILED, LONG_NAMES, DEEP, MULTIPART = 0x200, 0x400, 0x800, 0x1000
 COMPRESSIONS = (
     "none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab", "htj2k256", "htj2k32", "lj2k", "zstd",
 )  # fmt: skip
-LOSSY = frozenset(("pxr24", "b44", "b44a", "dwaa", "dwab", "lj2k"))
 PIXELS = (np.dtype(np.uint32), np.dtype(np.float16), np.dtype(np.float32))
 MAX_HEADER_BYTES = 32 * 2**20
 """Manifests of a film's scene take megabytes."""
@@ -41,85 +41,7 @@ MAX_BYTES = 4 * MAX_FRAME_BYTES
 """The limit for all channels together: 100 float channels of a frame of 3840 x 2160 take 3.3 GB."""
 MAX_COORDINATE = 2**24
 READ_AT_ONCE = 65536
-
-Attribute = str | float | Array
-
-
-@dataclass(frozen=True)
-class Window:
-    """Pixels x0..x1 by y0..y1, the last ones included."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width), pixels."""
-        return self.y1 - self.y0 + 1, self.x1 - self.x0 + 1
-
-
-@dataclass(frozen=True)
-class Part:
-    """One picture of a file.
-
-    Attributes:
-        name: empty in files of one part.
-        channels: name -> element type.
-        data: where there are pixels.
-        compression: one of `COMPRESSIONS`.
-    """
-
-    name: str
-    channels: dict[str, np.dtype]
-    data: Window
-    compression: str
-
-    @property
-    def bytes_a_pixel(self) -> int:
-        """Bytes that one pixel takes in all channels."""
-        return sum(dtype.itemsize for dtype in self.channels.values())
-
-    def full(self, channel: str) -> str:
-        """A channel's name in the file: files of many parts may give the layer as the part's name only."""
-        inside = not self.name or channel.lower().startswith(f"{self.name.lower()}.")
-        return channel if inside else f"{self.name}.{channel}"
-
-
-@dataclass(frozen=True)
-class ExrHeader:
-    """What an EXR file holds.
-
-    Attributes:
-        parts: at least one.
-        display: the picture's window, the same for all parts.
-        attributes: texts, numbers and 4 x 4 matrices (as stored, row by row) of all parts; the first part's win.
-    """
-
-    parts: tuple[Part, ...]
-    display: Window
-    attributes: dict[str, Attribute]
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Full names of all channels, in the file's order."""
-        return tuple(part.full(name) for part in self.parts for name in part.channels)
-
-    @property
-    def bytes_stored(self) -> int:
-        """Bytes that all pixels take, unpacked."""
-        return sum(math.prod(part.data.shape) * part.bytes_a_pixel for part in self.parts)
-
-    @property
-    def bytes_placed(self) -> int:
-        """Bytes that all channels take over the display window."""
-        return math.prod(self.display.shape) * sum(part.bytes_a_pixel for part in self.parts)
-
-    @property
-    def lossy(self) -> str:
-        """A compression that changes values, where one is used; else empty."""
-        return next((part.compression for part in self.parts if part.compression in LOSSY), "")
+CHROMA = "it holds luminance and chroma (Y, RY, BY); write R, G, B at full resolution"
 
 
 def header(path: Path) -> ExrHeader:
@@ -244,7 +166,7 @@ class _Parser:
         found = ExrHeader(
             tuple(self.part(raw, many) for raw in raws),
             self.window(raws[0], "displayWindow"),
-            {key: value for raw in reversed(raws) for key, value in self.values(raw)},
+            {key: value for raw in reversed(raws) for key, value in values(raw)},
         )
         if any(self.window(raw, "displayWindow") != found.display for raw in raws):
             raise self.bad("its parts have different display windows; write them to files of their own")
@@ -317,7 +239,8 @@ class _Parser:
         if code >= len(COMPRESSIONS):
             raise self.bad(f"compression {code} is unknown; write it with zip")
         name = self.text(raw["name"][1], "a part's name") if many and "name" in raw else ""
-        found = Part(name, self.channels(raw), self.window(raw, "dataWindow"), COMPRESSIONS[code])
+        view = plain(raw["view"][1].decode(errors="replace")) if many and "view" in raw else ""
+        found = Part(name, self.channels(raw), self.window(raw, "dataWindow"), COMPRESSIONS[code], view)
         if "tiles" in raw:
             width, height, levels = struct.unpack("<IIB", self.raw(raw, "tiles", "tiledesc", 9))
             if levels & 0xF:
@@ -356,21 +279,10 @@ class _Parser:
             if not 0 <= pixel < len(PIXELS) or name in found:
                 raise self.bad(f"channel {name!r} has pixels of the unknown type {pixel}, or is there twice")
             if (across, down) != (1, 1):
-                raise self.bad(f"channel {name!r} is subsampled ({across} x {down}); write it at full resolution")
+                how = f"; {CHROMA}" if name.endswith(("RY", "BY")) else "; write it at full resolution"
+                raise self.bad(f"channel {name!r} is subsampled ({across} x {down}){how}")
             found[name] = PIXELS[pixel]
             at = end + 17
+        if any(f"{name[:-2]}BY" in found for name in found if name.endswith("RY")):
+            raise self.bad(CHROMA)
         return found
-
-    def values(self, raw: dict[str, tuple[str, bytes]]) -> Iterator[tuple[str, Attribute]]:
-        """The attributes that a source may want."""
-        for name, (kind, value) in raw.items():
-            if kind == "string":
-                yield name, value.decode(errors="replace")
-            elif (kind, len(value)) in NUMBERS:
-                yield name, float(np.frombuffer(value, NUMBERS[kind, len(value)])[0])
-            elif (kind, len(value)) in MATRICES:
-                yield name, np.frombuffer(value, MATRICES[kind, len(value)]).reshape(4, 4)
-
-
-NUMBERS = {("float", 4): "<f4", ("double", 8): "<f8", ("int", 4): "<i4"}
-MATRICES = {("m44f", 64): "<f4", ("m44d", 128): "<f8"}

@@ -158,9 +158,12 @@ def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, p
 
 
 def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:
-    """A scalar string attribute of at most `MAX_TEXT` characters; hdf5_heap.py has judged its heap."""
-    value = _attribute(owner, name, path, "SO")
-    if not isinstance(value, str):
+    """A string attribute of at most `MAX_TEXT` characters; hdf5_heap.py has judged its heap.
+
+    Other writers store it with a fixed length, or as an array of one.
+    """
+    value = _one(_attribute(owner, name, path, "SO"))
+    if not isinstance(value, str | bytes):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted text")
     return _bounded(value, name, path)
 
@@ -168,17 +171,22 @@ def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> s
 def texts_attribute(owner: h5py.Group, name: str, path: Path, *, max_entries: int) -> tuple[str, ...]:
     """A 1-D string attribute of at most `max_entries` texts; as `text_attribute`."""
     value = _attribute(owner, name, path, "SO", max_entries=max_entries)
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str) for v in value):
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str | bytes) for v in value):
         raise InputError(f"{path}: attribute {name} is not a list of texts")
     return tuple(_bounded(v, name, path) for v in value)
 
 
 def number_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> float:
-    """A scalar number attribute."""
-    value = _attribute(owner, name, path, "iuf")
+    """A number attribute, alone or in an array of one."""
+    value = _one(_attribute(owner, name, path, "iuf"))
     if not isinstance(value, np.integer | np.floating):
         raise InputError(f"{path}: attribute {name} is {type(value).__name__}, wanted a number")
     return float(value)
+
+
+def _one(value: object) -> object:
+    """What an array of one holds; anything else as it is."""
+    return value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
 def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: str, *, max_entries: int = 1) -> object:
@@ -196,8 +204,9 @@ def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: s
         return owner.attrs[name]
 
 
-def _bounded(text: str, name: str, path: Path) -> str:
+def _bounded(stored: str | bytes, name: str, path: Path) -> str:
     # h5py turns bytes that are not UTF-8 into lone surrogates.
+    text = stored.decode(errors="surrogateescape") if isinstance(stored, bytes) else stored
     if len(text) > MAX_TEXT or any(0xD800 <= ord(c) < 0xE000 for c in text):
         raise InputError(f"{path}: attribute {name} is no UTF-8 text of at most {MAX_TEXT} characters")
     return text

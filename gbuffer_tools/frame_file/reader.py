@@ -30,6 +30,7 @@ from gbuffer_tools.frame import (
     check_name,
 )
 from gbuffer_tools.frame_file import hdf5, hdf5_heap
+from gbuffer_tools.io.folders import counted, say, walk
 
 ALL = slice(None)
 FLOAT64 = frozenset((np.dtype("float64"),))
@@ -251,8 +252,17 @@ def _channels(data: h5py.Dataset) -> int:
 
 
 def shards(folder: Path) -> list[Path]:
-    """The frame files of a data set, sorted; raises `InputError` where there are none."""
-    found = sorted(Path(folder).glob("*.h5"))
+    """The frame files of a data set, in the order of time; those in folders below are left out, and the user is told.
+
+    Raises:
+        InputError: there are none.
+    """
+    below = walk(Path(folder)).of((".h5",))
+    found = [file for file in below if file.parent == Path(folder)]
     if not found:
-        raise InputError(f"{folder}: holds no frame files (*.h5); extract some, or name another folder")
+        more = f"; {counted(below, Path(folder))} lie in folders below: name one" if below else ""
+        raise InputError(f"{folder}: holds no frame files (*.h5); extract some, or name another folder{more}")
+    if len(found) < len(below):
+        others = [file for file in below if file.parent != Path(folder)]
+        say(f"left out of {folder}: {counted(others, Path(folder))}: in folders below, which are sets of their own")
     return found

@@ -20,6 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE
 from gbuffer_tools.io.atomic import replacing
+from gbuffer_tools.io.png_colour import Coding, coding_of, png_chunks
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -170,13 +171,18 @@ def read_image(path: Path) -> np.ndarray:
     """An image file as (H, W, 3) uint8, sRGB, RGB order, upright; the first of several pages or frames.
 
     Grey is repeated, 16 bits are rounded. Alpha is dropped: what is transparent has the colour that is stored there, as
-    nobody says what stands behind. An ICC profile is followed; without one RGB is sRGB, and CMYK the plain complement.
+    nobody says what stands behind. An ICC profile is followed, and what a PNG says otherwise of its colours
+    (io/png_colour.py); without either RGB is sRGB, and CMYK the plain complement.
 
     Raises:
-        InputError: not a readable image, one too large, or of another type of numbers.
+        InputError: not a readable image, one too large, of another type of numbers, or of high dynamic range.
     """
-    content = _content(path)
+    stored = _stored(path)
+    coding, content = _coding(path, stored), _decodable(path, stored)
     try:
+        if coding is not None:
+            pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
+            return _upright(coding.to_srgb(pixels[..., 2::-1] if pixels.ndim == 3 else pixels), content)
         with Image.open(BytesIO(content), formats=FORMATS) as file:
             if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
                 raise _unreadable(path)
@@ -229,7 +235,7 @@ def read_pixels(path: Path) -> np.ndarray:
     Raises:
         InputError: not a readable image, one too large, or of another type of numbers.
     """
-    content = _content(path)
+    content = _decodable(path, _stored(path))
     bits = _label_bits(content)
     if bits:
         # As if it were grey: OpenCV would look the colours up. Less than 8 bits it spreads over 0..255.
@@ -242,15 +248,26 @@ def read_pixels(path: Path) -> np.ndarray:
     return _upright(pixels, content)
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a file of bounded size; of a PNG only what concerns its pixels."""
+def _stored(path: Path) -> bytes:
+    """The bytes of a file of bounded size."""
     height, width = image_size(path)
     count = path.stat().st_size
     if max(count, height * width * 3) > MAX_FILE_BYTES:
         raise InputError(f"{path}: {count:,} bytes, {width} x {height}; wanted at most {MAX_FILE_BYTES:,} bytes.")
-    content = path.read_bytes()
-    if content.startswith(PNG):
-        content = _plain_png(content)
+    return path.read_bytes()
+
+
+def _coding(path: Path, stored: bytes) -> Coding | None:
+    """What a PNG says of its colours; None where nothing has to be done."""
+    try:
+        return coding_of(stored) if stored.startswith(PNG) else None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; wanted sRGB; convert it, or remove the chunk.") from error
+
+
+def _decodable(path: Path, stored: bytes) -> bytes:
+    """The bytes for the libraries: of a PNG only what concerns its pixels."""
+    content = _plain_png(stored) if stored.startswith(PNG) else stored
     if not content:
         raise _unreadable(path)
     return content
@@ -278,22 +295,13 @@ def _silent() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(before)
 
 
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and whole chunk, up to one that the file ends in."""
-    at = len(PNG)
-    while at + 12 <= len(content):
-        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-        yield content[at + 4 : at + 8], content[at:end]
-        at = end
-
-
 def _plain_png(content: bytes) -> bytes:
     """A PNG without what programs wrote about it; b"" where its chunks do not end within the file, or pixels are wrong.
 
     OpenCV takes the memory that their lengths name, up to 2 GiB; of wrong check sums libpng prints a line of its own.
     """
     kept = [PNG]
-    for kind, chunk in _png_chunks(content):
+    for kind, chunk in png_chunks(content):
         right = len(chunk) == 12 + int.from_bytes(chunk[:4], "big") and (
             zlib.crc32(memoryview(chunk)[4:-4]) == int.from_bytes(chunk[-4:], "big")
         )
@@ -315,7 +323,7 @@ def _label_bits(content: bytes) -> int:
 def _grey_png(content: bytes) -> bytes:
     """The same PNG, its header saying grey instead of palette (colour type 0), without its transparency."""
     header = content[12:25] + b"\0" + content[26:29]
-    kept = [chunk for kind, chunk in _png_chunks(content) if kind in (b"IDAT", b"IEND")]
+    kept = [chunk for kind, chunk in png_chunks(content) if kind in (b"IDAT", b"IEND")]
     return b"".join([content[:12], header, struct.pack(">I", zlib.crc32(header)), *kept])
 
 

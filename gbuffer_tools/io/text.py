@@ -1,10 +1,6 @@
-"""Small text files of others, and the files that they or users name.
-
-JSON; lists of files, which may name nothing outside their folder; all files of a kind below a folder.
-"""
+"""Small text files of others: JSON, and lists of files, which may name nothing outside their folder."""
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError, one_line
@@ -59,14 +55,3 @@ def inside(folder: Path, named: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # a null byte, a name too long, links in a circle
         return None
     return found if found.is_relative_to(folder.resolve()) else None
-
-
-def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Files in a folder and those below it with one of these suffixes (lower case), sorted, without what is hidden."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in suffixes
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )

@@ -8,17 +8,18 @@ import numpy.typing as npt
 
 from gbuffer_tools import geometry
 from gbuffer_tools.frame import BUFFERS, Array, Frame
-from gbuffer_tools.mapping import camera_solver, cryptomatte
-from gbuffer_tools.mapping.channel_names import Channels, pick, stack
-from gbuffer_tools.mapping.schema import Classes, Ids, Image, Mapping, Normal, PinholeCamera
-from gbuffer_tools.source import Names, SourceFrame
+from gbuffer_tools.geometry import HALF_MAX
+from gbuffer_tools.mapping import camera_solver
+from gbuffer_tools.mapping.apply_ids import made_ids, seen_names
+from gbuffer_tools.mapping.channel_names import Channels, stack
+from gbuffer_tools.mapping.schema import Buffer, Image, Mapping, Motion, Normal, PinholeCamera
+from gbuffer_tools.source import SourceFrame
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 
-HALF_MAX = 65504.0
-"""The largest float16; larger values are cut."""
+RANGE_TOLERANCE = 1e-3
 WORLD_NORMAL, DISTANCE = "x_world_normal", "x_distance"
 """Buffers of files whose camera is not known; 0 where nothing was drawn, as only depth may be infinite."""
 
@@ -31,37 +32,48 @@ class _Making:
     drawn: Bools
     camera: tuple[Matrix, Matrix] | None = None
     posed: bool = False
+    to_rec709: Matrix | None = None
     buffers: dict[str, Array] = field(default_factory=dict)
-    ids: dict[str, Array] = field(default_factory=dict)
-    names: dict[str, abc.Mapping[int, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     lacks: str = ""
 
 
-def to_frame(name: str, channels: Channels, mapping: Mapping, attributes: abc.Mapping[str, object]) -> SourceFrame:
+def to_frame(
+    name: str,
+    channels: Channels,
+    mapping: Mapping,
+    attributes: abc.Mapping[str, object],
+    *,
+    image_to_rec709: Matrix | None = None,
+    buffers_to_rec709: Matrix | None = None,
+) -> SourceFrame:
     """Make a frame in the frame file's conventions.
+
+    What is no number or infinite is counted in the note. In the image it becomes black or white, and in id maps 0;
+    buffers keep it.
 
     Args:
         name: of the frame.
         channels: name -> (H,W), all of one size.
         mapping: of the channels; those that it does not name are ignored.
         attributes: header attributes, for the names of cryptomatte ids.
+        image_to_rec709: (3,3), takes the image's linear RGB to that of Rec.709; None where it is that.
+        buffers_to_rec709: the same for buffers of linear RGB.
 
     Raises:
         ValueError: a named channel is missing, or ids are no ids.
     """
     if mapping.image is None:
         raise ValueError("has no image; name its channels under image.channels of a --mapping")
-    image, clipped = to_image(channels, mapping.image)
-    making = _Making(channels, np.ones(image.shape[:2], bool))
-    if clipped > 0.001:
-        making.notes.append(f"{clipped:.1%} of the image above 1 clipped")
+    image, notes = to_image(channels, mapping.image, image_to_rec709)
+    making = _Making(channels, np.ones(image.shape[:2], bool), to_rec709=buffers_to_rec709, notes=list(notes))
     _add_buffers(making, mapping)
-    _add_ids(making, mapping, attributes)
+    ids, names, said = made_ids(channels, mapping, making.drawn, attributes)
+    making.notes += said
     view, projection = making.camera if making.camera is not None else (None, None)
-    found = f"{', '.join([*making.buffers, *(f'ids/{key}' for key in making.ids)]) or 'RGB alone'}"
-    frame = Frame(name, image, making.buffers, making.ids, view, projection)
-    return SourceFrame(frame, "; ".join([found, *making.notes]), seen_names(making.ids, making.names), making.lacks)
+    found = f"{', '.join([*making.buffers, *(f'ids/{key}' for key in ids)]) or 'RGB alone'}"
+    frame = Frame(name, image, making.buffers, ids, view, projection)
+    return SourceFrame(frame, "; ".join([found, *making.notes]), seen_names(ids, names), making.lacks)
 
 
 def to_buffers(
@@ -94,27 +106,61 @@ def _add_buffers(making: _Making, mapping: Mapping) -> None:
     _add_others(making, mapping)
 
 
-def to_image(channels: Channels, image: Image) -> tuple[npt.NDArray[np.uint8], float]:
-    """(H,W,3) uint8 sRGB, and the fraction of pixels that were above 1: there is no exposure and no tone curve."""
-    values = np.nan_to_num(stack(channels, image.channels).astype(np.float64), nan=0, posinf=np.inf, neginf=0)
+def to_image(
+    channels: Channels, image: Image, to_rec709: Matrix | None = None
+) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    """(H,W,3) uint8 sRGB, and notes on what it cannot show: there is no exposure and no tone curve.
+
+    Args:
+        channels: name -> (H,W).
+        image: which of them.
+        to_rec709: as `to_frame` has it; it does not concern grey images and those that are sRGB already.
+    """
+    stored = stack(channels, image.channels).astype(np.float64)
+    notes = list(odd_numbers("image", stored, (", now black", ", now black or white")))
+    values = np.nan_to_num(stored, nan=0, posinf=HALF_MAX, neginf=0)
+    if image.colour == "linear" and to_rec709 is not None and values.shape[2] == 3:
+        values = values @ to_rec709.T
     values = np.repeat(values, 3 // values.shape[2], axis=2)
     clipped = float((values > 1).any(-1).mean())
+    if clipped > 0.001:
+        notes.append(f"{clipped:.1%} of the image above 1 clipped")
     values = np.clip(values, 0, 1)
     srgb = geometry.linear_to_srgb(values) if image.colour == "linear" else values
-    return np.round(srgb * 255).astype(np.uint8), clipped
+    return np.round(srgb * 255).astype(np.uint8), tuple(notes)
+
+
+def odd_numbers(name: str, values: Floats, becomes: tuple[str, str] = ("", "")) -> abc.Iterator[str]:
+    """How many pixels of a buffer (H,W) or (H,W,C) are not a number, and how many infinite, a line each.
+
+    `becomes` ends the two lines.
+    """
+    flat = values.reshape(*values.shape[:2], -1)
+    for found, what, end in zip((np.isnan(flat), np.isinf(flat)), ("not a number", "infinite"), becomes, strict=True):
+        count = int(found.any(-1).sum())
+        if count:
+            yield f"{name} has {count} pixel{'s that are' if count > 1 else ' that is'} {what}{end}"
 
 
 def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:
-    """Depth or distance in metres, inf where nothing was drawn; says what was drawn."""
+    """Depth or distance in metres, inf where nothing was drawn, nan where it is no number; says what was drawn."""
     depth = mapping.depth
     if depth is None:
         return None
-    stored = stack(making.channels, (depth.channel,))[..., 0].astype(np.float64)
+    channel = stack(making.channels, (depth.channel,))[..., 0]
+    whole, stored = channel.dtype.kind == "u", channel.astype(np.float64)
+    # Whole numbers were never half floats, nor has anything but what the mapping says a meaning of its own among them.
+    nothing = stored <= 0 if whole else geometry.nothing_drawn(stored)
     with np.errstate(invalid="ignore"):
-        drawn = np.isfinite(stored) & (stored > 0) & (stored < depth.beyond)
+        nothing |= stored >= depth.beyond
     for value in depth.nothing:
-        drawn &= ~np.isclose(stored, value, rtol=1e-6, atol=0)
+        nothing |= np.isclose(stored, value, rtol=1e-6, atol=0, equal_nan=True)
+    drawn = ~nothing
     making.drawn = drawn
+    making.notes += odd_numbers("depth", np.where(drawn, stored, 0))
+    ends = float((stored == HALF_MAX).mean())
+    if ends and not whole:
+        making.notes.append(f"{ends:.1%} of the depth are 65504, where half floats end: sky, or too far for them")
     if not drawn.any():
         making.notes.append("nothing drawn")
     return np.where(drawn, np.where(drawn, stored, 1) * depth.metres, np.inf)
@@ -154,25 +200,29 @@ def _add_depth(making: _Making, mapping: Mapping, raw: Floats) -> None:
 
 def _add_normal(making: _Making, normal: Normal) -> None:
     """Add normals, in view space where that is known. What was drawn without a normal faces the camera."""
-    stored = np.nan_to_num(stack(making.channels, normal.channels).astype(np.float64), posinf=0, neginf=0)
-    if normal.encoding == "unit" or (normal.encoding == "either" and _is_unit(stored[making.drawn])):
+    stored = stack(making.channels, normal.channels).astype(np.float64)
+    making.notes += odd_numbers("normal", np.where(making.drawn[..., None], stored, 0))
+    odd = ~np.isfinite(stored).all(-1) & making.drawn
+    stored = np.where(np.isfinite(stored), stored, 0)
+    if normal.encoding == "unit" or (normal.encoding == "either" and _is_unit(stored[making.drawn & ~odd])):
         stored = 2 * stored - 1
     vectors = np.stack([stored[..., "xyz".index(a[-1])] * (-1 if a[0] == "-" else 1) for a in normal.axes], -1)
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    known = length[..., 0] > 1e-3
+    known = (length[..., 0] > 1e-3) & ~odd
     vectors = np.where(known[..., None], vectors / np.maximum(length, 1e-3), 0)
+    turn = None
     if normal.space == "world":
-        turn = _turn(making, vectors)
-        if turn is None:
-            making.buffers[WORLD_NORMAL] = np.where(making.drawn[..., None], vectors, 0).astype(np.float16)
-            making.notes.append(f"normals stay {WORLD_NORMAL}: view space needs a camera (--mapping)")
-            return
-        vectors = geometry.turn(vectors, turn)
-    lost = making.drawn & ~known
-    vectors[lost] = (0, 0, 1)
-    if lost.any():
+        turn = _turn(making, vectors, known)
+        vectors = vectors if turn is None else geometry.turn(vectors, turn)
+    lost = making.drawn & ~known & ~odd
+    if normal.space == "world" and turn is None:
+        making.notes.append(f"normals stay {WORLD_NORMAL}: view space needs a camera (--mapping)")
+    elif lost.any():
+        vectors[lost] = (0, 0, 1)
         making.notes.append(f"{lost.mean():.2%} drawn without a normal face the camera")
-    making.buffers["normal"] = np.where(making.drawn[..., None], vectors, 0).astype(np.float16)
+    vectors = np.where(making.drawn[..., None], vectors, 0)
+    vectors[odd] = np.nan
+    making.buffers[WORLD_NORMAL if normal.space == "world" and turn is None else "normal"] = vectors.astype(np.float16)
 
 
 def _is_unit(stored: Floats) -> bool:
@@ -181,7 +231,7 @@ def _is_unit(stored: Floats) -> bool:
     return len(off) == 2 and off[1] < off[0]
 
 
-def _turn(making: _Making, world: Matrix) -> Matrix | None:
+def _turn(making: _Making, world: Matrix, known: Bools) -> Matrix | None:
     """World to view: the camera's, or the rotation that turns these normals into the depth's."""
     if making.camera is None:
         return None
@@ -189,7 +239,7 @@ def _turn(making: _Making, world: Matrix) -> Matrix | None:
     if making.posed or "depth" not in making.buffers:
         return view if making.posed else None
     seen = geometry.normal_from_depth(making.buffers["depth"].astype(np.float64), projection)
-    turn = camera_solver.rotation_from_normals(world, seen, making.drawn)
+    turn = camera_solver.rotation_from_normals(world, seen, making.drawn & known)
     if turn is None:
         making.lacks = "its normals do not fix how the camera is turned"
         return None
@@ -200,84 +250,47 @@ def _turn(making: _Making, world: Matrix) -> Matrix | None:
 
 def _add_others(making: _Making, mapping: Mapping) -> None:
     if mapping.motion is not None:
-        moved = stack(making.channels, mapping.motion.channels).astype(np.float64) - mapping.motion.rest
-        moved = np.nan_to_num(moved * mapping.motion.pixels, posinf=0, neginf=0)
-        making.buffers["motion"] = moved.astype(np.float32)
+        making.buffers["motion"] = _motion(making, mapping.motion)
     for name, buffer in mapping.buffers.items():
-        stored = stack(making.channels, buffer.channels)
-        values = stored.astype(np.float64)
+        making.buffers[name] = _buffer(making, name, buffer)
+
+
+def _motion(making: _Making, motion: Motion) -> Array:
+    stored = stack(making.channels, motion.channels).astype(np.float64)
+    making.notes += odd_numbers("motion", stored)
+    with np.errstate(invalid="ignore"):
+        return ((stored - motion.rest) * motion.pixels).astype(np.float32)
+
+
+def _buffer(making: _Making, name: str, buffer: Buffer) -> Array:
+    stored = stack(making.channels, buffer.channels)
+    values = stored.astype(np.float64)
+    with np.errstate(invalid="ignore"):
         if buffer.plus:
             values += stack(making.channels, buffer.plus).astype(np.float64)
+        making.notes += odd_numbers(name, values)
+        if making.to_rec709 is not None and name in BUFFERS and BUFFERS[name].space == "linear RGB":
+            values = values @ making.to_rec709.T
         values = values * buffer.scale + buffer.offset
-        making.buffers[name] = fitted(name, values, stored.dtype)
+    found, cut = fitted(name, values, stored.dtype)
+    if cut:
+        making.notes.append(cut)
+    return found
 
 
-def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> Array:
-    """Values in a buffer's range and type: float16 for standard ones, `stored`'s precision for others; no nan."""
+def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> tuple[Array, str]:
+    """Values in a buffer's range and type, and a note on what had to be cut for it, empty where nothing was.
+
+    float16 for standard buffers, `stored`'s precision for others. Infinities and nan stay.
+    """
     coarse = np.dtype(stored) == np.float16 or name in BUFFERS
     dtype = np.float16 if coarse else np.float32
     low, high = BUFFERS[name].range if name in BUFFERS else (-np.inf, np.inf)
     top = HALF_MAX if dtype == np.float16 else float(np.finfo(np.float32).max)
-    values = np.clip(np.nan_to_num(values, nan=0, posinf=top, neginf=-top), max(low, -top), min(high, top))
-    return (values[..., 0] if values.shape[-1] == 1 else values).astype(dtype)
-
-
-def _add_ids(making: _Making, mapping: Mapping, attributes: abc.Mapping[str, object]) -> None:
-    known = {crypto.name.lower(): crypto for crypto in cryptomatte.cryptomattes(attributes)}
-    classes = mapping.classes
-    for name, ids in mapping.ids.items():
-        making.ids[name] = _ids(making, name, ids)
-        crypto = known.get(ids.cryptomatte.lower(), cryptomatte.Cryptomatte("", {}))
-        making.names[name] = crypto.names
-        if crypto.problem:
-            making.notes.append(f"ids/{name} have no names: {crypto.problem}")
-            if classes and classes.of == name and classes.rules:
-                raise ValueError(f"{crypto.problem}; classes.rules need its names")
-    if classes is None:
-        if "class" in making.ids:
-            raise ValueError("ids.class needs the section classes of a --mapping")
-        return
-    if classes.of not in making.ids:
-        raise ValueError(
-            f"classes.of is {classes.of!r}, wanted one of ids: {', '.join(making.ids) or 'there are none'}"
-        )
-    found = classes_of(making.ids[classes.of], making.names[classes.of], classes)
-    making.ids["class"] = np.where(making.drawn, found, 0).astype(np.uint8)
-
-
-def seen_names(ids: abc.Mapping[str, Array], names: abc.Mapping[str, abc.Mapping[int, str]]) -> dict[str, Names]:
-    """Names of the ids that a frame has, by id map; ids without a name are left out."""
-    found = {key: set(map(int, np.unique(ids[key]))) & set(known) for key, known in names.items() if known}
-    return {f"ids/{key}": {i: {"name": names[key][i]} for i in sorted(seen)} for key, seen in found.items()}
-
-
-def _ids(making: _Making, name: str, ids: Ids) -> npt.NDArray[np.uint32]:
-    """(H,W) uint32, the same ids in every frame; 0 where nothing was drawn."""
-    if ids.cryptomatte:
-        found = cryptomatte.ids(making.channels, ids.cryptomatte)
-        if found is None:
-            raise ValueError(f"lacks the layer {ids.cryptomatte}00 of ids.{name}")
-        return np.where(making.drawn, found, 0).astype(np.uint32)
-    stored = pick(making.channels, ids.channel)
-    if stored is None:
-        raise ValueError(f"lacks the channel {ids.channel!r} of ids.{name}")
-    values = np.nan_to_num(stored.astype(np.float64), nan=-1)
-    whole = (values == np.round(values)) & (values >= 0) & (values < 2**32)
-    if not whole.all():
-        making.notes.append(f"ids/{name}: {(~whole).mean():.2%} are no whole numbers (averaged?) and become 0")
-    return np.where(making.drawn & whole, np.where(whole, values, 0), 0).astype(np.uint32)
-
-
-def classes_of(ids: Array, names: abc.Mapping[int, str], classes: Classes) -> npt.NDArray[np.uint8]:
-    """The class of each pixel (H,W) by its id; 0, the first class, where the id is 0 and no number says otherwise.
-
-    Raises:
-        ValueError: ids that are classes already, beyond the list of classes.
-    """
-    found, where = np.unique(ids, return_inverse=True)
-    if classes.of == "class":
-        if int(found.max()) >= len(classes.names):
-            raise ValueError(f"ids.class holds {int(found.max())}, wanted 0..{len(classes.names) - 1}")
-        return ids.astype(np.uint8)
-    table = [classes.index(i, names.get(i)) if i or 0 in classes.numbers else 0 for i in map(int, found)]
-    return np.array(table, np.uint8)[where].reshape(ids.shape)
+    low, high = max(low, -top), min(high, top)
+    inside = np.where(np.isfinite(values), np.clip(values, low, high), values)
+    with np.errstate(invalid="ignore"):
+        far = np.abs(inside - values) > RANGE_TOLERANCE * np.maximum(np.abs(inside), 1)
+    share = float(far.any(-1).mean())
+    note = f"{share:.2%} of {name} beyond {low:g}..{high:g} cut" if share else ""
+    return (inside[..., 0] if inside.shape[-1] == 1 else inside).astype(dtype), note

@@ -1,18 +1,70 @@
 """Named channels: `layer.pass.component`, where the layer is all before the last dot; case does not matter."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from gbuffer_tools.frame import Array
 
 Channels = Mapping[str, Array]
+LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
+"""Components as Nuke and Arnold write them out."""
+FOREIGN = 0x250
+"""Letters before this one are Latin."""
+COVERAGE = frozenset(("A", "AR", "AG", "AB"))
+"""Components that say how much of a pixel is covered."""
 
 
 def split(name: str) -> tuple[str, str]:
     """(layer, component) of a channel's name; the layer of a bare name is empty."""
     layer, _, component = name.rpartition(".")
     return layer, component
+
+
+def plain_names(names: Iterable[str], views: Sequence[str] = (), view: str = "") -> dict[str, str]:
+    """What sources look for -> a channel's name in its file, for the channels that belong to one eye of a stereo file.
+
+    Components are letters: R for red, also where Unreal on Linux has garbled it (`letter`). The eye is a part of the
+    layer's name, which is left out; channels without a layer are the main eye's (OpenEXR, "Multi-View").
+
+    Args:
+        names: of all channels.
+        views: the eyes of the file, the main one first; empty where there is one.
+        view: which of them.
+    """
+    mine = [(name, plain) for name in names if (plain := _plain(name, views, view))]
+    stored = {name for name, _ in mine}
+    found: dict[str, str] = {}
+    for name, plain in mine:
+        taken = plain in found or (plain != name and plain in stored)
+        found[name if taken else plain] = name
+    return found
+
+
+def _plain(name: str, views: Sequence[str], view: str) -> str | None:
+    """The name without its eye; None where it is another one's."""
+    layer, component = split(name)
+    parts = layer.split(".") if layer else []
+    eye = next((part for part in reversed(parts) if part in views), None)
+    if eye in parts:
+        del parts[len(parts) - 1 - parts[::-1].index(eye)]
+    elif views and not parts:
+        eye = views[0]
+    return ".".join([*parts, letter(component)]) if eye in (None, view) else None
+
+
+def letter(component: str) -> str:
+    """R, G, B or A for a component that means it, else the component.
+
+    Unreal's writer takes bytes for characters of two or four bytes on Linux. So what should be R starts with R and ends
+    in characters of no meaning, or is a character whose bytes, swapped, are R's: U+5200.
+    """
+    if component.isascii():
+        return LETTERS.get(component.lower(), component)
+    first = ord(component[0])
+    start = chr(first >> 8) if first & 0xFF == 0 else component[0]
+    rest = all(ord(c) >= FOREIGN or not c.isprintable() for c in component[1:])
+    return start if start in tuple("RGBA") and rest else component
 
 
 def layers(names: Iterable[str]) -> dict[str, list[str]]:
@@ -25,7 +77,8 @@ def layers(names: Iterable[str]) -> dict[str, list[str]]:
 
 def named(names: Iterable[str], wanted: str) -> str | None:
     """The channel named `wanted`, as the file spells it; None where there is none."""
-    return next((name for name in names if name.lower() == wanted.lower()), None)
+    known = tuple(names)
+    return wanted if wanted in known else next((name for name in known if name.lower() == wanted.lower()), None)
 
 
 def components(names: Iterable[str], layer: str, letters: str) -> tuple[str, ...] | None:
@@ -38,8 +91,15 @@ def components(names: Iterable[str], layer: str, letters: str) -> tuple[str, ...
 
 def only(names: Iterable[str], layer: str) -> str | None:
     """The only channel of a layer, whatever its component is called; None where the layer has several or none."""
-    found = [name for name in names if split(name)[0].lower() == layer.lower()]
+    known = tuple(names)
+    same = [name for name in known if split(name)[0] == layer]
+    found = same or [name for name in known if split(name)[0].lower() == layer.lower()]
     return found[0] if len(found) == 1 else None
+
+
+def within(layer: str, name: str) -> str:
+    """The full name of a layer or channel in a layer; the layer of what has none is empty."""
+    return f"{layer}.{name}" if layer else name
 
 
 def pick(channels: Channels, name: str) -> Array | None:

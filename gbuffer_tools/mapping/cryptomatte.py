@@ -4,8 +4,8 @@ Facts: "Cryptomatte Specification 1.2.0" (Psyop, github.com/Psyop/Cryptomatte). 
 (UTF-8, seed 0), its bits read as a float32; where the float's exponent would be 0 or 255 its lowest bit is flipped, so
 that no id is a denormal, an infinity or no number. A pixel holds pairs of (id, coverage), the largest coverage first:
 channels R, G of the layer `<name>00` are the first pair. Header attributes cryptomatte/<key>/name, hash, conversion,
-and manifest, a JSON object of name -> 8 hexadecimal digits. Manifests in files of their own (manif_file) are not read:
-such ids have no names.
+and manifest, a JSON object of name -> 8 hexadecimal digits. manif_file names a file beside the EXR file that has the
+manifest instead (exr/mapped_source.py reads it).
 """
 
 import json
@@ -54,10 +54,18 @@ def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
             if got != wanted:
                 raise ValueError(f"cryptomatte {name!r} has {part} {got!r}, wanted {wanted}")
         try:
-            found.append(Cryptomatte(name, manifest(attributes.get(f"cryptomatte/{match[1]}/manifest", "{}"), name)))
+            found.append(_declared(attributes, f"cryptomatte/{match[1]}", name))
         except ValueError as error:
             found.append(Cryptomatte(name, {}, str(error)))
     return sorted(found, key=lambda crypto: crypto.name)
+
+
+def _declared(attributes: Mapping[str, object], key: str, name: str) -> Cryptomatte:
+    """A cryptomatte by the attributes that start with a key; raises `ValueError` where its manifest is damaged."""
+    beside = attributes.get(f"{key}/manif_file")
+    if beside is not None and f"{key}/manifest" not in attributes:
+        return Cryptomatte(name, {}, f"the manifest of cryptomatte {name!r} is to lie beside it as {str(beside)!r}")
+    return Cryptomatte(name, manifest(attributes.get(f"{key}/manifest", "{}"), name))
 
 
 def manifest(text: object, name: str) -> dict[int, str]:
@@ -74,6 +82,12 @@ def manifest(text: object, name: str) -> dict[int, str]:
             raise ValueError(f"the manifest of cryptomatte {name!r} gives {key[:80]!r} the id {value!r}")
         found[int(value, 16)] = key
     return found
+
+
+def coarse(channels: Channels, name: str) -> str:
+    """The element type of a cryptomatte's pixels where it cannot hold ids; empty where it can, or there are none."""
+    first = _first(channels, name, RED)
+    return "" if first is None or first.dtype == np.float32 else f"storing as {first.dtype}"
 
 
 def ids(channels: Channels, name: str) -> Array | None:

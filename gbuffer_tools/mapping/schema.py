@@ -71,7 +71,7 @@ class Depth:
     Attributes:
         along: "axis": along the view axis; "ray": the distance to the camera, which needs a camera to convert.
         metres: length of one unit.
-        nothing: values that mean that nothing was drawn, besides 0, negative values, infinities and nan.
+        nothing: values that mean that nothing was drawn, besides those of `geometry.nothing_drawn`; .nan may be one.
         beyond: values from here on mean so, too.
     """
 

@@ -1,6 +1,6 @@
 """Which frame files a run of `extract` makes or completes, and of which frames.
 
-The frames of a shard are split into files of N in the order of their names, whichever of them are there or cannot be
+The frames of a shard are split into files of N in the order of time, whichever of them are there or cannot be
 read. So a frame that is made later, as it was missing or damaged, goes to the file of its place, behind those that are
 in it.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import HEADER_TEXTS, MAX_CLASSES, Header
 from gbuffer_tools.frame_file.hdf5 import MAX_TEXT
+from gbuffer_tools.io.folders import in_time
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.source import Job, ShardInfo, Source
 
@@ -57,7 +58,7 @@ def plan(
             and cannot be read.
     """
     works, refused = list[Work](), list[str]()
-    for shard, group in groupby(sorted(jobs), key=lambda job: job.shard):
+    for shard, group in groupby(sorted(jobs, key=_in_time), key=lambda job: job.shard):
         mine = list(group)
         paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
         # Frames may lie in another file than today's split would put them into: captures are added later.
@@ -73,6 +74,10 @@ def plan(
             works.append(Work(source, path, info, missing))
         check_header(works[-1].header, mine[0].file)
     return works, refused
+
+
+def _in_time(job: Job) -> tuple[object, ...]:
+    return in_time(job.shard), in_time(job.frame)
 
 
 def judged(source: Source, jobs: list[Job]) -> tuple[ShardInfo | None, dict[Job, str]]:

@@ -55,7 +55,7 @@ MATRICES = {"cam_K": ("cam_K", (3, 3)), "campose": ("cam2world", (4, 4)), "cam2w
 VERSION = "blender_proc_version"
 WANTED = "a container of BlenderProc"
 EYES = ("", "-left", "-right")
-BACKGROUND, MAX_DISTANCE, MAX_DISTANCE_TOLERANCE = 65504.0, 1e4, 0.1
+MAX_DISTANCE, MAX_DISTANCE_TOLERANCE = 1e4, 0.1
 PLANES = (0.1, 1000.0)
 """Blender's own, where files do not tell."""
 MIN_LENGTH = 0.1
@@ -278,7 +278,7 @@ def distances(found: Mapping[str, Array], projection: Matrix | None) -> tuple[st
     axis = 1.0 if projection is None else geometry.depth_from_distance(np.ones(values.shape), projection)
     along = values / axis if "depth" in found else values
     blended = np.abs(along - MAX_DISTANCE) < MAX_DISTANCE_TOLERANCE
-    nothing = (along <= 0) | (along >= BACKGROUND) | blended | ~np.isfinite(along)
+    nothing = geometry.nothing_drawn(along) | (along >= geometry.HALF_MAX) | blended | np.isnan(along)
     if "depth" in found:
         return "depth", values, nothing
     return "x_distance" if projection is None else "depth", values * axis, nothing

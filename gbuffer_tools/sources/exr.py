@@ -2,81 +2,115 @@
 
 The picture is R, G, B (or Y), bare or the first layer of a common name. Z, where there is one, is taken for metres
 along the view axis: the format's documents leave unit and direction open, so a mapping should say. Layers that are
-named as the standard buffers (albedo.R …) are taken for them, normals aside, whose space nothing tells.
+named as the standard buffers (albedo.R …) are taken for them, normals aside, whose space nothing tells. With --layer
+NAME all of this is looked for in the channels NAME.…; the main eye of stereo files is taken, or that of --layer.
 Files that `python -m gbuffer_tools.export` wrote are read back whole.
 """
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import frame_as_exr, reader
-from gbuffer_tools.exr.mapped_source import ExrSource, text
+from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, exr_files, text
+from gbuffer_tools.exr.reading import Reading
 from gbuffer_tools.frame import BUFFERS
-from gbuffer_tools.mapping.channel_names import components, named, only
+from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.mapping.channel_names import components, layers, listed, named, only, within
 from gbuffer_tools.mapping.cryptomatte import cryptomattes
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping
 from gbuffer_tools.source import Job, ShardInfo, SourceFrame
 
 PICTURES = ("", "rgba", "rgb", "beauty", "combined", "image", "color", "colour", "main")
 DEPTHS = ("depth", "z", "zdepth")
-FAR = 1e9
-"""Renderers write 1e10 and more where nothing was drawn."""
+KINDS = ("object", "material", "asset")
 NOT_BY_NAME = frozenset(("depth", "normal", "motion"))
 MIN_CHANNELS = 3
 
 
-def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
     """What names alone say. Files with fewer than three channels hold no picture: None."""
     if len(names) < MIN_CHANNELS:
         return None
-    return Mapping(image=picture(names), depth=depth(names), buffers=buffers(names), ids=crypto_ids(attributes))
+    mine = in_layer(names, layer)
+    mapping = Mapping(
+        image=picture(mine, layer),
+        depth=depth(mine, layer),
+        buffers=buffers(mine, layer),
+        ids=crypto_ids(attributes, layer) or ({} if layer else crypto_ids(attributes)),
+    )
+    if not layer:
+        return Reading(mapping)
+    others = tuple(name for name in names if name not in mine)
+    return Reading(mapping, (f"layer {layer}, {len(others)} channels are of others",), others)
 
 
-def picture(names: tuple[str, ...]) -> Image | None:
-    """R, G, B or Y of the first common layer."""
+def in_layer(names: tuple[str, ...], layer: str) -> tuple[str, ...]:
+    """The channels of a layer and of the layers in it; all where it is empty.
+
+    Raises:
+        ValueError: there are none.
+    """
+    found = tuple(name for name in names if name.startswith(within(layer, "")))
+    if not found:
+        raise ValueError(f"has no layer {layer!r}; it has {listed(filter(None, layers(names))) or 'none'}; see --layer")
+    return found
+
+
+def picture(names: tuple[str, ...], start: str = "") -> Image | None:
+    """R, G, B or Y of the first common layer, in the layer `start`."""
     for layer in PICTURES:
         for letters in ("RGB", "Y"):
-            found = components(names, layer, letters)
+            found = components(names, within(start, layer).rstrip("."), letters)
             if found:
                 return Image(found)
     return None
 
 
-def depth(names: tuple[str, ...]) -> Depth | None:
+def depth(names: tuple[str, ...], start: str = "") -> Depth | None:
     """Z, or a layer of one channel with depth's name."""
-    found = named(names, "Z") or next((name for layer in DEPTHS if (name := only(names, layer))), None)
-    return Depth(found, beyond=FAR) if found else None
+    layers_of_one = (name for layer in DEPTHS if (name := only(names, within(start, layer))))
+    found = named(names, within(start, "Z")) or next(layers_of_one, None)
+    return Depth(found) if found else None
 
 
-def buffers(names: tuple[str, ...]) -> dict[str, Buffer]:
+def buffers(names: tuple[str, ...], start: str = "") -> dict[str, Buffer]:
     """Layers that are named as standard buffers."""
     found = {}
     for name, spec in BUFFERS.items():
-        one = only(names, name)
-        channels = (one,) if one else components(names, name, "RGB")
+        layer = within(start, name)
+        one = only(names, layer)
+        channels = (one,) if one else components(names, layer, "RGB")
         if name not in NOT_BY_NAME and channels and len(channels) == spec.channels:
             found[name] = Buffer(channels)
     return found
 
 
-def crypto_ids(attributes: dict[str, reader.Attribute]) -> dict[str, Ids]:
-    """Cryptomattes by the kind that their names tell: CryptoMaterial becomes ids/material."""
+def crypto_ids(attributes: Attributes, layer: str | None = None) -> dict[str, Ids]:
+    """Cryptomattes by the kind that their names tell: CryptoMaterial becomes ids/material.
+
+    The only one that there is, whatever it is called, becomes ids/object where its name tells no kind: so V-Ray's do.
+
+    Args:
+        attributes: of the header.
+        layer: the one that they have to be in; empty: in none; None: in any.
+    """
     found: dict[str, Ids] = {}
     try:
-        known = cryptomattes(attributes)
+        known = [c for c in cryptomattes(attributes) if layer in (None, c.name.rpartition(".")[0])]
     except ValueError:  # reading will tell
         return {}
     for crypto in known:
         word = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?i)crypto_?(matte_?)?", "", crypto.name.rpartition(".")[2]).lower())
-        kind = next((kind for kind in ("object", "material", "asset") if kind in word), word.strip("_"))
-        found.setdefault(
-            kind if re.fullmatch(r"[a-z][a-z0-9_]{0,40}", kind) else "object", Ids(cryptomatte=crypto.name)
-        )
+        kind = next((kind for kind in KINDS if kind in word), word.strip("_"))
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", kind) or (len(known) == 1 and kind not in KINDS):
+            kind = "object"
+        found.setdefault(kind, Ids(cryptomatte=crypto.name))
     return found
 
 
-def producer(attributes: dict[str, reader.Attribute]) -> str:
+def producer(attributes: Attributes) -> str:
     """The program that the header names."""
     return text(attributes, "software", "Software", "generatedBy")[:200] or "EXR"
 
@@ -84,6 +118,11 @@ def producer(attributes: dict[str, reader.Attribute]) -> str:
 @dataclass(frozen=True)
 class AnyExrSource(ExrSource):
     """EXR files of any renderer; among them those that were exported from frame files, which are read back whole."""
+
+    def find(self, path: Path) -> list[Job]:
+        """All EXR files: of those without a picture, and of unreadable ones, reading says what is wrong."""
+        root = path if path.is_dir() else path.parent
+        return [Job(shard_name(root, file.parent), fit_name(file.stem), file) for file in exr_files(path)]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """For exported files, the header of the frame file that they come from; else as for any EXR file.
@@ -127,7 +166,7 @@ def exported_from(job: Job) -> ShardInfo | None:
 SOURCE = AnyExrSource(
     name="exr",
     reads="EXR files of any renderer (R, G, B, Z, cryptomattes; the rest with --mapping)",
-    conventions="scene-linear RGB; Z in metres along the view axis, unless a mapping says otherwise",
-    mapping_of=mapping_of,
+    conventions="linear RGB of the header's primaries; Z in metres along the axis, unless a mapping says otherwise",
+    reading_of=reading_of,
     producer=producer,
 )

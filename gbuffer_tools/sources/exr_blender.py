@@ -15,13 +15,17 @@ part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_bl
     DiffDir + DiffInd, GlossDir + GlossInd irradiance, irradiance_specular: light without the surface's colour, so that
                Combined is albedo * irradiance + x_glossy_colour * irradiance_specular + emission, and transmission
     CryptoObject, CryptoMaterial, CryptoAsset, else IndexOB, IndexMA         ids/object, ids/material, ids/asset
+
+One view layer becomes the frame, that of --layer or the one with the most channels, with its own passes and
+cryptomattes. A File Output node writes passes without a view layer, under names that the user chose: those that are
+named as Blender names its passes are taken for them, and Image for Combined.
 """
 
-from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import ExrSource, text
-from gbuffer_tools.mapping.channel_names import components, layers, only
+from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, text
+from gbuffer_tools.exr.reading import Reading, mapped_channels
+from gbuffer_tools.mapping.channel_names import components, layers, only, split, within
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
-from gbuffer_tools.sources.exr import FAR, crypto_ids
+from gbuffer_tools.sources.exr import crypto_ids, picture
 
 MARK = "BlenderMultiChannel"
 COMBINED = ".combined"
@@ -36,21 +40,42 @@ INDEX = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Materia
 DEPTH = ("Depth", "Z")
 
 
-def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
-    """What the view layer with the most channels holds; None where Combined, or Blender's mark, is missing."""
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
+    """What a view layer, or a File Output node, holds; None where a picture, or Blender's mark, is missing."""
     if MARK not in attributes:
         return None
-    view = view_layer(names)
-    if view is None:
+    views = view_layers(names)
+    if not views and not picture(names):
         return None
-    image = components(names, f"{view}.Combined", "RGB")
-    depth = next((name for key in DEPTH if (name := only(names, f"{view}.{key}"))), None)
-    normal = components(names, f"{view}.Normal", "XYZ")
-    vector = components(names, f"{view}.Vector", "XY")
-    positions = components(names, f"{view}.Position", "XYZ")
+    if layer and layer not in views:
+        raise ValueError(f"has no view layer {layer!r}; wanted {' or '.join(map(repr, views)) or 'no --layer'}")
+    if not views:
+        mapping = mapping_of(names, "", attributes)
+        passes = ", ".join(dict.fromkeys(split(name)[0] for name in mapped_channels(mapping)))
+        return Reading(mapping, (f"passes by the names that a File Output node gave them: {passes}",))
+    view = layer or max(views, key=lambda view: len(views[view]))
+    notes = (f"view layer {view!r} of {', '.join(map(repr, views))} (--layer)",) if len(views) > 1 else ()
+    others = tuple(name for other, owned in views.items() if other != view for name in owned)
+    return Reading(mapping_of(views[view], view, attributes), notes, others)
+
+
+def view_layers(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """View layer -> its channels. Names may hold dots: a channel belongs to the longest that its own starts with."""
+    views = [layer[: -len(COMBINED)] for layer in layers(names) if layer.lower().endswith(COMBINED)]
+    owners = {name: max((v for v in views if name.startswith(f"{v}.")), key=len, default=None) for name in names}
+    return {view: tuple(name for name, owner in owners.items() if owner == view) for view in views}
+
+
+def mapping_of(names: tuple[str, ...], view: str, attributes: Attributes) -> Mapping:
+    """What the channels of a view layer mean; an empty one is that of a File Output node."""
+    image = components(names, within(view, "Combined"), "RGB")
+    depth = next((name for key in DEPTH if (name := only(names, within(view, key)))), None)
+    normal = components(names, within(view, "Normal"), "XYZ")
+    vector = components(names, within(view, "Vector"), "XY")
+    positions = components(names, within(view, "Position"), "XYZ")
     return Mapping(
-        image=Image(image) if image else None,
-        depth=Depth(depth, beyond=FAR) if depth else None,
+        image=Image(image) if image else picture(names),
+        depth=Depth(depth) if depth else None,
         normal=Normal(normal, "world") if normal else None,
         motion=Motion(vector, (1.0, -1.0)) if vector else None,
         buffers=buffers(names, view),
@@ -59,41 +84,34 @@ def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) 
     )
 
 
-def view_layer(names: tuple[str, ...]) -> str | None:
-    """Name of the view layer with the most channels."""
-    views = [layer[: -len(COMBINED)] for layer in layers(names) if layer.lower().endswith(COMBINED)]
-    return max(views, key=lambda view: sum(name.startswith(f"{view}.") for name in names), default=None)
-
-
 def buffers(names: tuple[str, ...], view: str) -> dict[str, Buffer]:
     """Colour passes that are standard buffers, and sums of light that are."""
     wanted = {"albedo": ALBEDO, "emission": EMISSION, "occlusion": OCCLUSION, "x_glossy_colour": GLOSSY}
     found = {}
     for name, keys in wanted.items():
         for key in keys:
-            channels = components(names, f"{view}.{key}", "RGB")
+            channels = components(names, within(view, key), "RGB")
             if channels:
                 found[name] = Buffer(channels[:1] if name == "occlusion" else channels)
     for name, pairs in LIGHT.items():
         for pair in pairs:
-            direct, indirect = (components(names, f"{view}.{key}", "RGB") for key in pair)
+            direct, indirect = (components(names, within(view, key), "RGB") for key in pair)
             if direct and indirect:
                 found[name] = Buffer(direct, plus=indirect)
     return found
 
 
-def ids(names: tuple[str, ...], view: str, attributes: dict[str, reader.Attribute]) -> dict[str, Ids]:
+def ids(names: tuple[str, ...], view: str, attributes: Attributes) -> dict[str, Ids]:
     """Indices, and over them the view layer's cryptomattes."""
     found = {}
     for kind, keys in INDEX.items():
-        channel = next((name for key in keys if (name := only(names, f"{view}.{key}"))), None)
+        channel = next((name for key in keys if (name := only(names, within(view, key)))), None)
         if channel:
             found[kind] = Ids(channel)
-    mine = {kind: known for kind, known in crypto_ids(attributes).items() if known.cryptomatte.startswith(f"{view}.")}
-    return found | mine
+    return found | crypto_ids(attributes, view)
 
 
-def producer(attributes: dict[str, reader.Attribute]) -> str:
+def producer(attributes: Attributes) -> str:
     """Blender, and its version where the file tells it."""
     version = text(attributes, "Software", "software", "Blender")[:100]
     return version if version.startswith("Blender") else f"Blender {version}".strip()
@@ -106,6 +124,6 @@ SOURCE = ExrSource(
         "world right-handed, z up; normals in world space; depth along the view axis; scene-linear RGB; vectors in "
         "pixels with y up, to the previous frame"
     ),
-    mapping_of=mapping_of,
+    reading_of=reading_of,
     producer=producer,
 )

@@ -8,8 +8,8 @@ given by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba
 
 import re
 
-from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import ExrSource
+from gbuffer_tools.exr.mapped_source import Attributes, ExrSource
+from gbuffer_tools.exr.reading import Reading
 from gbuffer_tools.mapping.channel_names import components, layers, only, split
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Normal, PinholeCamera
 
@@ -20,7 +20,7 @@ SHAPES = re.compile(r"(?i)id|ids|sid|.*(shape|object|instance).*")
 ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
 
 
-def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
     """What the AOVs hold, by their components and names; None where neither the header nor a distance `.T` says that
     Mitsuba wrote them.
     """
@@ -29,12 +29,14 @@ def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) 
     image = components(names, "", "RGB")
     if not image or not (program or distances):
         return None
+    if layer:
+        raise ValueError("Mitsuba's files have no view layers; leave --layer out")
     normal = _first(names, NORMALS, "XYZ")
     positions = _first(names, POSITIONS, "XYZ")
     albedo = _first(names, ALBEDOS, "RGB")
     shape = _first(names, SHAPES, "I")
     distance = only(names, distances[0]) if distances else None
-    return Mapping(
+    mapping = Mapping(
         image=Image(image),
         depth=Depth(distance, "ray") if distance else None,
         normal=Normal(normal, "world") if normal else None,
@@ -42,6 +44,7 @@ def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) 
         ids={"object": Ids(shape[0])} if shape else {},
         camera=PinholeCamera(positions=positions) if positions else None,
     )
+    return Reading(mapping)
 
 
 def _first(names: tuple[str, ...], pattern: re.Pattern[str], letters: str) -> tuple[str, ...] | None:
@@ -50,7 +53,7 @@ def _first(names: tuple[str, ...], pattern: re.Pattern[str], letters: str) -> tu
     return next((channels for channels in found if channels), None)
 
 
-def producer(attributes: dict[str, reader.Attribute]) -> str:
+def producer(attributes: Attributes) -> str:
     """Mitsuba as the header names it."""
     texts = (value for value in attributes.values() if isinstance(value, str))
     return next((value[:200] for value in texts if PROGRAM in value.lower()), "Mitsuba")
@@ -60,6 +63,6 @@ SOURCE = ExrSource(
     name="exr_mitsuba",
     reads="EXR files of Mitsuba 3 with AOVs",
     conventions="world right-handed; normals in world space; distances along rays; scene-linear RGB",
-    mapping_of=mapping_of,
+    reading_of=reading_of,
     producer=producer,
 )

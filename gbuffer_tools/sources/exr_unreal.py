@@ -1,28 +1,36 @@
-"""EXR files of Unreal's Movie Render Queue: one multilayer file a frame, or one file a pass.
+"""EXR files of Unreal's Movie Render Queue and Movie Render Graph: one multilayer file a frame, or one file a pass.
 
 Layers are FinalImage (bare R, G, B), FinalImage<material> for each post process material, and ActorHitProxyMask00 …,
 the Object Ids pass, a cryptomatte. Files of one pass have the pass in their name or folder ({render_pass}).
 What is read, by the material's name (Epic's documentation, Cinematic Render Passes; metadata keys as the engine's
-MoviePipeline writes them). Nothing of this could be checked with an engine here:
+MoviePipeline and MovieGraph write them). Nothing of this could be checked with an engine here:
 
-    …WorldDepth, …SceneDepth    centimetres, red channel; taken as depth along the view axis
+    …WorldDepth, …SceneDepth    centimetres, red channel; taken as depth along the view axis. Half floats end at 65504,
+                                655.04 m: what has this value is sky, or further away. Movie Render Queue's depth is
+                                anti-aliased unless the job has one sample and no anti-aliasing: `check` tells
     …WorldNormal                world space; signed or 0..1, whichever gives unit lengths
     …BaseColor, …Roughness, …Metallic, …Specular, …AmbientOcclusion
     …MotionVectors              0.5 means at rest, the unit is the whole screen. Its signs are not documented: kept as
                                 x_motion_unreal (0 at rest), until a mapping's motion section tells them
-    unreal/camera/curPos, curRot, <pass>/fov     the camera. The world stays Unreal's: left-handed, x forward, z up,
-                                but in metres; so camera/view holds a reflection
+    …CustomStencil              colours of a palette for the eye, no ids; the Object Ids pass has ids
+    unreal/camera/curPos, curRot, <pass>/fov     the camera; unreal/layerData/<layer>/curPos, curRot, fov in files of
+                                Movie Render Graph, where the picture's layer is rgba. The world stays Unreal's:
+                                left-handed, x forward, z up, but in metres; so camera/view holds a reflection
+    unreal/colorSpace/destination                primaries, where the header has no chromaticities (exr/attributes.py)
+
+Frames before the first one, with which the renderer warms up, have negative numbers: the sign is a part of the name.
 """
 
 import math
 import re
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.mapped_source import ExrSource, exr_files, text
+from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, exr_files, text
+from gbuffer_tools.exr.reading import Reading
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.mapping.channel_names import components, layers
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Normal, PinholeCamera
@@ -31,31 +39,39 @@ from gbuffer_tools.source import Job
 PREFIX, MASK = "FinalImage", "ActorHitProxyMask"
 METADATA = "unreal/"
 METRES = 0.01
-FAR = 1e7
-"""Centimetres: the sky. In 16-bit files it saturates at 65504."""
-HALF_MAX = 65504.0
 SINGLES = {"roughness": "roughness", "metallic": "metallic", "specular": "specular", "ambientocclusion": "occlusion"}
-PASS_IN_NAME = re.compile(rf"^(.*?)({PREFIX}(?:[A-Za-z]\w*?)?|{MASK}\d\d)((?:[._ /-]\d.*|/.*)?)$")
+PASS_IN_NAME = re.compile(rf"^(.*?)({PREFIX}(?:[A-Za-z]\w*?)?|{MASK}\d\d)((?:[._ /-]+\d.*|/.*)?)$")
+BETWEEN = "._ -"
+LENS = re.compile(r"(unreal/camera)/[^/]+/(?:fov|focalLength)|(unreal/.+)/(?:fov|focalLength)")
+OVERSCAN = "unreal/camera/overscanPercentage"
 
 
-def mapping_of(names: tuple[str, ...], attributes: dict[str, reader.Attribute]) -> Mapping | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
     """What the layers hold, by their materials' names; None where there is neither Unreal's metadata nor its layers."""
     passes = {layer: layer.lower().removeprefix(PREFIX.lower()) for layer in layers(names) if layer}
     ours = any(layer.startswith((PREFIX, MASK)) for layer in passes)
     if not ours and not any(key.startswith(METADATA) for key in attributes):
         return None
+    if layer:
+        raise ValueError("Unreal's files have no view layers; leave --layer out")
     image = components(names, "", "RGB") or components(names, PREFIX, "RGB")
     depth = _channels(names, passes, "worlddepth", "R") or _channels(names, passes, "scenedepth", "R")
     normal = _channels(names, passes, "worldnormal", "RGB")
     ids = {"object": Ids(cryptomatte=MASK)} if components(names, f"{MASK}00", "RG") else {}
-    return Mapping(
+    mapping = Mapping(
         image=Image(image) if image else None,
-        depth=Depth(depth[0], metres=METRES, nothing=(HALF_MAX,), beyond=FAR) if depth else None,
+        depth=Depth(depth[0], metres=METRES) if depth else None,
         normal=Normal(normal, "world", encoding="either") if normal else None,
         buffers=_buffers(names, passes),
         ids=ids,
         camera=camera(attributes),
     )
+    notes = []
+    if any("customstencil" in name.replace("_", "") for name in passes.values()):
+        notes.append("CustomStencil holds colours of a palette, no ids; render Object Ids instead")
+    if _number(attributes, OVERSCAN):
+        notes.append("no camera, as the picture has an overscan")
+    return Reading(mapping, tuple(notes))
 
 
 def _channels(names: tuple[str, ...], passes: dict[str, str], word: str, letters: str) -> tuple[str, ...] | None:
@@ -76,20 +92,37 @@ def _buffers(names: tuple[str, ...], passes: dict[str, str]) -> dict[str, Buffer
     return found
 
 
-def camera(attributes: dict[str, reader.Attribute]) -> PinholeCamera | None:
-    """The camera of the metadata; None where some of it is missing, or the picture has an overscan."""
-    fovs = sorted(key for key in attributes if re.fullmatch(r"unreal/camera/[^/]+/fov", key))
-    fov = _number(attributes, f"unreal/camera/{PREFIX}/fov")
-    degrees = fov if fov is not None else _number(attributes, fovs[0]) if fovs else None
-    place = [_number(attributes, f"unreal/camera/curPos/{axis}") for axis in "xyz"]
-    turns = [_number(attributes, f"unreal/camera/curRot/{axis}") for axis in ("pitch", "yaw", "roll")]
-    if degrees is None or not 0 < degrees < 180 or _number(attributes, "unreal/camera/overscanPercentage"):
+def camera(attributes: Attributes) -> PinholeCamera | None:
+    """The camera of the metadata; None where some of it is missing, or the picture has an overscan.
+
+    Of several, as Movie Render Graph has one a layer, that of the picture counts: of unreal/camera, else of rgba.
+    """
+    lenses = [match[1] or match[2] for key in sorted(attributes) if (match := LENS.fullmatch(key))]
+    start = min(lenses, key=lambda key: (key != f"{METADATA}camera", not key.endswith("/rgba")), default="")
+    degrees = _degrees(attributes, start)
+    place = [_number(attributes, f"{start}/curPos/{axis}") for axis in "xyz"]
+    turns = [_number(attributes, f"{start}/curRot/{axis}") for axis in ("pitch", "yaw", "roll")]
+    if degrees is None or not 0 < degrees < 180 or _number(attributes, OVERSCAN):
         return None
     if any(value is None for value in (*place, *turns)):
         return PinholeCamera(degrees=degrees)
     pitch, yaw, roll = (math.radians(value or 0.0) for value in turns)
     at = np.array([value or 0.0 for value in place]) * METRES
     return PinholeCamera(degrees=degrees, view=tuple(map(tuple, view_matrix(at, pitch, yaw, roll).tolist())))
+
+
+def _degrees(attributes: Attributes, start: str) -> float | None:
+    """The horizontal field of view of the picture's pass, else of any, by itself or by focal length and sensor."""
+    own = re.compile(rf"{re.escape(start)}/([^/]+/)?\w+")
+    parts = {match[1] or "" for key in attributes if (match := own.fullmatch(key))}
+    for part in sorted(parts, key=lambda part: (part != f"{PREFIX}/", part)):
+        fov = _number(attributes, f"{start}/{part}fov")
+        if fov is not None:
+            return fov
+        focal, width = (_number(attributes, f"{start}/{part}{key}") for key in ("focalLength", "sensorWidth"))
+        if focal and width and min(focal, width) > 0:
+            return math.degrees(2 * math.atan(width / 2 / focal))
+    return None
 
 
 def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.ndarray:
@@ -110,7 +143,7 @@ def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.
     return view
 
 
-def _number(attributes: dict[str, reader.Attribute], key: str) -> float | None:
+def _number(attributes: Attributes, key: str) -> float | None:
     """Metadata are texts."""
     value = attributes.get(key)
     if isinstance(value, str):
@@ -121,16 +154,32 @@ def _number(attributes: dict[str, reader.Attribute], key: str) -> float | None:
     return value if isinstance(value, float) and math.isfinite(value) else None
 
 
+def without_pass(stem: str) -> tuple[str, str]:
+    """A file's path without the pass and the sign before it, and the pass; the number of a frame keeps its own sign.
+
+    Of the signs between pass and number one parts them, and a minus after it belongs to the number.
+    """
+    match = PASS_IN_NAME.match(stem)
+    if match is None:
+        return stem, PREFIX
+    before, role, after = match.groups()
+    start, between = before.rstrip(BETWEEN), before[len(before.rstrip(BETWEEN)) :]
+    if not after or after.startswith("/"):
+        return f"{start}{after}", role
+    sign, number = re.fullmatch(r"[._ -]+?(-?)(\d.*)", after, re.DOTALL).groups()  # type: ignore[union-attr]
+    joint = (between or after[0])[:1] if start and not start.endswith("/") else ""
+    return f"{start}{joint}{sign}{number}", role
+
+
 def job(root: Path, key: str, group: dict[str, Path]) -> Job:
-    """The frame of a group of files; named without the pass and the signs around it."""
+    """The frame of a group of files, named without the pass."""
     *folders, name = key.split("/")
     folder = root.joinpath(*(part for part in folders if part))
-    clean = re.sub(r"([._ -])[._ -]+", r"\1", name).strip("._ -") or "frame"
     others = tuple(sorted((role, file) for role, file in group.items() if role != PREFIX))
-    return Job(shard_name(root, folder), fit_name(clean), group[PREFIX], others=others)
+    return Job(shard_name(root, folder), fit_name(name or "frame"), group[PREFIX], others=others)
 
 
-def producer(attributes: dict[str, reader.Attribute]) -> str:
+def producer(attributes: Attributes) -> str:
     """Unreal, and its version where the file tells it."""
     return f"Unreal Engine {text(attributes, 'unreal/engineVersion', 'unreal/system/engineVersion')[:100]}".strip()
 
@@ -142,13 +191,14 @@ class UnrealSource(ExrSource):
     def find(self, path: Path) -> list[Job]:
         """Frames of one file, and frames of several: files whose names differ in the pass only."""
         root = path if path.is_dir() else path.parent
-        groups: dict[str, dict[str, Path]] = {}
+        groups: dict[tuple[str, int], dict[str, Path]] = {}
         for file in exr_files(path):
             stem = file.relative_to(root).with_suffix("").as_posix()
-            match = PASS_IN_NAME.match(stem)
-            key, role = (f"{match[1]}{match[3]}", match[2]) if match else (stem, PREFIX)
-            groups.setdefault(key, {}).setdefault(role, file)
-        found = [job(root, key, group) for key, group in groups.items() if PREFIX in group]
+            key, role = without_pass(stem)
+            # Two files of one pass and number are two frames of one name, which extract refuses.
+            again = next(i for i in count() if role not in groups.get((key, i), {}))
+            groups.setdefault((key, again), {})[role] = file
+        found = [job(root, key, group) for (key, _), group in groups.items() if PREFIX in group]
         return found if any(len(item.others) > 0 or self.is_mine(item.file) for item in found) else []
 
 
@@ -159,6 +209,6 @@ SOURCE = UnrealSource(
         "world left-handed, x forward, z up, centimetres (stored as metres); normals in world space; depth along the "
         "view axis; scene-linear RGB"
     ),
-    mapping_of=mapping_of,
+    reading_of=reading_of,
     producer=producer,
 )

@@ -9,11 +9,9 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.images import image_size, read_image
-from gbuffer_tools.io.text import files_below
+from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.images import SUFFIXES, image_size, read_image
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def find(path: Path) -> list[Job]:
@@ -30,7 +28,7 @@ def _files(path: Path) -> Iterable[tuple[Path, Path]]:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Image files in a folder and the folders in it, sorted, without what is hidden."""
+    """Image files in a folder and the folders in it, in the order of time, without what is hidden."""
     return files_below(folder, SUFFIXES)
 
 
@@ -60,7 +58,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
 
 SOURCE = PlainSource(
     name="images",
-    reads="images without buffers (.png, .jpg, .webp), also in nested folders",
+    reads="images without buffers (.png, .jpg, .webp, .bmp, .tif), also in nested folders",
     conventions="sRGB, or by the files' ICC profiles; upright (EXIF); 16 bits are rounded to 8, alpha is dropped",
     find=find,
     shard_info=shard_info,

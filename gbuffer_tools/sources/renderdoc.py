@@ -15,6 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gbuffer_tools.io.cache import cache_folder
+from gbuffer_tools.io.folders import files_below
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.display import some_display
@@ -40,14 +41,20 @@ class CaptureSource:
     patience: float = 600
 
     @property
+    def beside(self) -> tuple[str, ...]:
+        """What `gbuffer_tools.capture` writes about a run."""
+        return ("*.json",)
+
+    @property
     def stepwise(self) -> bool:
         """Replaying takes seconds."""
         return True
 
     def find(self, path: Path) -> list[Job]:
         """The captures of a folder, or a capture."""
-        files = sorted(path.glob("*.rdc")) if path.is_dir() else [path] if path.suffix == ".rdc" else []
-        return [job(file) for file in files]
+        if not path.is_dir():
+            return [job(path)] if path.suffix == ".rdc" else []
+        return [job(file) for file in files_below(path, (".rdc",)) if file.parent == path]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """What the game's profile says. Every capture's outside is checked now, before the first is replayed."""

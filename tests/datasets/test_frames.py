@@ -188,6 +188,9 @@ class TestOptional:
         reading = measure(only(tmp_path / "full", scene("f")), ("normal",), STREAMS)
         with pytest.raises(InputError, match="has no buffer 'normal'"):
             Frames(only(tmp_path / "bare", without(scene("f"), "normal")), reading)
+        none = dataclasses.replace(scene("f"), buffers={})
+        with pytest.raises(InputError, match=r"it has none at all\. Extract it"):
+            Frames(only(tmp_path / "none", none), reading)
 
 
 class TestWithheld:

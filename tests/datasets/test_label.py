@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datasets.images import Images, write_png
-from datasets.label import build_parser, label_folders, main, read_clusters
+from datasets.label import Side, build_parser, label_folders, main, read_clusters, side
 from datasets.labels import read_facts, read_label
 from epe import models
 from gbuffer_tools.command import run
@@ -103,15 +103,38 @@ class TestClusters:
 class TestFolders:
     def test_relative_to_what_they_have_in_common(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
-        given = [tmp_path / "a" / "frames" / "x", tmp_path / "a" / "photos" / "x"]
+        given = [Side("", tmp_path / "a" / "frames" / "x"), Side("", tmp_path / "a" / "photos" / "x")]
         assert label_folders(given, out) == [out / "frames" / "x", out / "photos" / "x"]
 
     def test_one_keeps_its_name(self, tmp_path: Path) -> None:
-        assert label_folders([tmp_path / "frames"], tmp_path / "out") == [tmp_path / "out" / "frames"]
+        assert label_folders([Side("", tmp_path / "frames")], tmp_path / "out") == [tmp_path / "out" / "frames"]
+
+    def test_names_go_before_paths(self, tmp_path: Path) -> None:
+        given = [side(f"frames={tmp_path}/a"), side(f"photos={tmp_path}/b/c")]
+        assert label_folders(given, tmp_path / "out") == [tmp_path / "out" / "frames", tmp_path / "out" / "photos"]
+
+    def test_a_path_with_an_equals_sign_is_a_path(self, tmp_path: Path) -> None:
+        (tmp_path / "run=1").mkdir()
+        assert side(str(tmp_path / "run=1")) == Side("", tmp_path / "run=1")
 
     def test_given_twice(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="given twice"):
-            label_folders([tmp_path / "a", tmp_path / "b" / ".." / "a"], tmp_path)
+            label_folders([Side("", tmp_path / "a"), Side("", tmp_path / "b" / ".." / "a")], tmp_path)
+        with pytest.raises(InputError, match="would hold the label maps of two folders"):
+            label_folders([Side("x", tmp_path / "a"), Side("x", tmp_path / "b")], tmp_path)
+
+
+def test_the_options_to_paste_name_the_folders_that_were_written(
+    folder: Path, labels: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [f"{name}={folder / 'data' / name / 'train'}" for name in ("frames", "photos")]
+    more = ["--out", str(folder / "named"), "--vgg", str(vgg_file), "--clusters", str(labels / "clusters.npz")]
+    assert run(main, build_parser(), [*given, *more]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"eval.skvd: --fake-labels {folder}/named/frames --real-labels {folder}/named/photos"
+    assert lines[-2] == f"train.epe: --frame_labels {folder}/named/frames --photo_labels {folder}/named/photos"
+    for name in ("frames", "photos"):
+        assert read_facts(folder / "named" / name) == read_facts(labels / name / "train")
 
 
 class TestRefused:
@@ -132,8 +155,8 @@ class TestRefused:
     def test_images_with_too_few_pixels(
         self, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        for name, side in (("a", 16), ("b", 12)):
-            write_png(tmp_path / name / "x.png", np.zeros((side, 40, 3), np.uint8))
+        for name, rows in (("a", 16), ("b", 12)):
+            write_png(tmp_path / name / "x.png", np.zeros((rows, 40, 3), np.uint8))
         more = ["--out", str(tmp_path / "x"), "--vgg", str(vgg_file), "--count", "12"]
         assert "too few pixels for 12 classes" in self.refusal(
             capsys, run(main, build_parser(), [str(tmp_path / "a"), *more])

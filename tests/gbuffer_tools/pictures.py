@@ -20,3 +20,12 @@ def palette_png(indices: np.ndarray, bits: int = 8) -> bytes:
     parts = [(b"IHDR", header), (b"PLTE", colours), (b"tRNS", b"\x80"), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     chunks = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def with_chunks(content: bytes, **chunks: bytes) -> bytes:
+    """A PNG with more chunks, behind its header."""
+    made = [
+        struct.pack(">I", len(data)) + kind.encode() + data + struct.pack(">I", zlib.crc32(kind.encode() + data))
+        for kind, data in chunks.items()
+    ]
+    return content[:33] + b"".join(made) + content[33:]

@@ -88,6 +88,8 @@ SHEARED = PROJECTION + np.eye(4, k=1) * [[0.2], [0], [0], [0]]
         (replace(good(), projection=FLIPPED), "camera/projection"),
         (replace(good(), projection=SHEARED), "camera/projection"),
         (with_buffer("depth", put((0, 0), -np.inf)), "depth reaches -inf"),
+        (with_buffer("depth", put((9, 9), 65504)), "of the depth are 65504 m, where half floats end: sky, or too far"),
+        (with_buffer("depth", put((9, 9), 65504 * 0.01)), "of the depth are 655.04 m, where half floats end"),
     ],
 )
 def test_each_problem_is_found(tmp_path, frame, says):

@@ -129,3 +129,12 @@ def test_rotations_and_reflections_are_rigid():
     moved[3, 0] = 0.01
     for wrong in (scaled, moved, turn.T, turn * np.nan, turn * 1e200, np.zeros((4, 4))):
         assert not geometry.is_rigid(wrong)
+
+
+def test_what_means_that_nothing_was_drawn():
+    stored = np.array([0, -1, np.inf, -np.inf, 1e9, 1e10, 3.4e38, 65504, 65503, 65505, 1e-6, 3, np.nan])
+    nothing = [True] * 8 + [False] * 5
+    assert geometry.nothing_drawn(stored).tolist() == nothing
+    assert geometry.nothing_drawn(stored.astype(np.float32)).tolist() == nothing
+    half = np.array([0, 65504, np.inf, 60000, np.nan], np.float16)
+    assert geometry.nothing_drawn(half).tolist() == [True, True, True, False, False]

@@ -298,6 +298,27 @@ def test_wrong_root_attributes(path, key, value):
     opening_fails(path, key)
 
 
+def test_attributes_as_other_programs_write_them(path):
+    """Texts of fixed length, and arrays of one."""
+    with h5py.File(path, "r+") as file:
+        kept = {key: file.attrs[key] for key in ("format", "source", "licence", "tool", "classes", "version")}
+        for key in ("format", "source"):
+            del file.attrs[key]
+            file.attrs[key] = np.bytes_(str(kept[key]).encode())
+        for key in ("licence", "tool"):
+            del file.attrs[key]
+            file.attrs.create(key, np.array([str(kept[key]).encode()], "S80"))
+        del file.attrs["classes"], file.attrs["version"]
+        file.attrs["classes"] = np.array([name.encode() for name in kept["classes"]], "S20")
+        file.attrs["version"] = np.array([1], np.int32)
+    with Shard(path) as shard:
+        assert shard.header == HEADER
+    with h5py.File(path, "r+") as file:
+        file.attrs["source"] = np.bytes_(b"caf\xe9")
+    with pytest.raises(InputError, match="attribute source is no UTF-8 text"):
+        Shard(path)
+
+
 def test_lacking_root_attribute_and_unknown_group(path):
     with h5py.File(path, "r+") as file:
         file.create_group("extra")

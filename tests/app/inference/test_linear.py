@@ -13,6 +13,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
 from gbuffer_tools.geometry import srgb_to_linear
+from gbuffer_tools.io import colour
 from gbuffer_tools.mapping.channel_names import stack
 from tests.gbuffer_tools.made import frame
 from tests.gbuffer_tools.made_exr import write_exr
@@ -81,13 +82,34 @@ def test_the_picture_of_a_file_of_many_layers(tmp_path: Path, layer: str) -> Non
     others = {} if layer == "beauty." else {f"View.DiffCol.{c}": np.zeros(SIZE, np.float16) for c in "RGB"}
     path = write_exr(tmp_path / "a.exr", others | bright(layer) | {"View.Depth.Z": np.ones(SIZE, np.float32)})
     wanted = stack(bright(), "RGB").astype(np.float32)
-    assert np.array_equal(read_linear(path, *SIZE).movedim(0, -1).numpy(), wanted)
+    assert np.array_equal(read_linear(path, *SIZE)[0].movedim(0, -1).numpy(), wanted)
 
 
 def test_values_that_are_not_finite_are_cut(tmp_path: Path) -> None:
     channels = bright() | {"R": np.full(SIZE, np.inf, np.float32), "G": np.full(SIZE, np.nan, np.float32)}
-    found = read_linear(write_exr(tmp_path / "a.exr", channels), *SIZE)
+    found, changed = read_linear(write_exr(tmp_path / "a.exr", channels), *SIZE)
     assert found[:2, 0, 0].tolist() == [65504, 0]
+    assert changed == "image has 2304 pixels that are not a number; image has 2304 pixels that are infinite"
+
+
+@pytest.mark.parametrize("space", ["XYZ", "ACEScg (AP1)", "Rec.2020"])
+def test_colours_of_other_primaries_become_those_of_rec709(tmp_path: Path, space: str) -> None:
+    wanted = stack(bright(), "RGB").astype(np.float64)
+    theirs = wanted @ np.linalg.inv(colour.to_rec709(colour.SPACES[space])).T
+    channels = {c: theirs[..., i].astype(np.float32) for i, c in enumerate("RGB")}
+    points = tuple(float(n) for n in colour.SPACES[space].ravel())
+    found, changed = read_linear(write_exr(tmp_path / "a.exr", channels, chromaticities=points), *SIZE)
+    np.testing.assert_allclose(found.movedim(0, -1).numpy(), wanted, rtol=1e-4, atol=1e-5)
+    assert changed == f"colours converted from {space} to Rec.709"
+
+
+def test_colours_that_are_converted_are_said(
+    setting: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "ab":
+        write_exr(tmp_path / "render" / f"{name}.exr", bright(), **{"unreal/colorSpace/destination": "ACES - ACEScg"})
+    assert enhance(setting, tmp_path / "out", "--linear", str(tmp_path / "render")) == 0
+    assert "a.exr: colours converted from ACEScg (AP1) to Rec.709" in capsys.readouterr().err
 
 
 def test_no_picture_is_one_line(tmp_path: Path) -> None:

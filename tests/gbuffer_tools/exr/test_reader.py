@@ -104,6 +104,13 @@ def test_parts_give_their_name_to_channels_that_lack_it(tmp_path):
     assert header.attributes["software"] == "hand"
 
 
+def test_shares_of_windows(tmp_path):
+    z = {"Z": np.ones((4, 8), np.float32)}
+    small = write(tmp_path / "a.exr", z, dataWindow=box(2, 5, 9, 8), displayWindow=box(0, 0, 7, 7))
+    assert reader.header(small).covered == ((6 * 3 / 64, 6 * 3 / 32),)
+    assert reader.header(write(tmp_path / "b.exr", z)).covered == ((1, 1),)
+
+
 def patched(path: Path, name: bytes, offset: int, value: bytes) -> Path:
     """Overwrite bytes of an attribute's value; `offset` counts from its first byte."""
     data = bytearray(path.read_bytes())
@@ -146,7 +153,15 @@ def test_a_large_display_window_round_a_small_picture_counts(tmp_path):
 
 def test_subsampled_channels_are_refused(tmp_path):
     path = write(tmp_path / "a.exr", {"Y": np.zeros((4, 4), np.float32)})
-    assert "subsampled (2 x 1)" in refusal(patched(path, b"channels", 2 + 8, struct.pack("<i", 2)))
+    says = "channel 'Y' is subsampled (2 x 1); write it at full resolution"
+    assert says in refusal(patched(path, b"channels", 2 + 8, struct.pack("<i", 2)))
+
+
+def test_luminance_and_chroma_are_refused_by_name(tmp_path):
+    path = write(tmp_path / "a.exr", {name: np.ones((4, 6), np.float16) for name in ("Y", "RY", "BY")})
+    assert "a.exr: it holds luminance and chroma (Y, RY, BY); write R, G, B" in refusal(path)
+    path = patched(path, b"channels", 3 + 8, struct.pack("<2i", 2, 2))
+    assert "channel 'BY' is subsampled (2 x 2); it holds luminance and chroma" in refusal(path)
 
 
 def test_unknown_pixel_types_and_compressions_are_refused(tmp_path):

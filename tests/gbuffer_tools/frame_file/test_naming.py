@@ -20,6 +20,15 @@ def test_good_names_stay_and_long_ones_stay_apart() -> None:
     assert first.startswith("x" * 50)
 
 
+def test_numbers_keep_their_sign() -> None:
+    assert [fit_name(name) for name in ("-001", "001", "seq.-0001", "seq.0001")] == [
+        "-001",
+        "001",
+        "seq.-0001",
+        "seq.0001",
+    ]
+
+
 def test_frame_files_are_named_after_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "data"
     root.mkdir()

@@ -26,6 +26,8 @@ from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.sources.taxonomies import CAMVID_ORIGINAL
 from tests.gbuffer_tools import captures as capture_files
 from tests.gbuffer_tools import made_exr
+from tests.gbuffer_tools.fuzz import exr_seeds
+from tests.gbuffer_tools.fuzz.exr_seeds import MAPPING, SIZE
 from tests.gbuffer_tools.made import HEADER, frame
 from tests.gbuffer_tools.mapping.mapping_text import WHOLE
 from tests.gbuffer_tools.pictures import palette_png, picture
@@ -33,13 +35,8 @@ from tests.gbuffer_tools.profiles.profile_text import TEXT
 from tests.gbuffer_tools.sources.miniatures import blenderproc as blenderproc_files
 from tests.gbuffer_tools.sources.miniatures import carla as carla_files
 from tests.gbuffer_tools.sources.miniatures import epe as epe_files
-from tests.gbuffer_tools.sources.miniatures import exr_blender as exr_blender_files
-from tests.gbuffer_tools.sources.miniatures import exr_mitsuba as exr_mitsuba_files
-from tests.gbuffer_tools.sources.miniatures import exr_unreal as exr_unreal_files
 from tests.gbuffer_tools.sources.miniatures import replicator as replicator_files
 
-SIZE = (6, 8)
-MAPPING = "mapping.yaml"
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 19, SIZE, np.uint8)
 
@@ -223,41 +220,6 @@ def carla_images(folder: Path) -> None:
         write_png(root / f"{name}/000012.png", values)
 
 
-def mapped_exr(folder: Path) -> None:
-    layer = made_exr.layer
-    channels = layer("c", np.full((*SIZE, 3), 0.5), "RGB") | layer("n", np.full((*SIZE, 3), 0.6))
-    channels |= {"d.Z": np.ones(SIZE, np.float32), "m.X": LABELS.astype(np.float32)}
-    made_exr.write_exr(folder / "0001.exr", channels)
-    (folder / MAPPING).write_text("""image: {channels: [c.R, c.G, c.B]}
-depth: {channel: d.Z, along: ray, metres: 0.01}
-normal: {channels: [n.X, n.Y, n.Z], space: world}
-ids: {material: {channel: m.X}}
-classes: {names: [nothing, tree], of: material, numbers: {7: tree}, default: nothing}
-camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]}
-""")
-
-
-def plain_exr(folder: Path) -> None:
-    ids = exr_blender_files.passes()
-    crypto = {name.removeprefix("ViewLayer."): ids[name] for name in ids if "Crypto" in name}
-    attributes = exr_blender_files.attributes("") | {"cryptomatte/ab12cd3/name": "CryptoObject"}
-    del attributes["BlenderMultiChannel"]
-    grey = made_exr.grey(exr_blender_files.SIZE)
-    made_exr.write_exr(folder / "0001.exr", grey | crypto | {"Z": grey["R"]}, **attributes)
-
-
-def blender(folder: Path) -> None:
-    made_exr.write_exr(folder / "0001.exr", exr_blender_files.passes(), **exr_blender_files.attributes())
-
-
-def unreal(folder: Path) -> None:
-    made_exr.write_exr(folder / "shot.0001.exr", exr_unreal_files.passes(), **exr_unreal_files.metadata())
-
-
-def mitsuba(folder: Path) -> None:
-    made_exr.write_exr(folder / "shot" / "a.exr", exr_mitsuba_files.aovs(), generatedBy="Mitsuba version 3.9.1")
-
-
 def containers(folder: Path) -> None:
     blenderproc_files.write(folder / "0.hdf5", blenderproc_files.datasets())
 
@@ -304,14 +266,15 @@ SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "blenderproc": (containers,),
     "carla": (partial(carla, {"arr_0": carla_files.STACK}), partial(carla, carla_files.NAMED), carla_images),
     "epe": (fake_lists, real_lists),
-    "exr_blender": (blender,),
-    "exr_mitsuba": (mitsuba,),
-    "exr_unreal": (unreal,),
+    "exr_blender": (exr_seeds.blender, exr_seeds.blender_layers),
+    "exr_mitsuba": (exr_seeds.mitsuba,),
+    "exr_unreal": (exr_seeds.unreal,),
     "labelled": (playing_for_data, cityscapes, camvid, camvid_original),
-    "exr": (plain_exr, mapped_exr),
+    "exr": (exr_seeds.plain_exr, exr_seeds.mapped_exr, exr_seeds.stereo_exr),
     "images": (plain_images,),
 }
 
+PICTURES = image_files, image_files_with_words, exr_seeds.image_files_of_other_colours
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
@@ -319,7 +282,7 @@ READERS: dict[str, Reader] = {
         Reader("check", (frame_files, frame_file_of_tiles), partial(each_file, read_check)),
         Reader("npz", (npz_files,), partial(each_file, read_npz)),
         Reader("npy", (npy_files,), partial(each_file, partial(arrays.read_npy, kinds="fiu", axes=(2, 3)))),
-        Reader("pictures", (image_files, image_files_with_words), partial(each_file, read_picture)),
+        Reader("pictures", PICTURES, partial(each_file, read_picture)),
         Reader("mapping", (mapping_files,), partial(each_file, schema.read_mapping)),
         Reader("profile", (profile_files,), partial(each_file, read_profile)),
         Reader("rdc", (captures,), partial(each_file, check_capture)),

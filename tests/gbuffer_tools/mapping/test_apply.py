@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import check, geometry
+from gbuffer_tools.io import colour
 from gbuffer_tools.mapping import apply
 from gbuffer_tools.mapping.schema import Buffer, Classes, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.schema import Header, Shard, write
 from gbuffer_tools.source import SourceFrame
 from tests.gbuffer_tools.cameras import rotation
-from tests.gbuffer_tools.cryptomatte_hash import name_id
 
 SIZE = H, W = 40, 60
 RGB = {c: np.full(SIZE, v, np.float32) for c, v in zip("RGB", (0.0, 0.5, 1.0), strict=True)}
@@ -54,17 +54,56 @@ def test_srgb_and_grey_images_are_taken_as_they_are():
     assert np.array_equal(frame.image[..., 0], frame.image[..., 2])
 
 
-def test_an_image_without_numbers_is_black():
-    assert made({"G": np.full(SIZE, np.nan)}).frame.image[0, 0].tolist() == [0, 0, 255]
+def test_an_image_without_numbers_is_black_and_that_is_told():
+    green = np.full(SIZE, 0.5)
+    green[0, :3] = np.nan, np.inf, -np.inf
+    found = made({"G": green})
+    assert found.frame.image[0, :4].tolist() == [[0, 0, 255], [0, 255, 255], [0, 0, 255], [0, 188, 255]]
+    assert "image has 1 pixel that is not a number, now black;" in found.note
+    assert "image has 2 pixels that are infinite, now black or white" in found.note
 
 
 def test_depth_along_the_axis_is_scaled_and_what_means_nothing_is_infinite():
     stored = np.full(SIZE, 250.0, np.float32)
-    stored[0, :6] = 0, -1, np.nan, np.inf, 1e10, 77
-    found = made({"Z": stored}, depth=Depth("Z", metres=0.01, nothing=(77.0,), beyond=1e9)).frame.buffers["depth"]
+    stored[0, :7] = 0, -1, 65504, np.inf, 1e10, 77, 300
+    made_of = made({"Z": stored}, depth=Depth("Z", metres=0.01, nothing=(77.0,), beyond=300))
+    found = made_of.frame.buffers["depth"]
     assert found.dtype == np.float32
-    assert np.isinf(found[0, :6]).all()
+    assert np.isinf(found[0, :7]).all()
     assert (found[1:] == 2.5).all()
+    assert "0.0% of the depth are 65504, where half floats end: sky, or too far for them" in made_of.note
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_largest_half_float_is_sky_in_any_float_and_unit(dtype):
+    stored = np.full(SIZE, 60000, dtype)
+    stored[:4] = 65504
+    for metres in (1.0, 0.01):
+        found = made({"Z": stored}, depth=Depth("Z", metres=metres))
+        assert np.isinf(found.frame.buffers["depth"][:4]).all()
+        assert np.isfinite(found.frame.buffers["depth"][4:]).all()
+        assert "10.0% of the depth are 65504" in found.note
+
+
+def test_whole_numbers_were_no_half_floats():
+    stored = np.full(SIZE, 65504, np.uint32)
+    stored[0] = 0
+    found = made({"Z": stored}, depth=Depth("Z", metres=0.001)).frame.buffers["depth"]
+    assert np.isinf(found[0]).all()
+    assert np.abs(found[1:] - 65.504).max() < 1e-5
+
+
+def test_depth_that_is_no_number_stays_for_check_to_find(tmp_path):
+    stored = np.full(SIZE, 3, np.float32)
+    stored[0, :5] = np.nan
+    found = made({"Z": stored}, depth=Depth("Z"))
+    assert np.isnan(found.frame.buffers["depth"][0, :5]).all()
+    assert "depth has 5 pixels that are not a number" in found.note
+    write(tmp_path / "a.h5", [found.frame], Header("test", "test", (), "CC0-1.0", "tests"))
+    assert "depth has 5 pixels that are not a number" in [line.what for line in check.check(tmp_path / "a.h5")[1]]
+    sky = made({"Z": stored}, depth=Depth("Z", nothing=(np.nan,)))
+    assert np.isinf(sky.frame.buffers["depth"][0, :5]).all()
+    assert "not a number" not in sky.note
 
 
 def test_distances_along_rays_of_a_tilted_plane_become_its_depth():
@@ -208,14 +247,61 @@ def test_a_flat_scene_fixes_no_camera():
 def test_motion_is_in_pixels_and_points_to_the_previous_frame():
     channels = {"v.X": np.full(SIZE, 0.75, np.float32), "v.Y": np.full(SIZE, 0.5, np.float32)}
     channels["v.Y"][0, 0] = np.nan
-    found = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5)).frame.buffers["motion"]
+    told = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5))
+    found = told.frame.buffers["motion"]
     assert found[1, 1].tolist() == [-15, 0]
-    assert np.isfinite(found).all()
+    assert np.isnan(found[0, 0, 1])
+    assert np.isfinite(found).sum() == found.size - 1
+    assert "motion has 1 pixel that is not a number" in told.note
+
+
+def test_buffers_keep_what_is_no_number_or_infinite_and_the_line_counts_it():
+    odd = np.full(SIZE, 0.5, np.float32)
+    odd[0, :3] = np.nan, np.inf, -np.inf
+    found = made(
+        {"a": odd}, buffers={"albedo": Buffer(("a", "G", "B")), "x_a": Buffer(("a",)), "roughness": Buffer(("a",))}
+    )
+    assert np.array_equal(found.frame.buffers["albedo"][0, :4, 0], [np.nan, np.inf, -np.inf, 0.5], equal_nan=True)
+    assert np.array_equal(found.frame.buffers["x_a"][0, :4], [np.nan, np.inf, -np.inf, 0.5], equal_nan=True)
+    for name in ("albedo", "x_a", "roughness"):
+        assert f"{name} has 1 pixel that is not a number; {name} has 2 pixels that are infinite" in found.note
+    assert "cut" not in found.note
+
+
+def test_normals_that_are_no_numbers_stay_so_where_something_was_drawn():
+    depth, normal = tilted()
+    stored = normal.copy()
+    stored[5, :4] = np.nan
+    depth[0], stored[0] = np.inf, np.nan
+    found = made({"Z": depth} | xyz("n", stored), depth=Depth("Z"), normal=Normal(channels_of("n"), encoding="either"))
+    kept = found.frame.buffers["normal"]
+    assert np.isnan(kept[5, :4]).all()
+    assert not kept[0].any()
+    assert np.abs(kept[6:] - normal[6:]).max() < 1e-3
+    assert "normal has 4 pixels that are not a number" in found.note
+
+
+def test_colours_and_buffers_of_colours_are_converted_to_rec709():
+    theirs = colour.to_rec709(colour.SPACES["ACEScg (AP1)"])
+    wanted = np.array([0.1, 0.5, 0.9])
+    stored = np.linalg.inv(theirs) @ wanted
+    channels = {f"{layer}.{c}": np.full(SIZE, v) for layer in "ae" for c, v in zip("RGB", stored, strict=True)}
+    mapping = Mapping(
+        Image(("a.R", "a.G", "a.B")),
+        buffers={"albedo": Buffer(("a.R", "a.G", "a.B")), "x_own": Buffer(("e.R", "e.G", "e.B"))},
+    )
+    found = apply.to_frame("a", channels, mapping, {}, image_to_rec709=theirs, buffers_to_rec709=theirs).frame
+    assert found.image[0, 0].tolist() == np.round(geometry.linear_to_srgb(wanted) * 255).tolist()
+    assert np.abs(found.buffers["albedo"][0, 0] - wanted).max() < 1e-3
+    assert np.abs(found.buffers["x_own"][0, 0] - stored).max() < 1e-6
+    srgb = Mapping(Image(("a.R", "a.G", "a.B"), "srgb"))
+    kept = apply.to_frame("a", channels, srgb, {}, image_to_rec709=theirs).frame
+    assert kept.image[0, 0].tolist() == np.round(stored * 255).tolist()
 
 
 def test_other_buffers_are_scaled_and_kept_in_range():
     wet = np.full(SIZE, 70000, np.float32)
-    found = made(
+    told = made(
         {"w": wet, "r": np.full(SIZE, 1.5, np.float32), "u": wet.astype(np.uint32)},
         buffers={
             "x_wet": Buffer(("w",), 0.5, 1),
@@ -224,7 +310,9 @@ def test_other_buffers_are_scaled_and_kept_in_range():
             "x_count": Buffer(("u",)),
             "x_sum": Buffer(("r",), 2, 1, plus=("G",)),
         },
-    ).frame.buffers
+    )
+    assert "100.00% of roughness beyond 0..1 cut; 100.00% of emission beyond 0..65504 cut" in told.note
+    found = told.frame.buffers
     assert found["x_wet"].dtype == np.float32
     assert (found["x_wet"] == 35001).all()
     assert found["roughness"].dtype == np.float16
@@ -233,65 +321,6 @@ def test_other_buffers_are_scaled_and_kept_in_range():
     assert found["x_count"].dtype == np.float32
     assert (found["x_count"] == 70000).all()
     assert (found["x_sum"] == 5).all()  # (1.5 + 0.5) 2 + 1
-
-
-def crypto() -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    ids = np.full(SIZE, name_id("Oak.001"), np.uint32)
-    ids[:, 30:] = name_id("Road")
-    ids[:, 50:] = name_id("unlisted")
-    coverage = np.ones(SIZE, np.float32)
-    manifest = ", ".join(f'"{n}": "{name_id(n):08x}"' for n in ("Oak.001", "Road"))
-    attributes = {"cryptomatte/0/name": "C", "cryptomatte/0/manifest": f"{{{manifest}}}"}
-    return {"C00.R": ids.view(np.float32), "C00.G": coverage}, attributes
-
-
-def test_names_of_a_cryptomatte_become_classes():
-    channels, attributes = crypto()
-    depth = np.ones(SIZE, np.float32)
-    depth[0] = 0
-    mapping = Mapping(
-        image=IMAGE,
-        depth=Depth("Z"),
-        ids={"object": Ids(cryptomatte="C")},
-        classes=Classes(("sky", "other", "tree", "road"), rules={"^Oak": "tree", "(?i)road": "road"}),
-    )
-    found = apply.to_frame("a", RGB | channels | {"Z": depth}, mapping, attributes)
-    frame = found.frame
-    oak, road = (name_id(name) for name in ("Oak.001", "Road"))
-    assert found.names == {"ids/object": {oak: {"name": "Oak.001"}, road: {"name": "Road"}}}
-    assert frame.ids["object"][1, 0] == oak
-    assert not frame.ids["object"][0].any()
-    assert np.array_equal(np.unique(frame.ids["class"][0]), [0])
-    assert frame.ids["class"][1, [0, 30, 50]].tolist() == [2, 3, 1]
-
-
-def test_only_names_that_are_seen_are_told_and_each_id_map_has_its_own():
-    channels, attributes = crypto()
-    coverage = {"C00.G": (np.arange(W) < 30) * np.ones(SIZE, np.float32)}  # the road covers nothing
-    mapping = Mapping(image=IMAGE, ids={"object": Ids(cryptomatte="C"), "material": Ids("m")})
-    stored = {"m": np.full(SIZE, 7, np.float32)}
-    found = apply.to_frame("a", RGB | channels | coverage | stored, mapping, attributes)
-    assert found.names == {"ids/object": {name_id("Oak.001"): {"name": "Oak.001"}}}
-
-
-def test_ids_of_a_channel_are_whole_numbers_and_become_classes_by_number():
-    stored = np.full(SIZE, 7, np.float32)
-    stored[0, 0], stored[0, 1], stored[0, 2] = 6.5, -3, np.nan
-    stored[1] = 0
-    classes = Classes(("nothing", "other", "car"), of="material", numbers={7: "car"})
-    found = made({"m": stored}, ids={"material": Ids("m")}, classes=classes)
-    assert found.frame.ids["material"][0, :4].tolist() == [0, 0, 0, 7]
-    assert found.frame.ids["class"][:, 3].tolist() == [2, 0] + [2] * (H - 2)
-    assert "ids/material: 0.12% are no whole numbers" in found.note
-
-
-def test_ids_that_are_classes():
-    classes = Classes(("a", "b"), of="class")
-    stored = np.zeros(SIZE, np.float32)
-    stored[3] = 1
-    assert made({"c": stored}, ids={"class": Ids("c")}, classes=classes).frame.ids["class"][3, 0] == 1
-    with pytest.raises(ValueError, match=r"ids\.class holds 2, wanted 0\.\.1"):
-        made({"c": stored * 2}, ids={"class": Ids("c")}, classes=classes)
 
 
 @pytest.mark.parametrize(

@@ -36,3 +36,44 @@ def test_stacking_names_what_is_missing():
 
 def test_long_lists_are_cut():
     assert channel_names.listed("abc", 2) == "a, b, … (3 in all)"
+
+
+def test_an_exact_name_goes_before_one_in_another_case():
+    both = ("car.Z", "Car.Z")
+    assert channel_names.named(both, "Car.Z") == "Car.Z"
+    assert channel_names.named(both, "CAR.Z") == "car.Z"
+    assert channel_names.only(both, "Car") == "Car.Z"
+    assert channel_names.only(("car.Z", "Car.Z", "Car.A"), "Car") is None
+
+
+def test_components_that_are_written_out_are_letters():
+    names = ("beauty.red", "beauty.Green", "beauty.blue", "beauty.alpha", "N.X", "Z")
+    assert channel_names.plain_names(names) == {
+        "beauty.R": "beauty.red", "beauty.G": "beauty.Green", "beauty.B": "beauty.blue", "beauty.A": "beauty.alpha",
+        "N.X": "N.X", "Z": "Z",
+    }  # fmt: skip
+    assert channel_names.plain_names(("a.red", "a.R")) == {"a.red": "a.red", "a.R": "a.R"}
+    assert channel_names.plain_names(("a.red", "a.Red")) == {"a.R": "a.red", "a.Red": "a.Red"}
+
+
+@pytest.mark.parametrize(
+    ("component", "letter"),
+    [
+        ("\u5200\u4d00", "R"), ("\u4700", "G"), ("B\u9ea4\u7f00", "B"), ("A\x01\ufffd", "A"), ("R", "R"),
+        ("R\xf8d", "R\xf8d"), ("\u6df1\u5ea6", "\u6df1\u5ea6"), ("Rough", "Rough"), ("\u5a00", "\u5a00"), ("", ""),
+    ],
+)  # fmt: skip
+def test_what_unreal_on_linux_makes_of_letters(component, letter):
+    assert channel_names.letter(component) == letter
+
+
+def test_the_eyes_of_a_stereo_file():
+    names = ("R", "right.R", "diffuse.left.R", "diffuse.right.R", "View.Combined.right.R", "shared.Z")
+    views = ("left", "right")
+    assert channel_names.plain_names(names, views, "left") == {
+        "R": "R", "diffuse.R": "diffuse.left.R", "shared.Z": "shared.Z",
+    }  # fmt: skip
+    assert channel_names.plain_names(names, views, "right") == {
+        "R": "right.R", "diffuse.R": "diffuse.right.R", "View.Combined.R": "View.Combined.right.R",
+        "shared.Z": "shared.Z",
+    }  # fmt: skip

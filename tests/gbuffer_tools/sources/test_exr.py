@@ -133,11 +133,10 @@ def test_a_producer_that_no_file_can_hold_becomes_plain(tmp_path):
     assert header.source == "Nu ke 14"
 
 
-def test_other_files_are_not_claimed(tmp_path):
+def test_other_files_are_not_claimed_but_all_exr_files_are(tmp_path):
     assert exr.SOURCE.find(tmp_path) == []
-    (tmp_path / "a.exr").write_bytes(b"no")
     (tmp_path / "b.png").write_bytes(b"no")
-    assert exr.SOURCE.find(tmp_path) == []
-    assert exr.SOURCE.find(tmp_path / "b.png") == []
+    assert exr.SOURCE.find(tmp_path) == exr.SOURCE.find(tmp_path / "b.png") == []
+    (tmp_path / "a.exr").write_bytes(b"no")
     write_exr(tmp_path / "c" / "c.exr", {"Z": np.ones(SIZE, np.float32)})
-    assert exr.SOURCE.find(tmp_path / "c") == []
+    assert [job.file.name for job in exr.SOURCE.find(tmp_path)] == ["a.exr", "c.exr"]

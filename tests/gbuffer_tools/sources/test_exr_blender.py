@@ -113,7 +113,7 @@ def test_names_of_blender_5_and_of_renamed_view_layers():
         start, key, component = name.rsplit(".", 2)
         names.append(f"{start}.{new.get(key, key)}.{component}")
     names += ["Composite.Combined.R", "Composite.Combined.G", "Composite.Combined.B"]
-    found = exr_blender.mapping_of(tuple(names), attributes("My.Layer"))
+    found = exr_blender.reading_of(tuple(names), attributes("My.Layer"), "").mapping
     assert found.image.channels[0] == "My.Layer.Combined.R"
     assert found.buffers["albedo"].channels[2] == "My.Layer.Diffuse Color.B"
     assert set(found.buffers) == {"albedo", "emission", "occlusion", "irradiance"}

@@ -51,7 +51,7 @@ def test_a_mapping_tells_the_camera(tmp_path):
 )
 def test_names_that_tell_positions_from_normals(position, normal):
     names = tuple(f"{name}.{c}" for name in (position, normal) for c in "XYZ")
-    found = exr_mitsuba.mapping_of(("R", "G", "B", "d.T", *names), {})
+    found = exr_mitsuba.reading_of(("R", "G", "B", "d.T", *names), {}, "").mapping
     assert found.normal.channels[0] == f"{normal}.X"
     assert found.camera.positions[0] == f"{position}.X"
 

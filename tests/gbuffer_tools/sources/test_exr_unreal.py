@@ -52,6 +52,9 @@ def test_a_multilayer_file(tmp_path):
         ("Shot_{}_0001.exr", "Shot/Shot_0001"),
         ("{}/Shot.0001.exr", "Shot/Shot.0001"),
         ("{}.exr", "Shot/frame"),
+        ("Shot.{}.-0001.exr", "Shot/Shot.-0001"),
+        ("Shot-{}--0001.exr", "Shot/Shot--0001"),
+        ("{}/-0001.exr", "Shot/-0001"),
     ],
 )
 def test_a_file_for_each_pass(tmp_path, pattern, frame):
@@ -64,6 +67,62 @@ def test_a_file_for_each_pass(tmp_path, pattern, frame):
     _, frames = extracted(tmp_path, tmp_path / "Shot")
     assert list(frames) == [frame]
     check_frame(frames[frame])
+
+
+@pytest.mark.parametrize(
+    ("stem", "key"),
+    [
+        ("-001", "-001"), ("seq.-0001", "seq.-0001"), ("seq-0001", "seq-0001"), ("a/Shot_0001", "a/Shot_0001"),
+        ("Shot_-0001.FinalImage", "Shot_-0001"), ("FinalImage.-0001", "-0001"), ("FinalImage-0001", "0001"),
+        ("Shot_FinalImage/-0001", "Shot/-0001"), ("Shot.FinalImagePP_WorldDepth.-0001", "Shot.-0001"),
+    ],
+)  # fmt: skip
+def test_a_number_keeps_its_sign(stem, key):
+    assert exr_unreal.without_pass(stem)[0] == key
+
+
+def test_frames_before_the_first_have_names_of_their_own(tmp_path):
+    for name in ("seq.-0002", "seq.-0001", "seq.0001", "-001", "001"):
+        write_exr(tmp_path / "Shot" / f"{name}.exr", passes(), **metadata())
+    _, frames = extracted(tmp_path, tmp_path / "Shot", accepted=False)
+    assert set(frames) == {"Shot/seq.-0002", "Shot/seq.-0001", "Shot/seq.0001", "Shot/-001", "Shot/001"}
+
+
+@pytest.mark.parametrize("start", ["unreal/layerData/rgba", "unreal/beauty/deferred/CineCamera"])
+def test_the_camera_of_movie_render_graph(tmp_path, start):
+    theirs = {key.replace("unreal/camera", start).replace("/FinalImage/", "/"): v for key, v in metadata().items()}
+    other = {f"unreal/layerData/aaa/{key}": "5" for key in ("fov", "curPos/x")}
+    write_exr(tmp_path / "Shot" / "Shot.0001.exr", passes(), **theirs, **(other if start.endswith("rgba") else {}))
+    _, frames = extracted(tmp_path, tmp_path / "Shot")
+    check_frame(frames["Shot/Shot.0001"])
+
+
+def test_names_that_linux_has_garbled(tmp_path, capsys):
+    channels = {name: array for name, array in passes().items() if not name.startswith(f"{QUEUE}WorldDepth")}
+    depth = passes()[f"{QUEUE}WorldDepth.R"]
+    channels |= {f"{QUEUE}WorldDepth.\u5200\u4d00": depth, f"{QUEUE}WorldDepth.\u4700": depth * 0}
+    write_exr(tmp_path / "Shot" / "Shot.0001.exr", channels, **metadata())
+    _, frames = extracted(tmp_path, tmp_path / "Shot")
+    check_frame(frames["Shot/Shot.0001"])
+    assert "garbled names taken for R, G, B, A: FinalImageMovieRenderQueue_WorldDepth." in capsys.readouterr().out
+
+
+def test_what_is_not_read_is_said(tmp_path, capsys):
+    channels = passes() | grey(SIZE, "FinalImageDepth.") | grey(SIZE, f"{QUEUE}CustomStencil.")
+    write_exr(tmp_path / "Shot" / "Shot.0001.exr", channels, **metadata() | {"unreal/camera/overscanPercentage": "0.1"})
+    extracted(tmp_path, tmp_path / "Shot", accepted=False)
+    line = capsys.readouterr().out
+    assert "7.5% of the depth are 65504, where half floats end" in line
+    assert "CustomStencil holds colours of a palette, no ids; render Object Ids instead" in line
+    assert "no camera, as the picture has an overscan" in line
+    assert f"not used: FinalImageDepth.R G B, {QUEUE}CustomStencil.R G B (a --mapping" in line
+
+
+def test_files_of_one_pass_that_would_be_one_frame_are_refused(tmp_path, capsys):
+    for name in ("Shot.FinalImage.0001", "Shot.0001"):
+        write_exr(tmp_path / "Shot" / f"{name}.exr", passes(), **metadata())
+    line = refused(tmp_path, capsys, tmp_path / "Shot")
+    assert "Shot/Shot.0001: two of the sources would become this frame" in line
 
 
 def test_a_mapping_tells_the_signs_of_motion(tmp_path):
@@ -97,6 +156,12 @@ def test_a_camera_that_is_not_told_whole_is_not_made_up():
     assert exr_unreal.camera(without).view == ()
     assert exr_unreal.camera(without).degrees == 60
     assert exr_unreal.camera({}) is None
+    lens = {key: value for key, value in whole.items() if "fov" not in key}
+    assert exr_unreal.camera(lens) is None
+    # 30 mm before 34.641 mm of sensor are 60 degrees.
+    lens |= {"unreal/camera/FinalImage/focalLength": "30", "unreal/camera/FinalImage/sensorWidth": "34.6410162"}
+    assert exr_unreal.camera(lens).degrees == pytest.approx(60)
+    assert exr_unreal.camera(lens).view == exr_unreal.camera(whole).view
     assert exr_unreal.camera(whole | {"unreal/camera/FinalImage/fov": "wide"}) is None
     assert exr_unreal.camera(whole | {"unreal/camera/overscanPercentage": "0.1"}) is None
 

@@ -1,0 +1,77 @@
+"""Which source reads what the user named, and what no source reads.
+
+The first source that finds frames in a folder takes it. EXR files of several kinds may lie in one folder, so all of
+their sources have a look; of what they do not take the general one says what is wrong with it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.exr.mapped_source import ExrSource
+from gbuffer_tools.io.folders import Walk, counted, walk
+from gbuffer_tools.source import Job, Source
+from gbuffer_tools.sources import SOURCES
+
+
+def find(paths: list[Path], forced: Source | None) -> tuple[dict[str, list[Job]], list[str]]:
+    """The frames in what the user named, by the name of their source; and what is left out, a line each.
+
+    Args:
+        paths: files and folders.
+        forced: the only source to try; None: all.
+
+    Raises:
+        InputError: a path is not there or holds nothing to extract, or two frames would be one.
+    """
+    found, left = dict[str, list[Job]](), list[str]()
+    for named in paths:
+        path = named.resolve() if named.name in ("", "..") else named  # folders' names tell what is in them
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; wanted files of a renderer, see --help")
+        there = walk(path) if path.is_dir() else Walk(path.parent, (path,))
+        mine = _frames(path, [forced] if forced else list(SOURCES.values()))
+        if not mine:
+            what = f", but {counted(there.files, path)}" if path.is_dir() and there.files else ""
+            wanted = forced.reads if forced else "one of the sources that --help lists"
+            raise InputError(f"{path}: holds nothing to extract{what}; wanted {wanted}; --source NAME forces a kind")
+        left += there.left_out(_used(there, mine), f"in no frame of {' and '.join(mine)}, as which this was read")
+        for name, jobs in mine.items():
+            found.setdefault(name, []).extend(jobs)
+    places = [(job.shard, job.frame) for jobs in found.values() for job in jobs]
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise InputError(f"{'/'.join(twice)}: two of the sources would become this frame; rename one, or use two --out")
+    return found, left
+
+
+def _frames(path: Path, sources: list[Source]) -> dict[str, list[Job]]:
+    """The frames of the first source that finds any; where that is one of EXR files, of all such sources."""
+    found: dict[str, list[Job]] = {}
+    for source in sources:
+        if found and not isinstance(source, ExrSource):
+            continue
+        taken = {file for jobs in found.values() for job in jobs for file in job.files}
+        shards = {job.shard for jobs in found.values() for job in jobs}
+        mine = [job for job in source.find(path) if taken.isdisjoint(job.files)]
+        if mine:
+            # Frames of one file have the same buffers, which frames of another renderer seldom have.
+            found[source.name] = [
+                replace(job, shard=f"{job.shard}-{source.name}") if job.shard in shards else job for job in mine
+            ]
+            if not isinstance(source, ExrSource):
+                break
+    return found
+
+
+def _used(there: Walk, found: dict[str, list[Job]]) -> Iterable[Path]:
+    """The files of a walk that frames are made of, or that their sources know."""
+    jobs = [job for mine in found.values() for job in mine]
+    # What a list names is relative to the list.
+    known = {path for job in jobs for file in job.files for path in (file, job.file.parent / file)}
+    patterns = [pattern for name in found for pattern in SOURCES[name].beside]
+    for file in there.files:
+        if file in known or any(fnmatchcase(file.name, pattern) for pattern in patterns):
+            yield file
