@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.fetching import realesrgan
 from app.fetching.packages import Member, Package, check_digest, fetch_members
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -276,6 +277,19 @@ ASSETS: tuple[Asset, ...] = (
         address="https://huggingface.co/openai/clip-vit-large-patch14-336/resolve/"
         "ce19dc912ca5cd21c8a653c79e251e808ccabcd1/pytorch_model.bin",
         store=partial(_store_network, "clip-vit-l-14-336", "clip-vision", "RGB in [0, 1], 336 x 336"),
+    ),
+    *(
+        Asset(
+            name=name,
+            what=network.what,
+            licence=realesrgan.LICENCE,
+            file=f"{name}.safetensors",
+            sha256=None,
+            members=network.members,
+            address=None,
+            store=network.store,
+        )
+        for name, network in realesrgan.NETWORKS.items()
     ),
     Asset(
         name="photos-extra",

@@ -1,0 +1,149 @@
+"""Weights from files of ncnn, in which Real-ESRGAN's are distributed: a network's layers as text, its numbers as bytes.
+
+Facts (Tencent/ncnn, "param and model file structure"): the text begins with 7767517, then numbers of layers and blobs,
+then a line for each layer: type, name, number of inputs and outputs, their names, and KEY=VALUE. Of a convolution key 0
+is the number of outputs, 1 the side of the kernel, 5 whether there are biases, 6 the number of weights. These stand in
+the other file as a tag of 4 bytes (0: float32, 0x01306B47: float16, padded to 4 bytes) and numbers, in the order of
+outputs, inputs, rows and columns; then the biases as float32. Of a PReLU key 0 is the number of slopes, float32 without
+a tag.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbuffer_tools.errors import InputError
+
+MAGIC = "7767517"
+HALF, SINGLE = 0x01306B47, 0
+MAX_TEXT, MAX_LAYERS, MAX_OUTPUTS, MAX_SIDE = 4_000_000, 4096, 65536, 31
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer that has weights.
+
+    Attributes:
+        kind: "Convolution" or "PReLU".
+        weight: (outputs, inputs, side, side), or the slopes (C,).
+        bias: (outputs,); None without.
+    """
+
+    kind: str
+    weight: Array
+    bias: Array | None = None
+
+
+def read_layers(text: bytes, numbers: bytes, source: str) -> list[Layer]:
+    """Read the convolutions and PReLUs of a network, in their order.
+
+    Args:
+        text: content of the file .param.
+        numbers: content of the file .bin.
+        source: name of the file, for error messages.
+
+    Raises:
+        InputError: the two are no such files, or do not belong together.
+    """
+    reader = _Numbers(numbers, source)
+    found = [_layer(kind, facts, reader, source) for kind, facts in _lines(text, source)]
+    if reader.at != len(numbers):
+        raise InputError(f"{source}: its .bin holds {len(numbers):,} bytes, its .param describes {reader.at:,}.")
+    return found
+
+
+def _lines(text: bytes, source: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Kind and values of each layer that has weights.
+
+    Raises:
+        InputError: no such text, or a kind of layer with weights that is not known here.
+    """
+    lines = text[:MAX_TEXT].decode("ascii", "replace").splitlines()
+    if len(text) > MAX_TEXT or not lines or lines[0].strip() != MAGIC or len(lines) > MAX_LAYERS:
+        raise InputError(f"{source}: is no .param file of ncnn, which begins with {MAGIC}.")
+    for line in lines[2:]:
+        words = line.split()
+        facts = dict(word.split("=", 1) for word in words if "=" in word)
+        if words and words[0] in ("Convolution", "PReLU"):
+            yield words[0], facts
+        elif words and words[0] not in ("Input", "Split", "Concat", "Eltwise", "BinaryOp", "Interp", "PixelShuffle"):
+            raise InputError(f"{source}: holds a layer {words[0][:40]!r}, wanted a network of Real-ESRGAN.")
+
+
+def _layer(kind: str, facts: Mapping[str, str], reader: "_Numbers", source: str) -> Layer:
+    outputs = _whole(facts, "0", MAX_OUTPUTS, source)
+    if kind == "PReLU":
+        return Layer(kind, reader.singles(outputs))
+    side, count = _whole(facts, "1", MAX_SIDE, source), _whole(facts, "6", 2**31, source)
+    inputs = count // (outputs * side * side)
+    if inputs < 1 or inputs * outputs * side * side != count:
+        raise InputError(
+            f"{source}: a convolution has {count:,} weights, wanted a multiple of {outputs * side * side}."
+        )
+    weight = reader.tagged(count).reshape(outputs, inputs, side, side)
+    return Layer(kind, weight, reader.singles(outputs) if facts.get("5") == "1" else None)
+
+
+def _whole(facts: Mapping[str, str], key: str, maximum: int, source: str) -> int:
+    value = facts.get(key, "")
+    if not value.isdecimal() or not 1 <= int(value) <= maximum:
+        raise InputError(f"{source}: a layer has {key}={value[:20]!r}, wanted a number in 1 .. {maximum:,}.")
+    return int(value)
+
+
+class _Numbers:
+    """Reads a .bin file from its start."""
+
+    def __init__(self, content: bytes, source: str) -> None:
+        self.content, self.source, self.at = content, source, 0
+
+    def take(self, count: int) -> bytes:
+        """The next bytes; raises `InputError` where there are fewer."""
+        if self.at + count > len(self.content):
+            raise InputError(f"{self.source}: its .bin ends after {len(self.content):,} bytes; fetch it again.")
+        self.at += count
+        return self.content[self.at - count : self.at]
+
+    def singles(self, count: int) -> Array:
+        """Float32 numbers without a tag."""
+        return np.frombuffer(self.take(4 * count), "<f4").astype(np.float32)
+
+    def tagged(self, count: int) -> Array:
+        """Numbers after a tag that says what they are."""
+        tag = int.from_bytes(self.take(4), "little")
+        if tag == SINGLE:
+            return self.singles(count)
+        if tag != HALF:
+            raise InputError(f"{self.source}: weights of the kind {tag:#x}, wanted float32 or float16.")
+        content = self.take(2 * count + -2 * count % 4)
+        return np.frombuffer(content[: 2 * count], "<f2").astype(np.float32)
+
+
+def upscaler_tensors(layers: list[Layer], source: str) -> dict[str, Array]:
+    """Layers of an RRDBNet or an SRVGGNetCompact as tensors with the names of Real-ESRGAN's release.
+
+    Raises:
+        InputError: they are those of another network.
+    """
+    if any(layer.kind == "PReLU" for layer in layers):
+        names = [f"body.{index}" for index in range(len(layers))]
+        wanted = ["Convolution", "PReLU"] * (len(layers) // 2) + ["Convolution"]
+    else:
+        blocks, rest = divmod(len(layers) - 6, 15)
+        if rest or blocks < 1:
+            raise InputError(f"{source}: has {len(layers)} convolutions, wanted 6 and 15 for each block of an RRDBNet.")
+        dense = [f"body.{b}.rdb{r}.conv{c}" for b in range(blocks) for r in (1, 2, 3) for c in (1, 2, 3, 4, 5)]
+        names = ["conv_first", *dense, "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"]
+        wanted = ["Convolution"] * len(layers)
+    if [layer.kind for layer in layers] != wanted:
+        raise InputError(f"{source}: its layers are in another order than those of Real-ESRGAN's networks.")
+    found = {}
+    for name, layer in zip(names, layers, strict=True):
+        found[f"{name}.weight"] = layer.weight
+        if layer.bias is not None:
+            found[f"{name}.bias"] = layer.bias
+    return found
