@@ -92,7 +92,7 @@ def test_other_networks() -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("name", NETWORKS)
 def test_ncnn_computes_the_same_on_a_photograph(name: str, tmp_path) -> None:
-    """To 1e-5: ncnn sums in fp32 over 351 convolutions. Ours are in float64; in fp32 they are off by 5e-6 themselves."""
+    """To 1e-5: ncnn sums in fp32 over 351 convolutions. Ours are in float64; in fp32 they are off by 5e-6, too."""
     ncnn = pytest.importorskip("ncnn")
     if not asset_path(name).is_file():
         pytest.skip(f"python -m app.assets fetch {name}")
