@@ -6,6 +6,7 @@ this, so everything but plain, fully written datasets behind hard links is refus
 `broken`, which names the file in the library's own errors.
 """
 
+import errno
 import math
 import zlib
 from collections.abc import Collection, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.errors import InputError, one_line, system_reason
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {
@@ -25,6 +26,8 @@ FILTERS = {
 }
 LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
 MAX_CHUNK_BYTES = 64 * 2**20
+HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
+"""What the system says of a file that HDF5 may not lock, as somebody else has."""
 MAX_TEXT = 4096
 MAX_DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
 """How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
@@ -39,6 +42,8 @@ def broken(path: Path, where: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if reason := system_reason(error):  # the disk's fault, not the file's
+            raise InputError(f"{path}: cannot be read ({reason})") from error
         raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
 
 
@@ -52,7 +57,14 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
     if head != SIGNATURE:
         raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
-        return h5py.File(path, "r")
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            if error.errno in HELD:
+                raise InputError(f"{path}: another program has it open for writing; close it there first") from error
+            if not error.errno:
+                raise
+        return h5py.File(path, "r", locking=False)  # a file system without locks, as NFS and Lustre may be
 
 
 def names(group: h5py.Group, path: Path) -> list[str]:

@@ -326,4 +326,4 @@ def write_png(path: Path, image: np.ndarray) -> None:
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as PNG.")
     with replacing(path) as partial:
-        data.tofile(partial)
+        partial.write_bytes(data)
