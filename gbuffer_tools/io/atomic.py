@@ -213,7 +213,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
-        odd = text[max(error.start - 40, 0) : error.end].split()[-1]
+        odd = next(word for word in text.split() if text[error.start] in word)[:200]
         raise InputError(f"{path}: would hold {odd!r}, which is not UTF-8; rename that file or folder") from error
     with replacing(path) as partial:
         partial.write_bytes(content)
