@@ -120,6 +120,7 @@ def main(args: argparse.Namespace) -> None:
     """Load the model and export it."""
     import torch
 
+    from datasets.runtime.weights import unusable
     from epe.generator import Generator
     from epe.models import ModelError, load
     from epe.networks.generators import exported_kinds
@@ -130,7 +131,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         model = load(args.model)
     except ModelError as error:
-        raise InputError(str(error)) from error
+        raise unusable(args.model, error) from error
     if model.kind == UNet.kind:
         write_onnx(model, model.network, {"image": torch.rand(1, 3, 64, 64)}, "scores", args.onnx, {})
         print_written(args.onnx, model.multiple_of)

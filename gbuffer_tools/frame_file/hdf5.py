@@ -17,7 +17,9 @@ import h5py
 import numpy as np
 
 from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.io.recognise import refusal
 
+KINDS = ("HDF5",)
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
@@ -44,7 +46,7 @@ def broken(path: Path, where: str) -> Iterator[None]:
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if reason := system_reason(error):  # the disk's fault, not the file's
             raise InputError(f"{path}: cannot be read ({reason})") from error
-        raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
+        raise refusal(path, f"broken HDF5 at {where}", f" ({one_line(error)}); write it again", KINDS) from error
 
 
 def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
@@ -55,7 +57,7 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
     if head != SIGNATURE:
-        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
+        raise refusal(path, f"got {head[:4]!r}… at the start, wanted an HDF5 file", f"; is it {wanted}?")
     with broken(path, "the start"):
         try:
             return h5py.File(path, "r")

@@ -20,9 +20,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE
 from gbuffer_tools.io.atomic import replacing
+from gbuffer_tools.io.recognise import refusal
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+FORMATS, KINDS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF"), ("PNG", "JPEG", "WebP", "TIFF")
 PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 PALETTE = 3
 """Colour type of a PNG whose pixels are numbers of colours (PNG specification, 11.2.2)."""
@@ -67,9 +68,12 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(
-        f"{path}: not a readable image ({path.stat().st_size:,} bytes); wanted PNG, JPEG, WebP, BMP or TIFF. "
-        "Remove or replace it."
+    size = path.stat().st_size
+    return refusal(
+        path,
+        f"not a readable image ({size:,} bytes)",
+        "; wanted PNG, JPEG, WebP, BMP or TIFF. Remove or replace it.",
+        KINDS,
     )
 
 
