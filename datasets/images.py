@@ -13,7 +13,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
 from gbuffer_tools.schema import Shard
 
-__all__ = ["SUFFIXES", "Images", "read_image", "write_png"]
+__all__ = ["SUFFIXES", "Images", "check_out", "read_image", "write_png"]
 
 
 class Images(Sequence[np.ndarray]):
@@ -24,7 +24,8 @@ class Images(Sequence[np.ndarray]):
         keys: one unique key per image, sorted.
 
     Raises:
-        InputError: the folder does not exist or has no images, two images have the same key, or a name is not UTF-8.
+        InputError: the folder does not exist or has no images, or both images and frame files; two images have the
+            same key, or a name is not UTF-8.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -32,6 +33,7 @@ class Images(Sequence[np.ndarray]):
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5).")
         self._shards: dict[Path, Shard] = {}
+        check_one_kind(self.folder)
         entries = self._frames() or self._files()
         if not entries:
             raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5).")
@@ -82,3 +84,43 @@ class Images(Sequence[np.ndarray]):
         if path not in self._shards:
             self._shards[path] = Shard(path)
         return self._shards[path]
+
+
+def check_one_kind(folder: Path) -> None:
+    """Refuse a folder with frame files and pictures: its frames would be judged where the pictures are meant.
+
+    Raises:
+        InputError: names one of each.
+    """
+    frames = _frame_file_in(folder)
+    if frames is None:
+        return
+    below = (path.relative_to(folder) for path in sorted(folder.rglob("*")))
+    pictures = (path for path in below if path.suffix.lower() in (*SUFFIXES, ".exr"))
+    picture = next((path for path in pictures if not any(part.startswith(".") for part in path.parts)), None)
+    if picture:
+        raise InputError(
+            f"{folder}: holds frame files ({frames.name}) and pictures ({picture.as_posix()}); wanted one of them. "
+            "Move the pictures to a folder of their own."
+        )
+
+
+def check_out(out: Path, source: Path) -> None:
+    """Refuse to write pictures among frame files, or among what is read: no reader could tell them apart.
+
+    Args:
+        out: folder for pictures, there or not.
+        source: the file or folder that is read.
+
+    Raises:
+        InputError: `out` holds frame files, or is the source or a folder in it.
+    """
+    frames = _frame_file_in(out)
+    if frames:
+        raise InputError(f"--out {out}: holds frame files ({frames.name}); choose another folder for the pictures.")
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"--out {out}: lies in {source}, which is read; choose a folder outside for the pictures.")
+
+
+def _frame_file_in(folder: Path) -> Path | None:
+    return next((path for path in sorted(folder.glob("*.h5")) if not path.name.startswith(".")), None)
