@@ -6,27 +6,38 @@ this, so everything but plain, fully written datasets behind hard links is refus
 `broken`, which names the file in the library's own errors.
 """
 
+from __future__ import annotations
+
 import errno
 import math
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.recognise import refusal
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
 
 KINDS = ("HDF5",)
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+DEFLATE = 1
 FILTERS = {
-    h5py.h5z.FILTER_DEFLATE: "gzip",
-    h5py.h5z.FILTER_SHUFFLE: "shuffle",
-    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    DEFLATE: "gzip",
+    2: "shuffle",
+    3: "fletcher32",
 }
-LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
+"""By their numbers (HDF5 file format specification, IV.A.2.l)."""
+LAYOUTS = range(3)
+"""Compact, contiguous, chunked (the same, IV.A.2.i)."""
 MAX_CHUNK_BYTES = 64 * 2**20
 HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 """What the system says of a file that HDF5 may not lock, as somebody else has."""
@@ -158,10 +169,9 @@ def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, p
             doubtful.append(chunk.chunk_offset)
 
     dataset.id.chunk_iter(judge)
-    deflate = h5py.h5z.FILTER_DEFLATE
-    for offset in doubtful if deflate in filters else ():
+    for offset in doubtful if DEFLATE in filters else ():
         left_out, stored = dataset.id.read_direct_chunk(offset)
-        if left_out >> filters.index(deflate) & 1:
+        if left_out >> filters.index(DEFLATE) & 1:
             continue
         try:
             unpacked = zlib.decompressobj().decompress(stored, chunk_bytes + 1)

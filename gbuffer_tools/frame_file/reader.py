@@ -1,10 +1,12 @@
 """Reading frame files: everything is checked on opening, pixels are read when asked for."""
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,12 @@ from gbuffer_tools.frame import (
     check_name,
 )
 from gbuffer_tools.frame_file import hdf5, hdf5_heap
+from gbuffer_tools.io.late import LateModule
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
 
 ALL = slice(None)
 FLOAT64 = frozenset((np.dtype("float64"),))
@@ -77,7 +85,7 @@ class Shard:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> "Shard":
+    def __enter__(self) -> Shard:
         return self
 
     def __exit__(

@@ -1,5 +1,7 @@
 """Writing frame files: in one step, so that a killed writer never leaves half a file under a real name."""
 
+from __future__ import annotations
+
 import io
 import shutil
 from collections.abc import Iterable, Iterator
@@ -9,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-import h5py
 import numpy as np
 
 from gbuffer_tools.errors import InputError, one_line
@@ -29,11 +30,14 @@ from gbuffer_tools.frame import (
 from gbuffer_tools.frame_file import chunks
 from gbuffer_tools.frame_file.reader import Shard
 from gbuffer_tools.io.atomic import Twin, replacing
+from gbuffer_tools.io.late import LateModule
 
 if TYPE_CHECKING:
+    import h5py
     from typing_extensions import Buffer
+else:
+    h5py = LateModule("h5py")
 
-NAME = h5py.string_dtype("utf-8", MAX_NAME_BYTES)
 HDF5_FORMAT = ("v110", "v110")
 """HDF5 1.10 (2016): its list of tiles takes 18 bytes a tile; that of 1.8 takes 72, which is 2 % of a frame file."""
 
@@ -96,7 +100,7 @@ class Appender:
         self._last: tuple[int, Packed] | None = None  # the frame that the twin lacks
         self._threads = ThreadPoolExecutor()
 
-    def __enter__(self) -> "Appender":
+    def __enter__(self) -> Appender:
         return self
 
     def __exit__(
@@ -168,7 +172,7 @@ class _Output(io.FileIO):
 
     refused: OSError | None = None
 
-    def write(self, data: "Buffer") -> int:
+    def write(self, data: Buffer) -> int:
         """Write all of it, unless the disk has refused."""
         left = memoryview(data)
         count = len(left)
@@ -235,7 +239,8 @@ def _pack_new(file: h5py.File, frame: Frame, path: Path, known: set[str], thread
 
 def _rows(frame: Frame) -> dict[str, Array]:
     """Dataset path -> the frame's row in it."""
-    rows: dict[str, Array] = {"image": frame.image, "frame/name": np.array(frame.name.encode(), NAME)}
+    name = np.array(frame.name.encode(), h5py.string_dtype("utf-8", MAX_NAME_BYTES))
+    rows: dict[str, Array] = {"image": frame.image, "frame/name": name}
     rows |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
     rows |= {f"ids/{name}": array for name, array in frame.ids.items()}
     for name in CAMERAS:

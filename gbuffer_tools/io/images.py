@@ -3,6 +3,9 @@
 Pillow reads pictures, as it knows what files say of their colours; OpenCV reads numbers, as it keeps 16 bits whole.
 """
 
+from __future__ import annotations
+
+import importlib
 import struct
 import warnings
 import zlib
@@ -10,17 +13,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
-import cv2
 import numpy as np
-from PIL import Image, ImageCms
-from PIL.TiffImagePlugin import TiffImageFile
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE
 from gbuffer_tools.io.atomic import replacing
+from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.recognise import refusal
+
+if TYPE_CHECKING:
+    import cv2
+    from PIL import Image, ImageCms, TiffImagePlugin
+else:
+    cv2 = LateModule("cv2")
+    Image = LateModule("PIL.Image")
+    ImageCms = LateModule("PIL.ImageCms")
+    TiffImagePlugin = LateModule("PIL.TiffImagePlugin")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS, KINDS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF"), ("PNG", "JPEG", "WebP", "TIFF")
@@ -39,8 +49,6 @@ MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 """Colour space of an ICC profile (ICC.1:2022, table 19) -> Pillow's mode."""
 # What Pillow raises of damaged files, by its sources and by tests/gbuffer_tools/fuzz.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError, KeyError, IndexError, OverflowError)
-# `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
-Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
 # Of damaged files it warns in many lines; what matters of that ours says in one. libtiff's own lines still come.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -152,7 +160,7 @@ def _orientation(file: BinaryIO) -> int:
         file.seek(0)
         exif = Image.Exif()
         with suppress(*BROKEN):  # of a file without harm to its pixels
-            with Image.open(file, formats=FORMATS) as picture:
+            with _open(file) as picture:
                 exif.load(picture.info.get("exif", b""))
             found = exif.get(ORIENTATION, 1)
     return found if found in range(1, 9) else 1
@@ -181,7 +189,7 @@ def read_image(path: Path) -> np.ndarray:
     """
     content = _content(path)
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as file:
+        with _open(BytesIO(content)) as file:
             if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
                 raise _unreadable(path)
             picture = _of_8_bits(path, content, file)
@@ -190,10 +198,16 @@ def read_image(path: Path) -> np.ndarray:
         raise _unreadable(path) from error
 
 
+def _open(file: IO[bytes]) -> Image.Image:
+    # `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
+    importlib.import_module("PIL.Image").MAX_IMAGE_PIXELS = MAX_SIDE**2
+    return Image.open(file, formats=FORMATS)
+
+
 def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
     """The picture in mode L, RGB or CMYK. Pillow would cut 16 bits to eight, or read only grey."""
     bits, numbers = (content[24] if content.startswith(PNG) else 8), 1
-    if isinstance(file, TiffImageFile):
+    if isinstance(file, TiffImagePlugin.TiffImageFile):
         bits, numbers = (max(file.tag_v2.get(tag, (1,))) for tag in (BITS, NUMBERS))
     if bits == 16 and numbers == 1 and file.mode != "CMYK":
         pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
