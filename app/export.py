@@ -91,7 +91,7 @@ def write_onnx(
         torch.onnx.export(
             network.eval(),
             tuple(inputs.values()),
-            traced,
+            traced,  # type: ignore[arg-type]  # the older exporter takes it
             input_names=list(inputs),
             output_names=[output],
             opset_version=OPSET,

@@ -239,8 +239,8 @@ def _pack_new(file: h5py.File, frame: Frame, path: Path, known: set[str], thread
 
 def _rows(frame: Frame) -> dict[str, Array]:
     """Dataset path -> the frame's row in it."""
-    name = np.array(frame.name.encode(), h5py.string_dtype("utf-8", MAX_NAME_BYTES))
-    rows: dict[str, Array] = {"image": frame.image, "frame/name": name}
+    encoded = np.array(frame.name.encode(), h5py.string_dtype("utf-8", MAX_NAME_BYTES))
+    rows: dict[str, Array] = {"image": frame.image, "frame/name": encoded}
     rows |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
     rows |= {f"ids/{name}": array for name, array in frame.ids.items()}
     for name in CAMERAS:

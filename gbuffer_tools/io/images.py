@@ -5,7 +5,6 @@ Pillow reads pictures, as it knows what files say of their colours; OpenCV reads
 
 from __future__ import annotations
 
-import importlib
 import struct
 import warnings
 import zlib
@@ -199,8 +198,10 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def _open(file: IO[bytes]) -> Image.Image:
+    from PIL import Image
+
     # `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
-    importlib.import_module("PIL.Image").MAX_IMAGE_PIXELS = MAX_SIDE**2
+    Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
     return Image.open(file, formats=FORMATS)
 
 
@@ -344,4 +345,4 @@ def write_png(path: Path, image: np.ndarray) -> None:
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as PNG.")
     with replacing(path) as partial:
-        partial.write_bytes(data)
+        partial.write_bytes(data.tobytes())
