@@ -9,8 +9,9 @@ import io
 import os
 import select
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,7 +71,8 @@ def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupt
     _print_anything()
     message, code, refused = "", 0, None
     try:
-        code = main() or 0
+        with _threads_heard(debug):
+            code = main() or 0
     except InputError as error:
         if debug:
             raise
@@ -94,6 +96,26 @@ def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupt
             print(f"{prog}: {message}", file=sys.stderr)
         _lost()
     return code
+
+
+@contextmanager
+def _threads_heard(debug: bool) -> Iterator[None]:
+    """Raise at the end what the system refused to a thread, such as TensorBoard's, which would print a traceback."""
+    before, refused = threading.excepthook, list[BaseException]()
+
+    def hear(failed: threading.ExceptHookArgs) -> None:
+        if isinstance(failed.exc_value, OSError) and not debug:
+            refused.append(failed.exc_value)
+        else:
+            before(failed)
+
+    threading.excepthook = hear
+    try:
+        yield
+        if refused:
+            raise refused[0]
+    finally:
+        threading.excepthook = before
 
 
 def _reason(error: OSError) -> str:

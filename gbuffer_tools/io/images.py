@@ -267,7 +267,10 @@ def _content(path: Path) -> bytes:
     count = path.stat().st_size
     if max(count, height * width * 3) > MAX_FILE_BYTES:
         raise InputError(f"{path}: {count:,} bytes, {width} x {height}; wanted at most {MAX_FILE_BYTES:,} bytes.")
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
     if content.startswith(PNG):
         content = _plain_png(content)
     if not content:

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,19 @@ def refuse(error: Exception) -> Callable[[argparse.Namespace], None]:
 def test_the_system_has_one_line_whoever_tells_it(error, line, capsys):
     assert run(refuse(error), parser(), []) == 2
     assert capsys.readouterr().err == f"python -m room.verb: {line}\n"
+
+
+def test_what_a_thread_is_refused_is_one_line(capsys):
+    """TensorBoard writes in one; the main thread may hear of it late, or never."""
+    error = OSError(errno.ENOSPC, "No space left on device", "events")
+
+    def main(_: argparse.Namespace) -> None:
+        thread = threading.Thread(target=refuse(error), args=(None,))
+        thread.start()
+        thread.join()
+
+    assert run(main, parser(), []) == 2
+    assert capsys.readouterr().err == "python -m room.verb: events: No space left on device\n"
 
 
 def speak(text: str) -> Callable[[argparse.Namespace], None]:
