@@ -133,3 +133,10 @@ def test_labels_matches_and_features(tmp_path, vgg_file, capsys):
         assert guarded(lambda: feature_files.make(tmp_path / "f", recipe, 0), "match", debug=False) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"match: {tmp_path}/f/00000.features.npy: {SAYS}"
     assert [path.name for path in files_in(tmp_path / "f")] == ["set.json"]
+
+
+def test_a_device_is_written_into_not_replaced(folder, capsys):
+    words = [str(folder / "model.safetensors"), "--onnx", "/dev/full", "--overwrite"]
+    assert run(app_export.main, app_export.build_parser(), words) == 2
+    assert capsys.readouterr().err == "python -m app.export: /dev/full: No space left on device\n"
+    assert Path("/dev/full").is_char_device()

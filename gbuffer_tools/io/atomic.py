@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,11 +43,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         Where to write. When the block ends, this takes the place of `path`, all of it on disk; when it raises,
-        `path` is as it was.
+        `path` is as it was. What is no plain file (/dev/stdout, a pipe) is yielded itself.
 
     Raises:
         OSError: what the system says, with the name of `path`.
     """
+    if _is_device(path):  # root could put a file in its place
+        with _named(path, path):
+            yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent.resolve(), os.getpid())
     partial = _partial_name(path)
@@ -58,6 +63,15 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         partial.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path names a device or a pipe, also by one of the system's links to what is open."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.absolute().parent in (Path("/dev"), Path("/dev/fd"))
 
 
 @contextmanager

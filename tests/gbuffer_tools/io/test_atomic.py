@@ -299,3 +299,26 @@ def test_a_text_with_a_name_that_is_no_text(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.txt: would hold 'x\\udcff/y', .* rename"):
         write_text(tmp_path / "a.txt", "folder: " + os.fsdecode(b"x\xff/y"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="Linux has it")
+def test_devices_stay_devices(capfd: pytest.CaptureFixture[str]) -> None:
+    """Root may rename a file to /dev/null, and all programs would fill the disk from then on."""
+    write_text(Path("/dev/null"), "whole")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_text(Path("/dev/full"), "whole")
+    assert caught.value.filename == "/dev/full"
+    assert Path("/dev/full").is_char_device()
+    write_text(Path("/dev/stdout"), "whole")
+    assert Path("/dev/stdout").is_symlink()
+    assert capfd.readouterr().out == "whole"
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "whole")
+    assert os.read(reader, 100) == b"whole"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
