@@ -225,7 +225,7 @@ class _Parser:
 
     def header(self) -> ExrHeader:
         if self.take(4) != MAGIC:
-            raise refusal(self.path, f"got {self.bytes[:4]!r} at the start, wanted an OpenEXR file")
+            raise refusal(self.path, "", f"got {self.bytes[:4]!r} at the start, wanted an OpenEXR file")
         (version,) = struct.unpack("<I", self.take(4))
         flags = version & ~0xFF
         if version & 0xFF != 2 or flags & ~(TILED | LONG_NAMES | DEEP | MULTIPART):

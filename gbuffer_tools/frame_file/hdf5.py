@@ -68,7 +68,7 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
     if head != SIGNATURE:
-        raise refusal(path, f"got {head[:4]!r}… at the start, wanted an HDF5 file", f"; is it {wanted}?")
+        raise refusal(path, "", f"got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
         try:
             return h5py.File(path, "r")

@@ -43,7 +43,7 @@ def refusal(
 
     Args:
         path: of the file.
-        claim: what the reader says of it, such as "not a readable image".
+        claim: what the reader says of it, such as "not a readable image"; "" where what it is says enough.
         details: what follows where nothing is known of the file; with the space or mark before it.
         kinds: of `KINDS`, which this reader reads.
         text: whether it reads JSON.
@@ -57,7 +57,7 @@ def refusal(
     except OSError:
         return InputError(f"{path}: {claim}{details}")
     known = recognised(head, tail, size, kinds, text=text)
-    return InputError(f"{path}: {claim}: {known}" if known else f"{path}: {claim}{details}")
+    return InputError(": ".join(filter(None, (str(path), claim, known))) if known else f"{path}: {claim}{details}")
 
 
 def recognised(head: bytes, tail: bytes, size: int, kinds: Collection[str] = (), *, text: bool = False) -> str:
