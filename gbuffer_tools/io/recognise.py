@@ -19,7 +19,7 @@ POINTERS = (
     (re.compile(rb"(\.\./)*(\.git)?/annex/objects/"), "a git-annex pointer; run git annex get"),
 )
 PAGE = re.compile(
-    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|html|head|title|body|script|meta)\b", re.I | re.S
+    rb"\s*(<\?xml[^>]*>\s*)?(<!--((?!-->).)*-->\s*)*+<(!doctype html|html|head|title|body|script|meta)\b", re.I | re.S
 )
 MARKUP = re.compile(rb"\s*<(\?xml|[a-z]+[ >])", re.I)
 ANSWER = re.compile(rb"\s*([45]\d\d\b|\{\s*\"(message|error|detail|status)\")")

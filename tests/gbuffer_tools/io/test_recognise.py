@@ -64,6 +64,12 @@ def test_nothing_is_made_up(content):
     assert told(content) == ""
 
 
+def test_comments_without_end_take_no_time():
+    assert told(b"<!---->" * 500 + b"\x01") == ""
+    assert told(b"<!--" * 900 + b"\x01") == ""
+    assert told(b" " * 4000 + b"\x01") == ""
+
+
 def test_a_json_reader_reads_what_others_take_for_an_answer():
     assert told(b'{"message": [1, 2, }', text=True) == ""
     assert told(b'{"message": [1, 2', text=True).startswith("cut off after 17 bytes")
