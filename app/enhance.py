@@ -193,8 +193,10 @@ def main(args: argparse.Namespace) -> None:
     from app.inference.backends import onnx_backend, torch_backend
     from app.inference.controls import mask_path, read_mask
     from app.inference.linear import linear_path, read_linear, shown
+    from datasets.images import check_out
 
     device = check_arguments(args)
+    check_out(args.out, args.input)
     if args.backend == "onnx":
         model = onnx_backend(args.model)
     else:

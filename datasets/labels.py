@@ -18,6 +18,7 @@ from datasets.images import write_png
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.images import read_pixels
+from gbuffer_tools.io.recognise import refusal
 
 TAXONOMY = ("method", "classes", "digests")
 """The entries of `labels.json` that identify a taxonomy: if they are equal, ids have the same meaning."""
@@ -82,7 +83,8 @@ def read_facts(folder: Path) -> dict[str, object]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error}); make label maps with `python -m datasets.label`.") from error
+        details = f" ({error}); make label maps with `python -m datasets.label`."
+        raise refusal(path, "not readable", details, text=True) from error
     count = facts.get("classes") if isinstance(facts, dict) else None
     if not isinstance(facts, dict) or type(count) is not int or not 1 <= count <= 256:
         raise InputError(f"{path}: lacks the number of `classes`, 1 .. 256; make the label maps again.")

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -23,16 +24,16 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io.atomic import clear
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, read_mapping
-from gbuffer_tools.pipeline.cluster import over
 from gbuffer_tools.pipeline.find import find
-from gbuffer_tools.pipeline.make_frames import Outcome, by_file, by_frame, names_beside
 from gbuffer_tools.pipeline.parallel import Map, cores
-from gbuffer_tools.pipeline.plan import Work, check_apart, plan
 from gbuffer_tools.profiles import load, names
-from gbuffer_tools.renderdoc.explain import explain
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.sources.renderdoc import CaptureSource
+
+if TYPE_CHECKING:
+    from gbuffer_tools.pipeline.make_frames import Outcome
+    from gbuffer_tools.pipeline.plan import Work
 
 PROG = "python -m gbuffer_tools.extract"
 PER_FILE = 16
@@ -76,6 +77,8 @@ def main(args: argparse.Namespace) -> int:
     """Find frames, plan, and make what is missing; the exit code is 2 where frames were left out."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.explain:
+        from gbuffer_tools.renderdoc.explain import explain
+
         for path in args.sources:
             for line in explain(path, args.patience):
                 print(line)
@@ -85,6 +88,8 @@ def main(args: argparse.Namespace) -> int:
     for name in ("jobs", "per_file"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
+    from gbuffer_tools.pipeline.cluster import over
+
     if args.scheduler:  # its workers may run in other folders
         args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
     mapping = read_mapping(args.mapping) if args.mapping else None
@@ -140,6 +145,9 @@ def extract(
     Raises:
         InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.pipeline.plan).
     """
+    from gbuffer_tools.pipeline.make_frames import names_beside
+    from gbuffer_tools.pipeline.plan import check_apart, plan
+
     plans = [plan(source, mine, out, per_file, licence) for source, mine in jobs]
     works, refused = [work for more, _ in plans for work in more], [line for _, more in plans for line in more]
     if not works and len(set(refused)) == 1:  # of all frames alike
@@ -159,8 +167,10 @@ def extract(
     return refused
 
 
-def make(works: list[Work], workers: Callable[[], AbstractContextManager[Map]]) -> Iterator[Outcome]:
+def make(works: "list[Work]", workers: Callable[[], AbstractContextManager[Map]]) -> "Iterator[Outcome]":
     """Make the missing frames, source by source; what became of each."""
+    from gbuffer_tools.pipeline.make_frames import by_file, by_frame
+
     for _, group in groupby(works, key=lambda work: work.source.name):
         mine = [work for work in group if work.jobs]
         if mine:

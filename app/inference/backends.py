@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from datasets.runtime.onnx_session import open_session
+from datasets.runtime.weights import unusable
 from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
@@ -66,7 +67,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     try:
         model = load(path)
     except ModelError as error:
-        raise InputError(str(error)) from error
+        raise unusable(path, error) from error
     if not isinstance(model.network, Generator) or not model.channels or not model.classes:
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     network = fold(model.network).to(device)

@@ -6,25 +6,41 @@ this, so everything but plain, fully written datasets behind hard links is refus
 `broken`, which names the file in the library's own errors.
 """
 
+from __future__ import annotations
+
+import errno
 import math
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
-from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.io.late import LateModule
+from gbuffer_tools.io.recognise import refusal
 
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
+
+KINDS = ("HDF5",)
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+DEFLATE = 1
 FILTERS = {
-    h5py.h5z.FILTER_DEFLATE: "gzip",
-    h5py.h5z.FILTER_SHUFFLE: "shuffle",
-    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    DEFLATE: "gzip",
+    2: "shuffle",
+    3: "fletcher32",
 }
-LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
+"""By their numbers (HDF5 file format specification, IV.A.2.l)."""
+LAYOUTS = range(3)
+"""Compact, contiguous, chunked (the same, IV.A.2.i)."""
 MAX_CHUNK_BYTES = 64 * 2**20
+HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
+"""What the system says of a file that HDF5 may not lock, as somebody else has."""
 MAX_TEXT = 4096
 MAX_DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
 """How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
@@ -39,7 +55,9 @@ def broken(path: Path, where: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
+        if reason := system_reason(error):  # the disk's fault, not the file's
+            raise InputError(f"{path}: cannot be read ({reason})") from error
+        raise refusal(path, f"broken HDF5 at {where}", f" ({one_line(error)}); write it again", KINDS) from error
 
 
 def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
@@ -50,9 +68,16 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
     if head != SIGNATURE:
-        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
+        raise refusal(path, "", f"got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
-        return h5py.File(path, "r")
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            if error.errno in HELD:
+                raise InputError(f"{path}: another program has it open for writing; close it there first") from error
+            if not error.errno:
+                raise
+        return h5py.File(path, "r", locking=False)  # a file system without locks, as NFS and Lustre may be
 
 
 def names(group: h5py.Group, path: Path) -> list[str]:
@@ -144,10 +169,9 @@ def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, p
             doubtful.append(chunk.chunk_offset)
 
     dataset.id.chunk_iter(judge)
-    deflate = h5py.h5z.FILTER_DEFLATE
-    for offset in doubtful if deflate in filters else ():
+    for offset in doubtful if DEFLATE in filters else ():
         left_out, stored = dataset.id.read_direct_chunk(offset)
-        if left_out >> filters.index(deflate) & 1:
+        if left_out >> filters.index(DEFLATE) & 1:
             continue
         try:
             unpacked = zlib.decompressobj().decompress(stored, chunk_bytes + 1)

@@ -11,7 +11,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.io.recognise import refusal
 
 # Of all arrays together, unpacked: matches of a million pairs take 32 MB.
 MAX_BYTES = 2 << 30
@@ -95,7 +96,9 @@ def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
 
 
 def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
-    return InputError(f"{path}: not a readable {kind} file ({one_line(error)}); make it again.")
+    if reason := system_reason(error):
+        return InputError(f"{path}: not a readable {kind} file ({reason}).")
+    return refusal(path, f"not a readable {kind} file", f" ({one_line(error)}); make it again.", ("ZIP", ".npy"))
 
 
 def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:

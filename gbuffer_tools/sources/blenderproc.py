@@ -17,12 +17,14 @@ CameraUtility). Space is Blender's camera space, which is the frame file's view 
    linear light: albedo.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -31,8 +33,14 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.text import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
 
 Matrix = npt.NDArray[np.float64]
 

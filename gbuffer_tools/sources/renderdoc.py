@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from gbuffer_tools.io.cache import cache_folder
 from gbuffer_tools.io.folders import files_below
 from gbuffer_tools.profiles import PROFILES
-from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.display import some_display
 from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.renderdoc.profile import GameProfile
 from gbuffer_tools.source import Job, ShardInfo, SourceFrame
+
+if TYPE_CHECKING:
+    from gbuffer_tools.renderdoc.texture_names import ImageIndex
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class CaptureSource:
 
     def read(self, item: Job, _: ShardInfo) -> SourceFrame:
         """Replay a capture."""
+        from gbuffer_tools.renderdoc import capture_to_frame
+
         profile = self.profile
         index = image_index(profile.data, profile.image_folders)
         with some_display():  # on another machine than the one that `ready` made one on
@@ -103,8 +108,10 @@ def job(capture: Path) -> Job:
 
 
 @functools.cache
-def image_index(data: Path, folders: tuple[str, ...]) -> texture_names.ImageIndex:
+def image_index(data: Path, folders: tuple[str, ...]) -> "ImageIndex":
     """The images of a game (`texture_names.image_index`); made once a machine, read once a process."""
+    from gbuffer_tools.renderdoc import texture_names
+
     return texture_names.image_index(data, folders, cache_folder())
 
 
