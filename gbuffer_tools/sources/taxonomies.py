@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gbuffer_tools.io.label_maps import plane
+
 Array = npt.NDArray[np.generic]
 Colour = tuple[int, int, int]
 
@@ -28,10 +30,18 @@ class Taxonomy:
     def ids(self, label: Array) -> npt.NDArray[np.uint8]:
         """Class ids (H,W) of a label map: (H,W) numbers, or (H,W,3 or more) colours, uint8 or uint16.
 
+        What is grey all over holds numbers three times, unless all of its greys are colours of the taxonomy.
+
         Raises:
             ValueError: a number or colour that means nothing here.
         """
-        return self._by_number(label) if label.ndim == 2 else self._by_colour(label[..., :3])
+        flat = plane(label)
+        if flat.ndim == 2 and (label.ndim == 2 or not self._are_colours(flat)):
+            return self._by_number(flat)
+        return self._by_colour(label[..., :3])
+
+    def _are_colours(self, grey: Array) -> bool:
+        return {(int(v),) * 3 for v in np.unique(grey)} <= set(self.colours)
 
     def _by_number(self, label: Array) -> npt.NDArray[np.uint8]:
         table = np.full(65536, 255, np.uint8)
