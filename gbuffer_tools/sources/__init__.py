@@ -9,6 +9,7 @@ from gbuffer_tools.sources import (
     exr_blender,
     exr_mitsuba,
     exr_unreal,
+    hypersim,
     images,
     labelled,
     renderdoc,
@@ -21,6 +22,7 @@ SOURCES: dict[str, Source] = {
     for source in (
         renderdoc.SOURCE,
         replicator.SOURCE,
+        hypersim.SOURCE,
         blenderproc.SOURCE,
         carla.SOURCE,
         epe.SOURCE,
