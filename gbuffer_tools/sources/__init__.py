@@ -14,6 +14,7 @@ from gbuffer_tools.sources import (
     labelled,
     renderdoc,
     replicator,
+    unity,
 )
 
 # The special before the general: a folder of plain images would also hold those of a data set with labels.
@@ -23,6 +24,7 @@ SOURCES: dict[str, Source] = {
         renderdoc.SOURCE,
         replicator.SOURCE,
         hypersim.SOURCE,
+        unity.SOURCE,
         blenderproc.SOURCE,
         carla.SOURCE,
         epe.SOURCE,
