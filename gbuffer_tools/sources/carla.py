@@ -29,7 +29,7 @@ from gbuffer_tools.frame_file.naming import shard_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-from gbuffer_tools.sources.taxonomies import GROUPS, mask_ids
+from gbuffer_tools.sources.classes.taxonomies import GROUPS, mask_ids
 
 # Tags of CARLA 0.9.14 and later (carla.readthedocs.io, sensors reference); earlier ones had other numbers.
 TAGS = (

@@ -24,7 +24,7 @@ from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
 from gbuffer_tools.resampling import nearest
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
+from gbuffer_tools.sources.classes.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
 
 LISTS = (".txt", ".csv")
 GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"

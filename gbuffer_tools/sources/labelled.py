@@ -21,8 +21,8 @@ from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.images import image_size, read_image, read_pixels
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
 from gbuffer_tools.sources.images import images_below, sized_shard
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
 
 SPLITS = ("train", "val", "test")
 

@@ -23,7 +23,7 @@ from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.schema import Shard, write
 from gbuffer_tools.sources import SOURCES
-from gbuffer_tools.sources.taxonomies import CAMVID_ORIGINAL
+from gbuffer_tools.sources.classes.taxonomies import CAMVID_ORIGINAL
 from tests.gbuffer_tools import captures as capture_files
 from tests.gbuffer_tools import made_exr
 from tests.gbuffer_tools.made import HEADER, frame

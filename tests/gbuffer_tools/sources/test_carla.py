@@ -10,7 +10,7 @@ from gbuffer_tools.geometry import srgb_to_linear
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.carla import TAGS, find, from_stack, sensor_depth, to_buffers
-from gbuffer_tools.sources.taxonomies import GROUPS
+from gbuffer_tools.sources.classes.taxonomies import GROUPS
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.sources.miniatures import carla as carla_files

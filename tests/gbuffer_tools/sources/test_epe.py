@@ -8,8 +8,8 @@ import pytest
 
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.classes.taxonomies import GROUPS, group_ids
 from gbuffer_tools.sources.epe import find, to_frame
-from gbuffer_tools.sources.taxonomies import GROUPS, group_ids
 from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.sources.miniatures import epe as epe_files

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL
 
 # label_colors.txt of the original release.
 LABEL_COLORS = """
