@@ -31,6 +31,7 @@ from gbuffer_tools.profiles import load, names
 from gbuffer_tools.renderdoc.explain import explain
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.sources.carla import CarlaSource
 from gbuffer_tools.sources.renderdoc import CaptureSource
 
 PROG = "python -m gbuffer_tools.extract"
@@ -55,6 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="YAML file that says what channels and ids mean")
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
+    )
+    parser.add_argument(
+        "--carla", default="", metavar="VERSION", help="CARLA's version, which decides what tags and normals mean"
     )
     parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames per file (%(default)s)")
@@ -98,10 +102,14 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
     Raises:
         InputError: there is no such profile; or a mapping was given to a source that would pass it over in silence.
     """
+    if args.carla and not isinstance(source, CarlaSource):
+        raise InputError(f"--carla {args.carla}: these are files of {source.name}; leave --carla out")
     if isinstance(source, ExrSource):
         return replace(source, mapping=mapping or NOTHING_SAID)
     if mapping is not None:
         raise InputError(f"{args.mapping}: the source {source.name} takes no mapping; leave --mapping out")
+    if isinstance(source, CarlaSource):
+        return replace(source, version=args.carla)
     if isinstance(source, CaptureSource):
         return replace(source, profile=load(args.profile), patience=args.patience)
     return source

@@ -15,6 +15,7 @@ from gbuffer_tools.sources import (
     renderdoc,
     replicator,
     unity,
+    unreal,
 )
 
 # The special before the general: a folder of plain images would also hold those of a data set with labels.
@@ -28,6 +29,7 @@ SOURCES: dict[str, Source] = {
         blenderproc.SOURCE,
         carla.SOURCE,
         epe.SOURCE,
+        unreal.SOURCE,
         exr_blender.SOURCE,
         exr_unreal.SOURCE,
         exr_mitsuba.SOURCE,

@@ -30,18 +30,20 @@ class Taxonomy:
     def ids(self, label: Array) -> npt.NDArray[np.uint8]:
         """Class ids (H,W) of a label map: (H,W) numbers, or (H,W,3 or more) colours, uint8 or uint16.
 
-        What is grey all over holds numbers three times, unless all of its greys are colours of the taxonomy.
+        Grey RGB holds numbers three times, where all of them are known, and are not all colours of the taxonomy, too.
 
         Raises:
             ValueError: a number or colour that means nothing here.
         """
         flat = plane(label)
-        if flat.ndim == 2 and (label.ndim == 2 or not self._are_colours(flat)):
+        if label.ndim == 2 or (flat.ndim == 2 and self._are_numbers(flat)):
             return self._by_number(flat)
         return self._by_colour(label[..., :3])
 
-    def _are_colours(self, grey: Array) -> bool:
-        return {(int(v),) * 3 for v in np.unique(grey)} <= set(self.colours)
+    def _are_numbers(self, grey: Array) -> bool:
+        values = {int(v) for v in np.unique(grey)}
+        known = {*range(len(self.classes)), *dict(self.others)}
+        return values <= known and not {(v, v, v) for v in values} <= set(self.colours)
 
     def _by_number(self, label: Array) -> npt.NDArray[np.uint8]:
         table = np.full(65536, 255, np.uint8)
