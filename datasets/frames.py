@@ -108,9 +108,10 @@ class Frames:
         for name in self.reading.features:
             for buffer in feature(name).needs:
                 if buffer not in shard.buffers and not self.reading.optional and buffer not in self.reading.withheld:
+                    there = ", ".join(shard.buffers) or "none at all"
                     raise InputError(
                         f"{shard.path}: has no buffer {buffer!r}, which the feature {name!r} needs; it has "
-                        f"{', '.join(shard.buffers)}. Extract it, or train a model without it (`features` of the run)."
+                        f"{there}. Extract it, or train a model without it (`features` of the run)."
                     )
                 found, wanted = shard.buffers.get(buffer), feature(name).channels
                 if name.startswith("x_") and found not in (None, wanted):

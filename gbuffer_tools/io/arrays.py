@@ -44,9 +44,8 @@ def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.
             there = {entry.filename.removesuffix(".npy") for entry in archive.infolist()}
             for name, (kinds, axes) in wanted.items():
                 if name not in there:
-                    raise InputError(
-                        f"{path}: has no array {name!r}, only {', '.join(map(repr, sorted(there)))}; make it again."
-                    )
+                    others = ", ".join(map(repr, sorted(there))) or "an empty archive"
+                    raise InputError(f"{path}: has no array {name!r}, only {others}; make it again.")
                 _check(archive, path, name, kinds, axes)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in wanted}

@@ -191,7 +191,8 @@ def _found(files: dict[str, Path]) -> Iterator[tuple[str, Array]]:
         return
     known = [name for name in headers if name in BECOMES]
     if not known:
-        raise InputError(f"{archive}: has {', '.join(headers)[:200]}; wanted arr_0 or arrays named after G-buffers")
+        there = ", ".join(headers)[:200] or "no array"
+        raise InputError(f"{archive}: has {there}; wanted arr_0 or arrays named after G-buffers")
     for name, values in read_npz(archive, {name: ("u", 3) for name in known}).items():
         if values.dtype != np.uint8 or values.shape[2] < 3:
             raise InputError(f"{archive}: {name} is {values.dtype} {values.shape}, wanted uint8 (H, W, 3)")
