@@ -90,7 +90,8 @@ class Camera:
 
 def find(path: Path) -> list[Job]:
     """The frames of scenes in a folder, or of one of their files."""
-    files = files_below(path, (".hdf5", ".jpg", ".png")) if path.is_dir() else [path]
+    files = files_below(path, (".hdf5",)) if path.is_dir() else [path]
+    files += files_below(path, (".jpg", ".png")) if files and path.is_dir() else []
     root = path if path.is_dir() else path.parent
     frames: dict[tuple[Path, str], dict[int, dict[str, Path]]] = {}
     for file in files:

@@ -48,7 +48,7 @@ ONLY_UNREAL_S = (
 OTHERS = ("Opacity", "Anisotropy", "Velocity", "LightingModel")
 PICTURE = "FinalImage"
 KNOWN = (*BECOMES, *ONLY_UNREAL_S, *OTHERS, PICTURE)
-SCREENSHOT = re.compile(r"(?P<shot>Highres[Ss]creenshot(?:[0-9]+|_[0-9.]+-[0-9.]+))(?:_(?P<buffer>.+))?")
+SCREENSHOT = re.compile(r"(?P<shot>Highres[Ss]creenshot(?:[0-9]+|_[0-9.]+-[0-9.]+(?:_[0-9]+)?))(?:_(?P<buffer>.+))?")
 NAMED = re.compile(rf"(?P<shot>.+)_(?P<buffer>{'|'.join(KNOWN)})")
 HALF_MAX = 65504.0
 

@@ -50,7 +50,7 @@ def read_pose(path: Path) -> tuple[CameraMatrices | None, tuple[int, int]]:
     data = found.get(KEY) if isinstance(found, dict) else None
     if not isinstance(data, dict):
         raise InputError(f"{path}: has no {KEY}; write the folder again")
-    size = data.get("resolution")
+    size = data.get("resolution", [data.get("width"), data.get("height")])  # earlier versions have two numbers
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and 0 < n <= MAX_SIDE for n in size)):
         raise InputError(f"{path}: resolution is {str(size)[:60]}, wanted width and height of 1..{MAX_SIDE} pixels")
     try:

@@ -110,6 +110,12 @@ def test_textures_and_pictures_are_none_of_its(tmp_path: Path) -> None:
     assert find(tmp_path) == find(tmp_path / "wood.png") == []
 
 
+def test_several_in_a_second(tmp_path: Path) -> None:
+    for name in (SHOTS[1], f"{SHOTS[1]}_00001"):
+        write(tmp_path / "in", name)
+    assert [job.frame for job in find(tmp_path / "in")] == [SHOTS[1], f"{SHOTS[1]}_00001"]
+
+
 def test_names_of_buffers() -> None:
     names = ("SceneDepthWorldUnits", "PreTonemapHDRColor", "PPMI_Segmentation", "MaterialAO", "雪", "A" * 90)
     assert [buffer_name(name) for name in names] == [

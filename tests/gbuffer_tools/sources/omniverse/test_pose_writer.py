@@ -44,6 +44,15 @@ def test_cameras_alone_are_frames_that_say_so(tmp_path: Path, capsys) -> None:
     assert "camera alone; there is no picture" in capsys.readouterr().out
 
 
+def test_sizes_of_earlier_versions(tmp_path: Path) -> None:
+    write_pose(tmp_path, "000000")
+    path = tmp_path / "000000.json"
+    data = json.loads(path.read_text())["camera_data"]
+    width, height = data.pop("resolution")
+    path.write_text(json.dumps({"camera_data": data | {"width": width, "height": height}}))
+    assert read_pose(path)[1] == SIZE
+
+
 def test_beside_annotators_files_it_is_left_to_them(tmp_path: Path) -> None:
     write(tmp_path / "in")
     write_pose(tmp_path / "in", "000000")
