@@ -30,7 +30,7 @@ def label_path(folder: Path, key: str) -> Path:
 
 
 def read_label(folder: Path, key: str) -> np.ndarray:
-    """Read the label map of an image, (h, w) uint8: of a PNG with a palette its indices, of grey RGB one of its channels.
+    """Read the label map of an image, (h, w) uint8: a palette's indices, or one of the channels of grey RGB.
 
     Raises:
         InputError: the label map does not exist, cannot be read, or is a colour image.
