@@ -96,7 +96,7 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
 
 def either_order(dtypes: Collection[np.dtype]) -> frozenset[np.dtype]:
     """These types in both orders of their bytes: other people's machines may have been big-endian."""
-    return frozenset(dtype.newbyteorder(order) for dtype in dtypes for order in "<>")
+    return frozenset(each for dtype in dtypes for each in (dtype.newbyteorder("<"), dtype.newbyteorder(">")))
 
 
 def native(values: np.ndarray) -> np.ndarray:

@@ -114,8 +114,8 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
         with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "the root"):
             there = hdf5.names(container, job.file)
             if not {"colors", "colors_0"} & set(there):
-                found = ", ".join(map(plain, there[:10])) or "nothing"
-                raise InputError(f"{job.file}: has no colors, it holds {found}; wanted {WANTED} with its picture")
+                held = ", ".join(map(plain, there[:10])) or "nothing"
+                raise InputError(f"{job.file}: has no colors, it holds {held}; wanted {WANTED} with its picture")
             for key in KNOWN:
                 _dataset(container, there, key, job)
             classes = classes or any(key.removesuffix("_0") in CLASSES for key in there)

@@ -199,6 +199,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
     files = {role: job.file.parent / named for role, named in job.others}
     archive = files[GBUFFERS]
     robust = _numbers(files[ROBUST]) if ROBUST in files else None
+    groups: Array | None
     try:
         if "img" in npz_headers(archive):
             found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})

@@ -284,7 +284,7 @@ def to_buffers(found: Mapping[str, Array], matrix: Matrix, orientation: Matrix |
     """
     buffers: dict[str, Array] = {}
     if "depth_meters" in found:
-        buffers["depth"] = geometry.depth_from_uv_rays(found["depth_meters"], matrix).astype(np.float32)
+        buffers["depth"] = geometry.depth_from_uv_rays(found["depth_meters"].astype(np.float64), matrix).astype(np.float32)
     if "normal_cam" in found:
         buffers["normal"] = _unit(found["normal_cam"])
     elif "normal_world" in found:

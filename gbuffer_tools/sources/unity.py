@@ -268,19 +268,20 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None, ray: bool)
     """
     buffers: dict[str, Array] = {}
     if DEPTH in found:
-        there = np.isfinite(found[DEPTH]) & (found[DEPTH] > 0)
-        metres = np.where(there, found[DEPTH], np.inf).astype(np.float64)
+        given = found[DEPTH].astype(np.float64)
+        there = np.isfinite(given) & (given > 0)
+        metres = np.where(there, given, np.inf)
         if ray and projection is None:
             buffers["x_distance"] = np.where(there, metres, 0).astype(np.float32)
         else:
             along = geometry.depth_from_distance(metres, projection) if ray and projection is not None else metres
             buffers["depth"] = along.astype(np.float32)
     if NORMAL in found:
-        given = found[NORMAL].astype(np.float64)
-        normal = 2 * given - 1
+        encoded = found[NORMAL].astype(np.float64)
+        normal = 2 * encoded - 1
         length = np.linalg.norm(normal, axis=-1, keepdims=True)
-        there = given.any(-1, keepdims=True) & (length > MIN_LENGTH)
-        buffers["normal"] = np.where(there, normal / np.maximum(length, MIN_LENGTH), 0).astype(np.float16)
+        drawn = encoded.any(-1, keepdims=True) & (length > MIN_LENGTH)
+        buffers["normal"] = np.where(drawn, normal / np.maximum(length, MIN_LENGTH), 0).astype(np.float16)
     return buffers
 
 
