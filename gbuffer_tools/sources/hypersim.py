@@ -284,7 +284,8 @@ def to_buffers(found: Mapping[str, Array], matrix: Matrix, orientation: Matrix |
     """
     buffers: dict[str, Array] = {}
     if "depth_meters" in found:
-        buffers["depth"] = geometry.depth_from_uv_rays(found["depth_meters"].astype(np.float64), matrix).astype(np.float32)
+        distance = found["depth_meters"].astype(np.float64)
+        buffers["depth"] = geometry.depth_from_uv_rays(distance, matrix).astype(np.float32)
     if "normal_cam" in found:
         buffers["normal"] = _unit(found["normal_cam"])
     elif "normal_world" in found:
