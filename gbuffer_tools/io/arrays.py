@@ -93,6 +93,13 @@ def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
         raise _unreadable(path, error, ".npy") from error
 
 
+def not_numbers(arrays: Mapping[str, np.ndarray]) -> str:
+    """For a frame's line: how many elements of its files' arrays are not a number, by name; "" where none is."""
+    counts = {name: int(np.isnan(array).sum()) for name, array in arrays.items() if array.dtype.kind == "f"}
+    found = ", ".join(f"{count:,} in {name}" for name, count in counts.items() if count)
+    return f"not a number: {found}" if found else ""
+
+
 def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
     return InputError(f"{path}: not a readable {kind} file ({one_line(error)}); make it again.")
 

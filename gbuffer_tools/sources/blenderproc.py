@@ -31,6 +31,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.arrays import not_numbers
 from gbuffer_tools.io.text import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources import hypersim
@@ -321,6 +322,8 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
     note = (", ".join((*buffers, *ids)) or "RGB alone") + ("" if camera else "; no camera")
     if "class" in ids and not named:
         note += f"; none of {', '.join(ATTRIBUTES)} names the classes"
+    if wrong := not_numbers(found):
+        note += f"; {wrong}"
     return SourceFrame(Frame(job.frame, image, buffers, ids, view, projection), note)
 
 

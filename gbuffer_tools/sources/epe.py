@@ -24,7 +24,7 @@ import numpy as np
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CHANNELS, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name
-from gbuffer_tools.io.arrays import npz_headers, read_npz
+from gbuffer_tools.io.arrays import not_numbers, npz_headers, read_npz
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
@@ -210,7 +210,10 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
     except ValueError as error:
         raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error
     known = [f"{name} {array.shape[2] if array.ndim == 3 else 1}" for name, array in buffers.items()]
-    return SourceFrame(frame, f"taken as {', '.join(role for role, _ in job.others)}; {', '.join(known)} channels")
+    words = (
+        f"taken as {', '.join(role for role, _ in job.others)}", f"{', '.join(known)} channels", not_numbers(buffers),
+    )  # fmt: skip
+    return SourceFrame(frame, "; ".join(filter(None, words)))
 
 
 def _buffers(archive: Path) -> dict[str, Array]:

@@ -36,6 +36,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.arrays import not_numbers
 from gbuffer_tools.io.images import read_image
 from gbuffer_tools.io.text import MAX_JSON_BYTES, files_below, read_text
 from gbuffer_tools.source import NO_PICTURE, Job, PlainSource, ShardInfo, SourceFrame
@@ -302,7 +303,7 @@ def to_buffers(found: Mapping[str, Array], matrix: Matrix, orientation: Matrix |
     ):  # fmt: skip
         if name in found:
             low = -65504.0 if becomes.startswith("x_") else 0.0
-            buffers[becomes] = np.clip(np.nan_to_num(found[name].astype(np.float64)), low, top).astype(np.float16)
+            buffers[becomes] = np.clip(found[name].astype(np.float64), low, top).astype(np.float16)  # nan stays
     return buffers
 
 
@@ -346,6 +347,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         "a tilted lens, so no camera" if projection is None else "",
         "no camera_keyframe_orientations, so no camera" if camera.orientation is None else "",
         f"the camera's place unknown: no {SCENE}" if view is not None and camera.position is None else "",
+        not_numbers({role: array for role, array in found.items() if role != "depth_meters"}),
     ]
     image = np.zeros((*size, 3), np.uint8) if picture is None else picture
     frame = Frame(job.frame, image, buffers, ids, view, projection if view is not None else None)

@@ -34,7 +34,7 @@ from gbuffer_tools import geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.arrays import read_npy
+from gbuffer_tools.io.arrays import not_numbers, read_npy
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.label_maps import by_table, distinct, plane
 from gbuffer_tools.io.text import read_json
@@ -223,6 +223,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         "" if camera else "no pinhole camera: no view space",
         UNSTATED_DEPTH if OWN_DEPTH in found else "",
         "classes are colours, which no file names" if OWN_SEMANTIC in files and LABELS not in files else "",
+        not_numbers(found),
     ]
     lacks = "" if files else "it has no other annotator's file"
     return SourceFrame(

@@ -32,6 +32,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
 from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.arrays import not_numbers
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.label_maps import by_table
 from gbuffer_tools.io.text import files_below, inside, plain, read_json
@@ -303,8 +304,9 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
     with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
         buffers = to_buffers(found, camera[1] if camera else None, ray)
     view, projection = camera or (None, None)
-    note = (", ".join((*buffers, *ids)) or "RGB alone") + ("" if camera else "; no pinhole camera")
-    return SourceFrame(Frame(job.frame, image, buffers, ids, view, projection), note, names)
+    words = ", ".join((*buffers, *ids)) or "RGB alone", "" if camera else "no pinhole camera", not_numbers(found)
+    frame = Frame(job.frame, image, buffers, ids, view, projection)
+    return SourceFrame(frame, "; ".join(filter(None, words)), names)
 
 
 def _exr(path: Path, letters: str) -> Array:

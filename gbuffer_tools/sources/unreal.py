@@ -28,6 +28,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
 from gbuffer_tools.frame import BUFFERS, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.arrays import not_numbers
 from gbuffer_tools.io.images import image_size, read_image, read_pixels
 from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.io.text import files_below
@@ -123,11 +124,11 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
             buffers[becomes] = geometry.linear16(colour)
         elif becomes in BUFFERS:
             single = one if one.ndim == 2 else one[..., 0]
-            buffers[becomes] = np.clip(np.nan_to_num(single), 0, 1).astype(np.float16) if floats else single.copy()
+            buffers[becomes] = np.clip(single, 0, 1).astype(np.float16) if floats else single.copy()
         elif becomes == "x_world_normal" and floats:
             buffers[becomes] = _directions(values)
         else:
-            buffers[becomes] = np.ascontiguousarray(np.nan_to_num(one.astype(np.float32)) if floats else one)
+            buffers[becomes] = np.ascontiguousarray(one.astype(np.float32) if floats else one)
     return buffers
 
 
@@ -160,6 +161,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
         ", ".join(name for name in buffers if name in BUFFERS) or "no standard buffer",
         f"without standard meaning: {unsure}" if unsure else "",
         "" if pictured else NO_PICTURE,
+        not_numbers(found),
     ]
     return SourceFrame(Frame(job.frame, image, buffers), "; ".join(filter(None, notes)))
 

@@ -11,7 +11,7 @@ from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.hypersim import NYU40, find, tone_mapped
 from tests.gbuffer_tools.pictures import picture
-from tests.gbuffer_tools.sources.commands import extracted, refused
+from tests.gbuffer_tools.sources.commands import extracted, made_of, refused
 from tests.gbuffer_tools.sources.miniatures.hypersim import (
     ILLUMINATION,
     REFLECTANCE,
@@ -129,6 +129,18 @@ def test_the_picture(tmp_path: Path) -> None:
     write_png(preview, picture(0, SIZE))
     with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
         assert np.array_equal(shard.image(0), picture(0, SIZE))
+
+
+def test_what_is_not_a_number_is_counted_and_left_for_check(tmp_path: Path, capsys) -> None:
+    write(tmp_path / "in")
+    found = {role: buffers()[role].copy() for role in ("color", "diffuse_illumination")}
+    for array in found.values():
+        array[-1, :2] = np.nan
+    write_frame(tmp_path / "in", 0, found)
+    with Shard(made_of(tmp_path / "in", tmp_path / "out")[0]) as shard:
+        assert np.isnan(shard.buffer("irradiance", 0)[-1, :2]).all()
+        assert not shard.image(0)[-1, :2].any()
+    assert "not a number: 6 in diffuse_illumination, 6 in color" in capsys.readouterr().out
 
 
 def test_without_pictures(tmp_path: Path, capsys) -> None:

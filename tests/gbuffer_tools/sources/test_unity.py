@@ -10,6 +10,7 @@ from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.text import read_json
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.unity import camera_of, find, to_buffers
+from tests.gbuffer_tools import made_exr
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted, made_of, refused
 from tests.gbuffer_tools.sources.miniatures.scene import SIZE
@@ -62,6 +63,15 @@ def test_images_that_the_json_does_not_name_are_found_by_their_names(tmp_path: P
     assert np.array_equal(frame.ids["class"], IDS)
     assert np.array_equal(frame.ids["object"], np.array(INSTANCES)[IDS])
     assert set(frame.buffers) == {"depth", "normal"}
+
+
+def test_what_is_not_a_number_is_counted(tmp_path: Path, capsys) -> None:
+    write(tmp_path / "solo", 1)
+    depth = np.where(SCENE.sky, np.nan, SCENE.depth).astype(np.float32)
+    made_exr.write_exr(tmp_path / "solo" / "sequence.0" / "step0.camera.Depth.exr", {"R": depth})
+    with Shard(extracted(tmp_path / "solo", tmp_path / "out")[0]) as shard:
+        assert np.array_equal(shard.buffer("depth", 0)[..., 0], SCENE.depth.astype(np.float32))
+    assert f"not a number: {SCENE.sky.sum()} in depth" in capsys.readouterr().out
 
 
 def test_a_sequence_alone_and_a_step_alone(tmp_path: Path) -> None:
