@@ -308,7 +308,6 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
             values = hdf5.native(data[job.index - 1] if _both_eyes(job, key, there) else data[()])
             found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
         row = _camera_row(container, there, job.file)
-        named = any(True for _ in _rows(container, there, job.file, ATTRIBUTES))
     image = np.ascontiguousarray(found.pop("colors")[..., :3])
     try:
         # The pose is the left eye's, or the middle's: neither tells.
@@ -320,8 +319,9 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         buffers = to_buffers(found, camera[1] if camera else None)
     view, projection = camera or (None, None)
     note = (", ".join((*buffers, *ids)) or "RGB alone") + ("" if camera else "; no camera")
-    if "class" in ids and not named:
-        note += f"; none of {', '.join(ATTRIBUTES)} names the classes"
+    if unnamed := [i for i in np.unique(ids.get("class", ())) if info.classes[int(i)] == f"class {i}"]:
+        numbers = ", ".join(map(str, unnamed[:10])) + (" …" if len(unnamed) > 10 else "")
+        note += f"; no one name for the classes {numbers} in {' or '.join(ATTRIBUTES)}"
     if wrong := not_numbers(found):
         note += f"; {wrong}"
     return SourceFrame(Frame(job.frame, image, buffers, ids, view, projection), note)

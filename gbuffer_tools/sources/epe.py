@@ -93,7 +93,7 @@ def _jobs(file: Path) -> list[Job]:
     unique = len(set(stems)) == len(stems)
     return [
         Job(fit_name(file.stem), fit_name(stem if unique else cells[min(image, len(cells) - 1)]), file, number,
-            tuple((columns[i] if len(cells) == len(columns) else "?", Path(cell)) for i, cell in enumerate(cells)))
+            tuple((columns[i] if len(cells) == len(columns) else "?", folder / cell) for i, cell in enumerate(cells)))
         for stem, (number, cells) in zip(stems, rows, strict=True)
     ]  # fmt: skip
 
@@ -146,9 +146,9 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
             raise InputError(
                 f"{job.file}: line {job.index} names {len(job.others)} files; wanted {WANTED} as in line 1"
             )
-        for named in files.values():
-            path = inside(job.file.parent, str(named))
-            drive = PureWindowsPath(str(named)).drive
+        for file in files.values():
+            path, named = inside(job.file.parent, str(file.absolute())), _as_named(job.file.parent, file)
+            drive = PureWindowsPath(named).drive
             if drive and (path is None or not path.is_file()):
                 raise InputError(
                     f"{job.file}: line {job.index} names {named}, a place on the Windows drive {drive}; "
@@ -162,6 +162,11 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
             if not path.is_file():
                 raise InputError(f"{job.file}: line {job.index} names {named}, which is not there; remove the line")
     return ShardInfo("EPE", "epe", GROUPS)
+
+
+def _as_named(folder: Path, file: Path) -> str:
+    """A file as its list, in `folder`, names it."""
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
 
 
 def to_frame(name: str, image: Array, buffers: dict[str, Array], groups: Array | None, robust: Array | None) -> Frame:
@@ -196,7 +201,7 @@ def _stored(values: Array) -> Array:
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
     """Read the files of a line."""
-    files = {role: job.file.parent / named for role, named in job.others}
+    files = dict(job.others)
     archive = files[GBUFFERS]
     robust = _numbers(files[ROBUST]) if ROBUST in files else None
     groups: Array | None

@@ -226,7 +226,7 @@ def test_texts_of_other_writers(tmp_path: Path, how: str) -> None:
 def test_classes_without_names_are_said(tmp_path: Path, capsys) -> None:
     write(tmp_path / "in" / "0.hdf5", without("instance_attribute_maps"))
     extracted(tmp_path / "in", tmp_path / "out")
-    assert "none of instance_attribute_maps, segcolormap names the classes" in capsys.readouterr().out
+    assert "no one name for the classes 1, 2 in instance_attribute_maps or segcolormap" in capsys.readouterr().out
 
 
 @pytest.mark.real

@@ -52,7 +52,7 @@ def test_columns_in_any_order_are_told_apart_by_content(root: Path, order: tuple
     names = ("a.png", "b.png", "c.npz", "d.png")
     write_list(root, tuple(names[i] for i in order))
     (job,) = find(root)
-    found = {role: str(path) for role, path in job.others}
+    found = {role: str(path.relative_to(root)) for role, path in job.others}
     assert found == dict(zip(("image", "robust label", "gbuffers", "gt label"), names, strict=True))
 
 
