@@ -64,6 +64,8 @@ SAME = {("ldr_color", suffix): RGB for suffix in ROLES[RGB]} | {
 """Another name of an annotator, and the suffix of such a file -> the BasicWriter's name."""
 SURE = {AXIS, RAY, MOTION}
 """What no other program writes; it makes a frame without a picture, too."""
+THEIRS = {*SURE, CAMERA, SEMANTIC, *INSTANCES, POSE}
+"""What tells that Replicator was the writer; anyone may call files rgb_1, depth_1 and normals_1."""
 NAME = re.compile(rf"(?:(?P<product>.+?)_)?(?P<role>{'|'.join(ROLES)})_(?P<number>[0-9]{{1,12}})\.(?P<suffix>[a-z]+)")
 # Below this the normal of an image is none: the middle of the range is a step away from 0.
 MIN_LENGTH = 0.02
@@ -134,7 +136,11 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
     for job in jobs:
         if POSE in dict(job.others):
             read_pose(dict(job.others)[POSE])
-    return ShardInfo("Omniverse Replicator", "replicator", classes)
+    roles = {role for job in jobs for role in dict(job.others)}
+    source = (
+        "Omniverse Replicator" if roles & THEIRS else "rgb, depth and the like, by the names of Replicator's scripts"
+    )
+    return ShardInfo(source, "replicator", classes)
 
 
 def _classes(frames: list[Files]) -> tuple[str, ...]:

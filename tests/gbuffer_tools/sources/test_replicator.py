@@ -157,6 +157,7 @@ class TestNamesOfAScript:
             write_own(tmp_path / "in", i)
         with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
             assert shard.names == ("0000", "0001")
+            assert shard.header.source == "rgb, depth and the like, by the names of Replicator's scripts"
             assert shard.header.classes == ("(0, 0, 0, 0)", "(25, 255, 140, 255)", "(140, 25, 255, 255)")
             frame = shard.frame(1)
         assert np.array_equal(frame.ids["class"], np.array([0, 9, 1, 2])[IDS])
