@@ -19,6 +19,7 @@ CameraUtility). Space is Blender's camera space, which is the frame file's view 
 
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -61,6 +62,8 @@ BACKGROUND, MAX_DISTANCE, MAX_DISTANCE_TOLERANCE = 65504.0, 1e4, 0.1
 PLANES = (0.1, 1000.0)
 """Blender's own, where files do not tell."""
 MIN_LENGTH = 0.1
+LARGEST = sys.float_info.max
+"""JSON may have whole numbers beyond it."""
 
 
 def find(path: Path) -> list[Job]:
@@ -245,7 +248,7 @@ def euler(angles: Matrix) -> Matrix:
 
 def _numbers(value: object, count: int) -> Matrix:
     flat = [n for row in value for n in (row if isinstance(row, list) else [row])] if isinstance(value, list) else []
-    if len(flat) != count or not all(type(n) in (int, float) and math.isfinite(n) for n in flat):
+    if len(flat) != count or not all(type(n) in (int, float) and abs(n) <= LARGEST for n in flat):
         raise ValueError(f"a camera has {str(value)[:60]}, wanted {count} numbers")
     return np.array(flat, np.float64)
 

@@ -69,6 +69,7 @@ THEIRS = {*SURE, CAMERA, SEMANTIC, *INSTANCES, POSE}
 NAME = re.compile(rf"(?:(?P<product>.+?)_)?(?P<role>{'|'.join(ROLES)})_(?P<number>[0-9]{{1,12}})\.(?P<suffix>[a-z]+)")
 # Below this the normal of an image is none: the middle of the range is a step away from 0.
 MIN_LENGTH = 0.02
+OWN_NAMES = "rgb, depth and the like, by the names of Replicator's scripts"
 UNSTATED_DEPTH = "no file says what x_depth means"
 
 Files = dict[str, Path]
@@ -137,9 +138,7 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
         if POSE in dict(job.others):
             read_pose(dict(job.others)[POSE])
     roles = {role for job in jobs for role in dict(job.others)}
-    source = (
-        "Omniverse Replicator" if roles & THEIRS else "rgb, depth and the like, by the names of Replicator's scripts"
-    )
+    source = "Omniverse Replicator" if roles & THEIRS else OWN_NAMES
     return ShardInfo(source, "replicator", classes)
 
 

@@ -19,7 +19,7 @@ Unity's world is left-handed, x right, y up, z forward: `view` holds a reflectio
 an OpenGL projection; the near plane is not stored, Unity's default of 0.3 m is taken.
 """
 
-import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -254,7 +254,7 @@ def _numbers(row: Object, key: str, count: int) -> Matrix:
     value = row[key]
     if not isinstance(value, list) or len(value) != count or not all(type(n) in (int, float) for n in value):
         raise ValueError(f"{key} is {str(value)[:60]}, wanted {count} numbers")
-    if not all(map(math.isfinite, value)):
+    if not all(abs(n) <= sys.float_info.max for n in value):  # JSON may have whole numbers beyond it
         raise ValueError(f"{key} has numbers that are not finite")
     return np.array(value, np.float64)
 

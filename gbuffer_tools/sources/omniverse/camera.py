@@ -1,6 +1,7 @@
 """Cameras as Replicator describes them: matrices for row vectors, view space OpenGL's, lengths in scene units."""
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 from gbuffer_tools import geometry
 
 MIN_METRES, MAX_METRES = 1e-6, 1e9
+LARGEST = sys.float_info.max
+"""JSON may have whole numbers beyond it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,6 @@ def _numbers(value: object, count: int, key: str) -> npt.NDArray[np.float64]:
     items = [value] if isinstance(value, int | float) else value
     if not isinstance(items, list | tuple) or len(items) != count or not all(type(n) in (int, float) for n in items):
         raise ValueError(f"{key} is {str(value)[:60]}, wanted {count} numbers")
-    if not all(math.isfinite(n) or (key == "cameraNearFar" and n > 0) for n in items):
+    if not all(abs(n) <= LARGEST or (key == "cameraNearFar" and n == math.inf) for n in items):
         raise ValueError(f"{key} has numbers that are not finite")
     return np.array(items, np.float64)

@@ -138,7 +138,7 @@ class TestCameras:
         assert camera_of({}, SIZE) is None
 
     @pytest.mark.parametrize("change", [
-        {"cam_K": [[30, 1, 0], [0, 30, 0], [0, 0, 1]]}, {"cam_K": [1, 2]}, {"cam_K": "x"},
+        {"cam_K": [[30, 1, 0], [0, 30, 0], [0, 0, 1]]}, {"cam_K": [1, 2]}, {"cam_K": "x"}, {"cam_K": [10**400] * 9},
         {"cam2world": np.zeros((4, 4)).tolist()}, {"cam_K": [[-30, 0, 0], [0, 30, 0], [0, 0, 1]]},
         {"cam2world": [[float("nan")] * 4] * 4},
     ])  # fmt: skip

@@ -227,7 +227,8 @@ class TestRefusals:
         ("cameraViewTransform", [0] * 16, "is no rotation"), ("cameraViewTransform", [1] * 15, "wanted 16 numbers"),
         ("cameraProjection", "x", "cameraProjection is x, wanted 16 numbers"), ("metersPerSceneUnit", -1, "no length"),
         ("cameraNearFar", [5, 1], "is no camera's"), ("metersPerSceneUnit", True, "wanted 1 numbers"),
-        ("cameraViewTransform", [float("nan")] * 16, "not finite"), ("cameraNearFar", None, "wanted 2 numbers"),
+        ("cameraViewTransform", [float("nan")] * 16, "not finite"),
+        ("cameraNearFar", [1, 10**400], "not finite"), ("cameraNearFar", None, "wanted 2 numbers"),
         ("cameraViewTransform", np.diag([1.0, 1, 1, 2]).ravel().tolist(), "is no rotation"),
         ("cameraProjection", [1, 0, 0, 0, 0.1, 1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0], "is no camera's"),
     ])  # fmt: skip
