@@ -106,11 +106,12 @@ def _jobs(shard: str, key: tuple[Path, str], frames: dict[int, Files]) -> Iterat
     pictures = any(RGB in files for files in frames.values())
     if not any((RGB in files and len(files) > 1) or SURE & set(files) for files in frames.values()):
         return
+    base, product = key
     for number, files in sorted(frames.items()):
-        if RGB in files or SURE & set(files):
-            sure = next((files[role] for role in files if role in SURE), key[0])
-            missing = key[0] / f"{f'{key[1]}_' if key[1] else ''}rgb_{sure.stem.rpartition('_')[2]}.png"
-            file = files.get(RGB, missing if pictures else sure)
+        if pictures or SURE & set(files):
+            first = next((files[role] for role in files if role in SURE), next(iter(files.values())))
+            missing = base / f"{f'{product}_' if product else ''}rgb_{first.stem.rpartition('_')[2]}.png"
+            file = files.get(RGB, missing if pictures else first)
             others = tuple((role, files[role]) for role in sorted(files) if role != RGB)
             yield Job(shard, f"{number:04d}", file, number, others)
 

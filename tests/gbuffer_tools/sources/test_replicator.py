@@ -210,6 +210,13 @@ class TestWithoutPictures:
         line = refused(tmp_path / "in", tmp_path / "out", capsys, made=["in/0000"])
         assert "in/rgb_0001.png: is not there" in line
 
+    def test_one_of_a_script_s_is_refused(self, tmp_path: Path, capsys) -> None:
+        for i in range(2):
+            write_own(tmp_path / "in", i)
+        (tmp_path / "in" / "rgb_1.png").unlink()
+        line = refused(tmp_path / "in", tmp_path / "out", capsys, made=["in/0000"])
+        assert "in/rgb_1.png: is not there, but other files of this frame are" in line
+
     def test_a_picture_without_annotators_is_refused_where_others_have_them(self, tmp_path: Path, capsys) -> None:
         write(tmp_path / "in", 1)
         write_png(tmp_path / "in" / "rgb_0000.png", picture(0, SIZE))
