@@ -18,6 +18,7 @@ from datasets.images import write_png
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.images import read_pixels
+from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.io.recognise import refusal
 
 TAXONOMY = ("method", "classes", "digests")
@@ -30,7 +31,7 @@ def label_path(folder: Path, key: str) -> Path:
 
 
 def read_label(folder: Path, key: str) -> np.ndarray:
-    """Read the label map of an image, (h, w) uint8; for a PNG with a palette these are the palette indices.
+    """Read the label map of an image, (h, w) uint8: a palette's indices, or one of the channels of grey RGB.
 
     Raises:
         InputError: the label map does not exist, cannot be read, or is a colour image.
@@ -40,7 +41,7 @@ def read_label(folder: Path, key: str) -> np.ndarray:
         raise InputError(
             f"{path}: no label map for image {key!r}; make them with `python -m datasets.label` for this folder."
         )
-    pixels = read_pixels(path)
+    pixels = plane(read_pixels(path))
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise InputError(
             f"{path}: got {pixels.dtype} {pixels.shape}, wanted a label map of one 8-bit channel (class ids); "

@@ -29,6 +29,7 @@ from gbuffer_tools.pipeline.parallel import Map, cores
 from gbuffer_tools.profiles import load, names
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.sources.carla import CarlaSource
 from gbuffer_tools.sources.renderdoc import CaptureSource
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
+    )
+    parser.add_argument(
+        "--carla", default="", metavar="VERSION", help="CARLA's version, which decides what tags and normals mean"
     )
     parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames per file (%(default)s)")
@@ -112,12 +116,16 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
         InputError: there is no such profile; or a mapping or a layer was given to a source that would pass it over in
             silence.
     """
+    if args.carla and not isinstance(source, CarlaSource):
+        raise InputError(f"--carla {args.carla}: these are files of {source.name}; leave --carla out")
     if isinstance(source, ExrSource):
         return replace(source, mapping=mapping or NOTHING_SAID, layer=args.layer or "")
     if args.layer:
         raise InputError(f"--layer {args.layer}: the source {source.name} has no layers; leave --layer out")
     if mapping is not None:
         raise InputError(f"{args.mapping}: the source {source.name} takes no mapping; leave --mapping out")
+    if isinstance(source, CarlaSource):
+        return replace(source, version=args.carla)
     if isinstance(source, CaptureSource):
         return replace(source, profile=load(args.profile), patience=args.patience)
     return source

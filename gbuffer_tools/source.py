@@ -15,6 +15,9 @@ from gbuffer_tools.frame import Frame
 Names = Mapping[int, Mapping[str, object]]
 """Id -> what is known of it."""
 NOT_STATED = "not stated"
+NO_PICTURE = "there is no picture, so its image is black"
+"""For the line of a frame of buffers alone. A source makes such frames where no frame of a shard has a picture, and
+refuses those that lack theirs where others have one."""
 
 
 @dataclass(frozen=True, order=True)

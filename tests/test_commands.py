@@ -43,7 +43,8 @@ FROZEN: dict[str, set[str]] = {
     "gbuffer_tools.check": {"--jobs", "--json", "--scheduler"},
     "gbuffer_tools.export": {"--format", "--frame", "--out", "--overwrite"},
     "gbuffer_tools.extract": {
-        "--explain", "--jobs", "--layer", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile",
+        "--carla", "--explain", "--jobs", "--layer", "--licence", "--mapping", "--out", "--patience", "--per-file",
+        "--profile",
         "--scheduler", "--source",
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},

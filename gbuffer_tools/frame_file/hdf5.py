@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.frame_file import hdf5_heap
 from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.recognise import refusal
 
@@ -112,24 +113,49 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
     if not isinstance(found, h5py.Dataset):
         raise InputError(f"{path}: {found.name} is not a dataset; see gbuffer_tools.schema")
     if found.dtype not in dtypes:
-        wanted = " or ".join(sorted(str(d) for d in dtypes))
+        wanted = " or ".join(sorted(str(d) for d in dtypes if d.isnative))
         raise InputError(f"{path}: {found.name} holds {found.dtype}, wanted {wanted}")
     _check_storage(found, path)
     return found
 
 
+def either_order(dtypes: Collection[np.dtype]) -> frozenset[np.dtype]:
+    """These types in both orders of their bytes: other people's machines may have been big-endian."""
+    return frozenset(each for dtype in dtypes for each in (dtype.newbyteorder("<"), dtype.newbyteorder(">")))
+
+
+def native(values: np.ndarray) -> np.ndarray:
+    """The values with their bytes in this machine's order."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def is_text(found: object) -> bool:
+    """Whether a member of a group is one text: of fixed or variable length, alone, in a list of one, or as bytes."""
+    if not isinstance(found, h5py.Dataset):
+        return False
+    alone = found.shape in ((), (1,)) and (found.dtype.kind == "S" or h5py.check_string_dtype(found.dtype) is not None)
+    return alone or (found.dtype == np.uint8 and found.ndim == 1)
+
+
 def text_in(parent: h5py.Group, name: str, path: Path, *, max_bytes: int) -> str:
-    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of a fixed length up to `max_bytes`.
+    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of at most `max_bytes`.
 
     Raises:
-        InputError: as `dataset_in`; also for texts of variable length, lists of texts, and longer ones.
+        InputError: as `dataset_in`; also for lists of texts, and longer ones.
     """
     found = parent[name]
-    dtype = found.dtype if isinstance(found, h5py.Dataset) else None
-    if dtype is None or dtype.kind != "S" or dtype.itemsize > max_bytes or found.shape != ():
-        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {max_bytes:,} bytes")
+    too_long = f"{path}: {found.name} is no text of at most {max_bytes:,} bytes"
+    if not is_text(found) or (found.dtype.kind != "O" and found.size * found.dtype.itemsize > max_bytes):
+        raise InputError(too_long)
     with broken(path, name):
-        return bytes(dataset_in(parent, name, path, {dtype})[()]).decode()
+        stored = dataset_in(parent, name, path, {found.dtype})
+        if stored.dtype.kind == "O":
+            hdf5_heap.check_elements(stored, path)
+        values = np.asarray(stored[()])
+        text = values.tobytes() if values.dtype == np.uint8 else bytes(values.reshape(-1)[0])
+        if len(text) > max_bytes:
+            raise InputError(too_long)
+        return text.decode()
 
 
 def _check_storage(dataset: h5py.Dataset, path: Path) -> None:

@@ -43,8 +43,8 @@ class Walk:
     broken: tuple[Path, ...] = ()
 
     def of(self, suffixes: Collection[str]) -> list[Path]:
-        """The files with one of these suffixes (lower case)."""
-        return [file for file in self.files if file.suffix.lower() in suffixes]
+        """The files with one of these suffixes (lower case); all of them where there are none to choose from."""
+        return [file for file in self.files if not suffixes or file.suffix.lower() in suffixes]
 
     def left_out(self, used: Iterable[Path], why: str) -> list[str]:
         """What a command that uses some of the files leaves out, a line for each reason; none where it uses all.
@@ -88,8 +88,8 @@ def walk(folder: Path) -> Walk:
     return Walk(folder, *(tuple(sorted(found, key=path_in_time)) for found in (files, hidden, broken)))
 
 
-def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Files in a folder and those below it with one of these suffixes (lower case), in the order of time."""
+def files_below(folder: Path, suffixes: Collection[str] = ()) -> list[Path]:
+    """Files in a folder and those below it, in the order of time; all, or those with one of these suffixes."""
     return walk(folder).of(suffixes)
 
 

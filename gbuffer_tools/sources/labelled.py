@@ -19,10 +19,11 @@ import numpy as np
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.folders import files_below
 from gbuffer_tools.io.images import image_size, read_image, read_pixels
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
 from gbuffer_tools.sources.images import images_below, sized_shard
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
 
 SPLITS = ("train", "val", "test")
 
@@ -77,7 +78,12 @@ def _places(path: Path) -> list[tuple[Layout, Path, Path]]:
     if not path.is_dir():
         return []
     here = path if path.name else path.resolve()
-    around = [here, *(p for pattern in ("*", "*/*") for p in sorted(path.glob(pattern)) if p.is_dir())]
+    around = [
+        here,
+        *dict.fromkeys(
+            folder for file in files_below(here) for folder in reversed(file.parents) if here in folder.parents
+        ),
+    ]
     return [
         (layout, folder, folder.parent / labels)
         for folder in around

@@ -15,8 +15,8 @@ import torch
 from app.convert import CARLA_CLASSES, PFD_CLASSES, build_parser, carla, known, main
 from epe.models import load
 from gbuffer_tools.command import run
-from gbuffer_tools.sources.carla import TAGS
-from gbuffer_tools.sources.taxonomies import GROUPS
+from gbuffer_tools.sources.classes.carla_tags import TAGS
+from gbuffer_tools.sources.classes.taxonomies import GROUPS
 from tests.epe.networks.style_transfer.published_style import wct2_weights
 from tests.epe.released.made import bare, frame, shapes, tiny, weights
 

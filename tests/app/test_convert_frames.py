@@ -15,7 +15,7 @@ from datasets.images import read_image
 from epe.models import load
 from epe.networks.enhancers.enhancer import EnhancerSpec
 from gbuffer_tools.command import run
-from gbuffer_tools.sources.taxonomies import group_ids
+from gbuffer_tools.sources.classes.taxonomies import group_ids
 from tests.epe.released.made import bare, shapes, weights
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted

@@ -8,10 +8,11 @@ import pytest
 
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.classes.taxonomies import GROUPS, group_ids
 from gbuffer_tools.sources.epe import find, to_frame
-from gbuffer_tools.sources.taxonomies import GROUPS, group_ids
 from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
+from tests.gbuffer_tools.sources.miniatures import carla as carla_files
 from tests.gbuffer_tools.sources.miniatures import epe as epe_files
 from tests.gbuffer_tools.sources.miniatures.epe import FAKE, FILES, REAL, ROBUST, SIZE, TRUTH, write_list
 
@@ -51,7 +52,7 @@ def test_columns_in_any_order_are_told_apart_by_content(root: Path, order: tuple
     names = ("a.png", "b.png", "c.npz", "d.png")
     write_list(root, tuple(names[i] for i in order))
     (job,) = find(root)
-    found = {role: str(path) for role, path in job.others}
+    found = {role: str(path.relative_to(root)) for role, path in job.others}
     assert found == dict(zip(("image", "robust label", "gbuffers", "gt label"), names, strict=True))
 
 
@@ -84,13 +85,73 @@ def test_equal_names_in_several_folders(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_frame_of_plain_arrays() -> None:
-    frame = to_frame("a", picture(0, SIZE), ("x_gbuffers", REAL.astype(np.float64)), None, None)
+    frame = to_frame("a", picture(0, SIZE), {"x_gbuffers": REAL.astype(np.float64)}, None, None)
     assert frame.buffers["x_gbuffers"].dtype == np.float32
     assert frame.ids == {}
 
 
+def test_an_array_without_a_name(root: Path, tmp_path: Path) -> None:
+    np.savez(root / FILES[2], REAL)
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        assert np.array_equal(shard.frame(0).buffers["x_gbuffers"], REAL)
+
+
+def test_lists_of_carla2real(tmp_path: Path, capsys) -> None:
+    """Its stack has names; its last column holds masks in an archive, too."""
+    root, groups = tmp_path / "town", carla_files.CLASSES % 13
+    for i in (9028, 9030):
+        write_png(root / f"Frames/FinalColor-{i:06d}.png", picture(i, SIZE))
+        write_png(root / f"RobustImages/FinalColor-{i:06d}.png", ROBUST)
+        carla_files.save(root / f"GBuffers/GBuffer-{i:06d}.npz", arr_0=carla_files.STACK)
+        masks = np.eye(13, dtype=np.float32)[groups][..., :12]
+        carla_files.save(root / f"SemanticSegmentation/SemanticSegmentation-{i:06d}.npz", arr_0=masks)
+    orders = {
+        "train": "Frames/FinalColor-{},RobustImages/FinalColor-{},GBuffers/GBuffer-{},"
+        "SemanticSegmentation/SemanticSegmentation-{}",
+        "turned": "SemanticSegmentation/SemanticSegmentation-{},Frames/FinalColor-{},GBuffers/GBuffer-{}",
+    }
+    for name, order in orders.items():
+        rows = [
+            [f"{cell.format(f'{i:06d}')}.{'png' if 'FinalColor' in cell else 'npz'}" for cell in order.split(",")]
+            for i in (9028, 9030)
+        ]
+        (root / f"{name}.txt").write_text("".join(",".join(row) + "\n" for row in rows))
+        with Shard(extracted(root / f"{name}.txt", tmp_path / name)[0]) as shard:
+            frame = shard.frame(1)
+            assert shard.names == ("FinalColor-009028", "FinalColor-009030")
+            assert shard.header.classes == GROUPS
+        assert np.array_equal(frame.buffers["roughness"], carla_files.STACK[..., 9])
+        assert np.array_equal(frame.buffers["x_world_normal"], carla_files.STACK[..., 4:7])
+        assert np.array_equal(frame.ids["class"], groups)
+        assert ("robust" in frame.ids) == (name == "train")
+
+
+def test_paths_of_windows(root: Path, tmp_path: Path, capsys) -> None:
+    (root / "train.txt").write_text(",".join(name.replace("/", "\\") for name in FILES) + "\r\n")
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        assert shard.names == ("1",)
+        assert np.array_equal(shard.id("class", 0), group_ids(TRUTH))
+    for start in ("C:\\data\\", "d:/data/", "\\\\server\\share\\"):
+        (root / "train.txt").write_text(",".join(start + name for name in FILES) + "\n")
+        line = refused(root, tmp_path / "no", capsys)
+        assert "a place on the Windows drive" in line
+        assert "remove the line" not in line
+
+
+@pytest.mark.parametrize("which", [1, 3])
+def test_label_maps_as_grey_rgb(root: Path, tmp_path: Path, which: int) -> None:
+    numbers = (ROBUST, TRUTH)[which // 2]
+    write_png(root / FILES[which], np.dstack([numbers] * 3))
+    with Shard(extracted(root, tmp_path / "out")[0]) as shard:
+        assert np.array_equal(shard.id("class", 0), group_ids(TRUTH))
+        assert np.array_equal(shard.id("robust", 0), ROBUST)
+        assert np.array_equal(shard.image(0), picture(0, SIZE))
+
+
 def test_other_texts_are_none_of_its(tmp_path: Path) -> None:
-    for i, text in enumerate(("", "a,b,c", "x.png,y.png", "a.npz", "a.npz,b.npz,c.png", "a.png,b.npz,c.mat", "\0\xff")):
+    for i, text in enumerate(
+        ("", "a,b,c", "x.png,y.png", "a.npz", "a.npz,b.npz,c.npz,d.png", "a.png,b.npz,c.mat", "\0\xff")
+    ):
         (tmp_path / f"{i}.txt").write_text(text)
     (tmp_path / "x.csv").mkdir()
     assert find(tmp_path) == find(tmp_path / "0.txt") == []
@@ -105,6 +166,12 @@ class TestRefusals:
             line = refused(root, tmp_path / named.replace("/", "_"), capsys, made=["train/1"])
             assert f"train.txt: line 2 names {named}, which is outside {root}" in line
 
+    def test_a_list_that_is_no_text_after_its_first_line(self, root: Path, tmp_path: Path, capsys) -> None:
+        with (root / "train.txt").open("ab") as file:
+            file.write(b"\xff\n")
+        for source in (root, root / "train.txt"):
+            assert "train.txt: not UTF-8 text" in refused(source, tmp_path / "out", capsys)
+
     def test_files_that_are_not_there(self, root: Path, tmp_path: Path, capsys) -> None:
         write_list(root, ("gone.png", *FILES[1:]))
         assert "line 1 names gone.png, which is not there" in refused(root, tmp_path / "out", capsys)
@@ -116,8 +183,11 @@ class TestRefusals:
             assert f"line 2 names {len(row)} files" in refused(root, out, capsys, made=["train/1"])
 
     def test_archives_of_other_things(self, root: Path, tmp_path: Path, capsys) -> None:
-        np.savez(root / FILES[2], arr_0=FAKE)
-        assert "has no array 'img'" in refused(root, tmp_path / "out", capsys)
+        np.savez(root / FILES[2], a=FAKE, b=FAKE)
+        line = refused(root, tmp_path / "out", capsys)
+        assert "1.npz: has a, b; wanted data, or img, gbuffers and shader, or arr_0" in line
+        np.savez(root / FILES[2])
+        assert "1.npz: has no array; wanted data" in refused(root, tmp_path / "out", capsys)
         np.savez(root / FILES[2], data=FAKE[:3])
         assert "G-buffers are (3, 8, 32)" in refused(root, tmp_path / "out", capsys)
         np.savez(root / FILES[2], data=np.array([print], dtype=object))

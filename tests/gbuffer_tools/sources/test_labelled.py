@@ -7,8 +7,8 @@ import pytest
 
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
 from gbuffer_tools.sources.labelled import find, to_frame
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
 from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 
