@@ -78,12 +78,8 @@ def _places(path: Path) -> list[tuple[Layout, Path, Path]]:
     if not path.is_dir():
         return []
     here = path if path.name else path.resolve()
-    around = [
-        here,
-        *dict.fromkeys(
-            folder for file in files_below(here) for folder in reversed(file.parents) if here in folder.parents
-        ),
-    ]
+    below = (folder for file in files_below(here) for folder in reversed(file.parents) if here in folder.parents)
+    around = [here, *dict.fromkeys(below)]
     return [
         (layout, folder, folder.parent / labels)
         for folder in around
