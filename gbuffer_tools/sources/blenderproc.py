@@ -35,7 +35,7 @@ from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, F
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.arrays import not_numbers
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.text import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
@@ -75,19 +75,16 @@ LARGEST = sys.float_info.max
 """JSON may have whole numbers beyond it."""
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The containers in a folder and those below it, or one. Stereo pairs are two frames."""
-    if path.is_dir():
-        folders = dict[Path, list[Path]]()
-        for file in files_below(path, (".hdf5",)):
-            if not hypersim.NAME.fullmatch(file.name):
-                folders.setdefault(file.parent, []).append(file)
-        return [job for files in folders.values() for job in _jobs(path, files)]
-    ours = path.suffix == ".hdf5" and not hypersim.NAME.fullmatch(path.name)
-    return _jobs(path.parent, [path], alone=True) if ours else []
+    folders = dict[Path, list[Path]]()
+    for file in there.of((".hdf5",)):
+        if not hypersim.NAME.fullmatch(file.name):
+            folders.setdefault(file.parent, []).append(file)
+    return [job for files in folders.values() for job in _jobs(there.folder, files, there.alone)]
 
 
-def _jobs(root: Path, files: list[Path], alone: bool = False) -> list[Job]:
+def _jobs(root: Path, files: list[Path], alone: bool) -> list[Job]:
     """The frames of a folder's files: where none is BlenderProc's, those that cannot be read, and one that was named
     `alone`. `shard_info` tells what is wrong with them."""
     eyes = {file: _eyes(file) for file in files}

@@ -32,7 +32,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import shard_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.source import Job, ShardInfo, SourceFrame
@@ -76,12 +76,13 @@ SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal",
 SUFFIXES = (".png", ".jpg", ".npz")
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The frames of recordings with G-buffers, by the numbers in the names of the files."""
-    if not path.is_dir():
+    if there.alone:
         return []
+    path = there.folder
     found: dict[Path, dict[int, dict[str, Path]]] = {}
-    for file in files_below(path):
+    for file in there.files:
         number, kind = _number(file), _kind(file)
         if file.suffix in SUFFIXES and number is not None and kind:
             found.setdefault(_base(file, path), {}).setdefault(number, {}).setdefault(kind, file)
@@ -261,9 +262,9 @@ class CarlaSource:
         """There is nothing to set up."""
         return nullcontext()
 
-    def find(self, path: Path) -> list[Job]:
+    def find(self, there: Walk) -> list[Job]:
         """The frames that have G-buffers, by the numbers in the names of the files."""
-        return find(path)
+        return find(there)
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """What class ids mean: tags where label maps are images, groups where they are masks."""

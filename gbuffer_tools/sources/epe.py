@@ -25,7 +25,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CHANNELS, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import not_numbers, npz_headers, read_npz
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
@@ -42,13 +42,12 @@ MAX_LABEL = 34
 HEAD_BYTES = 65536
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The lines of a list, or of the lists in a folder."""
-    lists = [file for file in files_below(path, LISTS) if file.parent == path] if path.is_dir() else [path]
     return [
         job
-        for file in lists
-        if file.suffix in LISTS and file.is_file() and _looks_like_a_list(file)
+        for file in there.of(LISTS)
+        if file.parent == there.folder and _looks_like_a_list(file)
         for job in _jobs(file)
     ]
 

@@ -39,7 +39,7 @@ from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.arrays import not_numbers
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import read_image
 from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.text import MAX_JSON_BYTES, read_text
@@ -98,13 +98,11 @@ class Camera:
     position: Matrix | None = None
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The frames of scenes in a folder, or of one of their files."""
-    files = files_below(path, (".hdf5",)) if path.is_dir() else [path]
-    files += files_below(path, (".jpg", ".png")) if files and path.is_dir() else []
-    root = path if path.is_dir() else path.parent
+    root = there.folder
     frames: dict[tuple[Path, str], dict[int, dict[str, Path]]] = {}
-    for file in files:
+    for file in there.of((".hdf5", ".jpg", ".png")):
         match = NAME.fullmatch(file.name)
         if match and match["role"] in (*KNOWN, "tonemap") and (match["role"] == "tonemap") != (file.suffix == ".hdf5"):
             shard = frames.setdefault(_camera_folder(file), {})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from gbuffer_tools.io.cache import cache_folder
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.profiles import PROFILES
 from gbuffer_tools.renderdoc.display import some_display
 from gbuffer_tools.renderdoc.module import check_capture
@@ -53,11 +53,9 @@ class CaptureSource:
         """Replaying takes seconds."""
         return True
 
-    def find(self, path: Path) -> list[Job]:
+    def find(self, there: Walk) -> list[Job]:
         """The captures of a folder, or a capture."""
-        if not path.is_dir():
-            return [job(path)] if path.suffix == ".rdc" else []
-        return [job(file) for file in files_below(path, (".rdc",)) if file.parent == path]
+        return [job(file) for file in there.of((".rdc",)) if file.parent == there.folder]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """What the game's profile says. Every capture's outside is checked now, before the first is replayed."""

@@ -35,7 +35,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.arrays import not_numbers, read_npy
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.label_maps import by_table, distinct, plane
 from gbuffer_tools.io.text import read_json
@@ -76,15 +76,15 @@ UNSTATED_DEPTH = "no file says what x_depth means"
 Files = dict[str, Path]
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The frames of annotators' files, in a folder and those below it; or, where there are none, those of the pose
     writer.
 
     A picture makes a frame where it, or another one beside it, has an annotator's file.
     """
-    if not path.is_dir():
+    if there.alone:
         return []
-    files = files_below(path)
+    path, files = there.folder, list(there.files)
     shards: dict[tuple[Path, str], dict[int, Files]] = {}
     for file in files:
         match = NAME.fullmatch(file.name)

@@ -33,7 +33,7 @@ from gbuffer_tools.exr import reader
 from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.arrays import not_numbers
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk, walk
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.label_maps import by_table
 from gbuffer_tools.io.text import inside, plain, read_json
@@ -60,14 +60,9 @@ NOTHING: dict[Colour, int] = {(0, 0, 0, 255): 0}
 MIN_LENGTH = 0.1
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The captures of all steps in a folder, or of one `.frame_data.json`. `shard_info` tells which cannot be read."""
-    if path.is_dir():
-        files = [file for file in files_below(path, (".json",)) if file.name.endswith(ENDING)]
-    else:
-        files = [path] if path.name.endswith(ENDING) else []
-    root = path if path.is_dir() else path.parent
-    return [job for file in files for job in _jobs(root, file)]
+    return [job for file in there.files if file.name.endswith(ENDING) for job in _jobs(there.folder, file)]
 
 
 def _jobs(root: Path, data: Path) -> Iterator[Job]:
@@ -350,7 +345,7 @@ def _root(data: Path) -> Path:
 @lru_cache(maxsize=8)
 def _siblings_colours(root: Path, index: int, kind: str) -> tuple[tuple[str, tuple[Colour, int]], ...]:
     """What the captures of one sensor in all steps of a data set name; kept, as any frame may need it."""
-    jobs = [job for job in find(root) if job.file.suffix != ".json" and job.index == index]
+    jobs = [job for job in find(walk(root)) if job.file.suffix != ".json" and job.index == index]
     return tuple(dict.fromkeys(_colours(jobs, kind)))
 
 

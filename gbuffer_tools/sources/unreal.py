@@ -29,7 +29,7 @@ from gbuffer_tools.exr import reader
 from gbuffer_tools.frame import BUFFERS, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.arrays import not_numbers
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import image_size, read_image, read_pixels
 from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.source import NO_PICTURE, Job, PlainSource, ShardInfo, SourceFrame
@@ -56,11 +56,11 @@ HALF_MAX = 65504.0
 Files = dict[str, Path]
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The screenshots that have buffers, in a folder and those below it."""
-    if not path.is_dir():
+    if there.alone:
         return []
-    files = files_below(path, SUFFIXES)
+    path, files = there.folder, there.of(SUFFIXES)
     shots: dict[tuple[Path, str], Files] = {}
     for file in sorted(files, key=lambda file: SUFFIXES.index(file.suffix.lower())):
         shot, buffer = _parts(file)

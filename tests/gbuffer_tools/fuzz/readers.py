@@ -17,6 +17,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io import arrays, images
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.mapping import schema
 from gbuffer_tools.pipeline.make_frames import make_file, names_beside
@@ -295,7 +296,7 @@ def extract(name: str, folder: Path) -> None:
     source = SOURCES[name]
     for other in SOURCES.values():
         try:
-            jobs = other.find(folder)
+            jobs = other.find(named(folder))
         except InputError as error:
             if other is not source:
                 raise WrongRefusalError(f"{other.name}: {error}") from error

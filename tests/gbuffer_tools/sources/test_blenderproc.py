@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.blenderproc import camera_of, class_names, euler, find, to_buffers, to_ids
 from tests.gbuffer_tools.pictures import picture
@@ -187,7 +188,12 @@ def test_other_files_are_none_of_its(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "d.hdf5", "w") as file:
         file["colors"] = h5py.ExternalLink("b.hdf5", "/colours")
     (tmp_path / "frame.0000.depth_meters.hdf5").write_bytes(b"x")  # Hypersim's
-    assert find(tmp_path) == find(tmp_path / "c.h5") == find(tmp_path / "frame.0000.depth_meters.hdf5") == []
+    assert (
+        find(named(tmp_path))
+        == find(named(tmp_path / "c.h5"))
+        == find(named(tmp_path / "frame.0000.depth_meters.hdf5"))
+        == []
+    )
 
 
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, capsys) -> None:

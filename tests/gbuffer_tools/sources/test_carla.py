@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.geometry import srgb_to_linear
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.carla import find, from_stack, sensor_depth, to_buffers
@@ -202,7 +203,7 @@ def test_two_recordings(root: Path, tmp_path: Path) -> None:
     for town in ("Town01", "Town02"):
         write_png(root / town / "rgb" / "7.png", picture(0, SIZE))
         write_png(root / town / "GBufferA" / "7.png", STACK[..., 4:7])
-    jobs = find(root)
+    jobs = find(named(root))
     assert [(job.shard, job.frame) for job in jobs] == [
         ("CarlaDataset", "0000012"), ("CarlaDataset", "0000013"), ("Town01", "0000007"), ("Town02", "0000007"),
     ]  # fmt: skip
@@ -211,7 +212,12 @@ def test_two_recordings(root: Path, tmp_path: Path) -> None:
 def test_other_folders_are_none_of_its(root: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "plain" / "rgb" / "7.png", picture(0, SIZE))
     write_png(tmp_path / "plain" / "rgb" / "seven.png", picture(0, SIZE))
-    assert find(root) == find(tmp_path / "plain") == find(root / "Frames" / "FinalColor-0000012.png") == []
+    assert (
+        find(named(root))
+        == find(named(tmp_path / "plain"))
+        == find(named(root / "Frames" / "FinalColor-0000012.png"))
+        == []
+    )
 
 
 class TestRefusals:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.classes.taxonomies import GROUPS, group_ids
@@ -51,7 +52,7 @@ def test_columns_in_any_order_are_told_apart_by_content(root: Path, order: tuple
         (root / old).rename(root / f"{new}{Path(old).suffix}")
     names = ("a.png", "b.png", "c.npz", "d.png")
     write_list(root, tuple(names[i] for i in order))
-    (job,) = find(root)
+    (job,) = find(named(root))
     found = {role: str(path.relative_to(root)) for role, path in job.others}
     assert found == dict(zip(("image", "robust label", "gbuffers", "gt label"), names, strict=True))
 
@@ -59,9 +60,9 @@ def test_columns_in_any_order_are_told_apart_by_content(root: Path, order: tuple
 def test_columns_that_content_does_not_tell(root: Path) -> None:
     write_png(root / FILES[1], TRUTH)
     (root / FILES[0]).unlink()
-    assert [role for role, _ in find(root)[0].others] == ["image", "robust label", "gbuffers", "gt label"]
+    assert [role for role, _ in find(named(root))[0].others] == ["image", "robust label", "gbuffers", "gt label"]
     write_list(root, (FILES[0], FILES[3], FILES[2], FILES[1]))
-    assert [role for role, _ in find(root)[0].others] == ["image", "gt label", "gbuffers", "robust label"]
+    assert [role for role, _ in find(named(root))[0].others] == ["image", "gt label", "gbuffers", "robust label"]
 
 
 def test_without_label_maps(root: Path, tmp_path: Path) -> None:
@@ -154,17 +155,17 @@ def test_other_texts_are_none_of_its(tmp_path: Path) -> None:
     ):
         (tmp_path / f"{i}.txt").write_text(text)
     (tmp_path / "x.csv").mkdir()
-    assert find(tmp_path) == find(tmp_path / "0.txt") == []
+    assert find(named(tmp_path)) == find(named(tmp_path / "0.txt")) == []
 
 
 class TestRefusals:
     def test_files_outside(self, root: Path, tmp_path: Path, capsys) -> None:
         write_png(tmp_path / "secret.png", picture(0, SIZE))
         (root / "link.png").symlink_to(tmp_path / "secret.png")
-        for named in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
-            write_list(root, FILES, (named, *FILES[1:]))
-            line = refused(root, tmp_path / named.replace("/", "_"), capsys, made=["train/1"])
-            assert f"train.txt: line 2 names {named}, which is outside {root}" in line
+        for name in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
+            write_list(root, FILES, (name, *FILES[1:]))
+            line = refused(root, tmp_path / name.replace("/", "_"), capsys, made=["train/1"])
+            assert f"train.txt: line 2 names {name}, which is outside {root}" in line
 
     def test_a_list_that_is_no_text_after_its_first_line(self, root: Path, tmp_path: Path, capsys) -> None:
         with (root / "train.txt").open("ab") as file:

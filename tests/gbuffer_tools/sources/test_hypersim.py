@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.hypersim import NYU40, find, tone_mapped
@@ -61,7 +62,7 @@ def test_files_of_a_camera_in_one_folder(tmp_path: Path, capsys) -> None:
     )
     assert_whole(extracted(tmp_path / "cam", tmp_path / "out")[0])
     assert "lens taken for 60 degrees" in capsys.readouterr().out
-    (job,) = find(tmp_path / "cam" / "frame.0000.depth_meters.hdf5")
+    (job,) = find(named(tmp_path / "cam" / "frame.0000.depth_meters.hdf5"))
     assert job.file.name == "frame.0000.depth_meters.hdf5"
     (tmp_path / "cam" / "metadata_scene.csv").unlink()
     with Shard(extracted(tmp_path / "cam", tmp_path / "nowhere")[0]) as shard:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import read_image, read_pixels, write_png
 from gbuffer_tools.io.label_maps import by_table
 from gbuffer_tools.schema import Shard
@@ -148,7 +149,7 @@ def test_other_folders_are_none_of_its(tmp_path: Path) -> None:
     write_png(tmp_path / "rgb_0000.png", picture(0, SIZE))
     np.save(tmp_path / "normals_0001.npy", SCENE.normal)
     (tmp_path / "rgb_0002.txt").touch()
-    assert find(tmp_path) == find(tmp_path / "rgb_0000.png") == []
+    assert find(named(tmp_path)) == find(named(tmp_path / "rgb_0000.png")) == []
 
 
 class TestNamesOfAScript:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import read_image, read_pixels
 from gbuffer_tools.io.text import read_json
 from gbuffer_tools.schema import Shard
@@ -79,7 +80,7 @@ def test_a_sequence_alone_and_a_step_alone(tmp_path: Path) -> None:
     (path,) = extracted(tmp_path / "solo" / "sequence.1", tmp_path / "out")
     with Shard(path) as shard:
         assert shard.names == ("step000000",)
-    (job,) = find(tmp_path / "solo" / "sequence.1" / "step0.frame_data.json")
+    (job,) = find(named(tmp_path / "solo" / "sequence.1" / "step0.frame_data.json"))
     assert job.file.name == "step0.camera.png"
 
 

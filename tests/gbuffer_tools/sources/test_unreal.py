@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.geometry import linear16
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources import SOURCES
@@ -55,7 +56,7 @@ def test_names_of_a_user_s_and_the_final_image(tmp_path: Path, shot: str, ending
     write(tmp_path / "shots", shot, 5, ending)
     if ending == "" and not shot.startswith("Highres"):  # only a name of Unreal's tells others apart from pictures
         (tmp_path / "shots" / f"{shot}_PPMI_Segmentation.png").unlink()
-    assert next(name for name, source in SOURCES.items() if source.find(tmp_path / "shots")) == "unreal"
+    assert next(name for name, source in SOURCES.items() if source.find(named(tmp_path / "shots"))) == "unreal"
     (path,) = extracted(tmp_path / "shots", tmp_path / "out")
     with Shard(path) as shard:
         assert shard.names == (shot,)
@@ -107,13 +108,13 @@ def test_textures_and_pictures_are_none_of_its(tmp_path: Path) -> None:
         "brick_WorldNormal",
     ):
         write_png(tmp_path / f"{name}.png", picture(0, SIZE))
-    assert find(tmp_path) == find(tmp_path / "wood.png") == []
+    assert find(named(tmp_path)) == find(named(tmp_path / "wood.png")) == []
 
 
 def test_several_in_a_second(tmp_path: Path) -> None:
     for name in (SHOTS[1], f"{SHOTS[1]}_00001"):
         write(tmp_path / "in", name)
-    assert [job.frame for job in find(tmp_path / "in")] == [SHOTS[1], f"{SHOTS[1]}_00001"]
+    assert [job.frame for job in find(named(tmp_path / "in"))] == [SHOTS[1], f"{SHOTS[1]}_00001"]
 
 
 def test_names_of_buffers() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.omniverse.pose_writer import read_pose
 from gbuffer_tools.sources.replicator import find
@@ -56,7 +57,7 @@ def test_sizes_of_earlier_versions(tmp_path: Path) -> None:
 def test_beside_annotators_files_it_is_left_to_them(tmp_path: Path) -> None:
     write(tmp_path / "in")
     write_pose(tmp_path / "in", "000000")
-    assert [job.frame for job in find(tmp_path / "in")] == ["0000"]
+    assert [job.frame for job in find(named(tmp_path / "in"))] == ["0000"]
 
 
 @pytest.mark.parametrize(("change", "message"), [
