@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PHOTO",
         help="photograph whose style the results take, for models with a style (default: the mean style of the "
-        "photographs that the model was trained on)",
+        "photographs that the model was trained on; for RealFormer's published weights, that of each frame itself)",
     )
     parser.add_argument(
         "--exr", action="store_true", help="write EXR files in linear light (half floats) instead of 8-bit PNGs"
@@ -93,7 +93,10 @@ def open_frames(source: Path, model: "Backend") -> "Frames":
             f"the model reads {error}, which is not a channel of frames; wanted all channels of "
             f"{', '.join(FEATURES)} or of a buffer x_…, in order."
         ) from error
-    return Frames(source, Reading(features, model.classes, model.mean, model.std, model.optional, model.withheld))
+    reading = Reading(
+        features, model.classes, model.mean, model.std, model.optional, model.withheld, model.no_stream, model.soft
+    )
+    return Frames(source, reading)
 
 
 def enhance(
@@ -223,6 +226,8 @@ def main(args: argparse.Namespace) -> None:
         if (linear_file := linears[index]) is not None:
             linear = read_linear(linear_file, *frames.sizes[index])
             sample = sample._replace(image=shown(linear))
+        if args.style is None and model.styled_by_frame and model.keep_style is not None:
+            model.keep_style(sample.image)
         try:
             picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
         except FloatingPointError:

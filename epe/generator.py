@@ -118,6 +118,11 @@ class Generator(nn.Module, ABC):
         """The length S of a style vector; 0 if this generator has no style."""
         return 0
 
+    @property
+    def styled_by_frame(self) -> bool:
+        """Whether a frame's own style is the default, as long as no other is kept. Tiles need the whole frame's."""
+        return False
+
     def keep_style(self, photos: Iterable[Tensor]) -> None:
         """Store the mean style of photographs (3, h, w), sRGB in [0, 1], as the default style of `forward`.
 
@@ -170,6 +175,10 @@ class StyledGenerator(Generator):
         styles = [self.encode_style(photo[None].to(kept.device))[0] for photo in photos]
         kept.copy_(torch.stack(styles).mean(dim=0))
 
-    def style_or_kept(self, style: Tensor | None, batch: int) -> Tensor:
-        """Return `style` if given, else the kept style, expanded to (B, S)."""
-        return self.kept_style.expand(batch, -1) if style is None else style
+    def style_or_kept(self, style: Tensor | None, image: Tensor) -> Tensor:
+        """Return `style` if given, else the kept style (or that of `image`, see `styled_by_frame`), as (B, S)."""
+        if style is not None:
+            return style
+        if self.styled_by_frame and not self.kept_style.any():
+            return self.encode_style(image)
+        return self.kept_style.expand(len(image), -1)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 Rectangle = tuple[int, int, int, int]
@@ -13,11 +12,13 @@ Rectangle = tuple[int, int, int, int]
 def soft_masks(classes: Tensor, count: int) -> Tensor:
     """Convert class ids (B, H, W) to float masks (B, K, H, W); masks of that shape are passed through.
 
+    Pixels whose id is not one of 0 .. K - 1 are in no class: all their masks are 0.
+
     Raises:
         ValueError: the shape is neither, or the number of classes is not `count`.
     """
     if classes.ndim == 3:
-        return F.one_hot(classes.long(), count).movedim(-1, 1).float()
+        return (classes[:, None] == torch.arange(count, device=classes.device)[:, None, None]).float()
     if classes.ndim == 4 and classes.shape[1] == count:
         return classes.float()
     raise ValueError(f"wanted class ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
@@ -27,7 +28,7 @@ def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
     """Return, for each class, rectangles that do not overlap and that together contain all its pixels.
 
     Args:
-        classes: ids (H, W), 0 .. count - 1.
+        classes: ids (H, W), 0 .. count; `count` stands for no class.
         count: number of classes.
         side: side of the grid's cells in pixels; cells at the right and at the bottom may be smaller.
     """
@@ -35,9 +36,9 @@ def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
     rows, columns = -(-height // side), -(-width // side)
     cells = torch.arange(height, device=classes.device).div(side, rounding_mode="floor")[:, None] * columns
     cells = cells + torch.arange(width, device=classes.device).div(side, rounding_mode="floor")
-    used = torch.zeros(count * rows * columns, dtype=torch.bool, device=classes.device)
+    used = torch.zeros((count + 1) * rows * columns, dtype=torch.bool, device=classes.device)
     used[(classes.long() * (rows * columns) + cells).flatten()] = True
-    grid = used.view(count, rows, columns).tolist()
+    grid = used.view(count + 1, rows, columns)[:count].tolist()
     return [
         [
             (top * side, min(bottom * side, height), left * side, min(right * side, width))

@@ -9,6 +9,9 @@ The archives hold either `data` (H,W,32), the release's stand-in for G-buffers m
 (H,W,3), `gbuffers` (H,W,26) and `shader` (H,W,12), the masks of its groups of classes. What the 26 channels are was
 never published (the authors named normals, reflected view vector, distance, albedo, glossiness, irradiance, but no
 order: issue 17), so none of them becomes a standard buffer.
+
+The release feeds its networks the masks themselves. They are soft where `shader` is, and where it resizes those of a
+label map of another size; so they are kept, as `x_class_masks`, beside the hard class ids.
 """
 
 import re
@@ -22,14 +25,17 @@ from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
-from gbuffer_tools.resampling import nearest
+from gbuffer_tools.resampling import antialiased, nearest
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
+from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, group_masks, mask_ids
 
 LISTS = (".txt", ".csv")
 GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"
 WANTED = "image, robust label map, G-buffers (.npz), label map"
 MAX_LABEL = 34
+MASKS = "x_class_masks"
+# The release takes masks that exceed this for 0..255.
+WIDE = 128
 HEAD_BYTES = 65536
 
 
@@ -127,15 +133,16 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
     return ShardInfo("EPE", "epe", GROUPS)
 
 
-def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array | None, robust: Array | None) -> Frame:
+def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], masks: Array | None, robust: Array | None) -> Frame:
     """A frame of arrays as they are in the files.
 
     Args:
         name: of the frame.
         image: (H,W,3) uint8, sRGB.
         gbuffers: name of the buffer and (H,W,C), C up to 64. Floats stay, float64 becomes float32.
-        groups: (h,w) ids of `GROUPS`, or None; resized by nearest neighbours where the size is another.
-        robust: (h,w) ids of a robust segmentation, or None; likewise.
+        masks: (h,w,12) of the groups of classes, 0..1 or 0..255, or None; resized where the size is another, softly as
+            masks, by nearest neighbours as class ids.
+        robust: (h,w) ids of a robust segmentation, or None; resized by nearest neighbours.
 
     Raises:
         ValueError: G-buffers of another size than the image, or numbers beyond 8 bits.
@@ -147,10 +154,14 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array
     if robust is not None and robust.max() > 255:
         raise ValueError(f"a robust label map reaches {robust.max()}, wanted 0..255")
     stored = values if values.dtype in (np.uint8, np.uint16, np.float16) else values.astype(np.float32)
-    ids = {} if groups is None else {"class": nearest(groups, size)}
+    ids, buffers = {}, {buffer: np.ascontiguousarray(stored)}
+    if masks is not None:
+        ids["class"] = nearest(mask_ids(masks), size)
+        shares = masks / np.float32(255) if masks.max() > WIDE else masks
+        buffers[MASKS] = antialiased(shares, size).astype(np.float16)
     if robust is not None:
         ids["robust"] = nearest(robust, size).astype(np.uint8)
-    return Frame(name, image, {buffer: np.ascontiguousarray(stored)}, ids)
+    return Frame(name, image, buffers, ids)
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
@@ -162,11 +173,11 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
         if "data" in npz_headers(archive):
             image = read_image(files[IMAGE])
             buffer = "x_fake_vgg", read_npz(archive, {"data": ("f", 3)})["data"]
-            groups = _truth(files[TRUTH]) if TRUTH in files else None
+            masks = _truth(files[TRUTH]) if TRUTH in files else None
         else:
             found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})
-            image, buffer, groups = found["img"], ("x_gbuffers", found["gbuffers"]), mask_ids(found["shader"])
-        frame = to_frame(job.frame, image, buffer, groups, robust)
+            image, buffer, masks = found["img"], ("x_gbuffers", found["gbuffers"]), found["shader"]
+        frame = to_frame(job.frame, image, buffer, masks, robust)
     except ValueError as error:
         raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error
     return SourceFrame(
@@ -182,10 +193,10 @@ def _numbers(path: Path) -> Array:
 
 
 def _truth(path: Path) -> Array:
-    """Groups of classes from numbers or colours of Cityscapes."""
+    """Masks (h,w,12) of the groups of classes from numbers or colours of Cityscapes."""
     label = read_pixels(path)
     try:
-        return group_ids(label if label.ndim == 2 else CITYSCAPES.ids(label))
+        return group_masks(group_ids(label if label.ndim == 2 else CITYSCAPES.ids(label)))
     except ValueError as error:
         raise InputError(f"{path}: {error}; wanted numbers of Cityscapes") from error
 

@@ -43,7 +43,7 @@ class GBufferEncoder(nn.Module):
         block: Callable[..., nn.Module] = SpectralBlock,
     ) -> None:
         super().__init__()
-        self.channels = tuple(tuple(stream) for stream in streams)
+        self.channels, self.encoded = tuple(tuple(stream) for stream in streams), encoded
         self.streams = nn.ModuleList(
             nn.Sequential(
                 block(len(stream), stream_width, stream_width),
@@ -64,7 +64,7 @@ class GBufferEncoder(nn.Module):
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
-            classes: ids (B, H, W) or soft masks (B, K, H, W) that sum to 1.
+            classes: ids (B, H, W), where K stands for no class, or soft masks (B, K, H, W).
 
         Returns:
             One map per scale, (B, E, H / 2^i, W / 2^i), rounded up.
@@ -104,9 +104,8 @@ class GBufferEncoder(nn.Module):
                     part = g[None, list(self.channels[index]), up:low, west:east]
                     out = self.streams[index](part)[0, :, top - up : bottom - up, left - west : right - west]
                     if merged is None:
-                        shape = (len(classes), out.shape[0], height, width)
+                        shape = (len(classes), self.encoded, height, width)
                         merged = out.new_zeros(shape).contiguous(memory_format=torch.channels_last)
                     own = ids[top:bottom, left:right] == index
                     merged[image, :, top:bottom, left:right] += out * own
-        assert merged is not None  # a frame has pixels
-        return merged
+        return gbuffers.new_zeros(len(classes), self.encoded, height, width) if merged is None else merged
