@@ -189,8 +189,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--licence",
         metavar="TEXT",
-        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT and RealFormer, else "
-        "unknown)",
+        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT and RealFormer, "
+        "else unknown)",
     )
     parser.add_argument(
         "--heads",
@@ -288,7 +288,9 @@ def main(args: argparse.Namespace) -> None:
     try:
         found = released(files) or (realformer(files[0], args.heads) if len(files) == 1 else None)
         if found and args.description:
-            raise InputError(f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out.")
+            raise InputError(
+                f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out."
+            )
         if args.heads is not None and not (found and found.kind.startswith("realformer")):
             raise InputError(f"--heads: is for RealFormer, which {names} is not; leave it out.")
         if found:

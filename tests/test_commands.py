@@ -123,7 +123,7 @@ FROZEN: dict[str, set[str]] = {
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
-    "app.convert": {"--description", "--licence", "--out", "--overwrite"},
+    "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite"},
     "app.enhance": {
         "--backend", "--colour-only", "--device", "--exr", "--linear", "--mask", "--out", "--overwrite", "--precision",
         "--strength", "--style", "--tile",

@@ -73,7 +73,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     except ModelError as error:
         raise InputError(str(error)) from error
     if not isinstance(model.network, Generator):
-        raise InputError(f"{path}: is a {model.kind!r}, which enhances no frames; wanted an enhancer (train.epe).")
+        raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     wanted = getattr(model.network.spec, "channels", 0)
     if wanted and (len(model.channels) != wanted or not model.classes):
         raise InputError(f"{path}: names {len(model.channels)} of its {wanted} channels; convert or train it again.")

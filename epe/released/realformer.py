@@ -94,11 +94,14 @@ def first_version(theirs: Tensors, heads: int | None) -> Released:
     if images != 1 or side**2 != tokens:
         raise ValueError(f"pos_embed has {images} x {tokens} positions, wanted those of one square")
     encoders = count(theirs, "encoder_layers")
+    heads = heads if heads is not None else 16 if encoders else 12
+    if heads > 0 and width % heads:
+        raise ValueError(f"{heads} heads do not divide its {width} features; say how many it has: --heads N")
     inner = next((name for name in ("mlp_head.0.weight", "encoder_layers.0.ff.0.weight") if name in theirs), None)
     spec = RealFormerV1Spec(
         patch=patch,
         width=width,
-        heads=heads if heads is not None else 16 if encoders else 12,
+        heads=heads,
         encoders=encoders,
         decoders=count(theirs, "decoder_layers"),
         windows=count(theirs, "swin_layers"),
@@ -150,7 +153,7 @@ def sizes(tensors: Tensors, name: str, axes: int) -> tuple[int, ...]:
 
 
 def separate(tensors: Tensors, joined: str, apart: str) -> Mapping[str, Tensor]:
-    """Return the tensors with projections that are stored as one, PREFIX`joined`weight, as three: PREFIX`apart`q_proj…"""
+    """Return the tensors; projections in one, (name)`joined`weight, become three, (name)`apart`q_proj.weight, …"""
     found = {}
     for name, value in tensors.items():
         before, _, kind = name.rpartition(joined)

@@ -209,9 +209,7 @@ class WindowBlock(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
         self.rolls = spec.published
-        self.attention = WindowAttention(
-            spec.width, spec.heads, spec.window, 0 if self.rolls else shift, located=False
-        )
+        self.attention = WindowAttention(spec.width, spec.heads, spec.window, 0 if self.rolls else shift, located=False)
         self.feed = FeedForward(spec.width, 4 * spec.width)
 
     def forward(self, x: Tensor) -> Tensor:
