@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="longest side in pixels that is run at once; larger frames run in overlapping tiles that are blended. "
-        "Smaller tiles need less memory (default: 1024 for lite; 1280 for hr, whose tiles differ slightly in tone)",
+        "Smaller tiles need less memory. Tiles of lite are as good as whole frames; hr and its kin run whole, only "
+        "their G-buffer branches in bands of N x N pixels, for the same picture. Tiles of RealFormer, and of hr with "
+        "--backend onnx, differ from the whole frame (default: 1024 for lite, 1280 for others)",
     )
     parser.add_argument(
         "--backend",
@@ -114,7 +117,7 @@ def enhance(
         model: the network.
         sample: the frame.
         strength: 0 returns the frame, 1 the network's image; values in between mix them in sRGB.
-        tile: longest side in pixels that is run at once.
+        tile: longest side in pixels that is run at once; for `Backend.in_bands`, the side of a square of as many.
         mask: (H, W) in [0, 1], a factor of the strength.
         colours: keep the frame's detail (`app.inference.controls.colour_only`).
 
@@ -129,10 +132,12 @@ def enhance(
     from app.inference.controls import colour_only
     from epe.inference.tiling import run_tiled
 
-    inputs = [part[None] for part in sample]
-    enhanced = run_tiled(
-        model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
-    )[0]
+    inputs, run = [part[None] for part in sample], model.run
+    if model.in_bands is not None and max(sample.image.shape) > tile:
+        run, tile = partial(model.in_bands, pixels=tile**2), sys.maxsize
+    (enhanced,) = run_tiled(
+        run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
+    )
     if not torch.isfinite(enhanced).all():
         raise FloatingPointError
     if colours:
@@ -219,6 +224,12 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.style is not None and model.keep_style is not None:
         model.keep_style(shown_photo(args.style, frames.sizes[0][0]))
+    if model.in_bands is None and model.uses_whole_frame and max(map(max, frames.sizes)) > tile:
+        print(
+            f"{args.model}: frames larger than {tile} px run in tiles, which differ from the whole frame, because this "
+            "network uses all of it (docs/models.md says how much); a larger --tile avoids that.",
+            file=sys.stderr,
+        )
     for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
         sample, mask, linear = frames[index], None, None
         if (mask_file := masks[index]) is not None:

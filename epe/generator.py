@@ -53,6 +53,8 @@ class Generator(nn.Module, ABC):
         tile: default for the longest side in pixels that is run at once.
         overlap: overlap of tiles in pixels, about the network's receptive field around a pixel. A tile must be at least
             four times as large.
+        uses_whole_frame: whether results depend on all of the frame (statistics, attention), so that tiles differ.
+        runs_in_bands: whether `in_bands` is there.
         exports_to_onnx: whether ONNX supports its operators for images of any size.
         shares_tokens: whether several processes can share the tokens of one image (`--sequence`).
         spec: the sizes of this generator.
@@ -64,6 +66,8 @@ class Generator(nn.Module, ABC):
     checkpointed: ClassVar[tuple[type[nn.Module], ...]]
     tile: ClassVar[int]
     overlap: ClassVar[int]
+    uses_whole_frame: ClassVar[bool] = False
+    runs_in_bands: ClassVar[bool] = False
     exports_to_onnx: ClassVar[bool] = False
     shares_tokens: ClassVar[bool] = False
     spec: GeneratorSpec
@@ -99,6 +103,15 @@ class Generator(nn.Module, ABC):
         Raises:
             ValueError: the number of G-buffer channels is wrong, or the inputs differ in size.
         """
+
+    def in_bands(self, image: Tensor, gbuffers: Tensor, classes: Tensor, pixels: int) -> Tensor:
+        """Enhance large frames as `forward` does, with less memory: what needs most runs on a band of rows at a time.
+
+        Args:
+            image, gbuffers, classes: as in `forward`.
+            pixels: pixels in a band.
+        """
+        raise NotImplementedError(f"{self.kind} does not run in bands")
 
     def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
         """Enhance crops in the style of reference photographs; training calls this instead of `forward`.

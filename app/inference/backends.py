@@ -12,6 +12,7 @@ from datasets.runtime.onnx_session import open_session
 from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
+from epe.networks.generators import GENERATORS
 from gbuffer_tools.errors import InputError
 
 TILING = ("tile", "overlap")
@@ -32,6 +33,9 @@ class Backend:
         overlap: overlap of tiles in pixels.
         keep_style: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1]; None: the network
             has no style.
+        in_bands: as `run`, but runs a whole large frame, with the number of pixels that may be run at once; None: large
+            frames have to be run in tiles.
+        uses_whole_frame: as in `epe.generator.Generator`.
         styled_by_frame: whether a frame's own style is to be set, unless another is asked for.
     """
 
@@ -48,6 +52,8 @@ class Backend:
     tile: int
     overlap: int
     keep_style: Callable[[Tensor], None] | None = None
+    in_bands: Callable[..., Tensor] | None = None
+    uses_whole_frame: bool = False
     styled_by_frame: bool = False
 
 
@@ -82,15 +88,20 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
+    def called(forward: Callable[..., Tensor], image: Tensor, gbuffers: Tensor, classes: Tensor, *more: Any) -> Tensor:
         inputs = (
             image.to(device, memory_format=torch.channels_last),
             gbuffers.to(device, memory_format=torch.channels_last),
             classes.to(device),
         )
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            out: Tensor = network(*inputs, crop_box).float().cpu()
-        return out
+            return forward(*inputs, *more).float().cpu()
+
+    def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
+        return called(network, image, gbuffers, classes, crop_box)
+
+    def in_bands(image: Tensor, gbuffers: Tensor, classes: Tensor, pixels: int) -> Tensor:
+        return called(network.in_bands, image, gbuffers, classes, pixels)
 
     return Backend(
         run,
@@ -106,6 +117,8 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         network.tile,
         network.overlap,
         (lambda photo: network.keep_style([photo])) if network.style_size else None,
+        in_bands if network.runs_in_bands else None,
+        network.uses_whole_frame,
         network.styled_by_frame,
     )
 
@@ -150,4 +163,5 @@ def onnx_backend(path: Path) -> Backend:
         False,
         tile,
         overlap,
+        uses_whole_frame=any(made.uses_whole_frame for made in GENERATORS if made.kind == header["kind"]),
     )

@@ -157,7 +157,7 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], masks: Array 
     ids, buffers = {}, {buffer: np.ascontiguousarray(stored)}
     if masks is not None:
         ids["class"] = nearest(mask_ids(masks), size)
-        shares = masks / np.float32(255) if masks.max() > WIDE else masks
+        shares = masks.astype(np.float32) / 255 if masks.max() > WIDE else masks
         buffers[MASKS] = antialiased(shares, size).astype(np.float16)
     if robust is not None:
         ids["robust"] = nearest(robust, size).astype(np.uint8)

@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from epe.inference.bands import in_bands
 from epe.layers.classes import rectangles, soft_masks
 from epe.layers.convolutions import SpectralBlock
 
-# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions.
+# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions. That of a joint step is the
+# same, in pixels of its result.
 REACH = 4
 # Side in pixels of the cells in which a class stream is run or skipped. Small cells follow the outlines of classes
 # better; large ones repeat less work around their borders.
@@ -69,15 +71,26 @@ class GBufferEncoder(nn.Module):
         Returns:
             One map per scale, (B, E, H / 2^i, W / 2^i), rounded up.
         """
-        if classes.ndim == 3 and not torch.is_grad_enabled():
-            x = self._routed(gbuffers, classes)
-        else:
-            x = self._everywhere(gbuffers, soft_masks(classes, len(self.streams)).to(gbuffers.dtype))
+        x = self._merged(gbuffers, classes)
         scales = []
         for step in self.joint:
             x = step(x)
             scales.append(x)
         return scales
+
+    def in_bands(self, gbuffers: Tensor, classes: Tensor, pixels: int) -> list[Tensor]:
+        """Return the same as `forward`, computed in bands of rows of `pixels` pixels."""
+        x = in_bands(self._merged, [gbuffers, classes], pixels, REACH)
+        scales = []
+        for scale, step in enumerate(self.joint):
+            x = in_bands(step, [x], pixels, REACH, stride=2 if scale else 1)
+            scales.append(x)
+        return scales
+
+    def _merged(self, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        if classes.ndim == 3 and not torch.is_grad_enabled():
+            return self._routed(gbuffers, classes)
+        return self._everywhere(gbuffers, soft_masks(classes, len(self.streams)).to(gbuffers.dtype))
 
     def _everywhere(self, gbuffers: Tensor, masks: Tensor) -> Tensor:
         """Run every stream on every pixel, and sum the results weighted by the masks (B, K, H, W)."""

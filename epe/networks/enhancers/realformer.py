@@ -280,6 +280,7 @@ class RealFormer(StyledGenerator):
     checkpointed = (EncoderBlock, DecoderBlock, WindowBlock, Residual)
     # Encoder, decoder and AdaIN use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
+    uses_whole_frame = True
     shares_tokens = True
     spec: RealFormerSpec
 

@@ -264,6 +264,7 @@ class RealFormerV1(StyledGenerator):
     checkpointed = (EncoderBlock, DecoderBlock, WindowBlock)
     # Encoder, decoder and AdaIN use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
+    uses_whole_frame = True
     spec: RealFormerV1Spec
 
     def __init__(self, spec: RealFormerV1Spec) -> None:

@@ -170,6 +170,7 @@ class RealFormerV2(StyledGenerator):
     checkpointed = (LinearAttentionBlock,)
     # Attention and normalisations use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
+    uses_whole_frame = True
     spec: RealFormerV2Spec
 
     def __init__(self, spec: RealFormerV2Spec) -> None:
