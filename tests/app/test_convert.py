@@ -17,6 +17,7 @@ from app import enhance
 from app.convert import CARLA_CLASSES, PFD_CLASSES, build_parser, carla, known, main
 from datasets.images import read_image
 from epe.models import load
+from epe.networks.enhancers.enhancer import EnhancerSpec, every_channel
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
@@ -133,6 +134,15 @@ def test_what_is_known_without_a_description() -> None:
     assert known([6] + [26] * 11).streams[0] == (15, 16, 17, 18, 19, 20)  # type: ignore[union-attr]
     assert known([3, 15, 18, 15, 18, *[15] * 7]) == carla()
     assert known([13] * 12) is None
+
+
+def test_carla2real_s_cut_has_as_many_parameters_as_its_own_table_gives() -> None:
+    """Its class streams read 3, 15 or 18 channels; were it 18 for all, there would be 13,025,331 parameters."""
+    found = [
+        sum(p.numel() for p in bare(EnhancerSpec(18, streams, stages=3, rad_layers=1)).parameters())
+        for streams in (carla().streams, every_channel(18, 12))
+    ]
+    assert found == [12_976_947, 13_025_331]
 
 
 def test_known_classes_are_those_of_the_frame_files() -> None:
