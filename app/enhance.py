@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
         "Smaller tiles need less memory. Tiles of lite are as good as whole frames; hr and its kin run whole, only "
         "their G-buffer branches in bands of N x N pixels, for the same picture. Tiles of RealFormer, and of hr with "
         "--backend onnx, differ from the whole frame (default: 1024 for lite, 1280 for others)",
+    )
+    parser.add_argument(
+        "--independent-tiles",
+        action="store_true",
+        help="run hr and its kin in tiles, too: their memory then no longer grows with the frame, but each tile is "
+        "normalised by itself, which was up to 65 of 255 off",
     )
     parser.add_argument(
         "--backend",
@@ -209,6 +216,8 @@ def main(args: argparse.Namespace) -> None:
         model = torch_backend(args.model, device, bf16=args.precision == "bf16")
     if args.style is not None and model.keep_style is None:
         raise InputError(f"{args.model}: has no style; leave --style out.")
+    if args.independent_tiles:
+        model = replace(model, in_bands=None)
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")

@@ -125,8 +125,8 @@ FROZEN: dict[str, set[str]] = {
     "app.assets list": {"--dir"},
     "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite"},
     "app.enhance": {
-        "--backend", "--colour-only", "--device", "--exr", "--linear", "--mask", "--out", "--overwrite", "--precision",
-        "--strength", "--style", "--tile",
+        "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
+        "--overwrite", "--precision", "--strength", "--style", "--tile",
     },
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},

@@ -88,20 +88,20 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def called(forward: Callable[..., Tensor], image: Tensor, gbuffers: Tensor, classes: Tensor, *more: Any) -> Tensor:
-        inputs = (
-            image.to(device, memory_format=torch.channels_last),
-            gbuffers.to(device, memory_format=torch.channels_last),
-            classes.to(device),
-        )
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            return forward(*inputs, *more).float().cpu()
-
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
-        return called(network, image, gbuffers, classes, crop_box)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            inputs = (
+                image.to(device, memory_format=torch.channels_last),
+                gbuffers.to(device, memory_format=torch.channels_last),
+                classes.to(device),
+            )
+            out: Tensor = network(*inputs, crop_box).float().cpu()
+        return out
 
     def in_bands(image: Tensor, gbuffers: Tensor, classes: Tensor, pixels: int) -> Tensor:
-        return called(network.in_bands, image, gbuffers, classes, pixels)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            image = image.to(device, memory_format=torch.channels_last)
+            return network.in_bands(image, gbuffers.to(device), classes.to(device), pixels).float().cpu()
 
     return Backend(
         run,

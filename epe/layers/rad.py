@@ -28,7 +28,7 @@ class Reader(Protocol):
 
 
 class Terms(Protocol):
-    """A map that computes scale and shift in its own way: `Kept`, or `Banded` (epe/inference/bands.py).
+    """A map whose scale and shift are computed in another way: `Kept`, or `Banded` (epe/inference/bands.py).
 
     Attributes:
         encoded: the map, (B, E, H, W).
@@ -36,8 +36,8 @@ class Terms(Protocol):
 
     encoded: Tensor
 
-    def terms(self, reader: Reader) -> tuple[Tensor, Tensor]:
-        """Return scale and shift of a conditioner, each (B, C, H, W)."""
+    def modulate(self, x: Tensor, reader: Reader) -> Tensor:
+        """Apply a conditioner's scale and shift to features (B, C, H, W); without gradients, in place."""
         ...
 
 
@@ -59,6 +59,10 @@ class Kept:
         if reader not in self._terms:
             self._terms[reader] = reader.terms(self.encoded)
         return self._terms[reader]
+
+    def modulate(self, x: Tensor, reader: Reader) -> Tensor:
+        """Apply a conditioner's scale and shift to features (B, C, H, W); without gradients, in place."""
+        return modulate(x, *self.terms(reader))
 
 
 Map = Tensor | Terms | None
@@ -103,8 +107,7 @@ class RAD(nn.Module):
         return self.scale(g), self.shift(g)
 
     def forward(self, x: Tensor, g: Tensor | Terms) -> Tensor:
-        scale, shift = self.terms(g) if isinstance(g, Tensor) else g.terms(self)
-        return modulate(self.norm(x), scale, shift)
+        return modulate(self.norm(x), *self.terms(g)) if isinstance(g, Tensor) else g.modulate(self.norm(x), self)
 
 
 class RAC(nn.Module):
@@ -129,5 +132,4 @@ class RAC(nn.Module):
         return 1 - 0.1 * self.scale(g), 0.1 * self.shift(g)
 
     def forward(self, x: Tensor, g: Tensor | Terms) -> Tensor:
-        scale, shift = self.terms(g) if isinstance(g, Tensor) else g.terms(self)
-        return modulate(x, scale, shift)
+        return modulate(x, *self.terms(g)) if isinstance(g, Tensor) else g.modulate(x, self)

@@ -51,6 +51,15 @@ def test_hr_gives_the_whole_frames_picture(large: Path, tmp_path: Path, capsys: 
     assert "tiles" not in capsys.readouterr().err
 
 
+def test_hr_in_independent_tiles_does_not_and_says_so(
+    large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(untrained(), tmp_path / "m.safetensors")
+    tiled, whole = pictures(tmp_path / "m.safetensors", large, "--independent-tiles")
+    assert np.abs(tiled - whole).max() > 2
+    assert capsys.readouterr().err.count("run in tiles, which differ from the whole frame") == 1
+
+
 def test_hr_in_onnxruntime_does_not_and_says_so(
     large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

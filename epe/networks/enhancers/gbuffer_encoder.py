@@ -80,7 +80,11 @@ class GBufferEncoder(nn.Module):
 
     def in_bands(self, gbuffers: Tensor, classes: Tensor, pixels: int) -> list[Tensor]:
         """Return the same as `forward`, computed in bands of rows of `pixels` pixels."""
-        x = in_bands(self._merged, [gbuffers, classes], pixels, REACH)
+
+        def merged(g: Tensor, ids: Tensor) -> Tensor:
+            return self._merged(g.contiguous(memory_format=torch.channels_last), ids)
+
+        x = in_bands(merged, [gbuffers, classes], pixels, REACH)
         scales = []
         for scale, step in enumerate(self.joint):
             x = in_bands(step, [x], pixels, REACH, stride=2 if scale else 1)
