@@ -48,7 +48,8 @@ V1 = (
 )
 # Their sequences count an activation and a norm after each convolution.
 V2 = (
-    (r"blocks\.(\d+)\.attention", r"transformer_blocks.\1.0"),
+    (r"blocks\.(\d+)\.attention\.projections", r"transformer_blocks.\1.0.to_qkv"),
+    (r"blocks\.(\d+)\.attention\.out", r"transformer_blocks.\1.0.to_out"),
     (r"blocks\.(\d+)\.first\.0\.0", r"transformer_blocks.\1.1.conv1.depthwise"),
     (r"blocks\.(\d+)\.first\.0\.1", r"transformer_blocks.\1.1.conv1.pointwise"),
     (r"blocks\.(\d+)\.second\.0\.0", r"transformer_blocks.\1.1.conv2.depthwise"),
@@ -114,7 +115,7 @@ def first_version(theirs: Tensors, heads: int | None) -> Released:
         decoder_style="decoder_layers.0.adain1.fc.weight" in theirs,
         legacy="published",
     )
-    found = dict(separate(theirs, "attn.in_proj_", "attn."))
+    found = separate(theirs)
     found["pos_embed"] = theirs["pos_embed"][0].T.unflatten(1, (side, side))
     for name, value in theirs.items():
         if name.endswith(".pos_enc") and value.shape == (1, 1, width):
@@ -133,12 +134,7 @@ def second_version(theirs: Tensors) -> Released:
         heads=inner // (3 * HEAD),
         legacy="published",
     )
-    found = dict(separate(theirs, "0.to_qkv.", "0."))
-    for name in list(found):
-        if re.search(r"\.0\.(q_proj|k_proj|v_proj|to_out)\.weight$", name) and found[name].shape[2:] == (1, 1):
-            found[name] = found[name][:, :, 0, 0]  # a 1x1 convolution there
-    found = {name.replace(".0.to_out.", ".0.out_proj."): value for name, value in found.items()}
-    return converted(RealFormerV2, spec, found, V2)
+    return converted(RealFormerV2, spec, theirs, V2)
 
 
 def sizes(tensors: Tensors, name: str, axes: int) -> tuple[int, ...]:
@@ -152,14 +148,14 @@ def sizes(tensors: Tensors, name: str, axes: int) -> tuple[int, ...]:
     return tuple(tensors[name].shape)
 
 
-def separate(tensors: Tensors, joined: str, apart: str) -> Mapping[str, Tensor]:
-    """Return the tensors; projections in one, (name)`joined`weight, become three, (name)`apart`q_proj.weight, …"""
+def separate(tensors: Tensors) -> dict[str, Tensor]:
+    """Return the tensors; the projections of `nn.MultiheadAttention`, in_proj_…, become q_proj, k_proj and v_proj."""
     found = {}
     for name, value in tensors.items():
-        before, _, kind = name.rpartition(joined)
-        if joined in name and kind in ("weight", "bias") and value.ndim and len(value) % 3 == 0:
+        before, _, kind = name.rpartition(".in_proj_")
+        if before and value.ndim and len(value) % 3 == 0:
             for part, rows in zip(("q_proj", "k_proj", "v_proj"), value.chunk(3), strict=True):
-                found[f"{before}{apart}{part}.{kind}"] = rows
+                found[f"{before}.{part}.{kind}"] = rows
         else:
             found[name] = value
     return found

@@ -81,14 +81,12 @@ class GBufferEncoder(nn.Module):
     def in_bands(self, gbuffers: Tensor, classes: Tensor, pixels: int) -> list[Tensor]:
         """Return the same as `forward`, computed in bands of rows of `pixels` pixels."""
 
-        def merged(g: Tensor, ids: Tensor) -> Tensor:
-            return self._merged(g.contiguous(memory_format=torch.channels_last), ids)
+        def first(g: Tensor, ids: Tensor) -> Tensor:
+            return self.joint[0](self._merged(g.contiguous(memory_format=torch.channels_last), ids))
 
-        x = in_bands(merged, [gbuffers, classes], pixels, REACH)
-        scales = []
-        for scale, step in enumerate(self.joint):
-            x = in_bands(step, [x], pixels, REACH, stride=2 if scale else 1)
-            scales.append(x)
+        scales = [in_bands(first, [gbuffers, classes], pixels, 2 * REACH)]
+        for step in self.joint[1:]:
+            scales.append(in_bands(step, [scales[-1]], pixels, REACH, stride=2))
         return scales
 
     def _merged(self, gbuffers: Tensor, classes: Tensor) -> Tensor:

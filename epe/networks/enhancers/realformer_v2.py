@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.generator import GeneratorSpec, Streams, StyledGenerator
-from epe.layers.attention import LinearAttention, joined, split
+from epe.layers.attention import LinearAttention
 from epe.layers.convolutions import ReplicateConv2d
 from epe.layers.logit_residual import add_logit_residual, padded
 from epe.layers.spec import check_heads, check_limits
@@ -109,13 +109,14 @@ class PublishedAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query, self.key, self.value = (nn.Linear(width, HEAD * heads, bias=False) for _ in range(3))
-        self.out = nn.Linear(HEAD * heads, width)
+        self.projections = nn.Conv2d(width, 3 * HEAD * heads, 1, bias=False)
+        self.out = nn.Conv2d(HEAD * heads, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the attention to tokens (B, N, S)."""
-        q, k, v = (split(project(x), self.heads) for project in (self.query, self.key, self.value))
-        return self.out(joined(q * HEAD**-0.5 @ (k.softmax(dim=-2).mT @ v)))
+        """Apply the attention to features (B, S, h, w)."""
+        q, k, v = self.projections(x).flatten(2).unflatten(1, (3, self.heads, HEAD)).unbind(1)
+        context = k.softmax(dim=-1) @ v.mT
+        return self.out((context.mT @ (q * HEAD**-0.5)).flatten(1, 2).unflatten(2, x.shape[-2:]))
 
 
 class LinearAttentionBlock(nn.Module):
@@ -135,8 +136,8 @@ class LinearAttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to features (B, S, h, w)."""
-        seen = self.attention(x.flatten(2).mT).mT.unflatten(2, x.shape[-2:])
-        x = seen if self.published else x + seen
+        tokens, size = x.flatten(2).mT, x.shape[-2:]
+        x = self.attention(x) if self.published else x + self.attention(tokens).mT.unflatten(2, size)
         return F.relu(x + self.second(self.first(x)))
 
 

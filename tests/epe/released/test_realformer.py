@@ -94,7 +94,7 @@ def published_spec(name: str) -> tuple[str, dict[str, object]]:
         ("v1_1", "encoder_layers.0.adain.fc.bias", lambda x: x.sum(), "adain.fc.bias"),
         ("v1_1", "decoder_layers.1.attn2.pos_enc", lambda x: x[0], "pos_enc"),
         ("v1_3", "norm.weight", None, "are missing"),
-        ("v2_1", "transformer_blocks.1.0.to_qkv.weight", lambda x: x[:, :5], "q_proj"),
+        ("v2_1", "transformer_blocks.1.0.to_qkv.weight", lambda x: x[:, :5], "to_qkv"),
         ("v2_1", "transformer_blocks.0.0.to_qkv.weight", lambda x: x.sum(), "to_qkv"),
         ("v2_1", "style_encoder.9.bias", lambda x: x[1:], "style_encoder.9.bias"),
     ],
