@@ -46,12 +46,13 @@ def convert(source: Path, out: Path, text: str = DESCRIPTION, *more: str) -> int
 @pytest.mark.parametrize("conditioning", ["rad", "rac"])
 def test_a_checkpoint_becomes_a_model(conditioning: str, tmp_path: Path) -> None:
     source = checkpoint(tmp_path / "a_gen-network.pth.tar", conditioning)
-    text = f"{DESCRIPTION}mean: [1, 2, 3]\nstd: [0.5, 1, 2]\n"
+    text = f"{DESCRIPTION}mean: [1, 2, 3]\nstd: [0.5, 1, 2]\nno_stream: [void]\n"
     assert convert(source, tmp_path / "m.safetensors", text, "--licence", "MIT") == 0
     model = load(tmp_path / "m.safetensors")
     assert (model.channels, model.classes) == (("depth.0", "normal.0", "x_a.0"), (("sky",), ("*",)))
     assert (model.mean, model.std, model.licence) == ((1, 2, 3), (0.5, 1, 2), "MIT")
     assert model.record["converted_from"] == source.name
+    assert model.record["no_stream"] == ["void"]
     inputs = frame()
     with torch.inference_mode():
         assert (model.network(*inputs) - inputs[0]).abs().mean() > 0.05
