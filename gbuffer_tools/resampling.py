@@ -43,7 +43,7 @@ def antialiased(shares: Array, size: tuple[int, ...]) -> npt.NDArray[np.float32]
     for axis, side in enumerate(size):
         if found.shape[axis] != side:
             found = np.moveaxis(_resized(np.moveaxis(found, axis, 0), side), 0, axis)
-    return np.ascontiguousarray(found.clip(shares.min(), shares.max()))
+    return np.ascontiguousarray(found.clip(float(shares.min()), float(shares.max())))
 
 
 def _resized(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:

@@ -27,7 +27,7 @@ from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
 from gbuffer_tools.resampling import antialiased, nearest
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, group_masks, mask_ids
+from gbuffer_tools.sources.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
 
 LISTS = (".txt", ".csv")
 GBUFFERS, IMAGE, ROBUST, TRUTH = "gbuffers", "image", "robust label", "gt label"
@@ -36,6 +36,9 @@ MAX_LABEL = 34
 MASKS = "x_class_masks"
 # The release takes masks that exceed this for 0..255.
 WIDE = 128
+GROUP_COUNT = len(GROUPS) - 1  # "other" has no mask
+# Label maps may have this many times the image's rows and columns.
+MAX_SHRINK = 8
 HEAD_BYTES = 65536
 
 
@@ -133,19 +136,19 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
     return ShardInfo("EPE", "epe", GROUPS)
 
 
-def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], masks: Array | None, robust: Array | None) -> Frame:
+def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], groups: Array | None, robust: Array | None) -> Frame:
     """A frame of arrays as they are in the files.
 
     Args:
         name: of the frame.
         image: (H,W,3) uint8, sRGB.
         gbuffers: name of the buffer and (H,W,C), C up to 64. Floats stay, float64 becomes float32.
-        masks: (h,w,12) of the groups of classes, 0..1 or 0..255, or None; resized where the size is another, softly as
-            masks, by nearest neighbours as class ids.
+        groups: (h,w) ids of `GROUPS`, or (h,w,12) their masks, 0..1 or 0..255, or None; resized where the size is
+            another, softly as masks, by nearest neighbours as class ids.
         robust: (h,w) ids of a robust segmentation, or None; resized by nearest neighbours.
 
     Raises:
-        ValueError: G-buffers of another size than the image, or numbers beyond 8 bits.
+        ValueError: G-buffers of another size than the image, labels of a far larger one, or numbers beyond 8 bits.
     """
     buffer, values = gbuffers
     size = image.shape[:2]
@@ -155,13 +158,25 @@ def to_frame(name: str, image: Array, gbuffers: tuple[str, Array], masks: Array 
         raise ValueError(f"a robust label map reaches {robust.max()}, wanted 0..255")
     stored = values if values.dtype in (np.uint8, np.uint16, np.float16) else values.astype(np.float32)
     ids, buffers = {}, {buffer: np.ascontiguousarray(stored)}
-    if masks is not None:
-        ids["class"] = nearest(mask_ids(masks), size)
-        shares = masks.astype(np.float32) / 255 if masks.max() > WIDE else masks
-        buffers[MASKS] = antialiased(shares, size).astype(np.float16)
+    if groups is not None:
+        ids["class"] = nearest(groups if groups.ndim == 2 else mask_ids(groups), size)
+        buffers[MASKS] = _soft_masks(groups, size)
     if robust is not None:
         ids["robust"] = nearest(robust, size).astype(np.uint8)
     return Frame(name, image, buffers, ids)
+
+
+def _soft_masks(groups: Array, size: tuple[int, ...]) -> Array:
+    """Masks (H,W,12) float16, one after the other: those of a large label map may take more memory than the frame."""
+    if max(there / here for there, here in zip(groups.shape, size, strict=False)) > MAX_SHRINK:
+        raise ValueError(f"labels are {groups.shape[:2]}, wanted at most {MAX_SHRINK} times the image's {size}")
+    made = np.zeros((*size, GROUP_COUNT), np.float16)
+    unit = 255 if groups.ndim == 3 and groups.max() > WIDE else 1
+    for index in range(GROUP_COUNT):
+        mask = groups == index if groups.ndim == 2 else groups[..., index]
+        if mask.any():
+            made[..., index] = antialiased(mask[..., None], size)[..., 0] / unit
+    return made
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
@@ -173,11 +188,11 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
         if "data" in npz_headers(archive):
             image = read_image(files[IMAGE])
             buffer = "x_fake_vgg", read_npz(archive, {"data": ("f", 3)})["data"]
-            masks = _truth(files[TRUTH]) if TRUTH in files else None
+            groups = _truth(files[TRUTH]) if TRUTH in files else None
         else:
             found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})
-            image, buffer, masks = found["img"], ("x_gbuffers", found["gbuffers"]), found["shader"]
-        frame = to_frame(job.frame, image, buffer, masks, robust)
+            image, buffer, groups = found["img"], ("x_gbuffers", found["gbuffers"]), found["shader"]
+        frame = to_frame(job.frame, image, buffer, groups, robust)
     except ValueError as error:
         raise InputError(f"{job.file}: line {job.index}: {archive}: {error}") from error
     return SourceFrame(
@@ -193,10 +208,10 @@ def _numbers(path: Path) -> Array:
 
 
 def _truth(path: Path) -> Array:
-    """Masks (h,w,12) of the groups of classes from numbers or colours of Cityscapes."""
+    """Groups of classes from numbers or colours of Cityscapes."""
     label = read_pixels(path)
     try:
-        return group_masks(group_ids(label if label.ndim == 2 else CITYSCAPES.ids(label)))
+        return group_ids(label if label.ndim == 2 else CITYSCAPES.ids(label))
     except ValueError as error:
         raise InputError(f"{path}: {error}; wanted numbers of Cityscapes") from error
 

@@ -240,11 +240,6 @@ def group_ids(numbers: Array) -> npt.NDArray[np.uint8]:
     return found
 
 
-def group_masks(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Masks (H,W,12), 0 or 1, of ids of `GROUPS` (H,W); where it is "other", all are 0."""
-    return np.eye(len(GROUPS), dtype=np.float32)[ids][..., : len(GROUP_NUMBERS)]
-
-
 def mask_ids(masks: Array) -> npt.NDArray[np.uint8]:
     """Ids of `GROUPS` (H,W) of masks (H,W,12), 0..1 or 0..255: the largest, "other" where all are 0.
 
