@@ -3,22 +3,27 @@
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Rectangle = tuple[int, int, int, int]
 """Top, bottom, left, right, in pixels; bottom and right are exclusive."""
 
 
-def soft_masks(classes: Tensor, count: int) -> Tensor:
+def soft_masks(classes: Tensor, count: int, *, every: bool = False) -> Tensor:
     """Convert class ids (B, H, W) to float masks (B, K, H, W); masks of that shape are passed through.
 
-    Pixels whose id is not one of 0 .. K - 1 are in no class: all their masks are 0.
+    Args:
+        classes: ids or masks.
+        count: K. As an id it stands for no class: all masks are 0.
+        every: whether every pixel must have a class.
 
     Raises:
         ValueError: the shape is neither, or the number of classes is not `count`.
+        RuntimeError: an id beyond these.
     """
     if classes.ndim == 3:
-        return (classes[:, None] == torch.arange(count, device=classes.device)[:, None, None]).float()
+        return F.one_hot(classes.long(), count + (not every))[..., :count].movedim(-1, 1).float()
     if classes.ndim == 4 and classes.shape[1] == count:
         return classes.float()
     raise ValueError(f"wanted class ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
