@@ -124,10 +124,10 @@ FROZEN: dict[str, set[str]] = {
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
-    "app.convert": {"--description", "--licence", "--out", "--overwrite"},
+    "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite"},
     "app.enhance": {
-        "--backend", "--colour-only", "--device", "--exr", "--linear", "--mask", "--out", "--overwrite", "--precision",
-        "--strength", "--style", "--tile",
+        "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
+        "--overwrite", "--precision", "--strength", "--style", "--tile",
     },
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},

@@ -8,12 +8,15 @@ the masks of groups of classes in the place of a label map. All files have to be
 names stands for "/" where there is no such file.
 
 The archives hold one of
- * `data` (H,W,32), the release's stand-in for G-buffers made of VGG16 features;
- * `img` (H,W,3), `gbuffers` (H,W,26) and `shader` (H,W,12), the masks of its groups of classes. What the 26 channels
-   are was never published (the authors named normals, reflected view vector, distance, albedo, glossiness, irradiance,
-   but no order: issue 17), so none of them becomes a standard buffer;
- * `arr_0` (H,W,18) uint8, CARLA2Real's stack (carla.py), which has names;
- * `arr_0` of another kind, as np.savez names what is given no name: channels without names.
+* `data` (H,W,32), the release's stand-in for G-buffers made of VGG16 features;
+* `img` (H,W,3), `gbuffers` (H,W,26) and `shader` (H,W,12), the masks of its groups of classes. What the 26 channels
+  are was never published (the authors named normals, reflected view vector, distance, albedo, glossiness, irradiance,
+  but no order: issue 17), so none of them becomes a standard buffer;
+* `arr_0` (H,W,18) uint8, CARLA2Real's stack (carla.py), which has names;
+* `arr_0` of another kind, as np.savez names what is given no name: channels without names.
+
+The release feeds its networks the masks themselves. They are soft where `shader` is, and where it resizes those of a
+label map of another size; so they are kept, as `x_class_masks`, beside the hard class ids.
 """
 
 import re
@@ -29,7 +32,7 @@ from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import SUFFIXES, read_image, read_pixels
 from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.io.text import MAX_LIST_BYTES, inside, read_text
-from gbuffer_tools.resampling import nearest
+from gbuffer_tools.resampling import antialiased, nearest
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 from gbuffer_tools.sources import carla
 from gbuffer_tools.sources.classes.taxonomies import CITYSCAPES, GROUPS, group_ids, mask_ids
@@ -39,6 +42,12 @@ GBUFFERS, IMAGE, ROBUST, TRUTH, MASKS = "gbuffers", "image", "robust label", "gt
 WANTED = "image, robust label map, G-buffers (.npz), label map"
 UNNAMED = "arr_0"
 MAX_LABEL = 34
+SOFT_MASKS = "x_class_masks"
+# The release takes masks that exceed this for 0..255.
+WIDE = 128
+GROUP_COUNT = len(GROUPS) - 1  # "other" has no mask
+# Label maps may have this many times the image's rows and columns.
+MAX_SHRINK = 8
 HEAD_BYTES = 65536
 
 
@@ -176,11 +185,12 @@ def to_frame(name: str, image: Array, buffers: dict[str, Array], groups: Array |
         name: of the frame.
         image: (H,W,3) uint8, sRGB.
         buffers: (H,W) or (H,W,C), C up to 64. Floats stay, float64 becomes float32.
-        groups: (h,w) ids of `GROUPS`, or None; resized by nearest neighbours where the size is another.
-        robust: (h,w) ids of a robust segmentation, or None; likewise.
+        groups: (h,w) ids of `GROUPS`, or (h,w,12) their masks, 0..1 or 0..255, or None; resized where the size is
+            another, softly as masks, by nearest neighbours as class ids.
+        robust: (h,w) ids of a robust segmentation, or None; resized by nearest neighbours.
 
     Raises:
-        ValueError: G-buffers of another size than the image, or numbers beyond 8 bits.
+        ValueError: G-buffers of another size than the image, labels of a far larger one, or numbers beyond 8 bits.
     """
     size = image.shape[:2]
     for values in buffers.values():
@@ -189,14 +199,30 @@ def to_frame(name: str, image: Array, buffers: dict[str, Array], groups: Array |
             raise ValueError(f"G-buffers are {values.shape}, wanted {(*size, f'1..{MAX_CHANNELS}')} as the image")
     if robust is not None and robust.max() > 255:
         raise ValueError(f"a robust label map reaches {robust.max()}, wanted 0..255")
-    ids = {} if groups is None else {"class": nearest(groups, size)}
+    stored, ids = {key: np.ascontiguousarray(_stored(values)) for key, values in buffers.items()}, {}
+    if groups is not None:
+        ids["class"] = nearest(groups if groups.ndim == 2 else mask_ids(groups), size)
+        stored[SOFT_MASKS] = _soft_masks(groups, size)
     if robust is not None:
         ids["robust"] = nearest(robust, size).astype(np.uint8)
-    return Frame(name, image, {key: np.ascontiguousarray(_stored(values)) for key, values in buffers.items()}, ids)
+    return Frame(name, image, stored, ids)
 
 
 def _stored(values: Array) -> Array:
     return values if values.dtype in (np.uint8, np.uint16, np.float16) else values.astype(np.float32)
+
+
+def _soft_masks(groups: Array, size: tuple[int, ...]) -> Array:
+    """Masks (H,W,12) float16, one after the other: those of a large label map may take more memory than the frame."""
+    if max(there / here for there, here in zip(groups.shape, size, strict=False)) > MAX_SHRINK:
+        raise ValueError(f"labels are {groups.shape[:2]}, wanted at most {MAX_SHRINK} times the image's {size}")
+    made = np.zeros((*size, GROUP_COUNT), np.float16)
+    unit = 255 if groups.ndim == 3 and groups.max() > WIDE else 1
+    for index in range(GROUP_COUNT):
+        mask = groups == index if groups.ndim == 2 else groups[..., index]
+        if mask.any():
+            made[..., index] = antialiased(mask[..., None], size)[..., 0] / unit
+    return made
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
@@ -208,7 +234,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
     try:
         if "img" in npz_headers(archive):
             found = read_npz(archive, {"img": ("u", 3), "gbuffers": ("fu", 3), "shader": ("fu", 3)})
-            image, buffers, groups = found["img"], {"x_gbuffers": found["gbuffers"]}, mask_ids(found["shader"])
+            image, buffers, groups = found["img"], {"x_gbuffers": found["gbuffers"]}, found["shader"]
         else:
             image, buffers, groups = read_image(files[IMAGE]), _buffers(archive), _groups(files)
         frame = to_frame(job.frame, image, buffers, groups, robust)
@@ -237,9 +263,9 @@ def _buffers(archive: Path) -> dict[str, Array]:
 
 
 def _groups(files: dict[str, Path]) -> Array | None:
-    """Groups of classes (H,W) of a line's label map or masks."""
+    """Groups of classes of a line: ids (H,W) of its label map, or masks (H,W,12)."""
     if MASKS in files:
-        return mask_ids(read_npz(files[MASKS], {UNNAMED: ("fub", 3)})[UNNAMED])
+        return read_npz(files[MASKS], {UNNAMED: ("fub", 3)})[UNNAMED]
     return _truth(files[TRUTH]) if TRUTH in files else None
 
 

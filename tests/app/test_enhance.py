@@ -147,7 +147,7 @@ def test_large_frames_run_in_tiles(model: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Enhancer, "forward", spy)
     schema.write(tmp_path / "large.h5", [frame("a", 0, size=(40, 400))], HEADER)
     for tile in ("1280", "256"):
-        command(model, tmp_path / "large.h5", tmp_path / tile, "--tile", tile)
+        command(model, tmp_path / "large.h5", tmp_path / tile, "--tile", tile, "--independent-tiles")
     assert seen == [(40, 400), (40, 232), (40, 232)]
     whole, tiled = (read_image(tmp_path / tile / "large/a.png").astype(float) for tile in ("1280", "256"))
     # The tiles' GroupNorm statistics differ a little from the frame's, no more.

@@ -46,6 +46,19 @@ def test_real_gbuffers(root: Path, tmp_path: Path) -> None:
         assert np.array_equal(frame.ids["class"], group_ids(TRUTH))
 
 
+def test_masks_beside_the_ids(root: Path, tmp_path: Path) -> None:
+    """Soft ones as they are in `shader`; of a label map of the image's size hard ones; none where there is no group."""
+    hard = np.eye(13, dtype=np.float16)[group_ids(TRUTH)][..., :12]
+    with Shard(extracted(root, tmp_path / "hard")[0]) as shard:
+        assert np.array_equal(shard.buffer("x_class_masks", 0), hard)
+    soft = np.random.default_rng(0).integers(0, 256, (*SIZE, 12), np.uint8)
+    for name, shader in (("bytes", soft), ("floats", (soft / 255).astype(np.float32))):
+        np.savez(root / FILES[2], img=picture(5, SIZE), gbuffers=REAL, shader=shader)
+        with Shard(extracted(root, tmp_path / name)[0]) as shard:
+            assert np.abs(shard.buffer("x_class_masks", 0) - soft / 255).max() < 2.5e-4  # half floats
+            assert np.array_equal(shard.id("class", 0), soft.argmax(-1))
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_columns_in_any_order_are_told_apart_by_content(root: Path, order: tuple[int, ...]) -> None:
     for new, old in zip("abcd", FILES, strict=True):  # names that tell nothing
@@ -195,6 +208,12 @@ class TestRefusals:
         assert "object" in refused(root, tmp_path / "out", capsys)
         (root / FILES[2]).write_bytes(b"PK\x03\x04")
         assert "1.npz: not a readable .npz file" in refused(root, tmp_path / "out", capsys)
+
+    def test_label_maps_far_larger_than_the_image(self, root: Path, tmp_path: Path, capsys) -> None:
+        write_png(root / FILES[3], TRUTH.repeat(9, 0))
+        assert "labels are (54, 8), wanted at most 8 times the image's (6, 8)" in refused(
+            root, tmp_path / "out", capsys
+        )
 
     @pytest.mark.parametrize("count", [0, 13])
     def test_masks_of_other_groups(self, root: Path, tmp_path: Path, capsys, count: int) -> None:
