@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.recognise import refusal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,7 +159,7 @@ def check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"{path}: not a checkpoint that torch wrote ({error}); get it again.") from error
+        raise refusal(path, "not a checkpoint that torch wrote", f" ({error}); get it again.", ("ZIP",)) from error
     if packed:
         raise InputError(f"{path}: {packed[0]} is compressed, which torch never does; get the checkpoint elsewhere.")
 

@@ -108,13 +108,13 @@ def uv_rays(degrees: float, size: tuple[int, int]) -> npt.NDArray[np.float64]:
 def depth_from_uv_rays(distance: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
     """Depth along the view axis (H,W) from distances to the camera's centre along the rays of `uv_rays`'s matrix (3,3).
 
-    Where distances are not finite or not positive, or rays do not point forward, it is inf.
+    Where nothing was drawn, distances are not numbers, or rays do not point forward, it is inf.
     """
     height, width = distance.shape
     u, v = (np.arange(width) + 0.5) / width * 2 - 1, 1 - (np.arange(height) + 0.5) / height * 2
     along = np.stack(np.broadcast_arrays(u[None], v[:, None], 1.0), -1) @ matrix.astype(np.float64).T
     forward = -along[..., 2] / np.maximum(np.linalg.norm(along, axis=-1), 1e-12)
-    there = np.isfinite(distance) & (distance > 0) & (forward > 0)
+    there = ~(np.isnan(distance) | nothing_drawn(distance)) & (forward > 0)
     return np.where(there, np.where(there, distance, 1).astype(np.float64) * forward, np.inf)
 
 

@@ -87,7 +87,8 @@ def walk(folder: Path) -> Walk:
                 broken.append(path)
 
     into(folder, (os.path.realpath(folder),))
-    return Walk(folder, *(tuple(sorted(found, key=path_in_time)) for found in (files, hidden, broken)))
+    ordered = [tuple(sorted(found, key=path_in_time)) for found in (files, hidden, broken)]
+    return Walk(folder, ordered[0], ordered[1], ordered[2])
 
 
 def named(path: Path) -> Walk:

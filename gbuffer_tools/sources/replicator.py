@@ -190,7 +190,7 @@ def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dic
 def _something(distance: Array) -> Floats:
     """Distances (H,W), inf where nothing is."""
     flat: Floats = distance.reshape(distance.shape[:2]).astype(np.float64)
-    return np.where(flat > 0, flat, np.inf)
+    return np.where(np.isnan(flat) | geometry.nothing_drawn(flat), np.inf, flat)
 
 
 def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:

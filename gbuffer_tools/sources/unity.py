@@ -266,7 +266,7 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None, ray: bool)
     buffers: dict[str, Array] = {}
     if DEPTH in found:
         given = found[DEPTH].astype(np.float64)
-        there = np.isfinite(given) & (given > 0)
+        there = ~(np.isnan(given) | geometry.nothing_drawn(given))
         metres = np.where(there, given, np.inf)
         if ray and projection is None:
             buffers["x_distance"] = np.where(there, metres, 0).astype(np.float32)

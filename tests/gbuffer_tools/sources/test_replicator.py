@@ -103,7 +103,7 @@ def test_distances_along_rays_become_depth() -> None:
     assert np.allclose(found["depth"], SCENE.depth, rtol=1e-6)
 
 
-@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan])
+@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan, 65504, 1e10])
 def test_where_nothing_is(nothing: float) -> None:
     found = {"distance_to_image_plane": np.array([[2.5, nothing]]), "distance_to_camera": np.ones((1, 2))}
     assert to_buffers(found, None)["depth"].tolist() == [[2.5, np.inf]]

@@ -178,3 +178,9 @@ def test_unity_s_own_ids_equal_the_colours_of_their_json(tmp_path: Path) -> None
     (path,) = made_of(folder, tmp_path / "all")  # its two pictures are the same, which `check` would find
     with Shard(path) as shard:
         assert np.array_equal(shard.id("object", 1), frame.ids["object"])  # which the second's JSON does not name
+
+
+@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan, 65504, 1e10])
+def test_where_nothing_is(nothing: float) -> None:
+    found = to_buffers({"depth": np.array([[2.5, nothing]], np.float32)}, None, ray=False)
+    assert found["depth"].tolist() == [[2.5, np.inf]]
