@@ -265,7 +265,7 @@ def shards(folder: Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    below = walk(Path(folder)).of((".h5",))
+    below = walk(Path(folder)).of((".h5",)) if Path(folder).is_dir() else []
     found = [file for file in below if file.parent == Path(folder)]
     if not found:
         more = f"; {counted(below, Path(folder))} lie in folders below: name one" if below else ""
