@@ -1,7 +1,8 @@
 """Convert a generator checkpoint of the authors' release (…_gen-network.pth.tar), or of a fork, to a model file.
 
 It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
-(wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth).
+(wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); and RealFormer's published
+weights (v1_1.pth, v1_3.pth, v2_1.pth).
 
 A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
 the release (32 or 26 channels of PfD) and for CARLA2Real (18); for other checkpoints give them in a YAML file, see
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.recognise import refusal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +43,8 @@ PFD_CLASSES = (
     ("sky",), ("road",), ("vehicle",), ("terrain",), ("vegetation",), ("person",), ("infrastructure",),
     ("traffic light",), ("traffic sign",), ("ego vehicle",), ("building",), ("unlabeled", "*"),
 )  # fmt: skip
+# PfD's labels 2, 3 and 34, of which the release makes no mask.
+PFD_NONE = ("other",)
 CARLA_CLASSES = (
     ("sky",), ("road", "sidewalk", "road line", "ground", "rail track"),
     ("vehicle", "car", "truck", "bus", "train", "motorcycle", "bicycle"), ("terrain",), ("vegetation",),
@@ -57,6 +61,7 @@ class Description:
     Attributes:
         channels: names of the G-buffer channels as in frame files, in the network's order: "depth.0".
         classes: class names, as in frame files, of each class stream; "*": all others.
+        no_stream: class names that belong to no stream; there the network reads no G-buffers.
         mean, std: statistics per channel; the network receives (value - mean) / std. Empty: 0 and 1, as released.
         streams: channels that each class stream reads, counted from 0; empty: all.
     """
@@ -66,6 +71,7 @@ class Description:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     streams: tuple[tuple[int, ...], ...] = ()
+    no_stream: tuple[str, ...] = ()
 
 
 def numbered(name: str, channels: int) -> tuple[str, ...]:
@@ -96,8 +102,8 @@ def known(inputs: list[int]) -> Description | None:
     """
     sky_apart = (tuple(range(15, 21)), *((tuple(range(26)),) * 11))
     for description in (
-        Description(numbered("x_fake_vgg", 32), PFD_CLASSES, streams=(tuple(range(32)),) * 12),
-        Description(numbered("x_gbuffers", 26), PFD_CLASSES, streams=sky_apart),
+        Description(numbered("x_fake_vgg", 32), PFD_CLASSES, streams=(tuple(range(32)),) * 12, no_stream=PFD_NONE),
+        Description(numbered("x_gbuffers", 26), PFD_CLASSES, streams=sky_apart, no_stream=PFD_NONE),
         carla(),
     ):
         if [len(stream) for stream in description.streams] == inputs:
@@ -153,7 +159,7 @@ def check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"{path}: not a checkpoint that torch wrote ({error}); get it again.") from error
+        raise refusal(path, "not a checkpoint that torch wrote", f" ({error}); get it again.", ("ZIP",)) from error
     if packed:
         raise InputError(f"{path}: {packed[0]} is compressed, which torch never does; get the checkpoint elsewhere.")
 
@@ -162,8 +168,10 @@ def usable(tensor: "Tensor") -> bool:
     """Return whether a tensor is dense, of floats and, if large, has bytes of its own for each number."""
     import torch
 
-    if tensor.layout != torch.strided or tensor.is_meta or not tensor.dtype.is_floating_point:
+    if tensor.layout != torch.strided or tensor.is_meta:
         return False
+    if not tensor.dtype.is_floating_point:
+        return tensor.dtype == torch.int64 and tensor.ndim == 0  # how many batches a batch norm has seen
     return tensor.numel() <= REPEATED or tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
@@ -182,7 +190,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--licence",
         metavar="TEXT",
-        help="licence of the weights, stored in the file (default: the authors' for WCT2 and PhotoWCT, else unknown)",
+        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT and RealFormer, "
+        "else unknown)",
+    )
+    parser.add_argument(
+        "--heads",
+        type=int,
+        metavar="N",
+        help="heads of a RealFormer's attention, of which its file has no trace (default: 16 with an encoder, as in "
+        "v1_1; 12 without, as in v1_3)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser
@@ -241,6 +257,8 @@ def enhancer(args: argparse.Namespace, stored: "dict[str, Tensor]") -> "Model":
         std=description.std or (1.0,) * count,
         classes=description.classes,
         multiple_of=spec.multiple_of,
+        # The release's masks are soft where label maps had to be resized.
+        record={"no_stream": description.no_stream, "soft_classes": True},
     )
 
 
@@ -248,7 +266,7 @@ def summary(model: "Model") -> str:
     """Describe the converted model in words."""
     spec = model.spec
     if model.kind != "epe":
-        return ", ".join((model.kind, *spec.values()))
+        return ", ".join((model.kind, *(f"{name} {value}" for name, value in spec.items())))
     return (
         f"{'hr' if spec['conditioning'] == 'rad' else 'hr_new'}, {spec['stages']} stages of {spec['blocks']} blocks, "
         f"{spec['rad_layers']} layers before each scale and shift, {len(model.channels)} channels, "
@@ -261,7 +279,7 @@ def main(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from epe.models import Model, build_with_tensors, digest, save
-    from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
+    from epe.released.realformer import realformer
     from epe.released.style_transfer import released
 
     if args.out.exists() and not args.overwrite:
@@ -269,12 +287,16 @@ def main(args: argparse.Namespace) -> None:
     files = [read_checkpoint(path) for path in args.checkpoints]
     names = ", ".join(map(str, args.checkpoints))
     try:
-        style = released(files)
-        if style and args.description:
-            raise InputError(f"--description: is for generators, but {names} holds a {style.kind}; leave it out.")
-        if style:
-            network = build_with_tensors(style.kind, style.spec, style.tensors).eval()
-            model = Model(network, style.kind, style.spec, multiple_of=MULTIPLE_OF, licence=style.licence)
+        found = released(files) or (realformer(files[0], args.heads) if len(files) == 1 else None)
+        if found and args.description:
+            raise InputError(
+                f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out."
+            )
+        if args.heads is not None and not (found and found.kind.startswith("realformer")):
+            raise InputError(f"--heads: is for RealFormer, which {names} is not; leave it out.")
+        if found:
+            network = build_with_tensors(found.kind, found.spec, found.tensors).eval()
+            model = Model(network, found.kind, found.spec, multiple_of=found.multiple_of, licence=found.licence)
         elif len(files) == 1:
             model = enhancer(args, files[0])
         else:
@@ -282,7 +304,8 @@ def main(args: argparse.Namespace) -> None:
     except ValueError as error:
         raise InputError(f"{names}: {error}.") from error
     digests = [digest(path) for path in args.checkpoints]
-    record = {"converted_from": ", ".join(path.name for path in args.checkpoints), "sha256": ", ".join(digests)}
+    names = ", ".join(path.name for path in args.checkpoints)
+    record = {**model.record, "converted_from": names, "sha256": ", ".join(digests)}
     save(replace(model, licence=args.licence or model.licence or "unknown", record=record), args.out)
     print(f"{args.out}: {summary(model)}; all {sum(map(len, files))} tensors used")
 

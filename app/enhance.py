@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PHOTO",
         help="photograph whose style the results take, for models with a style (default: the mean style of the "
-        "photographs that the model was trained on)",
+        "photographs that the model was trained on; for RealFormer's published weights, that of each frame itself)",
     )
     parser.add_argument(
         "--exr", action="store_true", help="write EXR files in linear light (half floats) instead of 8-bit PNGs"
@@ -59,7 +61,15 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="longest side in pixels that is run at once; larger frames run in overlapping tiles that are blended. "
-        "Smaller tiles need less memory (default: 1024 for lite; 1280 for hr, whose tiles differ slightly in tone)",
+        "Smaller tiles need less memory. Tiles of lite are as good as whole frames; hr and its kin run whole, only "
+        "their G-buffer branches in bands of N x N pixels, for the same picture. Tiles of RealFormer, and of hr with "
+        "--backend onnx, differ from the whole frame (default: 1024 for lite, 1280 for others)",
+    )
+    parser.add_argument(
+        "--independent-tiles",
+        action="store_true",
+        help="run hr and its kin in tiles, too: their memory then no longer grows with the frame, but each tile is "
+        "normalised by itself, which was up to 65 of 255 off",
     )
     parser.add_argument(
         "--backend",
@@ -93,7 +103,10 @@ def open_frames(source: Path, model: "Backend") -> "Frames":
             f"the model reads {error}, which is not a channel of frames; wanted all channels of "
             f"{', '.join(FEATURES)} or of a buffer x_…, in order."
         ) from error
-    return Frames(source, Reading(features, model.classes, model.mean, model.std, model.optional, model.withheld))
+    reading = Reading(
+        features, model.classes, model.mean, model.std, model.optional, model.withheld, model.no_stream, model.soft
+    )
+    return Frames(source, reading)
 
 
 def enhance(
@@ -111,7 +124,7 @@ def enhance(
         model: the network.
         sample: the frame.
         strength: 0 returns the frame, 1 the network's image; values in between mix them in sRGB.
-        tile: longest side in pixels that is run at once.
+        tile: longest side in pixels that is run at once; for `Backend.in_bands`, the side of a square of as many.
         mask: (H, W) in [0, 1], a factor of the strength.
         colours: keep the frame's detail (`app.inference.controls.colour_only`).
 
@@ -126,10 +139,12 @@ def enhance(
     from app.inference.controls import colour_only
     from epe.inference.tiling import run_tiled
 
-    inputs = [part[None] for part in sample]
-    enhanced = run_tiled(
-        model.run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
-    )[0]
+    inputs, run = [part[None] for part in sample], model.run
+    if model.in_bands is not None and max(sample.image.shape) > tile:
+        run, tile = partial(model.in_bands, pixels=tile**2), sys.maxsize
+    (enhanced,) = run_tiled(
+        run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
+    )
     if not torch.isfinite(enhanced).all():
         raise FloatingPointError
     if colours:
@@ -193,14 +208,18 @@ def main(args: argparse.Namespace) -> None:
     from app.inference.backends import onnx_backend, torch_backend
     from app.inference.controls import mask_path, read_mask
     from app.inference.linear import linear_path, read_linear, shown
+    from datasets.images import check_out
 
     device = check_arguments(args)
+    check_out(args.out, args.input)
     if args.backend == "onnx":
         model = onnx_backend(args.model)
     else:
         model = torch_backend(args.model, device, bf16=args.precision == "bf16")
     if args.style is not None and model.keep_style is None:
         raise InputError(f"{args.model}: has no style; leave --style out.")
+    if args.independent_tiles:
+        model = replace(model, in_bands=None)
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
@@ -216,6 +235,12 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.style is not None and model.keep_style is not None:
         model.keep_style(shown_photo(args.style, frames.sizes[0][0]))
+    if model.in_bands is None and model.uses_whole_frame and max(map(max, frames.sizes)) > tile:
+        print(
+            f"{args.model}: frames larger than {tile} px run in tiles, which differ from the whole frame, because this "
+            "network uses all of it (docs/models.md says how much); a larger --tile avoids that.",
+            file=sys.stderr,
+        )
     for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
         sample, mask, linear = frames[index], None, None
         if (mask_file := masks[index]) is not None:
@@ -225,6 +250,8 @@ def main(args: argparse.Namespace) -> None:
             if changed:
                 tqdm.write(f"{linear_file}: {changed}", file=sys.stderr)
             sample = sample._replace(image=shown(linear))
+        if args.style is None and model.styled_by_frame and model.keep_style is not None:
+            model.keep_style(sample.image)
         try:
             picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
         except FloatingPointError:

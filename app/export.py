@@ -9,8 +9,8 @@ header of the model file: JSON with kind, spec, channels, mean, std, classes.
 """
 
 import argparse
+import io
 import json
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,31 +84,25 @@ def write_onnx(
     from epe.models import HEADER, VERSION
 
     sizes = {4: {0: "batch", 2: "height", 3: "width"}, 3: {0: "batch", 1: "height", 2: "width"}}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with warnings.catch_warnings():
-            # The newer exporter needs another package and writes the same operators.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network.eval(),
-                tuple(inputs.values()),
-                str(partial),
-                input_names=list(inputs),
-                output_names=[output],
-                opset_version=OPSET,
-                dynamo=False,
-                dynamic_axes={name: sizes[value.dim()] for name, value in inputs.items()} | {output: sizes[4]},
-            )
-        made = onnx.load(str(partial))
-        header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
-        onnx.helper.set_model_props(made, {"model": json.dumps(header), "multiple_of": str(model.multiple_of), **facts})
-        onnx.save(made, str(partial))
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    traced = io.BytesIO()
+    with warnings.catch_warnings():
+        # The newer exporter needs another package and writes the same operators.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            tuple(inputs.values()),
+            traced,  # type: ignore[arg-type]  # the older exporter takes it
+            input_names=list(inputs),
+            output_names=[output],
+            opset_version=OPSET,
+            dynamo=False,
+            dynamic_axes={name: sizes[value.dim()] for name, value in inputs.items()} | {output: sizes[4]},
+        )
+    made = onnx.load_from_string(traced.getvalue())
+    header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
+    onnx.helper.set_model_props(made, {"model": json.dumps(header), "multiple_of": str(model.multiple_of), **facts})
+    with replacing(path) as partial:
+        partial.write_bytes(made.SerializeToString())
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -125,6 +120,7 @@ def main(args: argparse.Namespace) -> None:
     """Load the model and export it."""
     import torch
 
+    from datasets.runtime.weights import unusable
     from epe.generator import Generator
     from epe.models import ModelError, load
     from epe.networks.generators import exported_kinds
@@ -135,7 +131,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         model = load(args.model)
     except ModelError as error:
-        raise InputError(str(error)) from error
+        raise unusable(args.model, error) from error
     if model.kind == UNet.kind:
         write_onnx(model, model.network, {"image": torch.rand(1, 3, 64, 64)}, "scores", args.onnx, {})
         print_written(args.onnx, model.multiple_of)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -231,5 +232,7 @@ def make(folder: Path, recipe: Recipe, number: int) -> None:
             crops.append(np.column_stack([np.full(len(corners), index), corners]).astype(np.int32))
             features.append(vectors.astype(np.float16))
     for name, parts in (("features", features), ("crops", crops)):  # crops last: their file shows that both exist
-        with replacing(folder / f"{number:05}.{name}.npy") as partial, partial.open("wb") as file:
-            np.save(file, np.concatenate(parts))
+        packed = BytesIO()  # NumPy's own writing does not say why a disk refuses
+        np.save(packed, np.concatenate(parts))
+        with replacing(folder / f"{number:05}.{name}.npy") as partial:
+            partial.write_bytes(packed.getbuffer())

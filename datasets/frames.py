@@ -24,6 +24,8 @@ CAMERA = {"facing", "reflection"}
 REST = "*"
 # The name by which class ids are withheld.
 CLASS = "class"
+# The buffer with the share of each pixel that each class covers, in the order of the frame file's classes.
+MASKS = "x_class_masks"
 
 
 class Sample(NamedTuple):
@@ -32,7 +34,7 @@ class Sample(NamedTuple):
     Attributes:
         image: (3, h, w) float32, sRGB in [0, 1].
         gbuffers: (G, h, w) float32, normalised per channel.
-        classes: (h, w) int64, class stream per pixel.
+        classes: (h, w) int64, class stream per pixel, K for none; or (K, h, w) float32, the streams' soft masks.
     """
 
     image: Tensor
@@ -46,12 +48,16 @@ class Reading:
 
     Attributes:
         features: names for `channels.feature`, stacked in this order.
-        streams: class names, as in frame files, of each class stream; "*": all others.
+        streams: class names, as in frame files, of each class stream; "*": all others. None for networks that do not
+            read classes; frames need no class ids then.
         mean, std: statistics per channel, over the training frames.
         optional: whether frames may lack buffers and cameras; channels that need them are then 0, their mean. For
             models that were trained with missing buffers (`drop_buffers`).
         withheld: names of buffers that are treated as missing in every frame, to find out what they are worth: the same
             network without what they tell. "class": the class ids, so that all pixels are in the first stream.
+        no_stream: class names that belong to no stream: where they are, the network reads no G-buffers.
+        soft: whether soft masks (`MASKS`) replace the class ids in frame files that have them. For networks that were
+            trained with such masks.
     """
 
     features: tuple[str, ...]
@@ -60,6 +66,8 @@ class Reading:
     std: tuple[float, ...]
     optional: bool = False
     withheld: tuple[str, ...] = ()
+    no_stream: tuple[str, ...] = ()
+    soft: bool = False
 
 
 class Frames:
@@ -97,7 +105,7 @@ class Frames:
             with Shard(path) as shard:
                 self._check(shard)
                 self._absent[path] = absent_features(shard, reading.features, reading.withheld)
-                streams = stream_table(shard, reading.streams)
+                streams = stream_table(shard, reading.streams, reading.no_stream)
                 self._streams[path] = np.zeros_like(streams) if CLASS in reading.withheld else streams
                 keys += [f"{path.stem}/{name}" for name in shard.names]
                 positions += [(path, i) for i in range(len(shard))]
@@ -116,7 +124,7 @@ class Frames:
                 found, wanted = shard.buffers.get(buffer), feature(name).channels
                 if name.startswith("x_") and found not in (None, wanted):
                     raise InputError(f"{shard.path}: {buffer!r} has {found} channels; wanted {wanted}.")
-        if "class" not in shard.ids:
+        if self.reading.streams and "class" not in shard.ids:
             raise InputError(f"{shard.path}: has no ids/class; wanted class ids for the streams. Extract them.")
         if not self.reading.optional and shard.camera(0) is None and CAMERA & set(self.reading.features):
             raise InputError(f"{shard.path}: has no camera matrices, which facing and reflection need; extract them.")
@@ -147,6 +155,7 @@ class Frames:
         projection = camera[1] if camera is not None else np.eye(4)
         view = view_vector(projection, (shard.height, shard.width), rows, cols)
         # Values that are not finite are found and reported later (datasets/flaws.py).
+        nothing = np.zeros((*view.shape[:2], 0), np.float32)
         with np.errstate(all="ignore"):
             parts = [
                 np.zeros((*view.shape[:2], feature(name).channels), np.float32)
@@ -154,7 +163,7 @@ class Frames:
                 else feature(name).compute(buffers, view)
                 for name in self.reading.features
             ]
-        return np.concatenate(parts, axis=-1)
+        return np.concatenate([nothing, *parts], axis=-1)
 
     def read(
         self, index: int, rows: slice, cols: slice, *, flip: bool = False, dropped: Collection[str] = ()
@@ -173,10 +182,7 @@ class Frames:
         path, i = self._positions[index]
         shard = self._shard(path)
         image = shard.image(i, rows, cols).astype(np.float32) / 255
-        ids, streams = shard.id("class", i, rows, cols), self._streams[path]
-        if ids.max() >= len(streams):
-            raise InputError(f"{path}: frame {shard.names[i]!r} has class id {ids.max()} of {len(streams)}; check it.")
-        classes = streams[ids]
+        classes = self._classes(index, rows, cols)
         gbuffers = self.raw(index, rows, cols)
         if flip:
             image, classes, gbuffers = image[:, ::-1], classes[:, ::-1], gbuffers[:, ::-1] * self._signs
@@ -190,8 +196,24 @@ class Frames:
         return Sample(
             torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).contiguous(),
             torch.from_numpy(np.ascontiguousarray(gbuffers)).movedim(-1, 0).contiguous(),
-            torch.from_numpy(np.ascontiguousarray(classes)),
+            torch.from_numpy(np.ascontiguousarray(classes if classes.ndim == 2 else np.moveaxis(classes, -1, 0))),
         )
+
+    def _classes(self, index: int, rows: slice, cols: slice) -> np.ndarray:
+        """Return the class stream of each pixel, (h, w) int64, or the streams' soft masks, (h, w, K) float32."""
+        path, i = self._positions[index]
+        shard, table, reading = self._shard(path), self._streams[path], self.reading
+        if not reading.streams:
+            return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int64)
+        if reading.soft and CLASS not in reading.withheld and MASKS in shard.buffers:
+            masks = shard.buffer(MASKS, i, rows, cols)
+            # One column more, for the classes without a stream.
+            of_streams = np.eye(len(reading.streams) + 1, dtype=np.float32)[table[: masks.shape[-1]], :-1]
+            return masks @ of_streams
+        ids = shard.id("class", i, rows, cols)
+        if ids.max() >= len(table):
+            raise InputError(f"{path}: frame {shard.names[i]!r} has class id {ids.max()} of {len(table)}; check it.")
+        return table[ids]
 
     def __getitem__(self, index: int) -> Sample:
         """Read a whole frame."""
@@ -209,16 +231,22 @@ def absent_features(shard: Shard, features: Sequence[str], withheld: Collection[
     )
 
 
-def stream_table(shard: Shard, streams: Sequence[Sequence[str]]) -> np.ndarray:
+def stream_table(shard: Shard, streams: Sequence[Sequence[str]], no_stream: Sequence[str] = ()) -> np.ndarray:
     """Return the class stream of each class id of a frame file, (number of classes,) int64.
+
+    Args:
+        shard: the frame file.
+        streams, no_stream: as in `Reading`; the number of streams stands for none.
 
     Raises:
         InputError: a class is in no stream.
     """
     table = np.zeros(max(len(shard.header.classes), 1), np.int64)
+    if not streams:
+        return table
     rest = next((i for i, names in enumerate(streams) if REST in names), None)
     for index, name in enumerate(shard.header.classes):
-        stream = next((i for i, names in enumerate(streams) if name in names), rest)
+        stream = next((i for i, names in enumerate((*streams, no_stream)) if name in names), rest)
         if stream is None:
             raise InputError(f"{shard.path}: class {name!r} is in no stream; add it, or give one stream {REST!r}.")
         table[index] = stream

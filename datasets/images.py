@@ -14,7 +14,7 @@ from gbuffer_tools.io.folders import Walk, counted, key_in_time, say, walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
 from gbuffer_tools.schema import Shard, shards
 
-__all__ = ["SUFFIXES", "Images", "read_image", "write_png"]
+__all__ = ["SUFFIXES", "Images", "check_out", "read_image", "write_png"]
 
 
 class Images(Sequence[np.ndarray]):
@@ -25,7 +25,8 @@ class Images(Sequence[np.ndarray]):
         keys: one unique key per image, in the order of time (gbuffer_tools.io.folders).
 
     Raises:
-        InputError: the folder does not exist or has no images, two images have the same key, or a name is not UTF-8.
+        InputError: the folder does not exist or has no images, or both images and frame files; two images have the
+            same key, or a name is not UTF-8.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -34,9 +35,8 @@ class Images(Sequence[np.ndarray]):
             raise InputError(f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5).")
         self._shards: dict[Path, Shard] = {}
         found = walk(self.folder)
-        entries = (
-            self._frames() if any(file.parent == self.folder for file in found.of((".h5",))) else self._files(found)
-        )
+        check_one_kind(found)
+        entries = self._frames() if frame_files(found) else self._files(found)
         if not entries:
             what = f"; it holds {counted(found.files, self.folder)}" if found.files else ""
             raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5){what}.")
@@ -86,3 +86,40 @@ class Images(Sequence[np.ndarray]):
         if path not in self._shards:
             self._shards[path] = Shard(path)
         return self._shards[path]
+
+
+def check_one_kind(found: Walk) -> None:
+    """Refuse a folder with frame files and pictures: its frames would be judged where the pictures are meant.
+
+    Raises:
+        InputError: names one of each.
+    """
+    frames, pictures = frame_files(found), found.of((*SUFFIXES, ".exr"))
+    if frames and pictures:
+        raise InputError(
+            f"{found.folder}: holds frame files ({frames[0].name}) and pictures "
+            f"({pictures[0].relative_to(found.folder).as_posix()}); wanted one of them. "
+            "Move the pictures to a folder of their own."
+        )
+
+
+def frame_files(found: Walk) -> list[Path]:
+    """The frame files of a folder, without those in folders below."""
+    return [file for file in found.of((".h5",)) if file.parent == found.folder]
+
+
+def check_out(out: Path, source: Path) -> None:
+    """Refuse to write pictures among frame files, or among what is read: no reader could tell them apart.
+
+    Args:
+        out: folder for pictures, there or not.
+        source: the file or folder that is read.
+
+    Raises:
+        InputError: `out` holds frame files, or is the source or a folder in it.
+    """
+    frames = frame_files(walk(out)) if out.is_dir() else []
+    if frames:
+        raise InputError(f"--out {out}: holds frame files ({frames[0].name}); choose another folder for the pictures.")
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"--out {out}: lies in {source}, which is read; choose a folder outside for the pictures.")

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasets.images import Images
+from datasets.images import Images, check_out
 from datasets.labelling.class_maps import class_maps, class_names, write_maps
 from datasets.labelling.segmenter import open_segmenter
 from datasets.labelling.taxonomy import OTHER, read_taxonomy, shared_taxonomy
@@ -249,6 +249,8 @@ def main(args: argparse.Namespace) -> None:
     """Label the folders by the chosen method, and tell the user how to go on."""
     targets = label_folders(args.folders, args.out)
     args.folders = [side.folder for side in args.folders]
+    for folder in args.folders:
+        check_out(args.out, folder)
     METHODS[args.method](args, targets)
     if len(targets) == 2:
         frames, photos = (shlex.quote(str(target)) for target in targets)

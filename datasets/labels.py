@@ -18,6 +18,8 @@ from datasets.images import write_png
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.images import read_pixels
+from gbuffer_tools.io.label_maps import plane
+from gbuffer_tools.io.recognise import refusal
 
 TAXONOMY = ("method", "classes", "digests")
 """The entries of `labels.json` that identify a taxonomy: if they are equal, ids have the same meaning."""
@@ -29,7 +31,7 @@ def label_path(folder: Path, key: str) -> Path:
 
 
 def read_label(folder: Path, key: str) -> np.ndarray:
-    """Read the label map of an image, (h, w) uint8; for a PNG with a palette these are the palette indices.
+    """Read the label map of an image, (h, w) uint8: a palette's indices, or one of the channels of grey RGB.
 
     Raises:
         InputError: the label map does not exist, cannot be read, or is a colour image.
@@ -39,7 +41,7 @@ def read_label(folder: Path, key: str) -> np.ndarray:
         raise InputError(
             f"{path}: no label map for image {key!r}; make them with `python -m datasets.label` for this folder."
         )
-    pixels = read_pixels(path)
+    pixels = plane(read_pixels(path))
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise InputError(
             f"{path}: got {pixels.dtype} {pixels.shape}, wanted a label map of one 8-bit channel (class ids); "
@@ -82,7 +84,8 @@ def read_facts(folder: Path) -> dict[str, object]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error}); make label maps with `python -m datasets.label`.") from error
+        details = f" ({error}); make label maps with `python -m datasets.label`."
+        raise refusal(path, "not readable", details, text=True) from error
     count = facts.get("classes") if isinstance(facts, dict) else None
     if not isinstance(facts, dict) or type(count) is not int or not 1 <= count <= 256:
         raise InputError(f"{path}: lacks the number of `classes`, 1 .. 256; make the label maps again.")

@@ -53,6 +53,8 @@ class Generator(nn.Module, ABC):
         tile: default for the longest side in pixels that is run at once.
         overlap: overlap of tiles in pixels, about the network's receptive field around a pixel. A tile must be at least
             four times as large.
+        uses_whole_frame: whether results depend on all of the frame (statistics, attention), so that tiles differ.
+        runs_in_bands: whether `in_bands` is there.
         exports_to_onnx: whether ONNX supports its operators for images of any size.
         shares_tokens: whether several processes can share the tokens of one image (`--sequence`).
         spec: the sizes of this generator.
@@ -64,6 +66,8 @@ class Generator(nn.Module, ABC):
     checkpointed: ClassVar[tuple[type[nn.Module], ...]]
     tile: ClassVar[int]
     overlap: ClassVar[int]
+    uses_whole_frame: ClassVar[bool] = False
+    runs_in_bands: ClassVar[bool] = False
     exports_to_onnx: ClassVar[bool] = False
     shares_tokens: ClassVar[bool] = False
     spec: GeneratorSpec
@@ -100,6 +104,15 @@ class Generator(nn.Module, ABC):
             ValueError: the number of G-buffer channels is wrong, or the inputs differ in size.
         """
 
+    def in_bands(self, image: Tensor, gbuffers: Tensor, classes: Tensor, pixels: int) -> Tensor:
+        """Enhance large frames as `forward` does, with less memory: what needs most runs on a band of rows at a time.
+
+        Args:
+            image, gbuffers, classes: as in `forward`.
+            pixels: pixels in a band.
+        """
+        raise NotImplementedError(f"{self.kind} does not run in bands")
+
     def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
         """Enhance crops in the style of reference photographs; training calls this instead of `forward`.
 
@@ -117,6 +130,11 @@ class Generator(nn.Module, ABC):
     def style_size(self) -> int:
         """The length S of a style vector; 0 if this generator has no style."""
         return 0
+
+    @property
+    def styled_by_frame(self) -> bool:
+        """Whether a frame's own style is the default, as long as no other is kept. Tiles need the whole frame's."""
+        return False
 
     def keep_style(self, photos: Iterable[Tensor]) -> None:
         """Store the mean style of photographs (3, h, w), sRGB in [0, 1], as the default style of `forward`.
@@ -170,6 +188,10 @@ class StyledGenerator(Generator):
         styles = [self.encode_style(photo[None].to(kept.device))[0] for photo in photos]
         kept.copy_(torch.stack(styles).mean(dim=0))
 
-    def style_or_kept(self, style: Tensor | None, batch: int) -> Tensor:
-        """Return `style` if given, else the kept style, expanded to (B, S)."""
-        return self.kept_style.expand(batch, -1) if style is None else style
+    def style_or_kept(self, style: Tensor | None, image: Tensor) -> Tensor:
+        """Return `style` if given, else the kept style (or that of `image`, see `styled_by_frame`), as (B, S)."""
+        if style is not None:
+            return style
+        if self.styled_by_frame and not self.kept_style.any():
+            return self.encode_style(image)
+        return self.kept_style.expand(len(image), -1)

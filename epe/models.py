@@ -10,6 +10,7 @@ dataclass.
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def save(model: Model, path: Path | str) -> None:
 
     Raises:
         ValueError: the numbers of channels, means and deviations differ, or the kind is unknown.
+        OSError: what the system says, with the name of the file.
     """
     if model.kind not in kinds():
         raise ValueError(f"kind {model.kind!r} is not one of {', '.join(kinds())}.")
@@ -84,8 +86,12 @@ def save(model: Model, path: Path | str) -> None:
         # safetensors creates files that only their owner can read; a model is as readable as the umask allows.
         umask = os.umask(0o077)
         os.umask(umask)
-        partial.chmod(0o666 & ~umask)
+        with suppress(PermissionError):  # a file system without permissions, as CIFS and FAT
+            partial.chmod(0o666 & ~umask)
         partial.replace(path)
+    except (safetensors.SafetensorError, OSError) as error:  # a full disk; neither names the file
+        number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
+        raise OSError(number, reason or str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

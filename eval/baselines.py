@@ -203,10 +203,11 @@ def write_graded(args: argparse.Namespace, frames: "Images") -> int:
 
 def main(args: argparse.Namespace) -> None:
     """Write the pictures and print how many."""
-    from datasets.images import Images
+    from datasets.images import Images, check_out
 
     if getattr(args, "seed", 0) < 0:
         raise InputError(f"--seed: got {args.seed}, wanted 0 or more")
+    check_out(args.out, args.source)
     frames = Images(args.source)
     if args.method == "grade":
         count = write_graded(args, frames)

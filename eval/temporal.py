@@ -2,7 +2,8 @@
 
 Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018. A pixel's way to the next frame comes from the depth
 and the cameras of the frame files, where they have them, else from optical flow between the renders; pixels that the
-next frame does not show are left out.
+next frame does not show are left out. The order of frames is that in the frame files; the record says whether times in
+them confirm it.
 
     python -m eval.temporal --frames FRAMES --fake enhanced=OUT --out temporal.json
 """
@@ -48,7 +49,7 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
     from eval.digests import pixel_digest
     from eval.inputs import RENDER, with_render
     from eval.measuring.run import Measured, resample
-    from eval.measuring.warping_metrics import MIN_SEEN, WARPING_METRICS, measured_steps, values
+    from eval.measuring.warping_metrics import MIN_SEEN, WARPING_METRICS, measured_steps, order_of, values
     from eval.options import named
 
     folders = with_render(args.frames, named(args.fake))
@@ -62,6 +63,7 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
         )
     methods = {RENDER: Images(args.frames), **others}
     motions = sorted({step.motion for step in steps})
+    order = order_of(args.frames)
     counted = f"{len(steps)} of {len(every)}; the others show less than {MIN_SEEN:.0%} of a frame again"
     return Measured(
         metrics=tuple(row.metric for row in WARPING_METRICS),
@@ -75,12 +77,13 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
         frames=values(steps),
         protocol={
             "steps": counted,
+            "order": order,
             "seen again": f"{sum(step.seen for step in steps) / len(steps):.0%} of a frame in the mean",
             "motion": " and ".join("depth and cameras" if m == "cameras" else "flow of the renders" for m in motions),
             "occlusion": "forward and backward motion do not meet, or a motion's boundary (Lai et al. 2018)",
         },
         resampled_unit="steps",
-        heading=counted,
+        heading=f"steps: {counted}\norder of frames: {order}",
     )
 
 

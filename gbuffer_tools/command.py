@@ -1,10 +1,26 @@
-"""What every command shares: `--debug`, one-line errors, exit codes."""
+"""What every command shares: `--debug`, one-line errors, exit codes, and an end that is no traceback.
+
+What the operating system refuses (a full disk, a file that another program holds) is one line with its reason. A reader
+of our output that has gone, such as `head`, ends the command without a word, as it ends other programs.
+"""
 
 import argparse
+import io
+import os
+import select
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
 
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.errors import InputError, one_line, system_reason
+
+Options = TypeVar("Options")
+
+CLOSED_PIPE = 141
+"""128 + SIGPIPE: what shells give for a program that wrote to nobody."""
 
 
 def run(
@@ -20,11 +36,27 @@ def run(
         argv: the command line, `sys.argv[1:]` when None.
 
     Returns:
-        The exit code: 0 done, 1 the command's own "no" (findings), 2 bad input, 130 interrupted.
+        The exit code: 0 done, 1 the command's own "no" (findings), 2 bad input or what the system refused,
+        130 interrupted, 141 nobody reads our output.
     """
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    args = parser.parse_args(argv)
+    args = parsed(lambda: parser.parse_args(argv), parser.prog)
     return guarded(lambda: main(args), parser.prog, debug=args.debug)
+
+
+def parsed(parse: Callable[[], Options], prog: str) -> Options:
+    """The options of a command; `--help` and mistakes end it, guarded as its work is.
+
+    Args:
+        parse: reads the command line.
+        prog: the command's name.
+    """
+    _print_anything()
+    try:
+        return parse()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        raise SystemExit(guarded(lambda: code, prog, debug=False)) from None
 
 
 def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupted: str = "interrupted") -> int:
@@ -36,20 +68,91 @@ def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupt
         debug: show tracebacks instead.
         interrupted: what to say on Ctrl-C.
     """
+    _print_anything()
+    message, code, refused = "", 0, None
     try:
-        return main() or 0
+        with _threads_heard(debug):
+            code = main() or 0
     except InputError as error:
         if debug:
             raise
         message, code = str(error), 2
-    except OSError as error:  # a full disk, a folder that may not be written
-        if debug or error.filename is None:
+    except OSError as error:
+        if debug:
             raise
-        message, code = f"{error.filename}: {error.strerror}", 2
+        message, code, refused = _reason(error), 2, error
     except KeyboardInterrupt:
         if debug:
             raise
         message, code = interrupted, 130
+    lost = _lost()
+    if lost and (not message or (refused and refused.errno == lost.errno)):  # what failed is our output
+        message, code, refused = f"standard output: {_reason(lost)}", 2, lost
+    if isinstance(refused, BrokenPipeError) and (refused is lost or _reader_has_gone()):
+        return CLOSED_PIPE
     # Printed only here: when the error is gone, so are its stack frames and the progress bars that share the line.
-    print(f"{prog}: {message}", file=sys.stderr)
+    if message:
+        with suppress(OSError):
+            print(f"{prog}: {message}", file=sys.stderr)
+        _lost()
     return code
+
+
+@contextmanager
+def _threads_heard(debug: bool) -> Iterator[None]:
+    """Raise at the end what the system refused to a thread, such as TensorBoard's, which would print a traceback."""
+    before, refused = threading.excepthook, list[BaseException]()
+
+    def hear(failed: threading.ExceptHookArgs) -> None:
+        if isinstance(failed.exc_value, OSError) and not debug:
+            refused.append(failed.exc_value)
+        else:
+            before(failed)
+
+    threading.excepthook = hear
+    try:
+        yield
+        if refused:
+            raise refused[0]
+    finally:
+        threading.excepthook = before
+
+
+def _reason(error: OSError) -> str:
+    """What the system refused, on one line."""
+    reason = system_reason(error) or one_line(error.strerror or error)
+    return str(InputError(f"{error.filename}: {reason}" if error.filename else reason))
+
+
+def _print_anything() -> None:
+    """Let no text stop a command: letters that the terminal's encoding lacks are escaped; without one, all is lost."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the whole process
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _lost() -> OSError | None:
+    """Print what still waits to be; what the system says where it cannot be, and nothing waits any more."""
+    found = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            found = error
+            with suppress(OSError), Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+    return found
+
+
+def _reader_has_gone() -> bool:
+    """Whether nobody reads our output; only where the system has `poll`, which Windows lacks."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # no file
+            poll.register(stream.fileno(), 0)  # of errors it tells without being asked
+    return any(event & select.POLLERR for _, event in poll.poll(0))

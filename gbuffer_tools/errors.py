@@ -1,5 +1,11 @@
 """The one error that a user, not a developer, caused, and errors of others on one line."""
 
+import os
+import re
+
+# HDF5 and Rust's libraries (safetensors) tell in words what the system said.
+_TOLD = re.compile(r"error message = '([^']+)'|([^:()]+?) \(os error \d+\)")
+
 
 class InputError(Exception):
     """Bad input. The message is one line: which file, what was got, what was wanted, what to do.
@@ -26,3 +32,11 @@ def one_line(error: object, max_length: int | None = None) -> str:
         The text without line ends and repeated spaces; the name of the error's class where it has no text.
     """
     return " ".join(str(error).split())[:max_length] or type(error).__name__
+
+
+def system_reason(error: BaseException) -> str:
+    """What the operating system says in an error, such as "No space left on device"; "" where it says nothing."""
+    told = _TOLD.search(str(error))
+    if told:
+        return (told[1] or told[2]).strip()
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""

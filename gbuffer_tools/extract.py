@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -23,16 +24,17 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io.atomic import clear
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, read_mapping
-from gbuffer_tools.pipeline.cluster import over
 from gbuffer_tools.pipeline.find import find
-from gbuffer_tools.pipeline.make_frames import Outcome, by_file, by_frame, names_beside
 from gbuffer_tools.pipeline.parallel import Map, cores
-from gbuffer_tools.pipeline.plan import Work, check_apart, plan
 from gbuffer_tools.profiles import load, names
-from gbuffer_tools.renderdoc.explain import explain
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
+from gbuffer_tools.sources.carla import CarlaSource
 from gbuffer_tools.sources.renderdoc import CaptureSource
+
+if TYPE_CHECKING:
+    from gbuffer_tools.pipeline.make_frames import Outcome
+    from gbuffer_tools.pipeline.plan import Work
 
 PROG = "python -m gbuffer_tools.extract"
 PER_FILE = 16
@@ -62,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
     )
+    parser.add_argument(
+        "--carla", default="", metavar="VERSION", help="CARLA's version, which decides what tags and normals mean"
+    )
     parser.add_argument("--licence", metavar="TEXT", help="licence of the frames (default: the source's)")
     parser.add_argument("--per-file", type=int, default=PER_FILE, metavar="N", help="frames per file (%(default)s)")
     parser.add_argument(
@@ -76,6 +81,8 @@ def main(args: argparse.Namespace) -> int:
     """Find frames, plan, and make what is missing; the exit code is 2 where frames were left out."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.explain:
+        from gbuffer_tools.renderdoc.explain import explain
+
         for path in args.sources:
             for line in explain(path, args.patience):
                 print(line)
@@ -85,6 +92,8 @@ def main(args: argparse.Namespace) -> int:
     for name in ("jobs", "per_file"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
+    from gbuffer_tools.pipeline.cluster import over
+
     if args.scheduler:  # its workers may run in other folders
         args.sources, args.out = [path.absolute() for path in args.sources], args.out.absolute()
     mapping = read_mapping(args.mapping) if args.mapping else None
@@ -107,12 +116,16 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
         InputError: there is no such profile; or a mapping or a layer was given to a source that would pass it over in
             silence.
     """
+    if args.carla and not isinstance(source, CarlaSource):
+        raise InputError(f"--carla {args.carla}: these are files of {source.name}; leave --carla out")
     if isinstance(source, ExrSource):
         return replace(source, mapping=mapping or NOTHING_SAID, layer=args.layer or "")
     if args.layer:
         raise InputError(f"--layer {args.layer}: the source {source.name} has no layers; leave --layer out")
     if mapping is not None:
         raise InputError(f"{args.mapping}: the source {source.name} takes no mapping; leave --mapping out")
+    if isinstance(source, CarlaSource):
+        return replace(source, version=args.carla)
     if isinstance(source, CaptureSource):
         return replace(source, profile=load(args.profile), patience=args.patience)
     return source
@@ -140,6 +153,9 @@ def extract(
     Raises:
         InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.pipeline.plan).
     """
+    from gbuffer_tools.pipeline.make_frames import names_beside
+    from gbuffer_tools.pipeline.plan import check_apart, plan
+
     plans = [plan(source, mine, out, per_file, licence) for source, mine in jobs]
     works, refused = [work for more, _ in plans for work in more], [line for _, more in plans for line in more]
     if not works and len(set(refused)) == 1:  # of all frames alike
@@ -159,8 +175,10 @@ def extract(
     return refused
 
 
-def make(works: list[Work], workers: Callable[[], AbstractContextManager[Map]]) -> Iterator[Outcome]:
+def make(works: "list[Work]", workers: Callable[[], AbstractContextManager[Map]]) -> "Iterator[Outcome]":
     """Make the missing frames, source by source; what became of each."""
+    from gbuffer_tools.pipeline.make_frames import by_file, by_frame
+
     for _, group in groupby(works, key=lambda work: work.source.name):
         mine = [work for work in group if work.jobs]
         if mine:

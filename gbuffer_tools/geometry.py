@@ -94,6 +94,47 @@ def depth_from_distance(distance: Floats, projection: Floats) -> npt.NDArray[np.
     return distance.astype(np.float64) / lengths
 
 
+def uv_rays(degrees: float, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """The matrix (3,3) that takes (u, v, 1), u to the right and v up from -1 to 1, to a ray (x, y, z) in view space.
+
+    Args:
+        degrees: of a pinhole camera, from left to right.
+        size: height and width, pixels.
+    """
+    half = np.tan(np.radians(degrees) / 2)
+    return np.diag([half, half * size[0] / size[1], -1.0])
+
+
+def depth_from_uv_rays(distance: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
+    """Depth along the view axis (H,W) from distances to the camera's centre along the rays of `uv_rays`'s matrix (3,3).
+
+    Where nothing was drawn, distances are not numbers, or rays do not point forward, it is inf.
+    """
+    height, width = distance.shape
+    u, v = (np.arange(width) + 0.5) / width * 2 - 1, 1 - (np.arange(height) + 0.5) / height * 2
+    along = np.stack(np.broadcast_arrays(u[None], v[:, None], 1.0), -1) @ matrix.astype(np.float64).T
+    forward = -along[..., 2] / np.maximum(np.linalg.norm(along, axis=-1), 1e-12)
+    there = ~(np.isnan(distance) | nothing_drawn(distance)) & (forward > 0)
+    return np.where(there, np.where(there, distance, 1).astype(np.float64) * forward, np.inf)
+
+
+def projection_from_uv_rays(matrix: Floats, planes: tuple[float, float]) -> npt.NDArray[np.float64] | None:
+    """OpenGL's projection (4,4) of the matrix of `uv_rays`; None for a tilted lens, which is no pinhole camera's.
+
+    Args:
+        matrix: (3,3).
+        planes: (near, far), metres.
+    """
+    tilted = np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-6
+    if tilted or min(matrix[0, 0], matrix[1, 1], -matrix[2, 2]) <= 1e-6:
+        return None
+    scaled = matrix / -matrix[2, 2]
+    projection = projection_from_intrinsics((1, 1), (1, 1), (2, 2), planes)
+    for axis in (0, 1):
+        projection[axis, axis], projection[axis, 2] = 1 / scaled[axis, axis], scaled[axis, 2] / scaled[axis, axis]
+    return projection
+
+
 def projection_from_intrinsics(
     focal: tuple[float, float], centre: tuple[float, float], size: tuple[int, int], planes: tuple[float, float]
 ) -> npt.NDArray[np.float64]:

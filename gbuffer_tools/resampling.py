@@ -1,6 +1,7 @@
-"""Maps whose values cannot be mixed, at another size than they have: labels, ids."""
+"""Maps at another size than they have: labels and ids, whose values cannot be mixed, and shares, which can."""
 
 import numpy as np
+import numpy.typing as npt
 
 from gbuffer_tools.frame import Array
 
@@ -23,3 +24,45 @@ def nearest(label: Array, size: tuple[int, ...], rows: slice = ALL, cols: slice 
         for side, there, part in zip(size, label.shape, (rows, cols), strict=True)
     )
     return np.ascontiguousarray(label[y[:, None], x])
+
+
+def antialiased(shares: Array, size: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Maps of shares at another size: blurred as far as they shrink, then interpolated linearly; 0 outside.
+
+    As `skimage.transform.resize(shares, size, anti_aliasing=True, mode="constant")` does for floats, which the release
+    of EPE calls: the blur is a Gaussian of (factor - 1) / 2 pixels, cut at four of them, and borders fade.
+
+    Args:
+        shares: (h,w,C), of any float type.
+        size: height and width wanted.
+
+    Returns:
+        (H,W,C).
+    """
+    found = shares.astype(np.float32)
+    for axis, side in enumerate(size):
+        if found.shape[axis] != side:
+            found = np.moveaxis(_resized(np.moveaxis(found, axis, 0), side), 0, axis)
+    return np.ascontiguousarray(found.clip(float(shares.min()), float(shares.max())))
+
+
+def _resized(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    """Rows (h,...) resized to `side` rows: each is a weighted sum of those within reach of the blur."""
+    rows, factor = len(values), len(values) / side
+    sigma = max(0.0, (factor - 1) / 2)
+    reach = int(4 * sigma + 0.5)
+    offsets = np.arange(-reach, reach + 1)
+    blur = np.exp(-0.5 * (offsets / sigma) ** 2) if reach else np.ones(1)
+    blur /= blur.sum()
+    position = (np.arange(side) + 0.5) * factor - 0.5
+    first = np.floor(position).astype(int)
+    total = np.zeros((side, *values.shape[1:]), np.float32)
+    for step, share in ((0, 1 - (position - first)), (1, position - first)):
+        middle = first + step
+        for offset, weight in zip(offsets, blur, strict=True):
+            row = middle + offset
+            # Outside there is nothing: neither to interpolate between, nor to blur.
+            inside = (middle >= 0) & (middle < rows) & (row >= 0) & (row < rows)
+            factors = (share * weight * inside).astype(np.float32)
+            total += factors.reshape(-1, *[1] * (values.ndim - 1)) * values[row.clip(0, rows - 1)]
+    return total

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from gbuffer_tools.frame import Frame
+from gbuffer_tools.io.folders import Walk
 
 Names = Mapping[int, Mapping[str, object]]
 """Id -> what is known of it."""
 NOT_STATED = "not stated"
+NO_PICTURE = "there is no picture, so its image is black"
+"""For the line of a frame of buffers alone. A source makes such frames where no frame of a shard has a picture, and
+refuses those that lack theirs where others have one."""
 
 
 @dataclass(frozen=True, order=True)
@@ -104,8 +108,8 @@ class Source(Protocol):
     def stepwise(self) -> bool:
         """Frames take seconds each, so each is stored when it is there; else a frame file is written at once."""
 
-    def find(self, path: Path, /) -> list[Job]:
-        """The frames in a file or folder that the user named; empty: this is not that kind of files.
+    def find(self, there: Walk, /) -> list[Job]:
+        """The frames in the files that the user named; empty: this is not that kind of files.
 
         Looks at names and headers only, and must not raise on files of other kinds.
         """
@@ -142,7 +146,7 @@ class PlainSource:
     name: str
     reads: str
     conventions: str
-    find: Callable[[Path], list[Job]]
+    find: Callable[[Walk], list[Job]]
     shard_info: Callable[[list[Job]], ShardInfo]
     read: Callable[[Job, ShardInfo], SourceFrame]
     stepwise: bool = False

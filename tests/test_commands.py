@@ -43,7 +43,8 @@ FROZEN: dict[str, set[str]] = {
     "gbuffer_tools.check": {"--jobs", "--json", "--scheduler"},
     "gbuffer_tools.export": {"--format", "--frame", "--out", "--overwrite"},
     "gbuffer_tools.extract": {
-        "--explain", "--jobs", "--layer", "--licence", "--mapping", "--out", "--patience", "--per-file", "--profile",
+        "--carla", "--explain", "--jobs", "--layer", "--licence", "--mapping", "--out", "--patience", "--per-file",
+        "--profile",
         "--scheduler", "--source",
     },
     "gbuffer_tools.inspect": {"--frame", "--sheet"},
@@ -129,10 +130,10 @@ FROZEN: dict[str, set[str]] = {
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
-    "app.convert": {"--description", "--licence", "--out", "--overwrite"},
+    "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite"},
     "app.enhance": {
-        "--backend", "--colour-only", "--device", "--exr", "--linear", "--mask", "--out", "--overwrite", "--precision",
-        "--strength", "--style", "--tile",
+        "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
+        "--overwrite", "--precision", "--strength", "--style", "--tile",
     },
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},

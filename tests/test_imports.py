@@ -30,7 +30,7 @@ FLOORS: dict[str, list[str]] = {
         "frame_file",
         "schema source",
         "mapping checks renderdoc",
-        "exr profiles streets/shapes",
+        "exr profiles streets/shapes sources/classes sources/omniverse",
         "sources streets",
         "pipeline streets/blender",
         "check export extract inspect capture town",

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from datasets.runtime.onnx_session import open_session
+from datasets.runtime.weights import unusable
 from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
 from epe.models import ModelError, load, parse_header
+from epe.networks.generators import GENERATORS
 from gbuffer_tools.errors import InputError
 
 TILING = ("tile", "overlap")
@@ -27,10 +29,15 @@ class Backend:
         channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
         optional: whether the network was trained with missing buffers, so that frames may lack some.
         withheld: names of buffers that the network was trained without, although it has channels for them.
+        no_stream, soft: as in `datasets.frames.Reading`.
         tile: default for the longest side in pixels that is run at once.
         overlap: overlap of tiles in pixels.
         keep_style: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1]; None: the network
             has no style.
+        in_bands: as `run`, but runs a whole large frame, with the number of pixels that may be run at once; None: large
+            frames have to be run in tiles.
+        uses_whole_frame: as in `epe.generator.Generator`.
+        styled_by_frame: whether a frame's own style is to be set, unless another is asked for.
     """
 
     run: Callable[..., Tensor]
@@ -41,14 +48,19 @@ class Backend:
     multiple_of: int
     optional: bool
     withheld: tuple[str, ...]
+    no_stream: tuple[str, ...]
+    soft: bool
     tile: int
     overlap: int
     keep_style: Callable[[Tensor], None] | None = None
+    in_bands: Callable[..., Tensor] | None = None
+    uses_whole_frame: bool = False
+    styled_by_frame: bool = False
 
 
-def withheld(record: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of the buffers that a model was trained without, out of its training record."""
-    names = record.get("withheld", [])
+def listed(record: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Return the names that a model's record lists under a key: "withheld" buffers, classes with "no_stream"."""
+    names = record.get(key, [])
     return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
@@ -66,23 +78,31 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     try:
         model = load(path)
     except ModelError as error:
-        raise InputError(str(error)) from error
-    if not isinstance(model.network, Generator) or not model.channels or not model.classes:
+        raise unusable(path, error) from error
+    if not isinstance(model.network, Generator):
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
+    wanted = getattr(model.network.spec, "channels", 0)
+    if wanted and (len(model.channels) != wanted or not model.classes):
+        raise InputError(f"{path}: names {len(model.channels)} of its {wanted} channels; convert or train it again.")
     network = fold(model.network).to(device)
     if device.type == "cpu":  # elsewhere the copies cost less than the small convolutions that replace them
         without_copies(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
-        inputs = (
-            image.to(device, memory_format=torch.channels_last),
-            gbuffers.to(device, memory_format=torch.channels_last),
-            classes.to(device),
-        )
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            inputs = (
+                image.to(device, memory_format=torch.channels_last),
+                gbuffers.to(device, memory_format=torch.channels_last),
+                classes.to(device),
+            )
             out: Tensor = network(*inputs, crop_box).float().cpu()
         return out
+
+    def in_bands(image: Tensor, gbuffers: Tensor, classes: Tensor, pixels: int) -> Tensor:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            image = image.to(device, memory_format=torch.channels_last)
+            return network.in_bands(image, gbuffers.to(device), classes.to(device), pixels).float().cpu()
 
     return Backend(
         run,
@@ -92,10 +112,15 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
         model.classes,
         model.multiple_of,
         bool(model.record.get("drop_buffers")),
-        withheld(model.record),
+        listed(model.record, "withheld"),
+        listed(model.record, "no_stream"),
+        bool(model.record.get("soft_classes")),
         network.tile,
         network.overlap,
         (lambda photo: network.keep_style([photo])) if network.style_size else None,
+        in_bands if network.runs_in_bands else None,
+        network.uses_whole_frame,
+        network.styled_by_frame,
     )
 
 
@@ -134,7 +159,10 @@ def onnx_backend(path: Path) -> Backend:
         tuple(tuple(names) for names in header["classes"]),
         header["multiple_of"],
         bool(header["record"].get("drop_buffers")),
-        withheld(header["record"]),
+        listed(header["record"], "withheld"),
+        listed(header["record"], "no_stream"),
+        False,
         tile,
         overlap,
+        uses_whole_frame=any(made.uses_whole_frame for made in GENERATORS if made.kind == header["kind"]),
     )

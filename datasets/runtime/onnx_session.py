@@ -9,6 +9,7 @@ import torch
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
+from gbuffer_tools.io.recognise import refusal
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -42,7 +43,7 @@ def one_line_errors(path: Path, problem: str) -> Iterator[None]:
     try:
         yield
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented, RuntimeException) as error:
-        raise InputError(f"{path}: {problem} ({' '.join(str(error).split())[:200]}).") from error
+        raise refusal(path, problem, f" ({' '.join(str(error).split())[:200]}).") from error
 
 
 def open_session(path: Path) -> "onnxruntime.InferenceSession":

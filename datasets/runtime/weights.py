@@ -11,6 +11,7 @@ from epe import models
 from epe.networks.backbones.vgg import VGG16, Padding, frozen
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.cache import cache_folder
+from gbuffer_tools.io.recognise import refusal
 
 
 def asset_path(name: str) -> Path:
@@ -30,6 +31,12 @@ def asset(name: str) -> Path:
     return path
 
 
+def unusable(path: Path, error: models.ModelError) -> InputError:
+    """What to say of a file that is no model file: what it is, where that is known."""
+    claim, mark, details = str(error).removeprefix(f"{path}: ").partition(" (")
+    return refusal(path, claim, mark + details)
+
+
 def load_model(path: Path, kind: str, source: str) -> models.Model:
     """Load a model file of one kind, on the CPU, in evaluation mode, with frozen weights.
 
@@ -44,7 +51,7 @@ def load_model(path: Path, kind: str, source: str) -> models.Model:
     try:
         model = models.load(path)
     except models.ModelError as error:
-        raise InputError(str(error)) from error
+        raise unusable(path, error) from error
     if model.kind != kind:
         raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind!r} ({source}).")
     model.network.requires_grad_(False)
@@ -85,7 +92,7 @@ def load_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]], *, max_bytes
             raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {max_bytes:,}; {again}.")
         found = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {again}.") from error
+        raise refusal(path, "cannot be read", f" ({error}); {again}.") from error
     if {name: tuple(value.shape) for name, value in found.items()} != dict(wanted):
         there = ", ".join(found)[:200] or "nothing"
         raise InputError(f"{path}: holds {there}; wanted {', '.join(wanted)[:200]}; {again}.")

@@ -10,14 +10,20 @@ Rectangle = tuple[int, int, int, int]
 """Top, bottom, left, right, in pixels; bottom and right are exclusive."""
 
 
-def soft_masks(classes: Tensor, count: int) -> Tensor:
+def soft_masks(classes: Tensor, count: int, *, every: bool = False) -> Tensor:
     """Convert class ids (B, H, W) to float masks (B, K, H, W); masks of that shape are passed through.
+
+    Args:
+        classes: ids or masks.
+        count: K. As an id it stands for no class: all masks are 0.
+        every: whether every pixel must have a class.
 
     Raises:
         ValueError: the shape is neither, or the number of classes is not `count`.
+        RuntimeError: an id beyond these.
     """
     if classes.ndim == 3:
-        return F.one_hot(classes.long(), count).movedim(-1, 1).float()
+        return F.one_hot(classes.long(), count + (not every))[..., :count].movedim(-1, 1).float()
     if classes.ndim == 4 and classes.shape[1] == count:
         return classes.float()
     raise ValueError(f"wanted class ids (B, H, W) or {count} masks (B, {count}, H, W), got {tuple(classes.shape)}.")
@@ -27,7 +33,7 @@ def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
     """Return, for each class, rectangles that do not overlap and that together contain all its pixels.
 
     Args:
-        classes: ids (H, W), 0 .. count - 1.
+        classes: ids (H, W), 0 .. count; `count` stands for no class.
         count: number of classes.
         side: side of the grid's cells in pixels; cells at the right and at the bottom may be smaller.
     """
@@ -35,9 +41,9 @@ def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
     rows, columns = -(-height // side), -(-width // side)
     cells = torch.arange(height, device=classes.device).div(side, rounding_mode="floor")[:, None] * columns
     cells = cells + torch.arange(width, device=classes.device).div(side, rounding_mode="floor")
-    used = torch.zeros(count * rows * columns, dtype=torch.bool, device=classes.device)
+    used = torch.zeros((count + 1) * rows * columns, dtype=torch.bool, device=classes.device)
     used[(classes.long() * (rows * columns) + cells).flatten()] = True
-    grid = used.view(count, rows, columns).tolist()
+    grid = used.view(count + 1, rows, columns)[:count].tolist()
     return [
         [
             (top * side, min(bottom * side, height), left * side, min(right * side, width))

@@ -1,7 +1,7 @@
 """Modules that condition image features on G-buffers: RAD of the paper, and RAC of the authors' second network.
 
 Each is called with image features (B, C, H, W) and a map of encoded G-buffers (B, E, H, W), and returns (B, C, H, W):
-B images, C image features, E channels of the map, H W pixels. Both also accept a `Kept` instead of the map.
+B images, C image features, E channels of the map, H W pixels. Both also accept `Terms` instead of the map.
 """
 
 from typing import Protocol
@@ -14,10 +14,30 @@ from epe.layers.inplace import add, modulate, relu
 
 
 class Reader(Protocol):
-    """A module that computes scale and shift from a map."""
+    """A module that computes scale and shift from a map.
+
+    Attributes:
+        reach: radius of its receptive field in the map, in pixels.
+    """
+
+    reach: int
 
     def terms(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Return scale and shift, each (B, C, H, W), for a map (B, E, H, W)."""
+        ...
+
+
+class Terms(Protocol):
+    """A map whose scale and shift are computed in another way: `Kept`, or `Banded` (epe/inference/bands.py).
+
+    Attributes:
+        encoded: the map, (B, E, H, W).
+    """
+
+    encoded: Tensor
+
+    def modulate(self, x: Tensor, reader: Reader) -> Tensor:
+        """Apply a conditioner's scale and shift to features (B, C, H, W); without gradients, in place."""
         ...
 
 
@@ -40,8 +60,12 @@ class Kept:
             self._terms[reader] = reader.terms(self.encoded)
         return self._terms[reader]
 
+    def modulate(self, x: Tensor, reader: Reader) -> Tensor:
+        """Apply a conditioner's scale and shift to features (B, C, H, W); without gradients, in place."""
+        return modulate(x, *self.terms(reader))
 
-Map = Tensor | Kept | None
+
+Map = Tensor | Terms | None
 """The conditioning input of a block; None if the block has none."""
 
 
@@ -69,6 +93,7 @@ class RAD(nn.Module):
 
     def __init__(self, features: int, encoded: int, layers: int) -> None:
         super().__init__()
+        self.reach = layers
         self.norm = GroupNorm(8, features, affine=False)
         self.tower = nn.Sequential(*(TowerLayer(encoded) for _ in range(layers)))
         self.scale = nn.Conv2d(encoded, features, 1)
@@ -81,9 +106,8 @@ class RAD(nn.Module):
         g = self.tower(g)
         return self.scale(g), self.shift(g)
 
-    def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
-        scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
-        return modulate(self.norm(x), scale, shift)
+    def forward(self, x: Tensor, g: Tensor | Terms) -> Tensor:
+        return modulate(self.norm(x), *self.terms(g)) if isinstance(g, Tensor) else g.modulate(self.norm(x), self)
 
 
 class RAC(nn.Module):
@@ -97,6 +121,7 @@ class RAC(nn.Module):
 
     def __init__(self, features: int, encoded: int, layers: int) -> None:
         super().__init__()
+        self.reach = 2 * layers
         self.tower = nn.Sequential(*(ScaledBlock(encoded, encoded, encoded) for _ in range(layers)))
         self.scale = nn.Conv2d(encoded, features, 1)
         self.shift = nn.Conv2d(encoded, features, 1)
@@ -106,6 +131,5 @@ class RAC(nn.Module):
         g = self.tower(g)
         return 1 - 0.1 * self.scale(g), 0.1 * self.shift(g)
 
-    def forward(self, x: Tensor, g: Tensor | Kept) -> Tensor:
-        scale, shift = g.terms(self) if isinstance(g, Kept) else self.terms(g)
-        return modulate(x, scale, shift)
+    def forward(self, x: Tensor, g: Tensor | Terms) -> Tensor:
+        return modulate(x, *self.terms(g)) if isinstance(g, Tensor) else g.modulate(x, self)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from epe.networks.style_transfer import haar
 from epe.networks.style_transfer.photo_wct import PhotoWCT
+from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF
 from epe.networks.style_transfer.wct2 import WCT2
 from epe.released.enhancer import by_table
 
@@ -28,12 +29,14 @@ class Released:
         kind, spec: kind and spec of the model.
         tensors: the weights under our names.
         licence: the authors' licence.
+        multiple_of: as in `epe.models.Model`.
     """
 
     kind: str
     spec: dict[str, Any]
     tensors: dict[str, Tensor]
     licence: str
+    multiple_of: int = MULTIPLE_OF
 
 
 def released(files: Sequence[Tensors]) -> Released | None:

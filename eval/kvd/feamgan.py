@@ -26,8 +26,9 @@ What differs still:
   2.4 with `antialias=False`, noise of 1024 x 2048 differed by one level in 3 % of the values, and labels in one row.
   JPEGs are decoded by another library.
 - Photographs that are too narrow end their run; here they are dropped and counted.
-- A group that only photographs have, or that has no pair, ends their run; here it is left out, as is one of a single
-  pair, whose estimate does not exist (their mean leaves that out, too).
+- A group that only photographs have, or that has no pair, ends their run. So does one of one or two pairs: beside the
+  estimate they compute its variance, which divides by (m - 1) (m - 2), m pairs, and do not use it. Here groups without
+  a pair, or of a single one, whose estimate does not exist, are left out; one of two pairs has its estimate.
 - Some of their rows took every 2nd, 4th or 8th step only (`--every_x_steps`): take such frames and photographs out of
   the folders first.
 - Files follow each other by key here, by folder and name there: the same unless names hold odd characters.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datasets.runtime.weights import unusable
 from epe import models
 from eval.records import skvd_record
 from gbuffer_tools.errors import InputError
@@ -38,7 +39,7 @@ def read_vgg_file(path: Path) -> VggFile:
     try:
         found: dict[str, Any] = models.read_header(path)["record"]
     except models.ModelError as error:
-        raise InputError(str(error)) from error
+        raise unusable(path, error) from error
     divided_by = found.get("divided_by", {})
     numbers = isinstance(divided_by, dict) and all(type(value) in (int, float) for value in divided_by.values())
     if not numbers or not all(0 < value < float("inf") for value in divided_by.values()):

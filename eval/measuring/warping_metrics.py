@@ -130,6 +130,30 @@ def flows(shard: Shard, i: int, motion: Motion) -> tuple[Array, Array, str]:
     return optical_flow(*images), optical_flow(*images[::-1]), "flow"
 
 
+def order_of(frames: Path) -> str:
+    """From where the order of frames is taken, in words: from their places in frame files, and what times say of it.
+
+    Args:
+        frames: folder of frame files.
+    """
+    timed, against = 0, ""
+    paths = shards(frames)
+    for path in paths:
+        with Shard(path) as shard:
+            times = [shard.number("time", i) for i in range(len(shard))]
+            timed += None not in times
+            for i in range(1, len(shard)):
+                before, after = times[i - 1], times[i]
+                if before is not None and after is not None and after < before and not against:
+                    against = f"{path.stem}/{shard.names[i]} at {after:g} s stands after one at {before:g} s"
+    place = "their places in the frame files"
+    if against:
+        return f"{place}, against their times: {against}"
+    if timed == len(paths):
+        return f"{place}, which their times confirm"
+    return f"{place}; {'not all of them state' if timed else 'none of them states'} times"
+
+
 def measured_steps(frames: Path, methods: Mapping[str, Images], motion: Motion) -> Iterator[Step]:
     """Every two frames that follow each other in a frame file.
 

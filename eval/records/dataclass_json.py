@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.recognise import refusal
 
 MAX_BYTES = 256 * 2**20
 """Larger files are refused before they are read."""
@@ -47,7 +48,8 @@ def read_json(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted a report of at most {MAX_BYTES:,}.")
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error}); wanted a report of eval's commands") from error
+        details = f" ({error}); wanted a report of eval's commands"
+        raise refusal(path, "not a readable JSON file", details, text=True) from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a report; wanted one of eval's commands")
     return content

@@ -15,7 +15,7 @@ from gbuffer_tools.exr.header import ExrHeader
 from gbuffer_tools.exr.reading import Reading, header_notes, unused, unused_note
 from gbuffer_tools.frame import Array
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.text import inside, plain, read_text
 from gbuffer_tools.mapping import apply, cryptomatte
 from gbuffer_tools.mapping.channel_names import listed, plain_names, split
@@ -23,6 +23,7 @@ from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, merged
 from gbuffer_tools.source import NOT_STATED, Job, ShardInfo, SourceFrame
 
 Attributes = dict[str, Attribute]
+SUFFIXES = (".exr",)
 MAX_MANIFEST_BYTES = 32 * 2**20
 
 
@@ -61,15 +62,13 @@ class ExrSource:
         """There is nothing to set up."""
         return nullcontext()
 
-    def find(self, path: Path) -> list[Job]:
-        """The files of this kind in a folder and those below it, or the file. Unreadable ones among them stay."""
-        files = exr_files(path)
-        kinds = {file: self.is_mine(file) for file in files}
+    def find(self, there: Walk) -> list[Job]:
+        """The files of this kind. Unreadable ones among them stay."""
+        kinds = {file: self.is_mine(file) for file in there.of(SUFFIXES)}
         if not any(kinds.values()):
             return []
-        root = path if path.is_dir() else path.parent
         kept = [file for file, mine in kinds.items() if mine is not False]
-        return [Job(shard_name(root, file.parent), fit_name(file.stem), file) for file in kept]
+        return [Job(shard_name(there.folder, file.parent), fit_name(file.stem), file) for file in kept]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """The producer, and the mapping's classes and licence. Every header is judged before any pixels are read."""
@@ -134,13 +133,6 @@ class ExrSource:
         views = header.views
         names = plain_names(header.channels, views, next(iter(views), ""))
         return self.reading_of(tuple(names), header.attributes, "") is not None
-
-
-def exr_files(path: Path) -> list[Path]:
-    """The EXR files in a folder and those below it, or the file, by their suffix; in the order of time."""
-    if not path.is_dir():
-        return [path] if path.suffix.lower() == ".exr" else []
-    return files_below(path, (".exr",))
 
 
 def read_all(job: Job) -> tuple[dict[str, Array], ExrHeader]:

@@ -26,6 +26,7 @@ from gbuffer_tools.errors import InputError, NotInstalledError, one_line
 from gbuffer_tools.exr.attributes import values
 from gbuffer_tools.exr.header import ExrHeader, Part, Window
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array
+from gbuffer_tools.io.recognise import refusal
 from gbuffer_tools.io.text import plain
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -146,7 +147,7 @@ class _Parser:
 
     def header(self) -> ExrHeader:
         if self.take(4) != MAGIC:
-            raise InputError(f"{self.path}: got {self.bytes[:4]!r} at the start, wanted an OpenEXR file")
+            raise refusal(self.path, "", f"got {self.bytes[:4]!r} at the start, wanted an OpenEXR file")
         (version,) = struct.unpack("<I", self.take(4))
         flags = version & ~0xFF
         if version & 0xFF != 2 or flags & ~(TILED | LONG_NAMES | DEEP | MULTIPART):
@@ -201,7 +202,7 @@ class _Parser:
         while len(self.bytes) < wanted:
             more = self.file.read(max(READ_AT_ONCE, wanted - len(self.bytes)))
             if not more:
-                raise self.bad("cut off within its header; write it again")
+                raise refusal(self.path, "cut off within its header", "; write it again", ("OpenEXR",))
             self.bytes += more
         found = self.bytes[self.at : wanted]
         self.at = wanted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.errors import InputError, one_line, system_reason
 from gbuffer_tools.frame import Array
 from gbuffer_tools.io.atomic import replacing
 
@@ -26,4 +26,6 @@ def write_exr(path: Path, channels: Mapping[str, Array], attributes: Mapping[str
         with replacing(path) as partial:
             OpenEXR.File(header, pixels, num_threads=0).write(str(partial))
     except (OSError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be written ({one_line(error)[-160:]})") from error
+        # The library names the file, in quotes, then says what the system said.
+        reason = system_reason(error) or one_line(error).rpartition('". ')[2].rstrip(".")[-160:]
+        raise InputError(f"{path}: cannot be written ({reason})") from error

@@ -4,16 +4,23 @@ A tile is stored as HDF5's own filters could store it, so every reader of HDF5 r
 searches for the shortest encoding where zlib takes the first good one, and shuffling is left out where that is shorter.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import deflate
-import h5py
 import numpy as np
 
 from gbuffer_tools.frame import TILE, Array
+from gbuffer_tools.io.late import LateModule
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
 
 LEVEL, BYTES_LEVEL, QUICK_LEVEL = 10, 12, 6
 """Levels of libdeflate, whose highest is 12. On floats 12 takes almost three times as long as 10 and gains 0.7 %; on

@@ -6,25 +6,42 @@ this, so everything but plain, fully written datasets behind hard links is refus
 `broken`, which names the file in the library's own errors.
 """
 
+from __future__ import annotations
+
+import errno
 import math
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
-from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.frame_file import hdf5_heap
+from gbuffer_tools.io.late import LateModule
+from gbuffer_tools.io.recognise import refusal
 
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
+
+KINDS = ("HDF5",)
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+DEFLATE = 1
 FILTERS = {
-    h5py.h5z.FILTER_DEFLATE: "gzip",
-    h5py.h5z.FILTER_SHUFFLE: "shuffle",
-    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    DEFLATE: "gzip",
+    2: "shuffle",
+    3: "fletcher32",
 }
-LAYOUTS = {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}
+"""By their numbers (HDF5 file format specification, IV.A.2.l)."""
+LAYOUTS = range(3)
+"""Compact, contiguous, chunked (the same, IV.A.2.i)."""
 MAX_CHUNK_BYTES = 64 * 2**20
+HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
+"""What the system says of a file that HDF5 may not lock, as somebody else has."""
 MAX_TEXT = 4096
 MAX_DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
 """How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
@@ -39,7 +56,9 @@ def broken(path: Path, where: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: broken HDF5 at {where} ({one_line(error)}); write it again") from error
+        if reason := system_reason(error):  # the disk's fault, not the file's
+            raise InputError(f"{path}: cannot be read ({reason})") from error
+        raise refusal(path, f"broken HDF5 at {where}", f" ({one_line(error)}); write it again", KINDS) from error
 
 
 def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
@@ -50,9 +69,16 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {wanted}") from error
     if head != SIGNATURE:
-        raise InputError(f"{path}: got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
+        raise refusal(path, "", f"got {head[:4]!r}… at the start, wanted an HDF5 file; is it {wanted}?")
     with broken(path, "the start"):
-        return h5py.File(path, "r")
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            if error.errno in HELD:
+                raise InputError(f"{path}: another program has it open for writing; close it there first") from error
+            if not error.errno:
+                raise
+        return h5py.File(path, "r", locking=False)  # a file system without locks, as NFS and Lustre may be
 
 
 def names(group: h5py.Group, path: Path) -> list[str]:
@@ -87,24 +113,49 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
     if not isinstance(found, h5py.Dataset):
         raise InputError(f"{path}: {found.name} is not a dataset; see gbuffer_tools.schema")
     if found.dtype not in dtypes:
-        wanted = " or ".join(sorted(str(d) for d in dtypes))
+        wanted = " or ".join(sorted(str(d) for d in dtypes if d.isnative))
         raise InputError(f"{path}: {found.name} holds {found.dtype}, wanted {wanted}")
     _check_storage(found, path)
     return found
 
 
+def either_order(dtypes: Collection[np.dtype]) -> frozenset[np.dtype]:
+    """These types in both orders of their bytes: other people's machines may have been big-endian."""
+    return frozenset(each for dtype in dtypes for each in (dtype.newbyteorder("<"), dtype.newbyteorder(">")))
+
+
+def native(values: np.ndarray) -> np.ndarray:
+    """The values with their bytes in this machine's order."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def is_text(found: object) -> bool:
+    """Whether a member of a group is one text: of fixed or variable length, alone, in a list of one, or as bytes."""
+    if not isinstance(found, h5py.Dataset):
+        return False
+    alone = found.shape in ((), (1,)) and (found.dtype.kind == "S" or h5py.check_string_dtype(found.dtype) is not None)
+    return alone or (found.dtype == np.uint8 and found.ndim == 1)
+
+
 def text_in(parent: h5py.Group, name: str, path: Path, *, max_bytes: int) -> str:
-    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of a fixed length up to `max_bytes`.
+    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of at most `max_bytes`.
 
     Raises:
-        InputError: as `dataset_in`; also for texts of variable length, lists of texts, and longer ones.
+        InputError: as `dataset_in`; also for lists of texts, and longer ones.
     """
     found = parent[name]
-    dtype = found.dtype if isinstance(found, h5py.Dataset) else None
-    if dtype is None or dtype.kind != "S" or dtype.itemsize > max_bytes or found.shape != ():
-        raise InputError(f"{path}: {found.name} is no text of fixed length and at most {max_bytes:,} bytes")
+    too_long = f"{path}: {found.name} is no text of at most {max_bytes:,} bytes"
+    if not is_text(found) or (found.dtype.kind != "O" and found.size * found.dtype.itemsize > max_bytes):
+        raise InputError(too_long)
     with broken(path, name):
-        return bytes(dataset_in(parent, name, path, {dtype})[()]).decode()
+        stored = dataset_in(parent, name, path, {found.dtype})
+        if stored.dtype.kind == "O":
+            hdf5_heap.check_elements(stored, path)
+        values = np.asarray(stored[()])
+        text = values.tobytes() if values.dtype == np.uint8 else bytes(values.reshape(-1)[0])
+        if len(text) > max_bytes:
+            raise InputError(too_long)
+        return text.decode()
 
 
 def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
@@ -144,10 +195,9 @@ def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, p
             doubtful.append(chunk.chunk_offset)
 
     dataset.id.chunk_iter(judge)
-    deflate = h5py.h5z.FILTER_DEFLATE
-    for offset in doubtful if deflate in filters else ():
+    for offset in doubtful if DEFLATE in filters else ():
         left_out, stored = dataset.id.read_direct_chunk(offset)
-        if left_out >> filters.index(deflate) & 1:
+        if left_out >> filters.index(DEFLATE) & 1:
             continue
         try:
             unpacked = zlib.decompressobj().decompress(stored, chunk_bytes + 1)

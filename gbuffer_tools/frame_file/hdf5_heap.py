@@ -7,12 +7,21 @@ HDF5 File Format Specification 3.0: III.E global heap, IV.A object headers, IV.A
 Call these functions within `hdf5.broken`: they raise `ValueError`.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
+from gbuffer_tools.io.late import LateModule
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
+
 
 HEAP = struct.Struct("<4sB3xQ")  # signature, version, size
 OBJECT = struct.Struct("<HHxxxxQ")  # index, references, size

@@ -1,10 +1,12 @@
 """Reading frame files: everything is checked on opening, pixels are read when asked for."""
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -31,6 +33,12 @@ from gbuffer_tools.frame import (
 )
 from gbuffer_tools.frame_file import hdf5, hdf5_heap
 from gbuffer_tools.io.folders import counted, say, walk
+from gbuffer_tools.io.late import LateModule
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
 
 ALL = slice(None)
 FLOAT64 = frozenset((np.dtype("float64"),))
@@ -78,7 +86,7 @@ class Shard:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> "Shard":
+    def __enter__(self) -> Shard:
         return self
 
     def __exit__(
@@ -257,7 +265,7 @@ def shards(folder: Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    below = walk(Path(folder)).of((".h5",))
+    below = walk(Path(folder)).of((".h5",)) if Path(folder).is_dir() else []
     found = [file for file in below if file.parent == Path(folder)]
     if not found:
         more = f"; {counted(below, Path(folder))} lie in folders below: name one" if below else ""

@@ -1,12 +1,16 @@
 """Writing frame files: in one step, so that a killed writer never leaves half a file under a real name."""
 
+from __future__ import annotations
+
+import io
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Literal
 
-import h5py
 import numpy as np
 
 from gbuffer_tools.errors import InputError, one_line
@@ -26,8 +30,14 @@ from gbuffer_tools.frame import (
 from gbuffer_tools.frame_file import chunks
 from gbuffer_tools.frame_file.reader import Shard
 from gbuffer_tools.io.atomic import Twin, replacing
+from gbuffer_tools.io.late import LateModule
 
-NAME = h5py.string_dtype("utf-8", MAX_NAME_BYTES)
+if TYPE_CHECKING:
+    import h5py
+    from typing_extensions import Buffer
+else:
+    h5py = LateModule("h5py")
+
 HDF5_FORMAT = ("v110", "v110")
 """HDF5 1.10 (2016): its list of tiles takes 18 bytes a tile; that of 1.8 takes 72, which is 2 % of a frame file."""
 
@@ -68,7 +78,7 @@ def append_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
     check_header(path, header)
     with replacing(path) as partial:
         shutil.copyfile(path, partial)
-        with h5py.File(partial, "r+") as file:
+        with _opened(partial, "r+") as file:
             _add_all(file, frames, path)
 
 
@@ -90,7 +100,7 @@ class Appender:
         self._last: tuple[int, Packed] | None = None  # the frame that the twin lacks
         self._threads = ThreadPoolExecutor()
 
-    def __enter__(self) -> "Appender":
+    def __enter__(self) -> Appender:
         return self
 
     def __exit__(
@@ -111,7 +121,7 @@ class Appender:
             return
         if not self._twin.is_current():  # the first frame, or somebody else has written the file
             check_header(self.path, self.header)
-        with self._twin.advanced(self._catch_up) as partial, h5py.File(partial, "r+") as file:
+        with self._twin.advanced(self._catch_up) as partial, _opened(partial, "r+") as file:
             index = len(file["frame/name"])
             packed = _pack_new(file, frame, self.path, _names(file), self._threads)
             _put(file, index, packed)
@@ -121,7 +131,7 @@ class Appender:
         """Add the frame that was added last to the copy that lacks it."""
         assert self._last is not None
         # A session of its own: so the file gets the bits that it would have without a twin.
-        with h5py.File(partial, "r+") as file:
+        with _opened(partial, "r+") as file:
             _put(file, *self._last)
 
 
@@ -146,12 +156,56 @@ def _unfit(path: Path, frame: Frame, error: ValueError) -> InputError:
 
 
 def _write_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
-    with replacing(path) as partial, h5py.File(partial, "w", libver=HDF5_FORMAT) as file:
+    with replacing(path) as partial, _opened(partial, "w") as file:
         for key in HEADER_TEXTS:
             file.attrs[key] = getattr(header, key)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs.create("classes", list(header.classes), dtype=h5py.string_dtype())
         _add_all(file, frames, path)
+
+
+class _Output(io.FileIO):
+    """A file that never refuses what is written, but remembers that the disk did.
+
+    HDF5 2.0 crashes the process when a write fails. It also needs no lock on a file that nobody else knows.
+    """
+
+    refused: OSError | None = None
+
+    def write(self, data: Buffer) -> int:
+        """Write all of it, unless the disk has refused."""
+        left = memoryview(data)
+        count = len(left)
+        try:
+            while left and not self.refused:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.refused = error
+        return count
+
+    def truncate(self, size: int | None = None) -> int:
+        """Give the file a size, unless the disk has refused."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.refused = self.refused or error
+            return self.tell()
+
+
+@contextmanager
+def _opened(partial: Path, mode: Literal["w", "r+"]) -> Iterator[h5py.File]:
+    """A new frame file, or one that is there, to write into.
+
+    Raises:
+        OSError: the disk is full, or fails; when the block ends.
+    """
+    with _Output(partial, "w+" if mode == "w" else mode) as output:
+        try:
+            with h5py.File(output, mode, libver=HDF5_FORMAT if mode == "w" else None) as file:
+                yield file
+        finally:
+            if output.refused:
+                raise output.refused
 
 
 def _add_all(file: h5py.File, frames: Iterable[Frame], path: Path) -> None:
@@ -185,7 +239,8 @@ def _pack_new(file: h5py.File, frame: Frame, path: Path, known: set[str], thread
 
 def _rows(frame: Frame) -> dict[str, Array]:
     """Dataset path -> the frame's row in it."""
-    rows: dict[str, Array] = {"image": frame.image, "frame/name": np.array(frame.name.encode(), NAME)}
+    encoded = np.array(frame.name.encode(), h5py.string_dtype("utf-8", MAX_NAME_BYTES))
+    rows: dict[str, Array] = {"image": frame.image, "frame/name": encoded}
     rows |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
     rows |= {f"ids/{name}": array for name, array in frame.ids.items()}
     for name in CAMERAS:

@@ -11,7 +11,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.errors import InputError, one_line, system_reason
+from gbuffer_tools.io.recognise import refusal
 
 # Of all arrays together, unpacked: matches of a million pairs take 32 MB.
 MAX_BYTES = 2 << 30
@@ -44,9 +45,8 @@ def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.
             there = {entry.filename.removesuffix(".npy") for entry in archive.infolist()}
             for name, (kinds, axes) in wanted.items():
                 if name not in there:
-                    raise InputError(
-                        f"{path}: has no array {name!r}, only {', '.join(map(repr, sorted(there)))}; make it again."
-                    )
+                    others = ", ".join(map(repr, sorted(there))) or "an empty archive"
+                    raise InputError(f"{path}: has no array {name!r}, only {others}; make it again.")
                 _check(archive, path, name, kinds, axes)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in wanted}
@@ -94,8 +94,17 @@ def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
         raise _unreadable(path, error, ".npy") from error
 
 
+def not_numbers(arrays: Mapping[str, np.ndarray]) -> str:
+    """For a frame's line: how many elements of its files' arrays are not a number, by name; "" where none is."""
+    counts = {name: int(np.isnan(array).sum()) for name, array in arrays.items() if array.dtype.kind == "f"}
+    found = ", ".join(f"{count:,} in {name}" for name, count in counts.items() if count)
+    return f"not a number: {found}" if found else ""
+
+
 def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
-    return InputError(f"{path}: not a readable {kind} file ({one_line(error)}); make it again.")
+    if reason := system_reason(error):
+        return InputError(f"{path}: not a readable {kind} file ({reason}).")
+    return refusal(path, f"not a readable {kind} file", f" ({one_line(error)}); make it again.", ("ZIP", ".npy"))
 
 
 def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:

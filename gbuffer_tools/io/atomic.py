@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all.
+"""Files that appear whole or not at all, and the system's reason where they cannot.
 
 A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. Each writer has a name
 of its own, so several may write one file at once, as happens when a cluster starts a piece of work again while the
@@ -7,16 +7,20 @@ process of this machine first writes into the folder. What a writer on another m
 still run, until the caller of `clear` knows that it does not.
 """
 
+import errno
 import functools
 import itertools
 import os
 import re
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from gbuffer_tools.errors import InputError, system_reason
 
 if sys.platform == "linux":
     import fcntl
@@ -24,6 +28,8 @@ if sys.platform == "linux":
 SUFFIX = ".partial"
 _HOST = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
 _COUNT = itertools.count()
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
@@ -37,18 +43,56 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         Where to write. When the block ends, this takes the place of `path`, all of it on disk; when it raises,
-        `path` is as it was.
+        `path` is as it was. What is no plain file (/dev/stdout, a pipe) is yielded itself.
+
+    Raises:
+        OSError: what the system says, with the name of `path`.
     """
+    if _is_device(path):  # root could put a file in its place
+        with _named(path, path):
+            yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent.resolve(), os.getpid())
     partial = _partial_name(path)
     try:
-        yield partial
-        _sync_file(partial)
-        partial.replace(path)
+        with _named(path, partial):
+            yield partial
+            _sync_file(partial)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path names a device or a pipe, also by one of the system's links to what is open."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.absolute().parent in (Path("/dev"), Path("/dev/fd"))
+
+
+@contextmanager
+def _named(path: Path, partial: Path) -> Iterator[None]:
+    """Name the file in what the system says while it is written.
+
+    Python leaves the name out when a disk is full, or names the partial file; libraries have errors of their own.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        if (error.filename is None and error.errno in _FULL) or error.filename == str(partial):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    except Exception as error:
+        reason = system_reason(error)
+        if reason:
+            raise OSError(None, reason, str(path)) from error
+        raise
 
 
 class Twin:
@@ -93,17 +137,18 @@ class Twin:
         partial, self._partial = self._partial or _partial_name(self.path), None
         before = _partial_name(self.path)
         try:
-            if reuse:
-                catch_up(partial)
-            else:
-                _sweep(self.path.parent.resolve(), os.getpid())
-                shutil.copyfile(self.path, partial)
-            yield partial
-            _sync_file(partial)
-            self._written = _identity(partial)
-            with suppress(OSError):  # no hard links here
-                os.link(self.path, before)
-            partial.replace(self.path)
+            with _named(self.path, partial):
+                if reuse:
+                    catch_up(partial)
+                else:
+                    _sweep(self.path.parent.resolve(), os.getpid())
+                    shutil.copyfile(self.path, partial)
+                yield partial
+                _sync_file(partial)
+                self._written = _identity(partial)
+                with suppress(OSError):  # no hard links here
+                    os.link(self.path, before)
+                partial.replace(self.path)
             # Before the twin is changed: after a power failure the name may still be that of the file before.
             _sync_folder(self.path.parent)
             self._partial = before if before.exists() else None
@@ -149,23 +194,43 @@ def _partial_name(path: Path) -> Path:
 
 def _sync_file(path: Path) -> None:
     with path.open("r+b") as file:  # Windows syncs only what is open for writing
-        os.fsync(file.fileno())
+        _sync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring renames within a folder to the disk."""
-    if os.name == "posix":  # elsewhere folders cannot be opened
+    """Bring renames within a folder to the disk, where that can be done."""
+    if os.name != "posix":  # folders cannot be opened there
+        return
+    try:
         opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    except PermissionError:  # one may write into it, but not look
+        return
+    try:
+        _sync(opened)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        os.close(opened)
+
+
+def _sync(opened: int) -> None:
+    """Bring to the disk what is open, where its file system can do that: CIFS and some of FUSE cannot sync a folder."""
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8) in one step."""
+    """Write a text file (UTF-8) in one step; raises `InputError` where it quotes a name that is not UTF-8."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        odd = next(word for word in text.split() if text[error.start] in word)[:200]
+        raise InputError(f"{path}: would hold {odd!r}, which is not UTF-8; rename that file or folder") from error
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
 
 
 def clear(paths: Iterable[Path]) -> None:

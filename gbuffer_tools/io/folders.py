@@ -28,23 +28,25 @@ InTime = tuple[tuple[tuple[int, int | str], ...], str]
 
 @dataclass(frozen=True)
 class Walk:
-    """The files in a folder and those below it.
+    """The files in what a user named: those in a folder and the folders below it, or one file.
 
     Attributes:
-        folder: as the user named it.
+        folder: as the user named it; of one file the folder that it is in.
         files: in the order of time.
         hidden: files and folders with names that begin with a dot, or that systems leave.
         broken: links that lead nowhere or in a circle, and what is no plain file.
+        alone: whether the user named one file.
     """
 
     folder: Path
     files: tuple[Path, ...]
     hidden: tuple[Path, ...] = ()
     broken: tuple[Path, ...] = ()
+    alone: bool = False
 
     def of(self, suffixes: Collection[str]) -> list[Path]:
-        """The files with one of these suffixes (lower case)."""
-        return [file for file in self.files if file.suffix.lower() in suffixes]
+        """The files with one of these suffixes (lower case); all of them where there are none to choose from."""
+        return [file for file in self.files if not suffixes or file.suffix.lower() in suffixes]
 
     def left_out(self, used: Iterable[Path], why: str) -> list[str]:
         """What a command that uses some of the files leaves out, a line for each reason; none where it uses all.
@@ -85,11 +87,22 @@ def walk(folder: Path) -> Walk:
                 broken.append(path)
 
     into(folder, (os.path.realpath(folder),))
-    return Walk(folder, *(tuple(sorted(found, key=path_in_time)) for found in (files, hidden, broken)))
+    ordered = [tuple(sorted(found, key=path_in_time)) for found in (files, hidden, broken)]
+    return Walk(folder, ordered[0], ordered[1], ordered[2])
 
 
-def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Files in a folder and those below it with one of these suffixes (lower case), in the order of time."""
+def named(path: Path) -> Walk:
+    """Walk what a user named, a folder or a file; "." and ".." by their names, as these tell what is in them.
+
+    Raises:
+        InputError: a folder that cannot be read.
+    """
+    path = path.resolve() if path.name in ("", "..") else path
+    return walk(path) if path.is_dir() else Walk(path.parent, (path,), alone=True)
+
+
+def files_below(folder: Path, suffixes: Collection[str] = ()) -> list[Path]:
+    """Files in a folder and those below it, in the order of time; all, or those with one of these suffixes."""
     return walk(folder).of(suffixes)
 
 

@@ -3,6 +3,8 @@
 Pillow reads pictures, as it knows what files say of their colours; OpenCV reads numbers, as it keeps 16 bits whole.
 """
 
+from __future__ import annotations
+
 import struct
 import warnings
 import zlib
@@ -10,20 +12,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
-import cv2
 import numpy as np
-from PIL import Image, ImageCms
-from PIL.TiffImagePlugin import TiffImageFile
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE
 from gbuffer_tools.io.atomic import replacing
+from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.png_colour import Coding, coding_of, png_chunks
+from gbuffer_tools.io.recognise import refusal
+
+if TYPE_CHECKING:
+    import cv2
+    from PIL import Image, ImageCms, TiffImagePlugin
+else:
+    cv2 = LateModule("cv2")
+    Image = LateModule("PIL.Image")
+    ImageCms = LateModule("PIL.ImageCms")
+    TiffImagePlugin = LateModule("PIL.TiffImagePlugin")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+FORMATS, KINDS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF"), ("PNG", "JPEG", "WebP", "TIFF")
 PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 PALETTE = 3
 """Colour type of a PNG whose pixels are numbers of colours (PNG specification, 11.2.2)."""
@@ -39,8 +49,6 @@ MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 """Colour space of an ICC profile (ICC.1:2022, table 19) -> Pillow's mode."""
 # What Pillow raises of damaged files, by its sources and by tests/gbuffer_tools/fuzz.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError, KeyError, IndexError, OverflowError)
-# `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
-Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
 # Of damaged files it warns in many lines; what matters of that ours says in one. libtiff's own lines still come.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -68,9 +76,12 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(
-        f"{path}: not a readable image ({path.stat().st_size:,} bytes); wanted PNG, JPEG, WebP, BMP or TIFF. "
-        "Remove or replace it."
+    size = path.stat().st_size
+    return refusal(
+        path,
+        f"not a readable image ({size:,} bytes)",
+        "; wanted PNG, JPEG, WebP, BMP or TIFF. Remove or replace it.",
+        KINDS,
     )
 
 
@@ -149,7 +160,7 @@ def _orientation(file: BinaryIO) -> int:
         file.seek(0)
         exif = Image.Exif()
         with suppress(*BROKEN):  # of a file without harm to its pixels
-            with Image.open(file, formats=FORMATS) as picture:
+            with _open(file) as picture:
                 exif.load(picture.info.get("exif", b""))
             found = exif.get(ORIENTATION, 1)
     return found if found in range(1, 9) else 1
@@ -183,7 +194,7 @@ def read_image(path: Path) -> np.ndarray:
         if coding is not None:
             pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
             return _upright(coding.to_srgb(pixels[..., 2::-1] if pixels.ndim == 3 else pixels), content)
-        with Image.open(BytesIO(content), formats=FORMATS) as file:
+        with _open(BytesIO(content)) as file:
             if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
                 raise _unreadable(path)
             picture = _of_8_bits(path, content, file)
@@ -192,10 +203,18 @@ def read_image(path: Path) -> np.ndarray:
         raise _unreadable(path) from error
 
 
+def _open(file: IO[bytes]) -> Image.Image:
+    from PIL import Image
+
+    # `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
+    Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
+    return Image.open(file, formats=FORMATS)
+
+
 def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
     """The picture in mode L, RGB or CMYK. Pillow would cut 16 bits to eight, or read only grey."""
     bits, numbers = (content[24] if content.startswith(PNG) else 8), 1
-    if isinstance(file, TiffImageFile):
+    if isinstance(file, TiffImagePlugin.TiffImageFile):
         bits, numbers = (max(file.tag_v2.get(tag, (1,))) for tag in (BITS, NUMBERS))
     if bits == 16 and numbers == 1 and file.mode != "CMYK":
         pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
@@ -254,7 +273,10 @@ def _stored(path: Path) -> bytes:
     count = path.stat().st_size
     if max(count, height * width * 3) > MAX_FILE_BYTES:
         raise InputError(f"{path}: {count:,} bytes, {width} x {height}; wanted at most {MAX_FILE_BYTES:,} bytes.")
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
 def _coding(path: Path, stored: bytes) -> Coding | None:
@@ -334,4 +356,4 @@ def write_png(path: Path, image: np.ndarray) -> None:
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} and type {image.dtype} as PNG.")
     with replacing(path) as partial:
-        data.tofile(partial)
+        partial.write_bytes(data.tobytes())

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.io.recognise import refusal
 
 MAX_JSON_BYTES = 16 * 2**20
 MAX_LIST_BYTES = 256 * 2**20
+_NO_JSON = (ValueError, RecursionError)
 
 
 def read_text(path: Path, max_bytes: int) -> str:
@@ -23,20 +25,24 @@ def read_text(path: Path, max_bytes: int) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start:,}); write it again.") from error
+        raise refusal(path, f"not UTF-8 text (byte {error.start:,})", "; write it again.", text=True) from error
 
 
 def parse_json(text: str, where: str) -> object:
     """What a JSON text holds; where it is no JSON, raises `InputError` with a message that starts with `where`."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except _NO_JSON as error:
         raise InputError(f"{where}: not readable JSON ({one_line(error)}); write it again.") from error
 
 
 def read_json(path: Path) -> object:
     """What a JSON file of at most 16 MiB holds; raises `InputError` where it cannot be read."""
-    return parse_json(read_text(path, MAX_JSON_BYTES), str(path))
+    text = read_text(path, MAX_JSON_BYTES)
+    try:
+        return json.loads(text)
+    except _NO_JSON as error:
+        raise refusal(path, "not readable JSON", f" ({one_line(error)}); write it again.", text=True) from error
 
 
 def plain(text: object, max_length: int = 256) -> str:

@@ -1,16 +1,22 @@
 """YAML files of users, strictly: a file becomes a dataclass, and every key and value that does not fit is refused."""
 
+from __future__ import annotations
+
 import math
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar
-
-import yaml
+from typing import TYPE_CHECKING, TypeVar
 
 from gbuffer_tools.errors import InputError, one_line
+from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.text import read_text
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = LateModule("yaml")
 
 MAX_BYTES = 2**20
 MAX_ENTRIES = 512

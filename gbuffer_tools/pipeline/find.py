@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.mapped_source import ExrSource
-from gbuffer_tools.io.folders import Walk, counted, walk
+from gbuffer_tools.io.folders import Walk, counted, named
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
 
@@ -27,14 +27,13 @@ def find(paths: list[Path], forced: Source | None) -> tuple[dict[str, list[Job]]
         InputError: a path is not there or holds nothing to extract, or two frames would be one.
     """
     found, left = dict[str, list[Job]](), list[str]()
-    for named in paths:
-        path = named.resolve() if named.name in ("", "..") else named  # folders' names tell what is in them
+    for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; wanted files of a renderer, see --help")
-        there = walk(path) if path.is_dir() else Walk(path.parent, (path,))
-        mine = _frames(path, [forced] if forced else list(SOURCES.values()))
+        there = named(path)
+        mine = _frames(there, [forced] if forced else list(SOURCES.values()))
         if not mine:
-            what = f", but {counted(there.files, path)}" if path.is_dir() and there.files else ""
+            what = f", but {counted(there.files, there.folder)}" if there.files and not there.alone else ""
             wanted = forced.reads if forced else "one of the sources that --help lists"
             raise InputError(f"{path}: holds nothing to extract{what}; wanted {wanted}; --source NAME forces a kind")
         left += there.left_out(_used(there, mine), f"in no frame of {' and '.join(mine)}, as which this was read")
@@ -47,7 +46,7 @@ def find(paths: list[Path], forced: Source | None) -> tuple[dict[str, list[Job]]
     return found, left
 
 
-def _frames(path: Path, sources: list[Source]) -> dict[str, list[Job]]:
+def _frames(there: Walk, sources: list[Source]) -> dict[str, list[Job]]:
     """The frames of the first source that finds any; where that is one of EXR files, of all such sources."""
     found: dict[str, list[Job]] = {}
     for source in sources:
@@ -55,7 +54,7 @@ def _frames(path: Path, sources: list[Source]) -> dict[str, list[Job]]:
             continue
         taken = {file for jobs in found.values() for job in jobs for file in job.files}
         shards = {job.shard for jobs in found.values() for job in jobs}
-        mine = [job for job in source.find(path) if taken.isdisjoint(job.files)]
+        mine = [job for job in source.find(there) if taken.isdisjoint(job.files)]
         if mine:
             # Frames of one file have the same buffers, which frames of another renderer seldom have.
             found[source.name] = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.recognise import refusal
 from gbuffer_tools.renderdoc.capture_file import FRAME_CAPTURE, HEADER, SECTION
 
 DIST_PACKAGES = "/usr/lib/python3/dist-packages"
@@ -45,7 +46,7 @@ def check_capture(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(HEADER.size)
             if head[: len(MAGIC)] != MAGIC:
-                raise InputError(f"{path}: not a RenderDoc capture (starts with {head[:4]!r}, wanted b'RDOC')")
+                raise refusal(path, "not a RenderDoc capture", f" (starts with {head[:4]!r}, wanted b'RDOC')")
             if len(head) < HEADER.size:
                 raise InputError(f"{path}: cut off in its header ({size:,} bytes); capture the frame again")
             _, _, at, _ = HEADER.unpack(head)

@@ -1,8 +1,18 @@
 """What the bytes of a texture mean: formats of the graphics interface to NumPy arrays."""
 
-import cv2
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
+
+from gbuffer_tools.io.late import LateModule
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LateModule("cv2")
 
 Array = npt.NDArray[np.generic]
 

@@ -5,20 +5,28 @@ the 16 x 16 box averages of both tell which is which. Textures were linearised o
 and blue swapped; each texture is compared in all four readings.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
 from gbuffer_tools import geometry
 from gbuffer_tools.io.atomic import replacing
+from gbuffer_tools.io.late import LateModule
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LateModule("cv2")
 
 SIDE = 16
 MAX_ERROR = 0.03

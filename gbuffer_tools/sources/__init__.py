@@ -9,10 +9,13 @@ from gbuffer_tools.sources import (
     exr_blender,
     exr_mitsuba,
     exr_unreal,
+    hypersim,
     images,
     labelled,
     renderdoc,
     replicator,
+    unity,
+    unreal,
 )
 
 # The special before the general: a folder of plain images would also hold those of a data set with labels.
@@ -21,9 +24,12 @@ SOURCES: dict[str, Source] = {
     for source in (
         renderdoc.SOURCE,
         replicator.SOURCE,
+        hypersim.SOURCE,
+        unity.SOURCE,
         blenderproc.SOURCE,
         carla.SOURCE,
         epe.SOURCE,
+        unreal.SOURCE,
         exr_blender.SOURCE,
         exr_unreal.SOURCE,
         exr_mitsuba.SOURCE,

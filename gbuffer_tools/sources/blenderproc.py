@@ -17,12 +17,15 @@ CameraUtility). Space is Blender's camera space, which is the frame file's view 
    linear light: albedo.
 """
 
+from __future__ import annotations
+
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -31,8 +34,17 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, MAX_FRAME_BYTES, MAX_SIDE, Array, Frame
 from gbuffer_tools.frame_file import hdf5
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.arrays import not_numbers
+from gbuffer_tools.io.folders import Walk
+from gbuffer_tools.io.late import LateModule
 from gbuffer_tools.io.text import MAX_JSON_BYTES, parse_json, plain
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
+from gbuffer_tools.sources import hypersim
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LateModule("h5py")
 
 Matrix = npt.NDArray[np.float64]
 
@@ -59,23 +71,25 @@ MAX_DISTANCE, MAX_DISTANCE_TOLERANCE = 1e4, 0.1
 PLANES = (0.1, 1000.0)
 """Blender's own, where files do not tell."""
 MIN_LENGTH = 0.1
+LARGEST = sys.float_info.max
+"""JSON may have whole numbers beyond it."""
 
 
-def find(path: Path) -> list[Job]:
-    """The containers in a folder and those in it, or one. Stereo pairs are two frames."""
-    if path.is_dir():
-        folders = dict[Path, list[Path]]()
-        for file in sorted(p for pattern in ("*.hdf5", "*/*.hdf5") for p in path.glob(pattern) if p.is_file()):
+def find(there: Walk) -> list[Job]:
+    """The containers in a folder and those below it, or one. Stereo pairs are two frames."""
+    folders = dict[Path, list[Path]]()
+    for file in there.of((".hdf5",)):
+        if not hypersim.NAME.fullmatch(file.name):
             folders.setdefault(file.parent, []).append(file)
-        return [job for files in folders.values() for job in _jobs(path, files)]
-    return _jobs(path.parent, [path]) if path.suffix == ".hdf5" else []
+    return [job for files in folders.values() for job in _jobs(there.folder, files, there.alone)]
 
 
-def _jobs(root: Path, files: list[Path]) -> list[Job]:
-    """The frames of a folder's files; none where no file is BlenderProc's. `shard_info` tells which cannot be read."""
+def _jobs(root: Path, files: list[Path], alone: bool) -> list[Job]:
+    """The frames of a folder's files: where none is BlenderProc's, those that cannot be read, and one that was named
+    `alone`. `shard_info` tells what is wrong with them."""
     eyes = {file: _eyes(file) for file in files}
-    if not any(eyes.values()):
-        return []
+    if not alone and not any(eyes.values()):
+        eyes = {file: count for file, count in eyes.items() if count is None}
     return [
         Job(shard_name(root, file.parent), _frame_name(file, eye), file, eye)
         for file, count in eyes.items()
@@ -88,15 +102,15 @@ def _frame_name(file: Path, eye: int) -> str:
     return fit_name((f"{int(file.stem):06d}" if number else file.stem) + EYES[eye])
 
 
-def _eyes(file: Path) -> int:
-    """1, or 2 of a stereo pair; 0 where the file is not BlenderProc's."""
+def _eyes(file: Path) -> int | None:
+    """1, or 2 of a stereo pair; 0 where the file is not BlenderProc's, None where it cannot be read."""
     try:
         with hdf5.open_read(file, WANTED) as container, hdf5.broken(file, "the root"):
             if "colors" in container and isinstance(container.get("colors", getlink=True), h5py.HardLink):
                 return 2 if getattr(container["colors"], "ndim", 0) == 4 else 1
             return 2 if "colors_0" in container and "colors_1" in container else 0
     except InputError:
-        return 0
+        return None
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
@@ -109,6 +123,9 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
     for job in jobs:
         with hdf5.open_read(job.file, WANTED) as container, hdf5.broken(job.file, "the root"):
             there = hdf5.names(container, job.file)
+            if not {"colors", "colors_0"} & set(there):
+                held = ", ".join(map(plain, there[:10])) or "nothing"
+                raise InputError(f"{job.file}: has no colors, it holds {held}; wanted {WANTED} with its picture")
             for key in KNOWN:
                 _dataset(container, there, key, job)
             classes = classes or any(key.removesuffix("_0") in CLASSES for key in there)
@@ -133,7 +150,7 @@ def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
 def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, object]]:
     """The objects of the first of the JSON texts `keys` that is there: of a list, or one alone."""
     for key in keys:
-        if key in there and isinstance(container[key], h5py.Dataset) and container[key].dtype.kind == "S":
+        if key in there and hdf5.is_text(container[key]):
             text = hdf5.text_in(container, key, file, max_bytes=MAX_JSON_BYTES)
             read = parse_json(text, f"{file}: /{key}")
             yield from (row for row in (read if isinstance(read, list) else [read]) if isinstance(row, dict))
@@ -145,7 +162,7 @@ def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str,
     row = next(_rows(container, there, file, CAMERAS), {})
     for key, (becomes, shape) in MATRICES.items():
         if key in there and getattr(container[key], "shape", None) == shape:
-            row.setdefault(becomes, hdf5.dataset_in(container, key, file, FLOATS)[()].tolist())
+            row.setdefault(becomes, hdf5.dataset_in(container, key, file, hdf5.either_order(FLOATS))[()].tolist())
     return row
 
 
@@ -155,7 +172,7 @@ def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py
     if name not in there:
         return None
     dtypes, channels = KNOWN[key]
-    found = hdf5.dataset_in(container, name, job.file, dtypes)
+    found = hdf5.dataset_in(container, name, job.file, hdf5.either_order(dtypes))
     shape = _shape(found, job, key, there)
     fits = (0 if len(shape) == 2 else shape[2] if len(shape) == 3 else -1) in channels
     if not fits or not 0 < min(shape) <= max(shape) <= MAX_SIDE:
@@ -237,7 +254,7 @@ def euler(angles: Matrix) -> Matrix:
 
 def _numbers(value: object, count: int) -> Matrix:
     flat = [n for row in value for n in (row if isinstance(row, list) else [row])] if isinstance(value, list) else []
-    if len(flat) != count or not all(type(n) in (int, float) and math.isfinite(n) for n in flat):
+    if len(flat) != count or not all(type(n) in (int, float) and abs(n) <= LARGEST for n in flat):
         raise ValueError(f"a camera has {str(value)[:60]}, wanted {count} numbers")
     return np.array(flat, np.float64)
 
@@ -290,8 +307,6 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         there = hdf5.names(container, job.file)
         datasets = {key: _dataset(container, there, key, job) for key in KNOWN}
         sizes = {key: _shape(data, job, key, there)[:2] for key, data in datasets.items() if data is not None}
-        if "colors" not in sizes:
-            raise InputError(f"{job.file}: has no colors; wanted {WANTED} with the rendered image")
         odd = next((key for key in sizes if sizes[key] != sizes["colors"]), None)
         if odd:
             raise InputError(f"{job.file}: colors are {sizes['colors']}, {odd} {sizes[odd]}; wanted one size")
@@ -299,7 +314,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         for key, data in datasets.items():
             if data is None:
                 continue
-            values = data[job.index - 1] if _both_eyes(job, key, there) else data[()]
+            values = hdf5.native(data[job.index - 1] if _both_eyes(job, key, there) else data[()])
             found[key] = values[..., 0] if values.ndim == 3 and 0 in KNOWN[key][1] else values
         row = _camera_row(container, there, job.file)
     image = np.ascontiguousarray(found.pop("colors")[..., :3])
@@ -312,7 +327,12 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
     with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
         buffers = to_buffers(found, camera[1] if camera else None)
     view, projection = camera or (None, None)
-    note = ", ".join((*buffers, *ids)) + ("" if camera else "; no camera")
+    note = (", ".join((*buffers, *ids)) or "RGB alone") + ("" if camera else "; no camera")
+    if unnamed := [i for i in np.unique(ids.get("class", ())) if info.classes[int(i)] == f"class {i}"]:
+        numbers = ", ".join(map(str, unnamed[:10])) + (" …" if len(unnamed) > 10 else "")
+        note += f"; no one name for the classes {numbers} in {' or '.join(ATTRIBUTES)}"
+    if wrong := not_numbers(found):
+        note += f"; {wrong}"
     return SourceFrame(Frame(job.frame, image, buffers, ids, view, projection), note)
 
 

@@ -14,10 +14,15 @@ All of it has 8 bits, which is enough for colours and materials and for nothing 
  * GBufferA has 0.5 n + 0.5 of normals in the world, Unreal's: left-handed, x forward, y right, z up. They turn into
    view space by the camera's pose, which none of these files has: `x_world_normal`.
  * SceneColor was radiance of any height, cut at 1: `x_scene_color`.
+
+Images of sensor.camera.normals, as Normals/0000012.png, are in view space or in the world's, which no file states, nor
+what the numbers of tags mean: the version decides (classes/carla_tags.py), which the user tells by `--carla`.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +32,12 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import shard_name
 from gbuffer_tools.io.arrays import npz_headers, read_npz
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import read_image, read_pixels
-from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-from gbuffer_tools.sources.taxonomies import GROUPS, mask_ids
-
-# Tags of CARLA 0.9.14 and later (carla.readthedocs.io, sensors reference); earlier ones had other numbers.
-TAGS = (
-    "unlabeled", "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
-    "terrain", "sky", "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "static",
-    "dynamic", "other", "water", "road line", "ground", "bridge", "rail track", "guard rail",
-)  # fmt: skip
+from gbuffer_tools.io.label_maps import plane
+from gbuffer_tools.source import Job, ShardInfo, SourceFrame
+from gbuffer_tools.sources.classes import carla_tags
+from gbuffer_tools.sources.classes.taxonomies import GROUPS, mask_ids
 
 # Buffer of CARLA -> what it becomes, and with how many of its channels. GBufferB's become three.
 BECOMES: dict[str, tuple[str, int]] = {
@@ -63,32 +64,35 @@ UNREAL_5 = {
 }  # fmt: skip
 """What is in the places of buffers with three channels there."""
 
-FRAME, ARRAYS, SEMANTIC, DEPTH = "frame", "arrays", "semantic", "depth"
+FRAME, ARRAYS, SEMANTIC, DEPTH, NORMALS = "frame", "arrays", "semantic", "depth", "normals"
 MAX_METRES = 1000.0
 """Metres that the depth sensor reaches; the sky has this value."""
 KINDS = {name.lower(): name for name in BECOMES} | {
     "finalcolor": FRAME, "frames": FRAME, "rgb": FRAME, "gbuffer": ARRAYS, "gbuffers": ARRAYS,
     "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC,
-    "depth": DEPTH,
+    "depth": DEPTH, "normals": NORMALS,
 }  # fmt: skip
 SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal", "BaseColor"}
 SUFFIXES = (".png", ".jpg", ".npz")
 
 
-def find(path: Path) -> list[Job]:
-    """The frames that have G-buffers, by the numbers in the names of the files."""
-    if not path.is_dir():
+def find(there: Walk) -> list[Job]:
+    """The frames of recordings with G-buffers, by the numbers in the names of the files."""
+    if there.alone:
         return []
-    found: dict[tuple[Path, int], dict[str, Path]] = {}
-    for file in sorted(p for pattern in ("*", "*/*", "*/*/*", "*/*/*/*") for p in path.glob(pattern)):
+    path = there.folder
+    found: dict[Path, dict[int, dict[str, Path]]] = {}
+    for file in there.files:
         number, kind = _number(file), _kind(file)
-        if file.suffix in SUFFIXES and number is not None and kind and file.is_file():
-            found.setdefault((_base(file, path), number), {}).setdefault(kind, file)
+        if file.suffix in SUFFIXES and number is not None and kind:
+            found.setdefault(_base(file, path), {}).setdefault(number, {}).setdefault(kind, file)
     return [
-        Job(shard_name(path, base), f"{number:07d}", files[FRAME], number,
+        Job(shard_name(path, base), f"{number:07d}", files.get(FRAME, base / f"FinalColor-{number:07d}.png"), number,
             tuple((kind, files[kind]) for kind in sorted(files) if kind != FRAME))
-        for (base, number), files in sorted(found.items())
-        if FRAME in files and SURE & set(files)
+        for base, frames in sorted(found.items())
+        if any(FRAME in files and SURE & set(files) for files in frames.values())
+        for number, files in sorted(frames.items())
+        if FRAME in files or SURE & set(files)
     ]  # fmt: skip
 
 
@@ -115,18 +119,6 @@ def _base(file: Path, root: Path) -> Path:
     while folder != root and any(word.lower() in KINDS for word in _words(folder)):
         folder = folder.parent
     return folder
-
-
-def shard_info(jobs: list[Job]) -> ShardInfo:
-    """What class ids mean: tags where label maps are images, groups where they are masks."""
-    kinds = {dict(job.others)[SEMANTIC].suffix if SEMANTIC in dict(job.others) else "" for job in jobs}
-    if len(kinds) > 1:
-        raise InputError(
-            f"{jobs[0].file}: its recording has frames with {' and with '.join(sorted(k or 'no' for k in kinds))} "
-            "label maps; wanted one kind for all"
-        )
-    classes = {"": (), ".npz": GROUPS}.get(kinds.pop(), TAGS)
-    return ShardInfo("CARLA", "carla", classes)
 
 
 def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
@@ -189,26 +181,6 @@ def sensor_depth(pixels: Array) -> Array:
     return np.where(metres < MAX_METRES, metres, np.inf).astype(np.float32)
 
 
-def read(job: Job, info: ShardInfo) -> SourceFrame:
-    """Read a frame and its buffers."""
-    files = dict(job.others)
-    try:
-        found = dict(_found(files))
-        buffers = to_buffers(found)
-        ids = {"class": class_ids(files[SEMANTIC])} if SEMANTIC in files else {}
-    except ValueError as error:
-        raise InputError(f"{files.get(ARRAYS, job.file)}: {error}") from error
-    if DEPTH in files:
-        buffers["depth"] = _depth(files[DEPTH])
-    image = read_image(job.file)
-    for name, array in (*buffers.items(), *ids.items()):
-        if array.shape[:2] != image.shape[:2]:
-            raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
-    unknown = ", ".join(sorted(name for name in buffers if name.startswith("x_")))
-    note = f"{len(found)} buffers of 8 bits, without standard meaning: {unknown}"
-    return SourceFrame(Frame(job.frame, image, buffers, ids), note)
-
-
 def _found(files: dict[str, Path]) -> Iterator[tuple[str, Array]]:
     """CARLA's buffers, by its names: those of the archive where there is one."""
     if ARRAYS not in files:
@@ -221,7 +193,8 @@ def _found(files: dict[str, Path]) -> Iterator[tuple[str, Array]]:
         return
     known = [name for name in headers if name in BECOMES]
     if not known:
-        raise InputError(f"{archive}: has {', '.join(headers)[:200]}; wanted arr_0 or arrays named after G-buffers")
+        there = ", ".join(headers)[:200] or "no array"
+        raise InputError(f"{archive}: has {there}; wanted arr_0 or arrays named after G-buffers")
     for name, values in read_npz(archive, {name: ("u", 3) for name in known}).items():
         if values.dtype != np.uint8 or values.shape[2] < 3:
             raise InputError(f"{archive}: {name} is {values.dtype} {values.shape}, wanted uint8 (H, W, 3)")
@@ -235,6 +208,12 @@ def _eight_bits(path: Path) -> Array:
     return pixels
 
 
+def _colours(path: Path) -> Array:
+    """(H,W,3) uint8."""
+    pixels = _eight_bits(path)
+    return np.ascontiguousarray((pixels if pixels.ndim == 3 else np.dstack([pixels] * 3))[..., :3])
+
+
 def _depth(path: Path) -> Array:
     try:
         return sensor_depth(_eight_bits(path))
@@ -242,32 +221,104 @@ def _depth(path: Path) -> Array:
         raise InputError(f"{path}: {error}") from error
 
 
-def class_ids(path: Path) -> Array:
-    """Class ids (H,W): `TAGS` of an image of the semantic sensor, `GROUPS` of masks."""
+def class_ids(path: Path, tags: tuple[str, ...]) -> Array:
+    """Class ids (H,W): `tags` of an image of the semantic sensor, `GROUPS` of masks."""
     if path.suffix == ".npz":
         masks = read_npz(path, {"arr_0": ("fub", 3)})["arr_0"]
         if masks.shape[2] != len(GROUPS) - 1:
             raise InputError(f"{path}: arr_0 is {masks.shape}, wanted masks (H, W, {len(GROUPS) - 1})")
         return mask_ids(masks)
-    pixels = _eight_bits(path)
-    tags = pixels if pixels.ndim == 2 else pixels[..., 0]
-    highest = pixels.reshape(tags.size, -1).max(0).tolist()
-    if tags.max() >= len(TAGS) or (pixels.ndim == 3 and pixels[..., 1:3].any()):
+    pixels = plane(_eight_bits(path))
+    found = pixels if pixels.ndim == 2 else pixels[..., 0]
+    highest = pixels.reshape(found.size, -1).max(0).tolist()
+    if found.max() >= len(tags) or (pixels.ndim == 3 and pixels[..., 1:3].any()):
         raise InputError(
-            f"{path}: wanted tags 0..{len(TAGS) - 1} in red, got up to {highest}; "
-            "save the sensor's image raw, without ColorConverter.CityScapesPalette"
+            f"{path}: wanted tags 0..{len(tags) - 1} in red, got up to {highest}; save the sensor's image raw, without "
+            "ColorConverter.CityScapesPalette, and tell CARLA's version by --carla"
         )
-    return np.ascontiguousarray(tags)
+    return np.ascontiguousarray(found)
 
 
-SOURCE = PlainSource(
-    name="carla",
-    reads="CARLA: frames beside the G-buffers of listen_to_gbuffer, as images or as CARLA2Real's .npz",
-    conventions=(
+@dataclass(frozen=True)
+class CarlaSource:
+    """Recordings of CARLA: a `Source` (gbuffer_tools.source) that a user may tell the version.
+
+    Attributes:
+        version: as "0.9.13"; "" where the user does not say.
+    """
+
+    version: str = ""
+    name: str = "carla"
+    reads: str = "CARLA: frames beside the G-buffers of listen_to_gbuffer, as images or as CARLA2Real's .npz"
+    conventions: str = (
         "8 bits; normals of the world (left-handed: x forward, y right, z up) and depth of unknown scale stay x_; base "
-        "colour is taken as sRGB; the depth sensor's depth is along the axis; labels are tags of CARLA >= 0.9.14"
-    ),
-    find=find,
-    shard_info=shard_info,
-    read=read,
-)
+        "colour is taken as sRGB; the depth sensor's depth is along the axis; labels are tags of CARLA >= 0.9.14, or "
+        "of the version that --carla tells"
+    )
+    stepwise: bool = False
+    beside: tuple[str, ...] = ()
+
+    def ready(self) -> AbstractContextManager[None]:
+        """There is nothing to set up."""
+        return nullcontext()
+
+    def find(self, there: Walk) -> list[Job]:
+        """The frames that have G-buffers, by the numbers in the names of the files."""
+        return find(there)
+
+    def shard_info(self, jobs: list[Job]) -> ShardInfo:
+        """What class ids mean: tags where label maps are images, groups where they are masks."""
+        tags = carla_tags.tags(carla_tags.parse(self.version))
+        for job in jobs:
+            if not job.file.is_file():
+                what = f"no picture of frame {job.frame} is there, but buffers are; add it, or remove them"
+                raise InputError(f"{job.others[0][1]}: {what}")
+        kinds = {dict(job.others)[SEMANTIC].suffix if SEMANTIC in dict(job.others) else "" for job in jobs}
+        if len(kinds) > 1:
+            raise InputError(
+                f"{jobs[0].file}: its recording has frames with {' and with '.join(sorted(k or 'no' for k in kinds))} "
+                "label maps; wanted one kind for all"
+            )
+        classes = {"": (), ".npz": GROUPS}.get(kinds.pop(), tags)
+        return ShardInfo(f"CARLA {self.version}".strip(), "carla", classes)
+
+    def read(self, job: Job, info: ShardInfo) -> SourceFrame:
+        """Read a frame and its buffers."""
+        files, version = dict(job.others), carla_tags.parse(self.version)
+        try:
+            found = dict(_found(files))
+            buffers = to_buffers(found)
+            ids = {"class": class_ids(files[SEMANTIC], info.classes)} if SEMANTIC in files else {}
+        except ValueError as error:
+            raise InputError(f"{files.get(ARRAYS, job.file)}: {error}") from error
+        if DEPTH in files:
+            buffers["depth"] = _depth(files[DEPTH])
+        if NORMALS in files:
+            name = carla_tags.sensor_normals(version)
+            buffers["x_sensor_normal" if name in buffers else name] = _colours(files[NORMALS])
+        image = read_image(job.file)
+        for name, array in (*buffers.items(), *ids.items()):
+            if array.shape[:2] != image.shape[:2]:
+                raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
+        unknown = ", ".join(sorted(name for name in buffers if name.startswith("x_"))) or "none"
+        notes = [
+            f"{len(found)} buffers of 8 bits, without standard meaning: {unknown}",
+            self._assumed(files),
+            "the sensor's normals are of the view or of the world, by version: --carla" if self._unsure(files) else "",
+        ]
+        lacks = "" if SURE & set(files) else "it has no G-buffers"
+        return SourceFrame(Frame(job.frame, image, buffers, ids), "; ".join(filter(None, notes)), lacks=lacks)
+
+    def _assumed(self, files: Mapping[str, Path]) -> str:
+        """What the line says of tags."""
+        if SEMANTIC not in files or files[SEMANTIC].suffix == ".npz":
+            return ""
+        if self.version:
+            return f"tags of CARLA {self.version}"
+        return f"tags are taken for those of CARLA {carla_tags.ASSUMED} and later: --carla VERSION tells of another"
+
+    def _unsure(self, files: Mapping[str, Path]) -> bool:
+        return NORMALS in files and not self.version
+
+
+SOURCE = CarlaSource()

@@ -9,14 +9,14 @@ Files that `python -m gbuffer_tools.export` wrote are read back whole.
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import frame_as_exr, reader
-from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, exr_files, text
+from gbuffer_tools.exr.mapped_source import SUFFIXES, Attributes, ExrSource, text
 from gbuffer_tools.exr.reading import Reading
 from gbuffer_tools.frame import BUFFERS
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.mapping.channel_names import components, layers, listed, named, only, within
 from gbuffer_tools.mapping.cryptomatte import cryptomattes
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping
@@ -119,10 +119,9 @@ def producer(attributes: Attributes) -> str:
 class AnyExrSource(ExrSource):
     """EXR files of any renderer; among them those that were exported from frame files, which are read back whole."""
 
-    def find(self, path: Path) -> list[Job]:
+    def find(self, there: Walk) -> list[Job]:
         """All EXR files: of those without a picture, and of unreadable ones, reading says what is wrong."""
-        root = path if path.is_dir() else path.parent
-        return [Job(shard_name(root, file.parent), fit_name(file.stem), file) for file in exr_files(path)]
+        return [Job(shard_name(there.folder, file.parent), fit_name(file.stem), file) for file in there.of(SUFFIXES)]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """For exported files, the header of the frame file that they come from; else as for any EXR file.

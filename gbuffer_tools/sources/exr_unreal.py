@@ -29,9 +29,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, exr_files, text
+from gbuffer_tools.exr.mapped_source import SUFFIXES, Attributes, ExrSource, text
 from gbuffer_tools.exr.reading import Reading
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.mapping.channel_names import components, layers
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Normal, PinholeCamera
 from gbuffer_tools.source import Job
@@ -188,11 +189,11 @@ def producer(attributes: Attributes) -> str:
 class UnrealSource(ExrSource):
     """EXR files of Unreal, of which several may make a frame."""
 
-    def find(self, path: Path) -> list[Job]:
+    def find(self, there: Walk) -> list[Job]:
         """Frames of one file, and frames of several: files whose names differ in the pass only."""
-        root = path if path.is_dir() else path.parent
+        root = there.folder
         groups: dict[tuple[str, int], dict[str, Path]] = {}
-        for file in exr_files(path):
+        for file in there.of(SUFFIXES):
             stem = file.relative_to(root).with_suffix("").as_posix()
             key, role = without_pass(stem)
             # Two files of one pass and number are two frames of one name, which extract refuses.

@@ -3,33 +3,22 @@
 The images of a folder and of one size become the frame file FOLDER-WxH.h5; folders within it, FOLDER-DEEPER-WxH.h5.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 
-def find(path: Path) -> list[Job]:
-    """The images in a folder and those below it, or an image."""
+def find(there: Walk) -> list[Job]:
+    """All images."""
     return [
-        Job(sized_shard(shard_name(root, file.parent), file), fit_name(file.stem), file) for root, file in _files(path)
+        Job(sized_shard(shard_name(there.folder, file.parent), file), fit_name(file.stem), file)
+        for file in there.of(SUFFIXES)
     ]
-
-
-def _files(path: Path) -> Iterable[tuple[Path, Path]]:
-    if path.is_dir():
-        return [(path, file) for file in images_below(path)]
-    return [(path.parent, path)] if path.suffix.lower() in SUFFIXES else []
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Image files in a folder and the folders in it, in the order of time, without what is hidden."""
-    return files_below(folder, SUFFIXES)
 
 
 def sized_shard(name: str, image: Path) -> str:

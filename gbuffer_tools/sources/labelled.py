@@ -19,10 +19,11 @@ import numpy as np
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.images import image_size, read_image, read_pixels
+from gbuffer_tools.io.folders import Walk
+from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, read_pixels
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
-from gbuffer_tools.sources.images import images_below, sized_shard
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER, Taxonomy
+from gbuffer_tools.sources.images import sized_shard
 
 SPLITS = ("train", "val", "test")
 
@@ -67,34 +68,36 @@ LAYOUTS = {
 }  # fmt: skip
 
 
-def find(path: Path) -> list[Job]:
+def find(there: Walk) -> list[Job]:
     """The images that have a label map, in a folder, or two folders deep; the folder may be that of the images."""
-    return [job for layout, images, labels in _places(path) for job in _jobs(path, layout, images, labels)]
+    return [job for layout, images, labels in _places(there) for job in _jobs(there, layout, images, labels)]
 
 
-def _places(path: Path) -> list[tuple[Layout, Path, Path]]:
+def _places(there: Walk) -> list[tuple[Layout, Path, Path]]:
     """The folders of images that have one of label maps beside them, and these."""
-    if not path.is_dir():
+    if there.alone:
         return []
-    here = path if path.name else path.resolve()
-    around = [here, *(p for pattern in ("*", "*/*") for p in sorted(path.glob(pattern)) if p.is_dir())]
+    around = dict.fromkeys(folder for file in there.files for folder in reversed(file.parents))
     return [
         (layout, folder, folder.parent / labels)
         for folder in around
+        if folder == there.folder or there.folder in folder.parents
         for layout in LAYOUTS.values()
         for images, labels in layout.folders
         if folder.name == images and (folder.parent / labels).is_dir()
     ]
 
 
-def _jobs(path: Path, layout: Layout, images: Path, labels: Path) -> Iterator[Job]:
-    found = [image for image in images_below(images) if image.stem.endswith(layout.ends[0])]
+def _jobs(there: Walk, layout: Layout, images: Path, labels: Path) -> Iterator[Job]:
+    found = [
+        image for image in there.of(SUFFIXES) if image.is_relative_to(images) and image.stem.endswith(layout.ends[0])
+    ]
     pairs = [(image, label_of(layout, labels, image.relative_to(images))) for image in found]
     if not any(label.is_file() for _, label in pairs):
         return
     for image, label in pairs:
         name = image.stem.removesuffix(layout.ends[0])
-        shard = _shard(path, layout, images, image)
+        shard = _shard(there.folder, layout, images, image)
         yield Job(shard, fit_name(name), image, 0, ((layout.name, label),))
 
 

@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from gbuffer_tools.io.cache import cache_folder
-from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.profiles import PROFILES
-from gbuffer_tools.renderdoc import capture_to_frame, texture_names
 from gbuffer_tools.renderdoc.display import some_display
 from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.renderdoc.profile import GameProfile
 from gbuffer_tools.source import Job, ShardInfo, SourceFrame
+
+if TYPE_CHECKING:
+    from gbuffer_tools.renderdoc.texture_names import ImageIndex
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,9 @@ class CaptureSource:
         """Replaying takes seconds."""
         return True
 
-    def find(self, path: Path) -> list[Job]:
+    def find(self, there: Walk) -> list[Job]:
         """The captures of a folder, or a capture."""
-        if not path.is_dir():
-            return [job(path)] if path.suffix == ".rdc" else []
-        return [job(file) for file in files_below(path, (".rdc",)) if file.parent == path]
+        return [job(file) for file in there.of((".rdc",)) if file.parent == there.folder]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """What the game's profile says. Every capture's outside is checked now, before the first is replayed."""
@@ -75,6 +76,8 @@ class CaptureSource:
 
     def read(self, item: Job, _: ShardInfo) -> SourceFrame:
         """Replay a capture."""
+        from gbuffer_tools.renderdoc import capture_to_frame
+
         profile = self.profile
         index = image_index(profile.data, profile.image_folders)
         with some_display():  # on another machine than the one that `ready` made one on
@@ -103,8 +106,10 @@ def job(capture: Path) -> Job:
 
 
 @functools.cache
-def image_index(data: Path, folders: tuple[str, ...]) -> texture_names.ImageIndex:
+def image_index(data: Path, folders: tuple[str, ...]) -> "ImageIndex":
     """The images of a game (`texture_names.image_index`); made once a machine, read once a process."""
+    from gbuffer_tools.renderdoc import texture_names
+
     return texture_names.image_index(data, folders, cache_folder())
 
 

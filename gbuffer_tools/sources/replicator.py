@@ -1,4 +1,6 @@
-"""Folders that the BasicWriter of Omniverse Replicator (Isaac Sim) writes: a file per frame and annotator.
+"""Folders that writers of Omniverse Replicator (Isaac Sim) fill: a file per frame and annotator.
+
+The BasicWriter's:
 
     rgb_0000.png                                   beside all others; or, with several render products,
     PRODUCT/rgb_0000.png  PRODUCT_rgb_0000.png     or each annotator in a folder of its own: PRODUCT/rgb/rgb_0000.png
@@ -10,16 +12,19 @@
     semantic_segmentation_0000.png                 ids or colours, of which semantic_segmentation_labels_0000.json tells
     instance_segmentation_0000.png                 likewise, with instance_segmentation_mapping_0000.json
 
+Scripts with a writer of their own choose names, of which these are read: ldr_color_0.png for the picture; depth_0.png
+or .npy; semantic_0.png, with semantic_labels_0.json or semantic_0.json, or without. Nothing says what such a depth
+means: NVIDIA's example (synthetic-data-examples, replicator_augmentation_example.py) stores 65535 (1 - metres / 100)
+in it, others millimetres. It is no depth, but `x_depth`. The pose writer's files: omniverse/pose_writer.py.
+
 NVIDIA's documentation (omni.replicator.core, annotators_details) names no unit of motion vectors; its example for an
 image of 512 pixels prints -93.8 to 23.5, which can only be pixels. Their y, downwards to where the pixel was, has the
 direction of the frame file's. Without camera parameters normals and distances along rays stay as they are,
 `x_world_normal` and `x_distance` (0 where nothing is).
 """
 
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,156 +34,125 @@ from gbuffer_tools import geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_CLASSES, Array, Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
-from gbuffer_tools.io.arrays import read_npy
+from gbuffer_tools.io.arrays import not_numbers, read_npy
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import read_image, read_pixels
-from gbuffer_tools.io.text import plain, read_json
-from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
+from gbuffer_tools.io.label_maps import by_table, distinct, plane
+from gbuffer_tools.io.text import read_json
+from gbuffer_tools.source import NO_PICTURE, Job, PlainSource, ShardInfo, SourceFrame
+from gbuffer_tools.sources.omniverse import labels
+from gbuffer_tools.sources.omniverse.camera import CameraMatrices, camera_of
+from gbuffer_tools.sources.omniverse.labels import BACKGROUND, UNLABELLED
+from gbuffer_tools.sources.omniverse.pose_writer import read_pose, written
 
 Floats = npt.NDArray[np.floating]
 
-AXIS, RAY, MOTION, CAMERA = "distance_to_image_plane", "distance_to_camera", "motion_vectors", "camera_params"
+RGB, AXIS, RAY, MOTION, CAMERA = (
+    "rgb", "distance_to_image_plane", "distance_to_camera", "motion_vectors", "camera_params",
+)  # fmt: skip
 SEMANTIC, LABELS = "semantic_segmentation", "semantic_segmentation_labels"
 INSTANCES = ("instance_segmentation", "instance_id_segmentation")
+OWN_DEPTH, OWN_SEMANTIC, POSE = "depth", "semantic", "pose"
 ROLES = {
-    "rgb": ("png", "jpg", "jpeg"), "normals": ("png", "npy"), AXIS: ("npy",), RAY: ("npy",), MOTION: ("npy",),
-    CAMERA: ("json",), SEMANTIC: ("png",), LABELS: ("json",),
+    RGB: ("png", "jpg", "jpeg"), "ldr_color": ("png", "jpg", "jpeg"), "normals": ("png", "npy"), AXIS: ("npy",),
+    RAY: ("npy",), MOTION: ("npy",), CAMERA: ("json",), SEMANTIC: ("png",), LABELS: ("json",),
     **{name: ("png",) for name in INSTANCES}, **{f"{name}_mapping": ("json",) for name in INSTANCES},
+    OWN_DEPTH: ("png", "npy"), OWN_SEMANTIC: ("png", "json"), "semantic_labels": ("json",),
 }  # fmt: skip
+SAME = {("ldr_color", suffix): RGB for suffix in ROLES[RGB]} | {
+    ("semantic_labels", "json"): LABELS, (OWN_SEMANTIC, "json"): LABELS,
+}  # fmt: skip
+"""Another name of an annotator, and the suffix of such a file -> the BasicWriter's name."""
+SURE = {AXIS, RAY, MOTION}
+"""What no other program writes; it makes a frame without a picture, too."""
+THEIRS = {*SURE, CAMERA, SEMANTIC, *INSTANCES, POSE}
+"""What tells that Replicator was the writer; anyone may call files rgb_1, depth_1 and normals_1."""
 NAME = re.compile(rf"(?:(?P<product>.+?)_)?(?P<role>{'|'.join(ROLES)})_(?P<number>[0-9]{{1,12}})\.(?P<suffix>[a-z]+)")
-BACKGROUND, UNLABELLED = "BACKGROUND", "UNLABELLED"
 # Below this the normal of an image is none: the middle of the range is a step away from 0.
 MIN_LENGTH = 0.02
-MIN_METRES, MAX_METRES = 1e-6, 1e9
+OWN_NAMES = "rgb, depth and the like, by the names of Replicator's scripts"
+UNSTATED_DEPTH = "no file says what x_depth means"
+
+Files = dict[str, Path]
 
 
-@dataclass(frozen=True)
-class CameraMatrices:
-    """A pinhole camera: the frame file's `view` and `projection`, metres."""
+def find(there: Walk) -> list[Job]:
+    """The frames of annotators' files, in a folder and those below it; or, where there are none, those of the pose
+    writer.
 
-    view: npt.NDArray[np.float64]
-    projection: npt.NDArray[np.float64]
-
-
-def find(path: Path) -> list[Job]:
-    """The images that have at least one other annotator's file, in a folder or up to three below it."""
-    if not path.is_dir():
+    A picture makes a frame where it, or another one beside it, has an annotator's file.
+    """
+    if there.alone:
         return []
-    found: dict[tuple[Path, str, int], dict[str, Path]] = {}
-    for file in sorted(p for pattern in ("*", "*/*", "*/*/*", "*/*/*/*") for p in path.glob(pattern)):
+    path, files = there.folder, list(there.files)
+    shards: dict[tuple[Path, str], dict[int, Files]] = {}
+    for file in files:
         match = NAME.fullmatch(file.name)
-        if match and match["suffix"] in ROLES[match["role"]] and file.is_file():
+        if match and match["suffix"] in ROLES[match["role"]]:
             # An annotator's own folder; the root may happen to have the name of one.
             base = file.parent.parent if file.parent.name in ROLES and file.parent != path else file.parent
-            key = (base, match["product"] or "", int(match["number"]))
-            found.setdefault(key, {}).setdefault(match["role"], file)
-    return [
-        Job(fit_name("-".join(filter(None, (shard_name(path, base), product)))), f"{number:04d}", files["rgb"], number,
-            tuple((role, files[role]) for role in sorted(files) if role != "rgb"))
-        for (base, product, number), files in sorted(found.items())
-        if "rgb" in files and len(files) > 1
-    ]  # fmt: skip
+            role = SAME.get((match["role"], match["suffix"]), match["role"])
+            frames = shards.setdefault((base, match["product"] or ""), {})
+            frames.setdefault(int(match["number"]), {}).setdefault(role, file)
+    jobs = [job for key, frames in sorted(shards.items()) for job in _jobs(_shard(path, *key), key, frames)]
+    return jobs or list(_posed(path, files))
+
+
+def _shard(path: Path, base: Path, product: str) -> str:
+    return fit_name("-".join(filter(None, (shard_name(path, base), product))))
+
+
+def _jobs(shard: str, key: tuple[Path, str], frames: dict[int, Files]) -> Iterator[Job]:
+    """The frames of a render product. Where no frame has a picture, arrays make frames without."""
+    pictures = any(RGB in files for files in frames.values())
+    if not any((RGB in files and len(files) > 1) or SURE & set(files) for files in frames.values()):
+        return
+    base, product = key
+    for number, files in sorted(frames.items()):
+        if pictures or SURE & set(files):
+            first = next((files[role] for role in files if role in SURE), next(iter(files.values())))
+            missing = base / f"{f'{product}_' if product else ''}rgb_{first.stem.rpartition('_')[2]}.png"
+            file = files.get(RGB, missing if pictures else first)
+            others = tuple((role, files[role]) for role in sorted(files) if role != RGB)
+            yield Job(shard, f"{number:04d}", file, number, others)
+
+
+def _posed(path: Path, files: list[Path]) -> Iterator[Job]:
+    found = list(written(files))
+    pictures = any(picture for *_, picture in found)
+    for file, product, number, picture in found:
+        image = picture or (file.with_suffix(".png") if pictures else file)
+        yield Job(_shard(path, file.parent, product), f"{number:06d}", image, number, ((POSE, file),))
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Background, unlabelled, then all classes that the label files of these frames name, sorted."""
-    labelled = [job for job in jobs if SEMANTIC in dict(job.others)]
-    names = {name for job in labelled for name in labels(job).values()} - {BACKGROUND, UNLABELLED}
-    classes = (BACKGROUND, UNLABELLED, *sorted(names)) if labelled else ()
+    """Background, unlabelled, then all classes that the label files of these frames name, sorted.
+
+    Label maps that nothing explains are read, to find out which colours there are; each becomes a class.
+    """
+    for job in jobs:
+        if not job.file.is_file():
+            raise InputError(f"{job.file}: is not there, but other files of this frame are; add it, or remove them")
+    classes = _classes([dict(job.others) for job in jobs])
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{jobs[0].file}: its frames have {len(classes)} classes, wanted at most {MAX_CLASSES}")
-    return ShardInfo("Omniverse Replicator", "replicator", classes)
+    for job in jobs:
+        if POSE in dict(job.others):
+            read_pose(dict(job.others)[POSE])
+    roles = {role for job in jobs for role in dict(job.others)}
+    source = "Omniverse Replicator" if roles & THEIRS else OWN_NAMES
+    return ShardInfo(source, "replicator", classes)
 
 
-def labels(job: Job) -> dict[tuple[int, ...], str]:
-    """Id or colour, as a tuple -> name of the class."""
-    path = dict(job.others).get(LABELS)
-    if path is None:
-        raise InputError(f"{dict(job.others)[SEMANTIC]}: has no {LABELS}_{job.frame}.json beside it; add it")
-    return {key: _class_name(value) for key, value in _table(path).items()}
-
-
-def _class_name(value: object) -> str:
-    """The name in {"class": NAME}; where an object has no class, its other types of semantics, joined."""
-    if isinstance(value, dict):
-        value = value.get("class", "/".join(str(value[key]) for key in sorted(value)))
-    return plain(value) or UNLABELLED
-
-
-def _table(path: Path) -> dict[tuple[int, ...], object]:
-    """{"5": ...} or {"(r, g, b, a)": ...}, with numbers for keys."""
-    read = read_json(path)
-    keys = (
-        [tuple(int(n) for n in re.findall("[0-9]{1,10}", str(key))) for key in read] if isinstance(read, dict) else []
-    )
-    if not isinstance(read, dict) or len({len(key) for key in keys} | {1, 4}) > 2 or len(set(keys)) < len(keys):
-        raise InputError(f"{path}: wanted an object whose keys are ids or all are colours (r, g, b, a)")
-    return dict(zip(keys, read.values(), strict=True))
-
-
-def by_table(pixels: Array, table: Mapping[tuple[int, ...], int], default: int) -> npt.NDArray[np.uint32]:
-    """The meaning (H,W) of each pixel.
-
-    Args:
-        pixels: ids (H,W), or colours (H,W,4), uint8 or uint16.
-        table: an id or a colour -> its meaning.
-        default: of 0, or of transparent black, where the table has it not.
-
-    Raises:
-        ValueError: an id or a colour that the table does not have.
-    """
-    width = 1 if pixels.ndim == 2 else 4
-    if pixels.ndim == 3 and pixels.shape[2] != width:
-        raise ValueError(f"the image has {pixels.shape[2]} channels, wanted 1 (ids) or 4 (colours)")
-    meant = {(0,) * width: default, **table}
-    flat = pixels.reshape(-1, width).astype(np.uint64)
-    packed = flat @ (np.uint64(65536) ** np.arange(width, dtype=np.uint64))
-    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    values = [tuple(int(v) for v in flat[i]) for i in first]
-    unknown = [value for value in values if value not in meant]
-    if unknown:
-        raise ValueError(f"{len(unknown)} ids or colours are not in the JSON file beside it, the first is {unknown[0]}")
-    return np.array([meant[value] for value in values], np.uint32)[inverse].reshape(pixels.shape[:2])
-
-
-def camera_of(parameters: object) -> CameraMatrices | None:
-    """The camera of a `camera_params` file's content; None where it is no pinhole.
-
-    Raises:
-        ValueError: matrices that are no camera's.
-    """
-    found = parameters if isinstance(parameters, dict) else {}
-    if found.get("cameraModel", "pinhole") != "pinhole":
-        return None
-    view, given = (_matrix(found.get(key), key) for key in ("cameraViewTransform", "cameraProjection"))
-    unit = _numbers(found.get("metersPerSceneUnit", 1.0), 1, "metersPerSceneUnit")[0]
-    near, far = _numbers(found.get("cameraNearFar", (0.01, 1e6)), 2, "cameraNearFar") * unit
-    if not geometry.is_rigid(view) or not 0 < unit < MAX_METRES:
-        raise ValueError("cameraViewTransform is no rotation with a translation, or metersPerSceneUnit no length")
-    if given[3].tolist() != [0, 0, -1, 0]:  # parallel rays
-        return None
-    near, far = max(near, MIN_METRES), min(far, MAX_METRES)
-    view[:3, 3] *= unit
-    projection = np.zeros((4, 4))
-    # Theirs maps depth the other way round, far to 0; the rest is OpenGL's.
-    projection[:2], projection[3] = given[:2], given[3]
-    projection[2, 2:] = (far + near) / (near - far), 2 * far * near / (near - far)
-    if not near < far or not geometry.is_perspective(projection):
-        raise ValueError(f"cameraProjection or cameraNearFar ({near:g}, {far:g}) is no camera's, or it is sheared")
-    return CameraMatrices(view, projection)
-
-
-def _matrix(value: object, key: str) -> npt.NDArray[np.float64]:
-    flat = [n for row in value for n in (row if isinstance(row, list) else [row])] if isinstance(value, list) else value
-    return _numbers(flat, 16, key).reshape(4, 4).T.copy()
-
-
-def _numbers(value: object, count: int, key: str) -> npt.NDArray[np.float64]:
-    items = [value] if isinstance(value, int | float) else value
-    if not isinstance(items, list | tuple) or len(items) != count or not all(type(n) in (int, float) for n in items):
-        raise ValueError(f"{key} is {str(value)[:60]}, wanted {count} numbers")
-    if not all(math.isfinite(n) or (key == "cameraNearFar" and n > 0) for n in items):
-        raise ValueError(f"{key} has numbers that are not finite")
-    return np.array(items, np.float64)
+def _classes(frames: list[Files]) -> tuple[str, ...]:
+    for files in frames:
+        if SEMANTIC in files and LABELS not in files:
+            number = files[SEMANTIC].stem.rpartition("_")[2]
+            raise InputError(f"{files[SEMANTIC]}: has no {LABELS}_{number}.json beside it; add it")
+    tables = [files[LABELS] for files in frames if LABELS in files and (SEMANTIC in files or OWN_SEMANTIC in files)]
+    named = {name for path in tables for name in labels.class_names(path).values()} - {BACKGROUND, UNLABELLED}
+    alone = labels.seen(files[OWN_SEMANTIC] for files in frames if OWN_SEMANTIC in files and LABELS not in files)
+    return (BACKGROUND, UNLABELLED, *sorted(named), *alone) if tables else alone
 
 
 def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dict[str, Array]:
@@ -186,7 +160,7 @@ def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dic
 
     Args:
         found: annotator -> its array: distances (H,W) or (H,W,1), `normals` (H,W,3 or 4) float or uint8,
-            `motion_vectors` (H,W,2 or more).
+            `motion_vectors` (H,W,2 or more), `depth` of a script's own (H,W) or (H,W,C).
         camera: None where it is not known.
     """
     buffers: dict[str, Array] = {}
@@ -207,13 +181,16 @@ def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dic
             )
     if MOTION in found:
         buffers["motion"] = np.ascontiguousarray(found[MOTION][..., :2].astype(np.float32))
+    if OWN_DEPTH in found:
+        given = plane(found[OWN_DEPTH])
+        buffers["x_depth"] = np.ascontiguousarray(given.astype(np.float32) if given.dtype.kind == "f" else given)
     return buffers
 
 
 def _something(distance: Array) -> Floats:
     """Distances (H,W), inf where nothing is."""
     flat: Floats = distance.reshape(distance.shape[:2]).astype(np.float64)
-    return np.where(flat > 0, flat, np.inf)
+    return np.where(np.isnan(flat) | geometry.nothing_drawn(flat), np.inf, flat)
 
 
 def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
@@ -228,28 +205,63 @@ def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
 def read(job: Job, info: ShardInfo) -> SourceFrame:
     """Read a frame: the files of its number."""
     files = dict(job.others)
-    found: dict[str, Array] = {name: read_npy(files[name], "f", (2, 3)) for name in (AXIS, RAY) if name in files}
-    for name, distance in found.items():
-        if distance.shape[2:] not in ((), (1,)):
-            raise InputError(f"{files[name]}: is {distance.shape}, wanted (H, W); write the folder again")
-    found |= {name: _read_vectors(files[name], count) for name, count in (("normals", 3), (MOTION, 2)) if name in files}
+    if POSE in files:
+        return _read_posed(job)
+    found = _arrays(files)
     camera = None
     if CAMERA in files:
         try:
             camera = camera_of(read_json(files[CAMERA]))
         except ValueError as error:
             raise InputError(f"{files[CAMERA]}: {error}; write the folder again") from error
-    ids = _ids(job, info)
-    image = read_image(job.file)
+    ids = _ids(files, info)
+    pictured = job.file not in files.values()
+    size = next(iter(found.values())).shape[:2] if found else (1, 1)
+    image = read_image(job.file) if pictured else np.zeros((*size, 3), np.uint8)
     for name, array in (*found.items(), *ids.items()):
         if array.shape[:2] != image.shape[:2]:
             raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
     with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
         buffers = to_buffers(found, camera)
-    frame = Frame(
-        job.frame, image, buffers, ids, camera.view if camera else None, camera.projection if camera else None
+    view, projection = (camera.view, camera.projection) if camera else (None, None)
+    notes = [
+        ", ".join((*buffers, *ids)) or "RGB alone",
+        "" if pictured else f"no rgb: {NO_PICTURE}",
+        "" if camera else "no pinhole camera: no view space",
+        UNSTATED_DEPTH if OWN_DEPTH in found else "",
+        "classes are colours, which no file names" if OWN_SEMANTIC in files and LABELS not in files else "",
+        not_numbers(found),
+    ]
+    lacks = "" if files else "it has no other annotator's file"
+    return SourceFrame(
+        Frame(job.frame, image, buffers, ids, view, projection), "; ".join(filter(None, notes)), lacks=lacks
     )
-    return SourceFrame(frame, ", ".join((*buffers, *ids)) + ("" if camera else "; no pinhole camera: no view space"))
+
+
+def _read_posed(job: Job) -> SourceFrame:
+    path = dict(job.others)[POSE]
+    camera, size = read_pose(path)
+    pictured = job.file != path
+    image = read_image(job.file) if pictured else np.zeros((*size, 3), np.uint8)
+    if image.shape[:2] != size:
+        raise InputError(f"{job.file}: is {image.shape[:2]}, its camera's pictures are {size}; write the folder again")
+    view, projection = (camera.view, camera.projection) if camera else (None, None)
+    note = "camera alone" if camera else "RGB alone; no pinhole camera"
+    frame = Frame(job.frame, image, view=view, projection=projection)
+    return SourceFrame(frame, note if pictured else f"{note}; {NO_PICTURE}")
+
+
+def _arrays(files: Files) -> dict[str, Array]:
+    """What is in the files of annotators whose pixels are numbers, by the annotators' names."""
+    found: dict[str, Array] = {name: read_npy(files[name], "f", (2, 3)) for name in (AXIS, RAY) if name in files}
+    for name, distance in found.items():
+        if distance.shape[2:] not in ((), (1,)):
+            raise InputError(f"{files[name]}: is {distance.shape}, wanted (H, W); write the folder again")
+    found |= {name: _read_vectors(files[name], count) for name, count in (("normals", 3), (MOTION, 2)) if name in files}
+    if OWN_DEPTH in files:
+        path = files[OWN_DEPTH]
+        found[OWN_DEPTH] = read_npy(path, "f", (2, 3)) if path.suffix == ".npy" else read_pixels(path)
+    return found
 
 
 def _read_vectors(path: Path, min_channels: int) -> Array:
@@ -262,36 +274,46 @@ def _read_vectors(path: Path, min_channels: int) -> Array:
     return pixels
 
 
-def _ids(job: Job, info: ShardInfo) -> dict[str, Array]:
-    files, ids = dict(job.others), dict[str, Array]()
+def _ids(files: Files, info: ShardInfo) -> dict[str, Array]:
+    ids = dict[str, Array]()
+    semantic = files.get(SEMANTIC, files.get(OWN_SEMANTIC))
     try:
-        if SEMANTIC in files:
-            path = files[SEMANTIC]
-            table = {key: info.classes.index(name) for key, name in labels(job).items()}
-            ids["class"] = by_table(read_pixels(path), table, 0).astype(np.uint8)
+        if semantic:
+            path = semantic
+            ids["class"] = _class_ids(path, files.get(LABELS), info).astype(np.uint8)
         for name in INSTANCES:
             if name in files and f"{name}_mapping" in files and "object" not in ids:
                 path = files[name]
-                ids["object"] = by_table(read_pixels(path), _objects(_table(files[f"{name}_mapping"])), 0)
+                table = labels.objects(labels.table(files[f"{name}_mapping"]))
+                ids["object"] = by_table(labels.read_label_map(path, _width(table)), table, 0)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     return ids
 
 
-def _objects(table: dict[tuple[int, ...], object]) -> dict[tuple[int, ...], int]:
-    """Ids of objects, from 1, in the order of their paths in the scene; 0 for the background."""
-    paths = {key: str(value) for key, value in table.items()}
-    order = {path: i for i, path in enumerate(sorted(set(paths.values()) - {BACKGROUND}), 1)}
-    return {key: order.get(path, 0) for key, path in paths.items()}
+def _class_ids(path: Path, named: Path | None, info: ShardInfo) -> npt.NDArray[np.uint32]:
+    if named:
+        table = {key: info.classes.index(name) for key, name in labels.class_names(named).items()}
+        return by_table(labels.read_label_map(path, _width(table)), table, 0)
+    pixels = read_pixels(path)
+    values, inverse = distinct(pixels)
+    found = np.array([info.classes.index(labels.text_of(value)) for value in values], np.uint32)
+    return found[inverse].reshape(pixels.shape[:2])
+
+
+def _width(table: Mapping[tuple[int, ...], int]) -> int:
+    """1 for a table of ids, 4 for one of colours."""
+    return len(next(iter(table), (0,)))
 
 
 SOURCE = PlainSource(
     name="replicator",
-    reads="folders of Omniverse Replicator's BasicWriter (Isaac Sim)",
+    reads="folders of Omniverse Replicator (Isaac Sim): BasicWriter, scripts' own names, the pose writer",
     conventions=(
         "right-handed; normals of the world, turned by camera_params; depth along the axis, or along the ray and "
         "converted; motion to the previous frame, pixels; images as shown"
     ),
+    beside=("metadata.txt", "bounding_box_*", "pointcloud_*", "occlusion_*", "skeleton_data_*", "*_overlay.*"),
     find=find,
     shard_info=shard_info,
     read=read,

@@ -9,16 +9,23 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from app import enhance
 from app.convert import CARLA_CLASSES, PFD_CLASSES, build_parser, carla, known, main
+from datasets.images import read_image
 from epe.models import load
+from epe.networks.enhancers.enhancer import EnhancerSpec, every_channel
 from gbuffer_tools.command import run
-from gbuffer_tools.sources.carla import TAGS
-from gbuffer_tools.sources.taxonomies import GROUPS
+from gbuffer_tools.frame import Frame, Header
+from gbuffer_tools.schema import write
+from gbuffer_tools.sources.classes.carla_tags import TAGS
+from gbuffer_tools.sources.classes.taxonomies import GROUPS
 from tests.epe.networks.style_transfer.published_style import wct2_weights
 from tests.epe.released.made import bare, frame, shapes, tiny, weights
+from tests.epe.released.published_realformer import file_of, published
 
 DESCRIPTION = "channels: [depth.0, normal.0, x_a.0]\nclasses: [[sky], ['*']]\nstreams: [[1, 2], [0, 1, 2]]\n"
 
@@ -39,12 +46,13 @@ def convert(source: Path, out: Path, text: str = DESCRIPTION, *more: str) -> int
 @pytest.mark.parametrize("conditioning", ["rad", "rac"])
 def test_a_checkpoint_becomes_a_model(conditioning: str, tmp_path: Path) -> None:
     source = checkpoint(tmp_path / "a_gen-network.pth.tar", conditioning)
-    text = f"{DESCRIPTION}mean: [1, 2, 3]\nstd: [0.5, 1, 2]\n"
+    text = f"{DESCRIPTION}mean: [1, 2, 3]\nstd: [0.5, 1, 2]\nno_stream: [void]\n"
     assert convert(source, tmp_path / "m.safetensors", text, "--licence", "MIT") == 0
     model = load(tmp_path / "m.safetensors")
     assert (model.channels, model.classes) == (("depth.0", "normal.0", "x_a.0"), (("sky",), ("*",)))
     assert (model.mean, model.std, model.licence) == ((1, 2, 3), (0.5, 1, 2), "MIT")
     assert model.record["converted_from"] == source.name
+    assert model.record["no_stream"] == ["void"]
     inputs = frame()
     with torch.inference_mode():
         assert (model.network(*inputs) - inputs[0]).abs().mean() > 0.05
@@ -67,6 +75,47 @@ def test_wct2_in_two_files_of_torch_before_1_6_becomes_a_model(
     assert "--description: is for generators" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version", ["v1_1", "v1_3", "v2_1"])
+def test_realformer_s_files_run_on_frames_of_any_size(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Frames without class ids and G-buffers; whole, the picture is that of the published code."""
+    theirs, source = published(version), tmp_path / f"{version}.pth"
+    torch.save(OrderedDict(file_of(theirs)), source)
+    out, heads = tmp_path / "m.safetensors", [] if version == "v2_1" else ["--heads", "4"]
+    assert run(main, build_parser(), [str(source), "--out", str(out), *heads]) == 0
+    assert "legacy published" in capsys.readouterr().out
+    model = load(out)
+    assert (model.channels, model.classes, model.licence) == ((), (), "Apache-2.0")
+    assert model.network.spec.published
+    for size in ((128, 128), (75, 203)):
+        picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        frames, enhanced = tmp_path / f"frames{size[0]}", tmp_path / f"out{size[0]}"
+        write(frames / "a.h5", [Frame("a", picture)], Header("test", "", (), "CC0-1.0", "test"))
+        words = [str(out), str(frames), "--out", str(enhanced), "--device", "cpu"]
+        assert run(enhance.main, enhance.build_parser(), words) == 0
+        made = read_image(enhanced / "a" / "a.png")
+        assert made.shape == picture.shape
+        if size == (128, 128):
+            content = torch.from_numpy(picture).movedim(-1, 0)[None] / 127.5 - 1
+            with torch.inference_mode():
+                wanted = (255 * (theirs(content, content)[0].movedim(0, -1) + 1) / 2).clamp(0, 255).numpy()
+            assert np.abs(made - wanted).max() < 0.51  # rounding to 8 bits
+    words = [str(source), "--out", str(out), "--overwrite", "--description", str(tmp_path / "x.yaml"), *heads]
+    assert run(main, build_parser(), words) == 2
+    assert "--description: is for generators that read G-buffers" in capsys.readouterr().err
+
+
+def test_heads_are_asked_for_where_they_do_not_divide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(file_of(published("v1_3")), tmp_path / "v1_3.pth")
+    for words, complaint in (
+        ([str(tmp_path / "v1_3.pth")], "12 heads do not divide its 64 features; say how many it has: --heads N."),
+        ([str(checkpoint(tmp_path / "c.pth.tar")), "--heads", "4"], "--heads: is for RealFormer"),
+    ):
+        assert run(main, build_parser(), [*words, "--out", str(tmp_path / "m.safetensors")]) == 2
+        assert complaint in capsys.readouterr().err
+
+
 def test_an_old_file_cannot_take_more_memory_than_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its tensor is said to have 2^31 - 1 numbers, in the storage as in its size; there are 1000."""
     path = tmp_path / "old.pth"
@@ -86,6 +135,15 @@ def test_what_is_known_without_a_description() -> None:
     assert known([6] + [26] * 11).streams[0] == (15, 16, 17, 18, 19, 20)  # type: ignore[union-attr]
     assert known([3, 15, 18, 15, 18, *[15] * 7]) == carla()
     assert known([13] * 12) is None
+
+
+def test_carla2real_s_cut_has_as_many_parameters_as_its_own_table_gives() -> None:
+    """Its class streams read 3, 15 or 18 channels; were it 18 for all, there would be 13,025,331 parameters."""
+    found = [
+        sum(p.numel() for p in bare(EnhancerSpec(18, streams, stages=3, rad_layers=1)).parameters())
+        for streams in (carla().streams, every_channel(18, 12))
+    ]
+    assert found == [12_976_947, 13_025_331]
 
 
 def test_known_classes_are_those_of_the_frame_files() -> None:

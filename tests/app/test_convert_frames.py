@@ -6,16 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from app import convert, enhance
 from app.convert import carla, known
+from app.inference.backends import torch_backend
 from datasets.channels import feature_names
 from datasets.frames import Frames, Reading
 from datasets.images import read_image
+from epe.layers.classes import soft_masks
 from epe.models import load
 from epe.networks.enhancers.enhancer import EnhancerSpec
 from gbuffer_tools.command import run
-from gbuffer_tools.sources.taxonomies import group_ids
+from gbuffer_tools.io.images import write_png
+from gbuffer_tools.sources.classes.taxonomies import group_ids
 from tests.epe.released.made import bare, shapes, weights
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted
@@ -55,6 +59,75 @@ def test_a_recording_of_carla(carla_root: Path, tmp_path: Path) -> None:
     assert run(enhance.main, enhance.build_parser(), words) == 0
     # Random weights: any change will do.
     assert not np.array_equal(read_image(tmp_path / "out/CarlaDataset/0000012.png"), picture(12, carla_files.SIZE))
+
+
+def shown(path: Path, frames: Path) -> np.ndarray:
+    """The class masks (H, W, K) of the first frame, as the network of `app.enhance` sees them."""
+    backend = torch_backend(path, torch.device("cpu"), bf16=False)
+    classes = enhance.open_frames(frames, backend)[0].classes
+    return soft_masks(classes[None], len(backend.classes))[0].movedim(0, -1).numpy()
+
+
+@pytest.mark.parametrize("size", [(2, 2), (1, 2), (4, 3)])
+def test_label_maps_of_another_size_become_the_masks_of_the_release(
+    epe_root: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Retyped: one mask for each group of labels, none for 2, 3 and 34, resized with anti-aliasing, 0 outside."""
+    height, width = (side * factor for side, factor in zip(epe_files.SIZE, size, strict=True))
+    label = np.random.default_rng(3).integers(0, 35, (height, width), np.uint8)
+    groups = (
+        [23], range(6, 11), range(26, 34), [22], [21], [24, 25], [17, 18], [19], [20], [1], [4, *range(11, 17)], [0, 5]
+    )  # fmt: skip
+    masks = np.stack([np.isin(label, list(group)) for group in groups], axis=-1).astype(np.float64)
+    for axis, factor in enumerate(size):
+        sigma = [(factor - 1) / 2 if i == axis else 0 for i in range(3)]
+        smooth = ndimage.gaussian_filter(masks, sigma, mode="constant")
+        zoom = [1 / factor if i == axis else 1 for i in range(3)]
+        masks = ndimage.zoom(smooth, zoom, order=1, mode="grid-constant", grid_mode=True)
+    write_png(epe_root / epe_files.FILES[3], label)
+    (frames,) = extracted(epe_root, tmp_path / "frames")
+    path = model(tmp_path, (tuple(range(32)),) * 12, 32)
+    assert np.abs(shown(path, frames) - masks).max() < 5e-4  # half floats
+    words = [str(path), str(frames), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert run(enhance.main, enhance.build_parser(), words) == 0
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_soft_shaders_are_fed_as_they_are(epe_root: Path, tmp_path: Path, scale: int) -> None:
+    masks = np.random.default_rng(4).integers(0, 2, (*epe_files.SIZE, 12)) * 0.5
+    masks[0, 0] = 0
+    masks[0, 1] = np.eye(12)[3]
+    stored = (masks * scale).astype(np.float32 if scale == 1 else np.uint8)
+    archive = epe_root / epe_files.FILES[2]
+    np.savez(archive, img=picture(5, epe_files.SIZE), gbuffers=epe_files.REAL, shader=stored)
+    (frames,) = extracted(epe_root, tmp_path / "frames")
+    path = model(tmp_path, (tuple(range(15, 21)), *((tuple(range(26)),) * 11)), 26)
+    assert np.abs(shown(path, frames) - stored / scale).max() < 5e-4
+
+
+def test_labels_of_no_group_have_no_stream(epe_root: Path, tmp_path: Path) -> None:
+    """As in the release, which makes no mask of 2, 3 and 34: the encoder sees nothing there."""
+    label = np.array([[2, 3, 34, 5, 0, 1, 7, 23]] * 6, np.uint8)
+    write_png(epe_root / epe_files.FILES[3], label)
+    (frames,) = extracted(epe_root, tmp_path / "frames")
+    path = model(tmp_path, (tuple(range(32)),) * 12, 32)
+    masks = shown(path, frames)
+    assert masks[0].argmax(-1).tolist()[3:] == [11, 11, 9, 1, 0]
+    assert masks.sum(-1)[0].tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
+    found = load(path)
+    reading = Reading(feature_names(found.channels), found.classes, found.mean, found.std, no_stream=("other",))
+    ids = Frames(frames, reading)[0].classes
+    assert ids[0].tolist() == [12, 12, 12, 11, 11, 9, 1, 0]
+    network, gbuffers = found.network.encoder, torch.randn(1, 32, *label.shape)
+    before: list[torch.Tensor] = []
+    network.joint[0].register_forward_pre_hook(lambda _, inputs: before.append(inputs[0]))
+    with torch.inference_mode():
+        for classes in (ids[None], torch.from_numpy(masks).movedim(-1, 0)[None], torch.full((1, *label.shape), 12)):
+            network(gbuffers, classes)
+    assert not before[0][..., :3].any()
+    assert before[0][..., 3:].abs().sum(dim=(0, 1, 2)).min() > 0
+    torch.testing.assert_close(before[0], before[1], rtol=0, atol=1e-5)
+    assert not before[2].any()
 
 
 @pytest.mark.parametrize("kind", ["fake", "real"])

@@ -55,6 +55,22 @@ def test_one_png_per_frame_named_by_file_and_frame(model: Path, frames: Path, tm
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*")) == ["one/a.png", "one/b.png", "two/a.png"]
 
 
+@pytest.mark.parametrize("out", [".", "enhanced"])
+@pytest.mark.parametrize("more", [(), ("--exr",)])
+def test_pictures_are_not_put_among_the_frames(out: str, more: tuple[str, ...], model, frames, capsys) -> None:
+    """There eval would take the frames for the enhanced pictures."""
+    assert command(model, frames, frames / out, *more) == 2
+    assert "for the pictures" in capsys.readouterr().err
+    assert sorted(path.name for path in frames.iterdir()) == ["one.h5", "two.h5"]
+
+
+def test_pictures_are_not_put_among_other_frames(model: Path, frames: Path, tmp_path: Path, capsys) -> None:
+    schema.write(tmp_path / "single.h5", [frame("a", 0)], HEADER)
+    assert command(model, tmp_path / "single.h5", frames) == 2
+    assert f"--out {frames}: holds frame files (one.h5)" in capsys.readouterr().err
+    assert command(model, tmp_path / "single.h5", tmp_path / "out") == 0
+
+
 def test_the_pixels_are_those_of_the_network_on_the_normalised_channels(
     model: Path, frames: Path, tmp_path: Path
 ) -> None:
@@ -131,7 +147,7 @@ def test_large_frames_run_in_tiles(model: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Enhancer, "forward", spy)
     schema.write(tmp_path / "large.h5", [frame("a", 0, size=(40, 400))], HEADER)
     for tile in ("1280", "256"):
-        command(model, tmp_path / "large.h5", tmp_path / tile, "--tile", tile)
+        command(model, tmp_path / "large.h5", tmp_path / tile, "--tile", tile, "--independent-tiles")
     assert seen == [(40, 400), (40, 232), (40, 232)]
     whole, tiled = (read_image(tmp_path / tile / "large/a.png").astype(float) for tile in ("1280", "256"))
     # The tiles' GroupNorm statistics differ a little from the frame's, no more.

@@ -39,6 +39,23 @@ class TestFolder:
         assert np.array_equal(images[1], scene("b", 1).image)
         assert images.path(2) == tmp_path / "f" / "two.h5"
 
+    @pytest.mark.parametrize("name", ["a.png", "one/a.png", "one/a.exr"])
+    def test_frame_files_and_pictures_in_one_folder(self, name: str, tmp_path: Path) -> None:
+        """The frames would be judged in the place of pictures that were made of them."""
+        write_frames(tmp_path)
+        Images(tmp_path)
+        store(tmp_path / "picture.png", picture())
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "picture.png").rename(tmp_path / name)
+        with pytest.raises(InputError, match=rf"holds frame files \(one\.h5\) and pictures \({name}\); .* Move"):
+            Images(tmp_path)
+
+    def test_what_systems_leave_beside_frame_files_is_no_picture(self, tmp_path: Path) -> None:
+        write_frames(tmp_path)
+        store(tmp_path / ".thumbnails" / "a.png", picture())
+        store(tmp_path / "._a.png", picture())
+        assert Images(tmp_path).keys == ("one/a", "one/b", "two/a")
+
     def test_one_name_with_two_suffixes(self, tmp_path: Path) -> None:
         store(tmp_path / "a.png", picture())
         store(tmp_path / "a.jpg", picture())

@@ -28,9 +28,13 @@ class TestFiles:
 
     @pytest.mark.parametrize("shape", [(4, 4, 3), (4, 4, 4)])
     def test_refuses_colours(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
-        assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros(shape, np.uint8))
+        assert cv2.imwrite(str(tmp_path / "a.png"), np.arange(np.prod(shape), dtype=np.uint8).reshape(shape))
         with pytest.raises(InputError, match="write ids, not colours"):
             read_label(tmp_path, "a")
+
+    def test_grey_rgb_holds_ids(self, tmp_path: Path) -> None:
+        assert cv2.imwrite(str(tmp_path / "a.png"), np.dstack([label((6, 9))] * 3))
+        assert np.array_equal(read_label(tmp_path, "a"), label((6, 9)))
 
     def test_numbers_of_a_palette_are_ids(self, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(palette_png(label((6, 9))))

@@ -121,6 +121,16 @@ class TestSave:
         (tmp_path / "plain").touch()
         assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
+    def test_a_file_system_without_permissions(self, path: Path, tmp_path: Path, monkeypatch) -> None:
+        """As CIFS and FAT may be mounted."""
+
+        def refuse(*_: object) -> None:
+            raise PermissionError("Operation not permitted")
+
+        monkeypatch.setattr(Path, "chmod", refuse)
+        save(load(path), tmp_path / "again.safetensors")
+        assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
     def test_a_save_that_fails_keeps_the_old_file(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = path.read_bytes()
 

@@ -5,6 +5,7 @@ from datasets.images import Images, write_png
 from eval import baselines
 from eval.transfers.reinhard import moments
 from gbuffer_tools import command
+from tests.datasets.made import write_frames
 
 
 def run(*argv):
@@ -39,6 +40,18 @@ def test_does_not_overwrite_unless_told(folders, tmp_path, capsys):
     assert run(*folders, "--out", tmp_path / "out", "--overwrite") == 0
     assert (tmp_path / "out" / "a" / "0.png").read_bytes() != b"mine"
     assert (tmp_path / "out" / "b" / "0.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["frames", "frames/moved"])
+def test_pictures_are_not_put_among_the_frames(folders, tmp_path, capsys, out):
+    assert run(*folders, "--out", tmp_path / out, "--overwrite") == 2
+    assert "which is read; choose a folder outside" in capsys.readouterr().err
+
+
+def test_pictures_are_not_put_among_frame_files(folders, tmp_path, capsys):
+    write_frames(tmp_path / "shards")
+    assert run(*folders, "--out", tmp_path / "shards") == 2
+    assert "shards: holds frame files (one.h5)" in capsys.readouterr().err
 
 
 def test_a_folder_onto_itself_changes_nothing(folders, tmp_path):

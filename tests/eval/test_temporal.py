@@ -8,6 +8,7 @@ import pytest
 
 from datasets.images import write_png
 from eval import temporal
+from eval.measuring.warping_metrics import order_of
 from eval.records import scores_record
 from gbuffer_tools import command, schema
 from gbuffer_tools.frame import Frame
@@ -138,3 +139,28 @@ def test_frames_that_have_nothing_in_common(folder: Path, capsys: pytest.Capture
     schema.write(folder / "frames" / "walk.h5", apart, HEADER)
     assert run(folder, *fake(folder, "flicker")) == 2
     assert "none of 3 steps shows 25% of a frame again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ((None, None, None, None), "their places in the frame files; none of them states times"),
+        ((0.0, 0.5, 0.5, 2.0), "their places in the frame files, which their times confirm"),
+        (
+            (0.0, 2.0, 1.5, 3.0),
+            "their places in the frame files, against their times: walk/f2 at 1.5 s stands",
+        ),
+    ],
+)
+def test_says_from_where_it_takes_the_order(times, words, folder, capsys):
+    frames = [dataclasses.replace(frame, time=time) for frame, time in zip(sequence(), times, strict=True)]
+    schema.write(folder / "frames" / "walk.h5", frames, HEADER)
+    assert run(folder, *fake(folder, "same")) == 0
+    assert f"order of frames: {words}" in capsys.readouterr().out
+    assert scores_record.read(folder / "t.json").protocol["order"].startswith(words)
+
+
+def test_not_all_files_state_times(folder):
+    timed = [dataclasses.replace(frame, time=float(i)) for i, frame in enumerate(sequence())]
+    schema.write(folder / "frames" / "timed.h5", timed, HEADER)
+    assert order_of(folder / "frames").endswith("; not all of them state times")

@@ -13,13 +13,14 @@ from pathlib import Path
 from gbuffer_tools import extract
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, Source, SourceFrame
 from gbuffer_tools.sources import SOURCES
 from tests.gbuffer_tools.made import HEADER, frame
 
 
-def find(kind: str, path: Path) -> list[Job]:
-    return [Job(*file.stem.split("_"), file) for file in sorted(path.glob(f"*.{kind}"))]
+def find(kind: str, there: Walk) -> list[Job]:
+    return [Job(*file.stem.split("_"), file) for file in there.of((f".{kind}",))]
 
 
 def shard_info(_: list[Job]) -> ShardInfo:

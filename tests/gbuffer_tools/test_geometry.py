@@ -138,3 +138,11 @@ def test_what_means_that_nothing_was_drawn():
     assert geometry.nothing_drawn(stored.astype(np.float32)).tolist() == nothing
     half = np.array([0, 65504, np.inf, 60000, np.nan], np.float16)
     assert geometry.nothing_drawn(half).tolist() == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan, 65504, 1e10])
+def test_distances_that_say_that_nothing_is_there(nothing: float) -> None:
+    distance = np.array([[2.5, nothing]])
+    along = geometry.depth_from_uv_rays(distance, geometry.uv_rays(60, (1, 2)))
+    assert 0 < along[0, 0] < 2.5
+    assert along[0, 1] == np.inf

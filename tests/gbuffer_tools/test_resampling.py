@@ -1,9 +1,10 @@
-"""Labels at another size, against the definition."""
+"""Labels and shares at another size, against the definition."""
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from gbuffer_tools.resampling import nearest
+from gbuffer_tools.resampling import antialiased, nearest
 
 
 @pytest.mark.parametrize("size", [(6, 2), (3, 4), (1, 1), (7, 11), (48, 64)])
@@ -21,3 +22,24 @@ def test_a_crop_is_the_crop_of_the_whole() -> None:
     label = np.random.default_rng(0).integers(0, 99, (13, 17))
     rows, cols = slice(3, 20), slice(30, None)
     assert np.array_equal(nearest(label, (40, 50), rows, cols), nearest(label, (40, 50))[rows, cols])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [((24, 32), (12, 16)), ((25, 33), (12, 17)), ((12, 16), (25, 31)), ((40, 9), (8, 20)), ((9, 9), (1, 9))],
+)
+def test_shares_are_blurred_as_far_as_they_shrink(old: tuple[int, int], new: tuple[int, int]) -> None:
+    """Retyped with scipy: what scikit-image does with anti_aliasing=True and mode="constant"."""
+    shares = np.eye(5)[np.random.default_rng(0).integers(0, 5, old)][..., :4]
+    factors = [there / here for there, here in zip(old, new, strict=True)]
+    smooth = ndimage.gaussian_filter(shares, [*(max(0, (f - 1) / 2) for f in factors), 0], mode="constant")
+    wanted = ndimage.zoom(smooth, [*(1 / f for f in factors), 1], order=1, mode="grid-constant", grid_mode=True)
+    found = antialiased(shares, new)
+    assert found.dtype == np.float32
+    assert found.shape == wanted.shape == (*new, 4)
+    assert np.abs(found - wanted.clip(0, 1)).max() < 1e-6
+
+
+def test_shares_of_the_same_size_stay_as_they_are() -> None:
+    shares = np.random.default_rng(0).random((5, 6, 3)).astype(np.float16)
+    assert np.array_equal(antialiased(shares, (5, 6)), shares.astype(np.float32))

@@ -9,6 +9,7 @@ import pytest
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.extract import build_parser, configured
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.sources.renderdoc import CaptureSource
@@ -53,4 +54,4 @@ def test_sources_travel_to_other_processes(name: str, args: argparse.Namespace, 
     assert (there.name, there.reads, there.conventions, there.stepwise) == (
         source.name, source.reads, source.conventions, source.stepwise,
     )  # fmt: skip
-    assert there.find(tmp_path) == []
+    assert there.find(named(tmp_path)) == []

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gbuffer_tools.command import guarded
+from gbuffer_tools.command import guarded, parsed
 
 Config = TypeVar("Config")
 
@@ -63,6 +63,6 @@ def start(
     Returns:
         The exit code.
     """
-    config, text, debug = parse(kind, prog, description, argv)
+    config, text, debug = parsed(lambda: parse(kind, prog, description, argv), prog)
     interrupted = "interrupted; run the same command again to resume from the last checkpoint"
     return guarded(lambda: train(config, text), prog, debug=debug, interrupted=interrupted)

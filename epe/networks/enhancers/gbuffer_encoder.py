@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from epe.inference.bands import in_bands
 from epe.layers.classes import rectangles, soft_masks
 from epe.layers.convolutions import SpectralBlock
 
-# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions.
+# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions. That of a joint step is the
+# same, in pixels of its result.
 REACH = 4
 # Side in pixels of the cells in which a class stream is run or skipped. Small cells follow the outlines of classes
 # better; large ones repeat less work around their borders.
@@ -43,7 +45,7 @@ class GBufferEncoder(nn.Module):
         block: Callable[..., nn.Module] = SpectralBlock,
     ) -> None:
         super().__init__()
-        self.channels = tuple(tuple(stream) for stream in streams)
+        self.channels, self.encoded = tuple(tuple(stream) for stream in streams), encoded
         self.streams = nn.ModuleList(
             nn.Sequential(
                 block(len(stream), stream_width, stream_width),
@@ -64,20 +66,33 @@ class GBufferEncoder(nn.Module):
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
-            classes: ids (B, H, W) or soft masks (B, K, H, W) that sum to 1.
+            classes: ids (B, H, W), where K stands for no class, or soft masks (B, K, H, W).
 
         Returns:
             One map per scale, (B, E, H / 2^i, W / 2^i), rounded up.
         """
-        if classes.ndim == 3 and not torch.is_grad_enabled():
-            x = self._routed(gbuffers, classes)
-        else:
-            x = self._everywhere(gbuffers, soft_masks(classes, len(self.streams)).to(gbuffers.dtype))
+        x = self._merged(gbuffers, classes)
         scales = []
         for step in self.joint:
             x = step(x)
             scales.append(x)
         return scales
+
+    def in_bands(self, gbuffers: Tensor, classes: Tensor, pixels: int) -> list[Tensor]:
+        """Return the same as `forward`, computed in bands of rows of `pixels` pixels."""
+
+        def first(g: Tensor, ids: Tensor) -> Tensor:
+            return self.joint[0](self._merged(g.contiguous(memory_format=torch.channels_last), ids))
+
+        scales = [in_bands(first, [gbuffers, classes], pixels, 2 * REACH)]
+        for step in self.joint[1:]:
+            scales.append(in_bands(step, [scales[-1]], pixels, REACH, stride=2))
+        return scales
+
+    def _merged(self, gbuffers: Tensor, classes: Tensor) -> Tensor:
+        if classes.ndim == 3 and not torch.is_grad_enabled():
+            return self._routed(gbuffers, classes)
+        return self._everywhere(gbuffers, soft_masks(classes, len(self.streams)).to(gbuffers.dtype))
 
     def _everywhere(self, gbuffers: Tensor, masks: Tensor) -> Tensor:
         """Run every stream on every pixel, and sum the results weighted by the masks (B, K, H, W)."""
@@ -104,9 +119,8 @@ class GBufferEncoder(nn.Module):
                     part = g[None, list(self.channels[index]), up:low, west:east]
                     out = self.streams[index](part)[0, :, top - up : bottom - up, left - west : right - west]
                     if merged is None:
-                        shape = (len(classes), out.shape[0], height, width)
+                        shape = (len(classes), self.encoded, height, width)
                         merged = out.new_zeros(shape).contiguous(memory_format=torch.channels_last)
                     own = ids[top:bottom, left:right] == index
                     merged[image, :, top:bottom, left:right] += out * own
-        assert merged is not None  # a frame has pixels
-        return merged
+        return gbuffers.new_zeros(len(classes), self.encoded, height, width) if merged is None else merged

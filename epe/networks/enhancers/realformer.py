@@ -280,6 +280,7 @@ class RealFormer(StyledGenerator):
     checkpointed = (EncoderBlock, DecoderBlock, WindowBlock, Residual)
     # Encoder, decoder and AdaIN use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
+    uses_whole_frame = True
     shares_tokens = True
     spec: RealFormerSpec
 
@@ -336,7 +337,7 @@ class RealFormer(StyledGenerator):
         size = patches.shape[-2:]
         x = (patches + self.positions(*size, crop_box)).flatten(2).mT
         features = known.features.flatten(2).mT
-        x = self.see(x, features, self.style_or_kept(style, len(image)), sequence)
+        x = self.see(x, features, self.style_or_kept(style, image), sequence)
         x, features = x.unflatten(1, size), features.unflatten(1, size)
         for block in self.windows:
             x = block(x, features)

@@ -6,6 +6,8 @@ patch, enlarged bilinearly: the published number of parameters does not allow mo
 (epe/networks/enhancers/realformer.py).
 
 docs/realformer.md lists the defects of the published code that are not reproduced, and those that `legacy` reproduces.
+With `legacy="published"` a network computes exactly what the published code does, for the published weights
+(epe/released/realformer.py).
 
 Shapes: B images, p side of a patch, h w sides of the map of tokens (H / p, W / p), N = h * w tokens, C features, S
 length of a style vector: C, or 0 if no block reads one.
@@ -14,7 +16,7 @@ length of a style vector: C, or 0 if no block reads one.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,14 +29,16 @@ from epe.layers.convolutions import conv3
 from epe.layers.logit_residual import add_logit_residual, padded
 from epe.layers.positions import Positions
 from epe.layers.spec import check_heads, check_limits
-from epe.layers.windows import WindowAttention
+from epe.layers.windows import WindowAttention, merged, partitioned
 from epe.networks.enhancers.realformer import FeedForward
 
 LIMITS = {
     "patch": (2, 32), "width": (8, 4096), "heads": (1, 64), "encoders": (0, 64), "decoders": (0, 64),
     "windows": (0, 64), "hidden": (8, 16384), "window": (2, 64), "grid": (1, 256),
 }  # fmt: skip
-CHOICES = ("location", "mlp", "encoder_style", "decoder_style", "legacy")
+CHOICES = ("location", "mlp", "encoder_style", "decoder_style")
+# How far the published code rolls windows: along their tokens, and along features.
+ROLL = 2
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,12 @@ class RealFormerV1Spec(GeneratorSpec):
         location: whether encoder and decoder use `LocationAttention`.
         mlp: whether tokens pass a feed-forward layer before they become pixels.
         encoder_style, decoder_style: whether these blocks have AdaIN.
-        legacy: follow the published code: AdaIN acts on the output of a block instead of its input; decoders use their
-            own input as memory, and the tokens of encoder blocks from before the feed-forward layer; the output is an
-            image after a ReLU instead of a residual.
+        legacy: True: follow the published code: AdaIN acts on the output of a block instead of its input; decoders use
+            their own input as memory, and the tokens of encoder blocks from before the feed-forward layer; the output
+            is an image after a ReLU instead of a residual, and its convolution pads with zeros. "published": exactly
+            the published code: moreover, every window block rolls the tokens of each window, and their features, by
+            `ROLL` and never back; the output is an image in [-1, 1], here converted to [0, 1]; and without a style, a
+            frame is its own.
     """
 
     patch: int = 16
@@ -70,21 +77,28 @@ class RealFormerV1Spec(GeneratorSpec):
     mlp: bool = True
     encoder_style: bool = True
     decoder_style: bool = True
-    legacy: bool = False
+    legacy: bool | Literal["published"] = False
 
     def __post_init__(self) -> None:
         check_limits(self, LIMITS)
         for name in CHOICES:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r:.40}.")
+        if not isinstance(self.legacy, bool) and self.legacy != "published":
+            raise ValueError(f"legacy must be true, false or 'published', got {self.legacy!r:.40}.")
         check_heads(self.width, self.heads)
         if self.decoders > self.encoders:
             raise ValueError(f"decoders must be at most encoders ({self.encoders}), got {self.decoders}.")
 
     @property
     def multiple_of(self) -> int:
-        """Heights and widths that are multiples of this need no padding."""
-        return self.patch
+        """Heights and widths that are multiples of this need no padding. Published windows have to be whole ones."""
+        return self.patch * self.window if self.published and self.windows else self.patch
+
+    @property
+    def published(self) -> bool:
+        """Whether the network computes exactly what the published code does."""
+        return self.legacy == "published"
 
     @property
     def style(self) -> int:
@@ -148,7 +162,7 @@ class EncoderBlock(nn.Module):
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
-        self.legacy = spec.legacy
+        self.legacy = bool(spec.legacy)
         self.attention = attention(spec)
         self.feed = FeedForward(spec.width, spec.hidden, nn.ReLU)
         self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
@@ -167,7 +181,7 @@ class DecoderBlock(nn.Module):
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
-        self.legacy = spec.legacy
+        self.legacy = bool(spec.legacy)
         self.attention, self.cross = (attention(spec) for _ in range(2))
         self.feed = FeedForward(spec.width, spec.hidden, nn.ReLU)
         self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(spec.width) for _ in range(4))
@@ -194,11 +208,15 @@ class WindowBlock(nn.Module):
     def __init__(self, spec: RealFormerV1Spec, shift: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(spec.width) for _ in range(2))
-        self.attention = WindowAttention(spec.width, spec.heads, spec.window, shift, located=False)
+        self.rolls = spec.published
+        self.attention = WindowAttention(spec.width, spec.heads, spec.window, 0 if self.rolls else shift, located=False)
         self.feed = FeedForward(spec.width, 4 * spec.width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to tokens (B, h, w, C)."""
+        if self.rolls:
+            windows = partitioned(x, self.attention.side).roll((-ROLL, -ROLL), dims=(2, 3))
+            x = merged(windows, self.attention.side, x.shape[1])
         x = x + self.attention(self.norm1(x))
         return x + self.feed(self.norm2(x))
 
@@ -208,8 +226,8 @@ class Refinement(nn.Module):
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
-        self.patch, self.legacy = spec.patch, spec.legacy
-        self.conv = conv3(spec.width, 3, bias=True)
+        self.patch, self.legacy = spec.patch, bool(spec.legacy)
+        self.conv = nn.Conv2d(spec.width, 3, 3, padding=1) if spec.legacy else conv3(spec.width, 3, bias=True)
         self.norm = nn.BatchNorm2d(3)
         if not spec.legacy:
             # Zeros, so that an untrained network returns its input.
@@ -246,6 +264,7 @@ class RealFormerV1(StyledGenerator):
     checkpointed = (EncoderBlock, DecoderBlock, WindowBlock)
     # Encoder, decoder and AdaIN use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
+    uses_whole_frame = True
     spec: RealFormerV1Spec
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
@@ -261,6 +280,10 @@ class RealFormerV1(StyledGenerator):
         self.style = Pooled(spec.width) if spec.style else None
         if spec.legacy:
             start_as_published(self)
+
+    @property
+    def styled_by_frame(self) -> bool:
+        return self.spec.published and self.style is not None
 
     def encode_style(self, photo: Tensor) -> Tensor:
         return photo.new_zeros(len(photo), 0) if self.style is None else self.style(photo)
@@ -293,15 +316,18 @@ class RealFormerV1(StyledGenerator):
             style: (B, S), from `encode_style`; None: the kept style.
 
         Returns:
-            (B, 3, H, W), sRGB in (0, 1); results of a `legacy` network are 0 or more, without an upper bound.
+            (B, 3, H, W), sRGB in (0, 1); results of a `legacy` network have no upper bound, and are at least 0, or at
+            least 0.5 if it is `published`.
         """
-        patches = self.embed(2 * padded(image, self.spec.patch) - 1)
+        patches = self.embed(2 * padded(image, self.spec.multiple_of) - 1)
         size = patches.shape[-2:]
         x = (patches + self.positions(*size, crop_box)).flatten(2).mT
-        x = self.see(x, self.style_or_kept(style, len(image))).unflatten(1, size)
+        x = self.see(x, self.style_or_kept(style, image)).unflatten(1, size)
         for block in self.windows:
             x = block(x)
         made = self.refinement(self.mlp(self.norm(x)))[..., : image.shape[-2], : image.shape[-1]]
+        if self.spec.published:
+            made = (made + 1) / 2
         return made.to(image.dtype) if self.spec.legacy else add_logit_residual(image, made)
 
 

@@ -3,7 +3,8 @@
 Depthwise separable convolutions (Howard et al., "MobileNets", 2017) reduce the image to a quarter of the resolution
 and enlarge it again, with linear attention in between. It reads no G-buffers.
 
-docs/realformer.md lists the defects of the published code that are not reproduced.
+docs/realformer.md lists the defects of the published code that are not reproduced. With `legacy="published"` they are:
+the network computes exactly what the published code does, for the published weights (epe/released/realformer.py).
 
 Shapes: B images, S = 4 * base, the features at a quarter of the resolution and the length of a style vector.
 """
@@ -11,8 +12,9 @@ Shapes: B images, S = 4 * base, the features at a quarter of the resolution and 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -23,6 +25,8 @@ from epe.layers.logit_residual import add_logit_residual, padded
 from epe.layers.spec import check_heads, check_limits
 
 LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
+# Features of a head in the published code, whatever the width.
+HEAD = 64
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,27 @@ class RealFormerV2Spec(GeneratorSpec):
         base: features at full resolution; twice and four times as many at a half and a quarter of it.
         blocks: number of blocks of attention and convolutions.
         heads: heads of every attention layer.
+        legacy: "published": exactly the published code. Convolutions pad with zeros; attention replaces its input
+            instead of being added to it; the style is encoded with instance norms and added after every block; the
+            output is an image, not a residual; and without a style, a frame is its own.
     """
 
     base: int = 64
     blocks: int = 6
     heads: int = 4
+    legacy: Literal[False, "published"] = False
 
     def __post_init__(self) -> None:
         check_limits(self, LIMITS)
-        check_heads(self.style, self.heads)
+        if self.legacy is not False and self.legacy != "published":
+            raise ValueError(f"legacy must be false or 'published', got {self.legacy!r:.40}.")
+        if not self.published:
+            check_heads(self.style, self.heads)
+
+    @property
+    def published(self) -> bool:
+        """Whether the network computes exactly what the published code does."""
+        return self.legacy == "published"
 
     @property
     def multiple_of(self) -> int:
@@ -58,18 +74,23 @@ class RealFormerV2Spec(GeneratorSpec):
         return cls(**sizes)
 
 
-PRESETS: dict[str, dict[str, int]] = {"realformer-v2_1": {}, "realformer-v2-tiny": {"base": 8, "blocks": 2}}
+PRESETS: dict[str, dict[str, Any]] = {"realformer-v2_1": {}, "realformer-v2-tiny": {"base": 8, "blocks": 2}}
 """Sizes by name."""
 
 
 class Separable(nn.Sequential):
-    """A depthwise separable convolution: one per channel, then a 1x1 convolution across channels."""
+    """A depthwise separable convolution: one per channel, then a 1x1 convolution across channels.
 
-    def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1) -> None:
-        super().__init__(
-            ReplicateConv2d(inputs, inputs, side, stride, groups=inputs),
-            nn.Conv2d(inputs, outputs, 1),
+    It repeats borders, or pads with `zeros`, as the published code does.
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1, *, zeros: bool) -> None:
+        depthwise = (
+            nn.Conv2d(inputs, inputs, side, stride, side // 2, groups=inputs)
+            if zeros
+            else ReplicateConv2d(inputs, inputs, side, stride, groups=inputs)
         )
+        super().__init__(depthwise, nn.Conv2d(inputs, outputs, 1))
 
 
 def normalised(layer: nn.Module, width: int) -> nn.Sequential:
@@ -82,36 +103,65 @@ def enlarged(inputs: int, outputs: int) -> nn.Sequential:
     return normalised(nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1), outputs)
 
 
-class LinearAttentionBlock(nn.Module):
-    """A block of linear attention over the whole frame, then convolutions."""
+class PublishedAttention(nn.Module):
+    """Linear attention as published: heads of `HEAD` features, queries that are only scaled."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.attention = LinearAttention(width, heads, "positions", bias=False)
-        self.first = normalised(Separable(width, width), width)
-        self.second = nn.Sequential(Separable(width, width), nn.InstanceNorm2d(width))
+        self.heads = heads
+        self.projections = nn.Conv2d(width, 3 * HEAD * heads, 1, bias=False)
+        self.out = nn.Conv2d(HEAD * heads, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the attention to features (B, S, h, w)."""
+        q, k, v = self.projections(x).flatten(2).unflatten(1, (3, self.heads, HEAD)).unbind(1)
+        context = k.softmax(dim=-1) @ v.mT
+        return self.out((context.mT @ (q * HEAD**-0.5)).flatten(1, 2).unflatten(2, x.shape[-2:]))
+
+
+class LinearAttentionBlock(nn.Module):
+    """A block of linear attention over the whole frame, then convolutions."""
+
+    def __init__(self, spec: RealFormerV2Spec) -> None:
+        super().__init__()
+        width, zeros = spec.style, spec.published
+        self.published = spec.published
+        self.attention = (
+            PublishedAttention(width, spec.heads)
+            if spec.published
+            else LinearAttention(width, spec.heads, "positions", bias=False)
+        )
+        self.first = normalised(Separable(width, width, zeros=zeros), width)
+        self.second = nn.Sequential(Separable(width, width, zeros=zeros), nn.InstanceNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to features (B, S, h, w)."""
-        x = x + self.attention(x.flatten(2).mT).mT.unflatten(2, x.shape[-2:])
+        tokens, size = x.flatten(2).mT, x.shape[-2:]
+        x = self.attention(x) if self.published else x + self.attention(tokens).mT.unflatten(2, size)
         return F.relu(x + self.second(self.first(x)))
 
 
 class Pooled(nn.Module):
-    """Encodes a photograph of any size as a style: means of features, unnormalised to keep tone and contrast."""
+    """Encodes a photograph of any size as a style: means of features, unnormalised to keep tone and contrast.
 
-    def __init__(self, base: int) -> None:
+    As published, the first two layers are normalised, and no ReLU follows the third.
+    """
+
+    def __init__(self, spec: RealFormerV2Spec) -> None:
         super().__init__()
-        widths = (3, base, 2 * base, 4 * base)
-        self.layers = nn.ModuleList(Separable(a, b, stride=2) for a, b in pairwise(widths))
-        self.out = nn.Linear(4 * base, 4 * base)
+        self.published = spec.published
+        widths = (3, spec.base, 2 * spec.base, 4 * spec.base)
+        self.layers = nn.ModuleList(Separable(a, b, stride=2, zeros=spec.published) for a, b in pairwise(widths))
+        self.out = nn.Linear(spec.style, spec.style)
 
     def forward(self, photo: Tensor) -> Tensor:
         """Encode photographs (B, 3, h, w), sRGB in [0, 1], as styles (B, S)."""
         x = 2 * photo - 1
-        for layer in self.layers:
-            x = F.relu(layer(x))
-        return self.out(x.mean(dim=(2, 3)))
+        for layer in self.layers[:-1]:
+            x = layer(x)
+            x = F.relu(F.instance_norm(x) if self.published else x)
+        x = self.layers[-1](x)
+        return self.out((x if self.published else F.relu(x)).mean(dim=(2, 3)))
 
 
 class RealFormerV2(StyledGenerator):
@@ -121,23 +171,29 @@ class RealFormerV2(StyledGenerator):
     checkpointed = (LinearAttentionBlock,)
     # Attention and normalisations use the whole frame, so tiles differ slightly in tone.
     tile, overlap = 1280, 128
+    uses_whole_frame = True
     spec: RealFormerV2Spec
 
     def __init__(self, spec: RealFormerV2Spec) -> None:
         super().__init__(spec, spec.style)
-        base = spec.base
+        base, zeros = spec.base, spec.published
         self.encoder = nn.Sequential(
-            normalised(Separable(3, base, 7), base),
-            normalised(Separable(base, 2 * base, stride=2), 2 * base),
-            normalised(Separable(2 * base, 4 * base, stride=2), 4 * base),
+            normalised(Separable(3, base, 7, zeros=zeros), base),
+            normalised(Separable(base, 2 * base, stride=2, zeros=zeros), 2 * base),
+            normalised(Separable(2 * base, 4 * base, stride=2, zeros=zeros), 4 * base),
         )
-        self.blocks = nn.Sequential(*(LinearAttentionBlock(4 * base, spec.heads) for _ in range(spec.blocks)))
-        out = Separable(base, 3, 7)
-        # Zeros, so that an untrained network returns its input.
-        for value in out[-1].parameters():
-            nn.init.zeros_(value)
+        self.blocks = nn.Sequential(*(LinearAttentionBlock(spec) for _ in range(spec.blocks)))
+        out = Separable(base, 3, 7, zeros=zeros)
+        if not spec.published:
+            # Zeros, so that an untrained network returns its input.
+            for value in out[-1].parameters():
+                nn.init.zeros_(value)
         self.decoder = nn.Sequential(enlarged(4 * base, 2 * base), enlarged(2 * base, base), out)
-        self.style = Pooled(base)
+        self.style = Pooled(spec)
+
+    @property
+    def styled_by_frame(self) -> bool:
+        return self.spec.published
 
     def encode_style(self, photo: Tensor) -> Tensor:
         return self.style(photo)
@@ -161,6 +217,12 @@ class RealFormerV2(StyledGenerator):
             (B, 3, H, W), sRGB in (0, 1).
         """
         x = self.encoder(2 * padded(image, self.spec.multiple_of) - 1)
-        # Added before the blocks, where it shifts the inputs of ReLUs; after them the decoder's norm would cancel it.
-        x = self.blocks(x + self.style_or_kept(style, len(image))[..., None, None])
-        return add_logit_residual(image, self.decoder(x)[..., : image.shape[-2], : image.shape[-1]])
+        added = self.style_or_kept(style, image)[..., None, None]
+        if self.spec.published:
+            for block in self.blocks:
+                x = block(x) + added
+        else:
+            # Before the blocks, where it shifts the inputs of ReLUs; after them the decoder's norm would cancel it.
+            x = self.blocks(x + added)
+        made = self.decoder(x)[..., : image.shape[-2], : image.shape[-1]]
+        return (1 + torch.tanh(made).to(image.dtype)) / 2 if self.spec.published else add_logit_residual(image, made)

@@ -120,13 +120,13 @@ class Synthesis(nn.Module):
         )
         padded = labels[..., rows[:, None], cols]
         step = self.spec.multiple_of
-        masks = soft_masks(padded[..., ::step, ::step], self.spec.labels)
+        masks = soft_masks(padded[..., ::step, ::step], self.spec.labels, every=True)
         x = self.start(masks)
         for block, doubled in zip(self.blocks, DOUBLED, strict=True):
             if doubled:
                 step //= 2
                 x = F.interpolate(x, scale_factor=2)
-                masks = soft_masks(padded[..., ::step, ::step], self.spec.labels)
+                masks = soft_masks(padded[..., ::step, ::step], self.spec.labels, every=True)
             x = block(x, masks)
         image = (torch.tanh(self.out(F.leaky_relu(x, 0.2))) + 1) / 2
         return image[..., :height, :width]
@@ -173,7 +173,7 @@ class Critics(nn.Module):
 
     def forward(self, image: Tensor, labels: Tensor) -> list[list[Tensor]]:
         """Return each critic's layer results for images (B, 3, H, W), sRGB in [0, 1], and label ids (B, H, W)."""
-        x = torch.cat([soft_masks(labels, self.labels), 2 * image - 1], dim=1)
+        x = torch.cat([soft_masks(labels, self.labels, every=True), 2 * image - 1], dim=1)
         results = []
         for critic in self.critics:
             results.append(critic(x))

@@ -14,8 +14,8 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
-from gbuffer_tools.sources.carla import TAGS
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
+from gbuffer_tools.sources.classes.carla_tags import TAGS
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
 
 SIZE = (6, 8)
 STREET = Path(module.__file__).with_name("street.yaml")

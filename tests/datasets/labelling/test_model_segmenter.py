@@ -116,7 +116,8 @@ class TestLabel:
         assert facts["digests"]["segmenter"] == models.digest(files[kind])  # type: ignore[index]
 
     def test_without_a_segmenter(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run(main, build_parser(), [str(tmp_path), "--method", "segmenter", "--out", str(tmp_path / "x")]) == 2
+        words = [str(tmp_path / "photos"), "--method", "segmenter", "--out", str(tmp_path / "labels")]
+        assert run(main, build_parser(), words) == 2
         assert "--segmenter is missing" in capsys.readouterr().err
 
 

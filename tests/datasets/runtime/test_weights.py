@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from datasets.runtime.weights import asset, load_vgg
+from app.inference.backends import torch_backend
+from datasets.runtime.weights import asset, load_model, load_tensors, load_vgg
 from epe import models
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from eval.kvd.vgg_file import read_vgg_file
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.cache import cache_folder
 
@@ -47,3 +49,25 @@ def test_refuses_other_files(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(InputError, match="not a safetensors file"):
         load_vgg(tmp_path / "x", "zeros")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "a Git LFS pointer; run git lfs pull"),
+        (b"<!doctype html><title>Sign in</title>", "an HTML page"),
+        (b"", "empty"),
+        (None, "cut off: 1,000,000 of "),
+    ],
+)
+def test_what_a_model_file_is_instead(content: bytes | None, words: str, tmp_path: Path, vgg_file: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(vgg_file.read_bytes()[:1_000_000] if content is None else content)
+    for read in (
+        lambda: load_model(path, "vgg16", "app.assets fetch vgg16"),
+        lambda: torch_backend(path, torch.device("cpu"), bf16=False),
+        lambda: read_vgg_file(path),
+        lambda: load_tensors(path, {}, max_bytes=10**9, asset="vgg16"),
+    ):
+        with pytest.raises(InputError, match=f"m\\.safetensors: .*: {words}"):
+            read()

@@ -183,6 +183,33 @@ def test_agrees_with_the_procedure_in_plain_numpy(small, scenes, tmp_path, monke
     assert gallery(data_sets([(tmp_path / "r.json", record)])[0]).missing == ""
 
 
+def slow_variance_weight(m):
+    """The first factor of the variance that their code computes beside each estimate, and does not use."""
+    return 1 / (m * (m - 1) * (m - 2))
+
+
+def test_a_group_of_two_pairs_has_an_estimate_here_where_their_run_ends(small, scenes, tmp_path, monkeypatch):
+    load = module.load_vgg
+    monkeypatch.setattr(module, "load_vgg", lambda path, padding: load(path, padding).double())
+    folders = some(scenes / "frames", tmp_path / "frames", 4), some(scenes / "photos", tmp_path / "photos", 2)
+    record = judge(
+        replace(small, methods={"render": folders[0]}, real=folders[1]), relative_to=tmp_path, progress=False
+    )
+    vgg = double(small.vgg)
+    sides = slow_crops(*map(Images, folders), scenes / "labels")
+    wanted = {}
+    for name, count in record.classes.pairs.items():
+        if count < 3:
+            with pytest.raises(ZeroDivisionError):
+                slow_variance_weight(count)
+        if count >= 2:
+            wanted[name], pairs = slow_class(vgg, *sides, name)
+            assert pairs == count
+    assert 2 in record.classes.pairs.values()
+    found = record.methods[0].ckvd.value
+    assert {name: each.value for name, each in found.items()} == pytest.approx(wanted, abs=1e-6)
+
+
 def test_size_is_that_of_the_published_rows():
     # PfD, Cityscapes; VIPER; ours.
     assert feamgan.judged_size((1052, 1914)) == (526, 957)

@@ -18,19 +18,31 @@ def file(tmp_path: Path) -> h5py.File:
         new["list"] = np.array([b"a", b"b"])
         new["variable"] = "text"
         new["number"] = 5
+        new["plain"] = np.frombuffer(b"text", np.uint8)
         new["bytes"] = np.bytes_(b"\xff")
         new.create_group("group")
     with h5py.File(tmp_path / "x.h5") as found:
         yield found
 
 
-def test_a_text(file: h5py.File) -> None:
+def test_a_text(file: h5py.File, tmp_path: Path) -> None:
     assert hdf5.text_in(file, "good", Path("x.h5"), max_bytes=4) == "zwö"
+    assert hdf5.text_in(file, "variable", tmp_path / "x.h5", max_bytes=4) == "text"
+    assert hdf5.text_in(file, "plain", Path("x.h5"), max_bytes=4) == "text"
+    with pytest.raises(InputError, match="at most 3 bytes"):
+        hdf5.text_in(file, "variable", tmp_path / "x.h5", max_bytes=3)
 
 
-@pytest.mark.parametrize("name", ["list", "variable", "number", "group"])
-def test_what_is_no_text_of_fixed_length(file: h5py.File, name: str) -> None:
-    with pytest.raises(InputError, match=rf"x\.h5: /{name} is no text of fixed length and at most 99 bytes"):
+def test_both_orders_of_bytes() -> None:
+    assert np.dtype(">f4") in hdf5.either_order([np.dtype("f4")])
+    swapped = hdf5.native(np.array([1, 2], ">f4"))
+    assert swapped.dtype.isnative
+    assert swapped.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["list", "number", "group"])
+def test_what_is_no_text(file: h5py.File, name: str) -> None:
+    with pytest.raises(InputError, match=rf"x\.h5: /{name} is no text of at most 99 bytes"):
         hdf5.text_in(file, name, Path("x.h5"), max_bytes=99)
 
 

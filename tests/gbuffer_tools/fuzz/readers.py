@@ -1,5 +1,6 @@
 """What is fuzzed: every reader of files that somebody else wrote, with small whole files of its kind."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,14 +8,16 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 from PIL import Image, ImageCms
 
-from gbuffer_tools import check
+from gbuffer_tools import check, geometry
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io import arrays, images
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.mapping import schema
 from gbuffer_tools.pipeline.make_frames import make_file, names_beside
@@ -23,7 +26,7 @@ from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.module import check_capture
 from gbuffer_tools.schema import Shard, write
 from gbuffer_tools.sources import SOURCES
-from gbuffer_tools.sources.taxonomies import CAMVID_ORIGINAL
+from gbuffer_tools.sources.classes.taxonomies import CAMVID_ORIGINAL
 from tests.gbuffer_tools import captures as capture_files
 from tests.gbuffer_tools import made_exr
 from tests.gbuffer_tools.fuzz import exr_seeds
@@ -35,7 +38,10 @@ from tests.gbuffer_tools.profiles.profile_text import TEXT
 from tests.gbuffer_tools.sources.miniatures import blenderproc as blenderproc_files
 from tests.gbuffer_tools.sources.miniatures import carla as carla_files
 from tests.gbuffer_tools.sources.miniatures import epe as epe_files
+from tests.gbuffer_tools.sources.miniatures import hypersim as hypersim_files
 from tests.gbuffer_tools.sources.miniatures import replicator as replicator_files
+from tests.gbuffer_tools.sources.miniatures import unity as unity_files
+from tests.gbuffer_tools.sources.miniatures import unreal as unreal_files
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 19, SIZE, np.uint8)
@@ -228,6 +234,60 @@ def replicator(own: bool, folder: Path) -> None:
     replicator_files.write(folder / "_out", own=own)
 
 
+def replicator_own(folder: Path) -> None:
+    """One frame whose colours a table names, and one without."""
+    replicator_files.write_own(folder / "named")
+    table = {str(tuple(map(int, colour))): {"class": f"c{i}"} for i, colour in enumerate(replicator_files.COLOURS)}
+    (folder / "named" / "semantic_0.json").write_text(json.dumps(table))
+    replicator_files.write_own(folder / "named", 1)
+
+
+def replicator_poses(folder: Path) -> None:
+    replicator_files.write_pose(folder / "_out", "left_000000")
+
+
+def hypersim(folder: Path) -> None:
+    hypersim_files.write(folder / "ai_001_002")
+    lens = geometry.uv_rays(60, hypersim_files.SIZE)
+    hypersim_files.write_lenses(folder / "metadata_camera_parameters.csv", "ai_001_002", lens)
+
+
+def unity(folder: Path) -> None:
+    unity_files.write(folder / "solo", 1)
+    unity_files.write_step(folder / "solo", 1, "Range", named=False)
+
+
+def unreal_shots(folder: Path) -> None:
+    unreal_files.write(folder / "Windows", unreal_files.SHOTS[0])
+
+
+def unreal_hdr(folder: Path) -> None:
+    unreal_files.write_hdr(folder / "Windows", unreal_files.SHOTS[0])
+
+
+def carla_sensors(folder: Path) -> None:
+    carla_images(folder)
+    write_png(folder / "Town" / "Normals" / "0000012.png", picture(3, SIZE))
+
+
+def carla2real_lists(folder: Path) -> None:
+    for role, name in (("Frames", "a"), ("Robust", "a")):
+        write_png(folder / role / f"{name}.png", picture(1, SIZE) if role == "Frames" else epe_files.ROBUST)
+    carla_files.save(folder / "GBuffers" / "a.npz", arr_0=carla_files.STACK)
+    carla_files.save(folder / "Masks" / "a.npz", arr_0=np.ones((*SIZE, 12)))
+    epe_files.write_list(folder, ("Frames\\a.png", "Robust\\a.png", "GBuffers\\a.npz", "Masks\\a.npz"))
+
+
+def containers_of_others(folder: Path) -> None:
+    """Big-endian numbers, and texts of variable length."""
+    found = blenderproc_files.datasets()
+    depth = np.asarray(found["depth"]).astype(">f4")
+    text = found.pop("instance_attribute_maps")
+    blenderproc_files.write(folder / "0.hdf5", found | {"depth": depth})
+    with h5py.File(folder / "0.hdf5", "a") as file:
+        file["instance_attribute_maps"] = text.decode()
+
+
 def extract(name: str, folder: Path) -> None:
     """As the command: sources before this one look at the files and must not refuse them, then this one reads.
 
@@ -236,7 +296,7 @@ def extract(name: str, folder: Path) -> None:
     source = SOURCES[name]
     for other in SOURCES.values():
         try:
-            jobs = other.find(folder)
+            jobs = other.find(named(folder))
         except InputError as error:
             if other is not source:
                 raise WrongRefusalError(f"{other.name}: {error}") from error
@@ -262,10 +322,13 @@ def extract(name: str, folder: Path) -> None:
 
 SEEDS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "renderdoc": (captures,),
-    "replicator": (partial(replicator, False), partial(replicator, True)),
-    "blenderproc": (containers,),
-    "carla": (partial(carla, {"arr_0": carla_files.STACK}), partial(carla, carla_files.NAMED), carla_images),
-    "epe": (fake_lists, real_lists),
+    "replicator": (partial(replicator, False), partial(replicator, True), replicator_own, replicator_poses),
+    "hypersim": (hypersim,),
+    "unity": (unity,),
+    "blenderproc": (containers, containers_of_others),
+    "carla": (partial(carla, {"arr_0": carla_files.STACK}), partial(carla, carla_files.NAMED), carla_sensors),
+    "epe": (fake_lists, real_lists, carla2real_lists),
+    "unreal": (unreal_shots, unreal_hdr),
     "exr_blender": (exr_seeds.blender, exr_seeds.blender_layers),
     "exr_mitsuba": (exr_seeds.mitsuba,),
     "exr_unreal": (exr_seeds.unreal,),

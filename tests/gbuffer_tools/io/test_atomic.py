@@ -1,15 +1,18 @@
 """Files that appear whole or not at all."""
 
+import errno
 import multiprocessing
 import os
 import shutil
 import signal
+import stat
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from gbuffer_tools.errors import InputError
 from gbuffer_tools.io import atomic
 from gbuffer_tools.io.atomic import replacing, write_text
 
@@ -238,3 +241,84 @@ def test_a_file_system_without_links_or_leases_copies(growing: Growing, monkeypa
     assert growing.copies == 3
     growing.twin.remove()
     assert [p.name for p in growing.path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EIO])
+def test_a_file_system_that_cannot_sync_folders(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CIFS and some of FUSE; a disk that fails says something else, and is heard."""
+    sync = os.fsync
+
+    def refuse(opened: int) -> None:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            raise OSError(code, os.strerror(code))
+        sync(opened)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    if code == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            write_text(tmp_path / "a.txt", "whole")
+        assert caught.value.filename == str(tmp_path)
+    else:
+        write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+class SafetensorError(Exception):
+    """As of a library in Rust."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("Can't close (errno = 28, error message = 'No space left on device', buf = 0x1)"),
+    ],
+)
+def test_what_the_system_refuses_has_the_name_of_the_file(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device") as caught, replacing(tmp_path / "a.txt"):
+        raise error
+    assert (caught.value.filename, caught.value.strerror) == (str(tmp_path / "a.txt"), "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(errno.ECONNRESET, "reset"), KeyError("a bug"), InputError("b")])
+def test_other_errors_are_not_the_files(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as caught, replacing(tmp_path / "a.txt"):
+        raise error
+    assert caught.value is error
+
+
+def test_the_partial_name_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "a.txt"):
+        pass  # nothing is written
+    assert caught.value.filename == str(tmp_path / "a.txt")
+
+
+def test_a_text_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.txt: would hold 'x\\udcff/y', .* rename"):
+        write_text(tmp_path / "a.txt", "folder: " + os.fsdecode(b"x\xff/y"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="Linux has it")
+def test_devices_stay_devices(capfd: pytest.CaptureFixture[str]) -> None:
+    """Root may rename a file to /dev/null, and all programs would fill the disk from then on."""
+    write_text(Path("/dev/null"), "whole")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_text(Path("/dev/full"), "whole")
+    assert caught.value.filename == "/dev/full"
+    assert Path("/dev/full").is_char_device()
+    write_text(Path("/dev/stdout"), "whole")
+    assert Path("/dev/stdout").is_symlink()
+    assert capfd.readouterr().out == "whole"
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "whole")
+    assert os.read(reader, 100) == b"whole"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()

@@ -1,5 +1,7 @@
 """Image files: pixels and numbers as they are, sizes before decoding, and what is refused."""
 
+import errno
+import os
 import resource
 import struct
 import zlib
@@ -201,3 +203,15 @@ def test_a_png_whose_comment_is_damaged_is_read(tmp_path: Path) -> None:
     chunk = struct.pack(">I", len(note) - 4) + note + b"\1\2\3\4"
     (tmp_path / "x.png").write_bytes(raw[:33] + chunk + raw[33:])
     assert read_image(tmp_path / "x.png").shape == (3, 4, 3)
+
+
+def test_a_disk_that_fails_has_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_png(tmp_path / "a.png", np.zeros((4, 5, 3), np.uint8))
+
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # of reading, Python does not say the file
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    for read in (read_image, read_pixels):
+        with pytest.raises(InputError, match=r"a\.png: cannot be read \(Input/output error\)"):
+            read(tmp_path / "a.png")

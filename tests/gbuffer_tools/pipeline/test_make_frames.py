@@ -12,6 +12,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError, NotInstalledError
 from gbuffer_tools.frame import Frame, check_frame
 from gbuffer_tools.frame_file import writer
+from gbuffer_tools.io.folders import Walk, named
 from gbuffer_tools.pipeline import make_frames
 from gbuffer_tools.pipeline.make_frames import layout_in, layout_of, make_file
 from gbuffer_tools.pipeline.plan import plan
@@ -30,8 +31,8 @@ def source(name: str, *, stepwise: bool) -> Source:
     def facts(job: Job) -> dict[str, object]:
         return json.loads(job.file.read_text())
 
-    def find(path: Path) -> list[Job]:
-        return [Job(*file.stem.split("_"), file) for file in sorted(path.glob(f"*.{name}"))]
+    def find(there: Walk) -> list[Job]:
+        return [Job(*file.stem.split("_"), file) for file in there.of((f".{name}",))]
 
     def shard_info(jobs: list[Job]) -> ShardInfo:
         for job in jobs:
@@ -225,7 +226,7 @@ def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path):
     """A cluster starts work again when the answer got lost, or while the first is still at it."""
     folder = write(a_0={}, a_1={"error": "torn"}, a_2={})
     mine = SOURCES[kind]
-    ((work,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16)
+    ((work,), _) = plan(mine, mine.find(named(folder)), tmp_path / "out", 16)
     first = make_file(work)
     bits = work.path.read_bytes()
     again = make_file(work)
@@ -236,7 +237,7 @@ def test_work_that_is_done_twice_is_done_once(write, kind, tmp_path):
     assert work.path.read_bytes() == bits
 
     write(a_3={}, a_4={})
-    ((more,), _) = plan(mine, mine.find(folder), tmp_path / "out", 16)
+    ((more,), _) = plan(mine, mine.find(named(folder)), tmp_path / "out", 16)
     reads = []
 
     def read(job: Job, info: ShardInfo) -> SourceFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.blenderproc import camera_of, class_names, euler, find, to_buffers, to_ids
 from tests.gbuffer_tools.pictures import picture
@@ -25,6 +26,7 @@ from tests.gbuffer_tools.sources.miniatures.blenderproc import (
     write,
 )
 from tests.gbuffer_tools.sources.miniatures.scene import FOCAL, SIZE
+from tests.real_files import real
 
 
 def without(*keys: str) -> dict[str, np.ndarray | bytes]:
@@ -137,7 +139,7 @@ class TestCameras:
         assert camera_of({}, SIZE) is None
 
     @pytest.mark.parametrize("change", [
-        {"cam_K": [[30, 1, 0], [0, 30, 0], [0, 0, 1]]}, {"cam_K": [1, 2]}, {"cam_K": "x"},
+        {"cam_K": [[30, 1, 0], [0, 30, 0], [0, 0, 1]]}, {"cam_K": [1, 2]}, {"cam_K": "x"}, {"cam_K": [10**400] * 9},
         {"cam2world": np.zeros((4, 4)).tolist()}, {"cam_K": [[-30, 0, 0], [0, 30, 0], [0, 0, 1]]},
         {"cam2world": [[float("nan")] * 4] * 4},
     ])  # fmt: skip
@@ -181,12 +183,63 @@ def test_numbers_of_other_types() -> None:
 
 
 def test_other_files_are_none_of_its(tmp_path: Path) -> None:
-    (tmp_path / "a.hdf5").write_bytes(b"x")
     write(tmp_path / "b.hdf5", {"colours": IDS})
     write(tmp_path / "c.h5", datasets())
     with h5py.File(tmp_path / "d.hdf5", "w") as file:
         file["colors"] = h5py.ExternalLink("b.hdf5", "/colours")
-    assert find(tmp_path) == find(tmp_path / "c.h5") == find(tmp_path / "a.hdf5") == []
+    (tmp_path / "frame.0000.depth_meters.hdf5").write_bytes(b"x")  # Hypersim's
+    assert (
+        find(named(tmp_path))
+        == find(named(tmp_path / "c.h5"))
+        == find(named(tmp_path / "frame.0000.depth_meters.hdf5"))
+        == []
+    )
+
+
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, capsys) -> None:
+    write(tmp_path / "other" / "b.hdf5", {"colours": IDS})
+    line = refused(tmp_path / "other" / "b.hdf5", tmp_path / "out", capsys)
+    assert "b.hdf5: has no colors, it holds colours; wanted a container of BlenderProc" in line
+    write(tmp_path / "in" / "0.hdf5", datasets())
+    path = tmp_path / "in" / "0.hdf5"
+    path.write_bytes(path.read_bytes()[:3000])
+    for source in (path, path.parent):
+        assert "0.hdf5: broken HDF5" in refused(source, tmp_path / "out", capsys)
+
+
+def test_numbers_of_a_big_endian_machine(tmp_path: Path) -> None:
+    swapped = {key: value.astype(">f4") for key, value in datasets().items() if key in ("depth", "normals")}
+    matrices = {"cam_K": np.array(K).astype(">f8"), "campose": SCENE.pose.astype(">f8")}
+    write(tmp_path / "in" / "0.hdf5", without("cam_states") | swapped | matrices)
+    with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+        assert np.array_equal(shard.buffer("depth", 0)[..., 0], SCENE.depth.astype(np.float32))
+        assert np.abs(shard.buffer("normal", 0) - SCENE.normal).max() < 0.0005
+        assert np.allclose(np.linalg.inv(shard.camera(0)[0]), SCENE.pose)
+
+
+@pytest.mark.parametrize("how", ["variable", "list", "bytes"])
+def test_texts_of_other_writers(tmp_path: Path, how: str) -> None:
+    write(tmp_path / "in" / "0.hdf5", without("instance_attribute_maps"))
+    text = datasets()["instance_attribute_maps"]
+    with h5py.File(tmp_path / "in" / "0.hdf5", "a") as file:
+        file["instance_attribute_maps"] = {
+            "variable": text.decode(), "list": np.array([text]), "bytes": np.frombuffer(text, np.uint8),
+        }[how]  # fmt: skip
+    with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+        assert shard.header.classes == NAMES
+
+
+def test_classes_without_names_are_said(tmp_path: Path, capsys) -> None:
+    write(tmp_path / "in" / "0.hdf5", without("instance_attribute_maps"))
+    extracted(tmp_path / "in", tmp_path / "out")
+    assert "no one name for the classes 1, 2 in instance_attribute_maps or segcolormap" in capsys.readouterr().out
+
+
+@pytest.mark.real
+def test_blenderproc_s_own_example(tmp_path: Path) -> None:
+    path = real("blenderproc/0.hdf5")
+    with Shard(extracted(path, tmp_path / "out")[0]) as shard, h5py.File(path) as file:
+        assert np.array_equal(shard.image(0), file["colors"][()])
 
 
 class TestRefusals:
@@ -198,7 +251,7 @@ class TestRefusals:
         ({"cam_states": b'{"cam_K": 5}'}, "a camera has 5, wanted 9 numbers"),
         ({"cam_states": b"{"}, "/cam_states: not readable JSON"),
         ({"instance_attribute_maps": b"\xff"}, "broken HDF5 at instance_attribute_maps"),
-        ({"blender_proc_version": b"9" * 65}, "no text of fixed length and at most 64 bytes"),
+        ({"blender_proc_version": b"9" * 65}, "no text of at most 64 bytes"),
     ])  # fmt: skip
     def test_contents(self, tmp_path: Path, capsys, change: dict[str, np.ndarray | bytes], message: str) -> None:
         write(tmp_path / "in" / "0.hdf5", datasets() | change)

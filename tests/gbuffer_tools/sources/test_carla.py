@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from gbuffer_tools.geometry import srgb_to_linear
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sources.carla import TAGS, find, from_stack, sensor_depth, to_buffers
-from gbuffer_tools.sources.taxonomies import GROUPS
+from gbuffer_tools.sources.carla import find, from_stack, sensor_depth, to_buffers
+from gbuffer_tools.sources.classes.carla_tags import TAGS, TAGS_0_9_13, parse, tags
+from gbuffer_tools.sources.classes.taxonomies import GROUPS
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 from tests.gbuffer_tools.sources.miniatures import carla as carla_files
@@ -121,21 +123,101 @@ def test_white_black_and_middle_base_colour() -> None:
     assert (albedo[0, :, 1] / 65535).tolist() == pytest.approx([0, 0.21586, 1], abs=1e-5)
 
 
+class TestVersions:
+    @pytest.fixture
+    def recording(self, root: Path) -> Path:
+        (root / "Frames" / "FinalColor-0000013.png").unlink()
+        (root / "SemanticSegmentation" / "SemanticSegmentation-0000013.png").unlink()
+        write_png(root / "SemanticSegmentation" / "SemanticSegmentation-0000012.png", semantic(CLASSES % 23))
+        save(root / "GBuffers" / "GBuffer-0000012.npz", arr_0=STACK)
+        return root
+
+    def test_tags_of_a_version_that_the_user_tells(self, recording: Path, tmp_path: Path, capsys) -> None:
+        (path,) = extracted(recording, tmp_path / "out", "--carla", "0.9.13")
+        with Shard(path) as shard:
+            assert shard.header.source == "CARLA 0.9.13"
+            assert [shard.header.classes[tag] for tag in (13, 7, 10)] == ["sky", "road", "vehicle"]
+            assert len(shard.header.classes) == len(TAGS_0_9_13) == 23
+            assert np.array_equal(shard.id("class", 0), CLASSES % 23)
+        assert "tags of CARLA 0.9.13" in capsys.readouterr().out
+        with Shard(extracted(recording, tmp_path / "new")[0]) as shard:
+            assert shard.header.classes == TAGS
+        assert "tags are taken for those of CARLA 0.9.14 and later: --carla VERSION" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("version", "sky", "count"), [
+        ("0.9.9", 13, 23), ("0.9.13", 13, 23), ("0.9.14", 11, 29), ("0.9.16", 11, 29), ("0.10", 11, 30),
+    ])  # fmt: skip
+    def test_the_tables(self, version: str, sky: int, count: int) -> None:
+        found = tags(parse(version))
+        assert (found.index("sky"), len(found)) == (sky, count)
+
+    def test_what_is_no_version_and_no_recording(self, recording: Path, tmp_path: Path, capsys) -> None:
+        line = refused(recording, tmp_path / "out", capsys, "--carla", "new")
+        assert "--carla new: wanted CARLA's version, such as 0.9.13" in line
+        write_png(tmp_path / "plain" / "a.png", picture(0, SIZE))
+        line = refused(tmp_path / "plain", tmp_path / "out", capsys, "--carla", "0.9.13")
+        assert "--carla 0.9.13: these are files of images; leave --carla out" in line
+
+    @pytest.mark.parametrize(("version", "buffer"), [
+        ("", "x_sensor_normal"), ("0.9.15", "x_view_normal"), ("0.10.0", "x_view_normal"), ("0.9.16", "x_world_normal"),
+        ("0.10.1", "x_world_normal"),
+    ])  # fmt: skip
+    def test_normals_of_the_sensor(self, recording: Path, tmp_path: Path, capsys, version: str, buffer: str) -> None:
+        (recording / "GBuffers" / "GBuffer-0000012.npz").unlink()
+        write_png(recording / "GBufferC" / "0000012.png", STACK[..., 10:13])
+        write_png(recording / "Normals" / "0000012.png", STACK[..., 4:7])
+        with Shard(extracted(recording, tmp_path / "out", *(["--carla", version] if version else []))[0]) as shard:
+            assert np.array_equal(shard.frame(0).buffers[buffer], STACK[..., 4:7])
+        assert ("the sensor's normals are of the view or of the world" in capsys.readouterr().out) == (not version)
+
+    def test_normals_of_the_sensor_beside_those_of_the_gbuffer(self, recording: Path, tmp_path: Path) -> None:
+        write_png(recording / "Normals" / "0000012.png", STACK[..., 10:13])
+        with Shard(extracted(recording, tmp_path / "out", "--carla", "0.9.16")[0]) as shard:
+            buffers = shard.frame(0).buffers
+        assert np.array_equal(buffers["x_world_normal"], STACK[..., 4:7])
+        assert np.array_equal(buffers["x_sensor_normal"], STACK[..., 10:13])
+
+
+def test_tags_as_grey_rgb(root: Path, tmp_path: Path) -> None:
+    for i in (12, 13):
+        save(root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=STACK)
+        write_png(root / "SemanticSegmentation" / f"SemanticSegmentation-{i:07d}.png", np.dstack([CLASSES] * 3))
+    assert_whole(extracted(root, tmp_path / "out")[0])
+
+
+def test_frames_of_which_a_part_is_missing_are_named(root: Path, tmp_path: Path, capsys) -> None:
+    for i in (12, 13, 14):
+        save(root / "GBuffers" / f"GBuffer-{i:07d}.npz", arr_0=STACK)
+        write_png(root / "SemanticSegmentation" / f"SemanticSegmentation-{i:07d}.png", semantic(CLASSES))
+    (root / "GBuffers" / "GBuffer-0000013.npz").unlink()
+    line = refused(root, tmp_path / "out", capsys, made=["CarlaDataset/0000012"])
+    assert "no picture of frame 0000014 is there, but buffers are" in line or "it has no G-buffers" in line
+    (root / "GBuffers" / "GBuffer-0000014.npz").unlink()
+    (root / "SemanticSegmentation" / "SemanticSegmentation-0000014.png").unlink()
+    line = refused(root, tmp_path / "other", capsys, made=["CarlaDataset/0000012"])
+    assert "FinalColor-0000013.png: it has no G-buffers; so it lacks" in line
+
+
 def test_two_recordings(root: Path, tmp_path: Path) -> None:
     save(root / "GBuffers" / "GBuffer-0000012.npz", arr_0=STACK)
     for town in ("Town01", "Town02"):
         write_png(root / town / "rgb" / "7.png", picture(0, SIZE))
         write_png(root / town / "GBufferA" / "7.png", STACK[..., 4:7])
-    jobs = find(root)
+    jobs = find(named(root))
     assert [(job.shard, job.frame) for job in jobs] == [
-        ("CarlaDataset", "0000012"), ("Town01", "0000007"), ("Town02", "0000007"),
+        ("CarlaDataset", "0000012"), ("CarlaDataset", "0000013"), ("Town01", "0000007"), ("Town02", "0000007"),
     ]  # fmt: skip
 
 
 def test_other_folders_are_none_of_its(root: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "plain" / "rgb" / "7.png", picture(0, SIZE))
     write_png(tmp_path / "plain" / "rgb" / "seven.png", picture(0, SIZE))
-    assert find(root) == find(tmp_path / "plain") == find(root / "Frames" / "FinalColor-0000012.png") == []
+    assert (
+        find(named(root))
+        == find(named(tmp_path / "plain"))
+        == find(named(root / "Frames" / "FinalColor-0000012.png"))
+        == []
+    )
 
 
 class TestRefusals:

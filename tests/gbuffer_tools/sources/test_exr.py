@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.sources import exr
 from tests.gbuffer_tools.cryptomatte_hash import name_id
 from tests.gbuffer_tools.made_exr import extracted, grey, layer, refused, write_exr
@@ -134,9 +135,9 @@ def test_a_producer_that_no_file_can_hold_becomes_plain(tmp_path):
 
 
 def test_other_files_are_not_claimed_but_all_exr_files_are(tmp_path):
-    assert exr.SOURCE.find(tmp_path) == []
+    assert exr.SOURCE.find(named(tmp_path)) == []
     (tmp_path / "b.png").write_bytes(b"no")
-    assert exr.SOURCE.find(tmp_path) == exr.SOURCE.find(tmp_path / "b.png") == []
+    assert exr.SOURCE.find(named(tmp_path)) == exr.SOURCE.find(named(tmp_path / "b.png")) == []
     (tmp_path / "a.exr").write_bytes(b"no")
     write_exr(tmp_path / "c" / "c.exr", {"Z": np.ones(SIZE, np.float32)})
-    assert [job.file.name for job in exr.SOURCE.find(tmp_path)] == ["a.exr", "c.exr"]
+    assert [job.file.name for job in exr.SOURCE.find(named(tmp_path))] == ["a.exr", "c.exr"]

@@ -11,6 +11,7 @@ import pytest
 
 from gbuffer_tools import geometry
 from gbuffer_tools.exr import reader
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.mapping import cryptomatte
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources import exr_blender
@@ -124,7 +125,7 @@ def test_names_of_blender_5_and_of_renamed_view_layers():
 def test_other_files_are_not_claimed(tmp_path):
     write_exr(tmp_path / "a" / "a.exr", passes())
     write_exr(tmp_path / "b" / "b.exr", passes("Combined"), **attributes())
-    assert exr_blender.SOURCE.find(tmp_path / "a") == exr_blender.SOURCE.find(tmp_path / "b") == []
+    assert exr_blender.SOURCE.find(named(tmp_path / "a")) == exr_blender.SOURCE.find(named(tmp_path / "b")) == []
 
 
 def test_a_damaged_manifest_matters_to_rules_only(tmp_path, capsys):

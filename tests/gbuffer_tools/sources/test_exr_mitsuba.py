@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.sources import exr_mitsuba
 from tests.gbuffer_tools.cameras import ridge
 from tests.gbuffer_tools.made_exr import extracted, write_exr
@@ -59,7 +60,7 @@ def test_names_that_tell_positions_from_normals(position, normal):
 def test_other_files_are_not_claimed(tmp_path):
     write_exr(tmp_path / "a" / "a.exr", {name: array for name, array in aovs().items() if name != "dd.T"})
     write_exr(tmp_path / "b" / "b.exr", {"dd.T": np.ones(SIZE, np.float32)}, software="Mitsuba")
-    assert exr_mitsuba.SOURCE.find(tmp_path / "a") == exr_mitsuba.SOURCE.find(tmp_path / "b") == []
+    assert exr_mitsuba.SOURCE.find(named(tmp_path / "a")) == exr_mitsuba.SOURCE.find(named(tmp_path / "b")) == []
 
 
 EYE, TARGET, UP = np.array([3.0, -7, 4.5]), np.array([0.0, 0, 1]), np.array([0.0, 0, 1])

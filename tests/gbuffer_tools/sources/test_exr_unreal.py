@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.sources import exr_unreal
 from tests.gbuffer_tools.cameras import ridge
 from tests.gbuffer_tools.cryptomatte_hash import name_id
@@ -175,5 +176,5 @@ def test_passes_of_other_sizes_are_refused(tmp_path, capsys):
 def test_other_files_are_not_claimed(tmp_path):
     write_exr(tmp_path / "a" / "a.exr", grey(SIZE))
     (tmp_path / "a" / "b.exr").write_bytes(b"no")
-    assert exr_unreal.SOURCE.find(tmp_path / "a") == []
-    assert exr_unreal.SOURCE.find(tmp_path / "a" / "a.exr") == []
+    assert exr_unreal.SOURCE.find(named(tmp_path / "a")) == []
+    assert exr_unreal.SOURCE.find(named(tmp_path / "a" / "a.exr")) == []

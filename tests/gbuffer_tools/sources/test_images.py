@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import read_image, write_png
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.sources.images import find
@@ -49,7 +50,7 @@ def test_one_image(folder: Path, tmp_path: Path) -> None:
 
 def test_other_files_are_none_of_its(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("x")
-    assert find(tmp_path) == find(tmp_path / "x.txt") == []
+    assert find(named(tmp_path)) == find(named(tmp_path / "x.txt")) == []
 
 
 def test_a_broken_header_is_named_and_the_others_are_made(folder: Path, tmp_path: Path, capsys) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.schema import Shard
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
 from gbuffer_tools.sources.labelled import find, to_frame
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES, VIPER
 from tests.gbuffer_tools.pictures import palette_png, picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
 
@@ -39,7 +40,7 @@ def test_playing_for_data_with_palettes(tmp_path: Path, monkeypatch: pytest.Monk
             assert np.array_equal(shard.id("class", 1), numbers(1, 34))
     monkeypatch.chdir(tmp_path / "pfd" / "images")
     for here in (Path(), Path("../images"), Path("..")):
-        assert [job.frame for job in find(here)] == ["00000", "00001"]
+        assert [job.frame for job in find(named(here))] == ["00000", "00001"]
 
 
 def test_viper_with_colours(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ class TestRefusals:
 
     def test_no_labels_at_all(self, root: Path) -> None:
         (root / "labels" / "a.png").unlink()
-        assert find(root) == find(root / "images" / "a.png") == []
+        assert find(named(root)) == find(named(root / "images" / "a.png")) == []
 
     def test_an_image_without_label(self, root: Path, tmp_path: Path, capsys) -> None:
         write_png(root / "images" / "b.png", picture(0, SIZE))

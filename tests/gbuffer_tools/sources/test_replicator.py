@@ -1,5 +1,6 @@
 """Folders of Replicator's BasicWriter: matrices, distances, normals, ids and colours, layouts, and what is refused."""
 
+import ast
 import json
 from pathlib import Path
 
@@ -8,13 +9,29 @@ import numpy as np
 import pytest
 
 from gbuffer_tools import geometry
-from gbuffer_tools.io.images import write_png
+from gbuffer_tools.io.folders import named
+from gbuffer_tools.io.images import read_image, read_pixels, write_png
+from gbuffer_tools.io.label_maps import by_table
 from gbuffer_tools.schema import Shard
-from gbuffer_tools.sources.replicator import by_table, camera_of, find, to_buffers, view_normals
+from gbuffer_tools.sources.omniverse.camera import camera_of
+from gbuffer_tools.sources.omniverse.labels import class_names
+from gbuffer_tools.sources.replicator import find, to_buffers, view_normals
 from tests.gbuffer_tools.pictures import picture
 from tests.gbuffer_tools.sources.commands import extracted, refused
-from tests.gbuffer_tools.sources.miniatures.replicator import IDS, LABELS, MOTION, SCENE, encoded, parameters, write
+from tests.gbuffer_tools.sources.miniatures.replicator import (
+    COLOURS,
+    IDS,
+    LABELS,
+    MOTION,
+    SCENE,
+    encoded,
+    own_depth,
+    parameters,
+    write,
+    write_own,
+)
 from tests.gbuffer_tools.sources.miniatures.scene import CENTRE, FOCAL, SIZE
+from tests.real_files import real
 
 CLASSES = ("BACKGROUND", "UNLABELLED", "Car, red", "road")
 CLASS_IDS = np.array([0, 9, 3, 2], np.uint8)[IDS]
@@ -56,7 +73,7 @@ def test_layouts_of_several_products(tmp_path: Path, prefix: str, own: bool, sha
 
 def test_colours_give_the_ids_that_numbers_give(tmp_path: Path) -> None:
     write(tmp_path / "in")
-    colours = np.array([(0, 0, 0, 0), (9, 9, 9, 9), (25, 255, 140, 255), (140, 25, 255, 255)], np.uint8)
+    colours = COLOURS
     for name in ("semantic_segmentation", "instance_segmentation"):
         cv2.imwrite(str(tmp_path / "in" / f"{name}_0000.png"), colours[IDS][..., [2, 1, 0, 3]])
     names = {str(tuple(colours[int(key)].tolist())): value for key, value in LABELS.items() if key != "0"}
@@ -86,7 +103,7 @@ def test_distances_along_rays_become_depth() -> None:
     assert np.allclose(found["depth"], SCENE.depth, rtol=1e-6)
 
 
-@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan])
+@pytest.mark.parametrize("nothing", [0, np.inf, -1, np.nan, 65504, 1e10])
 def test_where_nothing_is(nothing: float) -> None:
     found = {"distance_to_image_plane": np.array([[2.5, nothing]]), "distance_to_camera": np.ones((1, 2))}
     assert to_buffers(found, None)["depth"].tolist() == [[2.5, np.inf]]
@@ -132,7 +149,80 @@ def test_other_folders_are_none_of_its(tmp_path: Path) -> None:
     write_png(tmp_path / "rgb_0000.png", picture(0, SIZE))
     np.save(tmp_path / "normals_0001.npy", SCENE.normal)
     (tmp_path / "rgb_0002.txt").touch()
-    assert find(tmp_path) == find(tmp_path / "rgb_0000.png") == []
+    assert find(named(tmp_path)) == find(named(tmp_path / "rgb_0000.png")) == []
+
+
+class TestNamesOfAScript:
+    def test_without_a_table_each_colour_is_a_class(self, tmp_path: Path, capsys) -> None:
+        for i in range(2):
+            write_own(tmp_path / "in", i)
+        with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+            assert shard.names == ("0000", "0001")
+            assert shard.header.source == "rgb, depth and the like, by the names of Replicator's scripts"
+            assert shard.header.classes == ("(0, 0, 0, 0)", "(25, 255, 140, 255)", "(140, 25, 255, 255)")
+            frame = shard.frame(1)
+        assert np.array_equal(frame.ids["class"], np.array([0, 9, 1, 2])[IDS])
+        assert np.array_equal(frame.buffers["x_depth"], own_depth())
+        assert np.array_equal(frame.buffers["x_world_normal"], encoded(SCENE.world_normal)[..., :3])
+        line = capsys.readouterr().out
+        assert "no file says what x_depth means; classes are colours, which no file names" in line
+
+    @pytest.mark.parametrize("name", ["semantic_labels_0.json", "semantic_0.json"])
+    def test_with_a_table(self, tmp_path: Path, name: str) -> None:
+        write_own(tmp_path / "in")
+        table = {
+            str(tuple(map(int, COLOURS[2]))): {"class": "road"},
+            str(tuple(map(int, COLOURS[3]))): {"class": "car"},
+        }
+        (tmp_path / "in" / name).write_text(json.dumps(table))
+        with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+            assert shard.header.classes == ("BACKGROUND", "UNLABELLED", "car", "road")
+            assert np.array_equal(shard.id("class", 0), np.array([0, 9, 3, 2])[IDS])
+
+    def test_pictures_are_no_label_maps(self, tmp_path: Path, capsys) -> None:
+        write_own(tmp_path / "in")
+        noise = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+        write_png(tmp_path / "in" / "semantic_0.png", noise)
+        assert "colours, wanted at most 256" in refused(tmp_path / "in", tmp_path / "out", capsys)
+
+    def test_other_names_of_pictures_and_floats(self, tmp_path: Path) -> None:
+        write_own(tmp_path / "in")
+        (tmp_path / "in" / "rgb_0.png").rename(tmp_path / "in" / "ldr_color_0.png")
+        (tmp_path / "in" / "depth_0.png").unlink()
+        np.save(tmp_path / "in" / "depth_0.npy", np.ones((*SIZE, 1)))
+        with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+            assert np.array_equal(shard.image(0), picture(0, SIZE))
+            assert np.array_equal(shard.buffer("x_depth", 0)[..., 0], np.ones(SIZE))
+
+
+class TestWithoutPictures:
+    def test_arrays_alone_are_frames_that_say_so(self, tmp_path: Path, capsys) -> None:
+        write(tmp_path / "in")
+        (tmp_path / "in" / "rgb_0000.png").unlink()
+        with Shard(extracted(tmp_path / "in", tmp_path / "out")[0]) as shard:
+            assert not shard.image(0).any()
+            assert np.array_equal(shard.buffer("depth", 0)[..., 0], SCENE.depth.astype(np.float32))
+        assert "no rgb: there is no picture, so its image is black" in capsys.readouterr().out
+
+    def test_one_of_many_is_refused(self, tmp_path: Path, capsys) -> None:
+        for i in range(2):
+            write(tmp_path / "in", i)
+        (tmp_path / "in" / "rgb_0001.png").unlink()
+        line = refused(tmp_path / "in", tmp_path / "out", capsys, made=["in/0000"])
+        assert "in/rgb_0001.png: is not there" in line
+
+    def test_one_of_a_script_s_is_refused(self, tmp_path: Path, capsys) -> None:
+        for i in range(2):
+            write_own(tmp_path / "in", i)
+        (tmp_path / "in" / "rgb_1.png").unlink()
+        line = refused(tmp_path / "in", tmp_path / "out", capsys, made=["in/0000"])
+        assert "in/rgb_1.png: is not there, but other files of this frame are" in line
+
+    def test_a_picture_without_annotators_is_refused_where_others_have_them(self, tmp_path: Path, capsys) -> None:
+        write(tmp_path / "in", 1)
+        write_png(tmp_path / "in" / "rgb_0000.png", picture(0, SIZE))
+        line = refused(tmp_path / "in", tmp_path / "out", capsys, made=["in/0001"])
+        assert "rgb_0000.png: it has no other annotator's file; so it lacks" in line
 
 
 class TestRefusals:
@@ -145,7 +235,8 @@ class TestRefusals:
         ("cameraViewTransform", [0] * 16, "is no rotation"), ("cameraViewTransform", [1] * 15, "wanted 16 numbers"),
         ("cameraProjection", "x", "cameraProjection is x, wanted 16 numbers"), ("metersPerSceneUnit", -1, "no length"),
         ("cameraNearFar", [5, 1], "is no camera's"), ("metersPerSceneUnit", True, "wanted 1 numbers"),
-        ("cameraViewTransform", [float("nan")] * 16, "not finite"), ("cameraNearFar", None, "wanted 2 numbers"),
+        ("cameraViewTransform", [float("nan")] * 16, "not finite"),
+        ("cameraNearFar", [1, 10**400], "not finite"), ("cameraNearFar", None, "wanted 2 numbers"),
         ("cameraViewTransform", np.diag([1.0, 1, 1, 2]).ravel().tolist(), "is no rotation"),
         ("cameraProjection", [1, 0, 0, 0, 0.1, 1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0], "is no camera's"),
     ])  # fmt: skip
@@ -205,3 +296,34 @@ class TestRefusals:
             by_table(np.array([[(0, 0, 1, 0), (0, 256, 0, 0)]], np.uint16), {(0, 0, 1, 0): 1}, 0)
         with pytest.raises(ValueError, match=r"the first is \(7,\)"):
             by_table(np.full((2, 2), 7), {(8,): 1}, 0)
+
+
+@pytest.mark.real
+class TestRealFiles:
+    def test_a_script_of_nvidia_s(self, tmp_path: Path) -> None:
+        folder = real("replicator_custom")
+        with Shard(extracted(folder, tmp_path / "out")[0]) as shard:
+            assert set(shard.buffers) == {"x_depth", "x_world_normal"}
+            assert shard.names == ("0000", "0001")
+            names = shard.header.classes
+            for i in range(2):
+                frame = shard.frame(i)
+                assert np.array_equal(frame.image, read_image(folder / f"rgb_{i}.png"))
+                assert np.array_equal(frame.buffers["x_depth"], read_pixels(folder / f"depth_{i}.png"))
+                colours = read_pixels(folder / f"semantic_{i}.png")
+                named = np.array([ast.literal_eval(name) for name in names], np.uint8)
+                assert np.array_equal(named[frame.ids["class"]], colours)
+
+    def test_the_basic_writer_s_depth(self, tmp_path: Path, capsys) -> None:
+        folder = real("replicator_basic")
+        with Shard(extracted(folder, tmp_path / "out")[0]) as shard:
+            depth = shard.buffer("depth", 0)[..., 0]
+        assert np.array_equal(depth, np.load(folder / "distance_to_image_plane_0000.npy"))
+        assert "no rgb" in capsys.readouterr().out
+
+    def test_the_basic_writer_s_labels(self) -> None:
+        found = class_names(real("replicator_labels") / "semantic_segmentation_labels_0000.json")
+        assert found == {
+            (0, 0, 0, 0): "BACKGROUND", (0, 0, 0, 255): "UNLABELLED", (35, 198, 233, 255): "banana",
+            (93, 220, 11, 255): "crate", (243, 69, 141, 255): "large_marker",
+        }  # fmt: skip

@@ -179,6 +179,26 @@ class TestLegacy:
             block.adain.fc.bias[:64] -= 1
         torch.testing.assert_close(block(x, style), (wanted, halfway), **MOMENTS)
 
+    @pytest.mark.parametrize("legacy", [True, "published"])
+    def test_the_last_convolution_pads_with_zeros(self, legacy: bool | str) -> None:
+        """Retyped; repeating borders would be 0.1 off and more at borders, and nowhere else."""
+        head, x = trained(spec(legacy=legacy)).refinement, torch.randn(1, 5, 6, 64)
+        norm = head.norm
+
+        def made(padded: Tensor) -> Tensor:
+            y = nn.functional.conv2d(padded, head.conv.weight, head.conv.bias)
+            y = (y - norm.running_mean.view(-1, 1, 1)) / (norm.running_var.view(-1, 1, 1) + norm.eps).sqrt()
+            y = (y * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)).relu()
+            return nn.functional.interpolate(y, size=(40, 48), mode="bilinear", align_corners=False)
+
+        zeros, repeated = (
+            nn.functional.pad(x.movedim(3, 1), (1,) * 4, mode=mode) for mode in ("constant", "replicate")
+        )
+        torch.testing.assert_close(head(x), made(zeros), rtol=0, atol=1e-5)
+        off = (head(x) - made(repeated)).abs()
+        assert off.max() > 0.1
+        assert off[..., 12:-12, 12:-12].max() < 1e-5
+
     def test_scales_start_as_a_linear_layer_without_the_one(self) -> None:
         torch.manual_seed(0)
         fc = RealFormerV1(spec(legacy=True)).encoder[0].adain.fc
@@ -196,7 +216,16 @@ class TestLegacy:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("patch", 1), ("heads", 3), ("width", 0), ("decoders", 3), ("windows", True), ("grid", 257), ("legacy", 1)],
+    [
+        ("patch", 1),
+        ("heads", 3),
+        ("width", 0),
+        ("decoders", 3),
+        ("windows", True),
+        ("grid", 257),
+        ("legacy", 1),
+        ("legacy", "yes"),
+    ],
 )
 def test_spec_refuses(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=name):

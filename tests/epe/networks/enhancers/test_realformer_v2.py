@@ -47,7 +47,7 @@ def test_a_place_sees_the_whole_frame() -> None:
     assert gradient[..., -1, -1].abs().sum() > 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("base", 3), ("heads", 5), ("blocks", True)])
+@pytest.mark.parametrize(("name", "value"), [("base", 3), ("heads", 5), ("blocks", True), ("legacy", True)])
 def test_spec_refuses(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=name):
         RealFormerV2Spec(**{name: value})

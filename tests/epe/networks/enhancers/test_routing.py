@@ -89,3 +89,20 @@ def test_kept_terms_give_the_same_for_fewer_multiplications(conditioning: str) -
         assert spent[1] == spent[0]
     else:
         assert spent[1] < 0.7 * spent[0]
+
+
+@pytest.mark.parametrize("conditioning", ["rad", "rac", "spade", "concat", "none"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_bands_give_the_same_picture(conditioning: str, soft: bool) -> None:
+    sizes = PRESETS["hr-tiny"] | {"conditioning": conditioning, "rad_layers": 2, "stages": 3}
+    network = Enhancer(EnhancerSpec(3, ((0, 1, 2), (1,), (0, 2)), **sizes)).eval()
+    torch.nn.init.normal_(network.image.head.out.weight)  # type: ignore[union-attr, arg-type]
+    gbuffers, classes = scene(75, 50)
+    if soft:
+        classes = torch.rand(2, 3, 75, 50)
+    image = torch.rand(2, 3, 75, 50)
+    with torch.inference_mode():
+        wanted = network(image, gbuffers, classes)
+        for pixels in (1, 600, 10**6):
+            found = network.in_bands(image, gbuffers, classes, pixels)
+            torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)

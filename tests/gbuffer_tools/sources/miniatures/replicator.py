@@ -36,6 +36,37 @@ def parameters(unit: float = 1.0) -> dict[str, object]:
     }  # fmt: skip
 
 
+COLOURS = np.array([(0, 0, 0, 0), (9, 9, 9, 9), (25, 255, 140, 255), (140, 25, 255, 255)], np.uint8)
+
+
+def write_own(folder: Path, number: int = 0, seed: int = 0) -> None:
+    """A frame with the names that a script chose: 16 bits of depth, the farther the less; colours of classes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_png(folder / f"rgb_{number}.png", picture(seed + number, SIZE))
+    cv2.imwrite(str(folder / f"normals_{number}.png"), encoded(SCENE.world_normal)[..., [2, 1, 0, 3]])
+    cv2.imwrite(str(folder / f"depth_{number}.png"), own_depth())
+    cv2.imwrite(str(folder / f"semantic_{number}.png"), COLOURS[IDS][..., [2, 1, 0, 3]])
+
+
+def own_depth() -> np.ndarray:
+    return (65535 * (1 - np.minimum(SCENE.depth, 100) / 100)).astype(np.uint16)
+
+
+def write_pose(folder: Path, name: str) -> None:
+    """A picture and its camera as Isaac Sim's pose writer leaves them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_png(folder / f"{name}.png", picture(0, SIZE))
+    given = parameters()
+    rounded = {
+        ours: np.round(np.reshape(given[theirs], (4, 4)), 5).tolist()
+        for ours, theirs in (
+            ("camera_view_matrix", "cameraViewTransform"), ("camera_projection_matrix", "cameraProjection"),
+        )
+    }  # fmt: skip
+    data = {"resolution": [SIZE[1], SIZE[0]], "meters_per_scene_unit": 1.0, "focal_length": 24.0, **rounded}
+    (folder / f"{name}.json").write_text(json.dumps({"camera_data": data, "objects": []}, indent=2))
+
+
 def encoded(normal: np.ndarray) -> np.ndarray:
     """As the BasicWriter colours normals; the fourth channel is unused."""
     return np.dstack([((normal * 0.5 + 0.5) * 255).astype(np.uint8), np.full(SIZE, 255, np.uint8)])

@@ -31,7 +31,7 @@ class Scene:
     sky: np.ndarray
 
 
-def scene(focal: tuple[float, float] = FOCAL) -> Scene:
+def scene(focal: tuple[float, float] = FOCAL, centre: tuple[float, float] = CENTRE) -> Scene:
     """Seen from 1.5 m above, turned by 30 degrees about the vertical and tilted 10 degrees down."""
     tilt, yaw = np.radians(80), np.radians(30)
     about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
@@ -39,7 +39,7 @@ def scene(focal: tuple[float, float] = FOCAL) -> Scene:
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = about_z @ about_x, (4, -2, HEIGHT)
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
-    rays = np.stack([(columns - CENTRE[0]) / focal[0], (CENTRE[1] - rows) / focal[1], -np.ones(SIZE)], -1)
+    rays = np.stack([(columns - centre[0]) / focal[0], (centre[1] - rows) / focal[1], -np.ones(SIZE)], -1)
     down = -(rays @ pose[:3, :3].T)[..., 2]
     sky = down <= 0.02
     depth = np.where(sky, np.inf, HEIGHT / np.where(sky, 1, down))

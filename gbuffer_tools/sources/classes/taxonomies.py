@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gbuffer_tools.io.label_maps import plane
+
 Array = npt.NDArray[np.generic]
 Colour = tuple[int, int, int]
 
@@ -28,10 +30,20 @@ class Taxonomy:
     def ids(self, label: Array) -> npt.NDArray[np.uint8]:
         """Class ids (H,W) of a label map: (H,W) numbers, or (H,W,3 or more) colours, uint8 or uint16.
 
+        Grey RGB holds numbers three times, where all of them are known, and are not all colours of the taxonomy, too.
+
         Raises:
             ValueError: a number or colour that means nothing here.
         """
-        return self._by_number(label) if label.ndim == 2 else self._by_colour(label[..., :3])
+        flat = plane(label)
+        if label.ndim == 2 or (flat.ndim == 2 and self._are_numbers(flat)):
+            return self._by_number(flat)
+        return self._by_colour(label[..., :3])
+
+    def _are_numbers(self, grey: Array) -> bool:
+        values = {int(v) for v in np.unique(grey)}
+        known = {*range(len(self.classes)), *dict(self.others)}
+        return values <= known and not {(v, v, v) for v in values} <= set(self.colours)
 
     def _by_number(self, label: Array) -> npt.NDArray[np.uint8]:
         table = np.full(65536, 255, np.uint8)

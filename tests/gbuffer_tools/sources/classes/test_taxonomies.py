@@ -1,8 +1,9 @@
 """CamVid's tables against the published ones."""
 
 import numpy as np
+import pytest
 
-from gbuffer_tools.sources.taxonomies import CAMVID, CAMVID_ORIGINAL
+from gbuffer_tools.sources.classes.taxonomies import CAMVID, CAMVID_ORIGINAL, CITYSCAPES
 
 # label_colors.txt of the original release.
 LABEL_COLORS = """
@@ -63,3 +64,15 @@ def test_camvids_classes_are_in_the_order_of_the_release() -> None:
     original = dict(zip(CAMVID_ORIGINAL.classes, CAMVID_ORIGINAL.colours, strict=True))
     names = ("Sky", "Building", "Column_Pole", "Road", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist")
     assert [c for i, c in enumerate(CAMVID.colours) if i not in (4, 11)] == [original[name] for name in names]
+
+
+def test_grey_rgb_holds_numbers_unless_it_is_colours() -> None:
+    numbers = np.array([[0, 3, 11]], np.uint8)
+    for channels in (3, 4):
+        assert CAMVID.ids(np.dstack([numbers] * channels)).tolist() == [[0, 3, 11]]
+    black, sky = np.zeros((1, 2, 3), np.uint8), np.full((1, 2, 3), 128, np.uint8)
+    assert CAMVID.ids(black).tolist() == [[11, 11]]  # a colour, and a number: unlabelled, not sky
+    assert CAMVID.ids(np.dstack([sky, sky])[..., :3]).tolist() == [[0, 0]]
+    assert CITYSCAPES.ids(np.full((1, 1, 3), 34, np.uint8)).tolist() == [[26]]
+    with pytest.raises(ValueError, match=r"the first is \(77, 77, 77\)"):
+        CITYSCAPES.ids(np.full((1, 1, 3), 77, np.uint8))

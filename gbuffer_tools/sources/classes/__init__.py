@@ -1,0 +1,1 @@
+"""What numbers and colours of classes mean, by data set and producer."""

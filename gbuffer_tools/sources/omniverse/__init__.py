@@ -1,0 +1,1 @@
+"""What the writers of Omniverse Replicator share: cameras, and what ids and colours mean."""
