@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from epe.layers.spec import Spec, check_limits
 
 MAX_GUIDES = 256
+BLENDED = 16
+"""Pixels of the small image over which neighbouring tiles are blended."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Upscaler(nn.Module, ABC):
         spec_type: class of `spec`.
         presets: sizes by preset name.
         checkpointed: classes of the blocks that `--checkpoint_activations` recomputes; they are called with tensors.
-        tile: default for the longest side, in pixels of the small image, that is run at once.
-        overlap: overlap of tiles in pixels of the small image.
+        tile: default for the longest side, in pixels of the small image, that is run at once; four overlaps or more.
+        margin: pixels of the small image from the border of a tile, within which its result is off by more than an
+            8-bit step, because the network does not see what is beyond; such results are not used.
         exports_to_onnx: whether ONNX supports its operators for images of any size.
         spec: the sizes of this upscaler.
     """
@@ -53,8 +56,8 @@ class Upscaler(nn.Module, ABC):
     spec_type: ClassVar[type[UpscalerSpec]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
     checkpointed: ClassVar[tuple[type[nn.Module], ...]]
-    tile: ClassVar[int]
-    overlap: ClassVar[int]
+    tile: int
+    margin: int
     exports_to_onnx: ClassVar[bool] = False
     spec: UpscalerSpec
 
@@ -71,6 +74,11 @@ class Upscaler(nn.Module, ABC):
     def __init__(self, spec: UpscalerSpec) -> None:
         super().__init__()
         self.spec = spec
+
+    @property
+    def overlap(self) -> int:
+        """Overlap of tiles in pixels of the small image: both margins, and what is blended between them."""
+        return 2 * self.margin + BLENDED
 
     @abstractmethod
     def forward(self, image: Tensor, guides: Tensor | None = None) -> Tensor:

@@ -135,6 +135,7 @@ FROZEN: dict[str, set[str]] = {
         "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
         "--overwrite", "--precision", "--strength", "--style", "--tile",
     },
+    "app.upscale": {"--device", "--guides", "--out", "--overwrite", "--precision", "--tile"},
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},

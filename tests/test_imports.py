@@ -64,7 +64,7 @@ FLOORS: dict[str, list[str]] = {
         "skvd sets content control segmentation temporal baselines trial",
     ],
     "train": ["loop", "recipes", "epe realformer cut spade style segmenter upscaler"],
-    "app": ["inference fetching models", "photographs", "assets convert enhance export"],
+    "app": ["inference fetching models", "photographs", "assets convert enhance export upscale"],
 }
 MAX_LINES = 400
 MAX_FILES = 15

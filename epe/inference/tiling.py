@@ -48,8 +48,13 @@ def spans(length: int, tile: int, overlap: int, multiple_of: int = 1) -> list[tu
     return [(start * multiple_of, (start + size) * multiple_of) for start in starts]
 
 
-def ramps(parts: Sequence[tuple[int, int]]) -> list[Tensor]:
+def ramps(parts: Sequence[tuple[int, int]], margin: int = 0) -> list[Tensor]:
     """Return blending weights, which rise over the overlap with the previous tile and fall over that with the next.
+
+    Args:
+        parts: start and stop of every tile.
+        margin: pixels at the ends of tiles, where others lie beyond them, that do not count at all; less than half of
+            each overlap.
 
     Returns:
         One tensor (stop - start,) float32 per tile; at every pixel of the axis the weights add up to exactly 1.
@@ -57,7 +62,8 @@ def ramps(parts: Sequence[tuple[int, int]]) -> list[Tensor]:
     weights = [torch.ones(stop - start) for start, stop in parts]
     for k in range(len(parts) - 1):
         shared = parts[k][1] - parts[k + 1][0]
-        rise = torch.round((torch.arange(shared) + 0.5) / shared * STEPS) / STEPS
+        rise = torch.arange(shared) + 0.5 - margin
+        rise = torch.round((rise / (shared - 2 * margin)).clamp(0, 1) * STEPS) / STEPS
         weights[k][len(weights[k]) - shared :] = 1 - rise
         weights[k + 1][:shared] = rise
     return weights
@@ -87,20 +93,25 @@ def run_tiled(
     overlap: int = 64,
     multiple_of: int = 1,
     crop_boxes: bool = False,
+    scale: int = 1,
+    margin: int = 0,
 ) -> Tensor:
     """Run a network over a frame: whole if it fits in a tile, else tile by tile.
 
     Args:
-        network: called with crops of all inputs; returns (B, C, h, w) for crops of h x w pixels.
+        network: called with crops of all inputs; returns (B, C, s h, s w) for crops of h x w pixels.
         inputs: tensors of any dtype whose last two axes are H and W.
         tile: longest side in pixels that is run at once.
         overlap: minimum overlap of neighbouring tiles in pixels; choose the network's receptive field around a pixel.
         multiple_of: heights and widths that the network receives are multiples of this; the frame is padded by
             reflection, and the result is cropped.
         crop_boxes: pass the position of each tile in the frame as `crop_box=` (see `epe.generator.Generator`).
+        scale: s, by which the network's results are larger.
+        margin: pixels at the borders of tiles whose results are not used, where the network sees too little around
+            them; less than half of the overlap.
 
     Returns:
-        (B, C, H, W), in the network's dtype if the frame is run whole, else float32.
+        (B, C, s H, s W), in the network's dtype if the frame is run whole, else float32.
 
     Raises:
         ValueError: the inputs differ in size, or the tile is too small for the overlap.
@@ -113,16 +124,20 @@ def run_tiled(
         inputs = [pad(x, *full) for x in inputs]
     rows, columns = (spans(n, tile, overlap, multiple_of) for n in full)
     if len(rows) == len(columns) == 1:
-        return network(*inputs)[..., :height, :width]
+        return network(*inputs)[..., : scale * height, : scale * width]
 
     total: Tensor | None = None
-    for (top, bottom), down in zip(rows, ramps(rows), strict=True):
-        for (left, right), across in zip(columns, ramps(columns), strict=True):
+    downs, acrosses = (
+        ramps([(scale * start, scale * stop) for start, stop in parts], scale * margin) for parts in (rows, columns)
+    )
+    for (top, bottom), down in zip(rows, downs, strict=True):
+        for (left, right), across in zip(columns, acrosses, strict=True):
             crops = [x[..., top:bottom, left:right] for x in inputs]
             crop_box = torch.tensor([[top / full[0], left / full[1], bottom / full[0], right / full[1]]])
             part = (network(*crops, crop_box=crop_box) if crop_boxes else network(*crops)).float()
             if total is None:
-                total = part.new_zeros(*part.shape[:2], *full)
-            total[..., top:bottom, left:right] += part * (down[:, None] * across).to(part.device)
+                total = part.new_zeros(*part.shape[:2], scale * full[0], scale * full[1])
+            place = slice(scale * top, scale * bottom), slice(scale * left, scale * right)
+            total[..., *place] += part * (down[:, None] * across).to(part.device)
     assert total is not None  # there is at least one tile
-    return total[..., :height, :width]
+    return total[..., : scale * height, : scale * width]

@@ -112,7 +112,7 @@ class DualAttention(Upscaler):
     }
     checkpointed = (Block,)
     tile = 128
-    overlap = 16
+    margin = 8  # channels are mixed by what is in the tile, which no margin mends
     spec: DualAttentionSpec
 
     def __init__(self, spec: DualAttentionSpec) -> None:

@@ -58,7 +58,7 @@ class Guided(Upscaler):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"guided-x4": {"scale": 4}, "guided-x2": {"scale": 2}}
     checkpointed = (ResidualBlock,)
     tile = 512
-    overlap = 16
+    margin = 16
     exports_to_onnx = True
     spec: GuidedSpec
 

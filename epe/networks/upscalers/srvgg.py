@@ -45,7 +45,7 @@ class SRVGG(Upscaler):
     }
     checkpointed = (nn.Conv2d,)
     tile = 512
-    overlap = 32
+    margin = 32
     exports_to_onnx = True
     spec: SRVGGSpec
 

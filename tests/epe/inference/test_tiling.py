@@ -1,6 +1,7 @@
 """Tiles cover a frame, their weights add up to exactly 1, and what needs no neighbours is not changed by them."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -154,3 +155,27 @@ def test_a_network_may_be_told_where_its_tile_lies() -> None:
     tiled = run_tiled(paint, [frame], tile=32, overlap=8, crop_boxes=True)
     assert torch.allclose(tiled, paint(frame), atol=1e-6)  # fp32
     assert not torch.allclose(run_tiled(paint, [frame], tile=32, overlap=8), paint(frame), atol=0.1)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_larger_results_lie_where_they_belong(scale: int) -> None:
+    image = torch.rand(1, 3, 50, 37)
+    enlarged = torch.nn.functional.interpolate(image, scale_factor=scale, mode="nearest")
+    network = partial(torch.nn.functional.interpolate, scale_factor=scale, mode="nearest")
+    tiled = run_tiled(network, [image], tile=20, overlap=4, multiple_of=2, scale=scale)
+    assert torch.allclose(tiled, enlarged, atol=1e-6)
+
+
+@pytest.mark.parametrize("margin", [0, 3])
+def test_the_margins_of_tiles_do_not_count(margin: int) -> None:
+    """A network that is wrong within three pixels of its borders is right inside the picture, with this margin."""
+
+    def network(x: torch.Tensor) -> torch.Tensor:
+        wrong = torch.full_like(x, 100.0)
+        wrong[..., 3:-3, 3:-3] = x[..., 3:-3, 3:-3]
+        return wrong
+
+    image = torch.rand(1, 1, 80, 90)
+    tiled = run_tiled(network, [image], tile=40, overlap=10, margin=margin)
+    inside = (slice(None), slice(None), slice(3, -3), slice(3, -3))
+    assert torch.allclose(tiled[inside], image[inside]) is (margin == 3)
