@@ -2,7 +2,8 @@
 
 It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
 (wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); and RealFormer's published
-weights (v1_1.pth, v1_3.pth, v2_1.pth).
+weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators)
+and Craap's transformerSR.
 
 A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
 the release (32 or 26 channels of PfD) and for CARLA2Real (18); for other checkpoints give them in a YAML file, see
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 << 30
 MAX_TENSORS = 20_000
+WRAPPERS = ("params_ema", "params")
 # Maximum size of a tensor that repeats a single stored number; that of WCT2's wavelets, which are stored that way.
 REPEATED = 4096
 # First bytes of files written by torch before 1.6.
@@ -135,6 +137,8 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
+    if isinstance(stored, dict):  # files of BasicSR: the averaged weights, else those of the last step
+        stored = next((stored[name] for name in WRAPPERS if isinstance(stored.get(name), dict)), stored)
     if not isinstance(stored, dict) or not 0 < len(stored) <= MAX_TENSORS:
         raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name.")
     for name, value in stored.items():
@@ -279,6 +283,7 @@ def main(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from epe.models import Model, build_with_tensors, digest, save
+    from epe.released import upscalers
     from epe.released.realformer import realformer
     from epe.released.style_transfer import released
 
@@ -287,7 +292,9 @@ def main(args: argparse.Namespace) -> None:
     files = [read_checkpoint(path) for path in args.checkpoints]
     names = ", ".join(map(str, args.checkpoints))
     try:
-        found = released(files) or (realformer(files[0], args.heads) if len(files) == 1 else None)
+        found = released(files)
+        if found is None and len(files) == 1:
+            found = realformer(files[0], args.heads) or upscalers.released(files[0])
         if found and args.description:
             raise InputError(
                 f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out."

@@ -9,6 +9,7 @@
 import re
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from epe.networks.upscalers.dual_attention import DualAttention, DualAttentionSpec
@@ -16,10 +17,13 @@ from epe.networks.upscalers.rrdb import UPSAMPLED, RRDBNet, RRDBSpec
 from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from epe.released.enhancer import SPECTRAL
+from epe.released.style_transfer import Released
 from epe.upscaler import Upscaler, UpscalerSpec
 
-WRAPPERS = ("params_ema", "params")
-"""Under which names files of BasicSR hold tensors; the first that is there counts."""
+FIRST = frozenset(("conv_first.weight", "layers.0.weight", "body.0.weight"))
+"""The first convolution of each kind of upscaler."""
+REAL_ESRGAN = "BSD-3-Clause; Xintao Wang, Real-ESRGAN"
+CRAAP = "unknown: the repository Craap/models has no licence"
 HEADS = 16
 """Of the published transformer; its tensors do not tell."""
 WINDOW = 4
@@ -128,3 +132,27 @@ def discriminator(tensors: Mapping[str, Tensor]) -> tuple[type[UNetSN], UNetSNSp
         ValueError: it is another network.
     """
     return UNetSN, *unet_sn(tensors)
+
+
+def released(tensors: Mapping[str, Tensor]) -> Released | None:
+    """The contents of a file of an upscaler, or of its discriminator; None where it is neither.
+
+    Raises:
+        ValueError: a tensor is missing, unexpected, or of another shape, or a size is not supported.
+    """
+    kind: type[Upscaler] | type[UNetSN]
+    spec: UpscalerSpec | UNetSNSpec
+    if "conv9.weight" in tensors and "conv1.weight_orig" in tensors:
+        kind, spec, named = discriminator(tensors)
+    elif FIRST.isdisjoint(tensors):
+        return None
+    else:
+        kind, spec, named = upscaler(tensors)
+    with torch.device("meta"):
+        wanted = kind(spec).state_dict()  # type: ignore[arg-type]  # each spec is its network's
+    odd = sorted(wanted.keys() ^ named.keys()) or [name for name in wanted if wanted[name].shape != named[name].shape]
+    if odd:
+        what = "lacks" if odd[0] not in named else "has in addition" if odd[0] not in wanted else "has of another shape"
+        raise ValueError(f"{what} {odd[0]:.80}")
+    licence = CRAAP if kind is DualAttention else REAL_ESRGAN
+    return Released(kind.kind, spec.as_dict(), named, licence, spec.multiple_of)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from epe.networks.upscalers.dual_attention import DualAttention, DualAttentionSpec
 from epe.networks.upscalers.rrdb import RRDBNet, RRDBSpec
@@ -10,6 +10,7 @@ from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from epe.released import upscalers
 from tests.epe.networks.upscalers import published
+from tests.epe.released.made_upscalers import dual_published, shaken, unet_published
 
 TOLERANCE = 1e-5
 """Relative to the largest value: sums of fp32 products in another order."""
@@ -17,30 +18,6 @@ TOLERANCE = 1e-5
 
 def near(ours: Tensor, theirs: Tensor) -> bool:
     return (ours - theirs).abs().max().item() <= TOLERANCE * theirs.abs().max().item()
-
-
-def shaken(network: nn.Module) -> dict[str, Tensor]:
-    """A state dict of a network in which nothing is 0 or 1, biases and norms included."""
-    torch.manual_seed(0)
-    for parameter in network.parameters():
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def dual_published(state: dict[str, Tensor], pairs: int) -> dict[str, Tensor]:
-    """Our names of a transformer's tensors -> theirs, written independently of the conversion."""
-    found = {}
-    words = {"query": "project_q", "key": "project_k", "value": "project_v", "out": "project_out"}
-    for name, value in state.items():
-        top, _, rest = name.partition(".")
-        if top != "body":
-            found[f"layers.{0 if top == 'first' else pairs + 1}.{rest}"] = value
-            continue
-        number, *parts = rest.split(".")
-        if parts[0] == "attention":
-            parts = ["window_attention", words[parts[2]], parts[3]]
-        found[f"layers.{1 + int(number) // 2}.{int(number) % 2}.{'.'.join(parts)}"] = value
-    return found
 
 
 @pytest.mark.parametrize("scale", [4, 2, 1])
@@ -83,17 +60,7 @@ def test_the_transformer(size: tuple[int, int]) -> None:
 
 
 def test_the_discriminator() -> None:
-    ours = UNetSN(UNetSNSpec(width=8)).eval()
-    state = shaken(ours)
-    words = {
-        "parametrizations.weight.original": "weight_orig",
-        "parametrizations.weight.0._u": "weight_u",
-        "parametrizations.weight.0._v": "weight_v",
-    }
-    theirs = {}
-    for name, value in state.items():
-        module, _, what = name.partition(".")
-        theirs[f"{module}.{words.get(what, what)}"] = value
+    theirs = unet_published(shaken(UNetSN(UNetSNSpec(width=8)).eval()))
     kind, spec, tensors = upscalers.discriminator(theirs)
     network = kind(spec).eval()
     network.load_state_dict(tensors)
