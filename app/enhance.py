@@ -155,15 +155,14 @@ def enhance(
 
 def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") -> None:
     """Write an image (3, H, W), sRGB in [0, 1], as PNG, or as EXR with the highlights of the `linear` original."""
-    import numpy as np
-
     from app.inference.linear import lit, write_linear
+    from datasets.crops import as_pixels
     from datasets.images import write_png
 
     if path.suffix == ".exr":
         write_linear(path, lit(picture, linear))
     else:
-        write_png(path, np.ascontiguousarray((picture * 255).round().byte().movedim(0, -1).numpy()))
+        write_png(path, as_pixels(picture))
 
 
 def shown_photo(path: Path, height: int) -> "torch.Tensor":

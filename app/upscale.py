@@ -135,11 +135,10 @@ def enlarge(
 
 def main(args: argparse.Namespace) -> None:
     """Enlarge every picture; report problems before the first one if possible."""
-    import numpy as np
     import torch
     from tqdm import tqdm
 
-    from datasets.crops import as_tensor
+    from datasets.crops import as_pixels, as_tensor
     from datasets.images import check_out, write_png
     from datasets.runtime.device import device_of
 
@@ -167,7 +166,7 @@ def main(args: argparse.Namespace) -> None:
             made = enlarge(network, as_tensor(read(key), flip=False), around, tile=tile, bf16=args.precision == "bf16")
         except FloatingPointError:
             raise InputError(f"{args.input}, {key}: the model returns values that are not finite.") from None
-        write_png(paths[key], np.ascontiguousarray((made * 255).round().byte().movedim(0, -1).numpy()))
+        write_png(paths[key], as_pixels(made))
     print(f"{args.out}: {len(paths)} pictures, {network.spec.scale} times as large")
 
 

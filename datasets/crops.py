@@ -53,8 +53,18 @@ def draw_box(shape: tuple[int, ...], size: int, rng: np.random.Generator) -> Box
 
 def as_tensor(pixels: np.ndarray, *, flip: bool) -> Tensor:
     """Convert (h, w, 3) uint8 to a tensor (3, h, w) float32 in [0, 1]; `flip` mirrors it left to right."""
+    return channels_first(pixels, flip=flip).float() / 255
+
+
+def channels_first(pixels: np.ndarray, *, flip: bool) -> Tensor:
+    """Convert (h, w, 3) to a tensor (3, h, w) of the same type; `flip` mirrors it left to right."""
     pixels = np.ascontiguousarray(pixels[:, ::-1] if flip else pixels)
-    return torch.from_numpy(pixels).movedim(-1, 0).contiguous().float() / 255
+    return torch.from_numpy(pixels).movedim(-1, 0).contiguous()
+
+
+def as_pixels(image: Tensor) -> np.ndarray:
+    """Convert an image (3, h, w) in [0, 1] to (h, w, 3) uint8, rounded."""
+    return (image * 255).round().byte().movedim(0, -1).contiguous().cpu().numpy()
 
 
 def check_size(where: str, shape: tuple[int, ...], size: int) -> None:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gbuffer_tools.errors import InputError
+
 # Maximum distance from the mean, in standard deviations. A lamp that fills 10 of a data set's million pixels is 300
 # away, which bfloat16 and squared losses can represent. Much larger values are an overflow (float16 ends at 65,504) or
 # in another unit.
@@ -54,3 +56,14 @@ def flaw(values: Tensor, channels: Sequence[str]) -> str | None:
     if worst == float("inf"):
         return f"channel {channels[index]} is infinite"
     return f"channel {channels[index]} is {worst:.1g} deviations from the mean (wanted at most {FAR_OFF:g})"
+
+
+def check_fit(values: Tensor, channels: Sequence[str], where: str) -> None:
+    """Check that a sample has no flaw; shapes as for `flaw`.
+
+    Raises:
+        InputError: it has one; the message calls the frame `where`.
+    """
+    what = flaw(values, channels)
+    if what is not None:
+        raise InputError(f"{where}: {what}; run gbuffer_tools.check, and extract again.")

@@ -12,7 +12,7 @@ import numpy as np
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.folders import Walk, counted, key_in_time, say, walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
-from gbuffer_tools.schema import Shard, shards
+from gbuffer_tools.schema import Shard, frame_files, shards_in
 
 __all__ = ["SUFFIXES", "Images", "check_out", "read_image", "write_png"]
 
@@ -36,7 +36,7 @@ class Images(Sequence[np.ndarray]):
         self._shards: dict[Path, Shard] = {}
         found = walk(self.folder)
         check_one_kind(found)
-        entries = self._frames() if frame_files(found) else self._files(found)
+        entries = self._frames(found) if frame_files(found) else self._files(found)
         if not entries:
             what = f"; it holds {counted(found.files, self.folder)}" if found.files else ""
             raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5){what}.")
@@ -52,9 +52,9 @@ class Images(Sequence[np.ndarray]):
                 raise InputError(f"{self.folder}: two images have the key {after!r}; keep one suffix per name.")
         self._positions = tuple((path, index) for _, path, index in entries)
 
-    def _frames(self) -> list[tuple[str, Path, int]]:
+    def _frames(self, found: Walk) -> list[tuple[str, Path, int]]:
         entries = []
-        for path in shards(self.folder):
+        for path in shards_in(found):
             with Shard(path) as shard:
                 entries += [(f"{path.stem}/{name}", path, i) for i, name in enumerate(shard.names)]
         return entries
@@ -101,11 +101,6 @@ def check_one_kind(found: Walk) -> None:
             f"({pictures[0].relative_to(found.folder).as_posix()}); wanted one of them. "
             "Move the pictures to a folder of their own."
         )
-
-
-def frame_files(found: Walk) -> list[Path]:
-    """The frame files of a folder, without those in folders below."""
-    return [file for file in found.of((".h5",)) if file.parent == found.folder]
 
 
 def check_out(out: Path, source: Path) -> None:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from datasets.channels import channel_names
 from datasets.crops import as_tensor, check_size, draw_box
-from datasets.flaws import flaw
+from datasets.flaws import check_fit
 from datasets.frames import Frames
 from datasets.images import Images
 from datasets.matched_pairs import crop_box_of
@@ -114,9 +114,7 @@ class RenderPairs(Dataset[Rendered]):
         rows, cols = draw_box(self.frames.sizes[number], self.size, rng)
         flip = bool(rng.integers(2))
         sample = self.frames.read(number, rows, cols, flip=flip)
-        what = flaw(sample.gbuffers, self._channels)
-        if what is not None:
-            raise InputError(f"{self.frames.where(number)}: {what}; run gbuffer_tools.check, and extract again.")
+        check_fit(sample.gbuffers, self._channels, self.frames.where(number))
         shown = self.targets[other]
         return Rendered(
             *sample,

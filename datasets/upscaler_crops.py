@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.channels import channel_names
-from datasets.crops import Box, check_size, draw_box
+from datasets.crops import Box, channels_first, check_size, draw_box
 from datasets.degradations.degradations import Degradation
 from datasets.degradations.resizing import Picture
 from datasets.degradations.steps import as_picture, sharpened
-from datasets.flaws import flaw
+from datasets.flaws import check_fit
 from datasets.frames import Frames
 from datasets.images import Images
 from gbuffer_tools.errors import InputError
@@ -83,9 +83,7 @@ class LargePictures:
             return torch.zeros(0, rows.stop - rows.start, cols.stop - cols.start)
         number = self._number[self.keys[index]]
         found = self.guides.read(number, rows, cols, flip=flip).gbuffers
-        what = flaw(found, channel_names(self.guides.reading.features))
-        if what is not None:
-            raise InputError(f"{self.guides.where(number)}: {what}; run gbuffer_tools.check, and extract again.")
+        check_fit(found, channel_names(self.guides.reading.features), self.guides.where(number))
         return found
 
 
@@ -141,7 +139,8 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
             large = as_picture(pixels[box])
             sharp = sharpened(large) if self.sharpen else large
         guides = self.pictures.guide(number, box, flip=flip)
-        return UpscalerCrop(tensor(small, flip=flip), tensor(large, flip=flip), tensor(sharp, flip=flip), guides)
+        low, high, target = (channels_first(x, flip=flip) for x in (small, large, sharp))
+        return UpscalerCrop(low, high, target, guides)
 
     def _degraded(self, pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[Picture, Picture, Picture]:
         """A crop, degraded with what is around it: small, large and sharpened."""
@@ -199,9 +198,3 @@ def rendered_small(pictures: LargePictures, small: Images, scale: int) -> list[n
             )
         found.append(pixels)
     return found
-
-
-def tensor(picture: Picture, *, flip: bool) -> Tensor:
-    """(h, w, 3) float32 -> (3, h, w); `flip` mirrors it left to right."""
-    pixels = np.ascontiguousarray(picture[:, ::-1] if flip else picture)
-    return torch.from_numpy(pixels).movedim(-1, 0).contiguous()

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.layers.spec import Spec, check_limits
@@ -107,9 +106,3 @@ class Upscaler(nn.Module, ABC):
         wanted = tuple(side * self.spec.scale for side in image.shape[-2:])
         if guides is not None and tuple(guides.shape[-2:]) != wanted:
             raise ValueError(f"guides are {tuple(guides.shape[-2:])}, wanted {wanted}: {self.spec.scale} x the image.")
-
-
-def padded_to(x: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column of maps (B, C, H, W) until H and W are multiples of a number."""
-    down, right = (-side % multiple for side in x.shape[-2:])
-    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x

@@ -20,7 +20,10 @@ Buffers that are not in `BUFFERS` have a name that starts with `x_`.
 """
 
 from gbuffer_tools.frame import BUFFERS, FORMAT, VERSION, BufferSpec, Frame, Header
-from gbuffer_tools.frame_file.reader import Shard, shards
+from gbuffer_tools.frame_file.reader import Shard, frame_files, shards, shards_in
 from gbuffer_tools.frame_file.writer import append, write
 
-__all__ = ["BUFFERS", "FORMAT", "VERSION", "BufferSpec", "Frame", "Header", "Shard", "append", "shards", "write"]
+__all__ = [
+    "BUFFERS", "FORMAT", "VERSION", "BufferSpec", "Frame", "Header", "Shard", "append", "frame_files", "shards",
+    "shards_in", "write",
+]  # fmt: skip

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from datasets.crops import as_pixels
 from datasets.labels import check_alike, read_facts, read_ids
 from datasets.matched_pairs import crop_label
 from datasets.runtime.weights import load_model
@@ -68,5 +69,4 @@ def synthesis(path: Path, labels: Path) -> FrameChange:
 @torch.inference_mode()
 def run(network: nn.Module, sample: Tensor) -> Pixels:
     """Run a network on one sample (without the batch axis): (H, W, 3) uint8."""
-    image = network(sample[None])[0]
-    return (image.clamp(0, 1) * 255).round().byte().movedim(0, -1).contiguous().numpy()
+    return as_pixels(network(sample[None])[0].clamp(0, 1))

@@ -32,7 +32,7 @@ from gbuffer_tools.frame import (
     check_name,
 )
 from gbuffer_tools.frame_file import hdf5, hdf5_heap
-from gbuffer_tools.io.folders import counted, say, walk
+from gbuffer_tools.io.folders import Walk, counted, say, walk
 from gbuffer_tools.io.late import LateModule
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 else:
     h5py = LateModule("h5py")
 
+SUFFIXES = (".h5",)
 ALL = slice(None)
 FLOAT64 = frozenset((np.dtype("float64"),))
 
@@ -265,12 +266,23 @@ def shards(folder: Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    below = walk(Path(folder)).of((".h5",)) if Path(folder).is_dir() else []
-    found = [file for file in below if file.parent == Path(folder)]
+    folder = Path(folder)
+    return shards_in(walk(folder) if folder.is_dir() else Walk(folder, ()))
+
+
+def shards_in(there: Walk) -> list[Path]:
+    """As `shards`, of a folder that was walked already."""
+    found, below = frame_files(there), there.of(SUFFIXES)
     if not found:
-        more = f"; {counted(below, Path(folder))} lie in folders below: name one" if below else ""
-        raise InputError(f"{folder}: holds no frame files (*.h5); extract some, or name another folder{more}")
-    if len(found) < len(below):
-        others = [file for file in below if file.parent != Path(folder)]
-        say(f"left out of {folder}: {counted(others, Path(folder))}: in folders below, which are sets of their own")
+        more = f"; {counted(below, there.folder)} lie in folders below: name one" if below else ""
+        raise InputError(f"{there.folder}: holds no frame files (*.h5); extract some, or name another folder{more}")
+    others = [file for file in below if file.parent != there.folder]
+    if others:
+        what = counted(others, there.folder)
+        say(f"left out of {there.folder}: {what}: in folders below, which are sets of their own")
     return found
+
+
+def frame_files(there: Walk) -> list[Path]:
+    """The frame files of a folder, without those in folders below."""
+    return [file for file in there.of(SUFFIXES) if file.parent == there.folder]

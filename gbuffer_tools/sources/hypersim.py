@@ -275,7 +275,7 @@ def _number(text: object, file: Path, key: str) -> float:
 
 def tone_mapped(colour: Array, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """The picture (H,W,3) of radiance; `there` (H,W) are the pixels that decide on its exposure."""
-    linear = np.nan_to_num(colour.astype(np.float64), nan=0, posinf=65504, neginf=0)
+    linear = np.nan_to_num(colour.astype(np.float64), nan=0, posinf=geometry.HALF_MAX, neginf=0)
     bright = linear @ LUMA
     level = float(np.percentile(bright[there], PERCENTILE)) if there.any() else 0.0
     scale = BRIGHTNESS**GAMMA / level if level > 1e-4 else float(not there.any())
@@ -305,11 +305,11 @@ def to_buffers(found: Mapping[str, Array], matrix: Matrix, orientation: Matrix |
     if "normal_bump_cam" in found:
         buffers["x_bump_normal"] = _unit(found["normal_bump_cam"])
     for name, becomes, top in (
-        ("diffuse_reflectance", "albedo", 1.0), ("diffuse_illumination", "irradiance", 65504.0),
-        ("residual", "x_residual", 65504.0),
+        ("diffuse_reflectance", "albedo", 1.0), ("diffuse_illumination", "irradiance", geometry.HALF_MAX),
+        ("residual", "x_residual", geometry.HALF_MAX),
     ):  # fmt: skip
         if name in found:
-            low = -65504.0 if becomes.startswith("x_") else 0.0
+            low = -geometry.HALF_MAX if becomes.startswith("x_") else 0.0
             buffers[becomes] = np.clip(found[name].astype(np.float64), low, top).astype(np.float16)  # nan stays
     return buffers
 

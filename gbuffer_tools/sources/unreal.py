@@ -51,7 +51,6 @@ PICTURE = "FinalImage"
 KNOWN = (*BECOMES, *ONLY_UNREAL_S, *OTHERS, PICTURE)
 SCREENSHOT = re.compile(r"(?P<shot>Highres[Ss]creenshot(?:[0-9]+|_[0-9.]+-[0-9.]+(?:_[0-9]+)?))(?:_(?P<buffer>.+))?")
 NAMED = re.compile(rf"(?P<shot>.+)_(?P<buffer>{'|'.join(KNOWN)})")
-HALF_MAX = 65504.0
 
 Files = dict[str, Path]
 
@@ -189,7 +188,7 @@ def _picture(file: Path) -> Array:
     """(H,W,3) uint8 sRGB; of an EXR file, whose light is linear, cut at 1."""
     if file.suffix.lower() != ".exr":
         return read_image(file)
-    linear = np.clip(np.nan_to_num(_exr(file).astype(np.float64), posinf=HALF_MAX), 0, 1)
+    linear = np.clip(np.nan_to_num(_exr(file).astype(np.float64), posinf=geometry.HALF_MAX), 0, 1)
     srgb = np.round(geometry.linear_to_srgb(linear) * 255).astype(np.uint8)
     return srgb if srgb.ndim == 3 else np.dstack([srgb] * 3)
 

@@ -10,12 +10,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
+
+from train.loop import training
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,6 +138,28 @@ def torchrun(processes: int, folder: Path, values: dict[str, Any], *words: str) 
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=200)
+
+
+def stop_and_resume(recipe: ModuleType, config: Any, patch: pytest.MonkeyPatch) -> set[int]:
+    """Train to the middle of step 5, as Ctrl-C stops a run, and again to the end; returns the steps of the second run.
+
+    The run is saved after step 3.
+    """
+    real = recipe.step
+
+    def stop(state: Any, batch: Any, n: int) -> dict[str, Tensor]:
+        if n == 5:
+            raise KeyboardInterrupt
+        return real(state, batch, n)
+
+    patch.setattr(training, "SummaryWriter", Writer)
+    with patch.context() as stopping:
+        stopping.setattr(recipe, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            recipe.train(config, "")
+    assert steps_done(config.out) == 3
+    recipe.train(config, "")
+    return {n for n, _ in Writer.curve}
 
 
 def furthest(a: Path, b: Path, name: str = "checkpoint.safetensors") -> float:

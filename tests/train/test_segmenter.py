@@ -17,7 +17,7 @@ from datasets.labelling.segmenter import open_segmenter
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.labelling.made import street, write_streets
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
 from train import segmenter as command
 from train.loop import training
 from train.recipes import segmenter as recipe
@@ -55,22 +55,8 @@ class TestResume:
     def test_stopped_and_resumed_equals_straight_through(
         self, data: Path, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = recipe.step
-
-        def stop(state: Any, batch: Any, n: int) -> dict[str, Tensor]:
-            if n == 5:
-                raise KeyboardInterrupt
-            return real(state, batch, n)
-
-        monkeypatch.setattr(training, "SummaryWriter", Writer)
         half = config(data, tmp_path, save_every=3)
-        with monkeypatch.context() as patch:
-            patch.setattr(recipe, "step", stop)
-            with pytest.raises(KeyboardInterrupt):
-                recipe.train(half, "")
-        assert steps_done(tmp_path) == 3
-        recipe.train(half, "")
-        assert {n for n, _ in Writer.curve} == {4, 5, 6}
+        assert stop_and_resume(recipe, half, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
 
     def test_killed_at_a_random_step_and_started_again(self, data: Path, straight: Straight, tmp_path: Path) -> None:

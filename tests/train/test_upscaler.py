@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from datasets.degradations.degradations import DEGRADATIONS
 from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
@@ -17,7 +16,7 @@ from epe.networks.generators import build_upscaler
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_photos
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
 from tests.train.states import moved, weights_of
 from train import upscaler as command
 from train.loop import training
@@ -86,22 +85,8 @@ class TestResume:
     def test_stopped_and_resumed_equals_straight_through(
         self, data: Path, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = recipe.step
-
-        def stop(state: Any, batch: Any, n: int) -> dict[str, Tensor]:
-            if n == 5:
-                raise KeyboardInterrupt
-            return real(state, batch, n)
-
-        monkeypatch.setattr(training, "SummaryWriter", Writer)
         half = config(data, tmp_path, save_every=3, gan_weight=0.1)
-        with monkeypatch.context() as patch:
-            patch.setattr(recipe, "step", stop)
-            with pytest.raises(KeyboardInterrupt):
-                recipe.train(half, "")
-        assert steps_done(tmp_path) == 3
-        recipe.train(half, "")
-        assert {n for n, _ in Writer.curve} == {4, 5, 6}
+        assert stop_and_resume(recipe, half, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
 
     def test_killed_at_a_random_step_and_started_again(self, data: Path, tmp_path: Path) -> None:

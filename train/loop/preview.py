@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from datasets.crops import as_pixels
 from datasets.images import write_png
 from datasets.matched_pairs import MatchedCrops, MatchedPairs
 
@@ -17,7 +18,7 @@ def write_sheet(path: Path, rows: Iterable[Sequence[Tensor]]) -> None:
     """Write rows of images (3, s, s), sRGB in [0, 1], side by side into one PNG."""
     strips = [torch.cat([nn.functional.pad(x, (0, GAP), value=1.0) for x in row], dim=2) for row in rows]
     sheet = torch.cat([nn.functional.pad(strip, (0, 0, 0, GAP), value=1.0) for strip in strips], dim=1).clamp(0, 1)
-    write_png(path, (sheet.movedim(0, -1) * 255).round().byte().cpu().numpy())
+    write_png(path, as_pixels(sheet))
 
 
 def colours(labels: Tensor) -> Tensor:

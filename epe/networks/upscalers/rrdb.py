@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.layers.logit_residual import padded
 from epe.layers.spec import check_limits
 from epe.networks.upscalers.guides import GuideLayer
-from epe.upscaler import Upscaler, UpscalerSpec, padded_to
+from epe.upscaler import Upscaler, UpscalerSpec
 
 CONVOLUTIONS, DENSE_BLOCKS = 5, 3
 RESIDUAL = 0.2
@@ -138,8 +139,8 @@ class RRDBNet(Upscaler):
         self.check_guides(image, guides)
         folded, scale = self.spec.folded, self.spec.scale
         height, width = (side * scale for side in image.shape[-2:])
-        seen = None if guides is None else padded_to(guides, UPSAMPLED)
-        first = self.conv_first(F.pixel_unshuffle(padded_to(image, folded), folded))
+        seen = None if guides is None else padded(guides, UPSAMPLED)
+        first = self.conv_first(F.pixel_unshuffle(padded(image, folded), folded))
         if seen is not None:
             first = first + self.guide_small(seen)
         x = first + self.conv_body(self.body(first))

@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epe.layers.logit_residual import padded
 from epe.layers.spec import Spec, check_limits
 from epe.layers.spectral_norm import spectral_norm
-from epe.upscaler import padded_to
 
 LEVELS = 3
 
@@ -64,7 +64,7 @@ class UNetSN(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Judge images (B, 3, H, W), sRGB in [0, 1]: logits (B, 1, H, W)."""
         height, width = image.shape[-2:]
-        x = F.leaky_relu(self.conv0(padded_to(image, self.spec.multiple_of)), 0.2)
+        x = F.leaky_relu(self.conv0(padded(image, self.spec.multiple_of)), 0.2)
         skips = []
         for layer in (self.conv1, self.conv2, self.conv3):
             skips.append(x)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from epe.networks.upscalers.dual_attention import DualAttention, DualAttentionSpec
 from epe.networks.upscalers.rrdb import RRDBNet, RRDBSpec
@@ -20,13 +20,19 @@ def near(ours: Tensor, theirs: Tensor) -> bool:
     return (ours - theirs).abs().max().item() <= TOLERANCE * theirs.abs().max().item()
 
 
+def loaded(found: tuple[type, object, dict[str, Tensor]]) -> tuple[type, object, nn.Module]:
+    """What was recognised: class, spec, and the network with the weights of the file."""
+    kind, spec, tensors = found
+    network = kind(spec).eval()
+    network.load_state_dict(tensors)
+    return kind, spec, network
+
+
 @pytest.mark.parametrize("scale", [4, 2, 1])
 def test_rrdb(scale: int) -> None:
     spec = RRDBSpec(scale=scale, blocks=2, width=12, growth=6)
     state = shaken(RRDBNet(spec))
-    kind, found, tensors = upscalers.upscaler(state)
-    network = kind(found)
-    network.load_state_dict(tensors)
+    kind, found, network = loaded(upscalers.upscaler(state))
     image = torch.rand(2, 3, 8, 12)
     assert (kind, found) == (RRDBNet, spec)
     with torch.inference_mode():
@@ -37,9 +43,7 @@ def test_rrdb(scale: int) -> None:
 def test_srvgg(scale: int) -> None:
     spec = SRVGGSpec(scale=scale, convolutions=3, width=12)
     state = shaken(SRVGG(spec))
-    kind, found, tensors = upscalers.upscaler(state)
-    network = kind(found)
-    network.load_state_dict(tensors)
+    kind, found, network = loaded(upscalers.upscaler(state))
     image = torch.rand(2, 3, 7, 9)
     assert (kind, found) == (SRVGG, spec)
     with torch.inference_mode():
@@ -50,9 +54,7 @@ def test_srvgg(scale: int) -> None:
 def test_the_transformer(size: tuple[int, int]) -> None:
     spec = DualAttentionSpec(pairs=2, width=32, heads=16, legacy=True)
     state = dual_published(shaken(DualAttention(spec)), 2)
-    kind, found, tensors = upscalers.upscaler(state)
-    network = kind(found)
-    network.load_state_dict(tensors)
+    kind, found, network = loaded(upscalers.upscaler(state))
     image = torch.rand(2, 3, *size)
     assert (kind, found) == (DualAttention, spec)
     with torch.inference_mode():
@@ -61,9 +63,7 @@ def test_the_transformer(size: tuple[int, int]) -> None:
 
 def test_the_discriminator() -> None:
     theirs = unet_published(shaken(UNetSN(UNetSNSpec(width=8)).eval()))
-    kind, spec, tensors = upscalers.discriminator(theirs)
-    network = kind(spec).eval()
-    network.load_state_dict(tensors)
+    _, _, network = loaded(upscalers.discriminator(theirs))
     image = torch.rand(2, 3, 16, 24)
     with torch.inference_mode():
         assert near(network(image), published.unet_sn(theirs, image))
