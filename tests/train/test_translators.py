@@ -10,14 +10,21 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from datasets.crops import Labelled, Unpaired
 from datasets.images import read_image
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, steps_done
+from tests.train.runs import (
+    Straight,
+    Writer,
+    assert_same_bits,
+    contents,
+    kill_and_resume,
+    plain,
+    stop_and_resume,
+)
 from tests.train.states import moved, weights_of
 from train import cut as cut_command
 from train import spade as spade_command
@@ -90,22 +97,8 @@ class TestResume:
     def test_stopped_and_resumed_equals_straight_through(
         self, case: Case, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = case.module.step
-
-        def stop(p: Any, batch: Any, n: int) -> dict[str, Tensor]:
-            if n == 5:
-                raise KeyboardInterrupt
-            return real(p, batch, n)
-
-        monkeypatch.setattr(training, "SummaryWriter", Writer)
         config = case.config(tmp_path, save_every=3)
-        with monkeypatch.context() as patch:
-            patch.setattr(case.module, "step", stop)
-            with pytest.raises(KeyboardInterrupt):
-                case.module.train(config, "")
-        assert steps_done(tmp_path) == 3
-        case.module.train(config, "")
-        assert {n for n, _ in Writer.curve} == {4, 5, 6}
+        assert stop_and_resume(case.module, config, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
 
     def test_killed_at_a_random_step_and_started_again(self, case: Case, straight: Straight, tmp_path: Path) -> None:
