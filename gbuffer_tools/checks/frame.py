@@ -143,10 +143,13 @@ def depth_problems(values: npt.NDArray[np.float32]) -> Iterator[str]:
     """Lines about depths (H,W,1) that are no distances, or that half floats have cut."""
     if (values <= 0).any():
         yield f"depth reaches {values[values <= 0].min():g}, wanted above 0"
+    furthest = values[np.isfinite(values)].max(initial=0)
     for metres in UNITS:
-        cut = np.isclose(values, geometry.HALF_MAX * metres, rtol=1e-6, atol=0)
-        if cut.any():
-            share, limit = cut.mean(), geometry.HALF_MAX * metres
+        # Depths that go on beyond were not cut there: a surface happens to be that far away.
+        limit = geometry.HALF_MAX * metres
+        cut = np.isclose(values, limit, rtol=1e-6, atol=0)
+        if cut.any() and np.isclose(furthest, limit, rtol=1e-6, atol=0):
+            share = cut.mean()
             yield f"{share:.2%} of the depth are {limit:g} m, where half floats end: sky, or too far; wanted inf there"
 
 

@@ -97,6 +97,13 @@ def test_each_problem_is_found(tmp_path, frame, says):
     assert any(says in what for what in found), found
 
 
+def test_a_surface_that_is_as_far_away_as_half_floats_reach_is_no_problem(tmp_path):
+    def street(depth):
+        depth[9, 9], depth[9, 10] = 65.504, 90
+
+    assert problems(tmp_path / "s.h5", with_buffer("depth", street)) == []
+
+
 def test_infinite_values_in_the_sky_are_no_problem(tmp_path):
     assert problems(tmp_path / "s.h5", with_buffer("irradiance", put((0, 0), np.inf))) == []
 
