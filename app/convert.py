@@ -3,7 +3,8 @@
 It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
 (wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); and RealFormer's published
 weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators)
-and Craap's transformerSR.
+and Craap's transformerSR. And the autoencoders of Taming Transformers (last.ckpt, model.ckpt; --part for files that
+hold several networks).
 
 A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
 the release (32 or 26 channels of PfD) and for CARLA2Real (18); for other checkpoints give them in a YAML file, see
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 << 30
 MAX_TENSORS = 20_000
-WRAPPERS = ("params_ema", "params")
+WRAPPERS = ("params_ema", "params", "state_dict")
+# Networks in files of the second stage of Taming Transformers, which are chosen by --part.
+PARTS = ("first_stage_model", "cond_stage_model", "transformer")
+# Classes that PyTorch Lightning names in its files, beside the tensors; an empty class is read in their place.
+LIGHTNING = (
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+)
 # Maximum size of a tensor that repeats a single stored number; that of WCT2's wavelets, which are stored that way.
 REPEATED = 4096
 # First bytes of files written by torch before 1.6.
@@ -113,6 +121,25 @@ def known(inputs: list[int]) -> Description | None:
     return None
 
 
+class Ignored:
+    """Stands in for a class whose name a checkpoint holds, so that nothing of it is imported or run."""
+
+
+def part_of(path: Path, stored: "dict[str, Tensor]", part: str | None) -> "dict[str, Tensor]":
+    """Return the tensors of one network in a file, under the names that they have on their own.
+
+    Raises:
+        InputError: the file holds several networks and none was chosen, or not the chosen one.
+    """
+    there = [name for name in PARTS if any(key.startswith(f"{name}.") for key in stored)]
+    if part is None and there:
+        raise InputError(f"{path}: holds {', '.join(there)}; choose one with --part.")
+    if part is not None and part not in there:
+        raise InputError(f"{path}: has no part {part}; it holds {', '.join(there) or 'one network'}.")
+    start = f"{part}." if part else ""
+    return {key.removeprefix(start): value for key, value in stored.items() if key.startswith(start)}
+
+
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     """Read the tensors of a checkpoint by name; no code from it runs, and it takes no more memory than the file's size.
 
@@ -133,11 +160,13 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     try:
         # Memory-mapped storages cannot grow: a tensor that claims more bytes than it has is an error. The old format
         # cannot be mapped; there a storage takes no memory until its bytes are read, and missing bytes are an error.
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
+        with torch.serialization.safe_globals([(Ignored, name) for name in LIGHTNING]):
+            stored = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
     except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
-    if isinstance(stored, dict):  # files of BasicSR: the averaged weights, else those of the last step
+    # Files of BasicSR: the averaged weights, else those of the last step; files of Lightning.
+    if isinstance(stored, dict):
         stored = next((stored[name] for name in WRAPPERS if isinstance(stored.get(name), dict)), stored)
     if not isinstance(stored, dict) or not 0 < len(stored) <= MAX_TENSORS:
         raise InputError(f"{path}: holds a {type(stored).__name__}; wanted tensors by name.")
@@ -203,6 +232,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="heads of a RealFormer's attention, of which its file has no trace (default: 16 with an encoder, as in "
         "v1_1; 12 without, as in v1_3)",
+    )
+    parser.add_argument(
+        "--part", choices=PARTS, help="network to convert from a file of Taming Transformers that holds several"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser
@@ -278,23 +310,34 @@ def summary(model: "Model") -> str:
     )
 
 
+def tensors_used(model: "Model", files: "list[dict[str, Tensor]]") -> str:
+    """Say how many tensors of some files went into a model, and name what was left out."""
+    from epe.released.vqgan import LEFT_OUT
+
+    names = [name for tensors in files for name in tensors]
+    left = [name for name in names if model.kind == "vqgan" and LEFT_OUT.fullmatch(name)]
+    if not left:
+        return f"all {len(names)} tensors used"
+    return f"{len(names) - len(left)} tensors used, {len(left)} of its losses left out ({left[0]}, …)"
+
+
 def main(args: argparse.Namespace) -> None:
     """Read the checkpoint, rename its tensors, and write the model file."""
     from dataclasses import replace
 
     from epe.models import Model, build_with_tensors, digest, save
-    from epe.released import upscalers
+    from epe.released import upscalers, vqgan
     from epe.released.realformer import realformer
     from epe.released.style_transfer import released
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out}: already exists; pass --overwrite or another --out.")
-    files = [read_checkpoint(path) for path in args.checkpoints]
+    files = [part_of(path, read_checkpoint(path), args.part) for path in args.checkpoints]
     names = ", ".join(map(str, args.checkpoints))
     try:
         found = released(files)
         if found is None and len(files) == 1:
-            found = realformer(files[0], args.heads) or upscalers.released(files[0])
+            found = realformer(files[0], args.heads) or upscalers.released(files[0]) or vqgan.released(files[0])
         if found and args.description:
             raise InputError(
                 f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out."
@@ -314,7 +357,7 @@ def main(args: argparse.Namespace) -> None:
     names = ", ".join(path.name for path in args.checkpoints)
     record = {**model.record, "converted_from": names, "sha256": ", ".join(digests)}
     save(replace(model, licence=args.licence or model.licence or "unknown", record=record), args.out)
-    print(f"{args.out}: {summary(model)}; all {sum(map(len, files))} tensors used")
+    print(f"{args.out}: {summary(model)}; {tensors_used(model, files)}")
 
 
 if __name__ == "__main__":

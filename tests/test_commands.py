@@ -87,6 +87,13 @@ FROZEN: dict[str, set[str]] = {
         "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--gan_weight", "--gan_rule",
         "--vgg", "--ema", "--precision",
     },
+    "train.vqgan": DESCENT
+    | {
+        "--images", "--validation", "--content", "--labels", "--validation_labels", "--classes", "--features",
+        "--height", "--preset", "--codes", "--code_width", "--unit_codes", "--initial", "--perceptual_weight",
+        "--codebook_weight", "--beta", "--legacy_beta", "--gan_weight", "--gan_start", "--critic_warmup",
+        "--critic_rate", "--average_codes", "--kmeans", "--restart_below", "--vgg", "--precision",
+    },
     "train.style": {
         "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",
         "--crop", "--batch", "--steps", "--rate", "--feature_weight", "--device", "--seed", "--log_every",
@@ -130,7 +137,8 @@ FROZEN: dict[str, set[str]] = {
     "app.assets": set(),
     "app.assets fetch": {"--dir", "--file"},
     "app.assets list": {"--dir"},
-    "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite"},
+    "app.atari": {"--every", "--frames", "--game", "--out", "--seed"},
+    "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite", "--part"},
     "app.enhance": {
         "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
         "--overwrite", "--precision", "--strength", "--style", "--tile",

@@ -11,6 +11,8 @@ from typing import Any
 from torch import nn
 
 from epe.generator import Generator, Streams
+from epe.networks.autoencoders.patch_discriminator import PatchDiscriminator, PatchDiscriminatorSpec
+from epe.networks.autoencoders.vqgan import VQGAN, VQGANSpec
 from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.inception import Inception
 from epe.networks.backbones.vgg import VGG16
@@ -39,12 +41,14 @@ OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
     "cut": lambda spec: Translator(CutSpec(**spec)),
     "inception": lambda spec: Inception(**spec),
+    "patchgan": lambda spec: PatchDiscriminator(PatchDiscriminatorSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),
     "photowct": lambda spec: PhotoWCT(**spec),
     "spade": lambda spec: Synthesis(SpadeSpec(**spec)),
     "unet": lambda spec: UNet(UNetSpec(**spec)),
     "unet-sn": lambda spec: UNetSN(UNetSNSpec(**spec)),
     "vgg16": lambda spec: VGG16(**spec),
+    "vqgan": lambda spec: VQGAN(VQGANSpec(**spec)),
     "wct2": lambda spec: WCT2(**spec),
 }
 """The other networks in model files: from their kind to a function that builds one from its spec."""

@@ -1,0 +1,149 @@
+"""Crops for training an autoencoder: of images, of class maps (one channel a class), or of a renderer's buffers.
+
+A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
+
+Shapes: C channels, H W pixels of a picture, s of a crop.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets.channels import channel_names
+from datasets.crops import Box, as_tensor, check_size, draw_box
+from datasets.flaws import check_fit
+from datasets.frames import Frames, Reading
+from datasets.images import Images
+from datasets.labelling.labelled_images import LabelledImages
+from datasets.labelling.taxonomy import NONE
+from datasets.photos import to_height
+
+
+class Pictures(Protocol):
+    """Pictures of one kind, cut on access.
+
+    Attributes:
+        folder: where they lie.
+        keys: one a picture.
+    """
+
+    folder: Path
+
+    @property
+    def keys(self) -> Sequence[str]: ...
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Return (H, W) of a picture."""
+
+    def crop(self, number: int, box: Box, *, flip: bool) -> Tensor:
+        """Cut a picture, and mirror it left to right if wanted: (C, h, w) float32, on the scale of its network."""
+
+
+class ImagePictures:
+    """Images, sRGB in [0, 1].
+
+    Args:
+        folder: of images or frame files.
+        height: in pixels; larger images are shrunk to it, once, and kept in memory; None: read as they are, each time.
+
+    Raises:
+        InputError: there are no images, or one cannot be read.
+    """
+
+    def __init__(self, folder: Path, height: int | None = None) -> None:
+        self.folder, self._images = folder, Images(folder)
+        self.keys = self._images.keys
+        self._shrunk = [to_height(image, height) for image in self._images] if height is not None else None
+
+    def size(self, number: int) -> tuple[int, int]:
+        if self._shrunk is None:
+            return self._images.size(number)
+        height, width = self._shrunk[number].shape[:2]
+        return height, width
+
+    def crop(self, number: int, box: Box, *, flip: bool) -> Tensor:
+        pixels = self._images[number] if self._shrunk is None else self._shrunk[number]
+        return as_tensor(pixels[box], flip=flip)
+
+
+class ClassPictures:
+    """Class maps, one channel a class: 1 where it is, 0 elsewhere; pixels without a class are 0 in all.
+
+    Args:
+        pictures: labelled pictures.
+    """
+
+    def __init__(self, pictures: LabelledImages) -> None:
+        self.folder, self.keys, self.names = pictures.folder, pictures.keys, pictures.names
+        self._labels = [pictures[number][1] for number in range(len(pictures))]
+
+    def size(self, number: int) -> tuple[int, int]:
+        height, width = self._labels[number].shape
+        return height, width
+
+    def crop(self, number: int, box: Box, *, flip: bool) -> Tensor:
+        labels = self._labels[number][box]
+        return onehot(labels[:, ::-1] if flip else labels, len(self.names))
+
+
+class BufferPictures:
+    """Buffers of frame files, normalised per channel.
+
+    Args:
+        folder: of frame files.
+        reading: features and their statistics.
+
+    Raises:
+        InputError: a file lacks a buffer.
+    """
+
+    def __init__(self, folder: Path, reading: Reading) -> None:
+        self.folder, self._frames = folder, Frames(folder, reading)
+        self.keys = self._frames.keys
+        self._channels = channel_names(reading.features)
+
+    def size(self, number: int) -> tuple[int, int]:
+        return self._frames.sizes[number]
+
+    def crop(self, number: int, box: Box, *, flip: bool) -> Tensor:
+        found = self._frames.read(number, *box, flip=flip).gbuffers
+        check_fit(found, self._channels, self._frames.where(number))
+        return found
+
+
+def onehot(labels: np.ndarray, classes: int) -> Tensor:
+    """Turn a class map (h, w) into (classes, h, w) float32; pixels that are `NONE` are 0 in all channels."""
+    wide = np.eye(classes + 1, classes, dtype=np.float32)[np.where(labels == NONE, classes, labels)]
+    return torch.from_numpy(wide).movedim(-1, 0).contiguous()
+
+
+class AutoencoderCrops(Dataset[Tensor]):
+    """Random square crops of pictures, mirrored left to right half of the time: (C, s, s) float32.
+
+    Args:
+        pictures: what they are cut from.
+        size: s.
+        length: number of samples.
+        seed: seed of all draws.
+
+    Raises:
+        InputError: a picture is too small.
+    """
+
+    def __init__(self, pictures: Pictures, *, size: int, length: int, seed: int) -> None:
+        for number, key in enumerate(pictures.keys):
+            check_size(f"{pictures.folder}/{key}", pictures.size(number), size)
+        self.pictures, self.size, self.length, self.seed = pictures, size, length, seed
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, index))
+        number, flip = int(rng.integers(len(self.pictures.keys))), bool(rng.integers(2))
+        return self.pictures.crop(number, draw_box(self.pictures.size(number), self.size, rng), flip=flip)

@@ -1,0 +1,23 @@
+"""A weight of an adversarial loss that keeps its gradient at the last layer as large as that of the reconstruction.
+
+Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021, equation 7; the small
+number and the limit are those of their release (the paper has 1e-6 and none).
+"""
+
+import torch
+from torch import Tensor
+
+SMALL, LIMIT = 1e-4, 1e4
+
+
+def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:
+    """Return the ratio of the norms of two losses' gradients, a scalar without gradient, at most 1e4.
+
+    Args:
+        reconstruction, adversarial: scalars, computed in fp32; their graphs are kept.
+        last: the weight of the last layer that both depend on.
+    """
+    wanted, found = (
+        torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (reconstruction, adversarial)
+    )
+    return (wanted / (found + SMALL)).clamp(0, LIMIT).detach()

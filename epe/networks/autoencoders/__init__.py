@@ -1,0 +1,1 @@
+"""Autoencoders whose latents are codes from a codebook, and the discriminator that they are trained against."""

@@ -1,0 +1,85 @@
+"""How often each code of a codebook is used in training, and what is done about codes that are not.
+
+Codes that no latent is near get no gradient and stay unused: most of a large codebook, if nothing is done. Restarts
+after Dhariwal et al., "Jukebox", 2020 (section 3.1); moving averages instead of gradients after van den Oord et al.
+2017 (appendix A.1); k-means as in Lancucki et al., "Robust Training of Vector Quantized Bottleneck Models", 2020.
+
+Shapes: N latents of a batch, D features of a code, K codes.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from epe.networks.autoencoders.quantiser import Quantiser
+
+SMALL = 1e-5
+
+
+class CodebookUsage(nn.Module):
+    """Moving averages over batches: of the latents that were nearest to each code, their number and their sum.
+
+    Args:
+        codes: K.
+        width: D.
+        decay: weight of the previous average.
+    """
+
+    def __init__(self, codes: int, width: int, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("counts", torch.zeros(codes))
+        self.register_buffer("sums", torch.zeros(codes, width))
+        self.counts: Tensor
+        self.sums: Tensor
+
+    @torch.no_grad()
+    def update(self, vectors: Tensor, ids: Tensor) -> None:
+        """Add a batch: latents (N, D) and the ids (N,) of their codes."""
+        counts = torch.bincount(ids, minlength=len(self.counts)).to(self.counts)
+        sums = torch.zeros_like(self.sums).index_add_(0, ids, vectors.to(self.sums))
+        if not self.counts.any():  # the first batch: an average that starts at 0 would call every code unused
+            self.counts.copy_(counts)
+            self.sums.copy_(sums)
+        else:
+            self.counts.lerp_(counts, 1 - self.decay)
+            self.sums.lerp_(sums, 1 - self.decay)
+
+    @torch.no_grad()
+    def move_codes(self, quantiser: Quantiser) -> None:
+        """Set each code to the mean of its latents; one without latents stays where it is."""
+        total, codes = self.counts.sum(), len(self.counts)
+        smoothed = (self.counts + SMALL) / (total + codes * SMALL) * total
+        means = self.sums / smoothed[:, None]
+        quantiser.codebook.copy_(torch.where(self.counts[:, None] > SMALL, means, quantiser.codebook))
+
+    @torch.no_grad()
+    def restart(self, quantiser: Quantiser, vectors: Tensor, below: float) -> Tensor:
+        """Replace codes that are used less than `below` times as often as if all were used alike.
+
+        Each becomes a latent of the batch (N, D), drawn at random by torch's global generator, and counts as one that
+        is used as often as the others until the average says otherwise.
+
+        Returns:
+            How many were replaced, a scalar.
+        """
+        even = self.counts.mean()
+        dead = torch.nonzero(self.counts < below * even)[:, 0]
+        drawn = vectors[torch.randint(len(vectors), (len(dead),), device=vectors.device)].to(quantiser.codebook)
+        quantiser.codebook[dead] = drawn
+        self.counts[dead] = even
+        self.sums[dead] = even * drawn.to(self.sums)
+        return torch.tensor(float(len(dead)))
+
+    def used(self, below: float = 0.01) -> Tensor:
+        """Return the share of codes that are used at least `below` times as often as if all were alike, a scalar."""
+        return (self.counts >= below * self.counts.mean()).float().mean()
+
+    def perplexity(self) -> Tensor:
+        """Return the exponential of the entropy of the codes' shares, a scalar in 1 .. K: K if all are used alike."""
+        return perplexity(self.counts)
+
+
+def perplexity(counts: Tensor) -> Tensor:
+    """Return the exponential of the entropy of counts (K,), a scalar in 1 .. K."""
+    share = counts / counts.sum()
+    return torch.special.entr(share).sum().exp()

@@ -1,0 +1,209 @@
+"""train.vqgan on miniatures: goes on to the same bits, learns, starts its discriminator when it should."""
+
+import dataclasses
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from datasets.autoencoder_crops import AutoencoderCrops, ImagePictures
+from epe import models
+from epe.networks.autoencoders.patch_discriminator import PatchDiscriminatorSpec
+from epe.networks.autoencoders.vqgan import VQGAN
+from gbuffer_tools.errors import InputError
+from tests.datasets.labelling.made import write_streets
+from tests.datasets.made import write_frames, write_photos
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
+from train import vqgan as command
+from train.loop import training
+from train.recipes import vqgan as recipe
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("data")
+    write_photos(folder / "photos", size=(40, 64))
+    write_photos(folder / "others", size=(41, 67), seed=1, count=2)
+    write_frames(folder / "frames", size=(40, 64))
+    write_streets(folder / "streets")
+    return folder
+
+
+@pytest.fixture
+def small_critic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The discriminator as it is has 2.8 million weights."""
+    monkeypatch.setattr(recipe, "PatchDiscriminatorSpec", partial(PatchDiscriminatorSpec, width=4))
+
+
+def config(data: Path, out: Path, **changes: Any) -> recipe.VQGANConfig:
+    settings: dict[str, Any] = {
+        "images": data / "photos", "validation": data / "others", "out": out, "preset": "vqgan-tiny", "crop": 32,
+        "batch": 2, "steps": STEPS, "workers": 0, "log_every": 1, "preview_every": 3, "save_every": 1, "rate": 1e-3,
+        "critic_rate": 1e-3, "perceptual_weight": 0.0, "gan_start": 4, "critic_warmup": 2, "kmeans": 2,
+    }  # fmt: skip
+    return recipe.VQGANConfig(**(settings | changes))
+
+
+WITHOUT_CRITIC = {"gan_weight": 0.0, "gan_start": 0, "critic_warmup": 0}
+
+
+def state_of(settings: recipe.VQGANConfig) -> recipe.VQGANTrainState:
+    settings.check()
+    return recipe.build_state(settings, recipe.new_network(settings, 3))
+
+
+def batch_of(settings: recipe.VQGANConfig) -> Tensor:
+    crops = AutoencoderCrops(ImagePictures(settings.images), size=settings.crop, length=4, seed=0)
+    return torch.stack([crops[i] for i in range(4)])
+
+
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    out = tmp_path_factory.mktemp("straight")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SummaryWriter", Writer)
+        patch.setattr(recipe, "PatchDiscriminatorSpec", partial(PatchDiscriminatorSpec, width=4))
+        recipe.train(config(data, out), "text: of the run\n")
+    return Straight(out, dict(Writer.curve))
+
+
+class TestResume:
+    @pytest.mark.usefixtures("small_critic")
+    def test_stopped_and_resumed_equals_straight_through(
+        self, data: Path, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert stop_and_resume(recipe, config(data, tmp_path, save_every=3), monkeypatch) == {4, 5, 6}
+        assert_same_bits(tmp_path, straight.out)
+
+    def test_killed_at_a_random_step_and_started_again(self, data: Path, tmp_path: Path) -> None:
+        """With averaged codes, whose averages have to be in the checkpoint."""
+        changes: dict[str, Any] = WITHOUT_CRITIC | {"average_codes": 0.9}
+        done, out, path = tmp_path / "straight", tmp_path / "run", tmp_path / "run.yaml"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "SummaryWriter", Writer)
+            recipe.train(config(data, done, **changes), "")
+        settings = dataclasses.asdict(config(data, out, **changes))
+        path.write_text(json.dumps({k: plain(v) for k, v in settings.items() if v is not None}))
+        kill_and_resume("train.vqgan", "train.recipes.vqgan", path, out, STEPS)
+        assert_same_bits(out, done)
+
+
+def test_a_run_writes_what_it_promises(straight: Straight) -> None:
+    assert {path.name for path in (straight.out / "previews").iterdir()} == {"0000003.png", "0000006.png"}
+    model = models.load(straight.out / "model.safetensors")
+    assert (model.kind, model.multiple_of, model.record["steps"]) == ("vqgan", 2, STEPS)
+    tensors = contents(straight.out / "checkpoint.safetensors")[0]
+    assert all(torch.equal(v, tensors[f"network/{name}"]) for name, v in model.network.state_dict().items())
+    at = {name: {n for n, found in straight.curve if found == name} for _, name in straight.curve}
+    assert at["loss/critic"] == {3, 4, 5, 6}, "it learns two steps before it counts"
+    assert at["loss/gan"] == at["loss/adaptive weight"] == {5, 6}
+    assert at["validation/PSNR"] == at["validation/codes used"] == {3, 6}
+
+
+class TestStep:
+    def test_it_learns(self, data: Path) -> None:
+        settings = config(data, Path("unused"), rate=3e-3, steps=1000, restart_below=0.05, **WITHOUT_CRITIC)
+        state, batch = state_of(settings), batch_of(settings)
+        losses = [float(recipe.step(state, batch, n)["pixels"]) for n in range(1, 61)]
+        assert losses[-1] < 0.5 * losses[0]
+        assert float(state.usage.used()) > 0.8
+
+    def test_the_adversarial_gradient_is_as_long_as_that_of_reconstruction(self, data: Path) -> None:
+        """At the last weight; gan_weight 1, so that both are equal but for the small number of the quotient."""
+        settings = config(data, Path("unused"), gan_start=0, critic_warmup=0, gan_weight=1.0)
+        state, batch = state_of(settings), batch_of(settings)
+        made, _ = state.network(batch)
+        reconstruction = recipe.total(recipe.reconstruction_terms(state, made, batch))
+        assert state.critic is not None
+        adversarial = -state.critic(made).mean()
+        last = state.network.last_weight
+        wanted, found = (
+            torch.autograd.grad(x, last, retain_graph=True)[0].norm() for x in (reconstruction, adversarial)
+        )
+        weight = recipe.step(state_of(settings), batch, 1)["adaptive weight"]
+        assert weight.item() == pytest.approx((wanted / (found + 1e-4)).item(), rel=1e-4)
+
+    def test_averaged_codes_have_no_gradient_and_move(self, data: Path) -> None:
+        settings = config(data, Path("unused"), average_codes=0.9, restart_below=0.0, **WITHOUT_CRITIC)
+        state, batch = state_of(settings), batch_of(settings)
+        before = state.network.quantiser.codebook.detach().clone()
+        recipe.step(state, batch, 1)
+        assert state.network.quantiser.codebook.grad is None
+        moved = (state.network.quantiser.codebook != before).any(1)
+        assert torch.equal(moved, state.usage.counts > 0)
+
+    def test_clusters_make_a_better_first_codebook(self, data: Path) -> None:
+        settings = config(data, Path("unused"), **WITHOUT_CRITIC)
+        batch, errors = batch_of(settings), []
+        for clustered in (False, True):
+            network = recipe.new_network(settings, 3)
+            if clustered:
+                recipe.cluster_codes(network, list(batch), seed=0)
+            found = network.quantiser(network.latents(batch))
+            errors.append(float((found.latents - found.codes).square().mean().detach()))
+        assert errors[1] < 0.2 * errors[0]
+
+
+class TestContents:
+    def test_class_maps(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        changes = WITHOUT_CRITIC | {"content": "classes", "images": data / "streets", "validation": data / "streets"}
+        recipe.train(config(data, tmp_path, steps=60, rate=1e-2, preview_every=60, save_every=60, **changes), "")
+        model = models.load(tmp_path / "model.safetensors")
+        assert model.classes == (("car",), ("road",), ("sky",))
+        assert Writer.curve[60, "validation/accuracy"] > 0.9
+
+    def test_buffers(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        folder = data / "frames"
+        changes = WITHOUT_CRITIC | {
+            "content": "buffers",
+            "images": folder,
+            "validation": folder,
+            "features": ("normal",),
+        }
+        recipe.train(config(data, tmp_path, **changes), "")
+        model = models.load(tmp_path / "model.safetensors")
+        assert isinstance(model.network, VQGAN)
+        assert (model.channels, model.network.spec.content) == (("normal.0", "normal.1", "normal.2"), "buffers")
+        assert (6, "validation/mean absolute difference") in Writer.curve
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"content": "classes"}, r"--gan_weight 0\.8: is for images"),
+            ({"features": ("normal",)}, "--features: is for --content buffers"),
+            ({"critic_warmup": 9}, "--critic_warmup 9: wanted --gan_start 4 or less"),
+            ({"crop": 33}, "--crop 33: wanted a multiple of 2"),
+            ({"kmeans": 1, "codes": 512}, "--kmeans 1: 256 latents for 512 codes; wanted 2 or more"),
+            ({"preset": "vqgan-huge"}, "--preset vqgan-huge: wanted one of"),
+            ({"codes": 1}, "--preset vqgan-tiny: codes must be"),
+            ({"legacy_beta": True, "average_codes": 0.9}, "leave one out"),
+        ],
+    )
+    def test_in_one_line(self, data: Path, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+        with pytest.raises(InputError, match=words):
+            recipe.train(config(data, tmp_path, **changes), "")
+
+    def test_an_initial_model_of_another_size(
+        self, data: Path, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(InputError, match="has other sizes than --preset vqgan-tiny"):
+            recipe.train(config(data, tmp_path, initial=straight.out / "model.safetensors", codes=32), "")
+
+
+def test_help_answers(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train.vqgan", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == 0
+    assert "--critic_warmup" in capsys.readouterr().out

@@ -1,0 +1,345 @@
+"""The recipe of a VQGAN: reconstruction, a codebook, and a discriminator that learns before it counts.
+
+Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021 (section 3.1).
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from datasets.autoencoder_crops import AutoencoderCrops, Pictures
+from datasets.channels import channel_names
+from datasets.frames import Reading, measure
+from datasets.runtime.weights import load_model, load_vgg
+from epe import models
+from epe.losses import hinge_gan
+from epe.losses.adaptive_weight import adaptive_weight
+from epe.losses.codebook import codebook_loss
+from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
+from epe.networks.autoencoders.codebook_usage import CodebookUsage
+from epe.networks.autoencoders.patch_discriminator import PatchDiscriminator, PatchDiscriminatorSpec
+from epe.networks.autoencoders.quantiser import Quantised
+from epe.networks.autoencoders.vqgan import PRESETS, VQGAN, build_vqgan
+from epe.networks.backbones.vgg import VGG16
+from gbuffer_tools.errors import InputError
+from train.loop.checkpoint import Stateful
+from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
+from train.loop.optimiser import backward_and_step, set_rate
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import single_process_batches
+from train.loop.training import check_single_process, run_training
+from train.recipes.epe import as_float
+from train.recipes.vqgan_pictures import (
+    Content,
+    class_names,
+    cluster_codes,
+    judge_reconstructions,
+    open_pictures,
+    visible,
+)
+
+IMAGES_ONLY = ("perceptual_weight", "gan_weight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VQGANConfig(LinearDecayConfig, GanConfig):
+    """Configuration of an autoencoder's run.
+
+    Attributes:
+        images: folder of images, or of frame files for class maps and buffers
+        validation: folder of other pictures of the same kind, judged at each preview; null: nothing is judged
+        content: image, classes (class maps) or buffers
+        labels: for classes: label maps of `images`, made by datasets.label; null: the class ids of the frame files
+        validation_labels: label maps of `validation`
+        classes: for classes: YAML file that says which names of class ids are one class; null: each name is a class
+        features: for buffers: features of frame files (datasets/channels.py)
+        height: height in pixels that larger pictures are shrunk to; null: they stay as they are
+        preset: sizes of the network
+        codes: number of codes; null: the preset's
+        code_width: features of a code; null: the preset's
+        unit_codes: codes and latents have length 1
+        initial: model file to start from; null: random weights
+        perceptual_weight: weight of the perceptual distance, on VGG16 features (0.09: the published one of LPIPS, which
+            is 11.3 times smaller); images only
+        codebook_weight: weight of the codebook's loss
+        beta: weight of commitment within it
+        legacy_beta: put beta on the other term, as the release does
+        gan_weight: share of the adversarial loss's gradient at the last layer, of that of reconstruction; images only
+        gan_start: steps before the adversarial loss counts
+        critic_warmup: steps before that in which the discriminator learns already; 0: it starts untrained, as published
+        average_codes: codes follow moving averages of their latents with this decay; 0: they follow gradients
+        kmeans: crops whose latents are clustered into the first codebook; 0: random codes
+        restart_below: codes used less than this share of even use become latents of the batch; 0: never
+        vgg: VGG16 weights; null: those that app.assets fetched
+        precision: bf16 runs the networks in bfloat16; weights and losses stay fp32
+    """
+
+    images: Path
+    validation: Path | None = None
+    content: Content = "image"
+    labels: Path | None = None
+    validation_labels: Path | None = None
+    classes: Path | None = None
+    features: tuple[str, ...] = ()
+    height: int | None = None
+    preset: str = "vqgan-f16-1024"
+    codes: int | None = None
+    code_width: int | None = None
+    unit_codes: bool = False
+    initial: Path | None = None
+    perceptual_weight: float = 0.09
+    codebook_weight: float = 1.0
+    beta: float = 0.25
+    legacy_beta: bool = False
+    gan_weight: float = 0.8
+    gan_start: int = 50_000
+    critic_warmup: int = 10_000
+    average_codes: float = 0.0
+    kmeans: int = 64
+    restart_below: float = 0.05
+    vgg: Path | None = None
+    batch: int = 12
+    steps: int = 250_000
+    rate: float = 5.4e-5
+    critic_rate: float = 5.4e-5
+    beta1: float = 0.5
+    beta2: float = 0.9
+    constant: float = 1.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def check(self) -> None:
+        super().check()
+        weights = ("perceptual_weight", "codebook_weight", "beta", "gan_weight")
+        counts = ("gan_start", "critic_warmup", "kmeans", "restart_below")
+        check_ranges(self, minimum=dict.fromkeys((*weights, *counts), 0), fractions=("average_codes",))
+        check_preset(self.preset, tuple(PRESETS))
+        if self.gan_weight and self.critic_warmup > self.gan_start:
+            raise InputError(f"--critic_warmup {self.critic_warmup}: wanted --gan_start {self.gan_start} or less.")
+        for name in IMAGES_ONLY:
+            if self.content != "image" and getattr(self, name):
+                raise InputError(f"--{name} {getattr(self, name)}: is for images; wanted 0 for {self.content}.")
+        for name, content in (("labels", "classes"), ("classes", "classes"), ("features", "buffers")):
+            if getattr(self, name) and self.content != content:
+                raise InputError(f"--{name}: is for --content {content}, not {self.content}; leave it out.")
+        if self.legacy_beta and self.average_codes:
+            raise InputError("--legacy_beta: weights the loss of codes, which follow --average_codes; leave one out.")
+        if self.content == "buffers" and not self.features:
+            raise InputError("--features: none; wanted some for --content buffers.")
+
+
+@dataclass
+class VQGANTrainState:
+    """Everything that a step updates, and the constants that it needs; a critic only where there is a GAN loss."""
+
+    network: VQGAN
+    usage: CodebookUsage
+    optimiser: torch.optim.Optimizer
+    config: VQGANConfig
+    vgg: VGG16 | None = None
+    critic: PatchDiscriminator | None = None
+    critic_optimiser: torch.optim.Optimizer | None = None
+    done: int = 0
+
+
+def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) -> dict[str, tuple[float, Tensor]]:
+    """The terms that compare pictures (B, C, H, W) with their reconstructions, each with its weight, as scalars."""
+    c = state.config
+    if c.content == "classes":
+        return {"classes": (1.0, F.binary_cross_entropy_with_logits(made, picture))}
+    terms = {"pixels": (1.0, F.l1_loss(made, picture))}
+    if c.content == "image":  # the published loss compares images in [-1, 1]
+        terms["pixels"] = (2.0, terms["pixels"][1])
+    if state.vgg is not None:
+        with autocast(c.precision, c.device):
+            seen = as_float(state.vgg(made, LAYERS))
+            with torch.no_grad():
+                wanted = as_float(state.vgg(picture, LAYERS))
+        terms["perceptual"] = c.perceptual_weight, perceptual_distance(seen, wanted).mean()
+    return terms
+
+
+def total(terms: dict[str, tuple[float, Tensor]]) -> Tensor:
+    """The weighted sum of some terms, a scalar."""
+    return torch.stack([weight * value for weight, value in terms.values()]).sum()
+
+
+def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
+    """Update the autoencoder, then its discriminator, if it learns already; return the losses of step `n` (from 1)."""
+    c = state.config
+    set_rate(state.optimiser, c.learning_rate(c.rate, n))
+    picture = batch.to(c.device, non_blocking=True)
+    state.network.train()
+    with autocast(c.precision, c.device):
+        made, found = state.network(picture)
+    made, latents, codes = made.float(), found.latents.float(), found.codes.float()
+    terms = reconstruction_terms(state, made, picture)
+    reconstruction = total(terms)
+    if c.average_codes:  # codes follow their averages, so only commitment has a gradient
+        codes = codes.detach()
+    terms["codebook"] = c.codebook_weight, codebook_loss(latents, codes, c.beta, legacy=c.legacy_beta)
+    facts = {}
+    if state.critic is not None and n > c.gan_start:
+        state.critic.requires_grad_(False)
+        adversarial = hinge_gan.generator_loss([state.critic(made)])
+        state.critic.requires_grad_(True)
+        facts["adaptive weight"] = adaptive_weight(reconstruction, adversarial, state.network.last_weight)
+        terms["gan"] = c.gan_weight * float(facts["adaptive weight"]), adversarial
+    norm = backward_and_step(total(terms), state.optimiser)
+    state.done = n
+    losses = {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm} | facts
+    if torch.isfinite(norm):
+        losses |= keep_codes(state, found)
+    return losses | judge(state, made.detach(), picture, n)
+
+
+def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
+    """Record which codes a batch used, move and restart codes if wanted; return what is logged of them."""
+    c, quantiser = state.config, state.network.quantiser
+    vectors = found.latents.detach().movedim(1, -1).flatten(0, 2).float()
+    state.usage.update(vectors, found.ids.flatten())
+    if c.average_codes:
+        state.usage.move_codes(quantiser)
+    facts = {"codes used": state.usage.used(), "perplexity": state.usage.perplexity()}
+    if c.restart_below:
+        facts["codes restarted"] = state.usage.restart(quantiser, vectors, c.restart_below)
+    return facts
+
+
+def judge(state: VQGANTrainState, made: Tensor, picture: Tensor, n: int) -> dict[str, Tensor]:
+    """Update the discriminator on pictures and their reconstructions, once it learns; return its losses."""
+    c = state.config
+    if state.critic is None or state.critic_optimiser is None or n <= c.gan_start - c.critic_warmup:
+        return {}
+    set_rate(state.critic_optimiser, c.learning_rate(c.critic_rate, n))
+    loss = hinge_gan.discriminator_loss([state.critic(picture)], [state.critic(made)]) / 2  # halved as published
+    norm = backward_and_step(loss, state.critic_optimiser)
+    return {"critic": loss.detach(), "critic gradient": norm}
+
+
+def build_state(config: VQGANConfig, network: VQGAN) -> VQGANTrainState:
+    """Build the training state around an autoencoder; discriminator and VGG16 only if their losses count."""
+    network, spec = network.to(config.device), network.spec
+    trained = [p for name, p in network.named_parameters() if not (config.average_codes and "codebook" in name)]
+    state = VQGANTrainState(
+        network=network,
+        usage=CodebookUsage(spec.codes, spec.code_width, config.average_codes or 0.99).to(config.device),
+        optimiser=torch.optim.Adam(trained, lr=config.rate, betas=(config.beta1, config.beta2)),
+        config=config,
+    )
+    if config.perceptual_weight:
+        vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.precision)
+        state = replace(state, vgg=vgg.to(config.device))
+    if config.gan_weight:
+        critic = PatchDiscriminator(PatchDiscriminatorSpec(spec.channels)).to(config.device).train()
+        state = replace(state, critic=critic, critic_optimiser=config.adam(config.critic_rate, critic))
+    return state
+
+
+def new_network(config: VQGANConfig, channels: int) -> VQGAN:
+    """Build the autoencoder of a run, with seeded weights or those of the initial model.
+
+    Raises:
+        InputError: the sizes are invalid, or the initial model has others.
+    """
+    chosen = {"codes": config.codes, "code_width": config.code_width}
+    sizes = {name: value for name, value in chosen.items() if value is not None}
+    sizes |= {"content": config.content, "channels": channels, "unit_codes": config.unit_codes}
+    torch.manual_seed(config.seed)
+    try:
+        network = build_vqgan(config.preset, **sizes)
+    except ValueError as error:
+        raise InputError(f"--preset {config.preset}: {error}") from error
+    if config.crop % network.factor:
+        raise InputError(f"--crop {config.crop}: wanted a multiple of {network.factor}, the pixels of a code.")
+    if config.initial is not None:
+        model = load_model(config.initial, network.kind, "train.vqgan, app.convert")
+        if model.network.spec != network.spec:
+            raise InputError(f"--initial {config.initial}: has other sizes than --preset {config.preset}.")
+        network.load_state_dict(model.network.state_dict())
+    return network
+
+
+def validate(state: VQGANTrainState, pictures: Pictures | None) -> dict[str, float]:
+    """Judge reconstructions of other pictures at the steps of previews, for TensorBoard; nothing at other steps."""
+    c = state.config
+    if pictures is None or (state.done % c.preview_every and state.done != c.steps):
+        return {}
+    values = judge_reconstructions(state.network, pictures, state.vgg)
+    text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    tqdm.write(f"step {state.done}: {text} on {pictures.folder}", file=sys.stderr)
+    return {f"validation/{name}": value for name, value in values.items()}
+
+
+@torch.inference_mode()
+def write_preview(state: VQGANTrainState, crops: AutoencoderCrops, path: Path) -> None:
+    """Write picture | reconstruction of the first samples, the same each time."""
+    network, rows = state.network.eval(), []
+    for index in range(min(ROWS, len(crops))):
+        picture = crops[index]
+        made = network(picture[None].to(state.config.device))[0][0].float().cpu()
+        rows.append([visible(x, state.config.content) for x in (picture, made)])
+    write_sheet(path, rows)
+
+
+def as_model(state: VQGANTrainState, reading: Reading | None, names: tuple[str, ...], done: int) -> models.Model:
+    """Return the autoencoder as a model, with its training record after `done` steps."""
+    c, network = state.config, state.network
+    record = {
+        "command": "train.vqgan", "steps": done, "batch": c.batch, "crop": c.crop, "seed": c.seed, "preset": c.preset,
+        "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight, "gan_start": c.gan_start,
+        "critic_warmup": c.critic_warmup, "beta": c.beta, "legacy_beta": c.legacy_beta, "precision": c.precision,
+        "images": c.images.as_posix(), "height": c.height,
+    }  # fmt: skip
+    return models.Model(
+        network=network,
+        kind=network.kind,
+        spec=network.spec.as_dict(),
+        channels=channel_names(reading.features) if reading else (),
+        mean=reading.mean if reading else (),
+        std=reading.std if reading else (),
+        classes=tuple((name,) for name in names),
+        multiple_of=network.spec.multiple_of,
+        licence=c.licence,
+        record=record,
+    )
+
+
+def train(config: VQGANConfig, text: str) -> None:
+    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
+    check_single_process(config)
+    reading = None
+    if config.content == "buffers":
+        reading = measure(config.images, tuple(config.features), ())
+    opened = partial(
+        open_pictures, content=config.content, classes=config.classes, height=config.height, reading=reading
+    )
+    pictures = opened(config.images, labels=config.labels)
+    names = class_names(pictures)
+    validation = opened(config.validation, labels=config.validation_labels) if config.validation else None
+    if validation is not None and class_names(validation) != names:
+        raise InputError(f"--validation {config.validation}: has other classes than {config.images}.")
+    channels = len(names) or (len(channel_names(reading.features)) if reading else 3)
+    state = build_state(config, new_network(config, channels))
+    crops = AutoencoderCrops(pictures, size=config.crop, length=config.samples, seed=config.seed)
+    if config.kmeans and config.initial is None and not (config.out / "checkpoint.safetensors").exists():
+        cluster_codes(state.network, [crops[i] for i in range(min(config.kmeans, len(crops)))], config.seed)
+    parts: dict[str, Stateful] = {"network": state.network, "usage": state.usage, "optimiser": state.optimiser}
+    if state.critic is not None and state.critic_optimiser is not None:
+        parts |= {"critic": state.critic, "critic_optimiser": state.critic_optimiser}
+    run_training(
+        config,
+        text,
+        step=partial(step, state),
+        batches=partial(single_process_batches, crops, config.batch, config.workers),
+        parts=parts,
+        preview=partial(write_preview, state, crops),
+        model=partial(as_model, state, reading, names),
+        scalars=partial(validate, state, validation),
+    )

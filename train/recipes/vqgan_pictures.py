@@ -1,0 +1,151 @@
+"""What a run of train.vqgan is about: its pictures, how reconstructions of others are judged and shown, first codes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import faiss
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datasets.autoencoder_crops import BufferPictures, ClassPictures, ImagePictures, Pictures
+from datasets.frames import Reading
+from datasets.labelling.labelled_images import LabelledImages
+from epe.losses.perceptual import LAYERS, perceptual_distance
+from epe.networks.autoencoders.codebook_usage import perplexity
+from epe.networks.autoencoders.vqgan import VQGAN
+from epe.networks.backbones.vgg import VGG16
+from gbuffer_tools.errors import InputError
+from train.loop.preview import colours
+
+Content = Literal["image", "classes", "buffers"]
+ROUNDS = 20
+"""Of k-means."""
+TALL = 1 << 14
+"""Height of class maps where none is given: they are not shrunk."""
+
+
+def open_pictures(
+    folder: Path,
+    content: Content,
+    *,
+    labels: Path | None,
+    classes: Path | None,
+    height: int | None,
+    reading: Reading | None,
+) -> Pictures:
+    """Open the pictures of a folder, of the kind that a run is about.
+
+    Args:
+        folder: of images, or of frame files.
+        content: what they are.
+        labels, classes, height: as in the configuration.
+        reading: how buffers are read.
+
+    Raises:
+        InputError: there are none, or they cannot be read.
+    """
+    if content == "classes":
+        return ClassPictures(LabelledImages(folder, labels, None if labels else classes, height or TALL))
+    if content == "buffers":
+        assert reading is not None
+        return BufferPictures(folder, reading)
+    return ImagePictures(folder, height)
+
+
+def class_names(pictures: Pictures) -> tuple[str, ...]:
+    """Names of the channels of class maps; none for other pictures."""
+    return pictures.names if isinstance(pictures, ClassPictures) else ()
+
+
+@torch.no_grad()
+def cluster_codes(network: VQGAN, crops: list[Tensor], seed: int) -> None:
+    """Make the first codebook of the centres of clusters of latents (k-means).
+
+    Args:
+        network: its codebook is replaced.
+        crops: pictures (C, s, s).
+        seed: of the first centres.
+
+    Raises:
+        InputError: there are fewer latents than codes.
+    """
+    quantiser, device = network.quantiser, network.quantiser.codebook.device
+    found = torch.cat([quantiser.scaled(network.latents(crop[None].to(device)), 1) for crop in crops])
+    vectors = found.movedim(1, -1).flatten(0, 2).float().cpu().numpy()
+    codes, width = quantiser.codebook.shape
+    if len(vectors) < codes:
+        wanted = -(-len(crops) * codes // len(vectors))
+        raise InputError(f"--kmeans {len(crops)}: {len(vectors)} latents for {codes} codes; wanted {wanted} or more.")
+    # By default FAISS warns of fewer than 39 points a centre, and draws a subset of more than 256.
+    clusters = faiss.Kmeans(
+        width, codes, niter=ROUNDS, seed=seed, min_points_per_centroid=1, max_points_per_centroid=len(vectors)
+    )
+    clusters.train(np.ascontiguousarray(vectors))
+    quantiser.codebook.copy_(torch.from_numpy(clusters.centroids))
+
+
+def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
+    """The middle of a picture (1, C, H, W), as large as multiples of a factor allow."""
+    height, width = pictures.size(number)
+    top, left = height % factor // 2, width % factor // 2
+    box = slice(top, top + height // factor * factor), slice(left, left + width // factor * factor)
+    return pictures.crop(number, box, flip=False)[None]
+
+
+@torch.inference_mode()
+def judge_reconstructions(network: VQGAN, pictures: Pictures, vgg: VGG16 | None) -> dict[str, float]:
+    """Judge reconstructions of whole pictures: means over pictures, and which codes they use.
+
+    Args:
+        network: the autoencoder.
+        pictures: to be encoded and decoded.
+        vgg: for the perceptual distance of images; None: it is left out.
+
+    Returns:
+        Of images PSNR in dB and the perceptual distance; of class maps the share of pixels whose class is right; of
+        buffers the mean absolute difference. Of all the share of codes that are used at least once, and the perplexity.
+    """
+    network, device = network.eval(), network.quantiser.codebook.device
+    values: dict[str, list[float]] = {}
+    counts = torch.zeros(network.spec.codes)
+    for number in range(len(pictures.keys)):
+        picture = whole(pictures, number, network.factor).to(device)
+        made, found = network(picture)
+        counts += torch.bincount(found.ids.flatten().cpu(), minlength=len(counts))
+        for name, value in compared(made, picture, network.spec.content, vgg).items():
+            values.setdefault(name, []).append(float(value))
+    codes = {"codes used": float((counts > 0).float().mean()), "perplexity": float(perplexity(counts))}
+    return {name: float(np.mean(of)) for name, of in values.items()} | codes
+
+
+def compared(made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None) -> dict[str, Tensor]:
+    """Compare the reconstruction of one picture (1, C, H, W) with it; scalars by name."""
+    if content == "classes":
+        there = picture.sum(1) > 0
+        return {"accuracy": (made.argmax(1) == picture.argmax(1))[there].float().mean()}
+    if content == "buffers":
+        return {"mean absolute difference": F.l1_loss(made, picture)}
+    made = made.clamp(0, 1)
+    values = {"PSNR": -10 * F.mse_loss(made, picture).clamp_min(1e-10).log10()}
+    if vgg is not None:
+        seen, wanted = (features(vgg, x) for x in (made, picture))
+        values["perceptual"] = perceptual_distance(seen, wanted).mean()
+    return values
+
+
+def features(vgg: VGG16, image: Tensor) -> Mapping[str, Tensor]:
+    """Features of an image in fp32, in whatever precision the network runs."""
+    return {name: value.float() for name, value in vgg(image, LAYERS).items()}
+
+
+def visible(picture: Tensor, content: Content) -> Tensor:
+    """Turn a picture (C, H, W) of any kind into an image (3, H, W): classes in colours, of buffers the first three."""
+    if content == "image":
+        return picture
+    if content == "classes":
+        return colours(picture.argmax(0))
+    shown = picture[:3] if len(picture) >= 3 else picture[:1].expand(3, -1, -1)
+    return 0.5 + shown / 4  # two deviations from the mean are black and white
