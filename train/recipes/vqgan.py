@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -249,7 +249,7 @@ def new_network(config: VQGANConfig, channels: int) -> VQGAN:
         InputError: the sizes are invalid, or the initial model has others.
     """
     chosen = {"codes": config.codes, "code_width": config.code_width}
-    sizes = {name: value for name, value in chosen.items() if value is not None}
+    sizes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     sizes |= {"content": config.content, "channels": channels, "unit_codes": config.unit_codes}
     torch.manual_seed(config.seed)
     try:

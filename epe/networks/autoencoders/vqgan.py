@@ -220,7 +220,7 @@ class VQGAN(nn.Module):
         self.decoder = nn.Sequential(*decoder_layers(spec))
 
     @property
-    def last_weight(self) -> nn.Parameter:
+    def last_weight(self) -> Tensor:
         last = self.decoder[-1]
         assert isinstance(last, nn.Conv2d)
         return last.weight
