@@ -120,14 +120,25 @@ class Cache(NamedTuple):
 class CausalAttention(Projected):
     """Softmax attention from each token to itself and to the tokens before it."""
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """Apply attention to tokens (B, N, C) that follow those in `cache`; return (B, N, C) and the extended cache."""
+    def forward(self, x: Tensor, cache: Cache | None = None, unmasked: int = 0) -> tuple[Tensor, Cache]:
+        """Apply the attention.
+
+        Args:
+            x: tokens (B, N, C) that follow those in `cache`.
+            cache: of the tokens before; None: there are none.
+            unmasked: first tokens of all that every token sees, also one before them; they come in one call.
+
+        Returns:
+            (B, N, C), and the extended cache.
+        """
         q, k, v = self.project(x, x)
         if cache is not None:
             k, v = torch.cat([cache.keys, k], dim=-2), torch.cat([cache.values, v], dim=-2)
         new, known = q.shape[-2], k.shape[-2]
-        # A single new token may attend to all tokens, so it needs no mask.
-        seen = None if new == 1 else torch.ones(new, known, dtype=torch.bool, device=x.device).tril(known - new)
+        seen = None
+        if new > 1:  # a single new token attends to all, so it needs no mask
+            seen = torch.ones(new, known, dtype=torch.bool, device=x.device).tril(known - new)
+            seen[:, :unmasked] = True
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return self.out(joined(out)), Cache(k, v)
 

@@ -99,6 +99,16 @@ class TestCausal:
         assert cache is not None
         assert cache.keys.shape == cache.values.shape == (2, 2, 5, 4)
 
+    def test_first_tokens_that_all_see(self) -> None:
+        torch.manual_seed(0)
+        attention, x = CausalAttention(8, 2).double(), drawn(1, 5, 8).requires_grad_()
+        for i in range(5):
+            (gradient,) = torch.autograd.grad(attention(x, unmasked=3)[0][0, i].sum(), x)
+            assert (gradient[0].abs().sum(-1) > 0).tolist() == [j <= max(i, 2) for j in range(5)]
+        first, cache = attention(x[:, :3], unmasked=3)
+        rest, _ = attention(x[:, 3:], cache, unmasked=3)
+        torch.testing.assert_close(torch.cat([first, rest], 1), attention(x, unmasked=3)[0])
+
 
 class TestLinear:
     @pytest.mark.parametrize("rule", ["elu", "positions"])
