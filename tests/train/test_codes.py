@@ -142,7 +142,7 @@ def test_validation_is_the_mean_over_codes(data: Path) -> None:
     assert len(found.validation) == 4  # a window of 8 codes a side in each picture of 34 x 38 pixels
     wanted = []
     for window in found.validation:
-        logits = state.network(window.codes[None, :-1], window.condition[None])[0]
+        logits = state.network(window.codes[None, :-1], window.condition[None])
         wanted.append(-logits.log_softmax(-1)[0, torch.arange(64), window.codes].mean().item())
     assert value == pytest.approx(np.mean(wanted), abs=1e-5)
     state.done = 1

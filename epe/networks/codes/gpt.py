@@ -29,9 +29,6 @@ LIMITS = {
 DEVIATION = 0.02
 """Of the initial weights."""
 
-Past = tuple[Cache, ...]
-"""What each block knows of the tokens before."""
-
 
 @dataclass(frozen=True)
 class GPTSpec(Spec):
@@ -96,11 +93,10 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, cache: Cache | None, unmasked: int) -> tuple[Tensor, Cache]:
-        """Process tokens (B, N, C) that follow those in `cache`; return them and the extended cache."""
-        seen, cache = self.attention(self.norm1(x), cache, unmasked)
-        x = x + self.dropout(seen)
-        return x + self.dropout(self.mlp(self.norm2(x))), cache
+    def forward(self, x: Tensor, cache: Cache | None, unmasked: int) -> Tensor:
+        """Process tokens (B, N, C) that follow those in `cache`, if there is one."""
+        x = x + self.dropout(self.attention(self.norm1(x), cache, unmasked))
+        return x + self.dropout(self.mlp(self.norm2(x)))
 
 
 class GPT(nn.Module):
@@ -130,36 +126,41 @@ class GPT(nn.Module):
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
 
-    def forward(self, codes: Tensor, condition: Tensor | None = None, past: Past | None = None) -> tuple[Tensor, Past]:
+    def new_past(self) -> list[Cache]:
+        """Return an empty cache for each block."""
+        return [Cache(self.spec.context) for _ in self.blocks]
+
+    def forward(self, codes: Tensor, condition: Tensor | None = None, past: list[Cache] | None = None) -> Tensor:
         """Compute the logits of the codes that follow.
 
         Args:
             codes: (B, M) int64, of a map or its window, row by row: its first ones, or those that follow `past`.
             condition: (B, P) int64; given with the first codes and not again.
-            past: of the condition and the codes before; None: there are none.
+            past: what the network knows of condition and codes before, to which these are added; None: nothing, and
+                these are not kept.
 
         Returns:
             The logits of the code after each, (B, M, V), and of the first code before them where a condition was
-            given, (B, M + 1, V); and `past`, extended.
+            given, (B, M + 1, V).
 
         Raises:
-            ValueError: not one of `condition` and `past`, or more tokens than the network has positions for.
+            ValueError: the condition is missing or given again, or there are more tokens than the network has positions
+                for.
         """
-        if (condition is None) == (past is None):
+        start = past[0].length if past else 0
+        if (condition is None) == (start == 0):
             raise ValueError("wanted a condition with the first codes, and what is past with all others.")
-        x, start = self.codes(codes), 0
+        x = self.codes(codes)
         if condition is not None:
             table = self.codes if self.conditions is None else self.conditions
             x = torch.cat([table(condition), x], dim=1)
-        if past is not None:
-            start = past[0].keys.shape[-2]
         end = start + x.shape[1]
         if end > self.spec.context:
             raise ValueError(f"got {end} tokens, wanted {self.spec.context} or fewer.")
-        x, known = self.dropout(x + self.positions[start:end]), []
+        x = self.dropout(x + self.positions[start:end])
         for number, block in enumerate(self.blocks):
-            x, cache = block(x, past[number] if past else None, self.spec.unmasked)
-            known.append(cache)
+            x = block(x, past[number] if past else None, self.spec.unmasked)
         if condition is not None:  # the condition's last token tells the first code
             x = x[:, condition.shape[1] - 1 :]
-        return self.head(self.norm(x)), tuple(known)
+        logits: Tensor = self.head(self.norm(x))
+        return logits

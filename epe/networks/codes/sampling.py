@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from epe.networks.codes.choice import Choice, draw
-from epe.networks.codes.gpt import GPT, Past
+from epe.networks.codes.gpt import GPT
 from epe.networks.codes.windows import check_condition, check_size, check_step, condition_of, cut, first
 
 PLAIN = Choice()
@@ -37,10 +37,9 @@ class NextCode:
         check_size(size, spec.side)
         check_step(spec.side, step)
         check_condition(condition, size, spec.conditions, spec.side)
-        self.network, self.condition, self.size, self.step, self.cached = network, condition, size, step, cached
-        self._at: tuple[int, int] | None = None
-        self._past: Past | None = None
-        self._read = 0
+        self.network, self.condition, self.size, self.step = network, condition, size, step
+        self._past = network.new_past() if cached else None
+        self._at, self._read = (-1, -1), 0
 
     def logits(self, codes: Tensor, row: int, column: int) -> Tensor:
         """Return the logits (B, V) of the code at a position, of which those before in `codes` (B, h, w) are known."""
@@ -48,13 +47,15 @@ class NextCode:
         top, left = (first(i, length, side, self.step) for i, length in zip((row, column), self.size, strict=True))
         number = (row - top) * side + column - left
         window = cut(codes, top, left, side)
-        if self.cached and (top, left) == self._at:
-            made, self._past = self.network(window[:, self._read : number], past=self._past)
+        if self._past is not None and (top, left) == self._at:
+            made = self.network(window[:, self._read : number], past=self._past)
         else:
-            condition = condition_of(self.condition, top, left, side)
-            made, self._past = self.network(window[:, :number], condition)
+            for cache in self._past or ():
+                cache.length = 0
+            made = self.network(window[:, :number], condition_of(self.condition, top, left, side), self._past)
         self._at, self._read = (top, left), number
-        return made[:, -1]
+        found: Tensor = made[:, -1]
+        return found
 
 
 @torch.inference_mode()

@@ -57,7 +57,7 @@ def log_probabilities(
         part = places[start : start + at_once]
         windows = torch.cat([cut(codes, *place, side) for place in part])
         conditions = torch.cat([condition_of(condition, *place, side) for place in part])
-        logits, _ = network(windows[:, :-1], conditions)
+        logits = network(windows[:, :-1], conditions)
         of_codes = logits.float().log_softmax(-1).gather(-1, windows[..., None])[..., 0]
         for (top, left), scores in zip(part, of_codes.unflatten(1, (side, side)).split(len(codes)), strict=True):
             i, j = rows[top], columns[left]

@@ -228,7 +228,7 @@ def negative_log_likelihood(state: CodesTrainState, window: CodeWindow) -> Tenso
     """Return that of the codes of a batch of windows, (B, s * s) float32, in nats."""
     codes, seen, condition = (x.to(state.config.device, non_blocking=True) for x in window)
     with autocast(state.config.precision, state.config.device):
-        logits, _ = state.network(seen[:, :-1], condition)
+        logits = state.network(seen[:, :-1], condition)
     return F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none").view(codes.shape)
 
 

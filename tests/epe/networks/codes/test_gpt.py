@@ -38,11 +38,11 @@ def test_every_published_size_is_counted() -> None:
 def test_nothing_comes_from_later_codes(unmasked: int) -> None:
     network = tiny(double=True, conditions=5, unmasked=unmasked)
     condition, codes = codes_of(1, 5, seed=1), codes_of(1, 15)
-    before = network(codes, condition)[0]
+    before = network(codes, condition)
     for changed in range(15):
         others = codes.clone()
         others[0, changed] = (others[0, changed] + 1) % 7
-        moved = (network(others, condition)[0] - before).abs().sum(-1)[0] > 0
+        moved = (network(others, condition) - before).abs().sum(-1)[0] > 0
         assert moved.tolist() == [i > changed for i in range(16)]  # logits 0 are of the first code, before all codes
 
 
@@ -50,7 +50,7 @@ def test_nothing_comes_from_later_codes(unmasked: int) -> None:
 def test_tokens_of_a_condition_see_each_other_where_unmasked(unmasked: int, seen: bool) -> None:
     network = tiny(double=True, conditions=5, unmasked=unmasked)
     tokens, found = codes_of(1, 5), []
-    network.blocks[0].register_forward_hook(lambda *parts: found.append(parts[2][0]))
+    network.blocks[0].register_forward_hook(lambda *parts: found.append(parts[2]))
     network(codes_of(1, 0), tokens)
     tokens[0, 4] = (tokens[0, 4] + 1) % 7
     network(codes_of(1, 0), tokens)
@@ -62,14 +62,12 @@ def test_tokens_of_a_condition_see_each_other_where_unmasked(unmasked: int, seen
 def test_with_a_cache_as_without(unmasked: int, double: bool, tolerance: float) -> None:
     network = tiny(double, conditions=3, unmasked=unmasked)
     condition, codes = codes_of(2, 3, seed=1), codes_of(2, 15)
-    whole = network(codes, condition)[0]
+    whole = network(codes, condition)
     assert whole.shape == (2, 16, 7)
     assert whole.std() > 1
-    made, past = network(codes[:, :4], condition)
-    parts = [made]
-    for first, last in ((4, 5), (5, 6), (6, 11), (11, 15)):
-        made, past = network(codes[:, first:last], past=past)
-        parts.append(made)
+    past = network.new_past()
+    parts = [network(codes[:, :4], condition, past)]
+    parts += [network(codes[:, first:last], past=past) for first, last in ((4, 5), (5, 6), (6, 11), (11, 15))]
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=0, atol=tolerance)
 
 
@@ -79,7 +77,7 @@ def test_conditions_share_the_table_as_published_or_have_their_own() -> None:
     assert own.conditions is not None
     for network, alike in ((shared, True), (own, False)):
         torch.nn.init.zeros_(network.positions)
-        first = network(codes_of(1, 0), torch.tensor([[3]]))[0]
+        first = network(codes_of(1, 0), torch.tensor([[3]]))
         # One token alone, once as a condition and once as a code after nothing that counts.
         as_code = network.codes(torch.tensor([[3]]))
         table = network.codes if network.conditions is None else network.conditions
@@ -89,7 +87,7 @@ def test_conditions_share_the_table_as_published_or_have_their_own() -> None:
 
 def test_more_labels_than_codes_need_a_table_of_their_own() -> None:
     network = tiny(condition_codes=100)
-    assert network(codes_of(1, 3), torch.tensor([[99]]))[0].shape == (1, 4, 7)
+    assert network(codes_of(1, 3), torch.tensor([[99]])).shape == (1, 4, 7)
     assert tiny().head.bias is None
 
 
@@ -107,9 +105,9 @@ def test_dropout_only_in_training() -> None:
     torch.manual_seed(0)
     network = GPT(tiny().spec, dropout=0.5)
     codes, condition = codes_of(1, 5), torch.tensor([[1]])
-    assert not torch.equal(network(codes, condition)[0], network(codes, condition)[0])
+    assert not torch.equal(network(codes, condition), network(codes, condition))
     network.eval()
-    assert torch.equal(network(codes, condition)[0], network(codes, condition)[0])
+    assert torch.equal(network(codes, condition), network(codes, condition))
 
 
 def test_a_model_file_keeps_it(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -119,7 +117,7 @@ def test_a_model_file_keeps_it(tmp_path) -> None:  # type: ignore[no-untyped-def
     assert isinstance(loaded, GPT)
     assert loaded.spec == network.spec
     inputs = codes_of(2, 9), codes_of(2, 16, codes=9)
-    assert torch.equal(loaded(*inputs)[0], network(*inputs)[0])
+    assert torch.equal(loaded(*inputs), network(*inputs))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +143,7 @@ def test_calls_that_are_refused() -> None:
         network(codes_of(1, 32), torch.tensor([[0]]))
     with pytest.raises(ValueError, match="a condition with the first codes"):
         network(codes_of(1, 3))
-    past = network(codes_of(1, 3), torch.tensor([[0]]))[1]
+    past = network.new_past()
+    network(codes_of(1, 3), torch.tensor([[0]]), past)
     with pytest.raises(ValueError, match="a condition with the first codes"):
         network(codes_of(1, 3), torch.tensor([[0]]), past)

@@ -23,7 +23,7 @@ def plainly(network: GPT, condition: Tensor, size: tuple[int, int], numbers: Ten
             )
             box = slice(i - i0, i - i0 + side), slice(j - j0, j - j0 + side)
             given = condition[:, None] if condition.ndim == 1 else condition[:, box[0], box[1]].flatten(1)
-            logits, _ = network(codes[:, box[0], box[1]].flatten(1)[:, :-1], given)
+            logits = network(codes[:, box[0], box[1]].flatten(1)[:, :-1], given)
             chances = choice.probabilities(logits.unflatten(1, (side, side))[:, i0, j0])
             codes[:, i, j] = draw(chances, numbers[i, j][None])
     return codes
@@ -40,7 +40,7 @@ def test_sliding_is_plain_at_16x16() -> None:
     found = sample(network, torch.tensor([3]), (16, 16), generators(1))
     codes, numbers = torch.zeros(1, 0, dtype=torch.int64), numbers_of((16, 16)).flatten()
     for i in range(256):
-        chances = Choice().probabilities(network(codes, torch.tensor([[3]]))[0][:, -1])
+        chances = Choice().probabilities(network(codes, torch.tensor([[3]]))[:, -1])
         codes = torch.cat([codes, draw(chances, numbers[i : i + 1])[:, None]], dim=1)
     assert torch.equal(found.flatten(1), codes)
     assert len(codes.unique()) > 3
