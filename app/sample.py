@@ -163,8 +163,8 @@ def main(args: argparse.Namespace) -> None:
         titles = [f"{value:g}" for value in choices]
         write_png(args.out / "sheet.png", sheet(titles, list(zip(*made.values(), strict=True))))
     for value, entropy in entropies.items():
-        print(f"temperature {value:g}: {len(jobs)} pictures, entropy of their codes {entropy:.2f} bits")
-    print(f"{args.out}: {len(paths)} pictures")
+        print(f"temperature {value:g}: entropy of the codes {entropy:.2f} bits")
+    print(f"{args.out}: {len(jobs) * len(choices)} pictures")
 
 
 if __name__ == "__main__":

@@ -227,6 +227,8 @@ def label_numbers(sampler: Sampler, labels: Sequence[str]) -> dict[str, int]:
         if spec.condition_codes:
             raise InputError(f"{sampler.path}: wants a --label, some of {', '.join(names) or f'0 .. {count - 1}'}.")
         return {"": START}  # published: a label, or nothing; the weights do not tell
+    if len(names) > (spec.condition_codes or spec.codes):
+        raise InputError(f"{sampler.path}: names {len(names)} labels, and knows fewer; fetch or train it again.")
     if names:
         unknown = [label for label in labels if label not in names]
         if unknown:

@@ -66,9 +66,14 @@ class FirstStages:
         """
         if self.maps is None or self.model is None or self.path is None:
             return None
-        if self.maps.network.spec.content == "classes":
-            names = [names[0] for names in self.model.classes]
-            return ClassMaps(folder, classes, names, self.maps.network.spec.channels)
+        spec, names = self.maps.network.spec, [names[0] for names in self.model.classes if names]
+        named = names if spec.content == "classes" else self.model.channels
+        if len(named) not in (spec.channels, 0):
+            raise InputError(
+                f"{self.path}: names {len(named)} of its {spec.channels} channels; fetch or train it again."
+            )
+        if spec.content == "classes":
+            return ClassMaps(folder, classes, names, spec.channels)
         if classes is not None:
             raise InputError(f"{classes}: {self.path} encodes G-buffers, which have no classes; leave --classes out.")
         return Buffers(folder, self.model, self.path)

@@ -39,6 +39,7 @@ def files(blocks: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("plain", {"condition_codes": 1}, ()),
         ("published", {}, ()),
         ("named", {"condition_codes": 2}, (("cat",), ("dog",))),
+        ("damaged", {"condition_codes": 2}, (("cat",), ("dog",), ("cow",))),
         ("numbers", {"condition_codes": 5}, ()),
         ("maps", {"condition_codes": 2, "conditions": 16}, ()),
     ):
@@ -174,6 +175,7 @@ def test_maps_are_resized_by_nearest_alone(files: Path, tmp_path: Path) -> None:
         ("named", "--label cow", "--label cow: "),
         ("numbers", "", "wants a --label, some of 0 .. 4"),
         ("numbers", "--label 5", "--label 5: wanted a number in 0 .. 4"),
+        ("damaged", "--label cow", "names 3 labels, and knows fewer"),
         ("maps", "", "is conditioned on maps; give label maps or frame files as --condition"),
         ("blocks", "", "is a 'vqgan', wanted a 'gpt'"),
     ],

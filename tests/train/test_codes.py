@@ -219,6 +219,7 @@ class TestRefused:
             config(data, Path("unused"), **changes).check()
 
     def test_files_that_do_not_fit(self, data: Path, tmp_path: Path) -> None:
+        odd = write_blocks(tmp_path / "odd.safetensors", BlocksSpec(2, 2, "classes"), classes=(("grass",),))
         coarse = write_blocks(tmp_path / "coarse.safetensors", BlocksSpec(2, 2, "classes", side=8))
         for changes, words in (
             ({"crop": 34, "height": 99}, "--crop 34: wanted a multiple of 4"),
@@ -230,6 +231,7 @@ class TestRefused:
                 on_maps(data) | {"condition_autoencoder": data / "blocks.safetensors"},
                 "encodes images, wanted classes or buffers",
             ),
+            (on_maps(data) | {"condition_autoencoder": odd}, "names 1 of its 2 channels"),
             ({"condition": "label", "images": data / "pictures" / "dark"}, "lies in no sub-folder"),
         ):
             with pytest.raises(InputError, match=words):
