@@ -90,8 +90,8 @@ FROZEN: dict[str, set[str]] = {
     "train.codes": DESCENT
     | {
         "--images", "--autoencoder", "--condition", "--condition_autoencoder", "--labels", "--classes", "--validation",
-        "--validation_labels", "--height", "--variants", "--layers", "--width", "--heads", "--unmasked", "--dropout",
-        "--keep", "--weight_decay", "--precision",
+        "--validation_labels", "--height", "--variants", "--initial", "--layers", "--width", "--heads", "--unmasked",
+        "--dropout", "--keep", "--weight_decay", "--precision",
     },
     "train.style": {
         "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",

@@ -1,5 +1,6 @@
 """train.codes on miniatures: goes on to the same bits, two processes are one, conditions are learnt."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from datasets.coding.code_maps import CodeWindow
 from datasets.images import read_image
 from epe import models
 from epe.distributed.processes import ProcessGroup
-from epe.networks.codes.gpt import GPT
+from epe.networks.codes.gpt import GPT, GPTSpec
 from epe.networks.codes.sampling import sample
 from gbuffer_tools.errors import InputError
 from tests.datasets.coding.made import NAMES, use_blocks, write_pictures
@@ -223,6 +224,33 @@ def test_frame_files_with_class_ids_or_buffers(data: Path, tmp_path: Path) -> No
         assert found.windows[0].condition.shape == (64,)
         recipe.write_preview(recipe.build_state(c, found, ProcessGroup()), found, tmp_path / "preview.png")
         assert read_image(tmp_path / "preview.png").shape == (6 * 36, 4 * 36, 3)
+
+
+class TestInitial:
+    def test_starts_where_the_other_ended_with_its_sizes(self, data: Path, straight: Straight) -> None:
+        c = config(
+            data, Path("unused"), initial=straight.out / "model.safetensors", layers=9, dropout=0.2, **on_maps(data)
+        )
+        state = recipe.build_state(c, recipe.read_data(c, 8), ProcessGroup())
+        known = models.load(c.initial).network.state_dict()
+        assert state.network.spec.layers == 2
+        assert all(torch.equal(known[name], value) for name, value in state.network.state_dict().items())
+        assert state.network.dropout.p == 0.2
+
+    def test_one_that_shares_its_table(self, data: Path, tmp_path: Path) -> None:
+        """As published ones do: more conditions than it has codes of pictures do not fit."""
+        network = GPT(GPTSpec(codes=8, context=64, layers=1, width=8, heads=2, side=8))
+        models.save(models.Model(network, "gpt", network.spec.as_dict()), tmp_path / "m")
+        c = config(data, Path("unused"), initial=tmp_path / "m", condition="label")
+        assert recipe.new_network(c, recipe.read_data(c, 8)).spec == network.spec
+        many = dataclasses.replace(recipe.read_data(c, 8), names=tuple("abcdefghi"))
+        with pytest.raises(InputError, match="knows 8 codes or labels as a condition, not 9"):
+            recipe.new_network(c, many)
+
+    def test_one_of_other_windows(self, data: Path, straight: Straight) -> None:
+        c = config(data, Path("unused"), initial=straight.out / "model.safetensors")
+        with pytest.raises(InputError, match="its conditions are 64, wanted 1"):
+            recipe.new_network(c, recipe.read_data(c, 8))
 
 
 class TestRefused:

@@ -23,6 +23,7 @@ from datasets.coding.first_stages import FirstStages
 from datasets.coding.labels import labels_by_file, labels_by_folder, numbered
 from datasets.photos import Photos
 from datasets.runtime.device import device_of
+from datasets.runtime.weights import load_model
 from epe import models
 from epe.distributed.processes import ProcessGroup, process_group
 from epe.networks.codes.gpt import GPT, GPTSpec
@@ -53,6 +54,8 @@ class CodesConfig(LinearDecayConfig):
         height: height in pixels that larger pictures are shrunk to
         crop: side in pixels of the window of codes that the network reads at once; a multiple of the side of a code
         variants: how often each picture is encoded: as it is, mirrored, then moved by a part of a code
+        initial: model file of a transformer to start from, whose sizes count in place of the following four; null:
+            random weights
         layers: blocks of the network
         width: features of a token
         heads: attention heads, which divide the width
@@ -73,6 +76,7 @@ class CodesConfig(LinearDecayConfig):
     validation_labels: Path | None = None
     height: int = 256
     variants: int = 2
+    initial: Path | None = None
     layers: int = 6
     width: int = 256
     heads: int = 8
@@ -188,30 +192,56 @@ def encoded(
     )
 
 
+def new_network(config: CodesConfig, data: CodesData) -> GPT:
+    """Build the network for the codes of a run, with random weights or with those of another one.
+
+    Raises:
+        InputError: it cannot have these sizes, or the other one is for other codes, windows or conditions.
+    """
+    side, maps = data.windows.side, data.stages.maps
+    conditions = side**2 if maps else 1
+    condition_codes = maps.network.spec.codes if maps else max(1, len(data.names))
+    if config.initial is None:
+        try:
+            spec = GPTSpec(
+                codes=data.windows.codes,
+                context=conditions + side**2 - 1,
+                layers=config.layers,
+                width=config.width,
+                heads=config.heads,
+                side=side,
+                conditions=conditions,
+                condition_codes=condition_codes,
+                unmasked=conditions if config.unmasked else 0,
+            )
+        except ValueError as error:
+            raise InputError(f"this run's network cannot be built: {error}") from error
+        return GPT(spec, config.dropout)
+    other = load_model(config.initial, GPT.kind, "train.codes, app.convert").network
+    assert isinstance(other, GPT)
+    for name, wanted in (("codes", data.windows.codes), ("side", side), ("conditions", conditions)):
+        if getattr(other.spec, name) != wanted:
+            raise InputError(
+                f"--initial {config.initial}: its {name} are {getattr(other.spec, name)}, wanted {wanted}."
+            )
+    known = other.spec.condition_codes or other.spec.codes
+    if known < condition_codes:
+        raise InputError(
+            f"--initial {config.initial}: knows {known} codes or labels as a condition, not {condition_codes}."
+        )
+    network = GPT(other.spec, config.dropout)
+    network.load_state_dict(other.state_dict())
+    return network
+
+
 def build_state(config: CodesConfig, data: CodesData, group: ProcessGroup) -> CodesTrainState:
     """Build the network, with seeded weights, and its optimiser; the same in every process.
 
     Raises:
         InputError: the network cannot have these sizes.
     """
-    side, maps = data.windows.side, data.stages.maps
-    conditions = side**2 if maps else 1
     torch.manual_seed(config.seed)
-    try:
-        spec = GPTSpec(
-            codes=data.windows.codes,
-            context=conditions + side**2 - 1,
-            layers=config.layers,
-            width=config.width,
-            heads=config.heads,
-            side=side,
-            conditions=conditions,
-            condition_codes=maps.network.spec.codes if maps else max(1, len(data.names)),
-            unmasked=conditions if config.unmasked else 0,
-        )
-    except ValueError as error:
-        raise InputError(f"this run's network cannot be built: {error}") from error
-    network = GPT(spec, config.dropout).to(config.device)
+    network = new_network(config, data).to(config.device)
     linear = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, nn.Linear)}
     parts: dict[bool, list[Tensor]] = {True: [], False: []}
     for name, parameter in network.named_parameters():
@@ -316,7 +346,8 @@ def train_with(config: CodesConfig, text: str, group: ProcessGroup) -> None:
     sampler = StepSampler(config.batch, 1, group.replica, group.replicas)
     data = read_data(config, config.steps * sampler.samples_per_step)
     state = build_state(config, data, group)
-    files = {"autoencoder": config.autoencoder, "condition_autoencoder": config.condition_autoencoder}
+    names = ("autoencoder", "condition_autoencoder", "initial")
+    files: dict[str, Path | None] = {name: getattr(config, name) for name in names}
     run_training(
         config,
         text,
