@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Built = tuple[nn.Module, Callable[[], object]]
     Builder = Callable[[int, int], Built]
 
+# Of the picture that a transformer over codes is counted for: the window that it reads at once, 16 x 16 codes of 16 px.
+WINDOW = (256, 256)
 # Sizes of the enhancers below: the numbers of G-buffer channels and class streams of the released `hr`.
 CHANNELS, CLASSES = 32, 12
 
@@ -83,6 +85,19 @@ def upscaler(preset: str, height: int, width: int) -> "Built":
     return network, lambda: network(image, around)
 
 
+def transformer(preset: str, height: int, width: int) -> "Built":
+    """Build a transformer over codes, and a call of it on one window and its condition, whatever the size is."""
+    import torch
+
+    from epe.networks.codes.gpt import GPT, PRESETS, GPTSpec
+
+    network = GPT(GPTSpec(**PRESETS[preset]))
+    codes, condition = (
+        torch.zeros(1, n, dtype=torch.int64) for n in (network.spec.side**2 - 1, network.spec.conditions)
+    )
+    return network, lambda: network(codes, condition)
+
+
 def unet_sn(height: int, width: int) -> "Built":
     """Build the discriminator of upscalers, and a call of it."""
     import torch
@@ -133,6 +148,7 @@ def builders() -> "dict[str, Builder]":
     """Return, by preset, the function that builds it for a height and width."""
     from functools import partial
 
+    from epe.networks.codes.gpt import PRESETS as TRANSFORMERS
     from epe.networks.generators import preset_names, upscaler_names
     from epe.networks.translators.cut import PRESETS as TRANSLATORS
     from epe.networks.translators.spade import PRESETS as SYNTHESES
@@ -142,6 +158,7 @@ def builders() -> "dict[str, Builder]":
         **{name: partial(translator, name) for name in TRANSLATORS},
         **{name: partial(synthesis, name) for name in SYNTHESES},
         **{name: partial(upscaler, name) for name in upscaler_names()},
+        **{name: partial(transformer, name) for name in TRANSFORMERS},
         "unet-sn": unet_sn,
         "perceptual-discriminator": perceptual_discriminator,
         "vgg16": vgg16,
@@ -192,13 +209,16 @@ def main(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     building = tqdm(builders().items(), desc="building", unit="network", leave=False)
-    found = [measure(name, build, height, width) for name, build in building]
+    found = [
+        measure(name, build, *(WINDOW if name.startswith("gpt-") else (height, width))) for name, build in building
+    ]
     if args.json:
         print(json.dumps([asdict(entry) for entry in found], indent=2))
         return
     print(f"{'name':<28}{'parameters':>14}{f'GMAC at {found[0].size}':>24}")
     for entry in found:
-        print(f"{entry.name:<28}{entry.parameters:>14,}{entry.macs / 1e9:>24,.2f}")
+        at = "" if entry.size == found[0].size else f" at {entry.size}"
+        print(f"{entry.name:<28}{entry.parameters:>14,}{entry.macs / 1e9:>24,.2f}{at}")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,12 @@ FROZEN: dict[str, set[str]] = {
         "--codebook_weight", "--beta", "--legacy_beta", "--gan_weight", "--gan_start", "--critic_warmup",
         "--critic_rate", "--average_codes", "--kmeans", "--restart_below", "--vgg", "--precision",
     },
+    "train.codes": DESCENT
+    | {
+        "--images", "--autoencoder", "--condition", "--condition_autoencoder", "--labels", "--classes", "--validation",
+        "--validation_labels", "--height", "--variants", "--initial", "--layers", "--width", "--heads", "--unmasked",
+        "--dropout", "--keep", "--weight_decay", "--precision",
+    },
     "train.style": {
         "--config", "--print_config", "--method", "--photos", "--out", "--licence", "--unpooling", "--vgg", "--height",
         "--crop", "--batch", "--steps", "--rate", "--feature_weight", "--device", "--seed", "--log_every",
@@ -147,6 +153,11 @@ FROZEN: dict[str, set[str]] = {
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},
+    "app.sample": {
+        "--autoencoder", "--batch", "--classes", "--complete", "--condition", "--condition-autoencoder", "--count",
+        "--device", "--label", "--mask", "--out", "--overwrite", "--precision", "--seed", "--size", "--step",
+        "--temperature", "--top-k", "--top-p",
+    },
 }  # fmt: skip
 # `--debug` belongs to the command, not to its parts.
 PARTS = {line for line in FROZEN if " " in line and not line.startswith("train.")}

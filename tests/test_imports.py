@@ -39,9 +39,9 @@ FLOORS: dict[str, list[str]] = {
     "epe": [
         "distributed",
         "layers",
-        "generator upscaler losses inference",
+        "generator upscaler first_stage losses inference",
         "networks/autoencoders networks/backbones networks/enhancers networks/upscalers",
-        "networks/segmenters networks/style_transfer networks/translators matching",
+        "networks/segmenters networks/style_transfer networks/translators networks/codes matching",
         "released networks",
         "models",
     ],
@@ -51,7 +51,7 @@ FLOORS: dict[str, list[str]] = {
         "frames labels feature_files",
         "matched_pairs labelling",
         "crops",
-        "render_pairs upscaler_crops autoencoder_crops",
+        "render_pairs upscaler_crops autoencoder_crops coding",
         "label match",
     ],
     "eval": [
@@ -63,8 +63,8 @@ FLOORS: dict[str, list[str]] = {
         "trials",
         "skvd sets content control segmentation temporal baselines trial",
     ],
-    "train": ["loop", "recipes", "epe realformer cut spade style segmenter upscaler vqgan"],
-    "app": ["inference fetching models", "photographs", "assets atari convert enhance export upscale"],
+    "train": ["loop", "recipes", "recipes/coding", "epe realformer cut spade style segmenter upscaler vqgan codes"],
+    "app": ["inference fetching models", "photographs", "assets atari convert enhance export upscale sample"],
 }
 MAX_LINES = 400
 MAX_FILES = 15

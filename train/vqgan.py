@@ -8,7 +8,7 @@ previews/*.png (picture | reconstruction) and TensorBoard scalars.
 import sys
 
 from train.loop.command_line import start
-from train.recipes.vqgan import VQGANConfig, train
+from train.recipes.coding.vqgan import VQGANConfig, train
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ Windows of maps are in epe/layers/windows.py.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -110,26 +110,55 @@ class LocationAttention(Attention):
         return super().project(x + self.location, memory)
 
 
-class Cache(NamedTuple):
-    """Keys and values (B, h, P, d) of the P previous tokens."""
+class Cache:
+    """Keys and values of the tokens that a causal attention has seen, in memory for all that will come.
 
-    keys: Tensor
-    values: Tensor
+    Args:
+        room: most tokens. The memory is taken with the first ones.
+
+    Attributes:
+        length: tokens that were seen; set it to 0 to begin anew in the same memory.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room, self.length = room, 0
+        self._memory: tuple[Tensor, Tensor] | None = None
+
+    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the keys and values (B, h, N, d) of N tokens; return those of all tokens, as views."""
+        if self._memory is None:
+            shape = (*keys.shape[:-2], self.room, keys.shape[-1])
+            self._memory = keys.new_empty(shape), values.new_empty(shape)
+        end = self.length + keys.shape[-2]
+        for kept, new in zip(self._memory, (keys, values), strict=True):
+            kept[..., self.length : end, :] = new
+        self.length = end
+        return self._memory[0][..., :end, :], self._memory[1][..., :end, :]
 
 
 class CausalAttention(Projected):
     """Softmax attention from each token to itself and to the tokens before it."""
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """Apply attention to tokens (B, N, C) that follow those in `cache`; return (B, N, C) and the extended cache."""
+    def forward(self, x: Tensor, cache: Cache | None = None, unmasked: int = 0) -> Tensor:
+        """Apply the attention.
+
+        Args:
+            x: tokens (B, N, C) that follow those in `cache`, which they are added to.
+            cache: of the tokens before; None: there are none, and these are not kept.
+            unmasked: first tokens of all that every token sees, also one before them; they come in one call.
+
+        Returns:
+            (B, N, C).
+        """
         q, k, v = self.project(x, x)
         if cache is not None:
-            k, v = torch.cat([cache.keys, k], dim=-2), torch.cat([cache.values, v], dim=-2)
+            k, v = cache.extend(k, v)
         new, known = q.shape[-2], k.shape[-2]
-        # A single new token may attend to all tokens, so it needs no mask.
-        seen = None if new == 1 else torch.ones(new, known, dtype=torch.bool, device=x.device).tril(known - new)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        return self.out(joined(out)), Cache(k, v)
+        seen = None
+        if new > 1:  # a single new token attends to all, so it needs no mask
+            seen = torch.ones(new, known, dtype=torch.bool, device=x.device).tril(known - new)
+            seen[:, :unmasked] = True
+        return self.out(joined(F.scaled_dot_product_attention(q, k, v, attn_mask=seen)))
 
 
 class LinearAttention(Projected):

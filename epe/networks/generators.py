@@ -16,6 +16,7 @@ from epe.networks.autoencoders.vqgan import VQGAN, VQGANSpec
 from epe.networks.backbones.clip import ClipSpec, ClipVision
 from epe.networks.backbones.inception import Inception
 from epe.networks.backbones.vgg import VGG16
+from epe.networks.codes.gpt import GPT, GPTSpec
 from epe.networks.enhancers.enhancer import Enhancer
 from epe.networks.enhancers.lite import Lite
 from epe.networks.enhancers.realformer import RealFormer
@@ -40,6 +41,7 @@ UPSCALERS: list[type[Upscaler]] = [RRDBNet, SRVGG, DualAttention, Guided]
 OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "clip-vision": lambda spec: ClipVision(ClipSpec(**spec)),
     "cut": lambda spec: Translator(CutSpec(**spec)),
+    "gpt": lambda spec: GPT(GPTSpec(**spec)),
     "inception": lambda spec: Inception(**spec),
     "patchgan": lambda spec: PatchDiscriminator(PatchDiscriminatorSpec(**spec)),
     "perceptual-discriminator": lambda spec: PerceptualDiscriminator(DiscriminatorSpec(**spec)),

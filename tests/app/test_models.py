@@ -22,6 +22,7 @@ from gbuffer_tools.errors import InputError
         ("vgg16", 14_714_688),
         ("wct2", 10_107_535),
         ("photowct", 7_680_216),
+        ("gpt-drin", 304_932_864),
     ],
 )
 def test_published_networks_have_their_parameters(name: str, parameters: int) -> None:

@@ -20,7 +20,7 @@ from tests.datasets.made import write_frames, write_photos
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
 from train import vqgan as command
 from train.loop import training
-from train.recipes import vqgan as recipe
+from train.recipes.coding import vqgan as recipe
 
 STEPS = 6
 
@@ -91,7 +91,7 @@ class TestResume:
             recipe.train(config(data, done, **changes), "")
         settings = dataclasses.asdict(config(data, out, **changes))
         path.write_text(json.dumps({k: plain(v) for k, v in settings.items() if v is not None}))
-        kill_and_resume("train.vqgan", "train.recipes.vqgan", path, out, STEPS)
+        kill_and_resume("train.vqgan", "train.recipes.coding.vqgan", path, out, STEPS)
         assert_same_bits(out, done)
 
 

@@ -1,16 +1,26 @@
 """One step of an optimiser, which is skipped if the loss or its gradient is not finite."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of an optimiser's first parameter group."""
-    optimiser.param_groups[0]["lr"] = rate
+    """Set the learning rate of all of an optimiser's parameter groups."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
-def backward_and_step(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+def backward_and_step(
+    loss: Tensor, optimiser: torch.optim.Optimizer, average: Callable[[Sequence[Tensor]], None] = lambda _: None
+) -> Tensor:
     """Compute gradients and make one step, unless the loss or its gradient is not finite.
+
+    Args:
+        loss: of this process's samples.
+        optimiser: of the weights.
+        average: replaces tensors, in place, by their means over the processes that train together.
 
     Returns:
         The norm of the gradient; not finite if no step was made.
@@ -18,8 +28,11 @@ def backward_and_step(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-    norm = torch.where(torch.isfinite(loss.detach()), norm, torch.nan)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    shared = loss.detach().clone()
+    average([*gradients, shared])
+    norm = nn.utils.get_total_norm(gradients)
+    norm = torch.where(torch.isfinite(shared), norm, torch.nan)
     if torch.isfinite(norm):
         optimiser.step()
     return norm

@@ -110,7 +110,22 @@ def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, s
     Raises:
         InputError: a sample cannot be read.
     """
-    indices = StepSampler(batch).indices(start, len(samples))  # type: ignore[arg-type]
+    yield from process_batches(samples, StepSampler(batch), workers, start)
+
+
+def process_batches(samples: Dataset[Sample], sampler: StepSampler, workers: int, start: int) -> Iterator[Sample]:
+    """Yield this process's collated samples of each step after `start`, one batch a step.
+
+    Args:
+        samples: one for each sample of the whole run, each determined by its index.
+        sampler: selects this process's part of them.
+        workers: processes that read samples.
+        start: number of completed steps.
+
+    Raises:
+        InputError: a sample cannot be read.
+    """
+    indices = sampler.indices(start, len(samples))  # type: ignore[arg-type]
     with in_one_line():
         yield from DataLoader(samples, batch_sampler=indices, num_workers=workers)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from epe.layers.attention import (
     Attention,
+    Cache,
     CausalAttention,
     ChannelAttention,
     LinearAttention,
@@ -85,19 +86,28 @@ class TestCausal:
         torch.manual_seed(0)
         attention, x = CausalAttention(8, 2).double(), drawn(1, 5, 8).requires_grad_()
         for i in range(5):
-            (gradient,) = torch.autograd.grad(attention(x)[0][0, i].sum(), x)
+            (gradient,) = torch.autograd.grad(attention(x)[0, i].sum(), x)
             assert (gradient[0].abs().sum(-1) > 0).tolist() == [j <= i for j in range(5)]
 
     @pytest.mark.parametrize("steps", [(5,), (1, 1, 1, 1, 1), (3, 2), (1, 4)])
     def test_pieces_are_the_whole(self, steps: tuple[int, ...]) -> None:
         torch.manual_seed(0)
-        attention, x, cache, parts = CausalAttention(8, 2).double(), drawn(2, 5, 8), None, []
-        for part in x.split(steps, dim=1):
-            made, cache = attention(part, cache)
-            parts.append(made)
-        torch.testing.assert_close(torch.cat(parts, 1), attention(x)[0])
-        assert cache is not None
-        assert cache.keys.shape == cache.values.shape == (2, 2, 5, 4)
+        attention, x, cache = CausalAttention(8, 2).double(), drawn(2, 5, 8), Cache(room=6)
+        for again in range(2):  # in the same memory
+            parts = [attention(part, cache) for part in (x + again).split(steps, dim=1)]
+            torch.testing.assert_close(torch.cat(parts, 1), attention(x + again))
+            assert cache.length == 5
+            cache.length = 0
+
+    def test_first_tokens_that_all_see(self) -> None:
+        torch.manual_seed(0)
+        attention, x = CausalAttention(8, 2).double(), drawn(1, 5, 8).requires_grad_()
+        for i in range(5):
+            (gradient,) = torch.autograd.grad(attention(x, unmasked=3)[0, i].sum(), x)
+            assert (gradient[0].abs().sum(-1) > 0).tolist() == [j <= max(i, 2) for j in range(5)]
+        cache, x = Cache(room=5), x.detach()
+        parts = [attention(part, cache, unmasked=3) for part in (x[:, :3], x[:, 3:])]
+        torch.testing.assert_close(torch.cat(parts, 1), attention(x, unmasked=3))
 
 
 class TestLinear:

@@ -35,8 +35,7 @@ from train.loop.optimiser import backward_and_step, set_rate
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
-from train.recipes.epe import as_float
-from train.recipes.vqgan_pictures import (
+from train.recipes.coding.vqgan_pictures import (
     Content,
     class_names,
     cluster_codes,
@@ -44,6 +43,7 @@ from train.recipes.vqgan_pictures import (
     open_pictures,
     visible,
 )
+from train.recipes.epe import as_float
 
 IMAGES_ONLY = ("perceptual_weight", "gan_weight")
 

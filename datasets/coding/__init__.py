@@ -1,0 +1,1 @@
+"""Pictures as maps of codes, with what they are conditioned on."""

@@ -1,0 +1,1 @@
+"""Recipes of what works on codes of pictures."""
