@@ -45,6 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="a picture, or a folder of pictures or frame files: their lower half is drawn anew, or what --mask says",
     )
     parser.add_argument(
+        "--height",
+        type=int,
+        metavar="N",
+        help="height in pixels that larger pictures to complete are shrunk to, as in training (default: they are not)",
+    )
+    parser.add_argument(
         "--mask",
         type=Path,
         metavar="PATH",
@@ -100,12 +106,13 @@ def check_arguments(args: argparse.Namespace) -> None:
     Raises:
         InputError: an option is out of range, or does not go with another.
     """
-    for name, least in (("batch", 1), ("count", 1), ("seed", 0)):
+    for name, least in (("batch", 1), ("count", 1), ("seed", 0), ("height", 1)):
         value = getattr(args, name)
         if value is not None and value < least:
             raise InputError(f"--{name} {value}: wanted {least} or more.")
-    if args.mask and not args.complete:
-        raise InputError(f"--mask {args.mask}: says what --complete draws anew; give pictures to complete.")
+    for name in ("mask", "height"):
+        if getattr(args, name) is not None and not args.complete:
+            raise InputError(f"--{name} {getattr(args, name)}: is for pictures to --complete; leave it out.")
     if args.size and args.complete:
         raise InputError(f"--size {args.size}: completed pictures keep their size; leave --size out.")
     if len(set(args.temperature)) < len(args.temperature):
@@ -136,7 +143,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"--{str(error).replace('_', '-')}") from error
     sampler = open_sampler(args.model, args.autoencoder, args.condition_autoencoder, str(device))
     size = parse_size(args.size) if args.size else None
-    inputs = Inputs(args.condition, args.classes, args.label, args.complete, args.mask, size, args.count)
+    inputs = Inputs(args.condition, args.classes, args.label, args.complete, args.height, args.mask, size, args.count)
     jobs = make_jobs(sampler, inputs, args.step)
     folders = {value: args.out / f"temperature-{value:g}" if len(choices) > 1 else args.out for value in choices}
     paths = [folder / f"{job.key}.png" for folder in folders.values() for job in jobs]

@@ -155,8 +155,8 @@ FROZEN: dict[str, set[str]] = {
     "app.models": {"--json", "--size"},
     "app.sample": {
         "--autoencoder", "--batch", "--classes", "--complete", "--condition", "--condition-autoencoder", "--count",
-        "--device", "--label", "--mask", "--out", "--overwrite", "--precision", "--seed", "--size", "--step",
-        "--temperature", "--top-k", "--top-p",
+        "--device", "--height", "--label", "--mask", "--out", "--overwrite", "--precision", "--seed", "--size",
+        "--step", "--temperature", "--top-k", "--top-p",
     },
 }  # fmt: skip
 # `--debug` belongs to the command, not to its parts.

@@ -18,6 +18,7 @@ from datasets.coding.conditions import Maps
 from datasets.coding.first_stages import FirstStages
 from datasets.crops import as_pixels, as_tensor
 from datasets.images import Images, read_image
+from datasets.photos import to_height
 from datasets.runtime.weights import load_model
 from epe.models import Model, digest
 from epe.networks.codes.choice import Choice
@@ -39,6 +40,7 @@ class Inputs:
     classes: Path | None
     label: Sequence[str]
     complete: Path | None
+    height: int | None
     mask: Path | None
     size: tuple[int, int] | None
     count: int | None
@@ -256,7 +258,7 @@ def sources(
         )
     found: Iterator[tuple[str, tuple[int, int], np.ndarray | None]]
     if inputs.complete is not None:
-        found = ((key, pixels.shape[:2], pixels) for key, pixels in pictures_in(inputs.complete))
+        found = ((key, pixels.shape[:2], pixels) for key, pixels in pictures_in(inputs.complete, inputs.height))
     elif maps is not None:
         found = ((key, inputs.size or maps.size(key), None) for key in maps.keys)
     else:
@@ -272,13 +274,17 @@ def sources(
         yield key, size, pixels
 
 
-def pictures_in(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield key and pixels (H, W, 3) uint8 of a picture, or of those in a folder of pictures or frame files."""
-    if path.is_file():
-        yield path.stem, read_image(path)
-        return
-    images = Images(path)
-    yield from zip(images.keys, images, strict=True)
+def pictures_in(path: Path, height: int | None) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield key and pixels (H, W, 3) uint8 of a picture, or of those in a folder of pictures or frame files.
+
+    Args:
+        path: the picture, or the folder.
+        height: that larger pictures are shrunk to; None: they are not.
+    """
+    images = Images(path) if path.is_dir() else [read_image(path)]
+    keys = images.keys if isinstance(images, Images) else [path.stem]
+    for key, pixels in zip(keys, images, strict=True):
+        yield key, pixels if height is None else to_height(pixels, height)
 
 
 def known_codes(sampler: Sampler, mask: Path | None, key: str, pixels: np.ndarray) -> Codes:

@@ -125,6 +125,13 @@ class TestComplete:
             assert np.array_equal(found, known)
         assert len(seen) > 1
 
+    def test_shrunk_as_in_training(self, files: Path, tmp_path: Path) -> None:
+        large = np.repeat(np.repeat(read_image(files / "pictures" / "dark" / "0.png"), 2, 0), 2, 1)
+        write_png(tmp_path / "large.png", large)
+        assert start(files, "plain", tmp_path / "out", "--complete", tmp_path / "large.png", "--height", 18) == 0
+        assert start(files, "plain", tmp_path / "own", "--complete", files / "pictures" / "dark" / "0.png") == 0
+        assert (tmp_path / "out" / "large.png").read_bytes() == (tmp_path / "own" / "0.png").read_bytes()
+
     def test_with_the_maps_of_the_same_pictures(self, files: Path, tmp_path: Path) -> None:
         words = ("--complete", files / "pictures", "--condition", files / "labels")
         assert start(files, "maps", tmp_path, *words) == 0
@@ -167,7 +174,8 @@ def test_maps_are_resized_by_nearest_alone(files: Path, tmp_path: Path) -> None:
         ("plain", "--batch 0", "--batch 0: wanted 1 or more"),
         ("plain", "--size 18x20", "--size 18x20: wanted multiples of 4"),
         ("named", "--size 32x12 --label cat", "wanted WIDTHxHEIGHT with both in 16"),
-        ("plain", "--mask x", "says what --complete draws anew"),
+        ("plain", "--mask x", "--mask x: is for pictures to --complete"),
+        ("plain", "--height 99", "--height 99: is for pictures to --complete"),
         ("plain", "--label 1", "is not conditioned on a label"),
         ("plain", "--condition x", "is conditioned on no maps; leave it out"),
         ("plain", "--condition-autoencoder x", "is conditioned on no maps; leave out --condition-autoencoder"),
