@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from epe.models import Model
 
-MAX_BYTES = 4 << 30
+MAX_BYTES = 16 << 30  # a COCO transformer with its optimiser's state has 8 GB; files are mapped, not read
 MAX_TENSORS = 20_000
 WRAPPERS = ("params_ema", "params", "state_dict")
 # Networks in files of the second stage of Taming Transformers, which are chosen by --part.
@@ -326,7 +326,7 @@ def main(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from epe.models import Model, build_with_tensors, digest, save
-    from epe.released import upscalers, vqgan
+    from epe.released import codes, upscalers, vqgan
     from epe.released.realformer import realformer
     from epe.released.style_transfer import released
 
@@ -337,7 +337,8 @@ def main(args: argparse.Namespace) -> None:
     try:
         found = released(files)
         if found is None and len(files) == 1:
-            found = realformer(files[0], args.heads) or upscalers.released(files[0]) or vqgan.released(files[0])
+            found = realformer(files[0], args.heads) or upscalers.released(files[0])
+            found = found or vqgan.released(files[0]) or codes.gpt(files[0])
         if found and args.description:
             raise InputError(
                 f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out."

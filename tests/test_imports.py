@@ -51,7 +51,7 @@ FLOORS: dict[str, list[str]] = {
         "frames labels feature_files",
         "matched_pairs labelling",
         "crops",
-        "render_pairs upscaler_crops autoencoder_crops coding",
+        "render_pairs upscaler_crops coding",
         "label match",
     ],
     "eval": [

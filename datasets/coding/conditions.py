@@ -87,15 +87,19 @@ class ClassMaps:
 
     def read(self, key: str, size: tuple[int, int], *, flip: bool) -> Tensor:
         """Return a map at a picture's size as one-hot vectors, (C, H, W)."""
-        labels = self._table[nearest(self._labels(key), size)]
-        one_hot = F.one_hot(torch.from_numpy(np.where(labels == NONE, self.channels, labels)), self.channels + 1)
-        found = one_hot[..., :-1].movedim(-1, 0).float()
+        found = one_hot(self._table[nearest(self._labels(key), size)], self.channels)
         return found.flip(-1) if flip else found
 
     def _labels(self, key: str) -> Labels:
         if key not in self._read:
             raise InputError(f"{self.folder}: has no class map {key!r}.")
         return self._read[key]()
+
+
+def one_hot(labels: Labels, channels: int) -> Tensor:
+    """Turn classes (H, W) into one-hot vectors, (channels, H, W) float32; where they are `NONE`, all channels are 0."""
+    wide = F.one_hot(torch.from_numpy(np.where(labels == NONE, channels, labels).astype(np.int64)), channels + 1)
+    return wide[..., :-1].movedim(-1, 0).float().contiguous()
 
 
 Readers = dict[str, Callable[[], Labels]]

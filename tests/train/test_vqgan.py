@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.autoencoder_crops import AutoencoderCrops, ImagePictures
+from datasets.coding.autoencoder_crops import AutoencoderCrops, ImagePictures
 from epe import models
 from epe.networks.autoencoders.patch_discriminator import PatchDiscriminatorSpec
 from epe.networks.autoencoders.vqgan import VQGAN

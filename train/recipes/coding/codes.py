@@ -31,9 +31,10 @@ from epe.networks.codes.sampling import sample
 from gbuffer_tools.errors import InputError
 from train.loop.config import LinearDecayConfig, autocast, check_ranges
 from train.loop.optimiser import backward_and_step, set_rate
-from train.loop.preview import ROWS, colours, write_sheet
+from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
 from train.loop.training import run_training
+from train.recipes.coding.vqgan_pictures import visible
 from train.recipes.generator import sha256_by_name
 
 
@@ -305,13 +306,9 @@ def write_preview(state: CodesTrainState, data: CodesData, path: Path) -> None:
 
 
 def decoded(encoder: Encoder, codes: Tensor) -> list[Tensor]:
-    """Return maps of codes (B, h, w) as images (3, H, W): classes in colours, of buffers the first three channels."""
+    """Return maps of codes (B, h, w) as images (3, H, W)."""
     made, content = encoder.network.decode(codes).float().cpu(), encoder.network.spec.content
-    if content == "classes":
-        return [colours(scores.argmax(0)) for scores in made]
-    if content == "buffers":  # two deviations from the mean are black and white
-        made = 0.5 + (made[:, :3] if made.shape[1] >= 3 else made[:, :1].expand(-1, 3, -1, -1)) / 4
-    return list(made.clamp(0, 1))
+    return [visible(picture, content) for picture in made]
 
 
 def as_model(state: CodesTrainState, data: CodesData, digests: dict[str, str], done: int) -> models.Model:

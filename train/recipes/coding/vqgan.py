@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from datasets.autoencoder_crops import AutoencoderCrops, Pictures
 from datasets.channels import channel_names
+from datasets.coding.autoencoder_crops import AutoencoderCrops, Pictures
 from datasets.frames import Reading, measure
 from datasets.runtime.weights import load_model, load_vgg
 from epe import models

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.autoencoder_crops import BufferPictures, ClassPictures, ImagePictures, Pictures
+from datasets.coding.autoencoder_crops import BufferPictures, ClassPictures, ImagePictures, Pictures
 from datasets.frames import Reading
 from datasets.labelling.labelled_images import LabelledImages
 from epe.losses.perceptual import LAYERS, perceptual_distance
@@ -144,8 +144,8 @@ def features(vgg: VGG16, image: Tensor) -> Mapping[str, Tensor]:
 def visible(picture: Tensor, content: Content) -> Tensor:
     """Turn a picture (C, H, W) of any kind into an image (3, H, W): classes in colours, of buffers the first three."""
     if content == "image":
-        return picture
+        return picture.clamp(0, 1)
     if content == "classes":
         return colours(picture.argmax(0))
     shown = picture[:3] if len(picture) >= 3 else picture[:1].expand(3, -1, -1)
-    return 0.5 + shown / 4  # two deviations from the mean are black and white
+    return (0.5 + shown / 4).clamp(0, 1)  # two deviations from the mean are black and white

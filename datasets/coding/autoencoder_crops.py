@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.channels import channel_names
+from datasets.coding.conditions import one_hot
 from datasets.crops import Box, as_tensor, check_size, draw_box
 from datasets.flaws import check_fit
 from datasets.frames import Frames, Reading
 from datasets.images import Images
 from datasets.labelling.labelled_images import LabelledImages
-from datasets.labelling.taxonomy import NONE
 from datasets.photos import to_height
 
 
@@ -88,7 +87,7 @@ class ClassPictures:
 
     def crop(self, number: int, box: Box, *, flip: bool) -> Tensor:
         labels = self._labels[number][box]
-        return onehot(labels[:, ::-1] if flip else labels, len(self.names))
+        return one_hot(labels[:, ::-1] if flip else labels, len(self.names))
 
 
 class BufferPictures:
@@ -114,12 +113,6 @@ class BufferPictures:
         found = self._frames.read(number, *box, flip=flip).gbuffers
         check_fit(found, self._channels, self._frames.where(number))
         return found
-
-
-def onehot(labels: np.ndarray, classes: int) -> Tensor:
-    """Turn a class map (h, w) into (classes, h, w) float32; pixels that are `NONE` are 0 in all channels."""
-    wide = np.eye(classes + 1, classes, dtype=np.float32)[np.where(labels == NONE, classes, labels)]
-    return torch.from_numpy(wide).movedim(-1, 0).contiguous()
 
 
 class AutoencoderCrops(Dataset[Tensor]):

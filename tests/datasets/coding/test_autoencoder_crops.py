@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.autoencoder_crops import AutoencoderCrops, BufferPictures, ClassPictures, ImagePictures, onehot
+from datasets.coding.autoencoder_crops import AutoencoderCrops, BufferPictures, ClassPictures, ImagePictures
+from datasets.coding.conditions import one_hot
 from datasets.frames import measure
 from datasets.images import Images
 from datasets.labelling.labelled_images import LabelledImages
@@ -39,7 +40,7 @@ class TestPictures:
         assert np.array_equal(pictures.crop(2, BOX, flip=True).numpy(), wanted[..., ::-1])
 
     def test_pixels_without_a_class(self) -> None:
-        found = onehot(np.array([[0, NONE, 1]], np.int16), 2)
+        found = one_hot(np.array([[0, NONE, 1]], np.int16), 2)
         assert found[:, 0].tolist() == [[1, 0, 0], [0, 0, 1]]
 
     def test_buffers_are_normalised_and_normals_mirrored(self, tmp_path: Path) -> None:
