@@ -127,6 +127,7 @@ class Enlarger:
         height, width = (network.spec.scale * side - 2 * cut for side in planes[0].shape[-2:])
         for band in inside(bands, cut, height, width):
             yield band[0] if shrunk == 1 else F.avg_pool2d(band[0], shrunk)
+            del band
 
     def _shown(self, image: Tensor, folded: Tensor | None = None) -> Tensor:
         made = self._run(image, folded)
@@ -166,6 +167,7 @@ def inside(bands: Iterator[Tensor], cut: int, height: int, width: int) -> Iterat
         at += band.shape[-2]
         if rows.shape[-2]:
             yield rows
+        del band, rows  # before the next row of tiles is made, so that there is one at a time
 
 
 def without_hidden(image: Tensor, alpha: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Pictures in and out of `app.upscale`: what the user named, one by one, each enlarged in the format that it had."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -134,16 +134,17 @@ def _pixels(enlarger: Enlarger, picture: Picture, key: str, bits: int) -> Iterat
     """The enlarged picture in bands (h, f W, C) of 8 or 16 bits."""
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0), np.float32))
     planes /= np.iinfo(picture.pixels.dtype).max
-    if not picture.has_alpha:
-        for band in enlarger.colours(planes, key=key):
-            yield _whole_numbers(band, bits)
-        return
-    colours, alpha = planes[:-1], planes[-1:]
-    for band, seen in zip(enlarger.colours(colours, alpha, key), enlarger.alpha(alpha), strict=True):
-        yield _whole_numbers(torch.cat([band, seen]), bits)
+    colours, alpha = (planes[:-1], planes[-1:]) if picture.has_alpha else (planes, None)
+    seen = None if alpha is None else enlarger.alpha(alpha)
+    for band in enlarger.colours(colours, alpha, key):
+        numbers = _whole_numbers([*band, *(next(seen) if seen is not None else ())], bits)
+        del band  # before the next row of tiles is made
+        yield numbers
 
 
-def _whole_numbers(band: Tensor, bits: int) -> np.ndarray:
-    """(C, h, W) in [0, 1] as (h, W, C) uint8 or uint16, rounded."""
-    numbers = (band * (2**bits - 1)).round().movedim(0, -1).numpy()
-    return numbers.astype(np.uint8 if bits == 8 else np.uint16)
+def _whole_numbers(planes: Sequence[Tensor], bits: int) -> np.ndarray:
+    """C planes (h, W) in [0, 1] as (h, W, C) uint8 or uint16, rounded."""
+    numbers = np.empty((*planes[0].shape, len(planes)), np.uint8 if bits == 8 else np.uint16)
+    for channel, plane in enumerate(planes):
+        numbers[..., channel] = (plane * (2**bits - 1)).round().numpy()
+    return numbers
