@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ def read_notes(file: Image.Image, stored: bytes, *, only_png: bool) -> Notes:
     if turned:
         chunks = tuple((kind, _upright(data) if kind == b"iTXt" else data) for kind, data in chunks)
     icc = b"" if file.mode == "CMYK" else file.info.get("icc_profile") or b""  # ink becomes sRGB
+    lost = "; ".join(filter(None, (lost, _others(file, stored))))
     return Notes(exif, icc, _upright(xmp) if turned else xmp, chunks, only_png, lost)
 
 
@@ -107,6 +109,17 @@ def _exif(file: Image.Image) -> tuple[bytes, bool, str]:
         return (kept.tobytes() if len(kept) else b""), turned, ""  # which leaves the thumbnail out
     except (*BROKEN, AttributeError):  # tags whose values are not of their type
         return b"", False, DAMAGED
+
+
+def _others(file: Image.Image, stored: bytes) -> str:
+    """What to say of further pages, or frames of an animation; empty where there are none."""
+    count = 1
+    with suppress(*BROKEN):  # damaged pages behind the first
+        count = getattr(file, "n_frames", 1)
+    if stored.startswith(PNG):  # whose animation the opened file has not
+        animation = next((chunk for kind, chunk in png_chunks(stored) if kind == b"acTL"), b"")
+        count = int.from_bytes(animation[8:12], "big")
+    return f"the first of its {count} pages or frames is read" if count > 1 else ""
 
 
 def _upright(xmp: bytes) -> bytes:

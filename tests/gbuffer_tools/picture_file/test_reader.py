@@ -132,3 +132,13 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "hdr.png").write_bytes(content)
     with pytest.raises(InputError, match="high dynamic range"):
         read_picture(tmp_path / "hdr.png")
+
+
+@pytest.mark.parametrize("name", ["pages.tif", "moving.png", "moving.webp"])
+def test_of_several_the_first_is_read_and_the_user_told(tmp_path: Path, name: str) -> None:
+    options = {"lossless": True} if name.endswith("webp") else {}
+    pictures = [Image.fromarray(RGB), Image.fromarray(255 - RGB), Image.fromarray(RGB // 2)]
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], **options)
+    found = read_picture(tmp_path / name)
+    assert np.array_equal(found.pixels, RGB)
+    assert found.notes.lost == "the first of its 3 pages or frames is read"
