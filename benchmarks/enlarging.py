@@ -1,7 +1,7 @@
 """Memory and time of `app.upscale` for large pictures, and what its tiles change.
 
     python -m benchmarks.enlarging --sizes 3840x1080 3840x2160
-    python -m benchmarks.enlarging --name realesrgan-x4plus-anime --sizes 1920x1080 --crop 541x180
+    python -m benchmarks.enlarging --name realesrgan-x4plus-anime --sizes --crop 541x80
 
 The command runs in a process of its own, whose greatest resident memory counts, on a picture of noise at several
 scales. A preset has random weights, which change neither memory nor time; an asset its own. The difference is that of
@@ -28,6 +28,9 @@ from datasets.runtime.weights import asset_path
 from epe.models import Model, save
 from epe.networks.generators import build_upscaler
 from gbuffer_tools.command import run
+
+ROLLED = (17, 40)
+"""Pixels down and right."""
 
 
 def made_picture(height: int, width: int) -> np.ndarray:
@@ -73,12 +76,23 @@ def difference(model: str, size: tuple[int, int]) -> tuple[int, float]:
     return least, float((whole - tiled).abs().max()) * 255
 
 
+def rolled_difference(model: str, size: tuple[int, int], circular: bool) -> tuple[float, float]:
+    """What a picture of H x W that is rolled has more than the rolled result: greatest and mean difference, of 255."""
+    network, (down, right) = open_upscaler(model)[0], ROLLED
+    enlarger = Enlarger(network, network.tile, network.spec.scale, circular=circular)
+    image, scale = as_tensor(made_picture(*size), flip=False), network.spec.scale
+    made, rolled = (enlarger.whole(x) for x in (image, image.roll(ROLLED, (1, 2))))
+    differ = (made.roll((scale * down, scale * right), (1, 2)) - rolled).abs() * 255
+    return float(differ.max()), float(differ.mean())
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.enlarging", description=__doc__.splitlines()[0])
     parser.add_argument("--name", default="srvgg-16", help="preset, or fetched asset (default: %(default)s)")
-    parser.add_argument("--sizes", nargs="+", default=["3840x2160"], help="of pictures (default: %(default)s)")
+    parser.add_argument("--sizes", nargs="*", default=["3840x2160"], help="of pictures (default: %(default)s)")
     parser.add_argument("--crop", default="700x400", help="compared in one piece (default: %(default)s)")
+    parser.add_argument("--texture", default="72x64", help="rolled, for --circular (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
     return parser
 
@@ -94,6 +108,10 @@ def main(args: argparse.Namespace) -> None:
             print(f"{args.name}, {text}: {memory:.2f} GiB, {seconds:.0f} s", flush=True)
         tile, most = difference(model, parse_size(args.crop))
         print(f"{args.name}, {args.crop} in tiles of {tile}: {most:.2g} of 255 off the whole picture")
+        for circular in (True, False):
+            most, mean = rolled_difference(model, parse_size(args.texture), circular)
+            how = "--circular" if circular else "without it"
+            print(f"{args.name}, {args.texture} rolled, {how}: {most:.2g} of 255 off at most, mean {mean:.2g}")
 
 
 if __name__ == "__main__":
