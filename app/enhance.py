@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
 
     from app.inference.backends import Backend
+    from app.inference.enlarged_frames import Upscaling
+    from app.inference.linear import Cut
     from datasets.frames import Frames, Sample
 
 
@@ -72,6 +74,30 @@ def build_parser() -> argparse.ArgumentParser:
         "normalised by itself, which was up to 65 of 255 off",
     )
     parser.add_argument(
+        "--upscale",
+        type=int,
+        choices=(2, 4),
+        help="enlarge the enhanced pictures, the sides by this factor",
+    )
+    parser.add_argument(
+        "--upscaler",
+        metavar="MODEL",
+        help="model file of train.upscaler, or the name of an asset (default: realesrgan-x4plus; results of a network "
+        "that enlarges more than asked are averaged)",
+    )
+    parser.add_argument(
+        "--upscale-first",
+        action="store_true",
+        help="enlarge the frames' pictures, then enhance them at the large size, with the G-buffers of --guides",
+    )
+    parser.add_argument(
+        "--guides",
+        type=Path,
+        metavar="FRAMES",
+        help="frame files of the large size with the same names, for upscalers that are guided by buffers and for "
+        "--upscale-first",
+    )
+    parser.add_argument(
         "--backend",
         choices=("torch", "onnx"),
         default="torch",
@@ -82,6 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--precision", choices=("fp32", "bf16"), default="fp32", help="number format (default: %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace existing images")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep existing images and make the others, after a run that was stopped"
+    )
     return parser
 
 
@@ -153,14 +182,14 @@ def enhance(
     return torch.lerp(sample.image, enhanced, weight).clamp(0, 1)
 
 
-def write(path: Path, picture: "torch.Tensor", linear: "torch.Tensor | None") -> None:
-    """Write an image (3, H, W), sRGB in [0, 1], as PNG, or as EXR with the highlights of the `linear` original."""
+def write(path: Path, picture: "torch.Tensor", cut: "Cut | None") -> None:
+    """Write an image (3, H, W), sRGB in [0, 1], as PNG, or as EXR with what was cut off the original's highlights."""
     from app.inference.linear import lit, write_linear
     from datasets.crops import as_pixels
     from datasets.images import write_png
 
     if path.suffix == ".exr":
-        write_linear(path, lit(picture, linear))
+        write_linear(path, lit(picture, cut))
     else:
         write_png(path, as_pixels(picture))
 
@@ -194,23 +223,23 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
     if args.backend == "onnx" and args.style is not None:
         raise InputError("--backend onnx: an exported model has a fixed style; leave --style out.")
-    for option, path in (("--mask", args.mask), ("--linear", args.linear)):
+    for option in ("upscaler", "upscale_first", "guides"):
+        if getattr(args, option) and args.upscale is None:
+            raise InputError(f"--{option.replace('_', '-')}: is for --upscale, which says by which factor.")
+    for option, path in (("--mask", args.mask), ("--linear", args.linear), ("--guides", args.guides)):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
     return device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def main(args: argparse.Namespace) -> None:
-    """Enhance every frame; report problems before the first one if possible."""
-    from tqdm import tqdm
+def open_model(args: argparse.Namespace, device: "torch.device") -> "tuple[Backend, int]":
+    """Open the enhancer, and say which side runs at once.
 
+    Raises:
+        InputError: it is no enhancer, or options do not fit it.
+    """
     from app.inference.backends import onnx_backend, torch_backend
-    from app.inference.controls import mask_path, read_mask
-    from app.inference.linear import linear_path, read_linear, shown
-    from datasets.images import check_out
 
-    device = check_arguments(args)
-    check_out(args.out, args.input)
     if args.backend == "onnx":
         model = onnx_backend(args.model)
     else:
@@ -222,44 +251,91 @@ def main(args: argparse.Namespace) -> None:
     tile = args.tile if args.tile is not None else model.tile
     if tile < 4 * model.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
-    as_exr = args.exr or args.linear is not None
-    frames = open_frames(args.input, model)
-    paths = [args.out / f"{key}.{'exr' if as_exr else 'png'}" for key in frames.keys]
+    return model, tile
+
+
+def open_upscaling(args: argparse.Namespace, model: "Backend", device: "torch.device") -> "Upscaling":
+    """Open the upscaler, and the large frames that it or the enhancer reads.
+
+    Raises:
+        InputError: it is no upscaler of this factor, or large frames are missing or not wanted.
+    """
+    from app.inference.enlarged_frames import Upscaling
+    from app.inference.upscalers import DEFAULT, open_enlarger
+
+    name, reads = args.upscaler or DEFAULT, bool(model.channels or model.classes)
+    bf16 = args.precision == "bf16"
+    enlarger = open_enlarger(name, device, bf16=bf16, guides=args.guides, factor=args.upscale)
+    if args.upscale_first and reads and args.guides is None:
+        raise InputError(
+            f"--upscale-first: {args.model} reads G-buffers, which are not enlarged, as they would be wrong at edges; "
+            "give frame files that were rendered large as --guides."
+        )
+    large = open_frames(args.guides, model) if args.upscale_first and reads else None
+    if args.guides is not None and enlarger.guides is None and large is None:
+        raise InputError(f"--guides {args.guides}: {name} is guided by nothing; leave --guides out.")
+    return Upscaling(enlarger, args.upscale_first, large)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Enhance every frame; report problems before the first one if possible."""
+    from tqdm import tqdm
+
+    from app.inference.controls import mask_path, read_mask
+    from app.inference.enlarged_frames import PICTURES_ALONE
+    from app.inference.linear import cut_off, linear_path, read_linear, shown
+    from datasets.frames import Frames
+    from datasets.images import check_out, to_make
+
+    device = check_arguments(args)
+    check_out(args.out, args.input)
+    model, tile = open_model(args, device)
+    upscaling = open_upscaling(args, model, device) if args.upscale else None
+    frames = Frames(args.input, PICTURES_ALONE) if args.upscale_first else open_frames(args.input, model)
+    if upscaling is not None:
+        upscaling.check(frames)
+    sizes = [upscaling.enhanced_size(size) if upscaling else size for size in frames.sizes]
+    suffix = "exr" if args.exr or args.linear is not None else "png"
+    paths = [args.out / f"{key}.{suffix}" for key in frames.keys]
     masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
     linears = [linear_path(args.linear, key) if args.linear else None for key in frames.keys]
-    present = [path for path in paths if path.exists()]
-    if present and not args.overwrite:
-        raise InputError(
-            f"{present[0]}: already exists ({len(present)} of {len(paths)}); pass --overwrite or another --out."
-        )
+    wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
     if args.style is not None and model.keep_style is not None:
-        model.keep_style(shown_photo(args.style, frames.sizes[0][0]))
-    if model.in_bands is None and model.uses_whole_frame and max(map(max, frames.sizes)) > tile:
+        model.keep_style(shown_photo(args.style, sizes[0][0]))
+    if model.in_bands is None and model.uses_whole_frame and max(map(max, sizes)) > tile:
         print(
             f"{args.model}: frames larger than {tile} px run in tiles, which differ from the whole frame, because this "
             "network uses all of it (docs/models.md says how much); a larger --tile avoids that.",
             file=sys.stderr,
         )
-    for index in tqdm(range(len(frames)), desc="enhancing", unit="frame"):
-        sample, mask, linear = frames[index], None, None
+    or_upscaler = " or the upscaler" if upscaling else ""
+    for index in tqdm(wanted, desc="enhancing", unit="frame"):
+        key, sample, mask, cut = frames.keys[index], frames[index], None, None
         if (mask_file := masks[index]) is not None:
-            mask = read_mask(mask_file, *frames.sizes[index])
+            mask = read_mask(mask_file, *sizes[index])
         if (linear_file := linears[index]) is not None:
             linear, changed = read_linear(linear_file, *frames.sizes[index])
             if changed:
                 tqdm.write(f"{linear_file}: {changed}", file=sys.stderr)
-            sample = sample._replace(image=shown(linear))
-        if args.style is None and model.styled_by_frame and model.keep_style is not None:
-            model.keep_style(sample.image)
+            sample, cut = sample._replace(image=shown(linear)), cut_off(linear)
         try:
+            if upscaling is not None:
+                sample = upscaling.before(sample, key)
+            if args.style is None and model.styled_by_frame and model.keep_style is not None:
+                model.keep_style(sample.image)
             picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
+            if upscaling is not None:
+                picture = upscaling.after(picture, key)
         except FloatingPointError:
             raise InputError(
-                f"{args.input}, frame {frames.keys[index]}: the model returns values that are not finite; "
+                f"{args.input}, frame {key}: the model{or_upscaler} returns values that are not finite; "
                 "try --precision fp32, or run python -m gbuffer_tools.check."
             ) from None
-        write(paths[index], picture, linear)
-    print(f"{args.out}: {len(paths)} frames enhanced")
+        if upscaling is not None and cut is not None:
+            cut = cut.enlarged(upscaling.enlarger.factor)
+        write(paths[index], picture, cut)
+    kept = f" ({len(paths) - len(wanted)} more were there)" if len(wanted) < len(paths) else ""
+    print(f"{args.out}: {len(wanted)} frames enhanced{kept}")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,12 @@ __all__ = ["SUFFIXES", "Images", "check_out", "read_image", "write_png"]
 class Images(Sequence[np.ndarray]):
     """The images of a folder, read on access.
 
-    Attributes:
+    Args:
         folder: the folder.
+        suffixes: of image files, lower case; more than `SUFFIXES` for those who read the files themselves, by `path`.
+
+    Attributes:
+        folder, suffixes: as above.
         keys: one unique key per image, in the order of time (gbuffer_tools.io.folders).
 
     Raises:
@@ -29,8 +33,8 @@ class Images(Sequence[np.ndarray]):
             same key, or a name is not UTF-8.
     """
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | str, suffixes: Sequence[str] = SUFFIXES) -> None:
+        self.folder, self.suffixes = Path(folder), tuple(suffixes)
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5).")
         self._shards: dict[Path, Shard] = {}
@@ -39,7 +43,8 @@ class Images(Sequence[np.ndarray]):
         entries = self._frames(found) if frame_files(found) else self._files(found)
         if not entries:
             what = f"; it holds {counted(found.files, self.folder)}" if found.files else ""
-            raise InputError(f"{self.folder}: holds no images ({', '.join(SUFFIXES)}) and no frame files (.h5){what}.")
+            wanted = f"images ({', '.join(self.suffixes)}) and no frame files (.h5)"
+            raise InputError(f"{self.folder}: holds no {wanted}{what}.")
         entries.sort(key=lambda entry: key_in_time(entry[0]))
         self.keys = tuple(key for key, _, _ in entries)
         try:
@@ -60,7 +65,7 @@ class Images(Sequence[np.ndarray]):
         return entries
 
     def _files(self, found: Walk) -> list[tuple[str, Path, int]]:
-        files = found.of(SUFFIXES)
+        files = found.of(self.suffixes)
         for line in found.left_out(files, "no images") if files else ():
             say(line)
         return [(path.relative_to(self.folder).with_suffix("").as_posix(), path, -1) for path in files]
@@ -101,6 +106,31 @@ def check_one_kind(found: Walk) -> None:
             f"({pictures[0].relative_to(found.folder).as_posix()}); wanted one of them. "
             "Move the pictures to a folder of their own."
         )
+
+
+def to_make(paths: Sequence[Path], *, overwrite: bool, resume: bool) -> list[int]:
+    """Which of the pictures of a command are to be made: all, or those that a run that was stopped did not come to.
+
+    Args:
+        paths: what the command writes.
+        overwrite: make all, whatever is there.
+        resume: make what is not there.
+
+    Returns:
+        Indices in order.
+
+    Raises:
+        InputError: some are there, and neither is wanted; or both are.
+    """
+    if overwrite and resume:
+        raise InputError("--overwrite makes all pictures again, --resume those that are missing; wanted one of them.")
+    there = [path for path in paths if path.exists()]
+    if there and not overwrite and not resume:
+        raise InputError(
+            f"{there[0]}: already exists ({len(there)} of {len(paths)}); pass --overwrite to make all again, "
+            "--resume to make what is missing, or another --out."
+        )
+    return [index for index, path in enumerate(paths) if overwrite or not path.exists()]
 
 
 def check_out(out: Path, source: Path) -> None:

@@ -147,9 +147,12 @@ FROZEN: dict[str, set[str]] = {
     "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite", "--part"},
     "app.enhance": {
         "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
-        "--overwrite", "--precision", "--strength", "--style", "--tile",
+        "--guides", "--overwrite", "--precision", "--resume", "--strength", "--style", "--tile", "--upscale",
+        "--upscale-first", "--upscaler",
     },
-    "app.upscale": {"--device", "--guides", "--out", "--overwrite", "--precision", "--tile"},
+    "app.upscale": {
+        "--circular", "--device", "--format", "--guides", "--out", "--overwrite", "--precision", "--resume", "--tile",
+    },
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from app import enhance
+from app import enhance, upscale
 from app import export as app_export
 from datasets import feature_files, label, match
 from datasets.images import write_png
@@ -19,7 +19,7 @@ from gbuffer_tools import export as frame_export
 from gbuffer_tools import extract, inspect
 from gbuffer_tools.command import guarded, run
 from gbuffer_tools.schema import write
-from tests.app.made import untrained
+from tests.app.made import plain_upscaler, untrained, upscaler_file
 from tests.datasets.made import write_frames, write_photos
 from tests.datasets.made_match import write_match_folder
 from tests.full_disk import SAYS, files_in, full_disk
@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_png(folder / "photos" / f"{i}.png", rng.integers(0, 256, (40, 40, 3), np.uint8))
     write(folder / "frames" / "one.h5", [frame("a", 0), frame("b", 1)], HEADER)
     models.save(untrained(), folder / "model.safetensors")
+    upscaler_file(plain_upscaler(), folder / "upscaler.safetensors")
     return folder
 
 
@@ -47,6 +48,9 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "inspect": (inspect, "IN/frames/one.h5 --sheet OUT/sheet.png"),
     "enhance": (enhance, "IN/model.safetensors IN/frames --out OUT --device cpu"),
     "enhance exr": (enhance, "IN/model.safetensors IN/frames --out OUT --device cpu --exr"),
+    "upscale": (upscale, "IN/upscaler.safetensors IN/photos --out OUT --device cpu"),
+    "upscale tiff": (upscale, "IN/upscaler.safetensors IN/photos --out OUT --device cpu --format tif"),
+    "upscale webp": (upscale, "IN/upscaler.safetensors IN/photos --out OUT --device cpu --format webp"),
     "app.export": (app_export, "IN/model.safetensors --onnx OUT/model.onnx"),
     "content": (content, "--fake a=IN/photos --fake b=IN/photos --resamples 20 --out OUT/content.json"),
     "temporal": (temporal, "--frames IN/frames --fake b=IN/frames --resamples 20 --out OUT/temporal.json"),

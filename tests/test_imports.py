@@ -27,7 +27,7 @@ FLOORS: dict[str, list[str]] = {
     "gbuffer_tools": [
         "errors frame geometry",
         "command io resampling",
-        "frame_file",
+        "frame_file picture_file",
         "schema source",
         "mapping checks renderdoc",
         "exr profiles streets/shapes sources/classes sources/omniverse",
@@ -64,7 +64,7 @@ FLOORS: dict[str, list[str]] = {
         "skvd sets content control segmentation temporal baselines trial",
     ],
     "train": ["loop", "recipes", "recipes/coding", "epe realformer cut spade style segmenter upscaler vqgan codes"],
-    "app": ["inference fetching models", "photographs", "assets atari convert enhance export upscale sample"],
+    "app": ["fetching", "inference models", "photographs", "assets atari convert enhance export upscale sample"],
 }
 MAX_LINES = 400
 MAX_FILES = 15

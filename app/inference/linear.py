@@ -1,22 +1,65 @@
 """Scene-linear images from and to EXR: the network receives them clipped to display range; highlights are restored.
 
-Shapes: H W pixels; images are (3, H, W).
+Shapes: H W pixels; images are (3, H, W); s, by which a picture is enlarged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
-from gbuffer_tools.exr.attributes import to_rec709
+from gbuffer_tools.exr.attributes import SPACE_NAMES, to_rec709
 from gbuffer_tools.exr.writer import write_exr
 from gbuffer_tools.geometry import HALF_MAX, linear_to_srgb, srgb_to_linear
 from gbuffer_tools.mapping.apply import odd_numbers
-from gbuffer_tools.mapping.channel_names import components, layers, listed, plain_names, stack
+from gbuffer_tools.mapping.channel_names import components, layers, listed, plain_names, split, stack
+
+OWN_TEXTS = frozenset((*SPACE_NAMES, "type", "name", "view"))
+"""Texts of an EXR header on how the file is stored, and on colours, which are converted."""
+
+
+class Light(NamedTuple):
+    """A picture in linear light of Rec.709's primaries, as an EXR file holds it.
+
+    Attributes:
+        colours: (3, H, W) float32, multiplied by alpha where there is one (OpenEXR, "Technical Introduction").
+        alpha: (1, H, W) float32, or None.
+        half: whether the file holds half floats.
+        texts: the header's texts, but for those on colours, which are Rec.709's now.
+        note: what was changed or left out, for the user; empty where that is nothing.
+    """
+
+    colours: Tensor
+    alpha: Tensor | None
+    half: bool
+    texts: Mapping[str, str]
+    note: str
+
+
+class Cut(NamedTuple):
+    """What `shown` cuts off a picture in linear light.
+
+    Attributes:
+        above: (3, H, W), 1 or more, by which a channel was brighter than 1.
+        below: (3, H, W), 0 or less, the negative values.
+    """
+
+    above: Tensor
+    below: Tensor
+
+    def enlarged(self, scale: int) -> "Cut":
+        """For the enlarged picture: linear between pixels, brightness in stops, so that nothing rings or glows."""
+
+        def spread(x: Tensor) -> Tensor:
+            return F.interpolate(x[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
+
+        return Cut(spread(self.above.log2()).exp2(), spread(self.below))
 
 
 def linear_path(source: Path, key: str) -> Path:
@@ -37,29 +80,54 @@ def linear_path(source: Path, key: str) -> Path:
 
 
 def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
-    """Read an EXR image (3, H, W) float32 in linear light of Rec.709's primaries, and a note on what was changed.
-
-    Colours of other primaries, by the header, are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0, an
-    infinity the largest half. The note is empty where nothing was changed.
+    """Read the colours of an EXR file as `read_light` does, and a note on what was changed.
 
     Raises:
-        InputError: the file cannot be read, has another size, or has no image or several.
+        InputError: as in `read_light`; another size.
     """
-    header = reader.header(path)
-    found = header.display.shape
+    found = reader.header(path).display.shape
     if found != (height, width):
         raise InputError(f"{path}: is {found[1]}x{found[0]}; wanted the frame's size, {width}x{height}.")
+    light = read_light(path, rest=False)
+    return light.colours, light.note
+
+
+def read_light(path: Path, *, rest: bool = True) -> Light:
+    """Read the picture in an EXR file.
+
+    Colours of other primaries, by the header, are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0, an
+    infinity the largest half.
+
+    Args:
+        path: the file.
+        rest: whether the note also names channels that are not read.
+
+    Raises:
+        InputError: the file cannot be read, or has no image or several.
+    """
+    header = reader.header(path)
     channels, _ = reader.read(path)
     names = plain_names(channels, header.views, next(iter(header.views), ""))
     named = {plain: channels[name] for plain, name in names.items()}
-    pixels = stack(named, picture_channels(path, names)).astype(np.float32)
+    wanted = picture_channels(path, names)
+    alpha = components(names, split(wanted[0])[0], "A") or ()
+    pixels = stack(named, (*wanted, *alpha)).astype(np.float32)
     colours = to_rec709(header.attributes)
-    notes = filter(None, [*odd_numbers("image", pixels), colours.note])
+    others = [name for name in channels if name not in {names[plain] for plain in (*wanted, *alpha)}]
+    notes = [*odd_numbers("image", pixels[..., :3]), colours.note]
+    if rest and others:
+        notes.append(f"left out, as they are no picture: {listed(others)}")
     pixels = np.nan_to_num(pixels, nan=0, posinf=HALF_MAX, neginf=0)
     if colours.image is not None:
-        pixels = (pixels @ colours.image.T).astype(np.float32)
-    pixels = pixels.clip(-HALF_MAX, HALF_MAX)
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0))), "; ".join(notes)
+        pixels[..., :3] = pixels[..., :3] @ colours.image.T
+    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels.clip(-HALF_MAX, HALF_MAX), -1, 0)))
+    return Light(
+        planes[:3],
+        planes[3:] if alpha else None,
+        all(named[name].dtype == np.float16 for name in wanted),
+        {name: text for name, text in header.attributes.items() if isinstance(text, str) and name not in OWN_TEXTS},
+        "; ".join(filter(None, notes)),
+    )
 
 
 def picture_channels(path: Path, channels: Iterable[str]) -> tuple[str, ...]:
@@ -80,26 +148,35 @@ def shown(linear: Tensor) -> Tensor:
     return torch.from_numpy(linear_to_srgb(linear.double().clamp(0, 1).numpy())).float().clamp(0, 1)
 
 
-def lit(picture: Tensor, linear: Tensor | None) -> Tensor:
-    """Convert an enhanced image to linear light, and restore the highlights that were clipped.
+def cut_off(linear: Tensor) -> Cut:
+    """Return what `shown` cuts off."""
+    return Cut(linear.clamp(min=1), linear.clamp(max=0))
+
+
+def lit(picture: Tensor, cut: Cut | None) -> Tensor:
+    """Convert an enhanced or enlarged image to linear light, and restore the highlights that were clipped.
 
     Channels that were above 1 are multiplied by their original value, and negative values are added again. So an image
-    that the network does not change gives `linear` again.
+    that the network does not change gives the original again.
 
     Args:
         picture: (3, H, W), sRGB in [0, 1].
-        linear: the original in linear light, before `shown`; None if nothing was clipped.
+        cut: what `shown` cut off, at this size; None if nothing was clipped.
     """
     light = torch.from_numpy(srgb_to_linear(picture.double().numpy()))
-    if linear is not None:
-        light = light * linear.clamp(min=1) + linear.clamp(max=0)
+    if cut is not None:
+        light = light * cut.above + cut.below
     return light.float().clamp(-HALF_MAX, HALF_MAX)
 
 
-def write_linear(path: Path, light: Tensor) -> None:
-    """Write linear light (3, H, W) as an EXR file of half floats.
+def write_linear(
+    path: Path, light: Tensor, alpha: Tensor | None = None, *, half: bool = True, texts: Mapping[str, str] | None = None
+) -> None:
+    """Write linear light (3, H, W), and alpha (1, H, W), as an EXR file of half floats, or of floats.
 
     Raises:
         InputError: the package OpenEXR is not installed, or the file cannot be written.
     """
-    write_exr(path, {name: plane.numpy().astype(np.float16) for name, plane in zip("RGB", light, strict=True)}, {})
+    planes = zip("RGBA", (*light, *(() if alpha is None else alpha)), strict=False)
+    kind = np.float16 if half else np.float32
+    write_exr(path, {name: plane.numpy().astype(kind, copy=False) for name, plane in planes}, texts or {})

@@ -7,7 +7,8 @@ statistics in every tile, so tiles differ slightly in tone, and only running the
 Shapes: B images, C channels, H W pixels.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -85,6 +86,11 @@ def _reflected(old: int, new: int, device: torch.device) -> Tensor:
     return torch.minimum(index, period - index) if old > 1 else torch.zeros_like(index)
 
 
+def tile_count(size: tuple[int, int], *, tile: int, overlap: int) -> int:
+    """Return how often `run_tiled` and `run_in_bands` call the network for a frame of H x W pixels."""
+    return math.prod(len(spans(side, tile, overlap)) for side in size)
+
+
 def run_tiled(
     network: Callable[..., Tensor],
     inputs: Sequence[Tensor],
@@ -116,6 +122,47 @@ def run_tiled(
     Raises:
         ValueError: the inputs differ in size, or the tile is too small for the overlap.
     """
+    bands = run_in_bands(
+        network,
+        inputs,
+        tile=tile,
+        overlap=overlap,
+        multiple_of=multiple_of,
+        crop_boxes=crop_boxes,
+        scale=scale,
+        margin=margin,
+    )
+    whole: Tensor | None = None
+    height, top = scale * inputs[0].shape[-2], 0
+    for band in bands:
+        if band.shape[-2] == height:
+            return band
+        if whole is None:
+            whole = band.new_empty(*band.shape[:-2], height, band.shape[-1])
+        whole[..., top : top + band.shape[-2], :] = band
+        top += band.shape[-2]
+    assert whole is not None  # there is at least one tile
+    return whole
+
+
+def run_in_bands(
+    network: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    *,
+    tile: int,
+    overlap: int = 64,
+    multiple_of: int = 1,
+    crop_boxes: bool = False,
+    scale: int = 1,
+    margin: int = 0,
+) -> Iterator[Tensor]:
+    """Run a network over a frame as `run_tiled` does, and yield the result from top to bottom, as far as it is done.
+
+    So no more than a row of tiles is in memory, however high the frame is. Arguments and errors as of `run_tiled`.
+
+    Yields:
+        Bands (B, C, h, s W) whose heights add up to s H, the same bits as in the whole result.
+    """
     height, width = inputs[0].shape[-2:]
     if any(x.shape[-2:] != (height, width) for x in inputs):
         raise ValueError(f"inputs differ in size: {', '.join(str(tuple(x.shape)) for x in inputs)}.")
@@ -124,20 +171,26 @@ def run_tiled(
         inputs = [pad(x, *full) for x in inputs]
     rows, columns = (spans(n, tile, overlap, multiple_of) for n in full)
     if len(rows) == len(columns) == 1:
-        return network(*inputs)[..., : scale * height, : scale * width]
+        yield network(*inputs)[..., : scale * height, : scale * width]
+        return
 
-    total: Tensor | None = None
     downs, acrosses = (
         ramps([(scale * start, scale * stop) for start, stop in parts], scale * margin) for parts in (rows, columns)
     )
-    for (top, bottom), down in zip(rows, downs, strict=True):
+    ends = [*(start for start, _ in rows[1:]), full[0]]  # of what no later row of tiles adds to
+    begun: Tensor | None = None
+    for (top, bottom), down, end in zip(rows, downs, ends, strict=True):
+        band: Tensor | None = None
         for (left, right), across in zip(columns, acrosses, strict=True):
             crops = [x[..., top:bottom, left:right] for x in inputs]
             crop_box = torch.tensor([[top / full[0], left / full[1], bottom / full[0], right / full[1]]])
             part = (network(*crops, crop_box=crop_box) if crop_boxes else network(*crops)).float()
-            if total is None:
-                total = part.new_zeros(*part.shape[:2], scale * full[0], scale * full[1])
-            place = slice(scale * top, scale * bottom), slice(scale * left, scale * right)
-            total[..., *place] += part * (down[:, None] * across).to(part.device)
-    assert total is not None  # there is at least one tile
-    return total[..., : scale * height, : scale * width]
+            if band is None:
+                band = part.new_zeros(*part.shape[:-1], scale * full[1])
+                if begun is not None:
+                    band[..., : begun.shape[-2], :] = begun
+            band[..., scale * left : scale * right] += part * (down[:, None] * across).to(part.device)
+        assert band is not None  # there is at least one tile in a row
+        done = scale * (end - top)
+        begun = band[..., done:, :].clone()
+        yield band[..., : min(done, scale * (height - top)), : scale * width]

@@ -63,7 +63,7 @@ def image_size(path: Path) -> tuple[int, int]:
         with path.open("rb") as file:
             size = _stated_size(file)
             if size is None or min(size) < 1:
-                raise _unreadable(path)
+                raise unreadable(path)
             if max(size) > MAX_SIDE:
                 raise InputError(
                     f"{path}: not a readable image: its sides are {size[1]:,} x {size[0]:,}, wanted 1..{MAX_SIDE}."
@@ -72,10 +72,10 @@ def image_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except (struct.error, ValueError) as error:
-        raise _unreadable(path) from error
+        raise unreadable(path) from error
 
 
-def _unreadable(path: Path) -> InputError:
+def unreadable(path: Path) -> InputError:
     size = path.stat().st_size
     return refusal(
         path,
@@ -160,13 +160,13 @@ def _orientation(file: BinaryIO) -> int:
         file.seek(0)
         exif = Image.Exif()
         with suppress(*BROKEN):  # of a file without harm to its pixels
-            with _open(file) as picture:
+            with open_bounded(file) as picture:
                 exif.load(picture.info.get("exif", b""))
             found = exif.get(ORIENTATION, 1)
     return found if found in range(1, 9) else 1
 
 
-def _upright(pixels: np.ndarray, content: bytes) -> np.ndarray:
+def upright(pixels: np.ndarray, content: bytes) -> np.ndarray:
     """The pixels, turned as viewers turn them. Both libraries turn a TIFF by themselves."""
     how = 1 if content[:4] in TIFF else _orientation(BytesIO(content))
     if how > 4:
@@ -188,22 +188,22 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: not a readable image, one too large, of another type of numbers, or of high dynamic range.
     """
-    stored = _stored(path)
-    coding, content = _coding(path, stored), _decodable(path, stored)
+    stored = stored_bytes(path)
+    coding, content = colour_coding(path, stored), decodable(path, stored)
     try:
         if coding is not None:
-            pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
-            return _upright(coding.to_srgb(pixels[..., 2::-1] if pixels.ndim == 3 else pixels), content)
-        with _open(BytesIO(content)) as file:
+            pixels = decode(path, content, cv2.IMREAD_UNCHANGED)
+            return upright(coding.to_srgb(pixels[..., 2::-1] if pixels.ndim == 3 else pixels), content)
+        with open_bounded(BytesIO(content)) as file:
             if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
-                raise _unreadable(path)
+                raise unreadable(path)
             picture = _of_8_bits(path, content, file)
-            return _upright(_srgb(picture, file.info.get("icc_profile")), content)
+            return upright(to_srgb(picture, file.info.get("icc_profile")), content)
     except BROKEN as error:
-        raise _unreadable(path) from error
+        raise unreadable(path) from error
 
 
-def _open(file: IO[bytes]) -> Image.Image:
+def open_bounded(file: IO[bytes]) -> Image.Image:
     from PIL import Image
 
     # `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
@@ -211,27 +211,36 @@ def _open(file: IO[bytes]) -> Image.Image:
     return Image.open(file, formats=FORMATS)
 
 
-def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
-    """The picture in mode L, RGB or CMYK. Pillow would cut 16 bits to eight, or read only grey."""
+def bits_of(path: Path, content: bytes, file: Image.Image) -> int:
+    """Bits of the numbers in a picture: 16, or 8 and fewer.
+
+    Raises:
+        InputError: numbers of another type, or ink of 16 bits.
+    """
     bits, numbers = (content[24] if content.startswith(PNG) else 8), 1
     if isinstance(file, TiffImagePlugin.TiffImageFile):
         bits, numbers = (max(file.tag_v2.get(tag, (1,))) for tag in (BITS, NUMBERS))
-    if bits == 16 and numbers == 1 and file.mode != "CMYK":
-        pixels = _decode(path, content, cv2.IMREAD_UNCHANGED)
-        rounded = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return Image.fromarray(rounded if rounded.ndim == 2 else np.ascontiguousarray(rounded[..., 2::-1]))
-    if bits > 8 or numbers != 1:
+    if numbers != 1 or (bits > 8 and (bits != 16 or file.mode == "CMYK")):
         raise InputError(
             f"{path}: holds {'floats' if numbers == 3 else 'numbers'} of {bits} bits ({file.mode}); "
             "wanted whole numbers without sign, of 8 bits, or of 16 bits in grey or RGB."
         )
+    return bits
+
+
+def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
+    """The picture in mode L, RGB or CMYK. Pillow would cut 16 bits to eight, or read only grey."""
+    if bits_of(path, content, file) == 16:
+        pixels = decode(path, content, cv2.IMREAD_UNCHANGED)
+        rounded = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return Image.fromarray(rounded if rounded.ndim == 2 else np.ascontiguousarray(rounded[..., 2::-1]))
     file.info.pop("transparency", None)  # which goes with the alpha; Pillow would warn of a palette's
     if file.mode in MODES.values():
         return file
     return file.convert("L" if file.mode in ("1", "LA") else "RGB")
 
 
-def _srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
+def to_srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
     """(H, W, 3) uint8 of a picture whose colours are meant as an ICC profile says; one that does not fit is ignored."""
     if profile:
         with suppress(ImageCms.PyCMSError, OSError):
@@ -254,20 +263,20 @@ def read_pixels(path: Path) -> np.ndarray:
     Raises:
         InputError: not a readable image, one too large, or of another type of numbers.
     """
-    content = _decodable(path, _stored(path))
+    content = decodable(path, stored_bytes(path))
     bits = _label_bits(content)
     if bits:
         # As if it were grey: OpenCV would look the colours up. Less than 8 bits it spreads over 0..255.
-        return _upright(_decode(path, _grey_png(content), cv2.IMREAD_UNCHANGED) // (255 // (2**bits - 1)), content)
-    pixels: np.ndarray = _decode(path, content, cv2.IMREAD_UNCHANGED)
+        return upright(decode(path, _grey_png(content), cv2.IMREAD_UNCHANGED) // (255 // (2**bits - 1)), content)
+    pixels: np.ndarray = decode(path, content, cv2.IMREAD_UNCHANGED)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: holds {pixels.dtype}, wanted an image of 8 or 16 bits.")
     if pixels.ndim == 3:
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    return _upright(pixels, content)
+    return upright(pixels, content)
 
 
-def _stored(path: Path) -> bytes:
+def stored_bytes(path: Path) -> bytes:
     """The bytes of a file of bounded size."""
     height, width = image_size(path)
     count = path.stat().st_size
@@ -279,7 +288,7 @@ def _stored(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
-def _coding(path: Path, stored: bytes) -> Coding | None:
+def colour_coding(path: Path, stored: bytes) -> Coding | None:
     """What a PNG says of its colours; None where nothing has to be done."""
     try:
         return coding_of(stored) if stored.startswith(PNG) else None
@@ -287,20 +296,20 @@ def _coding(path: Path, stored: bytes) -> Coding | None:
         raise InputError(f"{path}: {error}; wanted sRGB; convert it, or remove the chunk.") from error
 
 
-def _decodable(path: Path, stored: bytes) -> bytes:
+def decodable(path: Path, stored: bytes) -> bytes:
     """The bytes for the libraries: of a PNG only what concerns its pixels."""
     content = _plain_png(stored) if stored.startswith(PNG) else stored
     if not content:
-        raise _unreadable(path)
+        raise unreadable(path)
     return content
 
 
-def _decode(path: Path, content: bytes, flags: int) -> np.ndarray:
+def decode(path: Path, content: bytes, flags: int) -> np.ndarray:
     pixels = None
     with suppress(cv2.error), _silent():  # raised for sizes that OpenCV itself refuses
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
-        raise _unreadable(path)
+        raise unreadable(path)
     if content[:4] in TIFF and pixels.dtype == np.uint16 and _tiff_tags(BytesIO(content)).get(PLANES) == 2:
         raise InputError(f"{path}: holds 16 bits in planes, which OpenCV misreads; wanted them pixel by pixel.")
     return pixels

@@ -1,5 +1,7 @@
 """Models and files that tests of several commands need."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -8,8 +10,10 @@ from app.fetching.vgg_weights import (
     convolutions,
 )
 from datasets.channels import channel_names
-from epe.models import Model
+from epe.models import Model, save
 from epe.networks.enhancers.enhancer import Enhancer, EnhancerSpec, every_channel
+from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
+from epe.upscaler import Upscaler
 
 FEATURES = ("normal", "albedo", "log_depth", "sky")
 STREAMS = (("sky",), ("*",))
@@ -63,3 +67,19 @@ def onnx_file(drop: str = "", half: bool = False) -> bytes:
     )
     content: bytes = helper.make_model(graph).SerializeToString()
     return content
+
+
+def plain_upscaler(scale: int = 2, *, repeats: bool = False) -> SRVGG:
+    """The smallest network of convolutions, with random weights; `repeats`: it repeats pixels, and nothing else."""
+    torch.manual_seed(0)
+    network = SRVGG(SRVGGSpec(scale=scale, convolutions=1, width=4)).eval()
+    if repeats:
+        for parameter in network.body[-1].parameters():
+            torch.nn.init.zeros_(parameter)
+    return network
+
+
+def upscaler_file(network: Upscaler, path: Path) -> Path:
+    """A model file of an upscaler without guides."""
+    save(Model(network=network, kind=network.kind, spec=network.spec.as_dict()), path)
+    return path

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.enhance import build_parser, main
-from app.inference.linear import lit, read_linear, shown
+from app.inference.linear import cut_off, lit, read_linear, shown
 from datasets.images import read_image
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -73,8 +73,8 @@ def test_what_is_shown_and_what_is_lit_are_inverse() -> None:
     linear = torch.tensor([[-0.5, 0, 0.001, 0.18, 1, 1.5, 500]]).expand(3, 1, 7)
     assert shown(linear)[0, 0, [1, 4, 5, 6]].tolist() == [0, 1, 1, 1]
     assert shown(linear)[0, 0, 3].item() == pytest.approx(0.4614, abs=1e-4)  # 18 % grey
-    assert torch.allclose(lit(shown(linear), linear), linear, rtol=1e-5, atol=1e-7)
-    assert lit(torch.full((3, 1, 7), 0.5), linear)[0, 0, 6].item() == pytest.approx(500 * 0.21404, rel=1e-4)
+    assert torch.allclose(lit(shown(linear), cut_off(linear)), linear, rtol=1e-5, atol=1e-7)
+    assert lit(torch.full((3, 1, 7), 0.5), cut_off(linear))[0, 0, 6].item() == pytest.approx(500 * 0.21404, rel=1e-4)
 
 
 @pytest.mark.parametrize("layer", ["", "View.Combined.", "beauty."])

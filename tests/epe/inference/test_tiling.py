@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from epe.inference.tiling import pad, ramps, run_tiled, spans
+from epe.inference.tiling import pad, ramps, run_in_bands, run_tiled, spans, tile_count
 
 
 @st.composite
@@ -179,3 +179,30 @@ def test_the_margins_of_tiles_do_not_count(margin: int) -> None:
     tiled = run_tiled(network, [image], tile=40, overlap=10, margin=margin)
     inside = (slice(None), slice(None), slice(3, -3), slice(3, -3))
     assert torch.allclose(tiled[inside], image[inside]) is (margin == 3)
+
+
+@pytest.mark.parametrize(("size", "multiple_of"), [((331, 150), 1), ((397, 101), 16), ((64, 333), 8), ((90, 90), 1)])
+def test_bands_are_the_blended_tiles_from_top_to_bottom(size: tuple[int, int], multiple_of: int) -> None:
+    """Against a sum over all tiles in one array, as the weights are defined; the same order, so the same bits."""
+    image, calls = torch.rand(1, 2, *size, generator=torch.Generator().manual_seed(0)), []
+
+    def network(x: Tensor) -> Tensor:
+        calls.append(x.shape)
+        return F.interpolate(F.avg_pool2d(F.pad(x, (3, 3, 3, 3)), 7, 1), scale_factor=2)
+
+    options = {"tile": 128, "overlap": 20, "multiple_of": multiple_of, "scale": 2, "margin": 4}
+    bands = list(run_in_bands(network, [image], **options))
+    assert len(calls) == tile_count(size, tile=128, overlap=20) or multiple_of > 1
+    full = [-(-side // multiple_of) * multiple_of for side in size]
+    padded, total = pad(image, *full), torch.zeros(1, 2, *(2 * side for side in full))
+    rows, columns = (spans(side, 128, 20, multiple_of) for side in full)
+    downs, acrosses = (ramps([(2 * a, 2 * b) for a, b in parts], 8) for parts in (rows, columns))
+    for (top, bottom), down in zip(rows, downs, strict=True):
+        for (left, right), across in zip(columns, acrosses, strict=True):
+            part = network(padded[..., top:bottom, left:right])
+            total[..., 2 * top : 2 * bottom, 2 * left : 2 * right] += part * (down[:, None] * across)
+    wanted = total[..., : 2 * size[0], : 2 * size[1]]
+    assert torch.equal(torch.cat(bands, dim=-2), wanted)
+    assert torch.equal(run_tiled(network, [image], **options), wanted)
+    assert len(bands) == len(rows)
+    assert max(band.shape[-2] for band in bands) <= 2 * 128

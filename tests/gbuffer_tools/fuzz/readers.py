@@ -20,6 +20,7 @@ from gbuffer_tools.io import arrays, images
 from gbuffer_tools.io.folders import named
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.mapping import schema
+from gbuffer_tools.picture_file import reader as picture_reader
 from gbuffer_tools.pipeline.make_frames import make_file, names_beside
 from gbuffer_tools.pipeline.plan import Work, check_header
 from gbuffer_tools.profiles.yaml_profile import read_profile
@@ -97,6 +98,7 @@ def read_npz(path: Path) -> None:
 def read_picture(path: Path) -> None:
     images.read_pixels(path)
     images.read_image(path)
+    picture_reader.read_picture(path).notes.exif_of(2, 3)
 
 
 # Seeds of these.
@@ -134,11 +136,13 @@ def image_files(folder: Path) -> None:
 def image_files_with_words(folder: Path) -> None:
     """Of what files say about their pixels: how they lie, their colours, their transparency."""
     exif = Image.Exif()
-    exif[0x112] = 6
+    exif[0x112], exif[0x10F], exif[0x11A] = 6, "Camera", 72.5
+    exif.get_ifd(0x8769).update({0xA002: 7, 0xA003: 5, 0x829A: 0.25, 0x927C: b"maker's own", 0xA005: {1: "R98"}})
+    exif.get_ifd(0x8825).update({1: "N", 2: (51.0, 30.0, 0.25)})
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     rgb = Image.fromarray(picture(0, SIZE))
     for suffix in ("png", "jpg", "webp", "tif"):
-        rgb.save(folder / f"rgb.{suffix}", exif=exif, icc_profile=profile)
+        rgb.save(folder / f"rgb.{suffix}", exif=exif, icc_profile=profile, xmp=b'<x tiff:Orientation="6"/>')
         rgb.convert("LA" if suffix == "png" else "CMYK" if suffix == "jpg" else "RGBA").save(folder / f"other.{suffix}")
     rgb.save(folder / "packed.tif", compression="tiff_lzw")
     cv2.imwrite(str(folder / "deep.tif"), picture(0, SIZE).astype(np.uint16) * 257)

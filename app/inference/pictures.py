@@ -1,0 +1,150 @@
+"""Pictures in and out of `app.upscale`: what the user named, one by one, each enlarged in the format that it had."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.inference.enlarging import Enlarger
+from app.inference.linear import Light, read_light, write_linear
+from datasets.images import Images
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.exr import reader as exr
+from gbuffer_tools.io.images import SUFFIXES, image_size
+from gbuffer_tools.picture_file.layout import SUFFIXES as WRITTEN
+from gbuffer_tools.picture_file.layout import Layout, bits_in, check_fit
+from gbuffer_tools.picture_file.reader import Picture, read_picture
+from gbuffer_tools.picture_file.writer import write_picture
+from gbuffer_tools.schema import Shard
+
+EXR, FRAMES, PNG = ".exr", ".h5", ".png"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture that is to be enlarged.
+
+    Attributes:
+        path: the file that holds it.
+        key: its path in the folder without suffix; of frames "<shard>/<frame>".
+        suffix: of the enlarged picture.
+        size: (H, W).
+        read: reads it.
+    """
+
+    path: Path
+    key: str
+    suffix: str
+    size: tuple[int, int]
+    read: Callable[[], Picture | Light]
+
+
+def sources(named: Path, suffix: str | None) -> list[Source]:
+    """Find the pictures of a folder, of a frame file, or the one picture that the user named; headers are read.
+
+    Args:
+        named: a picture, a frame file, or a folder of either.
+        suffix: of the enlarged pictures; None: that of each picture, where it can be written, else PNG.
+
+    Raises:
+        InputError: nothing is there that can be read, or linear light is to be written in another format than EXR.
+    """
+    if not named.exists():
+        raise InputError(
+            f"{named}: no such file or folder; wanted a picture, a frame file (.h5), or a folder of either."
+        )
+    if named.is_file() and named.suffix != FRAMES:
+        return [_file(named, named.stem, suffix)]
+    if named.is_file():
+        shard = Shard(named)
+        size = (shard.height, shard.width)
+        return [
+            _frame(named, f"{named.stem}/{name}", suffix, size, partial(shard.image, number))
+            for number, name in enumerate(shard.names)
+        ]
+    found: list[Source] = []
+    images = Images(named, (*SUFFIXES, EXR))
+    for index, key in enumerate(images.keys):
+        path = images.path(index)
+        if path.suffix == FRAMES:
+            found.append(_frame(path, key, suffix, images.size(index), partial(images.__getitem__, index)))
+        else:
+            found.append(_file(path, key, suffix))
+    return found
+
+
+def _file(path: Path, key: str, suffix: str | None) -> Source:
+    if path.suffix.lower() == EXR:
+        if suffix is not None:
+            raise InputError(f"{path}: holds linear light, which is written as EXR alone; leave --format out.")
+        return Source(path, key, EXR, exr.header(path).display.shape, partial(read_light, path))
+    same = path.suffix if path.suffix.lower() in WRITTEN else PNG
+    return Source(path, key, suffix or same, image_size(path), partial(read_picture, path))
+
+
+def _frame(path: Path, key: str, suffix: str | None, size: tuple[int, int], read: Callable[[], np.ndarray]) -> Source:
+    return Source(path, key, suffix or PNG, size, lambda: Picture(read()))
+
+
+def check_target(source: Source, path: Path, factor: int) -> None:
+    """Refuse to write over what is read, and a picture that its format cannot hold enlarged, as far as its size tells.
+
+    Raises:
+        InputError: the file is the one that is read, or the picture is too large.
+    """
+    if path.resolve() == source.path.resolve():
+        raise InputError(f"{path}: is read, and would be written; choose another --out.")
+    if source.suffix != EXR:
+        height, width = (factor * side for side in source.size)
+        check_fit(path, Layout(height, width, 1, 8))
+
+
+def enlarge_file(enlarger: Enlarger, source: Source, path: Path) -> str:
+    """Enlarge a picture into a file.
+
+    Returns:
+        What the user should know of it, such as what was left out; empty where that is nothing.
+
+    Raises:
+        InputError: the picture cannot be read, or the format cannot hold it enlarged.
+        FloatingPointError: the network returns values that are not finite.
+    """
+    picture = source.read()
+    if isinstance(picture, Light):
+        kind = torch.float16 if picture.half else torch.float32
+        colours = torch.cat([band.to(kind) for band in enlarger.light(picture.colours, source.key)], dim=-2)
+        alpha = None
+        if picture.alpha is not None:
+            alpha = torch.cat([band.to(kind) for band in enlarger.alpha(picture.alpha)], dim=-2)
+        write_linear(path, colours, alpha, half=picture.half, texts=picture.texts)
+        return picture.note
+    height, width, channels = picture.pixels.shape
+    size = (enlarger.factor * height, enlarger.factor * width)
+    layout = Layout(*size, channels, bits_in(path, 8 * picture.pixels.itemsize))
+    check_fit(path, layout, picture.notes)
+    write_picture(path, _pixels(enlarger, picture, source.key, layout.bits), layout, picture.notes)
+    return picture.notes.lost
+
+
+def _pixels(enlarger: Enlarger, picture: Picture, key: str, bits: int) -> Iterator[np.ndarray]:
+    """The enlarged picture in bands (h, f W, C) of 8 or 16 bits."""
+    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0), np.float32))
+    planes /= np.iinfo(picture.pixels.dtype).max
+    colours, alpha = (planes[:-1], planes[-1:]) if picture.has_alpha else (planes, None)
+    seen = None if alpha is None else enlarger.alpha(alpha)
+    for band in enlarger.colours(colours, alpha, key):
+        numbers = _whole_numbers([*band, *(next(seen) if seen is not None else ())], bits)
+        del band  # before the next row of tiles is made
+        yield numbers
+
+
+def _whole_numbers(planes: Sequence[Tensor], bits: int) -> np.ndarray:
+    """C planes (h, W) in [0, 1] as (h, W, C) uint8 or uint16, rounded."""
+    numbers = np.empty((*planes[0].shape, len(planes)), np.uint8 if bits == 8 else np.uint16)
+    for channel, plane in enumerate(planes):
+        numbers[..., channel] = (plane * (2**bits - 1)).round().numpy()
+    return numbers

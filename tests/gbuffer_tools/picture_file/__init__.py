@@ -1,0 +1,1 @@
+"""Tests of gbuffer_tools/picture_file."""
