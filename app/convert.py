@@ -2,8 +2,9 @@
 
 It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
 (wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); and RealFormer's published
-weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators)
-and Craap's transformerSR.
+weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators;
+or two files of ncnn, .param and .bin), ESRGAN's and what was fine-tuned from it (.pth or .safetensors), and Craap's
+transformerSR.
 
 A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
 the release (32 or 26 channels of PfD) and for CARLA2Real (18); for other checkpoints give them in a YAML file, see
@@ -14,6 +15,8 @@ import argparse
 import struct
 import sys
 import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -121,12 +124,7 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     """
     import torch
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; wanted a checkpoint.")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(
-            f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; give a generator's checkpoint."
-        )
+    check_size(path)
     old = begins(path, OLD_FORMAT)
     if not old:
         check_archive(path)
@@ -145,6 +143,63 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not usable(value):
             raise InputError(f"{path}: {str(name)[:80]!r} is not a dense tensor of floats; wanted a network's weights.")
     return stored
+
+
+def read_files(paths: Sequence[Path]) -> "list[dict[str, Tensor]]":
+    """Read the tensors of each checkpoint; two files of ncnn are one checkpoint.
+
+    Raises:
+        InputError: a file cannot be read, or one of ncnn's is alone or among others.
+    """
+    by_suffix = {path.suffix.lower(): path for path in paths}
+    if ".param" not in by_suffix:
+        return [read_safetensors(p) if p.suffix.lower() == ".safetensors" else read_checkpoint(p) for p in paths]
+    if len(paths) != 2 or ".bin" not in by_suffix:
+        raise InputError(f"{by_suffix['.param']}: is half of a network of ncnn; give it and its .bin, nothing else.")
+    import torch
+
+    from app.fetching.ncnn import read_pair
+
+    found = read_pair(by_suffix[".param"], by_suffix[".bin"])
+    return [{name: torch.from_numpy(value) for name, value in found.items()}]
+
+
+def read_safetensors(path: Path) -> "dict[str, Tensor]":
+    """Read the tensors of another project's safetensors file by name.
+
+    Raises:
+        InputError: the file is none, is too large, or is a model file already.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from epe.models import ModelError, read_header
+
+    check_size(path)
+    with suppress(ModelError):
+        kind = read_header(path)["kind"]
+        raise InputError(f"{path}: is a model file already, of a {kind!r}; use it as it is.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            if not 0 < len(names) <= MAX_TENSORS:
+                raise InputError(f"{path}: holds {len(names)} tensors, wanted 1 .. {MAX_TENSORS:,}.")
+            return {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise refusal(path, "not a safetensors file", f" ({error}).") from error
+
+
+def check_size(path: Path) -> None:
+    """Check that a file is there, and not too large.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; wanted a checkpoint.")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(
+            f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; give a generator's checkpoint."
+        )
 
 
 def begins(path: Path, start: bytes) -> bool:
@@ -182,7 +237,7 @@ def usable(tensor: "Tensor") -> bool:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.convert", description=__doc__)
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; two for WCT2")
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; WCT2, ncnn: two")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="model file to write (.safetensors)")
     parser.add_argument(
         "--description",
@@ -194,8 +249,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--licence",
         metavar="TEXT",
-        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT and RealFormer, "
-        "else unknown)",
+        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT, RealFormer and "
+        "upscalers, else unknown)",
     )
     parser.add_argument(
         "--heads",
@@ -289,7 +344,7 @@ def main(args: argparse.Namespace) -> None:
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out}: already exists; pass --overwrite or another --out.")
-    files = [read_checkpoint(path) for path in args.checkpoints]
+    files = read_files(args.checkpoints)
     names = ", ".join(map(str, args.checkpoints))
     try:
         found = released(files)
