@@ -122,6 +122,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.distances
 	$(RUN) benchmarks.features
 	$(RUN) benchmarks.padding
+	$(RUN) benchmarks.upscaling
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and 40 minutes.

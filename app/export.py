@@ -187,7 +187,8 @@ def main(args: argparse.Namespace) -> None:
 def print_written(path: Path, multiple_of: int) -> None:
     """Tell the user what was written, and which pictures it takes."""
     size = path.stat().st_size
-    print(f"{path}: opset {OPSET}, {size:,} bytes; height and width must be multiples of {multiple_of}")
+    sides = f"must be multiples of {multiple_of}" if multiple_of > 1 else "are free"
+    print(f"{path}: opset {OPSET}, {size:,} bytes; height and width {sides}")
 
 
 if __name__ == "__main__":

@@ -131,4 +131,5 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
 
 def exported_kinds() -> tuple[str, ...]:
     """Return the kinds of generators and upscalers that app.export can convert to ONNX."""
-    return tuple(sorted(network.kind for network in (*GENERATORS, *UPSCALERS) if network.exports_to_onnx))
+    networks: list[type[Generator] | type[Upscaler]] = [*GENERATORS, *UPSCALERS]
+    return tuple(sorted(network.kind for network in networks if network.exports_to_onnx))
