@@ -4,7 +4,7 @@
     python -m benchmarks.upscaling --enhancer hr-small --size 1280x720 --out figures.json
 
 Each way runs in a process of its own, fp32, untrained weights (which cost what trained ones cost), the enhancer as
-`app.enhance` runs it, small pictures whole. What rendering itself costs is not in it: it falls, too, but for the guides
+`app.enhance` runs it, the upscaler in its tiles. What rendering itself costs is not in it: it falls, too, but for the guides
 of `guided-x4`, which are rendered at full size. Memory is the process's, Python and torch (0.3 GiB) included. The floor
 is the time that the multiply-adds alone would take at the speed of the machine's matrix product.
 """
@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from app.enhance import enhance
 from app.inference.backends import torch_backend
@@ -29,6 +31,7 @@ from app.models import CHANNELS, CLASSES, parse_size
 from benchmarks.enhancers import inputs, multiply_adds_per_second, processor, timed
 from datasets.frames import Sample
 from epe.inference.macs import Macs
+from epe.inference.tiling import run_tiled
 from epe.models import Model, save
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import build_generator, build_upscaler, find_upscaler, preset_names, upscaler_names
@@ -102,12 +105,18 @@ def enhancing(preset: str, size: tuple[int, int]) -> Callable[[], object]:
 
 
 def enlarging(preset: str, size: tuple[int, int]) -> Callable[[], object]:
-    """What enlarges a random picture of this size, guided by 9 channels where the preset is."""
+    """What enlarges a random picture of this size in the network's tiles, guided by 9 channels where the preset is."""
     network = build_upscaler(preset).eval()
     scale, channels = network.spec.scale, network.spec.guides
-    image = torch.rand(1, 3, *size)
-    guides = torch.randn(1, channels, *(scale * side for side in size)) if channels else None
-    return partial(network, image, guides)
+    inputs = [torch.rand(1, 3, *size)]
+    if channels:  # folded, so that both are divided alike
+        inputs.append(torch.randn(1, channels * scale**2, *size))
+
+    def tile(image: Tensor, folded: Tensor | None = None) -> Tensor:
+        return network(image, None if folded is None else F.pixel_shuffle(folded, scale))
+
+    sizes = {"tile": network.tile, "overlap": network.overlap, "margin": network.margin}
+    return partial(run_tiled, tile, inputs, scale=scale, **sizes)
 
 
 def main(args: argparse.Namespace) -> None:
