@@ -4,9 +4,9 @@
     python -m benchmarks.upscaling --enhancer hr-small --size 1280x720 --out figures.json
 
 Each way runs in a process of its own, fp32, untrained weights (which cost what trained ones cost), the enhancer as
-`app.enhance` runs it, the upscaler in its tiles. What rendering itself costs is not in it: it falls, too, but for the guides
-of `guided-x4`, which are rendered at full size. Memory is the process's, Python and torch (0.3 GiB) included. The floor
-is the time that the multiply-adds alone would take at the speed of the machine's matrix product.
+`app.enhance` runs it, the upscaler in its tiles. What rendering itself costs is not in it: it falls, too, but for the
+guides of `guided-x4`, which are rendered at full size. Memory is the process's, Python and torch (0.3 GiB) included.
+The floor is the time that the multiply-adds alone would take at the speed of the machine's matrix product.
 """
 
 import argparse
@@ -115,8 +115,9 @@ def enlarging(preset: str, size: tuple[int, int]) -> Callable[[], object]:
     def tile(image: Tensor, folded: Tensor | None = None) -> Tensor:
         return network(image, None if folded is None else F.pixel_shuffle(folded, scale))
 
-    sizes = {"tile": network.tile, "overlap": network.overlap, "margin": network.margin}
-    return partial(run_tiled, tile, inputs, scale=scale, **sizes)
+    return partial(
+        run_tiled, tile, inputs, scale=scale, tile=network.tile, overlap=network.overlap, margin=network.margin
+    )
 
 
 def main(args: argparse.Namespace) -> None:

@@ -45,6 +45,7 @@ def test_a_run_file_fits_its_network(name: str, monkeypatch: pytest.MonkeyPatch)
 def test_a_second_stage_begins_with_the_first(first: str, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = (read(monkeypatch, name) for name in (first, second))
     assert after.initial == before.out / "model.safetensors"
+    assert after.critic == (before.out / "critic.safetensors" if before.gan_weight else None)
     assert (after.preset, after.guides, after.trainable) == (before.preset, before.guides, before.trainable)
     assert after.out != before.out
 

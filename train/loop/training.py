@@ -45,6 +45,7 @@ def run_training(
     samples_per_step: int | None = None,
     scalars: Callable[[], dict[str, float]] = dict,
     validation: Callable[[int], dict[str, float]] = lambda _: {},
+    beside: Callable[[int], Mapping[str, models.Model]] = lambda _: {},
     begun: Callable[[], None] = lambda: None,
 ) -> None:
     """Train to the last step, resuming from the checkpoint in the run's folder if there is one.
@@ -61,6 +62,7 @@ def run_training(
         samples_per_step: samples per step over all processes; None for `config.batch`.
         scalars: returns further scalars for TensorBoard, by name.
         validation: returns what is measured at each preview, after a given number of steps, for TensorBoard.
+        beside: returns further models to save beside it, by the names of their files.
         begun: called before the first step, if there are steps left to do.
     """
     if config.device == "cpu":  # where every operation has a deterministic version: runs resume to the same bits
@@ -84,6 +86,10 @@ def run_training(
         for name, value in validation(done).items():
             writer.add_scalar(f"validation/{name}", value, done)
 
+    def save(done: int) -> None:
+        for name, made in {"model": model(done), **beside(done)}.items():
+            models.save(made, out / f"{name}.safetensors")
+
     def first_step_follows() -> None:
         write_text(out / "run.yaml", text)
         begun()
@@ -98,7 +104,7 @@ def run_training(
         throughput=throughput,
         log=log,
         preview=look,
-        saved=lambda done: models.save(model(done), out / "model.safetensors"),
+        saved=save,
     )
     writer.close()
     print(f"{out / 'model.safetensors'}: {config.steps:,} steps ({throughput})")

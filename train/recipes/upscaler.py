@@ -321,6 +321,16 @@ def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> m
     )
 
 
+def critic_as_model(state: UpscalerTrainState, done: int) -> dict[str, models.Model]:
+    """Return the discriminator as a model, "critic", for a second stage to start from; nothing where there is none."""
+    critic = state.critic
+    if critic is None:
+        return {}
+    record = {"command": "train.upscaler", "steps": done, "what": "the discriminator"}
+    licence = state.config.licence
+    return {"critic": models.Model(critic, critic.kind, critic.spec.as_dict(), licence=licence, record=record)}
+
+
 def train(config: UpscalerConfig, text: str) -> None:
     """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
@@ -359,5 +369,6 @@ def train(config: UpscalerConfig, text: str) -> None:
         preview=partial(write_preview, state, crops),
         model=partial(as_model, state, reading),
         validation=partial(validate, state, held_out, niqe),
+        beside=partial(critic_as_model, state),
         begun=partial(say_references, held_out, niqe),
     )
