@@ -15,8 +15,6 @@ import argparse
 import struct
 import sys
 import zipfile
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -124,7 +122,12 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     """
     import torch
 
-    check_size(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; wanted a checkpoint.")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(
+            f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; give a generator's checkpoint."
+        )
     old = begins(path, OLD_FORMAT)
     if not old:
         check_archive(path)
@@ -143,63 +146,6 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not usable(value):
             raise InputError(f"{path}: {str(name)[:80]!r} is not a dense tensor of floats; wanted a network's weights.")
     return stored
-
-
-def read_files(paths: Sequence[Path]) -> "list[dict[str, Tensor]]":
-    """Read the tensors of each checkpoint; two files of ncnn are one checkpoint.
-
-    Raises:
-        InputError: a file cannot be read, or one of ncnn's is alone or among others.
-    """
-    by_suffix = {path.suffix.lower(): path for path in paths}
-    if ".param" not in by_suffix:
-        return [read_safetensors(p) if p.suffix.lower() == ".safetensors" else read_checkpoint(p) for p in paths]
-    if len(paths) != 2 or ".bin" not in by_suffix:
-        raise InputError(f"{by_suffix['.param']}: is half of a network of ncnn; give it and its .bin, nothing else.")
-    import torch
-
-    from app.fetching.ncnn import read_pair
-
-    found = read_pair(by_suffix[".param"], by_suffix[".bin"])
-    return [{name: torch.from_numpy(value) for name, value in found.items()}]
-
-
-def read_safetensors(path: Path) -> "dict[str, Tensor]":
-    """Read the tensors of another project's safetensors file by name.
-
-    Raises:
-        InputError: the file is none, is too large, or is a model file already.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from epe.models import ModelError, read_header
-
-    check_size(path)
-    with suppress(ModelError):
-        kind = read_header(path)["kind"]
-        raise InputError(f"{path}: is a model file already, of a {kind!r}; use it as it is.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            if not 0 < len(names) <= MAX_TENSORS:
-                raise InputError(f"{path}: holds {len(names)} tensors, wanted 1 .. {MAX_TENSORS:,}.")
-            return {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise refusal(path, "not a safetensors file", f" ({error}).") from error
-
-
-def check_size(path: Path) -> None:
-    """Check that a file is there, and not too large.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; wanted a checkpoint.")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(
-            f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; give a generator's checkpoint."
-        )
 
 
 def begins(path: Path, start: bytes) -> bool:
@@ -337,6 +283,7 @@ def main(args: argparse.Namespace) -> None:
     """Read the checkpoint, rename its tensors, and write the model file."""
     from dataclasses import replace
 
+    from app.fetching.other_formats import read_other_format
     from epe.models import Model, build_with_tensors, digest, save
     from epe.released import upscalers
     from epe.released.realformer import realformer
@@ -344,7 +291,8 @@ def main(args: argparse.Namespace) -> None:
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out}: already exists; pass --overwrite or another --out.")
-    files = read_files(args.checkpoints)
+    other = read_other_format(args.checkpoints)
+    files = [read_checkpoint(path) for path in args.checkpoints] if other is None else [other]
     names = ", ".join(map(str, args.checkpoints))
     try:
         found = released(files)

@@ -118,3 +118,5 @@ def test_esrgan_as_safetensors(tmp_path: Path, capsys) -> None:
     (tmp_path / "noise.safetensors").write_bytes(b"noise")
     assert convert(tmp_path / "noise.safetensors", tmp_path / "n.safetensors") == 2
     assert "not a safetensors file" in capsys.readouterr().err
+    assert convert(tmp_path / "gone.safetensors", tmp_path / "n.safetensors") == 2
+    assert "gone.safetensors: no such file" in capsys.readouterr().err
