@@ -125,6 +125,7 @@ bench: $(VENV)/installed
 	$(RUN) benchmarks.autoencoders
 	$(RUN) benchmarks.codes
 	$(RUN) benchmarks.enlarging
+	$(RUN) benchmarks.upscaling
 	$(if $(CAPTURE),$(RUN) benchmarks.extraction $(CAPTURE))
 
 # Pairs of cheap and good renderings, for `train.realformer paired`; needs what `make game` installs, and 40 minutes.

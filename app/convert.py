@@ -2,8 +2,9 @@
 
 It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
 (wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); and RealFormer's published
-weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators)
-and Craap's transformerSR. And the autoencoders of Taming Transformers (last.ckpt, model.ckpt; --part for files that
+weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators;
+or two files of ncnn, .param and .bin), ESRGAN's and what was fine-tuned from it (.pth or .safetensors), and Craap's
+transformerSR. And autoencoders and transformers of Taming Transformers (last.ckpt, model.ckpt; --part for files that
 hold several networks).
 
 A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
@@ -211,7 +212,7 @@ def usable(tensor: "Tensor") -> bool:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.convert", description=__doc__)
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; two for WCT2")
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="one file; WCT2, ncnn: two")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="model file to write (.safetensors)")
     parser.add_argument(
         "--description",
@@ -223,8 +224,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--licence",
         metavar="TEXT",
-        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT and RealFormer, "
-        "else unknown)",
+        help="licence of the weights, stored in the file (default: the authors' for WCT2, PhotoWCT, RealFormer and "
+        "upscalers, else unknown)",
     )
     parser.add_argument(
         "--heads",
@@ -325,6 +326,7 @@ def main(args: argparse.Namespace) -> None:
     """Read the checkpoint, rename its tensors, and write the model file."""
     from dataclasses import replace
 
+    from app.fetching.other_formats import read_other_format
     from epe.models import Model, build_with_tensors, digest, save
     from epe.released import codes, upscalers, vqgan
     from epe.released.realformer import realformer
@@ -332,7 +334,9 @@ def main(args: argparse.Namespace) -> None:
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out}: already exists; pass --overwrite or another --out.")
-    files = [part_of(path, read_checkpoint(path), args.part) for path in args.checkpoints]
+    other = read_other_format(args.checkpoints)
+    read = [read_checkpoint(path) for path in args.checkpoints] if other is None else [other]
+    files = [part_of(path, tensors, args.part) for path, tensors in zip(args.checkpoints, read, strict=False)]
     names = ", ".join(map(str, args.checkpoints))
     try:
         found = released(files)

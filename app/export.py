@@ -1,8 +1,10 @@
-"""Export an enhancer's or a segmenter's model file to ONNX (opset 18, fp32), for our commands and other programs.
+"""Export an enhancer's, a segmenter's or an upscaler's model file to ONNX (opset 18, fp32), for other programs, too.
 
 Of an enhancer (`app.enhance --backend onnx`): inputs image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value -
 mean) / std of each channel; classes (N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). Of a
 segmenter (`eval.segmentation`, `datasets.label`): input image; output scores (N, K, H, W) of the K classes.
+Of an upscaler: inputs image and, if it is guided, guides (N, G, s H, s W), (value - mean) / std of each channel; output
+enlarged (N, 3, s H, s W), sRGB, not clipped to 0..1.
 
 N, H and W are free; H and W must be multiples of the metadata entry `multiple_of`. The metadata entry `model` is the
 header of the model file: JSON with kind, spec, channels, mean, std, classes.
@@ -13,6 +15,7 @@ import io
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from epe.generator import Generator
     from epe.models import Model
+    from epe.upscaler import Upscaler
 
 OPSET = 18
 
@@ -65,8 +69,27 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
     write_onnx(model, Whole(), frame, "enhanced", path, {"tile": str(network.tile), "overlap": str(network.overlap)})
 
 
+def export_upscaler(model: "Model", network: "Upscaler", path: Path) -> None:
+    """Write an upscaler as ONNX, whole or not at all, with metadata; arguments as of `export`."""
+    import torch
+
+    scale, channels, side = network.spec.scale, network.spec.guides, 16
+    inputs = {"image": torch.rand(1, 3, side, side)}
+    if channels:
+        inputs["guides"] = torch.randn(1, channels, scale * side, scale * side)
+    facts = {"scale": scale, "tile": network.tile, "overlap": network.overlap, "margin": network.margin}
+    texts = {name: str(value) for name, value in facts.items()}
+    write_onnx(model, network, inputs, "enlarged", path, texts, large=("guides", "enlarged"))
+
+
 def write_onnx(
-    model: "Model", network: "nn.Module", inputs: dict[str, "Tensor"], output: str, path: Path, facts: dict[str, str]
+    model: "Model",
+    network: "nn.Module",
+    inputs: dict[str, "Tensor"],
+    output: str,
+    path: Path,
+    facts: dict[str, str],
+    large: Sequence[str] = (),
 ) -> None:
     """Trace a network and write it as ONNX, whole or not at all; batch, height and width stay free.
 
@@ -77,13 +100,18 @@ def write_onnx(
         output: name of the output, (B, C, H, W).
         path: file to write.
         facts: further metadata.
+        large: names of inputs and outputs whose height and width are larger than those of the others.
     """
     import onnx
     import torch
 
     from epe.models import HEADER, VERSION
 
-    sizes = {4: {0: "batch", 2: "height", 3: "width"}, 3: {0: "batch", 1: "height", 2: "width"}}
+    def free(name: str, axes: int) -> dict[int, str]:
+        """Names of the axes of an input or output that are not fixed."""
+        prefix = "large_" if name in large else ""
+        return {0: "batch", axes - 2: f"{prefix}height", axes - 1: f"{prefix}width"}
+
     traced = io.BytesIO()
     with warnings.catch_warnings():
         # The newer exporter needs another package and writes the same operators.
@@ -96,7 +124,7 @@ def write_onnx(
             output_names=[output],
             opset_version=OPSET,
             dynamo=False,
-            dynamic_axes={name: sizes[value.dim()] for name, value in inputs.items()} | {output: sizes[4]},
+            dynamic_axes={name: free(name, value.dim()) for name, value in inputs.items()} | {output: free(output, 4)},
         )
     made = onnx.load_from_string(traced.getvalue())
     header = {"version": VERSION} | {name: getattr(model, name) for name in HEADER}
@@ -125,6 +153,7 @@ def main(args: argparse.Namespace) -> None:
     from epe.models import ModelError, load
     from epe.networks.generators import exported_kinds
     from epe.networks.segmenters.unet import UNet
+    from epe.upscaler import Upscaler
 
     if args.onnx.exists() and not args.overwrite:
         raise InputError(f"{args.onnx}: already exists; pass --overwrite or another --onnx.")
@@ -136,24 +165,30 @@ def main(args: argparse.Namespace) -> None:
         write_onnx(model, model.network, {"image": torch.rand(1, 3, 64, 64)}, "scores", args.onnx, {})
         print_written(args.onnx, model.multiple_of)
         return
-    if not isinstance(model.network, Generator) or not model.channels or not model.classes:
+    network = model.network
+    if not isinstance(network, Upscaler) and not (isinstance(network, Generator) and model.channels and model.classes):
         raise InputError(
-            f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe) or a "
-            "segmenter (train.segmenter)."
+            f"{args.model}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe), a "
+            "segmenter (train.segmenter) or an upscaler (train.upscaler)."
         )
-    if not model.network.exports_to_onnx:
+    if not network.exports_to_onnx:
+        command = "app.upscale" if isinstance(network, Upscaler) else "app.enhance"
         raise InputError(
             f"{args.model}: is a {model.kind!r}, whose attention over maps of any size cannot be exported; wanted "
-            f"{', '.join(exported_kinds())}. Run it with app.enhance."
+            f"{', '.join(exported_kinds())}. Run it with {command}."
         )
-    export(model, model.network, args.onnx)
+    if isinstance(network, Upscaler):
+        export_upscaler(model, network, args.onnx)
+    else:
+        export(model, network, args.onnx)
     print_written(args.onnx, model.multiple_of)
 
 
 def print_written(path: Path, multiple_of: int) -> None:
     """Tell the user what was written, and which pictures it takes."""
     size = path.stat().st_size
-    print(f"{path}: opset {OPSET}, {size:,} bytes; height and width must be multiples of {multiple_of}")
+    sides = f"must be multiples of {multiple_of}" if multiple_of > 1 else "are free"
+    print(f"{path}: opset {OPSET}, {size:,} bytes; height and width {sides}")
 
 
 if __name__ == "__main__":

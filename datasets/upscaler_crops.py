@@ -3,7 +3,10 @@
 A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
 """
 
-from pathlib import Path
+import copy
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -72,6 +75,31 @@ class LargePictures:
         """Return picture `index`, (H, W, 3) uint8 sRGB."""
         return self._pixels[index]
 
+    def split(self, patterns: Sequence[str]) -> tuple["LargePictures", "LargePictures"]:
+        """Divide the pictures into those to train on and those that are held out.
+
+        Args:
+            patterns: shell patterns of what is held out: keys, or sub-folders (frame files) with all that is in them,
+                so that pictures of one scene stay together.
+
+        Raises:
+            InputError: a pattern fits nothing, or nothing is left.
+        """
+        for pattern in patterns:
+            if not any(held_out(key, [pattern]) for key in self.keys):
+                there = ", ".join(self.keys)[:200]
+                raise InputError(f"--held_out {pattern}: fits no picture of {self.folder}; there are {there}, …")
+        chosen = [held_out(key, patterns) for key in self.keys]
+        if all(chosen):
+            raise InputError(f"--held_out {' '.join(patterns)}: leaves no picture of {self.folder} to train on.")
+        return self._those([not apart for apart in chosen]), self._those(chosen)
+
+    def _those(self, wanted: list[bool]) -> "LargePictures":
+        part = copy.copy(self)
+        part.keys = tuple(key for key, here in zip(self.keys, wanted, strict=True) if here)
+        part._pixels = [pixels for pixels, here in zip(self._pixels, wanted, strict=True) if here]
+        return part
+
     def guide(self, index: int, box: Box, *, flip: bool) -> Tensor:
         """Return the guides of a crop, (G, h, w); (0, h, w) where there are none.
 
@@ -128,15 +156,26 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
     def __getitem__(self, index: int) -> UpscalerCrop:
         rng = np.random.default_rng((self.seed, index))
         number, flip = int(rng.integers(len(self.pictures))), bool(rng.integers(2))
-        pixels, scale = self.pictures[number], self.scale
         if self._rendered is None:
-            box = draw_box(pixels.shape, self.size, rng)
+            box = draw_box(self.pictures[number].shape, self.size, rng)
+        else:
+            rows, cols = draw_box(self._rendered[number].shape, self.size // self.scale, rng)
+            box = scaled(rows, self.scale), scaled(cols, self.scale)
+        return self._cut(number, box, rng, flip=flip)
+
+    def whole(self, number: int) -> UpscalerCrop:
+        """Picture `number` (counted, not drawn) in both sizes, not mirrored; it is degraded the same way each time."""
+        height, width = self.pictures[number].shape[:2]
+        return self._cut(number, (slice(0, height), slice(0, width)), np.random.default_rng((self.seed, number)))
+
+    def _cut(self, number: int, box: Box, rng: np.random.Generator, *, flip: bool = False) -> UpscalerCrop:
+        """Cut a box, whose borders are multiples of the scale where pictures are rendered small, out of a picture."""
+        pixels = self.pictures[number]
+        if self._rendered is None:
             small, large, sharp = self._degraded(pixels, box, rng)
         else:
-            rows, cols = draw_box(self._rendered[number].shape, self.size // scale, rng)
-            small = as_picture(self._rendered[number][rows, cols])
-            box = scaled(rows, scale), scaled(cols, scale)
-            large = as_picture(pixels[box])
+            rows, cols = (slice(side.start // self.scale, side.stop // self.scale) for side in box)
+            small, large = as_picture(self._rendered[number][rows, cols]), as_picture(pixels[box])
             sharp = sharpened(large) if self.sharpen else large
         guides = self.pictures.guide(number, box, flip=flip)
         low, high, target = (channels_first(x, flip=flip) for x in (small, large, sharp))
@@ -153,6 +192,13 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
             large[inner],
             sharp[inner],
         )
+
+
+def held_out(key: str, patterns: Sequence[str]) -> bool:
+    """Whether a pattern fits a key, or a folder that it is in."""
+    path = PurePosixPath(key)
+    names = [key, *(parent.as_posix() for parent in path.parents if parent.name)]
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def scaled(side: slice, factor: int) -> slice:

@@ -83,9 +83,9 @@ FROZEN: dict[str, set[str]] = {
     },
     "train.upscaler": DESCENT
     | {
-        "--images", "--small", "--degradation", "--guides", "--preset", "--initial", "--trainable", "--critic",
-        "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--gan_weight", "--gan_rule",
-        "--vgg", "--ema", "--precision",
+        "--images", "--small", "--held_out", "--degradation", "--guides", "--preset", "--initial", "--trainable",
+        "--critic", "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--gan_weight",
+        "--gan_rule", "--vgg", "--ema", "--precision",
     },
     "train.vqgan": DESCENT
     | {

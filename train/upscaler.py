@@ -2,7 +2,8 @@
 
 It learns from large pictures, which are degraded, or from frames that were rendered in both sizes. To resume a stopped
 run, run the same command again: the result is the same to the bit. OUT receives model.safetensors (the averaged
-network), checkpoint.safetensors, run.yaml, previews/*.png (bicubic | enlarged | large) and TensorBoard scalars.
+network), critic.safetensors (the discriminator, if there is one), checkpoint.safetensors, run.yaml, previews/*.png
+(bicubic | enlarged | large) and TensorBoard scalars.
 """
 
 import sys

@@ -5,11 +5,13 @@ then a line for each layer: type, name, number of inputs and outputs, their name
 is the number of outputs, 1 the side of the kernel, 5 whether there are biases, 6 the number of weights. These stand in
 the other file as a tag of 4 bytes (0: float32, 0x01306B47: float16, padded to 4 bytes) and numbers, in the order of
 outputs, inputs, rows and columns; then the biases as float32. Of a PReLU key 0 is the number of slopes, float32 without
-a tag.
+a tag. Of an Interp key 1 is the factor of the height.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from gbuffer_tools.errors import InputError
 MAGIC = "7767517"
 HALF, SINGLE = 0x01306B47, 0
 MAX_TEXT, MAX_LAYERS, MAX_OUTPUTS, MAX_SIDE = 4_000_000, 4096, 65536, 31
+MAX_NUMBERS = 1 << 30
+SMALLER = re.compile(r"0\.|\d\.?\d*e-0*[1-9]")
+"""A factor below 1, as text."""
 
 Array = NDArray[np.float32]
 
@@ -36,6 +41,21 @@ class Layer:
     kind: str
     weight: Array
     bias: Array | None = None
+
+
+def read_pair(text: Path, numbers: Path) -> dict[str, Array]:
+    """Read an upscaler of Real-ESRGAN from its two files, .param and .bin; returns as `upscaler_tensors` does.
+
+    Raises:
+        InputError: one is missing or too large, or they are no such files, do not belong together, or hold another
+            network.
+    """
+    for path, maximum in ((text, MAX_TEXT), (numbers, MAX_NUMBERS)):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; wanted one of the two files of a network of ncnn.")
+        if path.stat().st_size > maximum:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, wanted at most {maximum:,}.")
+    return upscaler_tensors(read_layers(text.read_bytes(), numbers.read_bytes(), str(text)), str(text))
 
 
 def read_layers(text: bytes, numbers: bytes, source: str) -> list[Layer]:
@@ -60,7 +80,7 @@ def _lines(text: bytes, source: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Kind and values of each layer that has weights.
 
     Raises:
-        InputError: no such text, or a kind of layer with weights that is not known here.
+        InputError: no such text, a kind of layer with weights that is not known here, or a result that is made smaller.
     """
     lines = text[:MAX_TEXT].decode("ascii", "replace").splitlines()
     if len(text) > MAX_TEXT or not lines or lines[0].strip() != MAGIC or len(lines) > MAX_LAYERS:
@@ -72,6 +92,11 @@ def _lines(text: bytes, source: str) -> Iterator[tuple[str, Mapping[str, str]]]:
             yield words[0], facts
         elif words and words[0] not in ("Input", "Split", "Concat", "Eltwise", "BinaryOp", "Interp", "PixelShuffle"):
             raise InputError(f"{source}: holds a layer {words[0][:40]!r}, wanted a network of Real-ESRGAN.")
+        elif words and words[0] == "Interp" and SMALLER.match(facts.get("1", "")):
+            raise InputError(
+                f"{source}: makes its network's result smaller, by {facts['1'][:20]}, which no model here does; give "
+                "the .param without that (x4; the .bin is the same)."
+            )
 
 
 def _layer(kind: str, facts: Mapping[str, str], reader: "_Numbers", source: str) -> Layer:

@@ -136,5 +136,6 @@ def build_network(kind: str, spec: dict[str, Any]) -> nn.Module:
 
 
 def exported_kinds() -> tuple[str, ...]:
-    """Return the kinds of generators that app.export can convert to ONNX."""
-    return tuple(sorted(generator.kind for generator in GENERATORS if generator.exports_to_onnx))
+    """Return the kinds of generators and upscalers that app.export can convert to ONNX."""
+    networks: list[type[Generator] | type[Upscaler]] = [*GENERATORS, *UPSCALERS]
+    return tuple(sorted(network.kind for network in networks if network.exports_to_onnx))

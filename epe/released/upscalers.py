@@ -3,11 +3,13 @@
 * RRDBNet, SRVGGNetCompact and UNetDiscriminatorSN of Real-ESRGAN (xinntao/Real-ESRGAN, XPixelGroup/BasicSR): our names
   are theirs; weights of the discriminator are those of torch's old spectral norm. Files hold them under params_ema or
   params.
+* RRDBNet of ESRGAN (xinntao/ESRGAN), by its first names, modules in sequences, and by its second ones. Most files by
+  these names are other people's fine-tuned ones.
 * transformerSR (Craap/models): modules in sequences, numbered.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,9 +22,24 @@ from epe.released.enhancer import SPECTRAL
 from epe.released.style_transfer import Released
 from epe.upscaler import Upscaler, UpscalerSpec
 
-FIRST = frozenset(("conv_first.weight", "layers.0.weight", "body.0.weight"))
-"""The first convolution of each kind of upscaler."""
-REAL_ESRGAN = "BSD-3-Clause; Xintao Wang, Real-ESRGAN"
+NUMBERED = "model.1.sub.0.RDB1.conv1.0.weight"
+"""The first convolution of a block of ESRGAN, by its first names."""
+FIRST = frozenset(("conv_first.weight", "layers.0.weight", "body.0.weight", NUMBERED))
+"""A convolution of each kind of upscaler."""
+ESRGAN: Sequence[tuple[str, str]] = (
+    (r"(?:model\.1\.sub|RRDB_trunk)\.(\d{1,3})\.RDB(\d)\.conv(\d)\.(?:0\.)?", r"body.\1.rdb\2.conv\3."),
+    (r"model\.0\.", "conv_first."),
+    (r"(?:model\.1\.sub\.\d{1,3}|trunk_conv)\.(?=weight|bias)", "conv_body."),
+    (r"(?:model\.3|upconv1)\.", "conv_up1."),
+    (r"(?:model\.6|upconv2)\.", "conv_up2."),
+    (r"(?:model\.8|HRconv)\.", "conv_hr."),
+    (r"model\.10\.", "conv_last."),
+)
+"""The beginnings of ESRGAN's names, and of ours. Between `model`'s numbers stand layers without weights."""
+LAST = 10
+"""The number of the last of them, if there are two doublings of three layers each."""
+REAL_ESRGAN = "BSD-3-Clause if it is Real-ESRGAN's own (Xintao Wang); else its author's"
+APACHE = "Apache-2.0 if it is ESRGAN's own (Xintao Wang); else its author's"
 CRAAP = "unknown: the repository Craap/models has no licence"
 HEADS = 16
 """Of the published transformer; its tensors do not tell."""
@@ -48,8 +65,33 @@ def size(tensors: Mapping[str, Tensor], name: str, dimension: int) -> int:
     return int(value.shape[dimension])
 
 
-def rrdb(tensors: Mapping[str, Tensor]) -> tuple[RRDBSpec, dict[str, Tensor]]:
-    """An RRDBNet of Real-ESRGAN."""
+def esrgan_name(name: str) -> str:
+    """Our name of a tensor of ESRGAN, by its first or second names; all others stay as they are."""
+    for theirs, ours in ESRGAN:
+        found = re.match(theirs, name)
+        if found:
+            return found.expand(ours) + name[found.end() :]
+    return name
+
+
+def without_esrgan_names(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of an RRDBNet by any of its names -> by those of Real-ESRGAN, which are ours.
+
+    Raises:
+        ValueError: it enlarges by another factor than 4 / (what is folded), or names a tensor twice.
+    """
+    last = max(numbers(theirs, r"model\.(\d{1,3})\."), default=LAST)
+    if last != LAST:
+        raise ValueError(f"its last layer is model.{last}, wanted model.{LAST}, as of an ESRGAN of two doublings")
+    named = {esrgan_name(name): value for name, value in theirs.items()}
+    if len(named) != len(theirs):
+        raise ValueError("has one tensor by two of ESRGAN's names")
+    return named
+
+
+def rrdb(theirs: Mapping[str, Tensor]) -> tuple[RRDBSpec, dict[str, Tensor]]:
+    """An RRDBNet of Real-ESRGAN, or of ESRGAN."""
+    tensors = without_esrgan_names(theirs)
     folded = {3: 1, 12: 2, 48: 4}.get(size(tensors, "conv_first.weight", 1))
     if folded is None:
         raise ValueError("conv_first reads neither 3, 12 nor 48 channels, as RRDBNets of scale 4, 2 and 1 do")
@@ -59,7 +101,7 @@ def rrdb(tensors: Mapping[str, Tensor]) -> tuple[RRDBSpec, dict[str, Tensor]]:
         width=size(tensors, "conv_first.weight", 0),
         growth=size(tensors, "body.0.rdb1.conv1.weight", 0),
     )
-    return spec, dict(tensors)
+    return spec, tensors
 
 
 def srvgg(tensors: Mapping[str, Tensor]) -> tuple[SRVGGSpec, dict[str, Tensor]]:
@@ -116,7 +158,7 @@ def upscaler(tensors: Mapping[str, Tensor]) -> tuple[type[Upscaler], UpscalerSpe
     Raises:
         ValueError: none of these, or with sizes that are not supported.
     """
-    if "conv_first.weight" in tensors:
+    if "conv_first.weight" in tensors or NUMBERED in tensors:
         return RRDBNet, *rrdb(tensors)
     if "layers.0.weight" in tensors:
         return DualAttention, *dual_attention(tensors)
@@ -155,4 +197,6 @@ def released(tensors: Mapping[str, Tensor]) -> Released | None:
         what = "lacks" if odd[0] not in named else "has in addition" if odd[0] not in wanted else "has of another shape"
         raise ValueError(f"{what} {odd[0]:.80}")
     licence = CRAAP if kind is DualAttention else REAL_ESRGAN
+    if kind is RRDBNet and named.keys() != tensors.keys():
+        licence = APACHE
     return Released(kind.kind, spec.as_dict(), named, licence, spec.multiple_of)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from app import upscale
@@ -14,9 +15,22 @@ from epe.networks.upscalers.dual_attention import DualAttention, DualAttentionSp
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from gbuffer_tools.command import run
 from gbuffer_tools.io.images import write_png
+from tests.app.fetching.made_ncnn import written
 from tests.epe.networks.upscalers import published
-from tests.epe.released.made_upscalers import dual_published, shaken, unet_published
+from tests.epe.released.made_upscalers import dual_published, esrgan_published, shaken, unet_published
 from tests.gbuffer_tools.pictures import picture
+
+
+def small() -> dict[str, torch.Tensor]:
+    return shaken(build_upscaler("rrdb-x4-tiny"))
+
+
+def write_pair(folder: Path, half: bool = False) -> tuple[Path, Path]:
+    """x.param and x.bin of a small network."""
+    paths = folder / "x.param", folder / "x.bin"
+    for path, content in zip(paths, written(small(), half), strict=True):
+        path.write_bytes(content)
+    return paths
 
 
 def convert(source: Path, out: Path, *words: str) -> int:
@@ -61,3 +75,48 @@ def test_an_upscaler_that_lacks_a_tensor(tmp_path: Path, capsys) -> None:
     assert convert(tmp_path / "x.pth", tmp_path / "m.safetensors") == 2
     assert "conv_hr.weight" in capsys.readouterr().err
     assert not (tmp_path / "m.safetensors").exists()
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_files_of_ncnn(tmp_path: Path, half: bool, order: int, capsys) -> None:
+    files = list(map(str, write_pair(tmp_path, half)))[::order]
+    assert run(main, build_parser(), [*files, "--out", str(tmp_path / "m.safetensors")]) == 0
+    assert "rrdb, scale 4, guides 0, blocks 1" in capsys.readouterr().out
+    model, state = load(tmp_path / "m.safetensors"), small()
+    assert model.record["converted_from"] == ("x.param, x.bin" if order > 0 else "x.bin, x.param")
+    for name, value in model.network.state_dict().items():
+        assert torch.equal(value, state[name].half().float() if half and value.ndim == 4 else state[name])
+
+
+def test_files_of_ncnn_that_are_not_a_pair(tmp_path: Path, capsys) -> None:
+    text, numbers = write_pair(tmp_path)
+    out = ["--out", str(tmp_path / "m.safetensors")]
+    for words, message in (
+        ([str(text)], "x.param: is half of a network of ncnn; give it and its .bin"),
+        ([str(text), str(numbers), str(numbers)], "is half of a network of ncnn"),
+        ([str(text), str(tmp_path / "gone.bin")], "gone.bin: no such file"),
+    ):
+        assert run(main, build_parser(), [*words, *out]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.splitlines()) == 1
+    numbers.write_bytes(numbers.read_bytes()[:-8])
+    assert run(main, build_parser(), [str(text), str(numbers), *out]) == 2
+    assert "its .bin ends after" in capsys.readouterr().err
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_esrgan_as_safetensors(tmp_path: Path, capsys) -> None:
+    state = small()
+    safetensors.torch.save_file(esrgan_published(state, 1, second=False), tmp_path / "x.safetensors")
+    assert convert(tmp_path / "x.safetensors", tmp_path / "m.safetensors") == 0
+    found = load(tmp_path / "m.safetensors").network.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+    assert convert(tmp_path / "m.safetensors", tmp_path / "again.safetensors") == 2
+    assert "is a model file already, of a 'rrdb'" in capsys.readouterr().err
+    (tmp_path / "noise.safetensors").write_bytes(b"noise")
+    assert convert(tmp_path / "noise.safetensors", tmp_path / "n.safetensors") == 2
+    assert "not a safetensors file" in capsys.readouterr().err
+    assert convert(tmp_path / "gone.safetensors", tmp_path / "n.safetensors") == 2
+    assert "gone.safetensors: no such file" in capsys.readouterr().err

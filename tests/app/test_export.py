@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from app.enhance import main as enhance
 from app.export import build_parser, main
 from app.inference.backends import onnx_backend
 from datasets.images import read_image
+from datasets.runtime.onnx_session import open_session
 from epe.models import Model, load, save
 from epe.networks.backbones.vgg import VGG16
-from epe.networks.generators import build_generator
+from epe.networks.generators import build_generator, build_upscaler
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -69,6 +71,66 @@ def test_the_same_as_torch_at_any_size_and_batch(name: str, tmp_path: Path) -> N
         assert (wanted - inputs[0]).abs().max() > 0.02
         # 1e-5: fp32, sums in another order.
         assert (backend.run(*inputs) - wanted).abs().max() < 1e-5
+
+
+def upscaler(preset: str, sizes: dict[str, Any]) -> Model:
+    torch.manual_seed(0)
+    network = build_upscaler(preset, **sizes).eval()
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    spec, names = network.spec, tuple(f"x_any.{i}" for i in range(network.spec.guides))
+    return Model(
+        network=network,
+        kind=network.kind,
+        spec=spec.as_dict(),
+        channels=names,
+        mean=(0.5,) * len(names),
+        std=(2.0,) * len(names),
+        multiple_of=spec.multiple_of,
+    )
+
+
+@pytest.mark.parametrize(
+    ("preset", "sizes"),
+    [
+        ("rrdb-x4-tiny", {}),
+        ("rrdb-x4-tiny", {"scale": 2}),
+        ("rrdb-x4-tiny", {"scale": 2, "guides": 5}),
+        ("srvgg-16", {"convolutions": 2, "width": 8}),
+        ("srvgg-16", {"convolutions": 2, "width": 8, "scale": 3, "guides": 5}),
+        ("guided-x4", {"width": 8, "blocks": 1, "detail": 4, "guides": 5}),
+    ],
+)
+def test_upscalers_compute_the_same_as_in_torch(preset: str, sizes: dict[str, Any], tmp_path: Path) -> None:
+    """At sizes and batches that were not traced, odd ones where the network needs no multiples."""
+    model = upscaler(preset, sizes)
+    save(model, tmp_path / "m.safetensors")
+    assert run(main, build_parser(), [str(tmp_path / "m.safetensors"), "--onnx", str(tmp_path / "m.onnx")]) == 0
+    session, scale, guides = open_session(tmp_path / "m.onnx"), model.spec["scale"], len(model.channels)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert (facts["scale"], facts["multiple_of"]) == (str(scale), str(model.multiple_of))
+    assert json.loads(facts["model"])["mean"] == [0.5] * guides
+    for batch, height, width in ((1, 16, 16), (2, 13, 22), (1, 9, 5)):
+        height, width = (side - side % model.multiple_of for side in (height, width))
+        inputs = {"image": torch.rand(batch, 3, height, width)}
+        if guides:
+            inputs["guides"] = torch.randn(batch, guides, scale * height, scale * width)
+        (made,) = session.run(["enlarged"], {name: value.numpy() for name, value in inputs.items()})
+        with torch.inference_mode():
+            wanted = model.network(*inputs.values())
+        assert made.shape == (batch, 3, scale * height, scale * width)
+        # fp32, sums in another order; relative, as random weights give large values.
+        assert np.abs(made - wanted.numpy()).max() < 1e-5 * max(1, float(wanted.abs().max()))
+
+
+def test_an_upscaler_of_attention_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(upscaler("dual-attention-x4", {"pairs": 1, "width": 16, "heads": 2}), tmp_path / "m.safetensors")
+    assert run(main, build_parser(), [str(tmp_path / "m.safetensors"), "--onnx", str(tmp_path / "m.onnx")]) == 2
+    error = capsys.readouterr().err
+    assert "is a 'dual-attention', whose attention over maps of any size cannot be exported" in error
+    assert "guided-upscaler, lite, rrdb, srvgg. Run it with app.upscale." in error
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_metadata_says_how_to_feed_it(tmp_path: Path) -> None:

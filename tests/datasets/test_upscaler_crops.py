@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from datasets.crops import as_tensor
 from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.resizing import resized
 from datasets.frames import Frames, measure
@@ -105,6 +106,61 @@ def test_guides_are_those_of_the_crop(tmp_path: Path) -> None:
             if y >= 0
         ]
         assert found == [0.0], index
+
+
+def test_a_whole_picture_in_both_sizes(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path)
+    found = crops(folder)
+    for number, size in enumerate(((96, 128), (40, 36), (300, 288))):  # cut to multiples of the scale
+        pair = found.whole(number)
+        assert (pair.large.shape, pair.guides.shape) == ((3, *size), (0, *size))
+        assert torch.equal(pair.large, as_tensor(Images(folder)[number][: size[0], : size[1]], flip=False))
+        assert torch.allclose(pair.small, torch.nn.functional.avg_pool2d(pair.large, SCALE), atol=1e-6)
+    noisy = [crops(folder, degradation=DEGRADATIONS["second_order"]).whole(1).small for _ in range(2)]
+    assert torch.equal(*noisy)
+
+
+def test_a_whole_rendered_picture_with_guides(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "large", size=(64, 96))
+    small = write_frames(tmp_path / "small", size=(16, 24))
+    frames = Frames(folder, measure(folder, ("albedo",), (("*",),)))
+    pair = crops(folder, Images(small), guides=frames, size=16).whole(2)
+    assert torch.equal(pair.guides, frames[2].gbuffers)
+    assert torch.equal(pair.large, frames[2].image)
+    assert torch.equal(pair.small, as_tensor(Images(small)[2], flip=False))
+
+
+class TestHeldOut:
+    @pytest.fixture
+    def pictures(self, tmp_path: Path) -> LargePictures:
+        for scene in ("a/x", "a/y", "b", "c"):
+            write_pictures(tmp_path / scene, ((40, 36), (40, 44)))
+        return LargePictures(tmp_path, SCALE)
+
+    @pytest.mark.parametrize(
+        ("patterns", "apart"),
+        [
+            (["b"], ["b/0", "b/1"]),
+            (["a"], ["a/x/0", "a/x/1", "a/y/0", "a/y/1"]),
+            (["a/x", "c/1"], ["a/x/0", "a/x/1", "c/1"]),
+            (["*/0"], ["a/x/0", "a/y/0", "b/0", "c/0"]),
+            (["[bc]"], ["b/0", "b/1", "c/0", "c/1"]),
+        ],
+    )
+    def test_scenes_stay_together(self, pictures: LargePictures, patterns: list[str], apart: list[str]) -> None:
+        rest, held_out = pictures.split(patterns)
+        assert list(held_out.keys) == apart
+        assert [key for key in pictures.keys if key not in apart] == list(rest.keys)
+        for part in (rest, held_out):
+            assert len(part) == len(part.keys)
+            for number, key in enumerate(part.keys):
+                assert np.array_equal(part[number], pictures[pictures.keys.index(key)])
+
+    def test_patterns_that_divide_nothing(self, pictures: LargePictures) -> None:
+        with pytest.raises(InputError, match=r"--held_out d: fits no picture of .*; there are a/x/0, a/x/1"):
+            pictures.split(["b", "d"])
+        with pytest.raises(InputError, match="--held_out a b c: leaves no picture"):
+            pictures.split(["a", "b", "c"])
 
 
 def place(image: torch.Tensor, crop: torch.Tensor, flipped: bool) -> tuple[int, int]:

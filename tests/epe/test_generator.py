@@ -37,7 +37,7 @@ def test_names_and_kinds_are_unique() -> None:
     assert len(set(preset_names())) == len(preset_names())
     assert len(set(kinds())) == len(kinds())
     assert {generator.kind for generator in GENERATORS} == set(TINY)
-    assert exported_kinds() == ("epe", "lite")
+    assert exported_kinds() == ("epe", "guided-upscaler", "lite", "rrdb", "srvgg")
 
 
 def test_a_class_that_lacks_a_method_is_no_generator() -> None:

@@ -2,17 +2,24 @@
 
 import dataclasses
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from datasets.crops import channels_first
 from datasets.degradations.degradations import DEGRADATIONS
+from datasets.degradations.steps import as_picture, sharpened
+from datasets.frames import Frames, Reading
+from datasets.images import Images
 from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
 from epe import models
 from epe.networks.generators import build_upscaler
+from epe.networks.upscalers.rrdb import RRDBNet
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_photos
@@ -108,7 +115,9 @@ def test_a_run_writes_what_it_promises(straight: Straight) -> None:
     names = {name for _, name in straight.curve}
     assert {"loss/pixels", "loss/gan", "loss/critic"} <= names
     tensors, _ = contents(straight.out / "checkpoint.safetensors")
-    assert any(name.startswith("critic/") for name in tensors)
+    critic = models.load(straight.out / "critic.safetensors")  # for a second stage
+    assert (critic.kind, critic.record["steps"]) == ("unet-sn", STEPS)
+    assert all(torch.equal(tensors[f"critic/{name}"], value) for name, value in critic.network.state_dict().items())
 
 
 @pytest.mark.parametrize("pixels", ["l1", "edge_weighted", "edges"])
@@ -134,20 +143,26 @@ def test_the_discriminator_learns_and_the_generator_gets_its_gradient(data: Path
     assert moved(before[0], state.network)
 
 
-def test_only_the_last_layer_moves_as_in_the_published_fine_tuning(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layer", ["conv_last", "body.2.rdb3.conv5"])
+def test_only_one_layer_moves_as_in_the_published_fine_tuning(
+    layer: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one, and the other that was tried, in the third block."""
+    tiny = RRDBNet.presets["rrdb-x4-tiny"] | {"blocks": 3, "width": 8, "growth": 4}
+    monkeypatch.setitem(RRDBNet.presets, "rrdb-x4-tiny", tiny)
     torch.manual_seed(0)
     network = build_upscaler("rrdb-x4-tiny")
     spec = network.spec.as_dict()
     path = tmp_path / "initial.safetensors"
     models.save(models.Model(network=network, kind="rrdb", spec=spec), path)
-    settings = config(data, Path("unused"), initial=path, trainable=("conv_last.*",))
+    settings = config(data, Path("unused"), initial=path, trainable=(f"{layer}.*",))
     state, batch = state_of(settings), samples(settings)
     before = weights_of(state.network)
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
     for n in range(3):
         recipe.step(state, batch, n + 1)
-    assert moved(before, state.network) == {"conv_last.weight", "conv_last.bias"}
-    assert moved(before, state.average.network) == {"conv_last.weight", "conv_last.bias"}
+    assert moved(before, state.network) == {f"{layer}.weight", f"{layer}.bias"}
+    assert moved(before, state.average.network) == {f"{layer}.weight", f"{layer}.bias"}
 
 
 def test_guides_are_added_to_weights_without_them(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +190,103 @@ def test_a_critic_to_start_from(data: Path, tmp_path: Path) -> None:
     state = state_of(config(data, Path("unused"), critic=path, gan_weight=0.1))
     assert state.critic is not None
     assert all(torch.equal(a, b) for a, b in zip(state.critic.parameters(), critic.parameters(), strict=True))
+
+
+def decibels(made: torch.Tensor, large: np.ndarray) -> float:
+    """PSNR of a picture (3, H, W) as an 8-bit file would have it, without 4 pixels at each border."""
+    pixels = np.round(made.clamp(0, 1).movedim(0, -1).numpy().astype(np.float64) * 255)
+    apart = (pixels - large)[4:-4, 4:-4]
+    return float(10 * np.log10(255**2 / np.square(apart).mean()))
+
+
+class TestHeldOut:
+    @pytest.fixture(autouse=True)
+    def nothing_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        monkeypatch.setattr(recipe, "fetched_niqe", lambda: None)
+
+    @pytest.mark.parametrize("sharpen", [False, True])
+    def test_the_averaged_network_is_judged_at_each_preview(
+        self, data: Path, tmp_path: Path, sharpen: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Sharpened or not, against the picture as it is."""
+        recipe.train(config(data, tmp_path, held_out=("town/01",), degradation="resampled", sharpen=sharpen), "")
+        assert {n for n, name in Writer.curve if name == "validation/PSNR"} == {3, 6}
+        assert not [name for _, name in Writer.curve if "NIQE" in name]
+        large = Images(data / "photos")[1]
+        picture = sharpened(as_picture(large)) if sharpen else as_picture(large)
+        small = DEGRADATIONS["resampled"](picture, 4, np.random.default_rng((0, 0)))
+        model = models.load(tmp_path / "model.safetensors")
+        with torch.inference_mode():
+            wanted = decibels(model.network(channels_first(small, flip=False)[None])[0], large)
+        assert Writer.curve[6, "validation/PSNR"] == pytest.approx(wanted, abs=1e-6)
+        assert model.record["held_out"] == ["town/01"]
+        said = capsys.readouterr().err
+        assert f"step 6: held out (1): PSNR {wanted:.3f} dB" in said
+        assert "held out (1): bicubic PSNR" in said
+        assert "NIQE is not logged: python -m app.assets fetch niqe" in said
+
+    def test_niqe_is_logged_where_its_model_was_fetched(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def niqe(pixels: np.ndarray) -> float:
+            if pixels.shape[1] == 64:
+                raise ValueError("too small")
+            return float(pixels.shape[1])
+
+        monkeypatch.setattr(recipe, "fetched_niqe", lambda: niqe)
+        recipe.train(config(data, tmp_path, held_out=("town/0[01]",), steps=1), "")
+        assert Writer.curve[1, "validation/NIQE"] == 68  # of the one that it can judge
+        assert "NIQE 68.000; the pictures themselves NIQE 68.000" in capsys.readouterr().err
+
+    def test_guides_count(self, data: Path, tmp_path: Path) -> None:
+        folder = data / "frames"
+        recipe.train(
+            config(
+                data, tmp_path, images=folder, guides=("albedo",), held_out=("two",), rate=1e-2, degradation="resampled"
+            ),
+            "",
+        )
+        model = models.load(tmp_path / "model.safetensors")
+        frame = Frames(folder, Reading(("albedo",), (("*",),), model.mean, model.std))[2]
+        large = Images(folder)[2]
+        small = DEGRADATIONS["resampled"](as_picture(large), 4, np.random.default_rng((0, 0)))
+        image = channels_first(small, flip=False)[None]
+        with torch.inference_mode():
+            wanted, other = (
+                decibels(model.network(image, guides[None])[0], large) for guides in (frame.gbuffers, -frame.gbuffers)
+            )
+        assert Writer.curve[6, "validation/PSNR"] == pytest.approx(wanted, abs=1e-6)
+        assert abs(wanted - other) > 1e-4
+
+    def test_nothing_is_learnt_from_it(self, data: Path, tmp_path: Path) -> None:
+        """The same bits as without the picture."""
+        shutil.copytree(data / "photos", tmp_path / "fewer")
+        (tmp_path / "fewer" / "town" / "01.png").unlink()
+        settings = config(data, tmp_path / "a", held_out=("town/01",), steps=2)
+        recipe.train(settings, "")
+        recipe.train(dataclasses.replace(settings, images=tmp_path / "fewer", out=tmp_path / "b", held_out=()), "")
+        left, right = (contents(tmp_path / name / "model.safetensors")[0] for name in "ab")
+        assert all(torch.equal(left[name], right[name]) for name in left)
+
+    def test_large_pictures_are_judged_in_tiles(self, data: Path) -> None:
+        torch.manual_seed(0)
+        network = build_upscaler("rrdb-x4-tiny", guides=2)
+        for layer in (network.guide_small, network.guide_large):
+            torch.nn.init.normal_(layer.last.weight, std=0.05)
+        state = recipe.build_state(config(data, Path("unused")), network)
+        small, guides = torch.rand(3, 6, network.tile + 20), torch.randn(2, 24, 4 * network.tile + 80)
+        pair = UpscalerCrop(small, torch.zeros(3, *guides.shape[1:]), torch.zeros(0), guides)
+        widths: list[int] = []
+        state.average.network.conv_first.register_forward_hook(lambda *parts: widths.append(parts[1][0].shape[-1]))
+        made = recipe.enlarge_whole(state, pair)
+        assert len(widths) == 2
+        assert max(widths) <= network.tile
+        with torch.inference_mode():
+            whole = network(small[None], guides[None])[0].clamp(0, 1)
+        # One step: rounding, where the values differ by what the network sees beyond the margin of a tile.
+        assert np.abs(made - (255 * whole).movedim(0, -1).numpy()).max() <= 1
+        assert made.std() > 5
 
 
 class TestRefused:

@@ -44,6 +44,8 @@ def run_training(
     group: ProcessGroup = ALONE,
     samples_per_step: int | None = None,
     scalars: Callable[[], dict[str, float]] = dict,
+    validation: Callable[[int], dict[str, float]] = lambda _: {},
+    beside: Callable[[int], Mapping[str, models.Model]] = lambda _: {},
     begun: Callable[[], None] = lambda: None,
 ) -> None:
     """Train to the last step, resuming from the checkpoint in the run's folder if there is one.
@@ -59,6 +61,8 @@ def run_training(
         group: the process group; its first process writes, the others make the same steps without output.
         samples_per_step: samples per step over all processes; None for `config.batch`.
         scalars: returns further scalars for TensorBoard, by name.
+        validation: returns what is measured at each preview, after a given number of steps, for TensorBoard.
+        beside: returns further models to save beside it, by the names of their files.
         begun: called before the first step, if there are steps left to do.
     """
     if config.device == "cpu":  # where every operation has a deterministic version: runs resume to the same bits
@@ -77,6 +81,15 @@ def run_training(
         for name, value in ({tag(name): value for name, value in values.items()} | scalars()).items():
             writer.add_scalar(name, value, done)
 
+    def look(done: int) -> None:
+        preview(out / "previews" / f"{done:07d}.png")
+        for name, value in validation(done).items():
+            writer.add_scalar(f"validation/{name}", value, done)
+
+    def save(done: int) -> None:
+        for name, made in {"model": model(done), **beside(done)}.items():
+            models.save(made, out / f"{name}.safetensors")
+
     def first_step_follows() -> None:
         write_text(out / "run.yaml", text)
         begun()
@@ -90,8 +103,8 @@ def run_training(
         begun=first_step_follows,
         throughput=throughput,
         log=log,
-        preview=lambda done: preview(out / "previews" / f"{done:07d}.png"),
-        saved=lambda done: models.save(model(done), out / "model.safetensors"),
+        preview=look,
+        saved=save,
     )
     writer.close()
     print(f"{out / 'model.safetensors'}: {config.steps:,} steps ({throughput})")

@@ -79,7 +79,6 @@ class SegmenterTrainState:
     weights: Tensor
     names: tuple[str, ...]
     config: SegmenterConfig
-    done: int = 0
 
 
 def build_state(config: SegmenterConfig, pictures: LabelledImages) -> SegmenterTrainState:
@@ -107,7 +106,6 @@ def step(state: SegmenterTrainState, batch: SegmenterCrop, n: int) -> dict[str, 
         scores = state.network(image.contiguous(memory_format=torch.channels_last))
     loss = pixel_cross_entropy(scores.float(), labels, state.weights)
     norm = backward_and_step(loss, state.optimiser)
-    state.done = n
     return {"cross-entropy": loss.detach(), "gradient": norm}
 
 
@@ -118,13 +116,12 @@ def segmenter_of(state: SegmenterTrainState) -> Segmenter:
     return Segmenter(state.config.out, network_of(network), taxonomy, height=network.spec.height)
 
 
-def validate(state: SegmenterTrainState, pictures: LabelledImages | None) -> dict[str, float]:
-    """Return the mIoU on labelled pictures at the steps of previews, for TensorBoard; nothing at other steps.
+def validate(state: SegmenterTrainState, pictures: LabelledImages | None, done: int) -> dict[str, float]:
+    """Return the mIoU on labelled pictures after `done` steps, for TensorBoard; nothing without pictures.
 
     Classes are compared by name; pixels of a class that the network does not have do not count.
     """
-    c = state.config
-    if pictures is None or (state.done % c.preview_every and state.done != c.steps):
+    if pictures is None:
         return {}
     segmenter, count = segmenter_of(state), len(state.names)
     own = {name: number for number, name in enumerate(state.names)}
@@ -134,8 +131,8 @@ def validate(state: SegmenterTrainState, pictures: LabelledImages | None) -> dic
         pixels, labels = pictures[index]
         matrix += confusion(table[labels], segmenter(pixels), count)
     value = float(mean_iou(counts(matrix)))
-    tqdm.write(f"step {state.done}: mIoU {value:.4f} on {pictures.folder}", file=sys.stderr)
-    return {"validation/mIoU": value}
+    tqdm.write(f"step {done}: mIoU {value:.4f} on {pictures.folder}", file=sys.stderr)
+    return {"mIoU": value}
 
 
 @torch.inference_mode()
@@ -189,5 +186,5 @@ def train(config: SegmenterConfig, text: str) -> None:
         parts={"network": state.network, "optimiser": state.optimiser},
         preview=partial(write_preview, state, crops),
         model=partial(as_model, state),
-        scalars=partial(validate, state, validation),
+        validation=partial(validate, state, validation),
     )

@@ -4,6 +4,7 @@ Wang et al., "Real-ESRGAN", ICCVW 2021 (terms, weights, averaging; the discrimin
 sharpened); Craap's transformerSR, 2023 (`pixels: edge_weighted`).
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,8 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from datasets.channels import channel_names
+from datasets.crops import as_pixels
 from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.resizing import resized
 from datasets.frames import Frames, Reading, measure
@@ -23,6 +26,7 @@ from datasets.images import Images
 from datasets.runtime.weights import load_model, load_vgg
 from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
 from epe import models
+from epe.inference.tiling import run_tiled
 from epe.losses import logistic_gan
 from epe.losses.edge_l1 import edge_l1, edge_weighted_l1
 from epe.losses.logistic_gan import Rule
@@ -31,6 +35,8 @@ from epe.networks.backbones.vgg import VGG16
 from epe.networks.generators import build_upscaler, find_upscaler, upscaler_names
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from epe.upscaler import Upscaler
+from eval.measuring.enlargements import Niqe, measured, worded
+from eval.metrics.niqe import fetched_niqe
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import Stateful
 from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
@@ -51,6 +57,8 @@ class UpscalerConfig(LinearDecayConfig, GanConfig):
     Attributes:
         images: folder of pictures or frame files of the large size
         small: folder of the same frames, rendered small, by name; null: `images` are degraded
+        held_out: shell patterns of pictures, or of sub-folders with all that is in them, that are not trained on; PSNR
+            and NIQE of what the averaged network makes of them are logged at each preview
         degradation: resampled, second_order (as Real-ESRGAN's) or render (what small frames of renderers lack)
         guides: features of frame files of the large size that guide the network (datasets/channels.py)
         preset: the upscaler (python -m app.models)
@@ -70,6 +78,7 @@ class UpscalerConfig(LinearDecayConfig, GanConfig):
 
     images: Path
     small: Path | None = None
+    held_out: tuple[str, ...] = ()
     degradation: Literal["resampled", "second_order", "render"] = "render"
     guides: tuple[str, ...] = ()
     preset: str = "dual-attention-x4"
@@ -227,6 +236,13 @@ def new_upscaler(config: UpscalerConfig, reading: Reading | None) -> tuple[Upsca
     return network, reading
 
 
+def bicubic(pair: UpscalerCrop) -> Tensor:
+    """The small picture of a pair, enlarged bicubically: (3, S, S), not clipped."""
+    height, width = pair.large.shape[-2:]
+    made = resized(np.ascontiguousarray(pair.small.movedim(0, -1).numpy()), (height, width), "bicubic")
+    return torch.from_numpy(made).movedim(-1, 0)
+
+
 @torch.inference_mode()
 def write_preview(state: UpscalerTrainState, crops: UpscalerCrops, path: Path) -> None:
     """Write small, enlarged bicubically | by the network | the large picture, of the first samples."""
@@ -234,10 +250,52 @@ def write_preview(state: UpscalerTrainState, crops: UpscalerCrops, path: Path) -
     for index in range(min(ROWS, len(crops))):
         crop = crops[index]
         made = enlarge(state.average.network, UpscalerCrop(*(x[None].to(state.config.device) for x in crop)))
-        side = crop.large.shape[-1]
-        plain = resized(np.ascontiguousarray(crop.small.movedim(0, -1).numpy()), (side, side), "bicubic")
-        rows.append((torch.from_numpy(plain).movedim(-1, 0), made[0].cpu(), crop.large))
+        rows.append((bicubic(crop), made[0].cpu(), crop.large))
     write_sheet(path, rows)
+
+
+@torch.inference_mode()
+def enlarge_whole(state: UpscalerTrainState, pair: UpscalerCrop) -> np.ndarray:
+    """A whole picture as the averaged network enlarges it, large ones in tiles: (s H, s W, 3) uint8."""
+    network, scale, device = state.average.network, state.config.scale, state.config.device
+
+    def run(small: Tensor, folded: Tensor | None = None) -> Tensor:
+        guides = None if folded is None else F.pixel_shuffle(folded.to(device), scale)
+        return network(small.to(device), guides).cpu()
+
+    inputs = [pair.small[None]]
+    if network.spec.guides:
+        inputs.append(F.pixel_unshuffle(pair.guides, scale)[None])  # so that both are divided alike
+    made = run_tiled(run, inputs, tile=network.tile, overlap=network.overlap, scale=scale, margin=network.margin)
+    return as_pixels(made[0].clamp(0, 1))
+
+
+def validate(
+    state: UpscalerTrainState, held_out: UpscalerCrops | None, niqe: Niqe | None, done: int
+) -> dict[str, float]:
+    """Measure the averaged network on whole pictures that it is not trained on; nothing where there are none."""
+    if held_out is None:
+        return {}
+    pairs = (held_out.whole(number) for number in range(len(held_out.pictures)))
+    found = measured(((enlarge_whole(state, pair), as_pixels(pair.large)) for pair in pairs), niqe)
+    tqdm.write(f"step {done}: held out ({len(held_out.pictures)}): {worded(found)}", file=sys.stderr)
+    return found
+
+
+def say_references(held_out: UpscalerCrops | None, niqe: Niqe | None) -> None:
+    """Say what validation is to be compared with: the bicubic enlargement, and NIQE of the pictures themselves."""
+    if held_out is None:
+        return
+    pairs = [held_out.whole(number) for number in range(len(held_out.pictures))]
+    plain = measured(((as_pixels(bicubic(pair).clamp(0, 1)), as_pixels(pair.large)) for pair in pairs), niqe)
+    line = f"held out ({len(pairs)}): bicubic {worded(plain)}"
+    if niqe is None:
+        line += "; NIQE is not logged: python -m app.assets fetch niqe"
+    elif "NIQE" in plain:
+        originals = [as_pixels(pair.large) for pair in pairs]
+        themselves = measured(zip(originals, originals, strict=True), niqe)
+        line += f"; the pictures themselves NIQE {themselves['NIQE']:.3f}"
+    tqdm.write(line, file=sys.stderr)
 
 
 def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> models.Model:
@@ -248,6 +306,7 @@ def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> m
         "preset": c.preset, "degradation": "rendered small" if c.small else c.degradation, "sharpen": c.sharpen,
         "pixels": c.pixels, "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight,
         "precision": c.precision, "images": c.images.as_posix(), "small": c.small.as_posix() if c.small else "",
+        "held_out": list(c.held_out),
     }  # fmt: skip
     return models.Model(
         network=network,
@@ -262,6 +321,16 @@ def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> m
     )
 
 
+def critic_as_model(state: UpscalerTrainState, done: int) -> dict[str, models.Model]:
+    """Return the discriminator as a model, "critic", for a second stage to start from; nothing where there is none."""
+    critic = state.critic
+    if critic is None:
+        return {}
+    record = {"command": "train.upscaler", "steps": done, "what": "the discriminator"}
+    licence = state.config.licence
+    return {"critic": models.Model(critic, critic.kind, critic.spec.as_dict(), licence=licence, record=record)}
+
+
 def train(config: UpscalerConfig, text: str) -> None:
     """Train, or resume training, to the last step; `text` is the configuration as YAML."""
     check_single_process(config)
@@ -269,16 +338,22 @@ def train(config: UpscalerConfig, text: str) -> None:
     torch.manual_seed(config.seed)
     network, reading = new_upscaler(config, reading)
     frames = Frames(config.images, reading) if reading else None
-    crops = UpscalerCrops(
-        LargePictures(config.images, config.scale, frames),
-        Images(config.small) if config.small else None,
-        DEGRADATIONS[config.degradation],
+    cropped = partial(
+        UpscalerCrops,
+        small=Images(config.small) if config.small else None,
+        degradation=DEGRADATIONS[config.degradation],
         scale=config.scale,
         size=config.crop,
         sharpen=config.sharpen,
-        length=config.samples,
         seed=config.seed,
     )
+    pictures = LargePictures(config.images, config.scale, frames)
+    held_out: UpscalerCrops | None = None
+    niqe: Niqe | None = None
+    if config.held_out:
+        pictures, apart = pictures.split(config.held_out)
+        held_out, niqe = cropped(apart, length=len(apart)), fetched_niqe()
+    crops = cropped(pictures, length=config.samples)
     state = build_state(config, network)
     parts: dict[str, Stateful] = {
         "network": state.network, "average": state.average.network, "optimiser": state.optimiser
@@ -293,4 +368,7 @@ def train(config: UpscalerConfig, text: str) -> None:
         parts=parts,
         preview=partial(write_preview, state, crops),
         model=partial(as_model, state, reading),
+        validation=partial(validate, state, held_out, niqe),
+        beside=partial(critic_as_model, state),
+        begun=partial(say_references, held_out, niqe),
     )

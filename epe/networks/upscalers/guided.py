@@ -57,7 +57,7 @@ class Guided(Upscaler):
     spec_type = GuidedSpec
     presets: ClassVar[dict[str, dict[str, Any]]] = {"guided-x4": {"scale": 4}, "guided-x2": {"scale": 2}}
     checkpointed = (ResidualBlock,)
-    tile = 512
+    tile = 320
     margin = 16
     exports_to_onnx = True
     spec: GuidedSpec

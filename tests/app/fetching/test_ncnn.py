@@ -1,13 +1,12 @@
 """Files of ncnn: what is written comes back, what is damaged is refused, and ncnn itself computes the same."""
 
-import struct
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from app.fetching.ncnn import HALF, Layer, read_layers, upscaler_tensors
+from app.fetching.ncnn import Layer, read_layers, upscaler_tensors
 from app.fetching.realesrgan import NETWORKS
 from app.photographs import SAMPLES
 from datasets.images import Images
@@ -17,6 +16,7 @@ from epe.networks.generators import build_upscaler
 from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
 from epe.released.upscalers import upscaler
 from gbuffer_tools.errors import InputError
+from tests.app.fetching.made_ncnn import written
 
 INPUTS = 3
 
@@ -25,23 +25,6 @@ INEXACT = (
     "use_sgemm_convolution", "use_packing_layout",
 )  # fmt: skip
 """Faster ways of ncnn's to compute, which round more."""
-
-
-def written(state: dict[str, torch.Tensor], half: bool) -> tuple[bytes, bytes]:
-    """A network's tensors in their order, as ncnn's converter writes them."""
-    lines, numbers = ["7767517", "9 9", "Input input.1 0 1 data"], b""
-    for name, value in state.items():
-        array = value.numpy()
-        if array.ndim == 4:
-            outputs, _, side, _ = array.shape
-            lines.append(f"Convolution {name} 1 1 a b 0={outputs} 1={side} 4=1 5=1 6={array.size} 9=2 -23310=1,2e-01")
-            raw = array.astype("<f2").tobytes() if half else array.astype("<f4").tobytes()
-            numbers += struct.pack("<I", HALF if half else 0) + raw + b"\0" * (-len(raw) % 4)
-        else:
-            if not name.endswith("bias"):
-                lines.append(f"PReLU {name} 1 1 a b 0={array.size}")
-            numbers += array.astype("<f4").tobytes()
-    return "\n".join([*lines, "Interp up 1 1 a b 0=1", "BinaryOp sum 2 1 a b output"]).encode(), numbers
 
 
 def network(kind: str) -> torch.nn.Module:
@@ -74,6 +57,11 @@ def test_a_network_comes_back(kind: str, half: bool) -> None:
         (lambda text, numbers: (text.replace(b"6=432", b"6=433", 1), numbers), "wanted a multiple of 144"),
         (lambda text, numbers: (text.replace(b"Interp", b"Python"), numbers), "holds a layer 'Python'"),
         (lambda text, numbers: (text, b"\1\2\3\4" + numbers[4:]), "weights of the kind 0x4030201"),
+        # The published animevideov3-x2 ends so.
+        (
+            lambda text, numbers: (text + b"\nInterp down 1 1 a b 0=3 1=5.000000e-01 2=5.000000e-01", numbers),
+            "makes its network's result smaller, by 5.000000e-01",
+        ),
     ],
 )
 def test_damaged_files(change: Callable[[bytes, bytes], tuple[bytes, bytes]], words: str) -> None:

@@ -40,3 +40,25 @@ def unet_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
         module, _, what = name.partition(".")
         theirs[f"{module}.{words.get(what, what)}"] = value
     return theirs
+
+
+def esrgan_published(state: dict[str, Tensor], blocks: int, *, second: bool) -> dict[str, Tensor]:
+    """Our names of an RRDBNet's tensors -> the first or the second ones of ESRGAN."""
+    words = {
+        "conv_first": ("model.0", "conv_first"),
+        "conv_body": (f"model.1.sub.{blocks}", "trunk_conv"),
+        "conv_up1": ("model.3", "upconv1"),
+        "conv_up2": ("model.6", "upconv2"),
+        "conv_hr": ("model.8", "HRconv"),
+        "conv_last": ("model.10", "conv_last"),
+    }
+    theirs = {}
+    for name, value in state.items():
+        module, _, what = name.rpartition(".")
+        if module in words:
+            theirs[f"{words[module][second]}.{what}"] = value
+            continue
+        _, block, dense, layer = module.split(".")
+        where = f"{block}.{dense.upper()}.{layer}"
+        theirs[f"RRDB_trunk.{where}.{what}" if second else f"model.1.sub.{where}.0.{what}"] = value
+    return theirs

@@ -10,7 +10,7 @@ from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from epe.released import upscalers
 from tests.epe.networks.upscalers import published
-from tests.epe.released.made_upscalers import dual_published, shaken, unet_published
+from tests.epe.released.made_upscalers import dual_published, esrgan_published, shaken, unet_published
 
 TOLERANCE = 1e-5
 """Relative to the largest value: sums of fp32 products in another order."""
@@ -37,6 +37,33 @@ def test_rrdb(scale: int) -> None:
     assert (kind, found) == (RRDBNet, spec)
     with torch.inference_mode():
         assert near(network(image), published.rrdb(state, 2, image, 4 // scale))
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("scale", [4, 2])
+def test_esrgan_by_both_of_its_names(scale: int, second: bool) -> None:
+    spec = RRDBSpec(scale=scale, blocks=11, width=4, growth=4)  # two digits of blocks
+    state = shaken(RRDBNet(spec))
+    found = upscalers.released(esrgan_published(state, 11, second=second))
+    assert found is not None
+    assert (found.kind, found.spec) == ("rrdb", spec.as_dict())
+    assert found.tensors.keys() == state.keys()
+    assert all(torch.equal(found.tensors[name], value) for name, value in state.items())
+    assert found.licence.startswith("Apache-2.0 if it is ESRGAN's own")
+
+
+def test_other_esrgans_are_refused() -> None:
+    """One doubling less; ESRGAN+; a tensor by two names; a layer that is missing."""
+    theirs = esrgan_published(shaken(RRDBNet(RRDBSpec(blocks=1, width=4, growth=4))), 1, second=False)
+    once = {name.replace("model.8", "model.5").replace("model.10", "model.7"): x for name, x in theirs.items()}
+    for tensors, words in (
+        ({name: x for name, x in once.items() if "model.6" not in name}, r"its last layer is model.7, wanted model.10"),
+        (theirs | {"model.1.sub.0.RDB1.conv1x1.weight": torch.zeros(4, 4, 1, 1)}, "has in addition model.1.sub.0.RDB1"),
+        (theirs | {"trunk_conv.weight": torch.zeros(4, 4, 3, 3)}, "one tensor by two"),
+        ({name: x for name, x in theirs.items() if "model.8" not in name}, "lacks conv_hr.bias"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            upscalers.released(tensors)
 
 
 @pytest.mark.parametrize("scale", [4, 2, 3])

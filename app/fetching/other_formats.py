@@ -1,0 +1,50 @@
+"""Weights of other projects in files that torch did not write: two of ncnn, or one of safetensors."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from app.fetching.ncnn import read_pair
+from epe.models import ModelError, read_header
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.recognise import refusal
+
+
+def read_other_format(paths: Sequence[Path]) -> dict[str, Tensor] | None:
+    """Read the tensors of one checkpoint by name; None where the files are of another format.
+
+    Args:
+        paths: x.param and x.bin in any order, or x.safetensors.
+
+    Raises:
+        InputError: a file cannot be read, one of ncnn's two is alone or among others, or it is a model file already.
+    """
+    by_suffix = {path.suffix.lower(): path for path in paths}
+    if ".param" in by_suffix:
+        text, numbers = by_suffix[".param"], by_suffix.get(".bin")
+        if len(paths) != 2 or numbers is None:
+            raise InputError(f"{text}: is half of a network of ncnn; give it and its .bin, nothing else.")
+        return {name: torch.from_numpy(value) for name, value in read_pair(text, numbers).items()}
+    return read_safetensors(paths[0]) if len(paths) == 1 and ".safetensors" in by_suffix else None
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file by name.
+
+    Raises:
+        InputError: the file is none, or is a model file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; wanted a checkpoint.")
+    with suppress(ModelError):
+        kind = read_header(path)["kind"]
+        raise InputError(f"{path}: is a model file already, of a {kind!r}; use it as it is.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise refusal(path, "not a safetensors file", f" ({error}).") from error

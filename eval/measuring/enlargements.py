@@ -1,0 +1,43 @@
+"""How good enlarged pictures are, beside the large pictures that they should be: the means that papers report.
+
+As in the validation of Real-ESRGAN's release (BasicSR): PSNR of 8-bit RGB without 4 pixels at each border, in dB, and
+its mean over pictures.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.metrics.psnr_ssim import psnr
+
+Pixels = NDArray[np.uint8]
+Niqe = Callable[[Pixels], float]
+
+BORDER = 4
+"""Pixels of the large picture that PSNR leaves out at each border."""
+
+
+def measured(made: Iterable[tuple[Pixels, Pixels]], niqe: Niqe | None) -> dict[str, float]:
+    """Mean "PSNR" (dB, of 0 .. 255), and mean "NIQE" over the pictures that it can judge.
+
+    Args:
+        made: pictures (H, W, 3), each with what it should be; more than two borders a side.
+        niqe: None: it is not measured.
+
+    Raises:
+        ValueError: two pictures differ in size.
+    """
+    inside, ratios, naturals = slice(BORDER, -BORDER), [], []
+    for picture, truth in made:
+        ratios.append(psnr(picture[inside, inside], truth[inside, inside]))
+        try:
+            naturals += [] if niqe is None else [niqe(picture)]
+        except ValueError:  # smaller than two of its blocks, or even
+            continue
+    return {"PSNR": float(np.mean(ratios))} | ({"NIQE": float(np.mean(naturals))} if naturals else {})
+
+
+def worded(values: dict[str, float]) -> str:
+    """What was measured, for a line on the screen."""
+    return ", ".join(f"{name} {value:.3f}{' dB' if name == 'PSNR' else ''}" for name, value in values.items())
