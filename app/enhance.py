@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
+REDRAWN = 0.1
+
 if TYPE_CHECKING:
     import torch
 
@@ -97,6 +99,20 @@ def build_parser() -> argparse.ArgumentParser:
         help="frame files of the large size with the same names, for upscalers that are guided by buffers and for "
         "--upscale-first",
     )
+    parser.add_argument(
+        "--prior",
+        type=Path,
+        metavar="MODEL",
+        help="for a MODEL of train.vqgan: a transformer over its codes (train.codes, no condition), by which the least "
+        "likely codes of a frame are drawn anew; without it frames are encoded and decoded",
+    )
+    parser.add_argument(
+        "--redraw",
+        type=float,
+        metavar="0..1",
+        help=f"share of the codes that --prior draws anew (default: {REDRAWN})",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what --prior draws (default: %(default)s)")
     parser.add_argument(
         "--backend",
         choices=("torch", "onnx"),
@@ -223,10 +239,17 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError("--backend onnx: runs on the CPU in fp32; leave --device and --precision out.")
     if args.backend == "onnx" and args.style is not None:
         raise InputError("--backend onnx: an exported model has a fixed style; leave --style out.")
+    if args.redraw is not None and (args.prior is None or not 0 <= args.redraw <= 1):
+        raise InputError(f"--redraw {args.redraw}: wanted a number in 0 .. 1, and --prior.")
     for option in ("upscaler", "upscale_first", "guides"):
         if getattr(args, option) and args.upscale is None:
             raise InputError(f"--{option.replace('_', '-')}: is for --upscale, which says by which factor.")
-    for option, path in (("--mask", args.mask), ("--linear", args.linear), ("--guides", args.guides)):
+    for option, path in (
+        ("--mask", args.mask),
+        ("--linear", args.linear),
+        ("--guides", args.guides),
+        ("--prior", args.prior),
+    ):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
     return device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -238,12 +261,19 @@ def open_model(args: argparse.Namespace, device: "torch.device") -> "tuple[Backe
     Raises:
         InputError: it is no enhancer, or options do not fit it.
     """
-    from app.inference.backends import onnx_backend, torch_backend
+    from app.inference.backends import header_of, onnx_backend, torch_backend
+    from app.inference.code_backend import KIND, code_backend
 
+    bf16, coded = args.precision == "bf16", args.backend == "torch" and header_of(args.model)["kind"] == KIND
+    if args.prior is not None and not coded:
+        raise InputError(f"--prior {args.prior}: is for a model of train.vqgan, which {args.model} is not.")
     if args.backend == "onnx":
         model = onnx_backend(args.model)
+    elif coded:
+        fraction = REDRAWN if args.redraw is None else args.redraw
+        model = code_backend(args.model, args.prior, device, fraction=fraction, seed=args.seed, bf16=bf16)
     else:
-        model = torch_backend(args.model, device, bf16=args.precision == "bf16")
+        model = torch_backend(args.model, device, bf16=bf16)
     if args.style is not None and model.keep_style is None:
         raise InputError(f"{args.model}: has no style; leave --style out.")
     if args.independent_tiles:

@@ -147,8 +147,8 @@ FROZEN: dict[str, set[str]] = {
     "app.convert": {"--description", "--heads", "--licence", "--out", "--overwrite", "--part"},
     "app.enhance": {
         "--backend", "--colour-only", "--device", "--exr", "--independent-tiles", "--linear", "--mask", "--out",
-        "--guides", "--overwrite", "--precision", "--resume", "--strength", "--style", "--tile", "--upscale",
-        "--upscale-first", "--upscaler",
+        "--guides", "--overwrite", "--precision", "--prior", "--redraw", "--resume", "--seed", "--strength", "--style",
+        "--tile", "--upscale", "--upscale-first", "--upscaler",
     },
     "app.upscale": {
         "--circular", "--device", "--format", "--guides", "--out", "--overwrite", "--precision", "--resume", "--tile",

@@ -12,7 +12,7 @@ from datasets.runtime.onnx_session import open_session
 from datasets.runtime.weights import unusable
 from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
-from epe.models import ModelError, load, parse_header
+from epe.models import ModelError, load, parse_header, read_header
 from epe.networks.generators import GENERATORS
 from gbuffer_tools.errors import InputError
 
@@ -62,6 +62,18 @@ def listed(record: dict[str, Any], key: str) -> tuple[str, ...]:
     """Return the names that a model's record lists under a key: "withheld" buffers, classes with "no_stream"."""
     names = record.get(key, [])
     return tuple(str(name) for name in names) if isinstance(names, list) else ()
+
+
+def header_of(path: Path) -> dict[str, Any]:
+    """Read the header of a model file.
+
+    Raises:
+        InputError: not a model file.
+    """
+    try:
+        return read_header(path)
+    except ModelError as error:
+        raise unusable(path, error) from error
 
 
 def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:

@@ -162,16 +162,14 @@ def test_validation_is_the_mean_over_codes(data: Path) -> None:
     c = config(data, Path("unused"))
     found = recipe.read_data(c, 8)
     state = recipe.build_state(c, found, ProcessGroup())
-    state.done = c.steps
-    (value,) = recipe.validate(state, found.validation).values()
+    (value,) = recipe.validate(state, found.validation, c.steps).values()
     assert len(found.validation) == 4  # a window of 8 codes a side in each picture of 34 x 38 pixels
     wanted = []
     for window in found.validation:
         logits = state.network(window.codes[None, :-1], window.condition[None])
         wanted.append(-logits.log_softmax(-1)[0, torch.arange(64), window.codes].mean().item())
     assert value == pytest.approx(np.mean(wanted), abs=1e-5)
-    state.done = 1
-    assert recipe.validate(state, found.validation) == {}
+    assert recipe.validate(state, [], c.steps) == {}
 
 
 class TestStep:

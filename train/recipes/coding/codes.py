@@ -133,7 +133,6 @@ class CodesTrainState:
     optimiser: torch.optim.Optimizer
     config: CodesConfig
     group: ProcessGroup
-    done: int = 0
 
 
 def read_data(config: CodesConfig, length: int) -> CodesData:
@@ -269,21 +268,20 @@ def step(state: CodesTrainState, batch: CodeWindow, n: int) -> dict[str, Tensor]
     state.network.train()
     loss = negative_log_likelihood(state, batch).mean()
     norm = backward_and_step(loss, state.optimiser, state.group.average)
-    state.done = n
     return {**state.group.mean([{"negative log-likelihood": loss}]), "gradient": norm}
 
 
 @torch.inference_mode()
-def validate(state: CodesTrainState, windows: list[CodeWindow]) -> dict[str, float]:
-    """Return the mean negative log-likelihood of windows, in nats per code, at the steps of previews; else nothing."""
+def validate(state: CodesTrainState, windows: list[CodeWindow], done: int) -> dict[str, float]:
+    """Return the mean negative log-likelihood of windows, in nats per code, after `done` steps; nothing without any."""
     c = state.config
-    if not windows or (state.done % c.preview_every and state.done != c.steps):
+    if not windows:
         return {}
     state.network.eval()
     parts = [CodeWindow(*default_collate(windows[i : i + c.batch])) for i in range(0, len(windows), c.batch)]
     value = float(torch.cat([negative_log_likelihood(state, part) for part in parts]).double().mean())
-    tqdm.write(f"step {state.done}: negative log-likelihood {value:.4f} on {c.validation}", file=sys.stderr)
-    return {"validation/negative log-likelihood": value}
+    tqdm.write(f"step {done}: negative log-likelihood {value:.4f} on {c.validation}", file=sys.stderr)
+    return {"negative log-likelihood": value}
 
 
 @torch.inference_mode()
@@ -355,5 +353,5 @@ def train_with(config: CodesConfig, text: str, group: ProcessGroup) -> None:
         model=partial(as_model, state, data, sha256_by_name(files)),
         group=group,
         samples_per_step=sampler.samples_per_step,
-        scalars=partial(validate, state, data.validation),
+        validation=partial(validate, state, data.validation),
     )

@@ -145,7 +145,6 @@ class VQGANTrainState:
     vgg: VGG16 | None = None
     critic: PatchDiscriminator | None = None
     critic_optimiser: torch.optim.Optimizer | None = None
-    done: int = 0
 
 
 def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) -> dict[str, tuple[float, Tensor]]:
@@ -192,7 +191,6 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
         facts["adaptive weight"] = adaptive_weight(reconstruction, adversarial, state.network.last_weight)
         terms["gan"] = c.gan_weight * float(facts["adaptive weight"]), adversarial
     norm = backward_and_step(total(terms), state.optimiser)
-    state.done = n
     losses = {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm} | facts
     if torch.isfinite(norm):
         losses |= keep_codes(state, found)
@@ -266,15 +264,14 @@ def new_network(config: VQGANConfig, channels: int) -> VQGAN:
     return network
 
 
-def validate(state: VQGANTrainState, pictures: Pictures | None) -> dict[str, float]:
-    """Judge reconstructions of other pictures at the steps of previews, for TensorBoard; nothing at other steps."""
-    c = state.config
-    if pictures is None or (state.done % c.preview_every and state.done != c.steps):
+def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> dict[str, float]:
+    """Judge reconstructions of other pictures after `done` steps; nothing without any."""
+    if pictures is None:
         return {}
     values = judge_reconstructions(state.network, pictures, state.vgg)
     text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-    tqdm.write(f"step {state.done}: {text} on {pictures.folder}", file=sys.stderr)
-    return {f"validation/{name}": value for name, value in values.items()}
+    tqdm.write(f"step {done}: {text} on {pictures.folder}", file=sys.stderr)
+    return values
 
 
 @torch.inference_mode()
@@ -341,5 +338,5 @@ def train(config: VQGANConfig, text: str) -> None:
         parts=parts,
         preview=partial(write_preview, state, crops),
         model=partial(as_model, state, reading, names),
-        scalars=partial(validate, state, validation),
+        validation=partial(validate, state, validation),
     )

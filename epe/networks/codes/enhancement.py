@@ -1,0 +1,92 @@
+"""A frame as a first stage of photographs draws it: encoded, its least likely codes drawn anew, decoded.
+
+Codes stand for patches of many pixels, and thin structures (poles, wires, writing) are lost between them. Where the
+frame has far more contrast than its codes can say, what they lost is given back; fainter losses, a renderer's own
+texture among them, are not.
+
+Shapes: H W pixels of a frame, f pixels per code along a side, s codes along a side of the transformer's window.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from epe.first_stage import FirstStage
+from epe.networks.codes.choice import Choice
+from epe.networks.codes.gpt import GPT
+from epe.networks.codes.scoring import resample
+
+FAINT, STRONG = 0.06, 0.16
+"""Differences of a frame to its own codes' picture, of 1: below the first nothing comes back, above the second all."""
+START = 0
+"""The only condition of a transformer that has none."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A transformer over the codes of photographs, without a condition, and how it is used.
+
+    Attributes:
+        network: in evaluation mode.
+        fraction: share of the codes that are drawn anew, the least likely ones.
+        choice: temperature, top-k, top-p.
+        step: of the window that moves over larger frames, in codes.
+        seed: of what is drawn, the same for every frame, so that frames of a sequence have the same random numbers.
+    """
+
+    network: GPT
+    fraction: float
+    choice: Choice
+    step: int
+    seed: int
+
+
+def thin_structures(frame: Tensor, plain: Tensor) -> Tensor:
+    """Return what codes lost of a frame where it is much: (1, 3, H, W), to be added to a picture.
+
+    Args:
+        frame: (1, 3, H, W) in [0, 1].
+        plain: the picture of the frame's own codes.
+    """
+    lost = frame - plain
+    most = F.max_pool2d(lost.abs().amax(1, keepdim=True), 3, stride=1, padding=1)
+    share = ((most - FAINT) / (STRONG - FAINT)).clamp(0, 1)
+    return share * lost
+
+
+@torch.inference_mode()
+def enhance_by_codes(first_stage: FirstStage, frame: Tensor, prior: Prior | None, *, keep_thin: bool) -> Tensor:
+    """Draw a frame as a first stage would.
+
+    Args:
+        first_stage: of photographs, in evaluation mode.
+        frame: (1, 3, H, W), sRGB in [0, 1], of any size.
+        prior: what is drawn anew; None: nothing is.
+        keep_thin: whether thin structures are given back.
+
+    Returns:
+        (1, 3, H, W), not clamped.
+    """
+    height, width = frame.shape[-2:]
+    inside = around(frame, first_stage.factor, prior.network.spec.side if prior else 1)
+    codes = first_stage.encode(inside)
+    plain = first_stage.decode(codes)
+    made = plain
+    if prior is not None and prior.fraction > 0:
+        condition = torch.full((1,), START, dtype=torch.int64, device=frame.device)
+        generator = torch.Generator().manual_seed(prior.seed)
+        codes, _ = resample(
+            prior.network, condition, codes, [generator], fraction=prior.fraction, choice=prior.choice, step=prior.step
+        )
+        made = first_stage.decode(codes)
+    if keep_thin:
+        made = made + thin_structures(inside, plain)
+    return made[..., :height, :width]
+
+
+def around(frame: Tensor, factor: int, side: int) -> Tensor:
+    """Repeat the border of a frame to the right and below: to whole codes, and to a transformer's window at least."""
+    height, width = (max(-(-length // factor), side) * factor for length in frame.shape[-2:])
+    return F.pad(frame, (0, width - frame.shape[-1], 0, height - frame.shape[-2]), mode="replicate")
