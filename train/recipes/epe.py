@@ -33,9 +33,7 @@ from train.loop.optimiser import set_rate
 from train.loop.power_iteration import iterate_norms
 from train.recipes.adaptive_updates import AdaptiveUpdates
 from train.recipes.epe_config import EPEConfig
-
-Features = dict[str, Tensor]
-"""Features of VGG16, (B, C, H, W) by layer."""
+from train.recipes.features import Features, as_float
 
 Terms = dict[str, tuple[float, Tensor]]
 """Loss terms by name: the weight, and the value as a scalar tensor."""
@@ -131,11 +129,6 @@ class EPETrainState:
     def autocast(self) -> torch.autocast | nullcontext[None]:
         """Return a context in which the networks run in the precision of the run."""
         return autocast(self.config.precision, self.config.device)
-
-
-def as_float(features: Features) -> Features:
-    """Convert features to fp32, because sums of squares lose too much in bfloat16."""
-    return {name: value.float() for name, value in features.items()}
 
 
 def step(state: EPETrainState, batches: Sequence[MatchedCrops], n: int) -> dict[str, Tensor]:

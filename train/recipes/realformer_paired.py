@@ -19,7 +19,7 @@ from datasets.render_pairs import Rendered, RenderPairs, Targets
 from datasets.runtime.weights import asset, load_vgg
 from epe.generator import Generator
 from epe.losses.gram_style import style_distance
-from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
+from epe.losses.perceptual import NAME, perceptual_distance
 from epe.losses.total_variation import total_variation
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.enhancers.enhancer import every_channel
@@ -31,7 +31,7 @@ from train.loop.optimiser import backward_and_step, set_rate
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
-from train.recipes.epe import as_float
+from train.recipes.features import compared_features
 from train.recipes.generator import as_model, keep_style, new_generator, sha256_by_name
 
 
@@ -104,9 +104,7 @@ def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
     batch = Rendered(*(x.to(c.device, non_blocking=True) for x in batch))
     with autocast(c.precision, c.device):
         made = enhance(state.generator, batch).float()
-        seen = as_float(state.vgg(made, LAYERS))
-        with torch.no_grad():
-            wanted = as_float(state.vgg(batch.target, LAYERS))
+    seen, wanted = compared_features(state.vgg, made, batch.target, c.precision)
     terms = {
         "l1": (c.l1_weight, (made - batch.target).abs().mean()),
         "perceptual": (c.perceptual_weight, perceptual_distance(seen, wanted).mean()),

@@ -21,9 +21,10 @@ from epe.losses.total_variation import total_variation
 from epe.networks.generators import find_preset, preset_names
 from gbuffer_tools.errors import InputError
 from train.loop.config import check_ranges
-from train.recipes.epe import EPETrainState, Fake, Terms, as_float
+from train.recipes.epe import EPETrainState, Fake, Terms
 from train.recipes.epe_config import EPEConfig
 from train.recipes.epe_run import train_with
+from train.recipes.features import as_float
 from train.recipes.generator import keep_style
 
 

@@ -30,7 +30,7 @@ from epe.inference.tiling import run_tiled
 from epe.losses import logistic_gan
 from epe.losses.edge_l1 import edge_l1, edge_weighted_l1
 from epe.losses.logistic_gan import Rule
-from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
+from epe.losses.perceptual import NAME, perceptual_distance
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.generators import build_upscaler, find_upscaler, upscaler_names
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
@@ -47,7 +47,7 @@ from train.loop.power_iteration import rest_norms
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
-from train.recipes.epe import as_float
+from train.recipes.features import compared_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +149,8 @@ def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Te
         made = enlarge(state.network, batch).float()
     terms = {"pixels": (c.pixel_weight, PIXELS[c.pixels](made, batch.sharp))}
     if state.vgg is not None:
-        with autocast(c.precision, c.device):
-            seen = as_float(state.vgg(made, LAYERS))
-            with torch.no_grad():
-                wanted = as_float(state.vgg(batch.sharp, LAYERS))
-        terms["perceptual"] = c.perceptual_weight, perceptual_distance(seen, wanted).mean()
+        distance = perceptual_distance(*compared_features(state.vgg, made, batch.sharp, c.precision))
+        terms["perceptual"] = c.perceptual_weight, distance.mean()
     if state.critic is not None:
         state.critic.requires_grad_(False)
         with torch.no_grad():

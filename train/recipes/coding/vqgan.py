@@ -22,7 +22,7 @@ from epe import models
 from epe.losses import hinge_gan
 from epe.losses.adaptive_weight import adaptive_weight
 from epe.losses.codebook import codebook_loss
-from epe.losses.perceptual import LAYERS, NAME, perceptual_distance
+from epe.losses.perceptual import NAME, perceptual_distance
 from epe.networks.autoencoders.codebook_usage import CodebookUsage
 from epe.networks.autoencoders.patch_discriminator import PatchDiscriminator, PatchDiscriminatorSpec
 from epe.networks.autoencoders.quantiser import Quantised
@@ -43,7 +43,7 @@ from train.recipes.coding.vqgan_pictures import (
     open_pictures,
     visible,
 )
-from train.recipes.epe import as_float
+from train.recipes.features import compared_features
 
 IMAGES_ONLY = ("perceptual_weight", "gan_weight")
 
@@ -152,15 +152,11 @@ def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) 
     c = state.config
     if c.content == "classes":
         return {"classes": (1.0, F.binary_cross_entropy_with_logits(made, picture))}
-    terms = {"pixels": (1.0, F.l1_loss(made, picture))}
-    if c.content == "image":  # the published loss compares images in [-1, 1]
-        terms["pixels"] = (2.0, terms["pixels"][1])
+    # The published loss compares images in [-1, 1].
+    terms = {"pixels": (2.0 if c.content == "image" else 1.0, F.l1_loss(made, picture))}
     if state.vgg is not None:
-        with autocast(c.precision, c.device):
-            seen = as_float(state.vgg(made, LAYERS))
-            with torch.no_grad():
-                wanted = as_float(state.vgg(picture, LAYERS))
-        terms["perceptual"] = c.perceptual_weight, perceptual_distance(seen, wanted).mean()
+        distance = perceptual_distance(*compared_features(state.vgg, made, picture, c.precision))
+        terms["perceptual"] = c.perceptual_weight, distance.mean()
     return terms
 
 

@@ -1,6 +1,5 @@
 """What a run of train.vqgan is about: its pictures, how reconstructions of others are judged and shown, first codes."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from epe.networks.autoencoders.vqgan import VQGAN
 from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from train.loop.preview import colours
+from train.recipes.features import as_float
 
 Content = Literal["image", "classes", "buffers"]
 ROUNDS = 20
@@ -131,14 +131,9 @@ def compared(made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None)
     made = made.clamp(0, 1)
     values = {"PSNR": -10 * F.mse_loss(made, picture).clamp_min(1e-10).log10()}
     if vgg is not None:
-        seen, wanted = (features(vgg, x) for x in (made, picture))
+        seen, wanted = (as_float(vgg(x, LAYERS)) for x in (made, picture))
         values["perceptual"] = perceptual_distance(seen, wanted).mean()
     return values
-
-
-def features(vgg: VGG16, image: Tensor) -> Mapping[str, Tensor]:
-    """Features of an image in fp32, in whatever precision the network runs."""
-    return {name: value.float() for name, value in vgg(image, LAYERS).items()}
 
 
 def visible(picture: Tensor, content: Content) -> Tensor:

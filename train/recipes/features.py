@@ -1,0 +1,31 @@
+"""VGG16's features of what a network made, and of what it should be: what perceptual and style losses compare."""
+
+import torch
+from torch import Tensor
+
+from epe.losses.perceptual import LAYERS
+from epe.networks.backbones.vgg import VGG16
+from train.loop.config import autocast
+
+Features = dict[str, Tensor]
+"""Features of VGG16, (B, C, H, W) by layer."""
+
+
+def as_float(features: Features) -> Features:
+    """Convert features to fp32, because sums of squares lose too much in bfloat16."""
+    return {name: value.float() for name, value in features.items()}
+
+
+def compared_features(vgg: VGG16, made: Tensor, wanted: Tensor, precision: str) -> tuple[Features, Features]:
+    """Return the features of two batches of images (B, 3, H, W), sRGB in [0, 1], in fp32.
+
+    Args:
+        vgg: frozen.
+        made: its features have a gradient.
+        wanted: its features have none.
+        precision: in which VGG16 computes, fp32 or bf16.
+    """
+    with autocast(precision, made.device.type):
+        seen = as_float(vgg(made, LAYERS))
+        with torch.no_grad():
+            return seen, as_float(vgg(wanted, LAYERS))
