@@ -22,8 +22,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from app.enhance import enhance
 from app.inference.backends import torch_backend
@@ -111,12 +109,14 @@ def enlarging(preset: str, size: tuple[int, int]) -> Callable[[], object]:
     inputs = [torch.rand(1, 3, *size)]
     if channels:  # folded, so that both are divided alike
         inputs.append(torch.randn(1, channels * scale**2, *size))
-
-    def tile(image: Tensor, folded: Tensor | None = None) -> Tensor:
-        return network(image, None if folded is None else F.pixel_shuffle(folded, scale))
-
     return partial(
-        run_tiled, tile, inputs, scale=scale, tile=network.tile, overlap=network.overlap, margin=network.margin
+        run_tiled,
+        network.forward_folded,
+        inputs,
+        scale=scale,
+        tile=network.tile,
+        overlap=network.overlap,
+        margin=network.margin,
     )
 
 

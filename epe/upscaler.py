@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.layers.spec import Spec, check_limits
@@ -106,3 +107,19 @@ class Upscaler(nn.Module, ABC):
         wanted = tuple(side * self.spec.scale for side in image.shape[-2:])
         if guides is not None and tuple(guides.shape[-2:]) != wanted:
             raise ValueError(f"guides are {tuple(guides.shape[-2:])}, wanted {wanted}: {self.spec.scale} x the image.")
+
+    def forward_folded(self, image: Tensor, folded: Tensor | None = None) -> Tensor:
+        """Enlarge a tile: image and guides are cut alike if guides are folded to the small size.
+
+        Args:
+            image: (B, 3, H, W), on any device.
+            folded: the guides, (B, s s G, H, W), as `torch.nn.functional.pixel_unshuffle` folds them; None: there are
+                none.
+
+        Returns:
+            As `forward`, on the network's device.
+        """
+        device = next(self.parameters()).device
+        guides = None if folded is None else F.pixel_shuffle(folded.to(device), self.spec.scale)
+        made: Tensor = self(image.to(device), guides)
+        return made

@@ -150,9 +150,8 @@ class Enlarger:
     def _run(self, image: Tensor, folded: Tensor | None = None) -> Tensor:
         """Run the network on a tile (1, C, h, w), and on guides (1, s s G, h, w)."""
         device = next(self.network.parameters()).device
-        guides = None if folded is None else F.pixel_shuffle(folded.to(device), self.network.spec.scale)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
-            made: Tensor = self.network(image.to(device).expand(-1, 3, -1, -1), guides).float().cpu()
+            made = self.network.forward_folded(image.expand(-1, 3, -1, -1), folded).float().cpu()
         if not torch.isfinite(made).all():
             raise FloatingPointError
         made = made.clamp(0, 1)

@@ -82,7 +82,8 @@ def open_enlarger(
     tile = tile if tile is not None else network.tile
     if tile < 4 * network.overlap:
         raise InputError(f"--tile {tile}: wanted {4 * network.overlap} or more, so that tiles can overlap.")
-    return Enlarger(network.to(device), tile, factor, frames, circular, bf16)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # an eighth to a third faster
+    return Enlarger(network, tile, factor, frames, circular, bf16)
 
 
 def check_large(option: str, large: Frames, small: Sizes, factor: int) -> None:

@@ -254,11 +254,10 @@ def write_preview(state: UpscalerTrainState, crops: UpscalerCrops, path: Path) -
 @torch.inference_mode()
 def enlarge_whole(state: UpscalerTrainState, pair: UpscalerCrop) -> np.ndarray:
     """A whole picture as the averaged network enlarges it, large ones in tiles: (s H, s W, 3) uint8."""
-    network, scale, device = state.average.network, state.config.scale, state.config.device
+    network, scale = state.average.network, state.config.scale
 
     def run(small: Tensor, folded: Tensor | None = None) -> Tensor:
-        guides = None if folded is None else F.pixel_shuffle(folded.to(device), scale)
-        return network(small.to(device), guides).cpu()
+        return network.forward_folded(small, folded).cpu()
 
     inputs = [pair.small[None]]
     if network.spec.guides:
