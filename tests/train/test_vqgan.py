@@ -1,7 +1,5 @@
 """train.vqgan on miniatures: goes on to the same bits, learns, starts its discriminator when it should."""
 
-import dataclasses
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from epe.networks.autoencoders.vqgan import VQGAN
 from gbuffer_tools.errors import InputError
 from tests.datasets.labelling.made import write_streets
 from tests.datasets.made import write_frames, write_photos
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
 from train import vqgan as command
 from train.loop import training
 from train.recipes.coding import vqgan as recipe
@@ -82,17 +80,14 @@ class TestResume:
         assert stop_and_resume(recipe, config(data, tmp_path, save_every=3), monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
 
-    def test_killed_at_a_random_step_and_started_again(self, data: Path, tmp_path: Path) -> None:
-        """With averaged codes, whose averages have to be in the checkpoint."""
-        changes: dict[str, Any] = WITHOUT_CRITIC | {"average_codes": 0.9}
-        done, out, path = tmp_path / "straight", tmp_path / "run", tmp_path / "run.yaml"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "SummaryWriter", Writer)
-            recipe.train(config(data, done, **changes), "")
-        settings = dataclasses.asdict(config(data, out, **changes))
-        path.write_text(json.dumps({k: plain(v) for k, v in settings.items() if v is not None}))
-        kill_and_resume("train.vqgan", "train.recipes.coding.vqgan", path, out, STEPS)
-        assert_same_bits(out, done)
+    def test_averages_of_codes_are_in_the_checkpoint(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        changes: dict[str, Any] = WITHOUT_CRITIC | {"average_codes": 0.9, "validation": None, "save_every": 3}
+        recipe.train(config(data, tmp_path / "straight", **changes), "")
+        stop_and_resume(recipe, config(data, tmp_path / "stopped", **changes), monkeypatch)
+        assert_same_bits(tmp_path / "stopped", tmp_path / "straight")
 
 
 def test_a_run_writes_what_it_promises(straight: Straight) -> None:
