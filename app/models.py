@@ -85,6 +85,28 @@ def upscaler(preset: str, height: int, width: int) -> "Built":
     return network, lambda: network(image, around)
 
 
+def autoencoder(preset: str, height: int, width: int) -> "Built":
+    """Build a VQGAN, and a call of it on an image that is cut to whole codes: encoded, quantised and decoded."""
+    import torch
+
+    from epe.networks.autoencoders.vqgan import build_vqgan
+
+    network = build_vqgan(preset)
+    sides = (max(1, side // network.factor) * network.factor for side in (height, width))
+    picture = torch.empty(1, network.spec.channels, *sides)
+    return network, lambda: network(picture)
+
+
+def patchgan(height: int, width: int) -> "Built":
+    """Build the discriminator of VQGANs, and a call of it."""
+    import torch
+
+    from epe.networks.autoencoders.patch_discriminator import PatchDiscriminator, PatchDiscriminatorSpec
+
+    network = PatchDiscriminator(PatchDiscriminatorSpec())
+    return network, lambda: network(torch.empty(1, 3, height, width))
+
+
 def transformer(preset: str, height: int, width: int) -> "Built":
     """Build a transformer over codes, and a call of it on one window and its condition, whatever the size is."""
     import torch
@@ -148,6 +170,7 @@ def builders() -> "dict[str, Builder]":
     """Return, by preset, the function that builds it for a height and width."""
     from functools import partial
 
+    from epe.networks.autoencoders.vqgan import PRESETS as AUTOENCODERS
     from epe.networks.codes.gpt import PRESETS as TRANSFORMERS
     from epe.networks.generators import preset_names, upscaler_names
     from epe.networks.translators.cut import PRESETS as TRANSLATORS
@@ -158,7 +181,9 @@ def builders() -> "dict[str, Builder]":
         **{name: partial(translator, name) for name in TRANSLATORS},
         **{name: partial(synthesis, name) for name in SYNTHESES},
         **{name: partial(upscaler, name) for name in upscaler_names()},
+        **{name: partial(autoencoder, name) for name in AUTOENCODERS},
         **{name: partial(transformer, name) for name in TRANSFORMERS},
+        "patchgan": patchgan,
         "unet-sn": unet_sn,
         "perceptual-discriminator": perceptual_discriminator,
         "vgg16": vgg16,

@@ -23,6 +23,9 @@ from gbuffer_tools.errors import InputError
         ("wct2", 10_107_535),
         ("photowct", 7_680_216),
         ("gpt-drin", 304_932_864),
+        ("vqgan-f16-1024", 72_141_699),
+        ("vqseg-183", 72_556_599),
+        ("patchgan", 2_765_633),
     ],
 )
 def test_published_networks_have_their_parameters(name: str, parameters: int) -> None:

@@ -66,7 +66,8 @@ class Quantiser(nn.Module):
         """Replace latents (B, D, h, w) by their nearest codes."""
         latents = self.scaled(latents, 1)
         # Distances in the codebook's fp32: bfloat16 has 8 bits, and K codes lie closer together than that.
-        with torch.autocast(latents.device.type, enabled=False):
+        # The meta device, on which networks are counted, has no autocast.
+        with torch.autocast(latents.device.type.replace("meta", "cpu"), enabled=False):
             ids = self.nearest(latents.movedim(1, -1).flatten(0, 2))
         ids = ids.view(len(latents), *latents.shape[2:])
         codes = self.lookup(ids)
