@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eval.metrics.edge_psnr import edge_psnr
 from eval.metrics.lpips import fetched_lpips, fetched_st_lpips
 from eval.metrics.niqe import fetched_niqe
 from eval.metrics.psnr_ssim import psnr, ssim
@@ -65,11 +66,19 @@ PAIRED = (
         "lower",
     ),
 )
+OF_THE_TRUTH = (
+    PairedMetric(
+        Metric("edge_psnr", "edge PSNR (dB) to the render", "", "how little the pixels at edges changed"),
+        lambda _: edge_psnr,
+        "higher",
+    ),
+)
+"""Metrics whose reference is always the right answer."""
 SINGLE = (SingleMetric(Metric("niqe", "NIQE", "lower", "how natural a picture's statistics are"), fetched_niqe),)
 
 
 def paired(device: torch.device, *, truth: bool) -> dict[Metric, Compare]:
-    """The metrics of `PAIRED` whose weights are there.
+    """The metrics of `PAIRED` whose weights are there; with the right answer those of `OF_THE_TRUTH`, too.
 
     Args:
         device: where networks compute.
@@ -78,7 +87,8 @@ def paired(device: torch.device, *, truth: bool) -> dict[Metric, Compare]:
     Raises:
         InputError: a file of weights that is not what was fetched.
     """
-    loaded = ((to_truth(row) if truth else row.metric, row.load(device)) for row in PAIRED)
+    rows = (*PAIRED, *OF_THE_TRUTH) if truth else PAIRED
+    loaded = ((to_truth(row) if truth else row.metric, row.load(device)) for row in rows)
     return {metric: compare for metric, compare in loaded if compare}
 
 

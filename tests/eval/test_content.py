@@ -69,6 +69,7 @@ def test_against_the_truth_every_method_has_a_value_and_a_better_side(folders: P
     assert [(m.key, m.name, m.better) for m in found.metrics] == [
         ("truth_psnr", "PSNR (dB) to the truth", "higher"),
         ("truth_ssim", "SSIM to the truth", "higher"),
+        ("truth_edge_psnr", "edge PSNR (dB) to the truth", "higher"),
     ]
     of_truth = dict(zip(found.keys, Images(folders / "render"), strict=True))
     much, little = found.methods
