@@ -146,6 +146,16 @@ class TestStep:
         assert errors[1] < 0.2 * errors[0]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_validation_has_the_perceptual_distance(
+    data: Path, tmp_path: Path, vgg_file: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
+    changes = WITHOUT_CRITIC | {"perceptual_weight": 0.1, "vgg": vgg_file, "precision": precision, "steps": 1}
+    recipe.train(config(data, tmp_path, **changes), "")
+    assert Writer.curve[1, "validation/perceptual"] > 0
+
+
 class TestContents:
     def test_class_maps(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(training, "SummaryWriter", Writer)

@@ -264,7 +264,7 @@ def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> di
     """Judge reconstructions of other pictures after `done` steps; nothing without any."""
     if pictures is None:
         return {}
-    values = judge_reconstructions(state.network, pictures, state.vgg)
+    values = judge_reconstructions(state.network, pictures, state.vgg, state.config.precision)
     text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
     tqdm.write(f"step {done}: {text} on {pictures.folder}", file=sys.stderr)
     return values

@@ -12,13 +12,13 @@ from torch import Tensor
 from datasets.coding.autoencoder_crops import BufferPictures, ClassPictures, ImagePictures, Pictures
 from datasets.frames import Reading
 from datasets.labelling.labelled_images import LabelledImages
-from epe.losses.perceptual import LAYERS, perceptual_distance
+from epe.losses.perceptual import perceptual_distance
 from epe.networks.autoencoders.codebook_usage import perplexity
 from epe.networks.autoencoders.vqgan import VQGAN
 from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from train.loop.preview import colours
-from train.recipes.features import as_float
+from train.recipes.features import compared_features
 
 Content = Literal["image", "classes", "buffers"]
 ROUNDS = 20
@@ -96,13 +96,14 @@ def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
 
 
 @torch.inference_mode()
-def judge_reconstructions(network: VQGAN, pictures: Pictures, vgg: VGG16 | None) -> dict[str, float]:
+def judge_reconstructions(network: VQGAN, pictures: Pictures, vgg: VGG16 | None, precision: str) -> dict[str, float]:
     """Judge reconstructions of whole pictures: means over pictures, and which codes they use.
 
     Args:
         network: the autoencoder.
         pictures: to be encoded and decoded.
         vgg: for the perceptual distance of images; None: it is left out.
+        precision: of VGG16's convolutions, fp32 or bf16; the network runs in fp32.
 
     Returns:
         Of images PSNR in dB and the perceptual distance; of class maps the share of pixels whose class is right; of
@@ -115,13 +116,13 @@ def judge_reconstructions(network: VQGAN, pictures: Pictures, vgg: VGG16 | None)
         picture = whole(pictures, number, network.factor).to(device)
         made, found = network(picture)
         counts += torch.bincount(found.ids.flatten().cpu(), minlength=len(counts))
-        for name, value in compared(made, picture, network.spec.content, vgg).items():
+        for name, value in compared(made, picture, network.spec.content, vgg, precision).items():
             values.setdefault(name, []).append(float(value))
     codes = {"codes used": float((counts > 0).float().mean()), "perplexity": float(perplexity(counts))}
     return {name: float(np.mean(of)) for name, of in values.items()} | codes
 
 
-def compared(made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None) -> dict[str, Tensor]:
+def compared(made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None, precision: str) -> dict[str, Tensor]:
     """Compare the reconstruction of one picture (1, C, H, W) with it; scalars by name."""
     if content == "classes":
         there = picture.sum(1) > 0
@@ -131,8 +132,7 @@ def compared(made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None)
     made = made.clamp(0, 1)
     values = {"PSNR": -10 * F.mse_loss(made, picture).clamp_min(1e-10).log10()}
     if vgg is not None:
-        seen, wanted = (as_float(vgg(x, LAYERS)) for x in (made, picture))
-        values["perceptual"] = perceptual_distance(seen, wanted).mean()
+        values["perceptual"] = perceptual_distance(*compared_features(vgg, made, picture, precision)).mean()
     return values
 
 
