@@ -20,7 +20,7 @@ from datasets.flaws import check_fit
 from datasets.frames import Frames, Reading
 from datasets.images import Images
 from datasets.labelling.labelled_images import LabelledImages
-from datasets.photos import to_height
+from datasets.photos import Photos
 
 
 class Pictures(Protocol):
@@ -55,19 +55,17 @@ class ImagePictures:
     """
 
     def __init__(self, folder: Path, height: int | None = None) -> None:
-        self.folder, self._images = folder, Images(folder)
+        self.folder, self._images = folder, Images(folder) if height is None else Photos(folder, height)
         self.keys = self._images.keys
-        self._shrunk = [to_height(image, height) for image in self._images] if height is not None else None
 
     def size(self, number: int) -> tuple[int, int]:
-        if self._shrunk is None:
+        if isinstance(self._images, Images):
             return self._images.size(number)
-        height, width = self._shrunk[number].shape[:2]
+        height, width = self._images[number].shape[:2]
         return height, width
 
     def crop(self, number: int, box: Box, *, flip: bool) -> Tensor:
-        pixels = self._images[number] if self._shrunk is None else self._shrunk[number]
-        return as_tensor(pixels[box], flip=flip)
+        return as_tensor(self._images[number][box], flip=flip)
 
 
 class ClassPictures:
