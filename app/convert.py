@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from epe.models import Model
 
-MAX_BYTES = 16 << 30  # a COCO transformer with its optimiser's state has 8 GB; files are mapped, not read
+# A COCO transformer with its optimiser's state has 8 GB. All but the old format is mapped, not read.
+MAX_BYTES = 16 << 30
 MAX_TENSORS = 20_000
 WRAPPERS = ("params_ema", "params", "state_dict")
 # Networks in files of the second stage of Taming Transformers, which are chosen by --part.

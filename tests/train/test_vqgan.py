@@ -18,6 +18,7 @@ from tests.datasets.made import write_frames, write_photos
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
 from train import vqgan as command
 from train.loop import training
+from train.loop.optimiser import weighted_sum
 from train.recipes.coding import vqgan as recipe
 
 STEPS = 6
@@ -115,7 +116,7 @@ class TestStep:
         settings = config(data, Path("unused"), gan_start=0, critic_warmup=0, gan_weight=1.0)
         state, batch = state_of(settings), batch_of(settings)
         made, _ = state.network(batch)
-        reconstruction = recipe.total(recipe.reconstruction_terms(state, made, batch))
+        reconstruction = weighted_sum(recipe.reconstruction_terms(state, made, batch))
         assert state.critic is not None
         adversarial = -state.critic(made).mean()
         last = state.network.last_weight

@@ -1,9 +1,14 @@
 """One step of an optimiser, which is skipped if the loss or its gradient is not finite."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+
+def weighted_sum(terms: Mapping[str, tuple[float, Tensor]]) -> Tensor:
+    """Return the sum of a loss's terms, scalars, each times its weight."""
+    return torch.stack([weight * value for weight, value in terms.values()]).sum()
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

@@ -27,7 +27,7 @@ from epe.networks.generators import preset_names
 from train.loop.config import LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
-from train.loop.optimiser import backward_and_step, set_rate
+from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
@@ -111,7 +111,7 @@ def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
         "style": (c.style_weight, style_distance(seen, wanted).mean()),
         "variation": (c.variation_weight, total_variation(made)),
     }
-    loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
+    loss = weighted_sum(terms)
     norm = backward_and_step(loss, state.optimiser)
     if torch.isfinite(norm):
         state.average.update(state.generator, n)

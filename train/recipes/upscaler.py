@@ -42,7 +42,7 @@ from train.loop.checkpoint import Stateful
 from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import select_trainable, trainable_parameters
-from train.loop.optimiser import backward_and_step, set_rate
+from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
 from train.loop.power_iteration import rest_norms
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
@@ -157,7 +157,7 @@ def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Te
             on_photo = state.critic(batch.large)
         terms["gan"] = c.gan_weight, logistic_gan.generator_loss(on_photo, state.critic(made), c.gan_rule)
         state.critic.requires_grad_(True)
-    loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
+    loss = weighted_sum(terms)
     norm = backward_and_step(loss, state.optimiser)
     if torch.isfinite(norm):
         state.average.update(state.network, n)

@@ -31,7 +31,7 @@ from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import Stateful
 from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
-from train.loop.optimiser import backward_and_step, set_rate
+from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
@@ -160,11 +160,6 @@ def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) 
     return terms
 
 
-def total(terms: dict[str, tuple[float, Tensor]]) -> Tensor:
-    """The weighted sum of some terms, a scalar."""
-    return torch.stack([weight * value for weight, value in terms.values()]).sum()
-
-
 def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
     """Update the autoencoder, then its discriminator, if it learns already; return the losses of step `n` (from 1)."""
     c = state.config
@@ -175,7 +170,7 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
         made, found = state.network(picture)
     made, latents, codes = made.float(), found.latents.float(), found.codes.float()
     terms = reconstruction_terms(state, made, picture)
-    reconstruction = total(terms)
+    reconstruction = weighted_sum(terms)
     if c.average_codes:  # codes follow their averages, so only commitment has a gradient
         codes = codes.detach()
     terms["codebook"] = c.codebook_weight, codebook_loss(latents, codes, c.beta, legacy=c.legacy_beta)
@@ -186,7 +181,7 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
         state.critic.requires_grad_(True)
         facts["adaptive weight"] = adaptive_weight(reconstruction, adversarial, state.network.last_weight)
         terms["gan"] = c.gan_weight * float(facts["adaptive weight"]), adversarial
-    norm = backward_and_step(total(terms), state.optimiser)
+    norm = backward_and_step(weighted_sum(terms), state.optimiser)
     losses = {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm} | facts
     if torch.isfinite(norm):
         losses |= keep_codes(state, found)
