@@ -312,15 +312,11 @@ def summary(model: "Model") -> str:
     )
 
 
-def tensors_used(model: "Model", files: "list[dict[str, Tensor]]") -> str:
-    """Say how many tensors of some files went into a model, and name what was left out."""
-    from epe.released.vqgan import LEFT_OUT
-
-    names = [name for tensors in files for name in tensors]
-    left = [name for name in names if model.kind == "vqgan" and LEFT_OUT.fullmatch(name)]
-    if not left:
-        return f"all {len(names)} tensors used"
-    return f"{len(names) - len(left)} tensors used, {len(left)} of its losses left out ({left[0]}, …)"
+def tensors_used(count: int, left_out: tuple[str, ...]) -> str:
+    """Say how many of a file's `count` tensors went into a model, and name what was left out."""
+    if not left_out:
+        return f"all {count} tensors used"
+    return f"{count - len(left_out)} tensors used, {len(left_out)} that it does not need left out ({left_out[0]}, …)"
 
 
 def main(args: argparse.Namespace) -> None:
@@ -363,7 +359,8 @@ def main(args: argparse.Namespace) -> None:
     names = ", ".join(path.name for path in args.checkpoints)
     record = {**model.record, "converted_from": names, "sha256": ", ".join(digests)}
     save(replace(model, licence=args.licence or model.licence or "unknown", record=record), args.out)
-    print(f"{args.out}: {summary(model)}; {tensors_used(model, files)}")
+    used = tensors_used(sum(map(len, files)), found.left_out if found else ())
+    print(f"{args.out}: {summary(model)}; {used}")
 
 
 if __name__ == "__main__":

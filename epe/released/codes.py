@@ -50,13 +50,14 @@ def gpt(tensors: Mapping[str, Tensor], heads: int = HEADS) -> Released | None:
     theirs = dict(inside or tensors)
     if "tok_emb.weight" not in theirs or "pos_emb" not in theirs:
         return None
-    masks = [theirs.pop(name) for name in list(theirs) if MASK.fullmatch(name)]
+    masks = {name: theirs.pop(name) for name in list(theirs) if MASK.fullmatch(name)}
     codes, width = sizes(theirs, "tok_emb.weight", 2)
     batch, context, _ = sizes(theirs, "pos_emb", 3)
     if batch != 1:
         raise ValueError(f"pos_emb has positions of {batch} sequences, wanted 1")
     # The first token sees itself and those that are not masked.
-    seen = int(masks[0][0, 0, 0].sum()) if masks and masks[0].ndim == 4 else 1
+    mask = next(iter(masks.values()), None)
+    seen = int(mask[0, 0, 0].sum()) if mask is not None and mask.ndim == 4 else 1
     spec = GPTSpec(
         codes=codes,
         context=context,
@@ -71,7 +72,9 @@ def gpt(tensors: Mapping[str, Tensor], heads: int = HEADS) -> Released | None:
         wanted = GPT(spec).state_dict()
     theirs["pos_emb"] = theirs["pos_emb"][0]
     table = {name: their_name(name) for name in wanted}
-    return Released(GPT.kind, spec.as_dict(), by_table(theirs, wanted, table), LICENCE, spec.multiple_of)
+    left_out = tuple(name for name in tensors if name.removeprefix(PREFIX) not in theirs)
+    named = by_table(theirs, wanted, table)
+    return Released(GPT.kind, spec.as_dict(), named, LICENCE, spec.multiple_of, left_out)
 
 
 def their_name(ours: str) -> str:

@@ -30,6 +30,7 @@ class Released:
         tensors: the weights under our names.
         licence: the authors' licence.
         multiple_of: as in `epe.models.Model`.
+        left_out: names of tensors that the network does not need.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Released:
     tensors: dict[str, Tensor]
     licence: str
     multiple_of: int = MULTIPLE_OF
+    left_out: tuple[str, ...] = ()
 
 
 def released(files: Sequence[Tensors]) -> Released | None:

@@ -109,8 +109,8 @@ def released(tensors: Mapping[str, Tensor]) -> Released | None:
     with torch.device("meta"):
         network = VQGAN(spec)
     wanted, theirs = network.state_dict(), names(network)
-    kept = {name for name in tensors if not LEFT_OUT.fullmatch(name)}
-    if odd := sorted(kept ^ set(theirs.values())):
+    left_out = tuple(name for name in tensors if LEFT_OUT.fullmatch(name))
+    if odd := sorted((tensors.keys() - left_out) ^ set(theirs.values())):
         raise ValueError(f"{'lacks' if odd[0] not in tensors else 'has in addition'} {odd[0]:.80}")
     named = {}
     for ours, name in theirs.items():
@@ -119,4 +119,4 @@ def released(tensors: Mapping[str, Tensor]) -> Released | None:
         if value.shape != wanted[ours].shape:
             raise ValueError(f"has of another shape {name:.80}")
         named[ours] = value
-    return Released(VQGAN.kind, spec.as_dict(), named, LICENCE, spec.multiple_of)
+    return Released(VQGAN.kind, spec.as_dict(), named, LICENCE, spec.multiple_of, left_out)

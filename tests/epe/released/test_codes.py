@@ -53,6 +53,14 @@ def test_out_of_a_file_with_its_first_stages() -> None:
     assert found
     assert alone
     assert found.spec == alone.spec
+    masks = [f"blocks.{n}.attn.mask" for n in range(2)]
+    assert alone.left_out == tuple(masks)
+    others = (
+        *(f"transformer.{name}" for name in masks),
+        "first_stage_model.encoder.conv_in.weight",
+        "cond_stage_model.x",
+    )
+    assert found.left_out == others
     assert all(torch.equal(found.tensors[name], value) for name, value in alone.tensors.items())
 
 
