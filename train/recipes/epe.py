@@ -22,6 +22,7 @@ from epe.distributed.processes import ProcessGroup
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 from epe.generator import Generator
 from epe.losses import least_squares_gan
+from epe.losses.class_colour import class_colour_change
 from epe.losses.diff_augment import diff_augment
 from epe.losses.gradient_penalty import gradient_penalty
 from epe.losses.perceptual import LAYERS, perceptual_distance
@@ -79,7 +80,11 @@ class EPETrainState:
         with torch.no_grad():
             target = self.features(batch.image, LAYERS)
         distance = perceptual_distance(as_float(fake.features), as_float(target)).mean()
-        return {"perceptual": (self.config.perceptual_weight, distance)}
+        terms = {"perceptual": (self.config.perceptual_weight, distance)}
+        if weight := self.config.class_colour_weight:
+            change = class_colour_change(fake.image, batch.image, batch.classes, len(self.config.streams))
+            terms["class colour"] = weight, change.mean()
+        return terms
 
     def finished(self, photos: Photos) -> Generator:
         """Return the averaged generator, ready to be saved; `photos` are those that it was trained on."""

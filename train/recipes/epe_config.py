@@ -47,6 +47,8 @@ class EPEConfig(GanConfig):
         critic_clip: the same of the critics, all together; null: not clipped
         clip_norm: l2, or inf, as released: the largest component
         perceptual_weight: weight of the perceptual distance to the input, relative to the summed adversarial losses
+        class_colour_weight: weight of the colour guard (epe/losses/class_colour.py): the squared change of each class
+            stream's mean colour; 0: the GAN may tint classes as it likes
         penalty_weight: weight of the gradient penalty on photographs
         penalty_every: steps between gradient penalties, whose weight grows by the same factor (lazy regularisation)
         penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
@@ -95,6 +97,7 @@ class EPEConfig(GanConfig):
     critic_clip: float | None = None
     clip_norm: Literal["l2", "inf"] = "l2"
     perceptual_weight: float = 5.0
+    class_colour_weight: float = 0.0
     penalty_weight: float = 0.03
     penalty_every: int = 1
     penalty_input: Literal["image", "features"] = "image"
@@ -115,7 +118,13 @@ class EPEConfig(GanConfig):
         super().check()
         check_ranges(
             self,
-            minimum={"accumulate": 1, "decay_every": 1, "penalty_every": 1, "adaptive_start": 0},
+            minimum={
+                "accumulate": 1,
+                "decay_every": 1,
+                "penalty_every": 1,
+                "adaptive_start": 0,
+                "class_colour_weight": 0,
+            },
             positive=("clip",) if self.critic_clip is None else ("clip", "critic_clip"),
             fractions=("ema", "drop_buffers"),
         )

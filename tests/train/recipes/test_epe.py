@@ -53,6 +53,17 @@ def test_critics_see_augmented_pictures_and_the_other_losses_do_not(data: Path, 
     assert not torch.allclose(plain["critics"], augmented["critics"], rtol=1e-4)
 
 
+def test_the_colour_guard_is_a_term_that_pulls_a_class_back(data: Path, vgg_file: Path) -> None:
+    """Without critics' say, descent on it alone brings the mean colours of classes back to the frame's."""
+    assert "class colour" not in step(train_state(data, vgg_file), [batch()], 2)
+    p = train_state(data, vgg_file, class_colour_weight=1e6, critic_rate=0.0, rate=1e-3)
+    with torch.no_grad():
+        for parameter in p.generator.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    found = [float(step(p, [batch()], n)["class colour"]) for n in range(1, 13)]
+    assert found[-1] < found[0] / 2
+
+
 def largest(network: nn.Module) -> float:
     """The largest component of a gradient."""
     return max(float(p.grad.abs().max()) for p in network.parameters() if p.grad is not None)
