@@ -6,12 +6,14 @@ v0.1 weights belong to torchvision's VGG16 and must not be used with another tru
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+Layer = Literal["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
 # The layers of LPIPS-VGG.
-LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+LAYERS: tuple[Layer, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 NAME = "VGG16 baseline distance (unit-normalised features, no learned channel weights; not LPIPS v0.1)"
 
 

@@ -254,6 +254,7 @@ class TestRefused:
             ({"beta2": 1.0}, "--beta2"),
             ({"ema": -0.1}, "--ema"),
             ({"preset": "huge"}, "--preset huge: wanted one of .*hr-tiny"),
+            ({"perceptual_layers": ()}, "--perceptual_layers: got none"),
             ({"sky_features": ("sky", "albedo")}, "'albedo' is not one of the features"),
             ({"sky_features": ()}, "streams must each read"),
             ({"device": "tpu9"}, "--device tpu9"),

@@ -78,7 +78,7 @@ class EPETrainState:
     def terms(self, fake: Fake, batch: MatchedCrops) -> Terms:
         """Return the generator's losses apart from the adversarial one. To add a loss, add a line and its weight."""
         with torch.no_grad():
-            target = self.features(batch.image, LAYERS)
+            target = self.features(batch.image, self.config.perceptual_layers)
         distance = perceptual_distance(as_float(fake.features), as_float(target)).mean()
         terms = {"perceptual": (self.config.perceptual_weight, distance)}
         if weight := self.config.class_colour_weight:

@@ -7,6 +7,7 @@ from typing import Literal
 from datasets.runtime.device import device_of
 from epe.losses.diff_augment import Augmentation
 from epe.losses.gradient_penalty import Penalised
+from epe.losses.perceptual import LAYERS, Layer
 from epe.networks.generators import preset_names
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, Labels
 from gbuffer_tools.errors import InputError
@@ -47,6 +48,7 @@ class EPEConfig(GanConfig):
         critic_clip: the same of the critics, all together; null: not clipped
         clip_norm: l2, or inf, as released: the largest component
         perceptual_weight: weight of the perceptual distance to the input, relative to the summed adversarial losses
+        perceptual_layers: layers of VGG16 that it sums over; without the first ones texture is free
         class_colour_weight: weight of the colour guard (epe/losses/class_colour.py): the squared change of each class
             stream's mean colour; 0: the GAN may tint classes as it likes
         penalty_weight: weight of the gradient penalty on photographs
@@ -97,6 +99,7 @@ class EPEConfig(GanConfig):
     critic_clip: float | None = None
     clip_norm: Literal["l2", "inf"] = "l2"
     perceptual_weight: float = 5.0
+    perceptual_layers: tuple[Layer, ...] = LAYERS
     class_colour_weight: float = 0.0
     penalty_weight: float = 0.03
     penalty_every: int = 1
@@ -128,6 +131,10 @@ class EPEConfig(GanConfig):
             positive=("clip",) if self.critic_clip is None else ("clip", "critic_clip"),
             fractions=("ema", "drop_buffers"),
         )
+        if not self.perceptual_layers:
+            raise InputError(
+                "--perceptual_layers: got none, wanted at least one; --perceptual_weight 0 is no distance."
+            )
         if self.compile and self.checkpoint_activations:
             raise InputError(
                 "--compile --checkpoint_activations: wanted only one of them; compiled networks save memory, too."

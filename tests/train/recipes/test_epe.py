@@ -53,6 +53,19 @@ def test_critics_see_augmented_pictures_and_the_other_losses_do_not(data: Path, 
     assert not torch.allclose(plain["critics"], augmented["critics"], rtol=1e-4)
 
 
+def test_the_perceptual_distance_sums_over_the_layers_that_are_given(data: Path, vgg_file: Path) -> None:
+    found = []
+    for layers in (("relu1_2", "relu4_3"), ("relu1_2",), ("relu4_3",)):
+        p = train_state(data, vgg_file, perceptual_layers=layers, rate=0.0, critic_rate=0.0)
+        with torch.no_grad():
+            for parameter in p.generator.parameters():
+                parameter.add_(0.1)
+        found.append(float(step(p, [batch()], 2)["perceptual"]))
+    assert found[1] > 0.001
+    assert found[2] > 0.001
+    assert found[0] == pytest.approx(found[1] + found[2], rel=1e-5)
+
+
 def test_the_colour_guard_is_a_term_that_pulls_a_class_back(data: Path, vgg_file: Path) -> None:
     """Without critics' say, descent on it alone brings the mean colours of classes back to the frame's."""
     assert "class colour" not in step(train_state(data, vgg_file), [batch()], 2)
