@@ -17,7 +17,7 @@ JUDGE  := $(DEMO)/judge
 
 REPORT := $(DEMO)/report
 
-.PHONY: demo report test lint bench game install ablation pairs town
+.PHONY: demo report test lint bench game install ablation pairs
 
 # What the project needs to run; of its packages Python compiles what is used.
 $(VENV)/runtime: setup.cfg pyproject.toml constraints.txt
@@ -144,3 +144,4 @@ game:
 		python3-renderdoc librenderdoc xvfb libgl1-mesa-dri libglx-mesa0 libgl1 libfaketime
 
 include benchmarks/town.mk
+include benchmarks/recipes.mk
