@@ -164,7 +164,7 @@ def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
 
     (content,) = contents.values()
     found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    weights = {name: found[f"lin{i}.model.1.weight"].flatten().clone() for i, name in enumerate(LAYERS)}
+    weights = {str(name): found[f"lin{i}.model.1.weight"].flatten().clone() for i, name in enumerate(LAYERS)}
     # Their weights have the same order but other numbers, because a pooling counts as two modules there.
     trunk = [value for name, value in found.items() if name.startswith("net.") and not name.endswith("filt")]
     weights |= dict(zip((name for name in VGG16().state_dict()), trunk, strict=True)) if trunk else {}

@@ -3,6 +3,7 @@
 python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
 python -m eval.baselines grade --source FRAMES --target PHOTOS --out DIR           (gets grade.json and grade.cube, too)
 python -m eval.baselines soften --source FRAMES --out DIR
+python -m eval.baselines bicubic --source SMALL --out DIR                          (what an upscaler has to beat)
 python -m eval.baselines wct2 --model FILE --source FRAMES --target PHOTOS --out DIR  (or: photowct)
 python -m eval.baselines cut --model MODEL --source FRAMES --out DIR               (of train.cut)
 python -m eval.baselines spade --model MODEL --source FRAMES --labels LABELS --out DIR    (of train.spade)
@@ -65,6 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--at", nargs="+", choices=PARTS, default=PARTS, help="where features are changed (default: in all three)"
     )
     methods.add_parser("soften", help="slight blur, haze and noise, the same for every picture")
+    text = "larger by Keys's kernel (a = -0.5), the interpolation that upscalers are compared with"
+    methods.add_parser("bicubic", help=text, description=text).add_argument(
+        "--scale", type=int, default=4, metavar="N", help="by which sides grow (default %(default)s)"
+    )
     trained = {
         "cut": "a translator that reads no G-buffers (Park, Efros, Zhang, Zhu 2020), trained by train.cut",
         "spade": "photographs made of label maps alone (Park, Liu, Wang, Zhu 2019), trained by train.spade",
@@ -151,11 +156,23 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
     return Stylist(network, Images(args.target), labels, getattr(args, "at", PARTS), device_of(args.device))
 
 
-def rounded(values: "Floats") -> "Pixels":
-    """RGB (H, W, 3) in [0, 1], what lies outside clipped, as uint8."""
-    import numpy as np
+def bicubic(scale: int) -> "FrameChange":
+    """What enlarges pictures by a factor.
 
-    return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    Raises:
+        InputError: the factor is not 1 .. 8.
+    """
+    from datasets.degradations.resizing import resized
+    from datasets.degradations.steps import as_picture, as_pixels
+
+    if not 1 <= scale <= 8:
+        raise InputError(f"--scale {scale}: wanted 1 .. 8.")
+
+    def enlarged(image: "Pixels", _key: str) -> "Pixels":
+        height, width = image.shape[:2]
+        return as_pixels(resized(as_picture(image), (scale * height, scale * width), "bicubic"))
+
+    return enlarged
 
 
 def change_of(args: argparse.Namespace, frames: "Images") -> "FrameChange":
@@ -164,6 +181,8 @@ def change_of(args: argparse.Namespace, frames: "Images") -> "FrameChange":
     Raises:
         InputError: an option that makes no sense, or files that do not fit together.
     """
+    from datasets.degradations.steps import as_pixels
+
     if args.method in ("cut", "spade"):
         from eval.transfers.trained import synthesis, translator
 
@@ -172,13 +191,15 @@ def change_of(args: argparse.Namespace, frames: "Images") -> "FrameChange":
         from eval.transfers.soften import soften
 
         return lambda image, key: soften(image, key, args.seed)
+    if args.method == "bicubic":
+        return bicubic(args.scale)
     if args.method in STYLES:
         stylist = stylist_of(args)
-        return lambda image, key: rounded(stylist(image, key))
+        return lambda image, key: as_pixels(stylist(image, key))
     from datasets.images import Images
 
     transfer = transfer_of(args.method, frames, Images(args.target), getattr(args, "seed", 0))
-    return lambda image, _key: rounded(transfer(image))
+    return lambda image, _key: as_pixels(transfer(image))
 
 
 def write_graded(args: argparse.Namespace, frames: "Images") -> int:
@@ -190,12 +211,13 @@ def write_graded(args: argparse.Namespace, frames: "Images") -> int:
     Raises:
         InputError: pictures that are too small, or results that are there already.
     """
+    from datasets.degradations.steps import as_pixels
     from datasets.images import Images
     from eval.transfers.grading import grade
 
     fitted = grade.fit(frames, Images(args.target), args.seed)
     count = write_all(
-        frames, args.out, lambda image, key: rounded(fitted(image, key)), args.method, overwrite=args.overwrite
+        frames, args.out, lambda image, key: as_pixels(fitted(image, key)), args.method, overwrite=args.overwrite
     )
     grade.write(fitted, args.out)
     return count

@@ -56,6 +56,7 @@ FROZEN: dict[str, set[str]] = {
     "gbuffer_tools.town": {
         "--blender", "--every", "--frames", "--jobs", "--out", "--per-town", "--samples", "--seed", "--size",
     },
+    "datasets.degrade": {"--degradation", "--out", "--overwrite", "--resume", "--scale", "--seed"},
     "datasets.label": {
         "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },
@@ -111,6 +112,7 @@ FROZEN: dict[str, set[str]] = {
     "eval.baselines spade": {"--labels", "--model", "--out", "--overwrite", "--source"},
     "eval.baselines grade": {"--out", "--overwrite", "--seed", "--source", "--target"},
     "eval.baselines reinhard": {"--out", "--overwrite", "--source", "--target"},
+    "eval.baselines bicubic": {"--out", "--overwrite", "--scale", "--source"},
     "eval.baselines soften": {"--out", "--overwrite", "--seed", "--source"},
     "eval.baselines histogram": {"--out", "--overwrite", "--source", "--target"},
     "eval.baselines idt": {"--out", "--overwrite", "--seed", "--source", "--target"},

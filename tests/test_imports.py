@@ -39,7 +39,7 @@ FLOORS: dict[str, list[str]] = {
     "epe": [
         "distributed",
         "layers",
-        "generator upscaler first_stage losses inference",
+        "generator upscaler first_stage losses losses/adversarial inference",
         "networks/autoencoders networks/backbones networks/enhancers networks/upscalers",
         "networks/segmenters networks/style_transfer networks/translators networks/codes matching",
         "released networks",
@@ -51,8 +51,8 @@ FLOORS: dict[str, list[str]] = {
         "frames labels feature_files",
         "matched_pairs labelling",
         "crops",
-        "render_pairs upscaler_crops coding",
-        "label match",
+        "pairs coding",
+        "label match degrade",
     ],
     "eval": [
         "digests inputs metrics options fidelity",

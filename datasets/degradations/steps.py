@@ -26,6 +26,11 @@ def as_picture(pixels: NDArray[np.generic]) -> Picture:
     return pixels.astype(np.float32) / np.float32(255)
 
 
+def as_pixels(picture: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """A picture as pixels (H, W, 3) in 0 .. 255, rounded, what lies outside [0, 1] clipped."""
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
 def filtered(picture: Picture, kernel: NDArray[np.float64]) -> Picture:
     """Filter a picture, mirrored at its borders; neither clipped nor rounded."""
     return cv2.filter2D(picture, -1, kernel.astype(np.float32), borderType=cv2.BORDER_REFLECT_101)
@@ -57,8 +62,9 @@ def with_poisson_noise(picture: Picture, scale: float, of_grey: bool, rng: np.ra
 
 def compressed(picture: Picture, quality: float) -> Picture:
     """Compress a picture as JPEG, with colours at half the resolution, and decompress it."""
-    pixels = np.round(np.clip(picture, 0, 1)[..., ::-1] * 255).astype(np.uint8)
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
+    done, data = cv2.imencode(
+        ".jpg", np.ascontiguousarray(as_pixels(picture)[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, round(quality)]
+    )
     if not done:
         raise ValueError(f"cannot compress a picture of shape {picture.shape}.")
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -76,4 +82,4 @@ def sharpened(picture: Picture) -> Picture:
 
 def rounded(picture: Picture) -> Picture:
     """A picture as a file of 8 bits holds it."""
-    return as_picture(np.round(np.clip(picture, 0, 1) * 255))
+    return as_picture(as_pixels(picture))

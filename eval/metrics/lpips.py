@@ -30,7 +30,7 @@ MIN_SIDE = 18
 """Pixels of the smaller side that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
 MAX_BYTES, MAX_TRUNK_BYTES = 100_000, 60_000_000
 """Bytes of a file of weights, without and with a trunk."""
-WEIGHTS = {name: (CHANNELS[name],) for name in LAYERS}
+WEIGHTS: dict[str, tuple[int, ...]] = {name: (CHANNELS[name],) for name in LAYERS}
 SMALL = 1e-10
 """Added to lengths, as published."""
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from datasets.images import Images, write_png
 from eval import baselines
@@ -65,3 +66,19 @@ def test_corrupt_picture_is_named(folders, tmp_path, capsys):
     assert run(*folders, "--out", tmp_path / "out") == 2
     assert "a/1.png: not a readable image" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_bicubic_is_pillows(folders, tmp_path, scale):
+    """Pillow's kernel is Keys's with a = -0.5, too; inside, as it weighs borders otherwise."""
+    arguments = ["bicubic", "--source", tmp_path / "frames", "--out", tmp_path / "out", "--scale", scale]
+    assert command.run(baselines.main, baselines.build_parser(), [*map(str, arguments)]) == 0
+    inside = slice(2 * scale, -2 * scale)
+    for small, large in zip(Images(tmp_path / "frames"), Images(tmp_path / "out"), strict=True):
+        wanted = Image.fromarray(small).resize(
+            (scale * small.shape[1], scale * small.shape[0]), Image.Resampling.BICUBIC
+        )
+        # Pillow rounds between the axes, too.
+        assert np.abs(np.asarray(wanted).astype(int) - large)[inside, inside].max() <= 1
+    arguments[-1] = 9
+    assert command.run(baselines.main, baselines.build_parser(), [*map(str, arguments), "--overwrite"]) == 2

@@ -15,8 +15,8 @@ from torch import Tensor
 from datasets.crops import as_tensor
 from datasets.frames import measure
 from datasets.images import Images, read_image, write_png
+from datasets.pairs.render_pairs import Rendered
 from datasets.photos import Photos
-from datasets.render_pairs import Rendered
 from epe import models
 from epe.distributed.processes import ProcessGroup
 from epe.generator import StyledGenerator

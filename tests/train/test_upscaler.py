@@ -16,7 +16,7 @@ from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.steps import as_picture, sharpened
 from datasets.frames import Frames, Reading
 from datasets.images import Images
-from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
+from datasets.pairs.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
 from epe import models
 from epe.networks.generators import build_upscaler
 from epe.networks.upscalers.rrdb import RRDBNet

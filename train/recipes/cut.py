@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datasets.crops import Unpaired, UnpairedCrops
 from epe import models
-from epe.losses import least_squares_gan
+from epe.losses.adversarial import least_squares_gan
 from epe.losses.patch_nce import patch_nce
 from epe.networks.translators.cut import (
     PRESETS,

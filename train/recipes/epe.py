@@ -21,10 +21,10 @@ from datasets.photos import Photos
 from epe.distributed.processes import ProcessGroup
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 from epe.generator import Generator
-from epe.losses import least_squares_gan
+from epe.losses.adversarial import least_squares_gan
+from epe.losses.adversarial.diff_augment import diff_augment
+from epe.losses.adversarial.gradient_penalty import gradient_penalty
 from epe.losses.class_colour import class_colour_change
-from epe.losses.diff_augment import diff_augment
-from epe.losses.gradient_penalty import gradient_penalty
 from epe.losses.perceptual import LAYERS, perceptual_distance
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.perceptual_discriminator import PerceptualDiscriminator

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.runtime.device import device_of
-from epe.losses.diff_augment import Augmentation
-from epe.losses.gradient_penalty import Penalised
+from epe.losses.adversarial.diff_augment import Augmentation
+from epe.losses.adversarial.gradient_penalty import Penalised
 from epe.losses.perceptual import LAYERS, Layer
 from epe.networks.generators import preset_names
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, Labels

@@ -8,8 +8,8 @@ from typing import Any
 from datasets.channels import channel_names
 from datasets.crops import as_tensor
 from datasets.frames import Reading
+from datasets.pairs.render_pairs import Targets
 from datasets.photos import Photos
-from datasets.render_pairs import Targets
 from datasets.runtime.weights import load_model
 from epe import models
 from epe.generator import Generator, Streams

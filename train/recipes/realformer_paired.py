@@ -15,7 +15,7 @@ from torch import Tensor
 
 from datasets.channels import channel_names
 from datasets.frames import Frames, measure
-from datasets.render_pairs import Rendered, RenderPairs, Targets
+from datasets.pairs.render_pairs import Rendered, RenderPairs, Targets
 from datasets.runtime.weights import asset, load_vgg
 from epe.generator import Generator
 from epe.losses.gram_style import style_distance

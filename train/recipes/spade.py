@@ -15,7 +15,7 @@ from datasets.crops import Labelled, LabelledCrops
 from datasets.labels import TAXONOMY, read_facts
 from datasets.runtime.weights import asset, load_vgg
 from epe import models
-from epe.losses import hinge_gan
+from epe.losses.adversarial import hinge_gan
 from epe.losses.feature_matching import VGG_LAYERS, VGG_WEIGHTS, feature_distance
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.translators.spade import PRESETS, Critics, SpadeSpec, Synthesis

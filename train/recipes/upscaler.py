@@ -23,13 +23,13 @@ from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.resizing import resized
 from datasets.frames import Frames, Reading, measure
 from datasets.images import Images
+from datasets.pairs.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
 from datasets.runtime.weights import load_model, load_vgg
-from datasets.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
 from epe import models
 from epe.inference.tiling import run_tiled
-from epe.losses import logistic_gan
+from epe.losses.adversarial import logistic_gan
+from epe.losses.adversarial.logistic_gan import Rule
 from epe.losses.edge_l1 import edge_l1, edge_weighted_l1
-from epe.losses.logistic_gan import Rule
 from epe.losses.perceptual import NAME, perceptual_distance
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.generators import build_upscaler, find_upscaler, upscaler_names

@@ -19,8 +19,8 @@ from datasets.coding.autoencoder_crops import AutoencoderCrops, Pictures
 from datasets.frames import Reading, measure
 from datasets.runtime.weights import load_model, load_vgg
 from epe import models
-from epe.losses import hinge_gan
-from epe.losses.adaptive_weight import adaptive_weight
+from epe.losses.adversarial import hinge_gan
+from epe.losses.adversarial.adaptive_weight import adaptive_weight
 from epe.losses.codebook import codebook_loss
 from epe.losses.perceptual import NAME, perceptual_distance
 from epe.networks.autoencoders.codebook_usage import CodebookUsage

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.gradient_penalty import gradient_penalty
+from epe.losses.adversarial.gradient_penalty import gradient_penalty
 
 
 def image(batch: int = 3, seed: int = 0) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.hinge_gan import discriminator_loss, generator_loss
+from epe.losses.adversarial.hinge_gan import discriminator_loss, generator_loss
 
 
 def scores(seed: int) -> list[torch.Tensor]:

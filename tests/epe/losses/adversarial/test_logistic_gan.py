@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from epe.losses.logistic_gan import discriminator_loss, generator_loss
+from epe.losses.adversarial.logistic_gan import discriminator_loss, generator_loss
 
 
 def logits(seed: int) -> torch.Tensor:

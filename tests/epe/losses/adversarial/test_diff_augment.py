@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.diff_augment import AUGMENTATIONS, diff_augment
+from epe.losses.adversarial.diff_augment import AUGMENTATIONS, diff_augment
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.least_squares_gan import accuracy, discriminator_loss, generator_loss
+from epe.losses.adversarial.least_squares_gan import accuracy, discriminator_loss, generator_loss
 
 
 def scores(seed: int, batch: int = 3) -> dict[str, torch.Tensor]:

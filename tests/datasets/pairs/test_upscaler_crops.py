@@ -11,7 +11,7 @@ from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.resizing import resized
 from datasets.frames import Frames, measure
 from datasets.images import Images, write_png
-from datasets.upscaler_crops import MARGIN, LargePictures, UpscalerCrop, UpscalerCrops, with_margin
+from datasets.pairs.upscaler_crops import MARGIN, LargePictures, UpscalerCrop, UpscalerCrops, with_margin
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth, write_frames
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from epe.losses.adaptive_weight import LIMIT, SMALL, adaptive_weight
+from epe.losses.adversarial.adaptive_weight import LIMIT, SMALL, adaptive_weight
 
 
 def test_linear_toy() -> None:

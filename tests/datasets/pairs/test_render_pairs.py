@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from datasets.frames import Frames, measure
 from datasets.images import Images, write_png
-from datasets.render_pairs import Rendered, RenderPairs, Targets
+from datasets.pairs.render_pairs import Rendered, RenderPairs, Targets
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import write
 from tests.datasets.made import HEADER, scene, write_frames

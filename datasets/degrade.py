@@ -1,0 +1,72 @@
+"""Make small pictures out of large ones, to judge upscalers: OUT/large and OUT/small hold pictures of the same names.
+
+    python -m datasets.degrade photos --out pairs
+    python -m app.upscale upscaler/model.safetensors pairs/small --out made
+    python -m eval.content --truth pairs/large --fake made --out content.json
+
+The large ones are the pictures, cut to multiples of the factor; the small ones are degraded as `train.upscaler` does.
+They are PNGs. A picture's random numbers depend on the seed and on its place in the folder.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from datasets.degradations.degradations import DEGRADATIONS
+from datasets.degradations.steps import as_picture, as_pixels
+from datasets.images import Images, check_out, to_make, write_png
+from datasets.pairs.upscaler_crops import cut_to_multiple
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+
+SCALES = (2, 3, 4, 8)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m datasets.degrade", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path, metavar="DIR", help="images or frame files")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets large/ and small/")
+    parser.add_argument(
+        "--scale", type=int, choices=SCALES, default=4, help="by which sides shrink (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--degradation",
+        choices=tuple(DEGRADATIONS),
+        default="resampled",
+        help="resampled: only smaller; second_order: Real-ESRGAN's; render: a cheap rendering (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all draws (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing pictures")
+    parser.add_argument("--resume", action="store_true", help="keep existing pictures and make the others")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the pairs of all pictures."""
+    if args.seed < 0:
+        raise InputError(f"--seed {args.seed}: wanted 0 or more.")
+    check_out(args.out, args.source)
+    pictures, degrade = Images(args.source), DEGRADATIONS[args.degradation]
+    for number, key in enumerate(pictures.keys):
+        height, width = pictures.size(number)
+        if min(height, width) < args.scale:
+            raise InputError(f"{args.source}/{key}: is {width}x{height}, wanted {args.scale} pixels a side or more.")
+    # A pair is there once its small picture is, which is written last.
+    paths = [args.out / "small" / f"{key}.png" for key in pictures.keys]
+    wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
+    for number in tqdm(wanted, desc="degrading", unit="picture"):
+        large = cut_to_multiple(pictures[number], args.scale)
+        small = degrade(as_picture(large), args.scale, np.random.default_rng((args.seed, number)))
+        write_png(args.out / "large" / f"{pictures.keys[number]}.png", large)
+        write_png(paths[number], as_pixels(small))
+    print(f"{args.out}: {len(wanted)} pairs")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, build_parser()))

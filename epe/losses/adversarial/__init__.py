@@ -1,0 +1,1 @@
+"""Losses of networks that play against a discriminator, and what keeps discriminators in check."""

@@ -1,0 +1,1 @@
+"""Losses: closed forms, gradients against finite differences, independence of the batch."""
