@@ -75,5 +75,5 @@ $(RECIPES)/control.json: $(TRIED_MADE)
 
 $(RECIPES)/tables.md: $(RECIPES)/skvd.json $(RECIPES)/content.json $(RECIPES)/control.json
 	$(RUN) eval.report $^ --out $(RECIPES)/index.html
-	@{ $(RUN) benchmarks.town_tables skvd $< && echo && $(RUN) benchmarks.town_tables seconds $(RECIPES)/seconds.txt; } \
+	@{ $(RUN) benchmarks.tables skvd $< && echo && $(RUN) benchmarks.tables seconds $(RECIPES)/seconds.txt; } \
 		> $@.partial && mv $@.partial $@

@@ -178,8 +178,8 @@ RECORDS_OF     := $(patsubst %,$(BENCH)/%.json,skvd sets content control)
 
 $(BENCH)/tables.md: $(RECORDS_OF) $(BUFFER_RECORDS) $(TASK_RECORDS) $(SEEN_RECORDS)
 	$(RUN) eval.report $(RECORDS_OF) --out $(BENCH)/index.html
-	@{ set -e; echo '### How close to real streets'; $(RUN) benchmarks.town_tables skvd $(BENCH)/skvd.json; \
-		echo; echo '### What buffers are worth'; $(RUN) benchmarks.town_tables buffers $(BUFFER_RECORDS); \
-		echo; echo '### Segmenters on real test frames'; $(RUN) benchmarks.town_tables segmentation $(TASK_RECORDS); \
-		echo; echo '### What a segmenter of real streets sees in the town'; $(RUN) benchmarks.town_tables segmentation $(SEEN_RECORDS); \
-		echo; echo '### Time'; $(RUN) benchmarks.town_tables seconds $(BENCH)/seconds.txt; } > $@.partial && mv $@.partial $@
+	@{ set -e; echo '### How close to real streets'; $(RUN) benchmarks.tables skvd $(BENCH)/skvd.json; \
+		echo; echo '### What buffers are worth'; $(RUN) benchmarks.tables buffers $(BUFFER_RECORDS); \
+		echo; echo '### Segmenters on real test frames'; $(RUN) benchmarks.tables segmentation $(TASK_RECORDS); \
+		echo; echo '### What a segmenter of real streets sees in the town'; $(RUN) benchmarks.tables segmentation $(SEEN_RECORDS); \
+		echo; echo '### Time'; $(RUN) benchmarks.tables seconds $(BENCH)/seconds.txt; } > $@.partial && mv $@.partial $@

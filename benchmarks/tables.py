@@ -1,9 +1,10 @@
-"""The tables of `make benchmark-town` (docs/benchmarks.md), out of the records that its stages write.
+"""Tables in Markdown out of records, several seeds of a method together: those of docs/benchmarks.md and others.
 
-    python -m benchmarks.town_tables skvd FOLDER/skvd.json
-    python -m benchmarks.town_tables buffers FOLDER/buffers-0.json FOLDER/buffers-1.json FOLDER/buffers-2.json
-    python -m benchmarks.town_tables segmentation FOLDER/task-0.json FOLDER/task-1.json FOLDER/task-2.json
-    python -m benchmarks.town_tables seconds FOLDER/seconds.txt
+    python -m benchmarks.tables skvd FOLDER/skvd.json
+    python -m benchmarks.tables buffers FOLDER/buffers-0.json FOLDER/buffers-1.json FOLDER/buffers-2.json
+    python -m benchmarks.tables segmentation FOLDER/task-0.json FOLDER/task-1.json FOLDER/task-2.json
+    python -m benchmarks.tables scores FOLDER/content.json
+    python -m benchmarks.tables seconds FOLDER/seconds.txt
 
 Methods of several seeds are named NAME-SEED. A cell has the mean of the seeds; in brackets the lowest and the highest
 end of their 95 % intervals over frames; then how many seeds are decided by their own paired intervals.
@@ -16,7 +17,7 @@ from pathlib import Path
 from benchmarks.seeds import by_name, decided, mean_and_ends
 from eval.records import scores_record, skvd_record
 from eval.records.estimate import Estimate
-from eval.records.scores_record import ScoredMethod, Scores
+from eval.records.scores_record import CLASS_COLOUR, Metric, ScoredMethod, Scores
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -70,15 +71,37 @@ def segmentation(paths: Sequence[Path]) -> Iterator[str]:
     After a value: how many are better than the first method of their record, frames paired.
     """
     records = [scores_record.read(path) for path in paths]
-    metrics = shown(records[0])
-    yield from head("", [metric.removeprefix("iou_") for metric in metrics])
+    metrics = [
+        metric
+        for metric in records[0].metrics
+        if (metric.key == "miou" or metric.key.startswith("iou_")) and of_all(records[0], metric)
+    ]
+    yield from head("", [metric.key.removeprefix("iou_") for metric in metrics])
+    yield from score_lines(records, metrics, digits=2)
+
+
+def scores(paths: Sequence[Path]) -> Iterator[str]:
+    """All that a record of eval.content, sets, control or temporal says of pictures, but for colours of classes.
+
+    After a value: how many seeds are better than the first method, frames paired; where neither side is better, how
+    many are above it.
+    """
+    record = scores_record.read(one_of(paths))
+    metrics = [metric for metric in record.metrics if not metric.key.startswith(CLASS_COLOUR)]
+    yield from head("", [metric.name for metric in metrics])
+    yield from score_lines([record], metrics)
+
+
+def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: int | None = None) -> Iterator[str]:
+    """The line of each method: values of these metrics, then how many seeds are decidedly better than the first."""
     for name in by_name(records[0].methods):
         found: list[ScoredMethod] = [one for record in records for one in by_name(record.methods).get(name, [])]
         cells = []
         for metric in metrics:
-            text = mean_and_ends([one.values.get(metric) for one in found], digits=2)
-            differences = [one.differences[metric] for one in found if metric in one.differences]
-            cells.append(f"{text} {decided(differences, below=False)}" if differences else text)
+            text = mean_and_ends([one.values.get(metric.key) for one in found], digits=digits)
+            differences = [one.differences[metric.key] for one in found if metric.key in one.differences]
+            better = decided(differences, below=metric.better == "lower")
+            cells.append(f"{text} {better}" if differences else text)
         yield line(name, cells)
 
 
@@ -95,10 +118,9 @@ def seconds(paths: Sequence[Path]) -> Iterator[str]:
         yield line(stage, [str(count), f"{together / 60:.1f}"])
 
 
-def shown(record: Scores) -> list[str]:
-    """The metrics that a table of segmentation has: mIoU and the classes."""
-    found = [metric.key for metric in record.metrics if metric.key == "miou" or metric.key.startswith("iou_")]
-    return [key for key in found if all(key in method.values for method in record.methods)]
+def of_all(record: Scores, metric: Metric) -> bool:
+    """Whether all methods of a record have a value of a metric."""
+    return all(metric.key in method.values for method in record.methods)
 
 
 def signed(differences: Sequence[Estimate]) -> str:
@@ -130,7 +152,8 @@ def line(name: str, cells: Sequence[str]) -> str:
 
 
 TABLES: dict[str, Callable[[Sequence[Path]], Iterator[str]]] = {
-    "skvd": skvd, "buffers": buffers, "segmentation": segmentation, "seconds": seconds,
+    "skvd": skvd, "buffers": buffers, "segmentation": segmentation, "scores": scores,
+    "seconds": seconds,
 }  # fmt: skip
 
 
@@ -141,7 +164,7 @@ def main(args: argparse.Namespace) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.town_tables", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__.splitlines()[0])
     parser.add_argument("table", choices=sorted(TABLES), help="which table")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="records of eval, or seconds.txt")
     return parser

@@ -1,4 +1,4 @@
-"""The tables of make benchmark-town, from records made by hand."""
+"""Tables out of records that are made by hand."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.town_tables import build_parser, main
+from benchmarks.tables import build_parser, main
 from eval.records import scores_record, skvd_record
-from eval.records.scores_record import Metric
+from eval.records.scores_record import CLASS_COLOUR, Metric
 from gbuffer_tools.command import run
 from tests.eval.made.records import made, method, with_floor
 
@@ -67,6 +67,19 @@ def test_segmentation_joins_records_and_seeds(tmp_path: Path, capsys: pytest.Cap
     assert lines[2].startswith("| town | 0.35 (0.25 to 0.45) |")
     # 0.4, 0.5 and 0.5, 0.6.
     assert lines[3].startswith("| lite | 0.50 (0.35 to 0.65) 4/4 |")
+
+
+def test_scores_know_which_side_is_better(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = segmented("bicubic", "net-0", "net-1", base=0.3)
+    metrics = (Metric("miou", "PSNR", "higher", "w"), Metric("iou_road", "NIQE", "lower", "w"))
+    colours = Metric(f"{CLASS_COLOUR}road.L", "road", "", "w")
+    scores_record.write(replace(record, metrics=(*metrics, colours)), tmp_path / "r.json")
+    assert printed(capsys, "scores", tmp_path / "r.json") == [
+        "|  | PSNR | NIQE |",
+        "|---|---|---|",
+        "| bicubic | 0.300 (0.250 to 0.350) | 0.300 (0.250 to 0.350) |",
+        "| net | 0.450 (0.350 to 0.550) 2/2 | 0.450 (0.350 to 0.550) 0/2 |",
+    ]
 
 
 def test_seconds_count_the_last_run_of_each_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
