@@ -145,3 +145,4 @@ game:
 
 include benchmarks/town.mk
 include benchmarks/recipes.mk
+include benchmarks/upscalers.mk

@@ -77,8 +77,8 @@ def test_scores_know_which_side_is_better(tmp_path: Path, capsys: pytest.Capture
     assert printed(capsys, "scores", tmp_path / "r.json") == [
         "|  | PSNR | NIQE |",
         "|---|---|---|",
-        "| bicubic | 0.300 (0.250 to 0.350) | 0.300 (0.250 to 0.350) |",
-        "| net | 0.450 (0.350 to 0.550) 2/2 | 0.450 (0.350 to 0.550) 0/2 |",
+        "| bicubic | 0.30 (0.25 to 0.35) | 0.30 (0.25 to 0.35) |",
+        "| net | 0.45 (0.35 to 0.55) 2/2 | 0.45 (0.35 to 0.55) 0/2 |",
     ]
 
 

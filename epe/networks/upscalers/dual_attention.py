@@ -109,6 +109,7 @@ class DualAttention(Upscaler):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "dual-attention-x4": {"scale": 4},
         "dual-attention-x4-legacy": {"scale": 4, "legacy": True},
+        "dual-attention-x4-small": {"scale": 4, "pairs": 4, "width": 96, "heads": 6},
     }
     checkpointed = (Block,)
     tile = 128

@@ -65,6 +65,16 @@ def test_the_default_transformer_adds_temperatures_and_position_biases() -> None
     assert found == 12_753_968 + 8 * 16 + 8 * 16 * 49
 
 
+def test_the_small_transformer_has_the_parameters_of_its_sizes() -> None:
+    with torch.device("meta"):
+        found = sum(p.numel() for p in build_upscaler("dual-attention-x4-small").parameters())
+    width, heads = 96, 6
+    # Query, key, value and result; two layers to four times the width and back; two norms: weights and biases.
+    block = 4 * (width**2 + width) + 8 * width**2 + 5 * width + 4 * width
+    ends = (3 * 9 + 1) * width + (width * 9 + 1) * 3 * 16
+    assert found == ends + 4 * (2 * block + heads + heads * 49)
+
+
 def test_one_layer_of_the_published_fine_tuning_has_its_parameters() -> None:
     with torch.device("meta"):
         network = build_upscaler("rrdb-x4")

@@ -1,0 +1,134 @@
+# make upscalers: every table of docs/upscaling.md that needs training, on two CPU cores in some five hours.
+#
+# Each stage leaves a file; the same command goes on where it was stopped. Steps, seeds, pictures and measures were
+# fixed before anything was looked at. `make game` installs what the game's frames need.
+UP       := demo/upscalers
+UPSCALER := $(RUN) train.upscaler
+PLUS     := realesrgan-x4plus
+CACHE    := $(or $(PHOTOREAL_CACHE),$(HOME)/.cache/photorealism-enhancement)
+
+$(UP)/%: BENCH := $(UP)
+.PHONY: upscalers
+
+upscalers: $(UP)/tables.md
+	@cat $(UP)/tables.md
+
+# 1. The transformer by three losses of pixels, three seeds each; trained and judged on the samples' two halves.
+LOSSES     := l1 edge_weighted edges
+FROM_NOISE := $(foreach loss,$(LOSSES),$(foreach seed,0 1 2,$(loss)/$(seed)))
+SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images $(PHOTOS) --held_out '["heldout"]' \
+	--crop 128 --batch 8 --precision bf16 --workers 1
+
+$(FROM_NOISE:%=$(UP)/transformer/%/model.safetensors): $(UP)/transformer/%/model.safetensors: $(VENV)/installed
+	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(patsubst %/,%,$(dir $*)) --seed $(notdir $*) --steps 3000 \
+		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 1000 --save_every 250 --out $(@D),transformer/$*)
+
+# Then 500 steps against a discriminator, from the first seed of L1 at edges.
+$(UP)/transformer/gan/0/model.safetensors: $(UP)/transformer/edge_weighted/0/model.safetensors
+	$(call timed,$(UPSCALER) $(SMALL_NET) --initial $< --steps 500 --rate 1e-4 --critic_rate 1e-4 --pixels edge_weighted \
+		--perceptual_weight 1 --gan_weight 0.1 --preview_every 250 --save_every 100 --out $(@D),transformer/gan)
+
+$(UP)/photos/small/done: $(VENV)/installed
+	$(call timed,$(RUN) datasets.degrade $(PHOTOS)/heldout --degradation resampled --out $(UP)/photos --overwrite,degrade)
+
+# 2. Fine-tuning one layer of x4plus on buildings and streets, in the two stages that were published, a thirtieth of
+# their steps; another layer; all judged on other buildings and streets. Each photograph shows a scene of its own.
+BUILT_TRAIN := ajanta-cave aula-palatina charminar chateau-de-chenonceau chenonceau-river city-boulevard-185 \
+	city-cyclist-116 eiffel-tower great-wall-of-china konark-sun-temple mont-st-michel mysore-palace petra qutub-minar \
+	reims-cathedral road-before-storm summer-palace victoria-memorial
+BUILT_HELD  := arles-amphitheater berlin-cathedral castle-maintenon chateau-de-chambord christ-the-redeemer \
+	cite-de-carcassonne city-pavement-230 colosseum egeskov eilean-donan fort-sumter golden-temple hawa-mahal nagoya \
+	neuschwanstein-castle palais-des-papes pont-du-gard rang-ghar rocamadour schwerin-palace taj-mahal \
+	trier-imperial-baths worms-cathedral
+TUNING      := --images $(UP)/built --held_out '["heldout"]' --device cpu --precision bf16 --crop 128 --batch 4 \
+	--workers 1 --preview_every 100 --save_every 50
+
+$(UP)/built/done: $(VENV)/installed
+	mkdir -p $(UP)/built/train $(UP)/built/heldout
+	cp $(BUILT_TRAIN:%=$(PHOTOS)/train/%.jpg) $(UP)/built/train
+	cp $(BUILT_HELD:%=$(PHOTOS)/heldout/%.jpg) $(UP)/built/heldout
+	for asset in $(PLUS) realesrgan-x4plus-anime realesr-animevideov3 vgg16 niqe st-lpips; do \
+		$(RUN) app.assets fetch $$asset || exit; done
+	touch $@
+
+$(UP)/tuned/last-layer/model.safetensors: $(UP)/built/done
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer.yaml $(TUNING) --steps 300 \
+		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/last-layer)
+
+$(UP)/tuned/last-layer-slow/model.safetensors: $(UP)/tuned/last-layer/model.safetensors
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer-slow.yaml $(TUNING) --steps 500 \
+		--initial $< --critic $(dir $<)critic.safetensors --out $(@D),tuned/last-layer-slow)
+
+$(UP)/tuned/early-layer/model.safetensors: $(UP)/built/done
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-early-layer.yaml $(TUNING) --steps 150 \
+		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/early-layer)
+
+# Small pictures as x4plus was trained to enlarge.
+$(UP)/buildings/small/done: $(UP)/built/done
+	$(call timed,$(RUN) datasets.degrade $(UP)/built/heldout --degradation second_order --out $(UP)/buildings \
+		--overwrite,degrade)
+
+# 3. The game in both sizes: five tracks, one held out. `basic` on both sides, as shadows differ with the size.
+GAME_TRAIN := candela_city cornfield_crossing gran_paradiso_island scotland
+GAME_HELD  := sandtrack
+GUIDED     := --images $(UP)/game/train/high --small $(UP)/game/train/low --degradation render --crop 128 --batch 8 \
+	--steps 2000 --workers 1 --preview_every 500 --save_every 100
+
+$(UP)/game/%/done: $(VENV)/installed
+	$(call timed,$(RUN) gbuffer_tools.pairs --low basic --high basic --samples 4 --size 320x180 --step 60 --count 8 \
+		--discard $(foreach track,$(if $(filter train,$*),$(GAME_TRAIN),$(GAME_HELD)),--track $(track)) --out $(@D),game/$*)
+
+$(UP)/guided/%/model.safetensors: $(UP)/game/train/done
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-guided.yaml $(GUIDED) --seed $* --out $(@D),guided/$*)
+
+# The transformer on the same pairs, without guides.
+$(UP)/unguided/%/model.safetensors: $(UP)/game/train/done
+	$(call timed,$(UPSCALER) $(GUIDED) --preset dual-attention-x4-small --precision bf16 --rate 4e-4 --constant 0.5 \
+		--seed $* --out $(@D),unguided/$*)
+
+# 4. Pictures, and what is measured of them. ENLARGED: set/name; a set has small/ and large/.
+ON_PHOTOS    := $(FROM_NOISE:%=transformer/%) transformer/gan/0
+ON_BUILDINGS := tuned/last-layer tuned/last-layer-slow tuned/early-layer
+ON_GAME      := $(foreach seed,0 1 2,guided/$(seed) unguided/$(seed)) transformer/edge_weighted/0
+GAME_SMALL   := $(UP)/game/heldout/low
+GAME_LARGE   := $(UP)/game/heldout/high
+
+flat = $(subst /,-,$(1))
+made = $(UP)/made/$(1)/$(call flat,$(2))
+
+$(foreach n,$(ON_PHOTOS),$(eval $(call made,photos,$(n))/done: $(UP)/$(n)/model.safetensors $(UP)/photos/small/done ; \
+	$$(RUN) app.upscale $$< $(UP)/photos/small --out $$(@D) --overwrite && touch $$@))
+$(foreach n,$(ON_BUILDINGS),$(eval $(call made,buildings,$(n))/done: $(UP)/$(n)/model.safetensors $(UP)/buildings/small/done ; \
+	$$(RUN) app.upscale $$< $(UP)/buildings/small --out $$(@D) --overwrite && touch $$@))
+$(foreach n,$(ON_GAME),$(eval $(call made,game,$(n))/done: $(UP)/$(n)/model.safetensors $(UP)/game/heldout/done ; \
+	$$(RUN) app.upscale $$< $(GAME_SMALL) $(if $(filter guided/%,$(n)),--guides $(GAME_LARGE)) --out $$(@D) \
+		--overwrite && touch $$@))
+
+PUBLISHED := $(PLUS) realesrgan-x4plus-anime realesr-animevideov3
+small_of   = $(if $(filter game,$(1)),$(GAME_SMALL),$(UP)/$(1)/small)
+ready_of   = $(if $(filter game,$(1)),$(UP)/game/heldout/done,$(UP)/$(1)/small/done) $(UP)/built/done
+
+$(foreach s,photos buildings game,$(foreach n,$(PUBLISHED),$(eval $(call made,$(s),$(n))/done: $(call ready_of,$(s)) ; \
+	$$(RUN) app.upscale $(n) $(call small_of,$(s)) --out $$(@D) --overwrite && touch $$@)))
+$(foreach s,photos buildings game,$(eval $(call made,$(s),bicubic)/done: $(call ready_of,$(s)) ; \
+	$$(RUN) eval.baselines bicubic --source $(call small_of,$(s)) --out $$(@D) --overwrite && touch $$@))
+
+# The first is what others are compared with, picture by picture.
+ROWS_photos    := bicubic $(ON_PHOTOS) $(PUBLISHED)
+ROWS_buildings := $(PLUS) bicubic $(ON_BUILDINGS)
+ROWS_game      := bicubic $(ON_GAME) $(PUBLISHED)
+# Guided against all that is not: the first seed in front.
+ROWS_guided    := guided/0 $(filter-out guided/0,$(ON_GAME)) bicubic $(PUBLISHED)
+set_of          = $(if $(filter guided,$(1)),game,$(1))
+large_of        = $(if $(filter game,$(call set_of,$(1))),$(GAME_LARGE),$(UP)/$(1)/large)
+
+$(foreach s,photos buildings game guided,$(eval $(UP)/$(s).json: \
+	$(foreach n,$(ROWS_$(s)),$(call made,$(call set_of,$(s)),$(n))/done) ; \
+	$$(RUN) eval.content --truth $(call large_of,$(s)) $(foreach n,$(ROWS_$(s)),--fake \
+		$(call flat,$(n))=$(call made,$(call set_of,$(s)),$(n))) --out $$@))
+
+$(UP)/tables.md: $(foreach s,photos buildings game guided,$(UP)/$(s).json)
+	$(RUN) eval.report $^ --out $(UP)/index.html
+	@{ set -e; for name in photos buildings game guided; do echo "### $$name"; \
+		$(RUN) benchmarks.tables scores $(UP)/$$name.json; echo; done; \
+		$(RUN) benchmarks.tables seconds $(UP)/seconds.txt; } > $@.partial && mv $@.partial $@
