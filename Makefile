@@ -96,7 +96,7 @@ ablation: $(VENV)/runtime $(RUNS:%=$(ABLATION)/%/done)
 		$(foreach run,$(RUNS),--fake $(subst /,-,$(run))=$(ABLATION)/$(run)/enhanced) \
 		--real $(PHOTOS)/heldout --fake-labels $(JUDGE)/frames/heldout --real-labels $(JUDGE)/photos/heldout \
 		--crops 16 --memory 8 --out $(ABLATION)/report.json
-	$(RUN) benchmarks.ablation $(ABLATION)/report.json
+	$(RUN) benchmarks.tables ratios $(ABLATION)/report.json
 
 $(ABLATION)/%/done:
 	$(RUN) train.epe --config train/runs/samples.yaml --preset $(patsubst %/,%,$(dir $*)) --seed $(notdir $*) \
@@ -146,3 +146,4 @@ game:
 include benchmarks/town.mk
 include benchmarks/recipes.mk
 include benchmarks/upscalers.mk
+include benchmarks/codes.mk

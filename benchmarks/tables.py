@@ -1,9 +1,11 @@
 """Tables in Markdown out of records, several seeds of a method together: those of docs/benchmarks.md and others.
 
     python -m benchmarks.tables skvd FOLDER/skvd.json
+    python -m benchmarks.tables ratios FOLDER/skvd.json
     python -m benchmarks.tables buffers FOLDER/buffers-0.json FOLDER/buffers-1.json FOLDER/buffers-2.json
     python -m benchmarks.tables segmentation FOLDER/task-0.json FOLDER/task-1.json FOLDER/task-2.json
     python -m benchmarks.tables scores FOLDER/content.json
+    python -m benchmarks.tables validation RUNS/NAME/SEED ...
     python -m benchmarks.tables seconds FOLDER/seconds.txt
 
 Methods of several seeds are named NAME-SEED. A cell has the mean of the seeds; in brackets the lowest and the highest
@@ -18,8 +20,11 @@ from benchmarks.seeds import by_name, decided, mean_and_ends
 from eval.records import scores_record, skvd_record
 from eval.records.estimate import Estimate
 from eval.records.scores_record import CLASS_COLOUR, Metric, ScoredMethod, Scores
+from eval.reporting.wording import number
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+
+VALIDATION = "validation/"
 
 
 def skvd(paths: Sequence[Path]) -> Iterator[str]:
@@ -45,6 +50,24 @@ def skvd(paths: Sequence[Path]) -> Iterator[str]:
         for name, found in ways.items():
             if name != render.name:
                 yield line(name, [mean_and_ends([way[layer] for way in found], digits=2) for layer in layers])
+
+
+def ratios(paths: Sequence[Path]) -> Iterator[str]:
+    """sKVD as a fraction of the render's; the render's own row has its sKVD x 1000.
+
+    After a value: how many seeds are closer to the photographs than the render.
+    """
+    record = skvd_record.read(one_of(paths))
+    layers, render = record.protocol.layers, record.methods[0]
+    yield from head("", layers)
+    yield line(render.name, [mean_and_ends([render.skvd[layer]]) for layer in layers])
+    for name, seeds in by_name(record.methods[1:]).items():
+        cells = []
+        for layer in layers:
+            share = mean_and_ends([one.ratio[layer] for one in seeds], digits=2)
+            closer = decided([one.difference[layer] for one in seeds], below=True)
+            cells.append(share if share == "–" else f"{share} {closer}")
+        yield line(name, cells)
 
 
 def buffers(paths: Sequence[Path]) -> Iterator[str]:
@@ -105,6 +128,32 @@ def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: in
         yield line(name, cells)
 
 
+def validation(paths: Sequence[Path]) -> Iterator[str]:
+    """What training runs measured on pictures held out, at their last preview; folders NAME/SEED.
+
+    A cell has the mean of the seeds; in brackets the lowest and the highest.
+    """
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+    found: dict[str, dict[str, list[float]]] = {}
+    for path in paths:
+        if not (path / "tensorboard").is_dir():
+            raise InputError(f"{path}: holds no tensorboard/; wanted the folder of a training run.")
+        log = EventAccumulator(str(path / "tensorboard")).Reload()
+        for tag in log.Tags()["scalars"]:
+            if tag.startswith(VALIDATION):
+                of_run = found.setdefault(path.parent.name, {})
+                of_run.setdefault(tag.removeprefix(VALIDATION), []).append(log.Scalars(tag)[-1].value)
+    if not found:
+        raise InputError(f"{paths[0]}/tensorboard: no run here was validated; give folders of runs with --validation")
+    columns = list(next(iter(found.values())))
+    yield from head("", columns)
+    for name, values in found.items():
+        seeds = [values.get(column, []) for column in columns]
+        cells = [f"{number(sum(x) / len(x))} ({number(min(x))} to {number(max(x))})" if x else "–" for x in seeds]
+        yield line(name, cells)
+
+
 def seconds(paths: Sequence[Path]) -> Iterator[str]:
     """How long each stage took: lines of NAME SECONDS, the last of a name counting, by what NAME begins with."""
     last = dict(text.rsplit(" ", 1) for text in one_of(paths).read_text(encoding="utf-8").splitlines() if text)
@@ -152,8 +201,8 @@ def line(name: str, cells: Sequence[str]) -> str:
 
 
 TABLES: dict[str, Callable[[Sequence[Path]], Iterator[str]]] = {
-    "skvd": skvd, "buffers": buffers, "segmentation": segmentation, "scores": scores,
-    "seconds": seconds,
+    "skvd": skvd, "ratios": ratios, "buffers": buffers, "segmentation": segmentation, "scores": scores,
+    "validation": validation, "seconds": seconds,
 }  # fmt: skip
 
 

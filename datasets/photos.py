@@ -50,16 +50,17 @@ class Photos:
 
     Args:
         folder: folder of image files.
-        height: height in pixels that larger photographs are shrunk to (`to_height`).
+        height: height in pixels that larger photographs are shrunk to.
+        photo_filter: how, see `to_height`.
 
     Attributes:
         keys: paths relative to the folder, without suffix.
     """
 
-    def __init__(self, folder: Path | str, height: int) -> None:
+    def __init__(self, folder: Path | str, height: int, photo_filter: PhotoFilter = "area") -> None:
         images = Images(folder)
         self.folder, self.keys, self.height = Path(folder), images.keys, height
-        self._pixels = [to_height(images[i], height) for i in range(len(images))]
+        self._pixels = [to_height(images[i], height, photo_filter) for i in range(len(images))]
 
     def __len__(self) -> int:
         return len(self.keys)

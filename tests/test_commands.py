@@ -14,7 +14,7 @@ COMMON = {"--help", "--debug"}
 EPE = {
     "--config", "--print_config",
     # Data.
-    "--frames", "--photos", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
+    "--frames", "--photos", "--photo_filter", "--matches", "--frame_labels", "--photo_labels", "--out", "--licence",
     # Networks.
     "--features", "--streams", "--sky_features", "--drop_buffers", "--withheld", "--preset", "--initial",
     "--trainable", "--taps", "--critic_layers", "--critic_width", "--vgg",

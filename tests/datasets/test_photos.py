@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datasets.images import write_png
-from datasets.photos import CAMERA_SIGMA, PHOTO_FILTERS, Photos, to_height
+from datasets.photos import CAMERA_SIGMA, PHOTO_FILTERS, PhotoFilter, Photos, to_height
 
 
 def test_halving_is_the_mean_of_four() -> None:
@@ -35,6 +35,14 @@ def test_a_folder(tmp_path: Path) -> None:
     assert photos.keys == ("a/x", "b")
     assert [photos[i].shape for i in range(len(photos))] == [(20, 30, 3), (10, 60, 3)]
     assert photos[0].max() == photos[0].min() == 9
+
+
+@pytest.mark.parametrize("photo_filter", PHOTO_FILTERS)
+def test_a_folder_is_shrunk_as_told(tmp_path: Path, photo_filter: PhotoFilter) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    write_png(tmp_path / "x.png", image)
+    assert np.array_equal(Photos(tmp_path, 20, photo_filter)[0], to_height(image, 20, photo_filter))
+    assert not np.array_equal(to_height(image, 20, "area"), to_height(image, 20, "camera"))
 
 
 @pytest.mark.parametrize("cycles", [10, 20, 30])

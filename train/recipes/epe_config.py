@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from datasets.photos import PhotoFilter
 from datasets.runtime.device import device_of
 from epe.losses.adversarial.diff_augment import Augmentation
 from epe.losses.adversarial.gradient_penalty import Penalised
@@ -21,6 +22,8 @@ class EPEConfig(GanConfig):
     Attributes:
         frames: folder of frame files
         photos: folder of photographs
+        photo_filter: how photographs are shrunk to the frames' height: area, as crisp as can be; camera, as soft as a
+            camera's own frames of that height
         matches: matches.npz written by datasets.match
         frame_labels: label maps of the frames, made by datasets.label
         photo_labels: label maps of the photographs
@@ -79,6 +82,7 @@ class EPEConfig(GanConfig):
     streams: tuple[tuple[str, ...], ...] = (("*",),)
     sky_features: tuple[str, ...] | None = None
     drop_buffers: float = 0.0
+    photo_filter: PhotoFilter = "area"
     withheld: tuple[str, ...] = ()
     preset: str = "lite"
     initial: Path | None = None

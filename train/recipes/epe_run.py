@@ -68,7 +68,7 @@ def train_with(
     sampler = StepSampler(config.batch, config.accumulate, group.replica, group.replicas)
     pairs = MatchedPairs(
         frames,
-        Photos(config.photos, frames.sizes[0][0]),
+        Photos(config.photos, frames.sizes[0][0], config.photo_filter),
         config.matches,
         frame_labels=config.frame_labels,
         photo_labels=config.photo_labels,

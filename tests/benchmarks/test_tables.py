@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.tables import build_parser, main
 from eval.records import scores_record, skvd_record
@@ -34,6 +35,18 @@ def test_skvd_has_a_floor_and_the_way_to_it(tmp_path: Path, capsys: pytest.Captu
         "| grade | 0.25 (−0.25 to 0.75) | – |",
         "| lite | 0.62 (0.00 to 1.25) | – |",
     ]
+
+
+def test_ratios_are_shares_of_the_render(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [method("hr-small-0", 0.7), method("hr-small-1", 0.8), method("lite-0", 0.99), method("lite-1", 0.6)]
+    skvd_record.write(made(method("render"), *runs), tmp_path / "r.json")
+    lines = printed(capsys, "ratios", tmp_path / "r.json")
+    assert lines[0] == "|  | relu1_2 | relu5_3 |"
+    assert lines[2] == "| render | 300 (240 to 360) | 300 (240 to 360) |"
+    # Means of 0.7 and 0.8, of 0.99 and 0.6; intervals are 10 % around each; -3 ± 20 is not told apart.
+    assert lines[3] == "| hr-small | 0.75 (0.63 to 0.88) 2/2 | 0.75 (0.63 to 0.88) 2/2 |"
+    assert lines[4].endswith("(0.54 to 1.09) 1/2 |")
+    assert len(lines) == 5
 
 
 def test_buffers_are_compared_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +99,19 @@ def test_seconds_count_the_last_run_of_each_part(tmp_path: Path, capsys: pytest.
     (tmp_path / "s.txt").write_text("train/lite/0 999\ntrain/lite/0 60\ntrain/lite/1 120\nreal 30\n")
     lines = printed(capsys, "seconds", tmp_path / "s.txt")
     assert lines[2:] == ["| train | 2 | 3.0 |", "| real | 1 | 0.5 |"]
+
+
+def test_validation_is_the_last_of_each_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seed, last in (("right", 0, 20.0), ("right", 1, 22.0), ("legacy", 0, 19.0)):
+        with SummaryWriter(tmp_path / name / str(seed) / "tensorboard") as writer:
+            for step, value in ((100, 1.0), (200, last)):
+                writer.add_scalar("validation/PSNR", value, step)
+            writer.add_scalar("loss/l1", 5.0, 200)
+    runs = [tmp_path / name for name in ("right/0", "right/1", "legacy/0")]
+    assert printed(capsys, "validation", *runs) == [
+        "|  | PSNR |", "|---|---|", "| right | 21.0 (20.0 to 22.0) |", "| legacy | 19.0 (19.0 to 19.0) |",
+    ]  # fmt: skip
+    assert run(main, build_parser(), ["validation", str(tmp_path)]) == 2
 
 
 def test_a_table_of_one_record_takes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

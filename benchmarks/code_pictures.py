@@ -1,0 +1,109 @@
+"""What `make codes` needs besides commands: pictures and masks to complete, and whether drawn pictures fit their maps.
+
+    python -m benchmarks.code_pictures prepare PHOTOS OUT        # OUT/truth: shrunk pictures; OUT/white: masks of all
+    python -m benchmarks.code_pictures agreement MAPS WITH WITHOUT
+
+`agreement` compares label maps: those that pictures were drawn by, those of the pictures drawn by them, of the same
+names, and those of pictures that were drawn by nothing. A map's chance is the mean over all of the last. The share of
+equal pixels, with 95 % intervals over maps.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.seeds import mean_and_ends
+from benchmarks.tables import head, line
+from datasets.images import Images, write_png
+from datasets.labels import read_facts, read_ids
+from datasets.photos import to_height
+from eval.metrics.bootstrap import draw_resamples
+from eval.records.estimate import estimate
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.folders import files_below
+from gbuffer_tools.resampling import nearest
+
+Labels = NDArray[np.uint8]
+RESAMPLES = 1000
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Write the pictures at the height of training, and a white mask for each."""
+    photos = Images(args.photos)
+    for key, photo in zip(photos.keys, photos, strict=True):
+        picture = to_height(photo, args.height)
+        write_png(args.out / "truth" / f"{key}.png", picture)
+        write_png(args.out / "white" / f"{key}.png", np.full(picture.shape[:2], 255, np.uint8))
+    print(f"{args.out}: {len(photos)} pictures and masks")
+
+
+def label_maps(folder: Path) -> dict[str, Labels]:
+    """The label maps of a folder by key, (h, w).
+
+    Raises:
+        InputError: there are none, or they cannot be read.
+    """
+    count = int(str(read_facts(folder)["classes"]))
+    keys = [path.relative_to(folder).with_suffix("").as_posix() for path in files_below(folder, (".png",))]
+    if not keys:
+        raise InputError(f"{folder}: holds no label maps; make them with `python -m datasets.label`.")
+    return {key: read_ids(folder, key, count) for key in keys}
+
+
+def equal(drawn: Labels, wanted: Labels) -> float:
+    """The share of a drawn picture's pixels whose label is that of the map that it was drawn by, at its size."""
+    return float((drawn == nearest(wanted, (drawn.shape[0], drawn.shape[1]))).mean())
+
+
+def agreement(args: argparse.Namespace) -> None:
+    """Print how far pictures fit the maps that they were drawn by, and how far others do by chance.
+
+    Raises:
+        InputError: a map has no picture.
+    """
+    maps, by_maps, free = (label_maps(folder) for folder in (args.maps, args.with_maps, args.without))
+    missing = [key for key in by_maps if key not in maps]
+    if missing:
+        raise InputError(f"{args.maps}: has no map {missing[0]!r}, by which a picture in {args.with_maps} was drawn.")
+    fits = np.array([equal(drawn, maps[key]) for key, drawn in by_maps.items()])
+    chance = np.array([np.mean([equal(drawn, maps[key]) for drawn in free.values()]) for key in by_maps])
+    weights = draw_resamples(np.arange(len(fits)), count=RESAMPLES, seed=0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    print("\n".join(head("pictures", ["share of pixels that fit"])))
+    for name, values in (("drawn by maps", fits), ("drawn by nothing", chance), ("difference", fits - chance)):
+        print(line(name, [mean_and_ends([estimate(weights @ values)], digits=3)]))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.code_pictures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("prepare", help="shrink pictures, and write masks")
+    one.add_argument("photos", type=Path, metavar="PHOTOS")
+    one.add_argument("out", type=Path, metavar="OUT")
+    one.add_argument("--height", type=int, default=270, metavar="N", help="(default: %(default)s)")
+    one.set_defaults(work=prepare)
+    other = commands.add_parser(
+        "agreement", help="compare label maps of drawn pictures with the maps they were drawn by"
+    )
+    other.add_argument("maps", type=Path, metavar="MAPS")
+    other.add_argument("with_maps", type=Path, metavar="WITH")
+    other.add_argument("without", type=Path, metavar="WITHOUT")
+    other.set_defaults(work=agreement)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Do what was asked for."""
+    args.work(args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main, build_parser()))
