@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from datasets.degradations.steps import as_pixels
 from datasets.images import Images, write_png
 from eval import baselines
 from eval.transfers import idt
@@ -35,7 +36,7 @@ def pictures() -> dict[str, np.ndarray]:
 
 def written(folder: Path, pictures: dict[str, np.ndarray], change: Change = lambda image, _: image) -> Images:
     for key, image in pictures.items():
-        write_png(folder / f"{key}.png", baselines.rounded(change(image, key)))
+        write_png(folder / f"{key}.png", as_pixels(change(image, key)))
     return Images(folder)
 
 
