@@ -46,15 +46,15 @@ $(RECIPES)/matches.npz: $(VENV)/installed
 	$(call timed,$(RUN) datasets.label $(FRAMES)/train $(PHOTOS)/train --out $(RECIPES)/labels && $(RUN) datasets.match \
 		--frames $(FRAMES)/train --photos $(PHOTOS)/train --out $@ --least 0.4,match)
 
-$(VARIANTS:%=$(RECIPES)/%/model.safetensors): $(RECIPES)/%/model.safetensors: $(RECIPES)/matches.npz
+$(VARIANTS:%=$(RECIPES)/%/done): $(RECIPES)/%/done: $(RECIPES)/matches.npz
 	$(call timed,$(RUN) train.epe --config train/runs/samples.yaml $(COMMON) $(CHANGES_$*) --matches $< \
 		--frame_labels $(RECIPES)/labels/frames/train --photo_labels $(RECIPES)/labels/photos/train --out $(@D),$*)
 
-$(RECIPES)/shipped/model.safetensors:
-	mkdir -p $(@D) && cp $(START) $@
+$(RECIPES)/shipped/done:
+	mkdir -p $(@D) && cp $(START) $(@D)/model.safetensors && touch $@
 
-$(RECIPES)/%/frames/done: $(RECIPES)/%/model.safetensors $(RECIPES)/frames/done
-	$(RUN) app.enhance $< $(RECIPES)/frames --out $(@D) --overwrite && touch $@
+$(RECIPES)/%/frames/done: $(RECIPES)/%/done $(RECIPES)/frames/done
+	$(RUN) app.enhance $(<D)/model.safetensors $(RECIPES)/frames --out $(@D) --overwrite && touch $@
 
 $(RECIPES)/grade/frames/done: $(RECIPES)/frames/done
 	$(RUN) eval.baselines grade --source $(RECIPES)/frames --target $(PHOTOS)/train --out $(@D) --overwrite && touch $@

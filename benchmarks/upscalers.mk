@@ -19,13 +19,13 @@ FROM_NOISE := $(foreach loss,$(LOSSES),$(foreach seed,0 1 2,$(loss)/$(seed)))
 SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images $(PHOTOS) --held_out '["heldout"]' \
 	--crop 128 --batch 8 --precision bf16 --workers 1
 
-$(FROM_NOISE:%=$(UP)/transformer/%/model.safetensors): $(UP)/transformer/%/model.safetensors: $(VENV)/installed
+$(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed
 	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(patsubst %/,%,$(dir $*)) --seed $(notdir $*) --steps 3000 \
 		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 1000 --save_every 250 --out $(@D),transformer/$*)
 
 # Then 500 steps against a discriminator, from the first seed of L1 at edges.
-$(UP)/transformer/gan/0/model.safetensors: $(UP)/transformer/edge_weighted/0/model.safetensors
-	$(call timed,$(UPSCALER) $(SMALL_NET) --initial $< --steps 500 --rate 1e-4 --critic_rate 1e-4 --pixels edge_weighted \
+$(UP)/transformer/gan/0/done: $(UP)/transformer/edge_weighted/0/done
+	$(call timed,$(UPSCALER) $(SMALL_NET) --initial $(<D)/model.safetensors --steps 500 --rate 1e-4 --critic_rate 1e-4 --pixels edge_weighted \
 		--perceptual_weight 1 --gan_weight 0.1 --preview_every 250 --save_every 100 --out $(@D),transformer/gan)
 
 $(UP)/photos/small/done: $(VENV)/installed
@@ -51,15 +51,15 @@ $(UP)/built/done: $(VENV)/installed
 		$(RUN) app.assets fetch $$asset || exit; done
 	touch $@
 
-$(UP)/tuned/last-layer/model.safetensors: $(UP)/built/done
+$(UP)/tuned/last-layer/done: $(UP)/built/done
 	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer.yaml $(TUNING) --steps 300 \
 		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/last-layer)
 
-$(UP)/tuned/last-layer-slow/model.safetensors: $(UP)/tuned/last-layer/model.safetensors
+$(UP)/tuned/last-layer-slow/done: $(UP)/tuned/last-layer/done
 	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer-slow.yaml $(TUNING) --steps 500 \
-		--initial $< --critic $(dir $<)critic.safetensors --out $(@D),tuned/last-layer-slow)
+		--initial $(<D)/model.safetensors --critic $(<D)/critic.safetensors --out $(@D),tuned/last-layer-slow)
 
-$(UP)/tuned/early-layer/model.safetensors: $(UP)/built/done
+$(UP)/tuned/early-layer/done: $(UP)/built/done
 	$(call timed,$(UPSCALER) --config train/runs/upscaler-early-layer.yaml $(TUNING) --steps 150 \
 		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/early-layer)
 
@@ -78,11 +78,11 @@ $(UP)/game/%/done: $(VENV)/installed
 	$(call timed,$(RUN) gbuffer_tools.pairs --low basic --high basic --samples 4 --size 320x180 --step 60 --count 8 \
 		--discard $(foreach track,$(if $(filter train,$*),$(GAME_TRAIN),$(GAME_HELD)),--track $(track)) --out $(@D),game/$*)
 
-$(UP)/guided/%/model.safetensors: $(UP)/game/train/done
+$(UP)/guided/%/done: $(UP)/game/train/done
 	$(call timed,$(UPSCALER) --config train/runs/upscaler-guided.yaml $(GUIDED) --seed $* --out $(@D),guided/$*)
 
 # The transformer on the same pairs, without guides.
-$(UP)/unguided/%/model.safetensors: $(UP)/game/train/done
+$(UP)/unguided/%/done: $(UP)/game/train/done
 	$(call timed,$(UPSCALER) $(GUIDED) --preset dual-attention-x4-small --precision bf16 --rate 4e-4 --constant 0.5 \
 		--seed $* --out $(@D),unguided/$*)
 
@@ -96,12 +96,12 @@ GAME_LARGE   := $(UP)/game/heldout/high
 flat = $(subst /,-,$(1))
 made = $(UP)/made/$(1)/$(call flat,$(2))
 
-$(foreach n,$(ON_PHOTOS),$(eval $(call made,photos,$(n))/done: $(UP)/$(n)/model.safetensors $(UP)/photos/small/done ; \
-	$$(RUN) app.upscale $$< $(UP)/photos/small --out $$(@D) --overwrite && touch $$@))
-$(foreach n,$(ON_BUILDINGS),$(eval $(call made,buildings,$(n))/done: $(UP)/$(n)/model.safetensors $(UP)/buildings/small/done ; \
-	$$(RUN) app.upscale $$< $(UP)/buildings/small --out $$(@D) --overwrite && touch $$@))
-$(foreach n,$(ON_GAME),$(eval $(call made,game,$(n))/done: $(UP)/$(n)/model.safetensors $(UP)/game/heldout/done ; \
-	$$(RUN) app.upscale $$< $(GAME_SMALL) $(if $(filter guided/%,$(n)),--guides $(GAME_LARGE)) --out $$(@D) \
+$(foreach n,$(ON_PHOTOS),$(eval $(call made,photos,$(n))/done: $(UP)/$(n)/done $(UP)/photos/small/done ; \
+	$$(RUN) app.upscale $$(<D)/model.safetensors $(UP)/photos/small --out $$(@D) --overwrite && touch $$@))
+$(foreach n,$(ON_BUILDINGS),$(eval $(call made,buildings,$(n))/done: $(UP)/$(n)/done $(UP)/buildings/small/done ; \
+	$$(RUN) app.upscale $$(<D)/model.safetensors $(UP)/buildings/small --out $$(@D) --overwrite && touch $$@))
+$(foreach n,$(ON_GAME),$(eval $(call made,game,$(n))/done: $(UP)/$(n)/done $(UP)/game/heldout/done ; \
+	$$(RUN) app.upscale $$(<D)/model.safetensors $(GAME_SMALL) $(if $(filter guided/%,$(n)),--guides $(GAME_LARGE)) --out $$(@D) \
 		--overwrite && touch $$@))
 
 PUBLISHED := $(PLUS) realesrgan-x4plus-anime realesr-animevideov3
