@@ -12,45 +12,39 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.seeds import mean_and_ends
 from benchmarks.tables import head, line
-from datasets.images import Images, write_png
-from datasets.labels import read_facts, read_ids
-from datasets.photos import to_height
+from datasets.coding.conditions import label_maps
+from datasets.images import write_png
+from datasets.labelling.taxonomy import Labels
+from datasets.photos import Photos
 from eval.metrics.bootstrap import draw_resamples
 from eval.records.estimate import estimate
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.io.folders import files_below
 from gbuffer_tools.resampling import nearest
 
-Labels = NDArray[np.uint8]
 RESAMPLES = 1000
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Write the pictures at the height of training, and a white mask for each."""
-    photos = Images(args.photos)
-    for key, photo in zip(photos.keys, photos, strict=True):
-        picture = to_height(photo, args.height)
+    photos = Photos(args.photos, args.height)
+    for number, key in enumerate(photos.keys):
+        picture = photos[number]
         write_png(args.out / "truth" / f"{key}.png", picture)
         write_png(args.out / "white" / f"{key}.png", np.full(picture.shape[:2], 255, np.uint8))
     print(f"{args.out}: {len(photos)} pictures and masks")
 
 
-def label_maps(folder: Path) -> dict[str, Labels]:
+def read_labels(folder: Path) -> dict[str, Labels]:
     """The label maps of a folder by key, (h, w).
 
     Raises:
         InputError: there are none, or they cannot be read.
     """
-    count = int(str(read_facts(folder)["classes"]))
-    keys = [path.relative_to(folder).with_suffix("").as_posix() for path in files_below(folder, (".png",))]
-    if not keys:
-        raise InputError(f"{folder}: holds no label maps; make them with `python -m datasets.label`.")
-    return {key: read_ids(folder, key, count) for key in keys}
+    return {key: read() for key, read in label_maps(folder)[1].items()}
 
 
 def equal(drawn: Labels, wanted: Labels) -> float:
@@ -64,7 +58,7 @@ def agreement(args: argparse.Namespace) -> None:
     Raises:
         InputError: a map has no picture.
     """
-    maps, by_maps, free = (label_maps(folder) for folder in (args.maps, args.with_maps, args.without))
+    maps, by_maps, free = (read_labels(folder) for folder in (args.maps, args.with_maps, args.without))
     missing = [key for key in by_maps if key not in maps]
     if missing:
         raise InputError(f"{args.maps}: has no map {missing[0]!r}, by which a picture in {args.with_maps} was drawn.")

@@ -25,7 +25,7 @@ CHANGES_plain-codebook := --kmeans 0 --restart_below 0
 WAYS_OF := $(foreach way,$(WAYS),$(foreach seed,0 1 2,$(way)/$(seed)))
 
 $(WAYS_OF:%=$(CODES)/ways/%/done): $(CODES)/ways/%/done: $(VENV)/installed
-	$(call timed,$(VQGAN) --steps 600 --gan_start 200 --critic_warmup 100 $(CHANGES_$(patsubst %/,%,$(dir $*))) \
+	$(call timed,$(VQGAN) --steps 600 --gan_start 200 --critic_warmup 100 $(CHANGES_$(call name_of,$*)) \
 		--seed $(notdir $*) --preview_every 300 --save_every 100 --out $(@D),ways/$*)
 
 # 2. First stages: of photographs, of label maps of photographs, and of frames of Montezuma's Revenge.

@@ -20,7 +20,6 @@ from benchmarks.seeds import by_name, decided, mean_and_ends
 from eval.records import scores_record, skvd_record
 from eval.records.estimate import Estimate
 from eval.records.scores_record import CLASS_COLOUR, Metric, ScoredMethod, Scores
-from eval.reporting.wording import number
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -135,7 +134,7 @@ def validation(paths: Sequence[Path]) -> Iterator[str]:
     """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-    found: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, list[Estimate]]] = {}
     for path in paths:
         if not (path / "tensorboard").is_dir():
             raise InputError(f"{path}: holds no tensorboard/; wanted the folder of a training run.")
@@ -143,15 +142,14 @@ def validation(paths: Sequence[Path]) -> Iterator[str]:
         for tag in log.Tags()["scalars"]:
             if tag.startswith(VALIDATION):
                 of_run = found.setdefault(path.parent.name, {})
-                of_run.setdefault(tag.removeprefix(VALIDATION), []).append(log.Scalars(tag)[-1].value)
+                last = log.Scalars(tag)[-1].value
+                of_run.setdefault(tag.removeprefix(VALIDATION), []).append(Estimate(last, last, last))
     if not found:
         raise InputError(f"{paths[0]}/tensorboard: no run here was validated; give folders of runs with --validation")
     columns = list(next(iter(found.values())))
     yield from head("", columns)
     for name, values in found.items():
-        seeds = [values.get(column, []) for column in columns]
-        cells = [f"{number(sum(x) / len(x))} ({number(min(x))} to {number(max(x))})" if x else "–" for x in seeds]
-        yield line(name, cells)
+        yield line(name, [mean_and_ends(values.get(column, [])) for column in columns])
 
 
 def seconds(paths: Sequence[Path]) -> Iterator[str]:

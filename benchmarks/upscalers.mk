@@ -20,7 +20,7 @@ SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images 
 	--crop 128 --batch 8 --precision bf16 --workers 1
 
 $(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed
-	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(patsubst %/,%,$(dir $*)) --seed $(notdir $*) --steps 3000 \
+	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 3000 \
 		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 1000 --save_every 250 --out $(@D),transformer/$*)
 
 # Then 500 steps against a discriminator, from the first seed of L1 at edges.
@@ -86,49 +86,43 @@ $(UP)/unguided/%/done: $(UP)/game/train/done
 	$(call timed,$(UPSCALER) $(GUIDED) --preset dual-attention-x4-small --precision bf16 --rate 4e-4 --constant 0.5 \
 		--seed $* --out $(@D),unguided/$*)
 
-# 4. Pictures, and what is measured of them. ENLARGED: set/name; a set has small/ and large/.
-ON_PHOTOS    := $(FROM_NOISE:%=transformer/%) transformer/gan/0
-ON_BUILDINGS := tuned/last-layer tuned/last-layer-slow tuned/early-layer
-ON_GAME      := $(foreach seed,0 1 2,guided/$(seed) unguided/$(seed)) transformer/edge_weighted/0
-GAME_SMALL   := $(UP)/game/heldout/low
+# 4. Pictures, and what is measured of them.
+SETS         := photos buildings game
+ON_photos    := $(FROM_NOISE:%=transformer/%) transformer/gan/0
+ON_buildings := tuned/last-layer tuned/last-layer-slow tuned/early-layer
+ON_game      := $(foreach seed,0 1 2,guided/$(seed) unguided/$(seed)) transformer/edge_weighted/0
+PUBLISHED    := $(PLUS) realesrgan-x4plus-anime realesr-animevideov3
 GAME_LARGE   := $(UP)/game/heldout/high
 
-flat = $(subst /,-,$(1))
-made = $(UP)/made/$(1)/$(call flat,$(2))
+small_of = $(if $(filter game,$(1)),$(UP)/game/heldout/low,$(UP)/$(1)/small)
+ready_of = $(if $(filter game,$(1)),$(UP)/game/heldout/done,$(UP)/$(1)/small/done)
+flat     = $(subst /,-,$(1))
+made     = $(UP)/made/$(1)/$(call flat,$(2))
 
-$(foreach n,$(ON_PHOTOS),$(eval $(call made,photos,$(n))/done: $(UP)/$(n)/done $(UP)/photos/small/done ; \
-	$$(RUN) app.upscale $$(<D)/model.safetensors $(UP)/photos/small --out $$(@D) --overwrite && touch $$@))
-$(foreach n,$(ON_BUILDINGS),$(eval $(call made,buildings,$(n))/done: $(UP)/$(n)/done $(UP)/buildings/small/done ; \
-	$$(RUN) app.upscale $$(<D)/model.safetensors $(UP)/buildings/small --out $$(@D) --overwrite && touch $$@))
-$(foreach n,$(ON_GAME),$(eval $(call made,game,$(n))/done: $(UP)/$(n)/done $(UP)/game/heldout/done ; \
-	$$(RUN) app.upscale $$(<D)/model.safetensors $(GAME_SMALL) $(if $(filter guided/%,$(n)),--guides $(GAME_LARGE)) --out $$(@D) \
-		--overwrite && touch $$@))
-
-PUBLISHED := $(PLUS) realesrgan-x4plus-anime realesr-animevideov3
-small_of   = $(if $(filter game,$(1)),$(GAME_SMALL),$(UP)/$(1)/small)
-ready_of   = $(if $(filter game,$(1)),$(UP)/game/heldout/done,$(UP)/$(1)/small/done) $(UP)/built/done
-
-$(foreach s,photos buildings game,$(foreach n,$(PUBLISHED),$(eval $(call made,$(s),$(n))/done: $(call ready_of,$(s)) ; \
+$(foreach s,$(SETS),$(foreach n,$(ON_$(s)),$(eval $(call made,$(s),$(n))/done: $(UP)/$(n)/done $(call ready_of,$(s)) ; \
+	$$(RUN) app.upscale $$(<D)/model.safetensors $(call small_of,$(s)) \
+		$(if $(filter guided/%,$(n)),--guides $(GAME_LARGE)) --out $$(@D) --overwrite && touch $$@)))
+$(foreach s,$(SETS),$(foreach n,$(PUBLISHED),$(eval $(call made,$(s),$(n))/done: $(call ready_of,$(s)) $(UP)/built/done ; \
 	$$(RUN) app.upscale $(n) $(call small_of,$(s)) --out $$(@D) --overwrite && touch $$@)))
-$(foreach s,photos buildings game,$(eval $(call made,$(s),bicubic)/done: $(call ready_of,$(s)) ; \
+$(foreach s,$(SETS),$(eval $(call made,$(s),bicubic)/done: $(call ready_of,$(s)) ; \
 	$$(RUN) eval.baselines bicubic --source $(call small_of,$(s)) --out $$(@D) --overwrite && touch $$@))
 
 # The first is what others are compared with, picture by picture.
-ROWS_photos    := bicubic $(ON_PHOTOS) $(PUBLISHED)
-ROWS_buildings := $(PLUS) bicubic $(ON_BUILDINGS)
-ROWS_game      := bicubic $(ON_GAME) $(PUBLISHED)
+ROWS_photos    := bicubic $(ON_photos) $(PUBLISHED)
+ROWS_buildings := $(PLUS) bicubic $(ON_buildings)
+ROWS_game      := bicubic $(ON_game) $(PUBLISHED)
 # Guided against all that is not: the first seed in front.
-ROWS_guided    := guided/0 $(filter-out guided/0,$(ON_GAME)) bicubic $(PUBLISHED)
+ROWS_guided    := guided/0 $(filter-out guided/0,$(ON_game)) bicubic $(PUBLISHED)
 set_of          = $(if $(filter guided,$(1)),game,$(1))
 large_of        = $(if $(filter game,$(call set_of,$(1))),$(GAME_LARGE),$(UP)/$(1)/large)
 
-$(foreach s,photos buildings game guided,$(eval $(UP)/$(s).json: \
+$(foreach s,$(SETS) guided,$(eval $(UP)/$(s).json: \
 	$(foreach n,$(ROWS_$(s)),$(call made,$(call set_of,$(s)),$(n))/done) ; \
 	$$(RUN) eval.content --truth $(call large_of,$(s)) $(foreach n,$(ROWS_$(s)),--fake \
 		$(call flat,$(n))=$(call made,$(call set_of,$(s)),$(n))) --out $$@))
 
-$(UP)/tables.md: $(foreach s,photos buildings game guided,$(UP)/$(s).json)
+$(UP)/tables.md: $(foreach s,$(SETS) guided,$(UP)/$(s).json)
 	$(RUN) eval.report $^ --out $(UP)/index.html
-	@{ set -e; for name in photos buildings game guided; do echo "### $$name"; \
+	@{ set -e; for name in $(SETS) guided; do echo "### $$name"; \
 		$(RUN) benchmarks.tables scores $(UP)/$$name.json; echo; done; \
 		$(RUN) benchmarks.tables seconds $(UP)/seconds.txt; } > $@.partial && mv $@.partial $@

@@ -50,14 +50,13 @@ def gpt(tensors: Mapping[str, Tensor], heads: int = HEADS) -> Released | None:
     theirs = dict(inside or tensors)
     if "tok_emb.weight" not in theirs or "pos_emb" not in theirs:
         return None
-    masks = {name: theirs.pop(name) for name in list(theirs) if MASK.fullmatch(name)}
+    masks = [theirs.pop(name) for name in list(theirs) if MASK.fullmatch(name)]
     codes, width = sizes(theirs, "tok_emb.weight", 2)
     batch, context, _ = sizes(theirs, "pos_emb", 3)
     if batch != 1:
         raise ValueError(f"pos_emb has positions of {batch} sequences, wanted 1")
     # The first token sees itself and those that are not masked.
-    mask = next(iter(masks.values()), None)
-    seen = int(mask[0, 0, 0].sum()) if mask is not None and mask.ndim == 4 else 1
+    seen = int(masks[0][0, 0, 0].sum()) if masks and masks[0].ndim == 4 else 1
     spec = GPTSpec(
         codes=codes,
         context=context,
