@@ -30,6 +30,11 @@ $(VENV)/installed: $(VENV)/runtime
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Weights that losses and measures read.
+$(VENV)/assets: $(VENV)/runtime
+	for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done
+	touch $@
+
 install: $(VENV)/installed
 
 demo: $(VENV)/runtime
@@ -67,8 +72,7 @@ RECORDS := skvd sets content control temporal
 MADE     = $(foreach method,$(METHODS),--fake $(method)=$(REPORT)/$(1)/$(method))
 FAKES   := --fake render=$(FRAMES)/heldout $(call MADE,heldout)
 
-report: $(VENV)/runtime
-	for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done
+report: $(VENV)/assets
 	for split in heldout sequence; do \
 		for method in $(COLOURS); do $(RUN) eval.baselines $$method --source $(FRAMES)/$$split \
 			--target $(PHOTOS)/train --out $(REPORT)/$$split/$$method --overwrite || exit; done; \

@@ -24,15 +24,15 @@ CHANGES_legacy-beta    := --legacy_beta true
 CHANGES_plain-codebook := --kmeans 0 --restart_below 0
 WAYS_OF := $(foreach way,$(WAYS),$(foreach seed,0 1 2,$(way)/$(seed)))
 
-$(WAYS_OF:%=$(CODES)/ways/%/done): $(CODES)/ways/%/done: $(VENV)/installed
+$(WAYS_OF:%=$(CODES)/ways/%/done): $(CODES)/ways/%/done: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(VQGAN) --steps 600 --gan_start 200 --critic_warmup 100 $(CHANGES_$(call name_of,$*)) \
 		--seed $(notdir $*) --preview_every 300 --save_every 100 --out $(@D),ways/$*)
 
 # 2. First stages: of photographs, of label maps of photographs, and of frames of Montezuma's Revenge.
-$(CODES)/photos/done: $(VENV)/installed
+$(CODES)/photos/done: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(VQGAN) --save_every 100 --out $(@D),photos)
 
-$(CODES)/labels/done: $(VENV)/installed
+$(CODES)/labels/done: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(RUN) datasets.label train=$(PHOTOS)/train --count 6 --out $(@D) && $(RUN) datasets.label \
 		heldout=$(PHOTOS)/heldout --clusters $(@D)/clusters.npz --out $(@D),labels)
 
@@ -47,7 +47,7 @@ $(CODES)/atari/frames/done: $(VENV)/installed
 	$(call timed,$(RUN) app.atari --out $(@D)/train --frames 1000 --seed 0 && $(RUN) app.atari --out $(@D)/heldout \
 		--frames 100 --seed 1,atari/frames)
 
-$(CODES)/atari/0/done: $(CODES)/atari/frames/done
+$(CODES)/atari/0/done: $(CODES)/atari/frames/done | $(VENV)/assets
 	$(call timed,$(RUN) train.vqgan --config train/runs/vqgan-atari.yaml --images $(CODES)/atari/frames/train \
 		--validation $(CODES)/atari/frames/heldout --save_every 100 --out $(@D),atari)
 

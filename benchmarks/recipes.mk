@@ -42,7 +42,7 @@ $(RECIPES)/frames/done: $(VENV)/installed
 		--first 110 --step 150 --count 6 --out $(RECIPES)/captures &&) \
 		$(RUN) gbuffer_tools.extract $(RECIPES)/captures --out $(@D) && $(RUN) gbuffer_tools.check $(@D),frames)
 
-$(RECIPES)/matches.npz: $(VENV)/installed
+$(RECIPES)/matches.npz: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(RUN) datasets.label $(FRAMES)/train $(PHOTOS)/train --out $(RECIPES)/labels && $(RUN) datasets.match \
 		--frames $(FRAMES)/train --photos $(PHOTOS)/train --out $@ --least 0.4,match)
 

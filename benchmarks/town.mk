@@ -98,9 +98,8 @@ $(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/done
 		$(RUN) datasets.label $(BENCH)/real/train $(BENCH)/real/test --method classes \
 		--classes datasets/labelling/street.yaml --out $(@D)/real,labels)
 
-$(BENCH)/matches.npz: $(BENCH)/labels/done
-	$(call timed,for asset in vgg16 st-lpips niqe; do $(RUN) app.assets fetch $$asset || exit; done; \
-		$(RUN) datasets.match --frames $(TOWN)/train --photos $(BENCH)/real/train --out $@,match)
+$(BENCH)/matches.npz: $(BENCH)/labels/done | $(VENV)/assets
+	$(call timed,$(RUN) datasets.match --frames $(TOWN)/train --photos $(BENCH)/real/train --out $@,match)
 
 # 2. What networks are compared with.
 $(BENCH)/wct2/done: $(BENCH)/real/done

@@ -2,10 +2,11 @@
 #
 # Each stage leaves a file; the same command goes on where it was stopped. Steps, seeds, pictures and measures were
 # fixed before anything was looked at. `make game` installs what the game's frames need.
-UP       := demo/upscalers
-UPSCALER := $(RUN) train.upscaler
-PLUS     := realesrgan-x4plus
-CACHE    := $(or $(PHOTOREAL_CACHE),$(HOME)/.cache/photorealism-enhancement)
+UP        := demo/upscalers
+UPSCALER  := $(RUN) train.upscaler
+PLUS      := realesrgan-x4plus
+PUBLISHED := $(PLUS) realesrgan-x4plus-anime realesr-animevideov3
+CACHE     := $(or $(PHOTOREAL_CACHE),$(HOME)/.cache/photorealism-enhancement)
 
 $(UP)/%: BENCH := $(UP)
 .PHONY: upscalers
@@ -19,7 +20,7 @@ FROM_NOISE := $(foreach loss,$(LOSSES),$(foreach seed,0 1 2,$(loss)/$(seed)))
 SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images $(PHOTOS) --held_out '["heldout"]' \
 	--crop 128 --batch 8 --precision bf16 --workers 1
 
-$(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed
+$(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 3000 \
 		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 1000 --save_every 250 --out $(@D),transformer/$*)
 
@@ -43,12 +44,11 @@ BUILT_HELD  := arles-amphitheater berlin-cathedral castle-maintenon chateau-de-c
 TUNING      := --images $(UP)/built --held_out '["heldout"]' --device cpu --precision bf16 --crop 128 --batch 4 \
 	--workers 1 --preview_every 100 --save_every 50
 
-$(UP)/built/done: $(VENV)/installed
+$(UP)/built/done: $(VENV)/installed | $(VENV)/assets
 	mkdir -p $(UP)/built/train $(UP)/built/heldout
 	cp $(BUILT_TRAIN:%=$(PHOTOS)/train/%.jpg) $(UP)/built/train
 	cp $(BUILT_HELD:%=$(PHOTOS)/heldout/%.jpg) $(UP)/built/heldout
-	for asset in $(PLUS) realesrgan-x4plus-anime realesr-animevideov3 vgg16 niqe st-lpips; do \
-		$(RUN) app.assets fetch $$asset || exit; done
+	for asset in $(PUBLISHED); do $(RUN) app.assets fetch $$asset || exit; done
 	touch $@
 
 $(UP)/tuned/last-layer/done: $(UP)/built/done
@@ -91,7 +91,6 @@ SETS         := photos buildings game
 ON_photos    := $(FROM_NOISE:%=transformer/%) transformer/gan/0
 ON_buildings := tuned/last-layer tuned/last-layer-slow tuned/early-layer
 ON_game      := $(foreach seed,0 1 2,guided/$(seed) unguided/$(seed)) transformer/edge_weighted/0
-PUBLISHED    := $(PLUS) realesrgan-x4plus-anime realesr-animevideov3
 GAME_LARGE   := $(UP)/game/heldout/high
 
 small_of = $(if $(filter game,$(1)),$(UP)/game/heldout/low,$(UP)/$(1)/small)
