@@ -13,7 +13,7 @@ COMMON  := --preset lite --initial $(START) --steps 300 --rate 3e-4 --critic_rat
 # A weak guard, and critics that are updated unless nearly always right; the other variants add to these two.
 LEVER   := --perceptual_weight 0.44 --adaptive_target 0.8
 
-VARIANTS := as-before guard-1 guard-0.44 awake lever deep augmented r1 large colour camera
+VARIANTS := as-before guard-1 guard-0.44 awake lever deep augmented r1 large colour squares camera
 CHANGES_as-before  :=
 CHANGES_guard-1    := --perceptual_weight 1
 CHANGES_guard-0.44 := --perceptual_weight 0.44
@@ -24,6 +24,7 @@ CHANGES_augmented  := $(LEVER) --diff_augment '["translation","cutout"]'
 CHANGES_r1         := $(LEVER) --penalty_input image --penalty_weight 0.03
 CHANGES_large      := $(LEVER) --crop 192 --batch 2
 CHANGES_colour     := $(LEVER) --class_colour_weight 100
+CHANGES_squares    := $(LEVER) --class_colour_weight 100 --class_colour_side 32
 CHANGES_camera     := $(LEVER) --photo_filter camera
 
 TRIED_FAKES := $(foreach v,grade shipped $(VARIANTS),--fake $(v)=$(RECIPES)/$(v)/frames)

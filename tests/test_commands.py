@@ -22,7 +22,7 @@ EPE = {
     "--crop", "--batch", "--accumulate", "--steps", "--rate", "--critic_rate", "--beta1", "--beta2",
     "--weight_decay",
     "--decay_every", "--decay_factor", "--clip", "--perceptual_weight", "--perceptual_layers",
-    "--class_colour_weight", "--penalty_weight", "--penalty_every",
+    "--class_colour_weight", "--class_colour_side", "--penalty_weight", "--penalty_every",
     "--penalty_input", "--penalty_of", "--adaptive_target", "--ema", "--precision",
     "--critic_clip", "--clip_norm", "--critic_labels", "--diff_augment", "--adaptive_start",
     "--checkpoint_activations", "--compile",

@@ -255,6 +255,8 @@ class TestRefused:
             ({"ema": -0.1}, "--ema"),
             ({"preset": "huge"}, "--preset huge: wanted one of .*hr-tiny"),
             ({"perceptual_layers": ()}, "--perceptual_layers: got none"),
+            ({"class_colour_weight": 1.0, "class_colour_side": 0}, "--class_colour_side 0: wanted 1"),
+            ({"class_colour_side": 32}, "--class_colour_side 32: is of the colour guard"),
             ({"sky_features": ("sky", "albedo")}, "'albedo' is not one of the features"),
             ({"sky_features": ()}, "streams must each read"),
             ({"device": "tpu9"}, "--device tpu9"),

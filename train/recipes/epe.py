@@ -82,7 +82,8 @@ class EPETrainState:
         distance = perceptual_distance(as_float(fake.features), as_float(target)).mean()
         terms = {"perceptual": (self.config.perceptual_weight, distance)}
         if weight := self.config.class_colour_weight:
-            change = class_colour_change(fake.image, batch.image, batch.classes, len(self.config.streams))
+            streams, side = len(self.config.streams), self.config.class_colour_side
+            change = class_colour_change(fake.image, batch.image, batch.classes, streams, side)
             terms["class colour"] = weight, change.mean()
         return terms
 

@@ -54,6 +54,7 @@ class EPEConfig(GanConfig):
         perceptual_layers: layers of VGG16 that it sums over; without the first ones texture is free
         class_colour_weight: weight of the colour guard (epe/losses/class_colour.py): the squared change of each class
             stream's mean colour; 0: the GAN may tint classes as it likes
+        class_colour_side: of the squares that take a mean each, in pixels; null: one mean over the whole crop
         penalty_weight: weight of the gradient penalty on photographs
         penalty_every: steps between gradient penalties, whose weight grows by the same factor (lazy regularisation)
         penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
@@ -105,6 +106,7 @@ class EPEConfig(GanConfig):
     perceptual_weight: float = 5.0
     perceptual_layers: tuple[Layer, ...] = LAYERS
     class_colour_weight: float = 0.0
+    class_colour_side: int | None = None
     penalty_weight: float = 0.03
     penalty_every: int = 1
     penalty_input: Literal["image", "features"] = "image"
@@ -131,13 +133,19 @@ class EPEConfig(GanConfig):
                 "penalty_every": 1,
                 "adaptive_start": 0,
                 "class_colour_weight": 0,
-            },
+            }
+            | ({} if self.class_colour_side is None else {"class_colour_side": 1}),
             positive=("clip",) if self.critic_clip is None else ("clip", "critic_clip"),
             fractions=("ema", "drop_buffers"),
         )
         if not self.perceptual_layers:
             raise InputError(
                 "--perceptual_layers: got none, wanted at least one; --perceptual_weight 0 is no distance."
+            )
+        if self.class_colour_side is not None and not self.class_colour_weight:
+            raise InputError(
+                f"--class_colour_side {self.class_colour_side}: is of the colour guard, which --class_colour_weight 0 "
+                "turns off; give a weight, or leave it out."
             )
         if self.compile and self.checkpoint_activations:
             raise InputError(

@@ -21,7 +21,7 @@ def slowly(image: Tensor, frame: Tensor, ids: Tensor) -> float:
     total = 0.0
     for number in (0, 1):
         there = ids == number
-        for change in (red - green, (red + green) / 2 - blue):
+        for change in (red - green, (red + green) / 2 - blue) if there.any() else ():
             total += there.double().mean().item() * change[there].mean().item() ** 2
     return total
 
@@ -30,6 +30,28 @@ def test_is_its_definition_written_out() -> None:
     image, frame, ids = pictures()
     for found, *one in zip(class_colour_change(image, frame, ids, 2), image, frame, ids, strict=True):
         assert found.item() == pytest.approx(slowly(*one), rel=1e-12)
+
+
+@pytest.mark.parametrize("side", [3, 5, 12, 99])
+def test_with_squares_it_is_the_definition_in_each(side: int) -> None:
+    image, frame, ids = pictures(1)
+    total = 0.0
+    for top in range(0, SIZE[0], side):
+        for left in range(0, SIZE[1], side):
+            part = ..., slice(top, top + side), slice(left, left + side)
+            pixels = ids[part].numel()
+            total += slowly(image[0][part], frame[0][part], ids[0][part]) * pixels / ids.numel()
+    assert class_colour_change(image, frame, ids, 2, side).item() == pytest.approx(total, rel=1e-12)
+
+
+def test_only_squares_see_a_class_that_takes_on_one_colour_here_and_the_opposite_there() -> None:
+    _, frame, ids = pictures(1)
+    ids[:] = 0
+    image = frame.clone()
+    image[:, 0, :6] += 0.2
+    image[:, 0, 6:] -= 0.2
+    assert class_colour_change(image, frame, ids, 1).item() == pytest.approx(0, abs=1e-12)
+    assert class_colour_change(image, frame, ids, 1, 6).item() == pytest.approx(0.2**2 + 0.1**2)
 
 
 def test_of_a_tint_of_one_class_it_is_the_square_of_the_tint_by_its_share() -> None:
@@ -74,4 +96,5 @@ def test_soft_masks_of_ids_give_the_same() -> None:
 def test_gradient() -> None:
     image, frame, ids = pictures()
     image.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: class_colour_change(x, frame, ids, 2), (image,))
+    for side in (None, 5):
+        assert torch.autograd.gradcheck(lambda x, side=side: class_colour_change(x, frame, ids, 2, side), (image,))

@@ -66,10 +66,12 @@ def test_the_perceptual_distance_sums_over_the_layers_that_are_given(data: Path,
     assert found[0] == pytest.approx(found[1] + found[2], rel=1e-5)
 
 
-def test_the_colour_guard_is_a_term_that_pulls_a_class_back(data: Path, vgg_file: Path) -> None:
+@pytest.mark.parametrize("side", [None, 16])
+def test_the_colour_guard_is_a_term_that_pulls_a_class_back(data: Path, vgg_file: Path, side: int | None) -> None:
     """Without critics' say, descent on it alone brings the mean colours of classes back to the frame's."""
     assert "class colour" not in step(train_state(data, vgg_file), [batch()], 2)
-    p = train_state(data, vgg_file, class_colour_weight=1e6, critic_rate=0.0, rate=1e-3)
+    guard = {"class_colour_weight": 1e6, "class_colour_side": side}
+    p = train_state(data, vgg_file, critic_rate=0.0, rate=1e-3, **guard)
     with torch.no_grad():
         for parameter in p.generator.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
