@@ -256,6 +256,7 @@ class TestRefused:
             ({"preset": "huge"}, "--preset huge: wanted one of .*hr-tiny"),
             ({"perceptual_layers": ()}, "--perceptual_layers: got none"),
             ({"class_colour_weight": 1.0, "class_colour_side": 0}, "--class_colour_side 0: wanted 1"),
+            ({"critic_clip": 0.0}, "--critic_clip 0.0: wanted more than 0"),
             ({"class_colour_side": 32}, "--class_colour_side 32: is of the colour guard"),
             ({"sky_features": ("sky", "albedo")}, "'albedo' is not one of the features"),
             ({"sky_features": ()}, "streams must each read"),

@@ -157,7 +157,7 @@ def check_ranges(
     positive: Sequence[str] = (),
     fractions: Sequence[str] = (),
 ) -> None:
-    """Check that settings are within their ranges.
+    """Check that settings are within their ranges; those that are None have none.
 
     Args:
         config: the settings, as attributes.
@@ -169,14 +169,17 @@ def check_ranges(
         InputError: a setting is out of range; the message names it.
     """
     for name, bound in (minimum or {}).items():
-        if getattr(config, name) < bound:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted {bound} or more.")
+        value = getattr(config, name)
+        if value is not None and value < bound:
+            raise InputError(f"--{name} {value}: wanted {bound} or more.")
     for name in positive:
-        if not getattr(config, name) > 0:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted more than 0.")
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise InputError(f"--{name} {value}: wanted more than 0.")
     for name in fractions:
-        if not 0 <= getattr(config, name) < 1:
-            raise InputError(f"--{name} {getattr(config, name)}: wanted 0 or more and less than 1.")
+        value = getattr(config, name)
+        if value is not None and not 0 <= value < 1:
+            raise InputError(f"--{name} {value}: wanted 0 or more and less than 1.")
 
 
 def check_preset(name: str, names: Collection[str]) -> None:

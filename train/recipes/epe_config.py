@@ -133,9 +133,9 @@ class EPEConfig(GanConfig):
                 "penalty_every": 1,
                 "adaptive_start": 0,
                 "class_colour_weight": 0,
-            }
-            | ({} if self.class_colour_side is None else {"class_colour_side": 1}),
-            positive=("clip",) if self.critic_clip is None else ("clip", "critic_clip"),
+                "class_colour_side": 1,
+            },
+            positive=("clip", "critic_clip"),
             fractions=("ema", "drop_buffers"),
         )
         if not self.perceptual_layers:
