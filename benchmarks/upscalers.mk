@@ -14,7 +14,7 @@ $(UP)/%: BENCH := $(UP)
 upscalers: $(UP)/tables.md
 	@cat $(UP)/tables.md
 
-# 1. The transformer by three losses of pixels, three seeds each; trained and judged on the samples' two halves.
+# 1. The transformer by three losses of pixels, three seeds each; trained on all samples but those of heldout/.
 LOSSES     := l1 edge_weighted edges
 FROM_NOISE := $(foreach loss,$(LOSSES),$(foreach seed,0 1 2,$(loss)/$(seed)))
 SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images $(PHOTOS) --held_out '["heldout"]' \

@@ -9,12 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from app.photographs import HEIGHT, SAMPLES, WIDTH, Photograph, make, packages, picture, sources, table
+from app.photographs import HEIGHT, SAMPLES, SPLITS, VIEW, WIDTH, Photograph, make, packages, picture, sources, table
 from gbuffer_tools.errors import InputError
 
 
-def photo(member: str = "a.png", part: str = "", box: tuple[int, int, int, int] | None = None) -> Photograph:
-    return Photograph("train", "toy", "toy", member, part, box, "A. Author", "CC0-1.0", "", "0" * 64)
+def photo(
+    member: str = "a.png",
+    part: str = "",
+    box: tuple[int, int, int, int] | None = None,
+    view: tuple[float, float, float] | None = None,
+) -> Photograph:
+    return Photograph("train", "toy", "toy", member, part, box, view, "A. Author", "CC0-1.0", "", "0" * 64)
 
 
 def png(height: int, width: int) -> bytes:
@@ -25,7 +30,7 @@ def png(height: int, width: int) -> bytes:
 
 
 def test_the_shipped_files_are_those_of_the_table() -> None:
-    for split in ("train", "heldout"):
+    for split in SPLITS:
         names = {p.name for p in table() if p.split == split}
         assert names == {path.stem for path in (SAMPLES / split).iterdir()}
 
@@ -34,6 +39,7 @@ def test_enough_photographs_and_small_enough() -> None:
     count = Counter(p.split for p in table())
     assert count["train"] >= 36
     assert count["heldout"] >= 36
+    assert count["street"] >= 36
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*.jpg")) < 12e6
 
 
@@ -49,7 +55,7 @@ def test_every_row_is_sound() -> None:
     assert len({p.name for p in rows}) == len(rows)
     known = packages()
     for p in rows:
-        assert p.split in ("train", "heldout", "extra")
+        assert p.split in (*SPLITS, "extra")
         assert p.package in known
         assert re.fullmatch(r"[0-9a-f]{64}", p.sha256)
         assert p.licence
@@ -97,6 +103,16 @@ def test_a_box_is_cut_before_shrinking() -> None:
     cut = picture(photo(box=(80, 160, 400, 360)), png(400, 800))
     assert cut.shape == (200, 320, 3)
     assert cut[0, 0].tolist() == [10, 20, 0]
+
+
+def test_a_view_of_a_panorama() -> None:
+    """The panorama's middle column is ahead, a quarter further right is to the right."""
+    around = picture(photo(view=(0, 0, 70)), png(400, 800)), picture(photo(view=(90, 0, 70)), png(400, 800))
+    assert [view.shape for view in around] == [(*VIEW, 3)] * 2
+    # A pixel's blue is an eighth of its column, its green an eighth of its row, rounded down.
+    assert [view[180, 240].tolist() for view in around] == [pytest.approx([c, 25, 0], abs=1) for c in (50, 75)]
+    with pytest.raises(InputError, match="got a picture of 320x400; wanted a panorama"):
+        picture(photo(view=(0, 0, 70)), png(400, 320))
 
 
 def test_a_frame_of_a_video(tmp_path: Path) -> None:
