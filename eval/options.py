@@ -41,7 +41,7 @@ def check_common(args: argparse.Namespace) -> None:
 
 
 def named(texts: Sequence[str]) -> dict[str, Path]:
-    """The folders of --fake by the method's name.
+    """The folders that were given by the method's name.
 
     Args:
         texts: NAME=DIR, or DIR alone, whose last part is then the name.
@@ -55,6 +55,6 @@ def named(texts: Sequence[str]) -> dict[str, Path]:
         path = Path(folder if equals else text)
         name = name if equals else path.resolve().name
         if not name or name in found:
-            raise InputError(f"--fake {text}: got the name {name!r}, wanted one name per method; write --fake NAME=DIR")
+            raise InputError(f"{text}: got the name {name!r}, wanted one name per method; write NAME=DIR")
         found[name] = path
     return found

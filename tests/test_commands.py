@@ -156,6 +156,7 @@ FROZEN: dict[str, set[str]] = {
     "app.upscale": {
         "--circular", "--device", "--format", "--guides", "--out", "--overwrite", "--precision", "--resume", "--tile",
     },
+    "app.compare": {"--key", "--most", "--out", "--overwrite"},
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},

@@ -64,7 +64,12 @@ FLOORS: dict[str, list[str]] = {
         "skvd sets content control segmentation temporal baselines trial",
     ],
     "train": ["loop", "recipes", "recipes/coding", "epe realformer cut spade style segmenter upscaler vqgan codes"],
-    "app": ["fetching", "inference models", "photographs", "assets atari convert enhance export upscale sample"],
+    "app": [
+        "fetching",
+        "inference models",
+        "photographs",
+        "assets atari compare convert enhance export upscale sample",
+    ],
 }
 MAX_LINES = 400
 MAX_FILES = 15
