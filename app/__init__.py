@@ -1,1 +1,1 @@
-"""The commands for end users: enhance, compare, upscale, sample, convert, export, assets, models, photographs, atari."""
+"""The commands for end users: enhance, compare, upscale, sample, convert, export, assets, models, photographs, ..."""
