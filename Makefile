@@ -149,5 +149,6 @@ game:
 
 include benchmarks/town.mk
 include benchmarks/recipes.mk
+include benchmarks/showcase.mk
 include benchmarks/upscalers.mk
 include benchmarks/codes.mk

@@ -1,0 +1,66 @@
+# make showcase: our town towards photographs of streets that weights may be made from, three seeds, judged once on
+# towns that nothing has seen; then pictures of it at 960x540 (docs/gallery.md).
+#
+# Each stage leaves a file; the same command goes on where it was stopped. It needs what `make town` makes, which it
+# starts. The recipe is train/runs/streets.yaml. Fixed before the judged frames were looked at: the recipe, its last
+# step, three seeds, the frames, the photographs, the crops, and that seed 0 ships and is shown. With CAMVID=DIR the
+# same pictures are judged towards real streets of another camera, too, which no run here has seen.
+SHOW   := demo/showcase
+REAL   := $(BENCH)
+STREET := $(PHOTOS)/street
+SHOWN  := models/town-hr-small.safetensors
+
+SHOW_RUNS := $(foreach seed,0 1 2,$(SHOW)/runs/$(seed))
+SHOW_MADE := --fake grade=$(SHOW)/grade $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
+SHOW_DONE := $(SHOW)/grade/done $(SHOW_RUNS:%=%/done)
+SHOW_SKVD := $(SHOW)/skvd.json $(if $(wildcard $(CAMVID)/train),$(SHOW)/camvid.json)
+
+.PHONY: showcase gallery
+# Not for what these stages start: that keeps its own folder.
+$(SHOW)/%: private BENCH := $(SHOW)
+
+showcase: $(SHOW)/tables.md
+	@cat $(SHOW)/tables.md
+	@echo "The page: file://$(CURDIR)/$(SHOW)/index.html"
+
+$(SHOW)/matches.npz: $(TOWN)/done | $(VENV)/assets
+	$(call timed,$(RUN) datasets.label frames=$(TOWN)/train photos=$(STREET) --out $(SHOW)/labels && $(RUN) datasets.match \
+		--frames $(TOWN)/train --photos $(STREET) --out $@ --least 0.4,match)
+
+$(SHOW_RUNS:%=%/done): $(SHOW)/runs/%/done: $(SHOW)/matches.npz
+	$(call timed,$(RUN) train.epe --config train/runs/streets.yaml --frames $(TOWN)/train --seed $* --out $(@D) && \
+		$(RUN) app.enhance $(@D)/model.safetensors $(TOWN)/heldout --out $(@D)/heldout --overwrite,train/$*)
+
+$(SHOW)/grade/done: $(TOWN)/done
+	$(call timed,$(RUN) eval.baselines grade --source $(TOWN)/heldout --target $(STREET) --out $(@D) --overwrite,grade)
+
+# Six clusters, as docs/results.md judges; the floor's photographs are labelled by the same clusters.
+$(SHOW)/skvd.json: $(SHOW_DONE)
+	$(call timed,$(RUN) datasets.label frames=$(TOWN)/heldout photos=$(PHOTOS)/heldout --count 6 --out $(SHOW)/judge && \
+		$(RUN) datasets.label frames=$(TOWN)/heldout photos=$(PHOTOS)/train --clusters $(SHOW)/judge/clusters.npz \
+		--out $(SHOW)/floor && $(RUN) eval.skvd --fake render=$(TOWN)/heldout $(SHOW_MADE) --crops 4 \
+		--real $(PHOTOS)/heldout --fake-labels $(SHOW)/judge/frames \
+		--real-labels $(SHOW)/judge/photos --floor $(PHOTOS)/train \
+		--floor-labels $(SHOW)/floor/photos --out $@,judge/samples)
+
+$(SHOW)/camvid.json: $(SHOW_DONE) $(REAL)/labels/done
+	$(call timed,$(RUN) eval.skvd --fake render=$(TOWN)/heldout $(SHOW_MADE) --real $(REAL)/real/test $(LABELS_OF) \
+		--floor $(REAL)/real/train --floor-labels $(REAL)/labels/real/train --crops 4 --out $@,judge/camvid)
+
+$(SHOW)/control.json: $(SHOW_DONE)
+	$(call timed,$(RUN) eval.control --frames $(TOWN)/heldout $(SHOW_MADE) --out $@,judge/control)
+
+$(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json
+	$(RUN) eval.report $^ --out $(SHOW)/index.html
+	@{ set -e; for record in $(SHOW_SKVD); do echo "### $$record"; $(RUN) benchmarks.tables skvd $$record; echo; done; \
+		$(RUN) benchmarks.tables seconds $(SHOW)/seconds.txt; } > $@.partial && mv $@.partial $@
+
+# One frame of each of seven towns, 13 s into the drive, larger than training's and never judged.
+gallery: $(SHOW)/gallery/done
+
+$(SHOW)/gallery/done: $(VENV)/runtime $(BLENDER)/installed $(SHOWN)
+	$(RUN) $(CYCLES) --seed 101 --frames 14 --per-town 2 --every 400 --size 960x540 --out $(@D)/frames
+	$(RUN) app.enhance $(SHOWN) $(@D)/frames --out $(@D)/enhanced --overwrite
+	for town in 0101 0102 0103 0104 0105 0106 0107; do $(RUN) app.compare render=$(@D)/frames enhanced=$(@D)/enhanced \
+		--key town-$$town/$$town-0400 --out $(@D)/$$town.jpg --overwrite || exit; done
+	touch $@
