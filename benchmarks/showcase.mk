@@ -3,12 +3,12 @@
 #
 # Each stage leaves a file; the same command goes on where it was stopped. It needs what `make town` makes, which it
 # starts. The recipe is train/runs/streets.yaml. Fixed before the judged frames were looked at: the recipe, its last
-# step, three seeds, the frames, the photographs, the crops, and that seed 0 ships and is shown. With CAMVID=DIR the
+# step, three seeds, the frames, the photographs, the crops, and that seed 0 is the one that is shown. With CAMVID=DIR the
 # same pictures are judged towards real streets of another camera, too, which no run here has seen.
 SHOW   := demo/showcase
 REAL   := $(BENCH)
 STREET := $(PHOTOS)/street
-SHOWN  := models/town-hr-small.safetensors
+SHOWN  := $(SHOW)/runs/0/model.safetensors
 
 SHOW_RUNS := $(foreach seed,0 1 2,$(SHOW)/runs/$(seed))
 SHOW_MADE := --fake grade=$(SHOW)/grade $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
@@ -58,7 +58,7 @@ $(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json
 # One frame of each of seven towns, 13 s into the drive, larger than training's and never judged.
 gallery: $(SHOW)/gallery/done
 
-$(SHOW)/gallery/done: $(VENV)/runtime $(BLENDER)/installed $(SHOWN)
+$(SHOW)/gallery/done: $(BLENDER)/installed $(SHOW)/runs/0/done
 	$(RUN) $(CYCLES) --seed 101 --frames 14 --per-town 2 --every 400 --size 960x540 --out $(@D)/frames
 	$(RUN) app.enhance $(SHOWN) $(@D)/frames --out $(@D)/enhanced --overwrite
 	for town in 0101 0102 0103 0104 0105 0106 0107; do $(RUN) app.compare render=$(@D)/frames enhanced=$(@D)/enhanced \
