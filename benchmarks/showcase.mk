@@ -1,5 +1,5 @@
 # make showcase: our town towards photographs of streets that weights may be made from, three seeds, judged once on
-# towns that nothing has seen; then pictures of it at 960x540 (docs/gallery.md).
+# towns that nothing has seen; then pictures of it at 960x540 (docs/results.md).
 #
 # Each stage leaves a file; the same command goes on where it was stopped. It needs what `make town` makes, which it
 # starts. The recipe is train/runs/streets.yaml. Fixed before the judged frames were looked at: the recipe, its last
@@ -55,7 +55,7 @@ $(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json
 	@{ set -e; for record in $(SHOW_SKVD); do echo "### $$record"; $(RUN) benchmarks.tables skvd $$record; echo; done; \
 		$(RUN) benchmarks.tables seconds $(SHOW)/seconds.txt; } > $@.partial && mv $@.partial $@
 
-# One frame of each of seven towns, 13 s into the drive, larger than training's and never judged.
+# One frame of each of seven towns that training has not seen, 13 s into the drive, larger than training's.
 gallery: $(SHOW)/gallery/done
 
 $(SHOW)/gallery/done: $(BLENDER)/installed $(SHOW)/runs/0/done
