@@ -140,12 +140,12 @@ $(TASKS_OF:%=$(BENCH)/segmenters/%/done): $(BENCH)/segmenters/%/done: $$(call ne
 
 $(SEEDS:%=$(BENCH)/task-%.json): $(BENCH)/task-%.json: $$(foreach t,$(TASKS),$(BENCH)/segmenters/$$(t)/$$*/done)
 	$(call timed,$(RUN) eval.segmentation --frames $(BENCH)/real/test \
-		$(foreach t,$(TASKS),--segmenter $(t)=$(BENCH)/segmenters/$(t)/$*/model.safetensors) --out $@,judge/task)
+		$(foreach t,$(TASKS),--segmenter $(t)=$(BENCH)/segmenters/$(t)/$*/model.safetensors) --out $@,judge/task-$*)
 
 $(SEEDS:%=$(BENCH)/recognised-%.json): $(BENCH)/recognised-%.json: $(BENCH)/segmenters/real/%/done $(BENCH)/judged
 	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(MADE_OF) \
 		$(foreach t,$(TRAINED),--fake $(t)=$(BENCH)/runs/$(t)/$*/heldout) \
-		--segmenter $(BENCH)/segmenters/real/$*/model.safetensors --out $@,judge/recognised)
+		--segmenter $(BENCH)/segmenters/real/$*/model.safetensors --out $@,judge/recognised-$*)
 
 # 5. How close to real streets.
 $(BENCH)/judged: $(RUNS_OF:%=$(BENCH)/runs/%/done) $(TRANSFERS:%=$(BENCH)/heldout/%/done)
@@ -158,7 +158,7 @@ $(BENCH)/skvd.json: $(BENCH)/judged
 $(SEEDS:%=$(BENCH)/buffers-%.json): $(BENCH)/buffers-%.json: $(BENCH)/judged
 	$(call timed,$(RUN) eval.skvd --fake lite=$(BENCH)/runs/lite/$*/heldout \
 		$(foreach m,$(LACKING) lite-blind,--fake $(m)=$(BENCH)/runs/$(m)/$*/heldout) $(RENDER_OF) \
-		--real $(BENCH)/real/test $(LABELS_OF) $(CROPS) --out $@,judge/buffers)
+		--real $(BENCH)/real/test $(LABELS_OF) $(CROPS) --out $@,judge/buffers-$*)
 
 $(BENCH)/sets.json: $(BENCH)/judged
 	$(call timed,$(RUN) eval.sets $(RENDER_OF) $(FAKES_OF) --real $(BENCH)/real/test --cache $(BENCH)/cache --out $@,judge/sets)
