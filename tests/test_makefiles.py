@@ -3,6 +3,7 @@
 They take hours; a wrong option in the last stage would show after all of them.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -23,8 +24,10 @@ def commands_of(target: str, *words: str) -> list[tuple[str, list[str]]]:
     """What make would run for a target whose files are all missing: modules, and their words."""
     make = shutil.which("make")
     assert make is not None
-    # -B: as if nothing had been made.
-    done = subprocess.run([make, "-nB", target, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    # `make test` hands its own flags down; -B: as if nothing had been made.
+    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    command = [make, "-nB", target, *words]
+    done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.replace("\\\n", " ")
     return [(found[1], found[2].split()) for found in START.finditer(lines)]
