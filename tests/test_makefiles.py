@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_commands import FROZEN, ROOT
+from tests.frozen import FROZEN
 
+ROOT = Path(__file__).parents[1]
 TARGETS = (
     "demo", "report", "ablation", "pairs", "bench", "town", "benchmark-town", "recipes", "showcase", "gallery",
     "upscalers", "codes",
 )  # fmt: skip
+CAMVID = f"CAMVID={ROOT / 'samples/photos'}"
+"""Make looks no further than for a folder train/."""
 START = re.compile(r"-m ((?:gbuffer_tools|datasets|train|eval|app|benchmarks)\.\w+)([^\n;&|>]*)")
 
 
@@ -43,7 +46,7 @@ def options_of(module: str, first: str) -> set[str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_command_and_option_exists(target: str) -> None:
-    commands = commands_of(target, f"CAMVID={ROOT / 'tests'}")
+    commands = commands_of(target, CAMVID)
     assert commands
     for module, words in commands:
         assert (ROOT / (module.replace(".", "/") + ".py")).is_file(), module
@@ -70,8 +73,6 @@ def test_real_streets_are_judged_only_where_there_are_any(tmp_path: Path) -> Non
 
 def test_a_stage_of_the_showcase_keeps_the_benchmarks_folders() -> None:
     """The showcase starts stages of `benchmark-town`, which write into folders of their own."""
-    words = " ".join(
-        word for _, found in commands_of("showcase", f"CAMVID={ROOT / 'samples/photos'}") for word in found
-    )
+    words = " ".join(word for _, found in commands_of("showcase", CAMVID) for word in found)
     assert "--out demo/benchmark/real" in words
     assert "demo/showcase/real" not in words
