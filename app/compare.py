@@ -66,7 +66,8 @@ def main(args: argparse.Namespace) -> None:
             raise InputError(f"--key {key}: no such frame; there are {len(keys)}, such as {keys[0]!r}.")
     rows = []
     for key in args.key or spread(keys, args.most):
-        row = [images[images.keys.index(key)] for images in folders.values()]
+        index = keys.index(key)  # folders of the same keys have them in one order
+        row = [images[index] for images in folders.values()]
         sizes = {name: picture.shape[1::-1] for name, picture in zip(folders, row, strict=True)}
         if len(set(sizes.values())) > 1:
             stated = ", ".join(f"{name} {width}x{height}" for name, (width, height) in sizes.items())

@@ -9,7 +9,7 @@ import csv
 import struct
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,13 +70,15 @@ def packages(path: Path = SAMPLES / "packages.csv") -> dict[str, Package]:
 def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
     """Return the rows of the table of photographs, in order."""
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    boxes = (tuple(map(int, row["box"].split())) or None for row in rows)
-    views = (tuple(map(float, row["view"].split())) or None for row in rows)
-    return [
-        Photograph(**{**row, "box": box, "view": view})  # type: ignore[arg-type]
-        for row, box, view in zip(rows, boxes, views, strict=True)
-    ]
+        return [
+            Photograph(**{**row, "box": numbers(row["box"], int), "view": numbers(row["view"], float)})  # type: ignore[arg-type]
+            for row in csv.DictReader(file)
+        ]
+
+
+def numbers(text: str, kind: Callable[[str], float]) -> tuple[float, ...] | None:
+    """Return the numbers of a cell of the table; None where it is empty."""
+    return tuple(map(kind, text.split())) or None
 
 
 def picture(photo: Photograph, content: bytes) -> np.ndarray:

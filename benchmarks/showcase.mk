@@ -6,9 +6,9 @@
 # step, three seeds, the frames, the photographs, the crops, and that seed 0 is the one that is shown. With CAMVID=DIR the
 # same pictures are judged towards real streets of another camera, too, which no run here has seen.
 SHOW   := demo/showcase
-REAL   := $(BENCH)
 STREET := $(PHOTOS)/street
-SHOWN  := $(SHOW)/runs/0/model.safetensors
+# Where `benchmark-town` has its data; below, BENCH is the showcase's own folder.
+REAL   := $(BENCH)
 
 SHOW_RUNS := $(foreach seed,0 1 2,$(SHOW)/runs/$(seed))
 SHOW_MADE := --fake grade=$(SHOW)/grade $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
@@ -60,7 +60,7 @@ gallery: $(SHOW)/gallery/done
 
 $(SHOW)/gallery/done: $(BLENDER)/installed $(SHOW)/runs/0/done
 	$(RUN) $(CYCLES) --seed 101 --frames 14 --per-town 2 --every 400 --size 960x540 --out $(@D)/frames
-	$(RUN) app.enhance $(SHOWN) $(@D)/frames --out $(@D)/enhanced --overwrite
+	$(RUN) app.enhance $(SHOW)/runs/0/model.safetensors $(@D)/frames --out $(@D)/enhanced --overwrite
 	for town in 0101 0102 0103 0104 0105 0106 0107; do $(RUN) app.compare render=$(@D)/frames enhanced=$(@D)/enhanced \
 		--key town-$$town/$$town-0400 --out $(@D)/$$town.jpg --overwrite || exit; done
 	touch $@
