@@ -7,7 +7,7 @@ CODES     := demo/codes
 VQGAN     := $(RUN) train.vqgan --config train/runs/vqgan-samples.yaml
 GPT       := $(RUN) train.codes --images $(PHOTOS)/train --validation $(PHOTOS)/heldout --height 270 --crop 128 \
 	--variants 8 --batch 16 --steps 1500 --constant 0.5 --layers 6 --width 256 --heads 8 --dropout 0.1 --keep 0.9 \
-	--precision bf16 --preview_every 500 --save_every 100
+	--precision auto --preview_every 500 --save_every 100
 ENCODER   := $(CODES)/photos/model.safetensors
 
 $(CODES)/%: BENCH := $(CODES)
@@ -39,7 +39,7 @@ $(CODES)/labels/done: $(VENV)/installed | $(VENV)/assets
 $(CODES)/maps/done: $(CODES)/labels/done
 	$(call timed,$(RUN) train.vqgan --content classes --images $(PHOTOS)/train --labels $(CODES)/labels/train \
 		--validation $(PHOTOS)/heldout --validation_labels $(CODES)/labels/heldout --height 270 --preset vqgan-f8-small \
-		--codes 64 --crop 128 --batch 4 --steps 600 --rate 5e-4 --gan_weight 0 --perceptual_weight 0 --precision bf16 \
+		--codes 64 --crop 128 --batch 4 --steps 600 --rate 5e-4 --gan_weight 0 --perceptual_weight 0 --precision auto \
 		--preview_every 300 --save_every 100 --out $(@D),maps)
 
 $(CODES)/atari/frames/done: $(VENV)/installed

@@ -10,9 +10,9 @@ CAMVID ?= camvid
 ifdef QUICK
 BENCH    := demo/benchmark-quick
 TOWN     := demo/town-quick
-TRAIN    := --seed 1 --frames 24 --per-town 8 --every 100
-HELD_OUT := --seed 101 --frames 10 --per-town 5 --every 180
-SEQUENCE := --seed 201 --frames 4 --per-town 4 --every 1
+DRIVE_train    := --seed 1 --frames 24 --per-town 8 --every 100
+DRIVE_heldout  := --seed 101 --frames 10 --per-town 5 --every 180
+DRIVE_sequence := --seed 201 --frames 4 --per-town 4 --every 1
 SEEDS    := 0
 STEPS_OF := --steps 40 --decay_every 40 --ema 0.9
 SEG_OF   := --steps 200
@@ -21,9 +21,9 @@ CROPS    := --crops 4 --candidates 16
 else
 BENCH    := demo/benchmark
 TOWN     := demo/town
-TRAIN    := --seed 1 --frames 300
-HELD_OUT := --seed 101 --frames 100 --per-town 20 --every 40
-SEQUENCE := --seed 201 --frames 60 --per-town 30 --every 1
+DRIVE_train    := --seed 1 --frames 300
+DRIVE_heldout  := --seed 101 --frames 100 --per-town 20 --every 40
+DRIVE_sequence := --seed 201 --frames 60 --per-town 30 --every 1
 SEEDS    := 0 1 2
 STEPS_OF :=
 SEG_OF   := --steps 1000
@@ -76,12 +76,12 @@ $(BLENDER)/installed:
 	$(BLENDER)/bin/python -m pip install -q bpy==5.0.1
 	touch $@
 
-town: $(TOWN)/done
+DRIVES := $(foreach drive,train heldout sequence,$(TOWN)/$(drive)/done)
 
-$(TOWN)/done: $(VENV)/installed $(BLENDER)/installed
-	$(call timed,$(RUN) $(CYCLES) $(TRAIN) --out $(TOWN)/train && $(RUN) $(CYCLES) $(HELD_OUT) --out $(TOWN)/heldout && \
-		$(RUN) $(CYCLES) $(SEQUENCE) --out $(TOWN)/sequence && \
-		$(RUN) gbuffer_tools.check $(TOWN)/train $(TOWN)/heldout $(TOWN)/sequence,town)
+town: $(DRIVES)
+
+$(DRIVES): $(TOWN)/%/done: $(VENV)/installed $(BLENDER)/installed
+	$(call timed,$(RUN) $(CYCLES) $(DRIVE_$*) --out $(@D) && $(RUN) gbuffer_tools.check $(@D),town/$*)
 
 benchmark-town: $(BENCH)/tables.md
 	@cat $(BENCH)/tables.md
@@ -92,7 +92,7 @@ $(BENCH)/real/done: $(VENV)/installed
 	@test -d "$(CAMVID)/train" || { echo "CAMVID=$(CAMVID): no such folder of CamVid; docs/benchmarks.md says how to get it"; exit 2; }
 	$(call timed,$(RUN) gbuffer_tools.extract "$(CAMVID)" --out $(@D) --per-file 1000 --licence "CamVid (research only)",real)
 
-$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/done
+$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/train/done $(TOWN)/heldout/done
 	$(call timed,$(RUN) datasets.label $(TOWN)/train $(TOWN)/heldout --method classes --classes datasets/labelling/street.yaml \
 		--out $(@D)/town && \
 		$(RUN) datasets.label $(BENCH)/real/train $(BENCH)/real/test --method classes \

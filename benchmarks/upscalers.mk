@@ -18,7 +18,7 @@ upscalers: $(UP)/tables.md
 LOSSES     := l1 edge_weighted edges
 FROM_NOISE := $(foreach loss,$(LOSSES),$(foreach seed,0 1 2,$(loss)/$(seed)))
 SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images $(PHOTOS) --held_out '["heldout"]' \
-	--crop 128 --batch 8 --precision bf16 --workers 1
+	--crop 128 --batch 8 --precision auto --workers 1
 
 $(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 3000 \
@@ -41,7 +41,7 @@ BUILT_HELD  := arles-amphitheater berlin-cathedral castle-maintenon chateau-de-c
 	cite-de-carcassonne city-pavement-230 colosseum egeskov eilean-donan fort-sumter golden-temple hawa-mahal nagoya \
 	neuschwanstein-castle palais-des-papes pont-du-gard rang-ghar rocamadour schwerin-palace taj-mahal \
 	trier-imperial-baths worms-cathedral
-TUNING      := --images $(UP)/built --held_out '["heldout"]' --device cpu --precision bf16 --crop 128 --batch 4 \
+TUNING      := --images $(UP)/built --held_out '["heldout"]' --device cpu --precision auto --crop 128 --batch 4 \
 	--workers 1 --preview_every 100 --save_every 50
 
 $(UP)/built/done: $(VENV)/installed | $(VENV)/assets
@@ -83,7 +83,7 @@ $(UP)/guided/%/done: $(UP)/game/train/done
 
 # The transformer on the same pairs, without guides.
 $(UP)/unguided/%/done: $(UP)/game/train/done
-	$(call timed,$(UPSCALER) $(GUIDED) --preset dual-attention-x4-small --precision bf16 --rate 4e-4 --constant 0.5 \
+	$(call timed,$(UPSCALER) $(GUIDED) --preset dual-attention-x4-small --precision auto --rate 4e-4 --constant 0.5 \
 		--seed $* --out $(@D),unguided/$*)
 
 # 4. Pictures, and what is measured of them.

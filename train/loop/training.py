@@ -13,7 +13,7 @@ from epe.distributed.processes import ProcessGroup, world_size
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from train.loop.checkpoint import Checkpoint, Stateful
-from train.loop.config import RunConfig
+from train.loop.config import PrecisionConfig, RunConfig
 from train.loop.engine import Batch, Schedule, follow, run
 from train.loop.throughput import Throughput, tag
 
@@ -94,6 +94,8 @@ def run_training(
         write_text(out / "run.yaml", text)
         begun()
 
+    if isinstance(config, PrecisionConfig) and config.precision == "auto":
+        print(f"--precision auto: {config.number_format} on this {config.device}")
     throughput = Throughput(samples_per_step or config.batch, config.device)
     run(
         step,

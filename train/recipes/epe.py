@@ -134,7 +134,7 @@ class EPETrainState:
 
     def autocast(self) -> torch.autocast | nullcontext[None]:
         """Return a context in which the networks run in the precision of the run."""
-        return autocast(self.config.precision, self.config.device)
+        return autocast(self.config.number_format, self.config.device)
 
 
 def step(state: EPETrainState, batches: Sequence[MatchedCrops], n: int) -> dict[str, Tensor]:

@@ -12,11 +12,11 @@ from epe.losses.perceptual import LAYERS, Layer
 from epe.networks.generators import preset_names
 from epe.networks.perceptual_discriminator import RELEASED_TAPS, Labels
 from gbuffer_tools.errors import InputError
-from train.loop.config import GanConfig, check_preset, check_ranges
+from train.loop.config import GanConfig, PrecisionConfig, check_preset, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
-class EPEConfig(GanConfig):
+class EPEConfig(GanConfig, PrecisionConfig):
     """Configuration of a run. The defaults are those released for `hr`, without their defects, applied to our `lite`.
 
     Attributes:
@@ -65,7 +65,6 @@ class EPEConfig(GanConfig):
         adaptive_target: accuracy above which a critic is updated less often
         adaptive_start: level at which critics start: 0: updated in all of their first steps; 1, as released: in half
         ema: decay of the averaged weights
-        precision: bf16 runs convolutions in bfloat16; weights, normalisation statistics and losses stay fp32
         checkpoint_activations: recompute the generator's blocks in the backward pass instead of storing their
             activations: slower, with less memory, and with the same gradients
         compile: run generator and critics through torch.compile (except in the gradient penalty, which it cannot do)
@@ -116,7 +115,6 @@ class EPEConfig(GanConfig):
     adaptive_target: float = 0.6
     adaptive_start: int = 0
     ema: float = 0.999
-    precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_activations: bool = False
     compile: bool = False
 

@@ -165,7 +165,7 @@ def build_state(
         generator=network,
         average=Average(network, config.ema),
         critics=critics,
-        vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.precision).to(config.device),
+        vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.number_format).to(config.device),
         adaptive=AdaptiveUpdates(config.taps, config.adaptive_target, config.adaptive_start),
         generator_optimiser=adam(trainable_parameters(network)),
         critics_optimiser=adam(critics.parameters()),
@@ -187,7 +187,7 @@ def record(state: EPETrainState, done: int, sha256: dict[str, str]) -> dict[str,
     facts: dict[str, Any] = {
         "command": state.command, "steps": done, "batch": config.batch * config.accumulate * state.group.replicas,
         "crop": config.crop, "seed": config.seed,
-        "preset": config.preset, "perceptual": NAME, "precision": config.precision,
+        "preset": config.preset, "perceptual": NAME, "precision": config.number_format,
         "frames": config.frames.as_posix(), "photos": config.photos.as_posix(),
         "digests": sha256,
     }  # fmt: skip

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import VGG16
-from train.loop.config import autocast
+from train.loop.config import NumberFormat, autocast
 
 Features = dict[str, Tensor]
 """Features of VGG16, (B, C, H, W) by layer."""
@@ -16,7 +16,7 @@ def as_float(features: Features) -> Features:
     return {name: value.float() for name, value in features.items()}
 
 
-def compared_features(vgg: VGG16, made: Tensor, wanted: Tensor, precision: str) -> tuple[Features, Features]:
+def compared_features(vgg: VGG16, made: Tensor, wanted: Tensor, precision: NumberFormat) -> tuple[Features, Features]:
     """Return the features of two batches of images (B, 3, H, W), sRGB in [0, 1], in fp32.
 
     Args:

@@ -8,7 +8,7 @@ scalars.
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from epe.losses.total_variation import total_variation
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import preset_names
-from train.loop.config import LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
+from train.loop.config import LinearDecayConfig, PrecisionConfig, autocast, check_preset, check_ranges, frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
 from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
@@ -36,7 +36,7 @@ from train.recipes.generator import as_model, keep_style, new_generator, sha256_
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedConfig(LinearDecayConfig):
+class PairedConfig(LinearDecayConfig, PrecisionConfig):
     """Configuration of a run. The defaults are the model card's, but the total variation is a mean instead of a sum.
 
     Attributes:
@@ -53,7 +53,6 @@ class PairedConfig(LinearDecayConfig):
         style_weight: weight of the difference between the Gram matrices of result and target
         variation_weight: weight of the mean total variation
         ema: decay of the averaged weights
-        precision: bf16 runs the networks in bfloat16; weights and losses stay fp32
     """
 
     frames: Path
@@ -77,7 +76,6 @@ class PairedConfig(LinearDecayConfig):
     style_weight: float = 0.02
     variation_weight: float = 1e-4
     ema: float = 0.999
-    precision: Literal["fp32", "bf16"] = "fp32"
 
     def check(self) -> None:
         super().check()
@@ -102,9 +100,9 @@ def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
     c = state.config
     set_rate(state.optimiser, c.learning_rate(c.rate, n))
     batch = Rendered(*(x.to(c.device, non_blocking=True) for x in batch))
-    with autocast(c.precision, c.device):
+    with autocast(c.number_format, c.device):
         made = enhance(state.generator, batch).float()
-    seen, wanted = compared_features(state.vgg, made, batch.target, c.precision)
+    seen, wanted = compared_features(state.vgg, made, batch.target, c.number_format)
     terms = {
         "l1": (c.l1_weight, (made - batch.target).abs().mean()),
         "perceptual": (c.perceptual_weight, perceptual_distance(seen, wanted).mean()),
@@ -129,7 +127,7 @@ def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:
     return PairedTrainState(
         generator=network,
         average=Average(network, config.ema),
-        vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.precision).to(config.device),
+        vgg=frozen_in(load_vgg(config.vgg, "replicate"), config.number_format).to(config.device),
         optimiser=torch.optim.Adam(trainable_parameters(network), lr=config.rate, betas=(config.beta1, config.beta2)),
         config=config,
     )
@@ -157,7 +155,7 @@ def record(config: PairedConfig, done: int, sha256: dict[str, str]) -> dict[str,
     """Return the training record after `done` steps; `sha256` holds the digests of the run's input files, by name."""
     return {
         "command": "train.realformer paired", "steps": done, "batch": config.batch, "crop": config.crop,
-        "seed": config.seed, "preset": config.preset, "perceptual": NAME, "precision": config.precision,
+        "seed": config.seed, "preset": config.preset, "perceptual": NAME, "precision": config.number_format,
         "frames": config.frames.as_posix(), "targets": config.targets.as_posix(), "digests": sha256,
     }  # fmt: skip
 

@@ -18,8 +18,7 @@ from epe import models
 from epe.losses.pixel_cross_entropy import pixel_cross_entropy
 from epe.networks.segmenters.unet import UNet, UNetSpec
 from eval.metrics.iou import confusion, counts, mean_iou
-from gbuffer_tools.errors import InputError
-from train.loop.config import LinearDecayConfig, autocast, check_ranges
+from train.loop.config import LinearDecayConfig, PrecisionConfig, autocast, check_ranges
 from train.loop.optimiser import backward_and_step, set_rate
 from train.loop.preview import ROWS, colours, write_sheet
 from train.loop.sampler import single_process_batches
@@ -27,7 +26,7 @@ from train.loop.training import check_single_process, run_training
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmenterConfig(LinearDecayConfig):
+class SegmenterConfig(LinearDecayConfig, PrecisionConfig):
     """Configuration of a segmenter's run.
 
     Attributes:
@@ -41,7 +40,6 @@ class SegmenterConfig(LinearDecayConfig):
         zoom: largest factor by which crops are enlarged or reduced at random
         jitter: strength of random changes of contrast, brightness, saturation and white balance
         balance: 0: all pixels count alike; 1: those of a class as much as it is rarer than the median class
-        precision: fp32, or bf16 (faster on processors that have it)
     """
 
     images: Path
@@ -61,13 +59,10 @@ class SegmenterConfig(LinearDecayConfig):
     zoom: float = 1.4
     jitter: float = 0.1
     balance: float = 0.5
-    precision: str = "fp32"
 
     def check(self) -> None:
         super().check()
         check_ranges(self, minimum={"height": 16, "width": 4, "zoom": 1, "jitter": 0, "balance": 0})
-        if self.precision not in ("fp32", "bf16"):
-            raise InputError(f"--precision {self.precision}: wanted fp32 or bf16.")
 
 
 @dataclass
@@ -102,7 +97,7 @@ def step(state: SegmenterTrainState, batch: SegmenterCrop, n: int) -> dict[str, 
     set_rate(state.optimiser, c.learning_rate(c.rate, n))
     image, labels = (x.to(c.device, non_blocking=True) for x in batch)
     state.network.train()
-    with autocast(c.precision, c.device):
+    with autocast(c.number_format, c.device):
         scores = state.network(image.contiguous(memory_format=torch.channels_last))
     loss = pixel_cross_entropy(scores.float(), labels, state.weights)
     norm = backward_and_step(loss, state.optimiser)
@@ -151,7 +146,7 @@ def as_model(state: SegmenterTrainState, done: int) -> models.Model:
     config, network = state.config, state.network
     record = {
         "command": "train.segmenter", "steps": done, "batch": config.batch, "crop": config.crop, "seed": config.seed,
-        "zoom": config.zoom, "jitter": config.jitter, "balance": config.balance, "precision": config.precision,
+        "zoom": config.zoom, "jitter": config.jitter, "balance": config.balance, "precision": config.number_format,
         "images": config.images.as_posix(), "labels": config.labels.as_posix() if config.labels else "",
         "classes": config.classes.as_posix() if config.classes else "",
     }  # fmt: skip

@@ -39,7 +39,15 @@ from eval.measuring.enlargements import Niqe, measured, worded
 from eval.metrics.niqe import fetched_niqe
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import Stateful
-from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
+from train.loop.config import (
+    GanConfig,
+    LinearDecayConfig,
+    PrecisionConfig,
+    autocast,
+    check_preset,
+    check_ranges,
+    frozen_in,
+)
 from train.loop.ema import Average
 from train.loop.fine_tuning import select_trainable, trainable_parameters
 from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
@@ -51,7 +59,7 @@ from train.recipes.features import compared_features
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpscalerConfig(LinearDecayConfig, GanConfig):
+class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
     """Configuration of an upscaler's run.
 
     Attributes:
@@ -73,7 +81,6 @@ class UpscalerConfig(LinearDecayConfig, GanConfig):
         gan_rule: vanilla, or relativistic
         vgg: VGG16 weights; null: those that app.assets fetched
         ema: decay of the averaged weights
-        precision: bf16 runs the networks in bfloat16; weights and losses stay fp32
     """
 
     images: Path
@@ -100,7 +107,6 @@ class UpscalerConfig(LinearDecayConfig, GanConfig):
     beta2: float = 0.99
     constant: float = 1.0
     ema: float = 0.999
-    precision: Literal["fp32", "bf16"] = "fp32"
 
     def check(self) -> None:
         super().check()
@@ -145,11 +151,11 @@ def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Te
     c = state.config
     set_rate(state.optimiser, c.learning_rate(c.rate, n))
     batch = UpscalerCrop(*(x.to(c.device, non_blocking=True) for x in batch))
-    with autocast(c.precision, c.device):
+    with autocast(c.number_format, c.device):
         made = enlarge(state.network, batch).float()
     terms = {"pixels": (c.pixel_weight, PIXELS[c.pixels](made, batch.sharp))}
     if state.vgg is not None:
-        distance = perceptual_distance(*compared_features(state.vgg, made, batch.sharp, c.precision))
+        distance = perceptual_distance(*compared_features(state.vgg, made, batch.sharp, c.number_format))
         terms["perceptual"] = c.perceptual_weight, distance.mean()
     if state.critic is not None:
         state.critic.requires_grad_(False)
@@ -192,7 +198,7 @@ def build_state(config: UpscalerConfig, network: Upscaler) -> UpscalerTrainState
         config=config,
     )
     if config.perceptual_weight:
-        vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.precision)
+        vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.number_format)
         state = replace(state, vgg=vgg.to(config.device))
     if config.gan_weight:
         critic = UNetSN(UNetSNSpec())
@@ -301,7 +307,7 @@ def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> m
         "command": "train.upscaler", "steps": done, "batch": c.batch, "crop": c.crop, "seed": c.seed,
         "preset": c.preset, "degradation": "rendered small" if c.small else c.degradation, "sharpen": c.sharpen,
         "pixels": c.pixels, "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight,
-        "precision": c.precision, "images": c.images.as_posix(), "small": c.small.as_posix() if c.small else "",
+        "precision": c.number_format, "images": c.images.as_posix(), "small": c.small.as_posix() if c.small else "",
         "held_out": list(c.held_out),
     }  # fmt: skip
     return models.Model(

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from gbuffer_tools.errors import InputError
-from train.loop.config import GanConfig, LinearDecayConfig
+from train.loop.config import GanConfig, LinearDecayConfig, PrecisionConfig, autocast, has_bf16
 from train.loop.optimiser import backward_and_step
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process
@@ -25,6 +25,34 @@ def test_rates_are_constant_and_then_fall_to_nothing() -> None:
     optimiser = settings.adam(0.1, nn.Linear(1, 1), nn.Linear(1, 1))
     assert len(optimiser.param_groups[0]["params"]) == 4
     assert [settings.learning_rate(0.1, n) for n in range(1, 9)] == pytest.approx([0.1] * 5 + [0.075, 0.05, 0.025])
+
+
+@pytest.mark.parametrize(
+    ("instructions", "wanted"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_f": True, "avx512_bf16": True}, True),
+        ({"amx_tile": True, "amx_bf16": True}, True),
+        ({"neon": True, "bf16": True}, True),
+        ({}, False),
+    ],
+)
+def test_bf16_of_a_cpu_is_told_by_its_instructions(
+    instructions: dict[str, bool], wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    assert has_bf16(torch.device("cpu")) is wanted
+    assert not has_bf16(torch.device("meta"))
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_is_bf16_where_the_processor_has_it(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.loop.config.has_bf16", lambda device: native and device == torch.device("cpu"))
+    config = PrecisionConfig(out=Path("x"), precision="auto")
+    assert config.number_format == ("bf16" if native else "fp32")
+    assert [PrecisionConfig(out=Path("x"), precision=p).number_format for p in ("fp32", "bf16")] == ["fp32", "bf16"]
+    with autocast(config.number_format, config.device):
+        assert nn.Linear(1, 1)(torch.ones(1, 1)).dtype == (torch.bfloat16 if native else torch.float32)
 
 
 def test_a_step_down() -> None:

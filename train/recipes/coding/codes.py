@@ -29,7 +29,7 @@ from epe.distributed.processes import ProcessGroup, process_group
 from epe.networks.codes.gpt import GPT, GPTSpec
 from epe.networks.codes.sampling import sample
 from gbuffer_tools.errors import InputError
-from train.loop.config import LinearDecayConfig, autocast, check_ranges
+from train.loop.config import LinearDecayConfig, PrecisionConfig, autocast, check_ranges
 from train.loop.optimiser import backward_and_step, set_rate
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
@@ -39,7 +39,7 @@ from train.recipes.generator import sha256_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodesConfig(LinearDecayConfig):
+class CodesConfig(LinearDecayConfig, PrecisionConfig):
     """Configuration of a run of a transformer over codes.
 
     Attributes:
@@ -64,7 +64,6 @@ class CodesConfig(LinearDecayConfig):
         dropout: share of features that are set to 0 in training
         keep: share of the codes that the network reads as they are in training; the others are replaced at random
         weight_decay: of AdamW, on weights of linear layers
-        precision: bf16 runs the network in bfloat16; weights and loss stay fp32
     """
 
     images: Path
@@ -92,7 +91,6 @@ class CodesConfig(LinearDecayConfig):
     beta2: float = 0.95
     constant: float = 0.5
     workers: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
 
     def check(self) -> None:
         super().check()
@@ -257,7 +255,7 @@ def build_state(config: CodesConfig, data: CodesData, group: ProcessGroup) -> Co
 def negative_log_likelihood(state: CodesTrainState, window: CodeWindow) -> Tensor:
     """Return that of the codes of a batch of windows, (B, s * s) float32, in nats."""
     codes, seen, condition = (x.to(state.config.device, non_blocking=True) for x in window)
-    with autocast(state.config.precision, state.config.device):
+    with autocast(state.config.number_format, state.config.device):
         logits = state.network(seen[:, :-1], condition)
     return F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none").view(codes.shape)
 
@@ -315,7 +313,7 @@ def as_model(state: CodesTrainState, data: CodesData, digests: dict[str, str], d
     record: dict[str, Any] = {
         "command": "train.codes", "steps": done, "batch": c.batch * state.group.replicas, "crop": c.crop,
         "height": c.height, "variants": c.variants, "keep": c.keep, "dropout": c.dropout, "seed": c.seed,
-        "precision": c.precision, "images": c.images.as_posix(), "condition": c.condition, "digests": digests,
+        "precision": c.number_format, "images": c.images.as_posix(), "condition": c.condition, "digests": digests,
     }  # fmt: skip
     return models.Model(
         network=state.network,

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,15 @@ from epe.networks.autoencoders.vqgan import PRESETS, VQGAN, build_vqgan
 from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import Stateful
-from train.loop.config import GanConfig, LinearDecayConfig, autocast, check_preset, check_ranges, frozen_in
+from train.loop.config import (
+    GanConfig,
+    LinearDecayConfig,
+    PrecisionConfig,
+    autocast,
+    check_preset,
+    check_ranges,
+    frozen_in,
+)
 from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
@@ -49,7 +57,7 @@ IMAGES_ONLY = ("perceptual_weight", "gan_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VQGANConfig(LinearDecayConfig, GanConfig):
+class VQGANConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
     """Configuration of an autoencoder's run.
 
     Attributes:
@@ -78,7 +86,6 @@ class VQGANConfig(LinearDecayConfig, GanConfig):
         kmeans: crops whose latents are clustered into the first codebook; 0: random codes
         restart_below: codes used less than this share of even use become latents of the batch; 0: never
         vgg: VGG16 weights; null: those that app.assets fetched
-        precision: bf16 runs the networks in bfloat16; weights and losses stay fp32
     """
 
     images: Path
@@ -112,7 +119,6 @@ class VQGANConfig(LinearDecayConfig, GanConfig):
     beta1: float = 0.5
     beta2: float = 0.9
     constant: float = 1.0
-    precision: Literal["fp32", "bf16"] = "fp32"
 
     def check(self) -> None:
         super().check()
@@ -155,7 +161,7 @@ def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) 
     # The published loss compares images in [-1, 1].
     terms = {"pixels": (2.0 if c.content == "image" else 1.0, F.l1_loss(made, picture))}
     if state.vgg is not None:
-        distance = perceptual_distance(*compared_features(state.vgg, made, picture, c.precision))
+        distance = perceptual_distance(*compared_features(state.vgg, made, picture, c.number_format))
         terms["perceptual"] = c.perceptual_weight, distance.mean()
     return terms
 
@@ -166,7 +172,7 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
     set_rate(state.optimiser, c.learning_rate(c.rate, n))
     picture = batch.to(c.device, non_blocking=True)
     state.network.train()
-    with autocast(c.precision, c.device):
+    with autocast(c.number_format, c.device):
         made, found = state.network(picture)
     made, latents, codes = made.float(), found.latents.float(), found.codes.float()
     terms = reconstruction_terms(state, made, picture)
@@ -223,7 +229,7 @@ def build_state(config: VQGANConfig, network: VQGAN) -> VQGANTrainState:
         config=config,
     )
     if config.perceptual_weight:
-        vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.precision)
+        vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.number_format)
         state = replace(state, vgg=vgg.to(config.device))
     if config.gan_weight:
         critic = PatchDiscriminator(PatchDiscriminatorSpec(spec.channels)).to(config.device).train()
@@ -259,7 +265,7 @@ def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> di
     """Judge reconstructions of other pictures after `done` steps; nothing without any."""
     if pictures is None:
         return {}
-    values = judge_reconstructions(state.network, pictures, state.vgg, state.config.precision)
+    values = judge_reconstructions(state.network, pictures, state.vgg, state.config.number_format)
     text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
     tqdm.write(f"step {done}: {text} on {pictures.folder}", file=sys.stderr)
     return values
@@ -282,7 +288,7 @@ def as_model(state: VQGANTrainState, reading: Reading | None, names: tuple[str, 
     record = {
         "command": "train.vqgan", "steps": done, "batch": c.batch, "crop": c.crop, "seed": c.seed, "preset": c.preset,
         "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight, "gan_start": c.gan_start,
-        "critic_warmup": c.critic_warmup, "beta": c.beta, "legacy_beta": c.legacy_beta, "precision": c.precision,
+        "critic_warmup": c.critic_warmup, "beta": c.beta, "legacy_beta": c.legacy_beta, "precision": c.number_format,
         "images": c.images.as_posix(), "height": c.height,
     }  # fmt: skip
     return models.Model(

@@ -17,6 +17,7 @@ from epe.networks.autoencoders.codebook_usage import perplexity
 from epe.networks.autoencoders.vqgan import VQGAN
 from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
+from train.loop.config import NumberFormat
 from train.loop.preview import colours
 from train.recipes.features import compared_features
 
@@ -96,7 +97,9 @@ def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
 
 
 @torch.inference_mode()
-def judge_reconstructions(network: VQGAN, pictures: Pictures, vgg: VGG16 | None, precision: str) -> dict[str, float]:
+def judge_reconstructions(
+    network: VQGAN, pictures: Pictures, vgg: VGG16 | None, precision: NumberFormat
+) -> dict[str, float]:
     """Judge reconstructions of whole pictures: means over pictures, and which codes they use.
 
     Args:
@@ -122,7 +125,9 @@ def judge_reconstructions(network: VQGAN, pictures: Pictures, vgg: VGG16 | None,
     return {name: float(np.mean(of)) for name, of in values.items()} | codes
 
 
-def compared(made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None, precision: str) -> dict[str, Tensor]:
+def compared(
+    made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None, precision: NumberFormat
+) -> dict[str, Tensor]:
     """Compare the reconstruction of one picture (1, C, H, W) with it; scalars by name."""
     if content == "classes":
         there = picture.sum(1) > 0
