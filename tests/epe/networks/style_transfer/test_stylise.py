@@ -147,8 +147,9 @@ def test_vgg16_in_front_is_vgg16_away_from_borders() -> None:
             # relu4_1 sees 27 pixels around its own: the cells in the middle see no border.
             margin = ours.shape[-1] * 5 // 12
             middle = (..., slice(margin, -margin), slice(margin, -margin))
-            # 1e-5: conv0 divides by the deviation what VGG16 divides before.
-            torch.testing.assert_close(ours[middle], theirs[middle], rtol=1e-5, atol=1e-5)
+            # conv0 divides by the deviation what VGG16 divides before; 9 layers of float32 sums, whose order is the
+            # processor's: 2e-5 of differences were seen with AVX2, less with AVX512.
+            torch.testing.assert_close(ours[middle], theirs[middle], rtol=1e-5, atol=1e-4)
 
 
 def test_maxima_go_back_to_their_places() -> None:
