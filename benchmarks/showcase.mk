@@ -30,10 +30,10 @@ $(SHOW)/matches.npz: $(TOWN)/train/done | $(VENV)/assets
 $(SHOW_RUNS:%=%/done): $(SHOW)/runs/%/done: $(SHOW)/matches.npz
 	$(call timed,$(RUN) train.epe --config train/runs/streets.yaml --frames $(TOWN)/train --seed $* --out $(@D),train/$*)
 
-$(SHOW_RUNS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/heldout/done
+$(SHOW_RUNS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/done
 	$(RUN) app.enhance $*/model.safetensors $(TOWN)/heldout --out $(@D) --overwrite && touch $@
 
-$(SHOW)/grade/done: $(TOWN)/heldout/done
+$(SHOW)/grade/done: $(TOWN)/done
 	$(call timed,$(RUN) eval.baselines grade --source $(TOWN)/heldout --target $(STREET) --out $(@D) --overwrite,grade)
 
 # Six clusters, as docs/results.md judges; the floor's photographs are labelled by the same clusters.

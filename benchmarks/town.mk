@@ -78,10 +78,14 @@ $(BLENDER)/installed:
 
 DRIVES := $(foreach drive,train heldout sequence,$(TOWN)/$(drive)/done)
 
-town: $(DRIVES)
+town: $(TOWN)/done
+
+# Together, so that frames that two drives share are found.
+$(TOWN)/done: $(DRIVES)
+	$(RUN) gbuffer_tools.check $(DRIVES:%/done=%) && touch $@
 
 $(DRIVES): $(TOWN)/%/done: $(VENV)/installed $(BLENDER)/installed
-	$(call timed,$(RUN) $(CYCLES) $(DRIVE_$*) --out $(@D) && $(RUN) gbuffer_tools.check $(@D),town/$*)
+	$(call timed,$(RUN) $(CYCLES) $(DRIVE_$*) --out $(@D),town/$*)
 
 benchmark-town: $(BENCH)/tables.md
 	@cat $(BENCH)/tables.md
@@ -92,7 +96,7 @@ $(BENCH)/real/done: $(VENV)/installed
 	@test -d "$(CAMVID)/train" || { echo "CAMVID=$(CAMVID): no such folder of CamVid; docs/benchmarks.md says how to get it"; exit 2; }
 	$(call timed,$(RUN) gbuffer_tools.extract "$(CAMVID)" --out $(@D) --per-file 1000 --licence "CamVid (research only)",real)
 
-$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/train/done $(TOWN)/heldout/done
+$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/done
 	$(call timed,$(RUN) datasets.label $(TOWN)/train $(TOWN)/heldout --method classes --classes datasets/labelling/street.yaml \
 		--out $(@D)/town && \
 		$(RUN) datasets.label $(BENCH)/real/train $(BENCH)/real/test --method classes \
