@@ -161,6 +161,7 @@ def test_classes_of_validation_go_by_name(data: Path, tmp_path: Path) -> None:
     [
         ({"zoom": 0.5}, "--zoom 0.5: wanted 1 or more"),
         ({"balance": -1}, "--balance -1: wanted 0 or more"),
+        ({"precision": "fp16"}, "wanted fp32 or bf16"),
         ({"crop": 16}, "--crop 16: wanted 32 or more"),
         ({"labels": Path("x"), "classes": Path("y")}, "leave --classes out"),
     ],

@@ -116,6 +116,11 @@ class PrecisionConfig(OptimiserConfig):
             return "bf16" if has_bf16(torch.device(self.device)) else "fp32"
         return self.precision
 
+    def check(self) -> None:
+        super().check()
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise InputError(f"--precision {self.precision}: wanted fp32 or bf16, or auto.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinearDecayConfig(OptimiserConfig):
