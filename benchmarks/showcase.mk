@@ -13,7 +13,9 @@ REAL   := $(BENCH)
 SHOW_RUNS := $(foreach seed,0 1 2,$(SHOW)/runs/$(seed))
 SHOW_MADE := --fake grade=$(SHOW)/grade $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
 SHOW_DONE := $(SHOW)/grade/done $(SHOW_RUNS:%=%/heldout/done)
-SHOW_SKVD := $(SHOW)/skvd.json $(if $(wildcard $(CAMVID)/train),$(SHOW)/camvid.json)
+STREETS   := $(wildcard $(CAMVID)/train)
+SHOW_SKVD := $(SHOW)/skvd.json $(if $(STREETS),$(SHOW)/camvid.json)
+SHOW_SEEN := $(if $(STREETS),$(SHOW)/recognised.json)
 
 .PHONY: showcase gallery
 # Not for what these stages start: that keeps its own folder.
@@ -30,10 +32,10 @@ $(SHOW)/matches.npz: $(TOWN)/train/done | $(VENV)/assets
 $(SHOW_RUNS:%=%/done): $(SHOW)/runs/%/done: $(SHOW)/matches.npz
 	$(call timed,$(RUN) train.epe --config train/runs/streets.yaml --frames $(TOWN)/train --seed $* --out $(@D),train/$*)
 
-$(SHOW_RUNS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/done
+$(SHOW_RUNS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/split
 	$(RUN) app.enhance $*/model.safetensors $(TOWN)/heldout --out $(@D) --overwrite && touch $@
 
-$(SHOW)/grade/done: $(TOWN)/done
+$(SHOW)/grade/done: $(TOWN)/split
 	$(call timed,$(RUN) eval.baselines grade --source $(TOWN)/heldout --target $(STREET) --out $(@D) --overwrite,grade)
 
 # Six clusters, as docs/results.md judges; the floor's photographs are labelled by the same clusters.
@@ -52,9 +54,15 @@ $(SHOW)/camvid.json: $(SHOW_DONE) $(REAL)/labels/done
 $(SHOW)/control.json: $(SHOW_DONE)
 	$(call timed,$(RUN) eval.control --frames $(TOWN)/heldout $(SHOW_MADE) --out $@,judge/control)
 
-$(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json
-	$(RUN) eval.report $^ --out $(SHOW)/index.html
+# What a segmenter that learnt real streets sees in the frames, before and after.
+$(SHOW)/recognised.json: $(SHOW_DONE) $(REAL)/segmenters/real/0/done
+	$(call timed,$(RUN) eval.segmentation --frames $(TOWN)/heldout $(SHOW_MADE) \
+		--segmenter $(REAL)/segmenters/real/0/model.safetensors --out $@,judge/recognised)
+
+$(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json $(SHOW_SEEN)
+	$(RUN) eval.report $(SHOW_SKVD) $(SHOW)/control.json --out $(SHOW)/index.html
 	@{ set -e; for record in $(SHOW_SKVD); do echo "### $$record"; $(RUN) benchmarks.tables skvd $$record; echo; done; \
+		for record in $(SHOW_SEEN); do echo "### $$record"; $(RUN) benchmarks.tables segmentation $$record; echo; done; \
 		$(RUN) benchmarks.tables seconds $(SHOW)/seconds.txt; } > $@.partial && mv $@.partial $@
 
 # One frame of each of seven towns that training has not seen, 13 s into the drive, larger than training's, by the model

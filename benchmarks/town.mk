@@ -80,9 +80,12 @@ DRIVES := $(foreach drive,train heldout sequence,$(TOWN)/$(drive)/done)
 
 town: $(TOWN)/done
 
-# Together, so that frames that two drives share are found.
+# Together, so that frames that two drives share are found: first those that networks are trained and judged on, then all.
+$(TOWN)/split: $(TOWN)/train/done $(TOWN)/heldout/done
+	$(RUN) gbuffer_tools.check $(^:%/done=%) && touch $@
+
 $(TOWN)/done: $(DRIVES)
-	$(RUN) gbuffer_tools.check $(DRIVES:%/done=%) && touch $@
+	$(RUN) gbuffer_tools.check $(^:%/done=%) && touch $@
 
 $(DRIVES): $(TOWN)/%/done: $(VENV)/installed $(BLENDER)/installed
 	$(call timed,$(RUN) $(CYCLES) $(DRIVE_$*) --out $(@D),town/$*)
@@ -96,7 +99,7 @@ $(BENCH)/real/done: $(VENV)/installed
 	@test -d "$(CAMVID)/train" || { echo "CAMVID=$(CAMVID): no such folder of CamVid; docs/benchmarks.md says how to get it"; exit 2; }
 	$(call timed,$(RUN) gbuffer_tools.extract "$(CAMVID)" --out $(@D) --per-file 1000 --licence "CamVid (research only)",real)
 
-$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/done
+$(BENCH)/labels/done: $(BENCH)/real/done $(TOWN)/split
 	$(call timed,$(RUN) datasets.label $(TOWN)/train $(TOWN)/heldout --method classes --classes datasets/labelling/street.yaml \
 		--out $(@D)/town && \
 		$(RUN) datasets.label $(BENCH)/real/train $(BENCH)/real/test --method classes \

@@ -6,7 +6,8 @@ After Craap, "transformerSR" (github.com/Craap/models, 2023), whose blocks follo
 of a head, N pixels of the image), where the square roots are usual: attention is nearly uniform at the start, and
 between features it changes with the size of the image. Its windows do not overlap and have no positions, so that no
 layer but the first and the last looks across their borders. Without `legacy` the logits between features are cosines
-times a learnt factor, every other window is shifted, and windows have a relative position bias.
+times a learnt factor, every other window is shifted, windows have a relative position bias, and the network adds to
+the bicubic enlargement (nothing, at first), where the published one draws the whole picture.
 
 Shapes: B images, C features, h heads, H W pixels, N = H W, s the factor.
 """
@@ -125,6 +126,9 @@ class DualAttention(Upscaler):
             self.body.append(Block(window_attention(spec, index), width))
             self.body.append(Block(OverPixels(between(width, spec.heads)), width))
         self.last = nn.Conv2d(width, 3 * spec.scale**2, 3, padding=1)
+        if not spec.legacy:
+            for parameter in self.last.parameters():  # at first the result is the bicubic one
+                nn.init.zeros_(parameter)
         if spec.guides:
             self.guide = GuideLayer(spec.guides, width, spec.scale)
 
@@ -133,5 +137,7 @@ class DualAttention(Upscaler):
         x = self.first(image - 0.5)
         if guides is not None:
             x = x + self.guide(guides)
-        x = self.body(x.movedim(1, -1)).movedim(-1, 1)
-        return F.pixel_shuffle(self.last(x), self.spec.scale) + 0.5
+        x = F.pixel_shuffle(self.last(self.body(x.movedim(1, -1)).movedim(-1, 1)), self.spec.scale)
+        if self.spec.legacy:
+            return x + 0.5
+        return x + F.interpolate(image, scale_factor=self.spec.scale, mode="bicubic", align_corners=False)

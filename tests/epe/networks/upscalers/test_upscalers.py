@@ -114,8 +114,7 @@ def test_pictures_of_a_batch_do_not_touch_each_other(kind: type[Upscaler]) -> No
 
 @pytest.mark.parametrize("kind", [RRDBNet, SRVGG, DualAttention], ids=lambda kind: kind.kind)
 def test_guides_change_no_bit_at_first_and_get_gradients(kind: type[Upscaler]) -> None:
-    torch.manual_seed(0)
-    plain = kind.from_spec(TINY[kind.kind])
+    plain = tiny(kind)
     guided = kind.from_spec({**TINY[kind.kind], "guides": 3})
     missing, unexpected = guided.load_state_dict(plain.state_dict(), strict=False)
     assert not unexpected
@@ -128,8 +127,9 @@ def test_guides_change_no_bit_at_first_and_get_gradients(kind: type[Upscaler]) -
     assert all(p.grad is not None and p.grad.any() for p in lasts)
 
 
-def test_the_guided_network_is_bicubic_at_first() -> None:
-    network = Guided(GuidedSpec(guides=2, width=8, blocks=1, detail=4))
+@pytest.mark.parametrize("kind", [Guided, DualAttention], ids=lambda kind: kind.kind)
+def test_our_networks_are_bicubic_at_first(kind: type[Upscaler]) -> None:
+    network = kind.from_spec(TINY[kind.kind])
     image, guides = inputs(network, (12, 8))
     wanted = nn.functional.interpolate(image, scale_factor=4, mode="bicubic", align_corners=False)
     assert torch.equal(network(image, guides), wanted)
