@@ -68,7 +68,15 @@ def test_real_streets_are_judged_only_where_there_are_any(tmp_path: Path) -> Non
     """`make showcase` does not ask for CamVid, and uses it where it is."""
     (tmp_path / "train").mkdir()
     without, beside = (commands_of("showcase", f"CAMVID={folder}") for folder in (tmp_path / "none", tmp_path))
-    assert [sum(module == "eval.skvd" for module, _ in found) for found in (without, beside)] == [1, 2]
+    judged = [[module for module, _ in found if module.startswith("eval.")] for found in (without, beside)]
+    assert [found.count("eval.skvd") for found in judged] == [1, 2]
+    assert [found.count("eval.segmentation") for found in judged] == [0, 1]
+
+
+def test_frames_that_networks_are_judged_on_are_held_against_those_they_learn_from() -> None:
+    """No more of the town is rendered for the showcase than it shows."""
+    checked = [words for module, words in commands_of("showcase") if module == "gbuffer_tools.check"]
+    assert checked == [["demo/town/train", "demo/town/heldout"]]
 
 
 def test_a_stage_of_the_showcase_keeps_the_benchmarks_folders() -> None:
