@@ -1,4 +1,4 @@
-# make upscalers: every table of docs/upscaling.md that needs training, on two CPU cores in some five hours.
+# make upscalers: every table of docs/upscaling.md that needs training, on two CPU cores in some three hours.
 #
 # Each stage leaves a file; the same command goes on where it was stopped. Steps, seeds, pictures and measures were
 # fixed before anything was looked at. `make game` installs what the game's frames need.
@@ -18,10 +18,10 @@ upscalers: $(UP)/tables.md
 LOSSES     := l1 edge_weighted edges
 FROM_NOISE := $(foreach loss,$(LOSSES),$(foreach seed,0 1 2,$(loss)/$(seed)))
 SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images $(PHOTOS) --held_out '["heldout"]' \
-	--crop 128 --batch 8 --precision auto --workers 1
+	--crop 128 --batch 4 --precision auto --workers 1
 
 $(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed | $(VENV)/assets
-	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 3000 \
+	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 1000 \
 		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 1000 --save_every 250 --out $(@D),transformer/$*)
 
 # Then 500 steps against a discriminator, from the first seed of L1 at edges.
@@ -71,8 +71,8 @@ $(UP)/buildings/small/done: $(UP)/built/done
 # 3. The game in both sizes: five tracks, one held out. `basic` on both sides, as shadows differ with the size.
 GAME_TRAIN := candela_city cornfield_crossing gran_paradiso_island scotland
 GAME_HELD  := sandtrack
-GUIDED     := --images $(UP)/game/train/high --small $(UP)/game/train/low --degradation render --crop 128 --batch 8 \
-	--steps 2000 --workers 1 --preview_every 500 --save_every 100
+GUIDED     := --images $(UP)/game/train/high --small $(UP)/game/train/low --degradation render --crop 128 --batch 4 \
+	--steps 1000 --workers 1 --preview_every 500 --save_every 100
 
 $(UP)/game/%/done: $(VENV)/installed
 	$(call timed,$(RUN) gbuffer_tools.pairs --low basic --high basic --samples 4 --size 320x180 --step 60 --count 8 \
