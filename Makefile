@@ -20,7 +20,7 @@ REPORT := $(DEMO)/report
 .PHONY: demo report test lint bench game install ablation pairs
 
 # glibc: memory that was freed is kept, in huge pages. The same bits; training takes a tenth less (docs/training.md).
-demo report ablation town benchmark-town recipes showcase gallery upscalers codes demo/%: \
+demo report ablation town benchmark-town recipes showcase students gallery upscalers codes demo/%: \
 	export GLIBC_TUNABLES := glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184
 
 # What the project needs to run; of its packages Python compiles what is used.

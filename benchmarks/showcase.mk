@@ -14,7 +14,7 @@ SHOW_RUNS := $(foreach seed,0 1 2,$(SHOW)/runs/$(seed))
 SHOW_MADE := --fake grade=$(SHOW)/grade $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
 SHOW_DONE := $(SHOW)/grade/done $(SHOW_RUNS:%=%/heldout/done)
 STREETS   := $(wildcard $(CAMVID)/train)
-SHOW_SKVD := $(SHOW)/skvd.json $(if $(STREETS),$(SHOW)/camvid.json)
+SHOW_SKVD := $(SHOW)/skvd.json $(if $(STREETS),$(SHOW)/camvid.json $(SHOW)/against-grade.json)
 SHOW_SEEN := $(if $(STREETS),$(SHOW)/recognised.json)
 
 .PHONY: showcase gallery
@@ -64,6 +64,52 @@ $(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json $(SHOW_SEEN)
 	@{ set -e; for record in $(SHOW_SKVD); do echo "### $$record"; $(RUN) benchmarks.tables skvd $$record; echo; done; \
 		for record in $(SHOW_SEEN); do echo "### $$record"; $(RUN) benchmarks.tables segmentation $$record; echo; done; \
 		$(RUN) benchmarks.tables seconds $(SHOW)/seconds.txt; } > $@.partial && mv $@.partial $@
+
+# make students: `lite`, taught by each seed of hr-small; recipe, steps and seeds fixed before any was trained.
+STUDENTS := $(foreach seed,0 1 2,$(SHOW)/students/$(seed))
+GRADED   := --fake grade=$(SHOW)/grade
+TAUGHT   := $(foreach seed,0 1 2,--fake lite-$(seed)=$(SHOW)/students/$(seed)/heldout)
+
+.PHONY: students
+students: $(SHOW)/students/tables.md
+	@cat $<
+
+$(SHOW_RUNS:%=%/train/done): %/train/done: %/done $(TOWN)/train/done
+	$(RUN) app.enhance $*/model.safetensors $(TOWN)/train --out $(@D) --overwrite && touch $@
+
+$(STUDENTS:%=%/done): $(SHOW)/students/%/done: $(SHOW)/runs/%/train/done
+	$(call timed,$(RUN) train.realformer paired --config train/runs/town-student.yaml --frames $(TOWN)/train --targets $(<D) \
+		--seed $* --out $(@D),students/$*)
+
+$(STUDENTS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/split
+	$(RUN) app.enhance $*/model.safetensors $(TOWN)/heldout --out $(@D) --overwrite && touch $@
+
+$(SHOW)/students/skvd.json: $(STUDENTS:%=%/heldout/done) $(SHOW)/skvd.json
+	$(call timed,$(RUN) eval.skvd --fake render=$(TOWN)/heldout $(GRADED) $(TAUGHT) --crops 4 --real $(PHOTOS)/heldout \
+		--fake-labels $(SHOW)/judge/frames --real-labels $(SHOW)/judge/photos --floor $(PHOTOS)/train \
+		--floor-labels $(SHOW)/floor/photos --out $@,judge/students)
+
+$(SHOW)/students/camvid.json: $(STUDENTS:%=%/heldout/done) $(REAL)/labels/done
+	$(call timed,$(RUN) eval.skvd --fake render=$(TOWN)/heldout $(GRADED) $(TAUGHT) --real $(REAL)/real/test $(LABELS_OF) \
+		--floor $(REAL)/real/train --floor-labels $(REAL)/labels/real/train --crops 4 --out $@,judge/students-camvid)
+
+# Differences are those to the first method: here to grade, frame by frame.
+$(SHOW)/against-grade.json: $(SHOW_DONE) $(REAL)/labels/done
+	$(call timed,$(RUN) eval.skvd $(SHOW_MADE) --real $(REAL)/real/test $(LABELS_OF) --crops 4 --out $@,judge/grade)
+
+$(SHOW)/students/against-grade.json: $(STUDENTS:%=%/heldout/done) $(REAL)/labels/done
+	$(call timed,$(RUN) eval.skvd $(GRADED) $(TAUGHT) --real $(REAL)/real/test $(LABELS_OF) --crops 4 --out $@,judge/grade)
+
+$(SHOW)/students/control.json: $(STUDENTS:%=%/heldout/done)
+	$(RUN) eval.control --frames $(TOWN)/heldout $(GRADED) $(TAUGHT) --out $@
+
+STUDENT_SKVD := $(SHOW)/students/skvd.json \
+	$(if $(STREETS),$(SHOW)/students/camvid.json $(SHOW)/students/against-grade.json)
+
+$(SHOW)/students/tables.md: $(STUDENT_SKVD) $(SHOW)/students/control.json
+	$(RUN) eval.report $^ --out $(SHOW)/students/index.html
+	@{ set -e; for record in $(STUDENT_SKVD); do echo "### $$record"; $(RUN) benchmarks.tables skvd $$record; echo; done; \
+		$(RUN) benchmarks.tables scores $(SHOW)/students/control.json; } > $@.partial && mv $@.partial $@
 
 # One frame of each of seven towns that training has not seen, 13 s into the drive, larger than training's, by the model
 # that ships: seed 0 (docs/gallery.md).

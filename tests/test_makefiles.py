@@ -15,8 +15,8 @@ from tests.frozen import FROZEN
 
 ROOT = Path(__file__).parents[1]
 TARGETS = (
-    "demo", "report", "ablation", "pairs", "bench", "town", "benchmark-town", "recipes", "showcase", "gallery",
-    "upscalers", "codes",
+    "demo", "report", "ablation", "pairs", "bench", "town", "benchmark-town", "recipes", "showcase", "students",
+    "gallery", "upscalers", "codes",
 )  # fmt: skip
 CAMVID = f"CAMVID={ROOT / 'samples/photos'}"
 """Make looks no further than for a folder train/."""
@@ -69,7 +69,7 @@ def test_real_streets_are_judged_only_where_there_are_any(tmp_path: Path) -> Non
     (tmp_path / "train").mkdir()
     without, beside = (commands_of("showcase", f"CAMVID={folder}") for folder in (tmp_path / "none", tmp_path))
     judged = [[module for module, _ in found if module.startswith("eval.")] for found in (without, beside)]
-    assert [found.count("eval.skvd") for found in judged] == [1, 2]
+    assert [found.count("eval.skvd") for found in judged] == [1, 3]
     assert [found.count("eval.segmentation") for found in judged] == [0, 1]
 
 
