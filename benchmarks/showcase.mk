@@ -11,10 +11,17 @@ STREET := $(PHOTOS)/street
 REAL   := $(BENCH)
 
 SHOW_RUNS := $(foreach seed,0 1 2,$(SHOW)/runs/$(seed))
-SHOW_MADE := --fake grade=$(SHOW)/grade $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
+STUDENTS  := $(foreach seed,0 1 2,$(SHOW)/students/$(seed))
+GRADED    := --fake grade=$(SHOW)/grade
+SHOW_MADE := $(GRADED) $(foreach seed,0 1 2,--fake hr-small-$(seed)=$(SHOW)/runs/$(seed)/heldout)
 SHOW_DONE := $(SHOW)/grade/done $(SHOW_RUNS:%=%/heldout/done)
 STREETS   := $(wildcard $(CAMVID)/train)
 SHOW_SKVD := $(SHOW)/skvd.json $(if $(STREETS),$(SHOW)/camvid.json $(SHOW)/against-grade.json)
+# Towards what, and its floor. Six clusters for the samples, as docs/results.md judges.
+TO_SAMPLES   := --crops 4 --real $(PHOTOS)/heldout --fake-labels $(SHOW)/judge/frames --real-labels $(SHOW)/judge/photos \
+	--floor $(PHOTOS)/train --floor-labels $(SHOW)/floor/photos
+TO_STREETS   := --crops 4 --real $(REAL)/real/test $(LABELS_OF)
+STREET_FLOOR := --floor $(REAL)/real/train --floor-labels $(REAL)/labels/real/train
 SHOW_SEEN := $(if $(STREETS),$(SHOW)/recognised.json)
 
 .PHONY: showcase gallery
@@ -32,24 +39,24 @@ $(SHOW)/matches.npz: $(TOWN)/train/done | $(VENV)/assets
 $(SHOW_RUNS:%=%/done): $(SHOW)/runs/%/done: $(SHOW)/matches.npz
 	$(call timed,$(RUN) train.epe --config train/runs/streets.yaml --frames $(TOWN)/train --seed $* --out $(@D),train/$*)
 
-$(SHOW_RUNS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/split
+$(addsuffix /heldout/done,$(SHOW_RUNS) $(STUDENTS)): %/heldout/done: %/done $(TOWN)/split
 	$(RUN) app.enhance $*/model.safetensors $(TOWN)/heldout --out $(@D) --overwrite && touch $@
 
 $(SHOW)/grade/done: $(TOWN)/split
 	$(call timed,$(RUN) eval.baselines grade --source $(TOWN)/heldout --target $(STREET) --out $(@D) --overwrite,grade)
 
-# Six clusters, as docs/results.md judges; the floor's photographs are labelled by the same clusters.
+# The floor's photographs are labelled by the same clusters.
 $(SHOW)/skvd.json: $(SHOW_DONE)
 	$(call timed,$(RUN) datasets.label frames=$(TOWN)/heldout photos=$(PHOTOS)/heldout --count 6 --out $(SHOW)/judge && \
 		$(RUN) datasets.label frames=$(TOWN)/heldout photos=$(PHOTOS)/train --clusters $(SHOW)/judge/clusters.npz \
-		--out $(SHOW)/floor && $(RUN) eval.skvd --fake render=$(TOWN)/heldout $(SHOW_MADE) --crops 4 \
-		--real $(PHOTOS)/heldout --fake-labels $(SHOW)/judge/frames \
-		--real-labels $(SHOW)/judge/photos --floor $(PHOTOS)/train \
-		--floor-labels $(SHOW)/floor/photos --out $@,judge/samples)
+		--out $(SHOW)/floor && $(RUN) eval.skvd $(RENDER_OF) $(SHOW_MADE) $(TO_SAMPLES) --out $@,judge/samples)
 
 $(SHOW)/camvid.json: $(SHOW_DONE) $(REAL)/labels/done
-	$(call timed,$(RUN) eval.skvd --fake render=$(TOWN)/heldout $(SHOW_MADE) --real $(REAL)/real/test $(LABELS_OF) \
-		--floor $(REAL)/real/train --floor-labels $(REAL)/labels/real/train --crops 4 --out $@,judge/camvid)
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(SHOW_MADE) $(TO_STREETS) $(STREET_FLOOR) --out $@,judge/camvid)
+
+# Differences are those to the first method: here to grade, frame by frame.
+$(SHOW)/against-grade.json: $(SHOW_DONE) $(REAL)/labels/done
+	$(call timed,$(RUN) eval.skvd $(SHOW_MADE) $(TO_STREETS) --out $@,judge/grade)
 
 $(SHOW)/control.json: $(SHOW_DONE)
 	$(call timed,$(RUN) eval.control --frames $(TOWN)/heldout $(SHOW_MADE) --out $@,judge/control)
@@ -66,9 +73,7 @@ $(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json $(SHOW_SEEN)
 		$(RUN) benchmarks.tables seconds $(SHOW)/seconds.txt; } > $@.partial && mv $@.partial $@
 
 # make students: `lite`, taught by each seed of hr-small; recipe, steps and seeds fixed before any was trained.
-STUDENTS := $(foreach seed,0 1 2,$(SHOW)/students/$(seed))
-GRADED   := --fake grade=$(SHOW)/grade
-TAUGHT   := $(foreach seed,0 1 2,--fake lite-$(seed)=$(SHOW)/students/$(seed)/heldout)
+TAUGHT   := $(GRADED) $(foreach seed,0 1 2,--fake lite-$(seed)=$(SHOW)/students/$(seed)/heldout)
 
 .PHONY: students
 students: $(SHOW)/students/tables.md
@@ -81,27 +86,17 @@ $(STUDENTS:%=%/done): $(SHOW)/students/%/done: $(SHOW)/runs/%/train/done
 	$(call timed,$(RUN) train.realformer paired --config train/runs/town-student.yaml --frames $(TOWN)/train --targets $(<D) \
 		--seed $* --out $(@D),students/$*)
 
-$(STUDENTS:%=%/heldout/done): %/heldout/done: %/done $(TOWN)/split
-	$(RUN) app.enhance $*/model.safetensors $(TOWN)/heldout --out $(@D) --overwrite && touch $@
-
 $(SHOW)/students/skvd.json: $(STUDENTS:%=%/heldout/done) $(SHOW)/skvd.json
-	$(call timed,$(RUN) eval.skvd --fake render=$(TOWN)/heldout $(GRADED) $(TAUGHT) --crops 4 --real $(PHOTOS)/heldout \
-		--fake-labels $(SHOW)/judge/frames --real-labels $(SHOW)/judge/photos --floor $(PHOTOS)/train \
-		--floor-labels $(SHOW)/floor/photos --out $@,judge/students)
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(TAUGHT) $(TO_SAMPLES) --out $@,judge/students)
 
 $(SHOW)/students/camvid.json: $(STUDENTS:%=%/heldout/done) $(REAL)/labels/done
-	$(call timed,$(RUN) eval.skvd --fake render=$(TOWN)/heldout $(GRADED) $(TAUGHT) --real $(REAL)/real/test $(LABELS_OF) \
-		--floor $(REAL)/real/train --floor-labels $(REAL)/labels/real/train --crops 4 --out $@,judge/students-camvid)
-
-# Differences are those to the first method: here to grade, frame by frame.
-$(SHOW)/against-grade.json: $(SHOW_DONE) $(REAL)/labels/done
-	$(call timed,$(RUN) eval.skvd $(SHOW_MADE) --real $(REAL)/real/test $(LABELS_OF) --crops 4 --out $@,judge/grade)
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(TAUGHT) $(TO_STREETS) $(STREET_FLOOR) --out $@,judge/students-camvid)
 
 $(SHOW)/students/against-grade.json: $(STUDENTS:%=%/heldout/done) $(REAL)/labels/done
-	$(call timed,$(RUN) eval.skvd $(GRADED) $(TAUGHT) --real $(REAL)/real/test $(LABELS_OF) --crops 4 --out $@,judge/grade)
+	$(call timed,$(RUN) eval.skvd $(TAUGHT) $(TO_STREETS) --out $@,judge/grade)
 
 $(SHOW)/students/control.json: $(STUDENTS:%=%/heldout/done)
-	$(RUN) eval.control --frames $(TOWN)/heldout $(GRADED) $(TAUGHT) --out $@
+	$(RUN) eval.control --frames $(TOWN)/heldout $(TAUGHT) --out $@
 
 STUDENT_SKVD := $(SHOW)/students/skvd.json \
 	$(if $(STREETS),$(SHOW)/students/camvid.json $(SHOW)/students/against-grade.json)
