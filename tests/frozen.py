@@ -58,7 +58,7 @@ FROZEN: dict[str, set[str]] = {
     "train.realformer paired": DESCENT
     | {
         "--frames", "--targets", "--features", "--streams", "--preset", "--initial", "--trainable", "--vgg",
-        "--l1_weight", "--perceptual_weight", "--style_weight", "--variation_weight", "--ema", "--precision",
+        "--l1_weight", "--perceptual_weight", "--style_weight", "--variation_weight", "--clip", "--ema", "--precision",
     },
     "train.realformer unpaired": EPE | {"--l1_weight", "--style_weight", "--variation_weight", "--sequence"},
     "train.cut": SOLO

@@ -1,5 +1,6 @@
 """One step of an optimiser, which is skipped if the loss or its gradient is not finite."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -18,7 +19,10 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 
 
 def backward_and_step(
-    loss: Tensor, optimiser: torch.optim.Optimizer, average: Callable[[Sequence[Tensor]], None] = lambda _: None
+    loss: Tensor,
+    optimiser: torch.optim.Optimizer,
+    average: Callable[[Sequence[Tensor]], None] = lambda _: None,
+    clip: float = math.inf,
 ) -> Tensor:
     """Compute gradients and make one step, unless the loss or its gradient is not finite.
 
@@ -26,9 +30,10 @@ def backward_and_step(
         loss: of this process's samples.
         optimiser: of the weights.
         average: replaces tensors, in place, by their means over the processes that train together.
+        clip: a gradient whose norm is larger is scaled down to it.
 
     Returns:
-        The norm of the gradient; not finite if no step was made.
+        The norm of the gradient, before it is clipped; not finite if no step was made.
     """
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -39,5 +44,7 @@ def backward_and_step(
     norm = nn.utils.get_total_norm(gradients)
     norm = torch.where(torch.isfinite(shared), norm, torch.nan)
     if torch.isfinite(norm):
+        if norm > clip:
+            nn.utils.clip_grads_with_norm_(parameters, clip, norm)
         optimiser.step()
     return norm

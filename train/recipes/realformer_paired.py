@@ -5,6 +5,7 @@ To resume a stopped run, run the same command again: the result is the same to t
 scalars.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ class PairedConfig(LinearDecayConfig, PrecisionConfig):
         perceptual_weight: weight of the perceptual distance to the target, on VGG16 features
         style_weight: weight of the difference between the Gram matrices of result and target
         variation_weight: weight of the mean total variation
+        clip: maximum gradient norm; null: not clipped
         ema: decay of the averaged weights
     """
 
@@ -75,12 +77,13 @@ class PairedConfig(LinearDecayConfig, PrecisionConfig):
     perceptual_weight: float = 0.1
     style_weight: float = 0.02
     variation_weight: float = 1e-4
+    clip: float | None = None
     ema: float = 0.999
 
     def check(self) -> None:
         super().check()
         weights = ("l1_weight", "perceptual_weight", "style_weight", "variation_weight")
-        check_ranges(self, minimum=dict.fromkeys(weights, 0), fractions=("ema",))
+        check_ranges(self, minimum=dict.fromkeys(weights, 0), positive=("clip",), fractions=("ema",))
         check_preset(self.preset, preset_names())
 
 
@@ -110,7 +113,7 @@ def step(state: PairedTrainState, batch: Rendered, n: int) -> dict[str, Tensor]:
         "variation": (c.variation_weight, total_variation(made)),
     }
     loss = weighted_sum(terms)
-    norm = backward_and_step(loss, state.optimiser)
+    norm = backward_and_step(loss, state.optimiser, clip=math.inf if c.clip is None else c.clip)
     if torch.isfinite(norm):
         state.average.update(state.generator, n)
     return {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm}

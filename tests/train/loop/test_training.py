@@ -65,6 +65,15 @@ def test_a_step_down() -> None:
     )  # nothing is left of the first gradient
 
 
+def test_a_clipped_step_goes_the_same_way_only_as_far_as_the_limit() -> None:
+    x = nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimiser = torch.optim.SGD([x], lr=1)
+    assert backward_and_step(x.square().sum() / 2, optimiser, clip=0.5).item() == 5
+    assert torch.allclose(x.detach(), torch.tensor([2.7, 3.6]))  # less 0.5 * (3, 4) / 5
+    backward_and_step(x.sum(), optimiser, clip=2)
+    assert torch.allclose(x.detach(), torch.tensor([1.7, 2.6]))  # the gradient's norm, sqrt(2), is below 2
+
+
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
 def test_what_is_not_finite_moves_nothing_and_is_told(factor: float) -> None:
     x = nn.Parameter(torch.tensor([3.0, 4.0]))
