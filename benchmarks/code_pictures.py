@@ -1,6 +1,7 @@
 """What `make codes` needs besides commands: pictures and masks to complete, and whether drawn pictures fit their maps.
 
     python -m benchmarks.code_pictures prepare PHOTOS OUT        # OUT/truth: shrunk pictures; OUT/white: masks of all
+    python -m benchmarks.code_pictures lower PICTURES OUT        # their lower halves, which app.sample --complete draws
     python -m benchmarks.code_pictures agreement MAPS WITH WITHOUT
 
 `agreement` compares label maps: those that pictures were drawn by, those of the pictures drawn by them, of the same
@@ -16,7 +17,7 @@ import numpy as np
 from benchmarks.seeds import mean_and_ends
 from benchmarks.tables import head, line
 from datasets.coding.conditions import label_maps
-from datasets.images import write_png
+from datasets.images import Images, write_png
 from datasets.labelling.taxonomy import Labels
 from datasets.photos import Photos
 from eval.metrics.bootstrap import draw_resamples
@@ -29,13 +30,22 @@ RESAMPLES = 1000
 
 
 def prepare(args: argparse.Namespace) -> None:
-    """Write the pictures at the height of training, and a white mask for each."""
+    """Write the pictures at the height of training, cut to whole codes, and a white mask for each."""
     photos = Photos(args.photos, args.height)
     for number, key in enumerate(photos.keys):
         picture = photos[number]
-        write_png(args.out / "truth" / f"{key}.png", picture)
-        write_png(args.out / "white" / f"{key}.png", np.full(picture.shape[:2], 255, np.uint8))
+        height, width = (size - size % args.code for size in picture.shape[:2])
+        write_png(args.out / "truth" / f"{key}.png", picture[:height, :width])
+        write_png(args.out / "white" / f"{key}.png", np.full((height, width), 255, np.uint8))
     print(f"{args.out}: {len(photos)} pictures and masks")
+
+
+def lower(args: argparse.Namespace) -> None:
+    """Write the lower halves of pictures, in whole codes; the upper ones were given, and prove nothing."""
+    pictures = Images(args.pictures)
+    for key, picture in zip(pictures.keys, pictures, strict=True):
+        write_png(args.out / f"{key}.png", picture[(len(picture) // args.code + 1) // 2 * args.code :])
+    print(f"{args.out}: the lower halves of {len(pictures)} pictures")
 
 
 def read_labels(folder: Path) -> dict[str, Labels]:
@@ -84,6 +94,14 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("out", type=Path, metavar="OUT")
     one.add_argument("--height", type=int, default=270, metavar="N", help="(default: %(default)s)")
     one.set_defaults(work=prepare)
+    half = commands.add_parser("lower", help="cut lower halves out of pictures")
+    half.add_argument("pictures", type=Path, metavar="PICTURES")
+    half.add_argument("out", type=Path, metavar="OUT")
+    half.set_defaults(work=lower)
+    for each in (one, half):
+        each.add_argument(
+            "--code", type=int, default=8, metavar="N", help="a code's side in pixels (default: %(default)s)"
+        )
     other = commands.add_parser(
         "agreement", help="compare label maps of drawn pictures with the maps they were drawn by"
     )

@@ -1,14 +1,15 @@
 # make codes: every table and sheet of docs/vqgan.md and docs/codes.md that needs training, on two CPU cores in some
-# five hours.
+# four hours.
 #
 # Each stage leaves a file; the same command goes on where it was stopped. Steps, seeds, pictures and measures were
 # fixed before anything was looked at.
 CODES     := demo/codes
 VQGAN     := $(RUN) train.vqgan --config train/runs/vqgan-samples.yaml
 GPT       := $(RUN) train.codes --images $(PHOTOS)/train --validation $(PHOTOS)/heldout --height 270 --crop 128 \
-	--variants 8 --batch 16 --steps 1500 --constant 0.5 --layers 6 --width 256 --heads 8 --dropout 0.1 --keep 0.9 \
+	--variants 8 --batch 16 --steps 1000 --constant 0.5 --layers 6 --width 256 --heads 8 --dropout 0.1 --keep 0.9 \
 	--precision auto --preview_every 500 --save_every 100
-ENCODER   := $(CODES)/photos/model.safetensors
+ENCODER   := $(CODES)/photos/0/model.safetensors
+MAPS      := $(CODES)/maps/0/model.safetensors
 
 $(CODES)/%: BENCH := $(CODES)
 .PHONY: codes
@@ -16,27 +17,27 @@ $(CODES)/%: BENCH := $(CODES)
 codes: $(CODES)/tables.md
 	@cat $(CODES)/tables.md
 
-# 1. What the ways to train a VQGAN are worth: 600 steps, three seeds each.
-WAYS := as-given no-warm-up legacy-beta plain-codebook
+# 1. What the ways to train a VQGAN are worth: 300 steps; three seeds each, one of the codebook that is left alone.
+WAYS := as-given no-warm-up legacy-beta
 CHANGES_as-given       :=
 CHANGES_no-warm-up     := --critic_warmup 0
 CHANGES_legacy-beta    := --legacy_beta true
 CHANGES_plain-codebook := --kmeans 0 --restart_below 0
-WAYS_OF := $(foreach way,$(WAYS),$(foreach seed,0 1 2,$(way)/$(seed)))
+WAYS_OF := $(foreach way,$(WAYS),$(foreach seed,0 1 2,$(way)/$(seed))) plain-codebook/0
 
 $(WAYS_OF:%=$(CODES)/ways/%/done): $(CODES)/ways/%/done: $(VENV)/installed | $(VENV)/assets
-	$(call timed,$(VQGAN) --steps 600 --gan_start 200 --critic_warmup 100 $(CHANGES_$(call name_of,$*)) \
-		--seed $(notdir $*) --preview_every 300 --save_every 100 --out $(@D),ways/$*)
+	$(call timed,$(VQGAN) --steps 300 --gan_start 100 --critic_warmup 50 $(CHANGES_$(call name_of,$*)) \
+		--seed $(notdir $*) --preview_every 300 --save_every 50 --out $(@D),ways/$*)
 
 # 2. First stages: of photographs, of label maps of photographs, and of frames of Montezuma's Revenge.
-$(CODES)/photos/done: $(VENV)/installed | $(VENV)/assets
-	$(call timed,$(VQGAN) --save_every 100 --out $(@D),photos)
+$(CODES)/photos/0/done: $(VENV)/installed | $(VENV)/assets
+	$(call timed,$(VQGAN) --steps 1500 --gan_start 750 --critic_warmup 250 --save_every 50 --out $(@D),photos)
 
 $(CODES)/labels/done: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(RUN) datasets.label train=$(PHOTOS)/train --count 6 --out $(@D) && $(RUN) datasets.label \
 		heldout=$(PHOTOS)/heldout --clusters $(@D)/clusters.npz --out $(@D),labels)
 
-$(CODES)/maps/done: $(CODES)/labels/done
+$(CODES)/maps/0/done: $(CODES)/labels/done
 	$(call timed,$(RUN) train.vqgan --content classes --images $(PHOTOS)/train --labels $(CODES)/labels/train \
 		--validation $(PHOTOS)/heldout --validation_labels $(CODES)/labels/heldout --height 270 --preset vqgan-f8-small \
 		--codes 64 --crop 128 --batch 4 --steps 600 --rate 5e-4 --gan_weight 0 --perceptual_weight 0 --precision auto \
@@ -49,37 +50,39 @@ $(CODES)/atari/frames/done: $(VENV)/installed
 
 $(CODES)/atari/0/done: $(CODES)/atari/frames/done | $(VENV)/assets
 	$(call timed,$(RUN) train.vqgan --config train/runs/vqgan-atari.yaml --images $(CODES)/atari/frames/train \
-		--validation $(CODES)/atari/frames/heldout --save_every 100 --out $(@D),atari)
+		--validation $(CODES)/atari/frames/heldout --steps 600 --gan_start 300 --critic_warmup 100 --preview_every 300 \
+		--save_every 50 --out $(@D),atari/0)
 
 # 3. Transformers over the photographs' codes: given nothing, and given label maps.
-$(CODES)/free/done: $(CODES)/photos/done
+$(CODES)/free/0/done: $(CODES)/photos/0/done
 	$(call timed,$(GPT) --autoencoder $(ENCODER) --out $(@D),free)
 
-$(CODES)/by-maps/done: $(CODES)/photos/done $(CODES)/maps/done
-	$(call timed,$(GPT) --autoencoder $(ENCODER) --condition maps --condition_autoencoder $(CODES)/maps/model.safetensors \
+$(CODES)/by-maps/0/done: $(CODES)/photos/0/done $(CODES)/maps/0/done
+	$(call timed,$(GPT) --autoencoder $(ENCODER) --condition maps --condition_autoencoder $(MAPS) \
 		--labels $(CODES)/labels/train --validation_labels $(CODES)/labels/heldout --out $(@D),by-maps)
 
-# 4. Drawn: sheets at four temperatures; pictures by maps and by nothing; lower halves, and whole pictures anew.
+# 4. Drawn: sheets at four temperatures; pictures by maps and by nothing, at the scale of training; lower halves, and
+# whole pictures anew.
 SAMPLE = $(RUN) app.sample $(<D)/model.safetensors --autoencoder $(ENCODER) --seed 0 --out $(@D) --overwrite
+SCALE  := --size 352x264 --step 8
 
-$(CODES)/drawn/sheets/done: $(CODES)/free/done
+$(CODES)/drawn/sheets/done: $(CODES)/free/0/done
 	mkdir -p $(@D) && $(SAMPLE) --temperature 0.5 1 1.5 2 > $(@D)/entropy.txt && cat $(@D)/entropy.txt && touch $@
 
-$(CODES)/drawn/free/done: $(CODES)/free/done
-	$(SAMPLE) --count 37 && touch $@
+$(CODES)/drawn/free/done: $(CODES)/free/0/done
+	$(call timed,$(SAMPLE) --count 37 $(SCALE),drawn/free)
 
-$(CODES)/drawn/by-maps/done: $(CODES)/by-maps/done
-	$(SAMPLE) --condition $(CODES)/labels/heldout --condition-autoencoder $(CODES)/maps/model.safetensors --size 128x128 \
-		&& touch $@
+$(CODES)/drawn/by-maps/done: $(CODES)/by-maps/0/done
+	$(call timed,$(SAMPLE) --condition $(CODES)/labels/heldout --condition-autoencoder $(MAPS) $(SCALE),drawn/by-maps)
 
 $(CODES)/given/done: $(VENV)/installed
 	$(RUN) benchmarks.code_pictures prepare $(PHOTOS)/heldout $(@D) && touch $@
 
-$(CODES)/drawn/half/done: $(CODES)/free/done $(CODES)/given/done
-	$(SAMPLE) --complete $(CODES)/given/truth --step 8 && touch $@
+$(CODES)/drawn/half/done: $(CODES)/free/0/done $(CODES)/given/done
+	$(call timed,$(SAMPLE) --complete $(CODES)/given/truth --step 8,drawn/half)
 
-$(CODES)/drawn/whole/done: $(CODES)/free/done $(CODES)/given/done
-	$(SAMPLE) --complete $(CODES)/given/truth --mask $(CODES)/given/white --step 8 && touch $@
+$(CODES)/drawn/whole/done: $(CODES)/free/0/done $(CODES)/given/done
+	$(call timed,$(SAMPLE) --complete $(CODES)/given/truth --mask $(CODES)/given/white --step 8,drawn/whole)
 
 $(CODES)/agreement.md: $(CODES)/drawn/free/done $(CODES)/drawn/by-maps/done
 	$(RUN) datasets.label by-maps=$(CODES)/drawn/by-maps --clusters $(CODES)/labels/clusters.npz --out $(CODES)/seen
@@ -87,37 +90,59 @@ $(CODES)/agreement.md: $(CODES)/drawn/free/done $(CODES)/drawn/by-maps/done
 	$(RUN) benchmarks.code_pictures agreement $(CODES)/labels/heldout $(CODES)/seen/by-maps $(CODES)/seen/free > $@.partial
 	mv $@.partial $@
 
-$(CODES)/halves.json: $(CODES)/drawn/half/done $(CODES)/drawn/whole/done
-	$(RUN) eval.content --truth $(CODES)/given/truth --fake whole=$(CODES)/drawn/whole --fake half=$(CODES)/drawn/half --out $@
+# Lower halves alone: the upper ones are the truth's own codes where a half was completed.
+LOWER := $(CODES)/lower
 
-# 5. Frames of the game as codes of photographs, as they are and with the least likely tenth drawn anew; judged as
-# docs/results.md judges.
-$(CODES)/frames/decoded/done: $(CODES)/photos/done
-	$(RUN) app.enhance $(ENCODER) $(FRAMES)/heldout --out $(@D) --overwrite && touch $@
+$(LOWER)/done: $(CODES)/drawn/half/done $(CODES)/drawn/whole/done
+	for made in drawn/half drawn/whole given/truth; do \
+		$(RUN) benchmarks.code_pictures lower $(CODES)/$$made $(LOWER)/$${made#*/} || exit; done
+	touch $@
 
-$(CODES)/frames/redrawn/done: $(CODES)/free/done
-	$(call timed,$(RUN) app.enhance $(ENCODER) $(FRAMES)/heldout --prior $(<D)/model.safetensors --redraw 0.1 --out $(@D) --overwrite,redrawn)
+$(CODES)/halves.json: $(LOWER)/done
+	$(RUN) eval.content --truth $(LOWER)/truth --fake anew=$(LOWER)/whole --fake completed=$(LOWER)/half --out $@
 
-IN_CODES := --fake render=$(FRAMES)/heldout --fake decoded=$(CODES)/frames/decoded --fake redrawn=$(CODES)/frames/redrawn
+# 5. Frames of the game as codes of photographs, as they are and with the least likely tenth drawn anew, beside grade and
+# two networks; judged as docs/results.md judges.
+MADE_BY := decoded redrawn grade hr-small lite
 
-$(CODES)/skvd.json: $(CODES)/frames/decoded/done $(CODES)/frames/redrawn/done
+$(CODES)/frames/decoded/done: $(CODES)/photos/0/done
+	$(call timed,$(RUN) app.enhance $(ENCODER) $(FRAMES)/heldout --out $(@D) --overwrite,frames/decoded)
+
+$(CODES)/frames/redrawn/done: $(CODES)/free/0/done
+	$(call timed,$(RUN) app.enhance $(ENCODER) $(FRAMES)/heldout --prior $(<D)/model.safetensors --redraw 0.1 --out $(@D) \
+		--overwrite,frames/redrawn)
+
+$(CODES)/frames/grade/done: $(VENV)/installed
+	$(call timed,$(RUN) eval.baselines grade --source $(FRAMES)/heldout --target $(PHOTOS)/train --out $(@D) \
+		--overwrite,frames/grade)
+
+$(CODES)/frames/%/done: models/supertuxkart-%.safetensors $(VENV)/installed
+	$(call timed,$(RUN) app.enhance $< $(FRAMES)/heldout --out $(@D) --overwrite,frames/$*)
+
+IN_CODES := $(foreach made,$(MADE_BY),--fake $(made)=$(CODES)/frames/$(made))
+MADE_ALL := $(MADE_BY:%=$(CODES)/frames/%/done)
+RENDERED := --fake render=$(FRAMES)/heldout
+
+$(CODES)/skvd.json: $(MADE_ALL)
 	$(RUN) datasets.label $(FRAMES)/heldout $(PHOTOS)/heldout --count 6 --out $(CODES)/judge
-	$(RUN) eval.skvd $(IN_CODES) --real $(PHOTOS)/heldout --fake-labels $(CODES)/judge/frames/heldout \
+	$(RUN) eval.skvd $(RENDERED) $(IN_CODES) --real $(PHOTOS)/heldout --fake-labels $(CODES)/judge/frames/heldout \
 		--real-labels $(CODES)/judge/photos/heldout --crops 16 --out $@
 
-$(CODES)/content.json: $(CODES)/frames/decoded/done $(CODES)/frames/redrawn/done
-	$(RUN) eval.content $(IN_CODES) --real $(PHOTOS)/heldout --out $@
+$(CODES)/content.json: $(MADE_ALL)
+	$(RUN) eval.content $(RENDERED) $(IN_CODES) --real $(PHOTOS)/heldout --out $@
 
-$(CODES)/control.json: $(CODES)/frames/decoded/done $(CODES)/frames/redrawn/done
-	$(RUN) eval.control --frames $(FRAMES)/heldout $(wordlist 3,6,$(IN_CODES)) --out $@
+$(CODES)/control.json: $(MADE_ALL)
+	$(RUN) eval.control --frames $(FRAMES)/heldout $(IN_CODES) --out $@
 
-$(CODES)/tables.md: $(WAYS_OF:%=$(CODES)/ways/%/done) $(CODES)/atari/0/done \
+STAGES := photos/0 atari/0 maps/0 free/0 by-maps/0
+
+$(CODES)/tables.md: $(WAYS_OF:%=$(CODES)/ways/%/done) $(STAGES:%=$(CODES)/%/done) \
 		$(CODES)/drawn/sheets/done $(CODES)/agreement.md $(foreach r,halves skvd content control,$(CODES)/$(r).json)
 	$(RUN) eval.report $(foreach r,skvd content control,$(CODES)/$(r).json) --out $(CODES)/index.html
-	@{ set -e; echo '### Ways to train'; $(RUN) benchmarks.tables validation $(WAYS_OF:%=$(CODES)/ways/%); echo; \
-		echo '### Atari'; $(RUN) benchmarks.tables validation $(CODES)/atari/0; echo; \
+	@{ set -e; echo '### Ways to train'; $(RUN) benchmarks.tables validation $(WAYS_OF:%=$(CODES)/ways/%); \
+		for stage in $(STAGES); do echo; echo "### $$stage"; $(RUN) benchmarks.tables validation $(CODES)/$$stage; done; echo; \
 		echo '### Sheets'; cat $(CODES)/drawn/sheets/entropy.txt; echo; echo '### Maps'; cat $(CODES)/agreement.md; echo; \
 		echo '### Halves'; $(RUN) benchmarks.tables scores $(CODES)/halves.json; echo; \
 		echo '### Frames'; $(RUN) benchmarks.tables skvd $(CODES)/skvd.json; \
-		$(RUN) benchmarks.tables scores $(CODES)/content.json; echo; \
+		$(RUN) benchmarks.tables scores $(CODES)/content.json; echo; cat $(CODES)/seconds.txt; echo; \
 		$(RUN) benchmarks.tables seconds $(CODES)/seconds.txt; } > $@.partial && mv $@.partial $@

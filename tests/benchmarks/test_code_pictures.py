@@ -19,7 +19,7 @@ def labels(folder: Path, maps: dict[str, np.ndarray]) -> Path:
     return folder
 
 
-def test_pictures_are_shrunk_and_masks_are_white(tmp_path: Path) -> None:
+def test_pictures_are_shrunk_and_cut_to_whole_codes_and_masks_are_white(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name, height in (("a", 60), ("b/c", 20)):
         write_png(tmp_path / "photos" / f"{name}.png", rng.integers(0, 256, (height, 40, 3), np.uint8))
@@ -27,8 +27,19 @@ def test_pictures_are_shrunk_and_masks_are_white(tmp_path: Path) -> None:
     assert run(main, build_parser(), [*map(str, arguments)]) == 0
     truth, white = Images(tmp_path / "out/truth"), Images(tmp_path / "out/white")
     assert truth.keys == white.keys == ("a", "b/c")
-    assert [picture.shape for picture in truth] == [(30, 20, 3), (20, 40, 3)]
+    assert [picture.shape for picture in truth] == [(24, 16, 3), (16, 40, 3)]
     assert all((mask == 255).all() and mask.shape == one.shape for mask, one in zip(white, truth, strict=True))
+
+
+def test_lower_halves_are_what_is_drawn(tmp_path: Path) -> None:
+    """Of 5 rows of codes three are given, of 2 one."""
+    rows = np.arange(40, dtype=np.uint8)[:, None, None].repeat(8, axis=1).repeat(3, axis=2)
+    write_png(tmp_path / "made" / "a.png", rows)
+    write_png(tmp_path / "made" / "b.png", rows[:16])
+    assert run(main, build_parser(), ["lower", str(tmp_path / "made"), str(tmp_path / "half")]) == 0
+    first, second = Images(tmp_path / "half")
+    assert np.array_equal(first, rows[24:])
+    assert np.array_equal(second, rows[8:16])
 
 
 def test_agreement_counts_equal_pixels_and_chance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,9 @@ SMALL = 1e-5
 class CodebookUsage(nn.Module):
     """Moving averages over batches: of the latents that were nearest to each code, their number and their sum.
 
+    Before the first batch each code counts as used as often as any other, where it is: k-means' codes are not judged
+    by four crops. The averages that restarts go by are apart from the one that is logged, which restarts do not touch.
+
     Args:
         codes: K.
         width: D.
@@ -29,27 +32,27 @@ class CodebookUsage(nn.Module):
         self.decay = decay
         self.register_buffer("counts", torch.zeros(codes))
         self.register_buffer("sums", torch.zeros(codes, width))
+        self.register_buffer("found", torch.zeros(codes))
         self.counts: Tensor
         self.sums: Tensor
+        self.found: Tensor
 
     @torch.no_grad()
-    def update(self, vectors: Tensor, ids: Tensor) -> None:
-        """Add a batch: latents (N, D) and the ids (N,) of their codes."""
+    def update(self, quantiser: Quantiser, vectors: Tensor, ids: Tensor) -> None:
+        """Add a batch: latents (N, D) and the ids (N,) of their codes in `quantiser`."""
+        if not self.counts.any():
+            self.counts.fill_(len(ids) / len(self.counts))
+            self.sums.copy_(self.counts[:, None] * quantiser.codebook)
         counts = torch.bincount(ids, minlength=len(self.counts)).to(self.counts)
         sums = torch.zeros_like(self.sums).index_add_(0, ids, vectors.to(self.sums))
-        if not self.counts.any():  # the first batch: an average that starts at 0 would call every code unused
-            self.counts.copy_(counts)
-            self.sums.copy_(sums)
-        else:
-            self.counts.lerp_(counts, 1 - self.decay)
-            self.sums.lerp_(sums, 1 - self.decay)
+        self.counts.lerp_(counts, 1 - self.decay)
+        self.sums.lerp_(sums, 1 - self.decay)
+        self.found.lerp_(counts, 1 - self.decay)  # from 0: too small at first, but all alike, and only shares count
 
     @torch.no_grad()
     def move_codes(self, quantiser: Quantiser) -> None:
-        """Set each code to the mean of its latents; one without latents stays where it is."""
-        total, codes = self.counts.sum(), len(self.counts)
-        smoothed = (self.counts + SMALL) / (total + codes * SMALL) * total
-        means = self.sums / smoothed[:, None]
+        """Set each code to the mean of its latents; one that has long been without latents stays where it is."""
+        means = self.sums / self.counts.clamp_min(SMALL)[:, None]
         quantiser.codebook.copy_(torch.where(self.counts[:, None] > SMALL, means, quantiser.codebook))
 
     @torch.no_grad()
@@ -72,11 +75,11 @@ class CodebookUsage(nn.Module):
 
     def used(self, below: float = 0.01) -> Tensor:
         """Return the share of codes that are used at least `below` times as often as if all were alike, a scalar."""
-        return (self.counts >= below * self.counts.mean()).float().mean()
+        return (self.found >= below * self.found.mean()).float().mean()
 
     def perplexity(self) -> Tensor:
         """Return the exponential of the entropy of the codes' shares, a scalar in 1 .. K: K if all are used alike."""
-        return perplexity(self.counts)
+        return perplexity(self.found)
 
 
 def perplexity(counts: Tensor) -> Tensor:

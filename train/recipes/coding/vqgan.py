@@ -198,7 +198,7 @@ def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
     """Record which codes a batch used, move and restart codes if wanted; return what is logged of them."""
     c, quantiser = state.config, state.network.quantiser
     vectors = found.latents.detach().movedim(1, -1).flatten(0, 2).float()
-    state.usage.update(vectors, found.ids.flatten())
+    state.usage.update(quantiser, vectors, found.ids.flatten())
     if c.average_codes:
         state.usage.move_codes(quantiser)
     facts = {"codes used": state.usage.used(), "perplexity": state.usage.perplexity()}
