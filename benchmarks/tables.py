@@ -5,6 +5,7 @@
     python -m benchmarks.tables buffers FOLDER/buffers-0.json FOLDER/buffers-1.json FOLDER/buffers-2.json
     python -m benchmarks.tables segmentation FOLDER/task-0.json FOLDER/task-1.json FOLDER/task-2.json
     python -m benchmarks.tables scores FOLDER/content.json
+    python -m benchmarks.tables differences FOLDER/content.json
     python -m benchmarks.tables validation RUNS/NAME/SEED ...
     python -m benchmarks.tables seconds FOLDER/seconds.txt
 
@@ -112,6 +113,22 @@ def scores(paths: Sequence[Path]) -> Iterator[str]:
     metrics = [metric for metric in record.metrics if not metric.key.startswith(CLASS_COLOUR)]
     yield from head("", [metric.name for metric in metrics])
     yield from score_lines([record], metrics)
+    if record.photos:
+        own = [record.photos.values.get(metric.key) for metric in metrics]
+        yield line("photographs", ["–" if value is None else mean_and_ends([Estimate(value, None, None)]) for value in own])
+
+
+def differences(paths: Sequence[Path]) -> Iterator[str]:
+    """What separates methods from the first one of a record of eval.content or others, frames paired.
+
+    A cell has the mean of the seeds' differences and the ends of their intervals: decided if both have one sign.
+    """
+    record = scores_record.read(one_of(paths))
+    metrics = [metric for metric in record.metrics if any(metric.key in one.differences for one in record.methods)]
+    metrics = [metric for metric in metrics if not metric.key.startswith(CLASS_COLOUR)]
+    yield from head(f"less {record.methods[0].name}", [metric.name for metric in metrics])
+    for name, seeds in by_name(record.methods[1:]).items():
+        yield line(name, [signed([one.differences.get(metric.key) for one in seeds]) for metric in metrics])
 
 
 def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: int | None = None) -> Iterator[str]:
@@ -170,9 +187,9 @@ def of_all(record: Scores, metric: Metric) -> bool:
     return all(metric.key in method.values for method in record.methods)
 
 
-def signed(differences: Sequence[Estimate]) -> str:
+def signed(values: Sequence[Estimate | None]) -> str:
     """`mean_and_ends` with a sign in front of a gain."""
-    text = mean_and_ends(differences)
+    text = mean_and_ends(values)
     return text if text.startswith(("−", "–")) else f"+{text}"
 
 
@@ -200,7 +217,7 @@ def line(name: str, cells: Sequence[str]) -> str:
 
 TABLES: dict[str, Callable[[Sequence[Path]], Iterator[str]]] = {
     "skvd": skvd, "ratios": ratios, "buffers": buffers, "segmentation": segmentation, "scores": scores,
-    "validation": validation, "seconds": seconds,
+    "differences": differences, "validation": validation, "seconds": seconds,
 }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ $(UP)/photos/small/done: $(VENV)/installed
 	$(call timed,$(RUN) datasets.degrade $(PHOTOS)/heldout --degradation resampled --out $(UP)/photos --overwrite,degrade)
 
 # 2. Fine-tuning one layer of x4plus on buildings and streets, in the two stages that were published, a thirtieth of
-# their steps; another layer; all judged on other buildings and streets. Each photograph shows a scene of its own.
+# their steps; another layer for as many steps as the first stage; all judged on other buildings and streets. Each photograph shows a scene of its own.
 BUILT_TRAIN := ajanta-cave aula-palatina charminar chateau-de-chenonceau chenonceau-river city-boulevard-185 \
 	city-cyclist-116 eiffel-tower great-wall-of-china konark-sun-temple mont-st-michel mysore-palace petra qutub-minar \
 	reims-cathedral road-before-storm summer-palace victoria-memorial
@@ -42,7 +42,7 @@ BUILT_HELD  := arles-amphitheater berlin-cathedral castle-maintenon chateau-de-c
 	neuschwanstein-castle palais-des-papes pont-du-gard rang-ghar rocamadour schwerin-palace taj-mahal \
 	trier-imperial-baths worms-cathedral
 TUNING      := --images $(UP)/built --held_out '["heldout"]' --device cpu --precision auto --crop 128 --batch 4 \
-	--workers 1 --preview_every 100 --save_every 50
+	--workers 1 --preview_every 500 --save_every 50
 
 $(UP)/built/done: $(VENV)/installed | $(VENV)/assets
 	mkdir -p $(UP)/built/train $(UP)/built/heldout
@@ -60,7 +60,7 @@ $(UP)/tuned/last-layer-slow/done: $(UP)/tuned/last-layer/done
 		--initial $(<D)/model.safetensors --critic $(<D)/critic.safetensors --out $(@D),tuned/last-layer-slow)
 
 $(UP)/tuned/early-layer/done: $(UP)/built/done
-	$(call timed,$(UPSCALER) --config train/runs/upscaler-early-layer.yaml $(TUNING) --steps 150 \
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-early-layer.yaml $(TUNING) --steps 300 \
 		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/early-layer)
 
 # Small pictures as x4plus was trained to enlarge.
@@ -110,18 +110,23 @@ $(foreach s,$(SETS),$(eval $(call made,$(s),bicubic)/done: $(call ready_of,$(s))
 ROWS_photos    := bicubic $(ON_photos) $(PUBLISHED)
 ROWS_buildings := $(PLUS) bicubic $(ON_buildings)
 ROWS_game      := bicubic $(ON_game) $(PUBLISHED)
-# Guided against all that is not: the first seed in front.
+# Guided against all that is not, and the losses against each other: the first seed in front.
 ROWS_guided    := guided/0 $(filter-out guided/0,$(ON_game)) bicubic $(PUBLISHED)
-set_of          = $(if $(filter guided,$(1)),game,$(1))
-large_of        = $(if $(filter game,$(call set_of,$(1))),$(GAME_LARGE),$(UP)/$(1)/large)
+ROWS_losses    := transformer/edge_weighted/0 $(filter-out transformer/edge_weighted/0,$(ON_photos))
+AGAINST        := guided losses
+set_of          = $(or $(if $(filter guided,$(1)),game),$(if $(filter losses,$(1)),photos),$(1))
+large_of        = $(if $(filter game,$(call set_of,$(1))),$(GAME_LARGE),$(UP)/$(call set_of,$(1))/large)
 
-$(foreach s,$(SETS) guided,$(eval $(UP)/$(s).json: \
+# The originals' own NIQE stands beside what was made of photographs.
+$(foreach s,$(SETS) $(AGAINST),$(eval $(UP)/$(s).json: \
 	$(foreach n,$(ROWS_$(s)),$(call made,$(call set_of,$(s)),$(n))/done) ; \
-	$$(RUN) eval.content --truth $(call large_of,$(s)) $(foreach n,$(ROWS_$(s)),--fake \
+	$$(RUN) eval.content --truth $(call large_of,$(s)) \
+		$(if $(filter photos buildings,$(s)),--real $(call large_of,$(s))) $(foreach n,$(ROWS_$(s)),--fake \
 		$(call flat,$(n))=$(call made,$(call set_of,$(s)),$(n))) --out $$@))
 
-$(UP)/tables.md: $(foreach s,$(SETS) guided,$(UP)/$(s).json)
+$(UP)/tables.md: $(foreach s,$(SETS) $(AGAINST),$(UP)/$(s).json)
 	$(RUN) eval.report $^ --out $(UP)/index.html
-	@{ set -e; for name in $(SETS) guided; do echo "### $$name"; \
-		$(RUN) benchmarks.tables scores $(UP)/$$name.json; echo; done; \
+	@{ set -e; for name in $(SETS); do echo "### $$name"; $(RUN) benchmarks.tables scores $(UP)/$$name.json; echo; done; \
+		for name in $(AGAINST) buildings; do echo "### differences: $$name"; \
+		$(RUN) benchmarks.tables differences $(UP)/$$name.json; echo; done; \
 		$(RUN) benchmarks.tables seconds $(UP)/seconds.txt; } > $@.partial && mv $@.partial $@

@@ -76,8 +76,8 @@ FROZEN: dict[str, set[str]] = {
     "train.upscaler": DESCENT
     | {
         "--images", "--small", "--held_out", "--degradation", "--guides", "--preset", "--initial", "--trainable",
-        "--critic", "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--gan_weight",
-        "--gan_rule", "--vgg", "--ema", "--precision",
+        "--critic", "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--perceptual",
+        "--gan_weight", "--gan_rule", "--vgg", "--ema", "--precision",
     },
     "train.vqgan": DESCENT
     | {

@@ -3,6 +3,9 @@
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018: squared differences of
 unit-normalised VGG16 features, per layer. Without their learned channel weights this is their "baseline" distance. The
 v0.1 weights belong to torchvision's VGG16 and must not be used with another trunk, so `NAME` says which distance it is.
+
+Upscalers are trained with another one, too: absolute differences before the ReLU, so that what a filter does not see
+counts as much as what it sees (Wang et al., "ESRGAN", 2018, section 3.2).
 """
 
 from collections.abc import Mapping
@@ -14,7 +17,10 @@ from torch import Tensor
 Layer = Literal["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
 # The layers of LPIPS-VGG.
 LAYERS: tuple[Layer, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+BEFORE_RELU = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
+"""Weights of Real-ESRGAN (Wang et al. 2021) for the last convolution of each block; there of VGG19."""
 NAME = "VGG16 baseline distance (unit-normalised features, no learned channel weights; not LPIPS v0.1)"
+NAME_BEFORE_RELU = "VGG16 before the ReLU (absolute differences, Real-ESRGAN's weights of layers)"
 
 
 def unit(features: Tensor) -> Tensor:
@@ -36,4 +42,19 @@ def perceptual_distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Ten
         (B,), 0 for equal features; at most 2 per layer, because features are not negative.
     """
     per_layer = [(unit(a[name]) - unit(b[name])).square().sum(dim=1).mean(dim=(1, 2)) for name in b]
+    return torch.stack(per_layer).sum(dim=0)
+
+
+def distance_before_relu(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
+    """Return the mean absolute difference of features before the ReLU, weighted by layer, of each pair of images.
+
+    It grows with the features, so its weight in a loss depends on the VGG16.
+
+    Args:
+        a, b: VGG16 features (B, C, H, W) of the layers in `BEFORE_RELU` of the two images.
+
+    Returns:
+        (B,), 0 for equal features.
+    """
+    per_layer = [weight * (a[name] - b[name]).abs().mean(dim=(1, 2, 3)) for name, weight in BEFORE_RELU.items()]
     return torch.stack(per_layer).sum(dim=0)

@@ -95,6 +95,23 @@ def test_scores_know_which_side_is_better(tmp_path: Path, capsys: pytest.Capture
     ]
 
 
+def test_differences_have_signs_and_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All draws of a method lie 0.1 above those of the one before it, so the intervals are points."""
+    scores_record.write(segmented("plain", "net-0", "net-1", "other", base=0.3), tmp_path / "r.json")
+    assert printed(capsys, "differences", tmp_path / "r.json") == [
+        "| less plain | mIoU | IoU, road |",
+        "|---|---|---|",
+        "| net | +0.15 (0.10 to 0.20) | +0.15 (0.10 to 0.20) |",
+        "| other | +0.30 (0.30 to 0.30) | +0.30 (0.30 to 0.30) |",
+    ]
+
+
+def test_photographs_stand_below_where_there_are_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = scores_record.ScoredPhotos("photos", 3, "b" * 64, {"iou_road": 0.5})
+    scores_record.write(replace(segmented("plain", base=0.3), photos=photos), tmp_path / "r.json")
+    assert printed(capsys, "scores", tmp_path / "r.json")[-1] == "| photographs | – | 0.50 |"
+
+
 def test_seconds_count_the_last_run_of_each_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s.txt").write_text("train/lite/0 999\ntrain/lite/0 60\ntrain/lite/1 120\nreal 30\n")
     lines = printed(capsys, "seconds", tmp_path / "s.txt")

@@ -18,6 +18,7 @@ from datasets.frames import Frames, Reading
 from datasets.images import Images
 from datasets.pairs.upscaler_crops import LargePictures, UpscalerCrop, UpscalerCrops
 from epe import models
+from epe.networks.backbones.vgg import VGG16, frozen
 from epe.networks.generators import build_upscaler
 from epe.networks.upscalers.rrdb import RRDBNet
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
@@ -141,6 +142,32 @@ def test_the_discriminator_learns_and_the_generator_gets_its_gradient(data: Path
     assert losses[-1] < losses[0]
     assert moved(before[1], state.critic)
     assert moved(before[0], state.network)
+
+
+@pytest.mark.parametrize("perceptual", ["unit", "before_relu"])
+def test_the_sharpened_picture_is_the_target_of_pixels_and_features(data: Path, perceptual: str) -> None:
+    settings = config(data, Path("unused"), pixels="l1", rate=1e-9, perceptual=perceptual)
+    state, batch = dataclasses.replace(state_of(settings), vgg=frozen(VGG16("replicate"))), samples(settings)
+    with torch.no_grad():
+        reached = batch._replace(sharp=state.network(batch.small), large=1 - batch.large)
+    for target, distance in ((reached, 0), (batch, 0.01)):
+        losses = recipe.step(state, target, 1)
+        assert all(losses[name].item() >= distance for name in ("pixels", "perceptual"))
+        # 1e-4: the network computes without gradients there, and with them here.
+        assert distance or all(losses[name].item() < 1e-4 for name in ("pixels", "perceptual"))
+
+
+@pytest.mark.usefixtures("small_critic")
+def test_the_critic_sees_the_picture_as_it_was_taken(data: Path) -> None:
+    settings = config(data, Path("unused"), gan_weight=0.1, sharpen=True)
+    state, batch = state_of(settings), samples(settings)
+    assert not torch.equal(batch.sharp, batch.large)
+    seen: list[torch.Tensor] = []
+    assert state.critic is not None
+    state.critic.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    recipe.step(state, batch, 1)
+    assert sum(torch.equal(one, batch.large) for one in seen) == 2, "once for the upscaler's loss, once for its own"
+    assert not any(torch.equal(one, batch.sharp) for one in seen)
 
 
 @pytest.mark.parametrize("layer", ["conv_last", "body.2.rdb3.conv5"])

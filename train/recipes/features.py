@@ -1,5 +1,7 @@
 """VGG16's features of what a network made, and of what it should be: what perceptual and style losses compare."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,9 @@ def as_float(features: Features) -> Features:
     return {name: value.float() for name, value in features.items()}
 
 
-def compared_features(vgg: VGG16, made: Tensor, wanted: Tensor, precision: NumberFormat) -> tuple[Features, Features]:
+def compared_features(
+    vgg: VGG16, made: Tensor, wanted: Tensor, precision: NumberFormat, layers: Iterable[str] = LAYERS
+) -> tuple[Features, Features]:
     """Return the features of two batches of images (B, 3, H, W), sRGB in [0, 1], in fp32.
 
     Args:
@@ -24,8 +28,9 @@ def compared_features(vgg: VGG16, made: Tensor, wanted: Tensor, precision: Numbe
         made: its features have a gradient.
         wanted: its features have none.
         precision: in which VGG16 computes, fp32 or bf16.
+        layers: of VGG16.
     """
     with autocast(precision, made.device.type):
-        seen = as_float(vgg(made, LAYERS))
+        seen = as_float(vgg(made, tuple(layers)))
         with torch.no_grad():
-            return seen, as_float(vgg(wanted, LAYERS))
+            return seen, as_float(vgg(wanted, tuple(layers)))

@@ -5,7 +5,7 @@ sharpened); Craap's transformerSR, 2023 (`pixels: edge_weighted`).
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,10 @@ from datasets.pairs.upscaler_crops import LargePictures, UpscalerCrop, UpscalerC
 from datasets.runtime.weights import load_model, load_vgg
 from epe import models
 from epe.inference.tiling import run_tiled
+from epe.losses import perceptual
 from epe.losses.adversarial import logistic_gan
 from epe.losses.adversarial.logistic_gan import Rule
 from epe.losses.edge_l1 import edge_l1, edge_weighted_l1
-from epe.losses.perceptual import NAME, perceptual_distance
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.generators import build_upscaler, find_upscaler, upscaler_names
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
@@ -55,7 +55,7 @@ from train.loop.power_iteration import rest_norms
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
-from train.recipes.features import compared_features
+from train.recipes.features import Features, compared_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
         pixels: l1, edge_weighted (differences count as much as the original has edges), or edges (of both, compared)
         pixel_weight: weight of the loss of pixels
         perceptual_weight: weight of the perceptual distance, on VGG16 features
+        perceptual: unit (features after the ReLU, of length 1), or before_relu, as Real-ESRGAN's (much larger numbers)
         gan_weight: weight of the adversarial loss; 0: no discriminator
         gan_rule: vanilla, or relativistic
         vgg: VGG16 weights; null: those that app.assets fetched
@@ -96,6 +97,7 @@ class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
     pixels: Literal["l1", "edge_weighted", "edges"] = "edge_weighted"
     pixel_weight: float = 1.0
     perceptual_weight: float = 0.0
+    perceptual: Literal["unit", "before_relu"] = "unit"
     gan_weight: float = 0.0
     gan_rule: Rule = "vanilla"
     vgg: Path | None = None
@@ -145,6 +147,12 @@ PIXELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 """The losses of pixels by name."""
 
+PERCEPTUAL: dict[str, tuple[str, Callable[[Features, Features], Tensor], Iterable[str]]] = {
+    "unit": (perceptual.NAME, perceptual.perceptual_distance, perceptual.LAYERS),
+    "before_relu": (perceptual.NAME_BEFORE_RELU, perceptual.distance_before_relu, perceptual.BEFORE_RELU),
+}
+"""The perceptual distances by name: as records call them, and their layers of VGG16."""
+
 
 def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Tensor]:
     """Update the upscaler, then its discriminator, if there is one; return the losses of step `n` (from 1)."""
@@ -155,8 +163,9 @@ def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Te
         made = enlarge(state.network, batch).float()
     terms = {"pixels": (c.pixel_weight, PIXELS[c.pixels](made, batch.sharp))}
     if state.vgg is not None:
-        distance = perceptual_distance(*compared_features(state.vgg, made, batch.sharp, c.number_format))
-        terms["perceptual"] = c.perceptual_weight, distance.mean()
+        _, distance, layers = PERCEPTUAL[c.perceptual]
+        features = compared_features(state.vgg, made, batch.sharp, c.number_format, layers)
+        terms["perceptual"] = c.perceptual_weight, distance(*features).mean()
     if state.critic is not None:
         state.critic.requires_grad_(False)
         with torch.no_grad():
@@ -306,7 +315,8 @@ def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> m
     record = {
         "command": "train.upscaler", "steps": done, "batch": c.batch, "crop": c.crop, "seed": c.seed,
         "preset": c.preset, "degradation": "rendered small" if c.small else c.degradation, "sharpen": c.sharpen,
-        "pixels": c.pixels, "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight,
+        "pixels": c.pixels, "gan": c.gan_weight,
+        "perceptual": PERCEPTUAL[c.perceptual][0] if c.perceptual_weight else "",
         "precision": c.number_format, "images": c.images.as_posix(), "small": c.small.as_posix() if c.small else "",
         "held_out": list(c.held_out),
     }  # fmt: skip

@@ -27,6 +27,9 @@ LAYERS = (
     "relu4_1", "relu4_2", "relu4_3", "relu5_1", "relu5_2", "relu5_3",
 )  # fmt: skip
 
+BEFORE_RELU = tuple(name.replace("relu", "conv") for name in LAYERS)
+"""The same layers before their ReLU: conv1_1, …"""
+
 CHANNELS: dict[str, int] = dict(zip(LAYERS, (w for w in LAYOUT if isinstance(w, int)), strict=True))
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -111,24 +114,24 @@ class VGG16(nn.Module):
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1]; normalised inside by ImageNet's mean and standard deviation.
-            layers: names from `LAYERS`; layers deeper than the deepest of them are not computed.
+            layers: names from `LAYERS` and `BEFORE_RELU`; layers deeper than the deepest of them are not computed.
 
         Returns:
-            Features by layer, (B, C, H / 2^(block - 1), W / 2^(block - 1)), not negative.
+            Features by layer, (B, C, H / 2^(block - 1), W / 2^(block - 1)); those of `LAYERS` are not negative.
 
         Raises:
             ValueError: a layer is unknown.
         """
-        unknown = [name for name in layers if name not in LAYERS]
+        unknown = [name for name in layers if name not in LAYERS + BEFORE_RELU]
         if unknown:
             raise ValueError(f"VGG16 has no layer {unknown[0]!r}; it has {', '.join(LAYERS)}.")
         found: dict[str, Tensor] = {}
-        names = iter(LAYERS)
+        names = (name for pair in zip(BEFORE_RELU, LAYERS, strict=True) for name in pair)
         x = (image - self.mean) / self.std
         for module in self.features:
             needs_gradient = torch.is_grad_enabled() and x.requires_grad
             x = max_pool(x) if isinstance(module, nn.MaxPool2d) and not needs_gradient else module(x)
-            if isinstance(module, nn.ReLU):
+            if isinstance(module, nn.Conv2d | nn.ReLU):
                 name = next(names)
                 if name in layers:
                     found[name] = x

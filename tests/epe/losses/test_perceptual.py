@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from epe.losses.perceptual import LAYERS, perceptual_distance, unit
+from epe.losses.perceptual import BEFORE_RELU, LAYERS, distance_before_relu, perceptual_distance, unit
 from epe.networks.backbones.vgg import VGG16, frozen
 
 
@@ -90,3 +90,24 @@ def test_grows_with_noise_on_an_image() -> None:
     assert distances[0] == 0
     assert distances == sorted(distances)
     assert distances[1] > 1e-4
+
+
+def test_before_the_relu_absolute_differences_count_by_layer() -> None:
+    """Constant differences: 0.1 * 2 + 0.1 * 3 + 1 * 1 + 1 * 0 + 1 * 5, of the second image three times as much."""
+    differences = dict(zip(BEFORE_RELU, (2.0, 3.0, 1.0, 0.0, 5.0), strict=True))
+    a = {name: torch.randn(2, 4, 3, 5, dtype=torch.float64) for name in BEFORE_RELU}
+    signs = torch.tensor([1.0, -3.0]).view(2, 1, 1, 1)
+    b = {name: a[name] + signs * difference for name, difference in differences.items()}
+    assert distance_before_relu(a, b).tolist() == pytest.approx([6.5, 19.5])
+    assert distance_before_relu(a, a).tolist() == [0, 0]
+
+
+def test_before_the_relu_what_a_filter_does_not_see_counts() -> None:
+    """Two images of one colour each differ there even where both are 0 after the ReLU."""
+    vgg = frozen(VGG16()).double()
+    dark, light = torch.zeros(1, 3, 32, 32).double(), torch.full((1, 3, 32, 32), 0.1).double()
+    seen, wanted = vgg(dark, [*BEFORE_RELU, "relu1_2"]), vgg(light, [*BEFORE_RELU, "relu1_2"])
+    silent = (seen["relu1_2"] == 0) & (wanted["relu1_2"] == 0)
+    assert silent.any()
+    assert (seen["conv1_2"] - wanted["conv1_2"])[silent].abs().min() > 0
+    assert distance_before_relu(seen, wanted).item() > 0

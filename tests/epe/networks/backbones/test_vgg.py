@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from epe.networks.backbones.vgg import CHANNELS, LAYERS, VGG16, BlurredPool, Padding, max_pool
+from epe.networks.backbones.vgg import BEFORE_RELU, CHANNELS, LAYERS, VGG16, BlurredPool, Padding, max_pool
 from tests.torchvision_loader import load_torchvision
 
 
@@ -53,6 +53,15 @@ def test_stops_at_the_deepest_layer_asked() -> None:
     vgg.features[5].register_forward_hook(lambda *_: called.append(5))
     assert list(vgg(torch.rand(1, 3, 16, 16), ["relu1_2"])) == ["relu1_2"]
     assert not called
+
+
+def test_before_the_relu_are_what_the_relu_is_of() -> None:
+    image, vgg = torch.rand(2, 3, 32, 32), VGG16()
+    found = vgg(image, [*BEFORE_RELU, *LAYERS])
+    assert list(found) == [name for pair in zip(BEFORE_RELU, LAYERS, strict=True) for name in pair]
+    assert all(torch.equal(found[a].relu(), found[b]) for a, b in zip(BEFORE_RELU, LAYERS, strict=True))
+    assert (found["conv3_2"] < 0).any()
+    assert torch.equal(vgg(image, ["conv5_3"])["conv5_3"], found["conv5_3"])
 
 
 def test_refuses_an_unknown_layer_and_padding() -> None:
