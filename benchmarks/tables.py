@@ -115,7 +115,9 @@ def scores(paths: Sequence[Path]) -> Iterator[str]:
     yield from score_lines([record], metrics)
     if record.photos:
         own = [record.photos.values.get(metric.key) for metric in metrics]
-        yield line("photographs", ["–" if value is None else mean_and_ends([Estimate(value, None, None)]) for value in own])
+        yield line(
+            "photographs", ["–" if value is None else mean_and_ends([Estimate(value, None, None)]) for value in own]
+        )
 
 
 def differences(paths: Sequence[Path]) -> Iterator[str]:

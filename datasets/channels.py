@@ -2,7 +2,7 @@
 
 Buffers without a standard meaning are read unchanged: "x_wet:3" is the feature with the three channels of `x_wet`.
 
-Derived channels (view vector, reflection, facing, sky) are computed here and never stored. The list follows the
+Derived channels (view vector, reflection, facing, sky, edges) are computed here and never stored. The list follows the
 authors' description of theirs: normals, the view vector reflected about the normal, distance, albedo, glossiness,
 irradiance (isl-org/PhotorealismEnhancement, issue 17).
 
@@ -25,6 +25,8 @@ Array = npt.NDArray[np.float32]
 
 # Where nothing was drawn, depth is inf; the network receives this distance instead (metres).
 FAR = 1000.0
+# The name of the class ids among the buffers that features need, and by which they are withheld.
+CLASS = "class"
 RAW = re.compile(r"(?P<buffer>x_\w{1,60}):(?P<channels>[1-9]\d{0,2})")
 
 
@@ -52,21 +54,40 @@ def reflection(normal: Array, view: Array) -> Array:
     return 2 * facing(normal, view) * normal - view
 
 
+def edges(values: Array) -> Array:
+    """Return the largest distance between a pixel's values (h, w, C) and those of its four neighbours, (h, w, 1).
+
+    At the border of a frame a pixel has fewer neighbours. A step between two pixels marks both.
+    """
+    down, right = (np.linalg.norm(np.diff(values, axis=axis), axis=-1) for axis in (0, 1))
+    found = np.zeros(values.shape[:2], np.float32)
+    for part, step in ((found[1:], down), (found[:-1], down), (found[:, 1:], right), (found[:, :-1], right)):
+        np.maximum(part, step, out=part)
+    return found[..., None]
+
+
+def log_depth(depth: Array) -> Array:
+    """Return the logarithm of 1 + depth in metres, where nothing was drawn that of `FAR`."""
+    return np.log1p(np.minimum(depth, FAR))
+
+
 @dataclass(frozen=True)
 class Feature:
     """A group of channels that is computed from stored buffers.
 
     Attributes:
         channels: C.
-        needs: names of the stored buffers.
+        needs: names of the stored buffers; `CLASS` for the class ids, (h, w, 1).
         compute: returns (h, w, C) for the buffers (h, w, c) by name and the view vectors (h, w, 3).
         mirrored: channels that change sign when the frame is flipped left to right.
+        margin: how many pixels around a crop are looked at.
     """
 
     channels: int
     needs: tuple[str, ...]
     compute: Callable[[Mapping[str, Array], Array], Array]
     mirrored: tuple[int, ...] = ()
+    margin: int = 0
 
 
 def _stored(name: str, channels: int, mirrored: tuple[int, ...] = ()) -> Feature:
@@ -91,10 +112,13 @@ FEATURES: dict[str, Feature] = {
     "irradiance_specular": _light("irradiance_specular"),
     "albedo_srgb": Feature(3, ("albedo",), lambda b, _: linear_to_srgb(b["albedo"]).astype(np.float32)),
     "depth": Feature(1, ("depth",), lambda b, _: np.minimum(b["depth"], FAR)),
-    "log_depth": Feature(1, ("depth",), lambda b, _: np.log1p(np.minimum(b["depth"], FAR))),
+    "log_depth": Feature(1, ("depth",), lambda b, _: log_depth(b["depth"])),
     "sky": Feature(1, ("depth",), lambda b, _: np.isinf(b["depth"]).astype(np.float32)),
     "facing": Feature(1, ("normal",), lambda b, v: facing(b["normal"], v)),
     "reflection": Feature(3, ("normal",), lambda b, v: reflection(b["normal"], v), mirrored=(0,)),
+    "depth_edges": Feature(1, ("depth",), lambda b, _: edges(log_depth(b["depth"])), margin=1),
+    "normal_edges": Feature(1, ("normal",), lambda b, _: edges(b["normal"]), margin=1),
+    "class_edges": Feature(1, (CLASS,), lambda b, _: (edges(b[CLASS]) > 0).astype(np.float32), margin=1),
 }
 
 

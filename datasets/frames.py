@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datasets.channels import FEATURES, channel_names, feature, mirrored_channels, view_vector
+from datasets.channels import CLASS, FEATURES, channel_names, feature, mirrored_channels, view_vector
 from datasets.flaws import Flaw
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
@@ -22,8 +22,6 @@ from gbuffer_tools.schema import Shard, shards
 CAMERA = {"facing", "reflection"}
 # The name that stands for every class that no other stream lists.
 REST = "*"
-# The name by which class ids are withheld.
-CLASS = "class"
 # The buffer with the share of each pixel that each class covers, in the order of the frame file's classes.
 MASKS = "x_class_masks"
 
@@ -95,6 +93,7 @@ class Frames:
         self._std = np.array(reading.std, np.float32)
         self._per_feature = np.array([feature(name).channels for name in reading.features])
         self.buffers = tuple(dict.fromkeys(buffer for name in reading.features for buffer in feature(name).needs))
+        self._margin = max((feature(name).margin for name in reading.features), default=0)
         self._absent: dict[Path, frozenset[str]] = {}
         self._open: dict[Path, Shard] = {}
         self._streams: dict[Path, np.ndarray] = {}
@@ -113,20 +112,24 @@ class Frames:
         self.keys, self.sizes, self._positions = tuple(keys), tuple(sizes), tuple(positions)
 
     def _check(self, shard: Shard) -> None:
-        for name in self.reading.features:
+        reading = self.reading
+        wanted = [CLASS] * bool(reading.streams)
+        if not reading.optional:
+            wanted += [name for name in self.buffers if name not in reading.withheld]
+        if CLASS in wanted and CLASS not in shard.ids:
+            raise InputError(f"{shard.path}: has no ids/class; wanted class ids for streams and edges. Extract them.")
+        for name in reading.features:
             for buffer in feature(name).needs:
-                if buffer not in shard.buffers and not self.reading.optional and buffer not in self.reading.withheld:
+                if buffer in wanted and buffer not in stored(shard):
                     there = ", ".join(shard.buffers) or "none at all"
                     raise InputError(
                         f"{shard.path}: has no buffer {buffer!r}, which the feature {name!r} needs; it has "
                         f"{there}. Extract it, or train a model without it (`features` of the run)."
                     )
-                found, wanted = shard.buffers.get(buffer), feature(name).channels
-                if name.startswith("x_") and found not in (None, wanted):
-                    raise InputError(f"{shard.path}: {buffer!r} has {found} channels; wanted {wanted}.")
-        if self.reading.streams and "class" not in shard.ids:
-            raise InputError(f"{shard.path}: has no ids/class; wanted class ids for the streams. Extract them.")
-        if not self.reading.optional and shard.camera(0) is None and CAMERA & set(self.reading.features):
+                found, channels = shard.buffers.get(buffer), feature(name).channels
+                if name.startswith("x_") and found not in (None, channels):
+                    raise InputError(f"{shard.path}: {buffer!r} has {found} channels; wanted {channels}.")
+        if not reading.optional and shard.camera(0) is None and CAMERA & set(reading.features):
             raise InputError(f"{shard.path}: has no camera matrices, which facing and reflection need; extract them.")
 
     def __getstate__(self) -> dict[str, object]:
@@ -150,10 +153,13 @@ class Frames:
         """Return the channels of a crop before normalisation, (h, w, G) float32; 0 if the file lacks their buffers."""
         path, i = self._positions[index]
         shard = self._shard(path)
-        buffers = {name: shard.buffer(name, i, rows, cols) for name in self.buffers if name in shard.buffers}
+        around = [grown(side, self._margin, length) for side, length in ((rows, shard.height), (cols, shard.width))]
+        buffers = {name: shard.buffer(name, i, *around) for name in self.buffers if name in shard.buffers}
+        if CLASS in self.buffers and CLASS in shard.ids:
+            buffers[CLASS] = shard.id("class", i, *around)[..., None].astype(np.float32)
         camera = shard.camera(i)
         projection = camera[1] if camera is not None else np.eye(4)
-        view = view_vector(projection, (shard.height, shard.width), rows, cols)
+        view = view_vector(projection, (shard.height, shard.width), *around)
         # Values that are not finite are found and reported later (datasets/flaws.py).
         nothing = np.zeros((*view.shape[:2], 0), np.float32)
         with np.errstate(all="ignore"):
@@ -163,7 +169,8 @@ class Frames:
                 else feature(name).compute(buffers, view)
                 for name in self.reading.features
             ]
-        return np.concatenate([nothing, *parts], axis=-1)
+        inside = [slice(s.start - a.start, s.stop - a.start) for s, a in zip((rows, cols), around, strict=True)]
+        return np.concatenate([nothing, *parts], axis=-1)[tuple(inside)]
 
     def read(
         self, index: int, rows: slice, cols: slice, *, flip: bool = False, dropped: Collection[str] = ()
@@ -221,13 +228,23 @@ class Frames:
         return self.read(index, slice(0, height), slice(0, width))
 
 
+def stored(shard: Shard) -> tuple[str, ...]:
+    """Return the names of what features can be computed from: buffers, and `CLASS` where there are class ids."""
+    return (*shard.buffers, *([CLASS] if CLASS in shard.ids else []))
+
+
+def grown(side: slice, margin: int, length: int) -> slice:
+    """Return a slice with a margin on both sides, inside of 0 .. length."""
+    return slice(max(side.start - margin, 0), min(side.stop + margin, length))
+
+
 def absent_features(shard: Shard, features: Sequence[str], withheld: Collection[str] = ()) -> frozenset[str]:
     """Return the features for which a frame file lacks a buffer or the camera matrices, or a buffer is withheld."""
     camera = shard.camera(0) is not None
     return frozenset(
         name
         for name in features
-        if not set(feature(name).needs) <= set(shard.buffers) - set(withheld) or (name in CAMERA and not camera)
+        if not set(feature(name).needs) <= set(stored(shard)) - set(withheld) or (name in CAMERA and not camera)
     )
 
 

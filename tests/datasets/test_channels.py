@@ -7,6 +7,7 @@ from datasets.channels import (
     FAR,
     FEATURES,
     channel_names,
+    edges,
     facing,
     feature,
     feature_names,
@@ -95,6 +96,24 @@ class TestFeatures:
         np.testing.assert_allclose(FEATURES["log_depth"].compute(depth, view)[0, :, 0], wanted, atol=1e-6)
         assert FEATURES["sky"].compute(depth, view)[0, :, 0].tolist() == [0, 0, 0, 0, 1]
 
+    def test_edges_are_steps_to_any_of_four_neighbours(self) -> None:
+        """A step down by 3, and one to the right by the length of (3, 4)."""
+        values = np.zeros((4, 4, 2), np.float32)
+        values[2:, :, 0], values[:, 3] = 3, (3, 4)
+        wanted = [[0, 0, 5, 5], [3, 3, 5, 5], [3, 3, 4, 4], [0, 0, 4, 4]]
+        assert edges(values)[..., 0].tolist() == wanted
+
+    def test_edges_of_classes_do_not_depend_on_their_numbers(self) -> None:
+        ids = np.array([[[1], [1], [9], [9]]], np.float32)
+        for other in (2, 200):
+            found = FEATURES["class_edges"].compute({"class": np.where(ids == 9, other, ids)}, np.zeros((1, 4, 3)))
+            assert found[0, :, 0].tolist() == [0, 1, 1, 0]
+
+    def test_edges_of_depth_see_the_rim_of_the_sky_and_nothing_in_it(self) -> None:
+        depth = np.array([[[9.0], [9.0], [np.inf], [np.inf]]], np.float32)
+        found = FEATURES["depth_edges"].compute({"depth": depth}, np.zeros((1, 4, 3)))
+        np.testing.assert_allclose(found[0, :, 0], np.log((FAR + 1) / 10) * np.array([0, 1, 1, 0]), rtol=1e-6)
+
     @pytest.mark.parametrize("name", ["emission", "irradiance", "irradiance_specular"])
     def test_light_is_a_logarithm_and_never_of_a_negative(self, name: str) -> None:
         light = {name: np.array([[[0, np.e - 1, -3]]], np.float32)}
@@ -104,7 +123,7 @@ class TestFeatures:
     @pytest.mark.parametrize("name", list(FEATURES))
     def test_shape_is_as_declared(self, name: str) -> None:
         group = FEATURES[name]
-        stored = {"depth": 1, "normal": 3, "motion": 2}
+        stored = {"depth": 1, "normal": 3, "motion": 2, "class": 1}
         buffers = {need: np.ones((4, 5, stored.get(need, group.channels)), np.float32) for need in group.needs}
         assert group.compute(buffers, np.ones((4, 5, 3), np.float32)).shape == (4, 5, group.channels)
         assert all(0 <= i < group.channels for i in group.mirrored)
