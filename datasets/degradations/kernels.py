@@ -39,10 +39,17 @@ class Blur:
     Attributes:
         kind: a key of `PROBABILITIES`, "sinc", or "none" for the kernel that changes nothing.
         kernel: (K, K).
+        sigma, angle, beta: deviations along two axes in pixels, the first axis's direction in radians, and the shape's
+            exponent; of sinc filters without meaning.
+        cutoff: of a sinc filter, in radians a pixel.
     """
 
     kind: str
     kernel: Kernel
+    sigma: tuple[float, float] = (0.0, 0.0)
+    angle: float = 0.0
+    beta: float = 1.0
+    cutoff: float = math.pi
 
 
 def quadratic_form(side: int, sigma: tuple[float, float], angle: float) -> Kernel:
@@ -88,13 +95,19 @@ def draw_blur(rng: np.random.Generator, sigma: tuple[float, float], sinc_probabi
     """
     side = int(rng.choice(SIDES))
     if rng.random() < sinc_probability:
-        return Blur("sinc", sinc(side, rng.uniform(math.pi / (3 if side < SMALL else 5), math.pi)))
+        return sinc_blur(side, rng.uniform(math.pi / (3 if side < SMALL else 5), math.pi))
     kind = str(rng.choice(list(PROBABILITIES), p=list(PROBABILITIES.values())))
     shape, _, symmetry = kind.rpartition("_")
     first = rng.uniform(*sigma)
     second, angle = (first, 0.0) if symmetry == "iso" else (rng.uniform(*sigma), rng.uniform(-math.pi, math.pi))
     beta = draw_beta(rng, BETAS[shape]) if shape else 1.0
-    return Blur(kind, (plateau if shape == "plateau" else gaussian)(side, (first, second), angle, beta))
+    kernel = (plateau if shape == "plateau" else gaussian)(side, (first, second), angle, beta)
+    return Blur(kind, kernel, (first, second), angle, beta)
+
+
+def sinc_blur(side: int, cutoff: float) -> Blur:
+    """A sinc filter with its cutoff."""
+    return Blur("sinc", sinc(side, cutoff), cutoff=cutoff)
 
 
 def draw_beta(rng: np.random.Generator, limits: tuple[float, float]) -> float:
@@ -107,4 +120,4 @@ def draw_sinc(rng: np.random.Generator, probability: float) -> Blur:
     """Draw the last filter: a sinc filter with some probability, else none."""
     if rng.random() >= probability:
         return Blur("none", np.ones((1, 1)))
-    return Blur("sinc", sinc(int(rng.choice(SIDES)), rng.uniform(math.pi / 3, math.pi)))
+    return sinc_blur(int(rng.choice(SIDES)), rng.uniform(math.pi / 3, math.pi))

@@ -77,6 +77,12 @@ class TestSecondOrder:
         assert 30 <= qualities.min() < 31
         assert 94 < qualities.max() <= 95
         assert order.blur == (1.0, 0.8)[index]
+        blurs = [r.blur for r in rounds if r.blur is not None]
+        assert near(sum(blur.kind == "sinc" for blur in blurs), 0.1, len(blurs))
+        deviations = [blur.sigma[0] for blur in blurs if blur.kind != "sinc"]
+        low, high = ((0.2, 3.0), (0.2, 1.5))[index]
+        assert low <= min(deviations) < low + 0.02
+        assert high - 0.02 < max(deviations) <= high
 
     def test_the_last_steps(self, draws: list[Draws]) -> None:
         count = len(draws)

@@ -73,8 +73,41 @@ def test_a_sinc_filter_passes_what_is_below_its_cutoff() -> None:
     assert np.allclose(response[(frequency > 1.9) & (frequency < np.pi)], 0, atol=0.1)
 
 
-def test_sinc_cutoffs() -> None:
-    """The middle of a sinc filter, before it is normalised, tells the cutoff: both ends of the range are reached."""
+def fills(values: list[float], low: float, high: float) -> bool:
+    """Whether all values lie in a range, and both ends are reached within a fiftieth of it."""
+    near_ends = (high - low) / 50
+    return low <= min(values) < low + near_ends and high - near_ends < max(values) <= high
+
+
+def test_deviations_angles_and_cutoffs_fill_the_published_ranges(blurs: list[Blur]) -> None:
+    shaped = [blur for blur in blurs if blur.kind != "sinc"]
+    assert fills([blur.sigma[0] for blur in shaped], 0.2, 3.0)
+    two = [blur for blur in shaped if blur.kind.endswith("aniso")]
+    assert fills([blur.sigma[1] for blur in two], 0.2, 3.0)
+    assert fills([blur.angle for blur in two], -math.pi, math.pi)
+    # Drawn one by one: uncorrelated but for chance, 4 deviations of 1 / sqrt(n).
+    assert abs(np.corrcoef([blur.sigma for blur in two], rowvar=False)[0, 1]) < 4 / math.sqrt(len(two))
+    assert all(blur.sigma[0] == blur.sigma[1] and blur.angle == 0 for blur in shaped if not blur.kind.endswith("aniso"))
+    for shape, (low, high) in (("generalized", (0.5, 4.0)), ("plateau", (1.0, 2.0))):
+        assert fills([blur.beta for blur in shaped if blur.kind.startswith(shape)], low, high)
+    assert all(blur.beta == 1 for blur in shaped if blur.kind in ("iso", "aniso"))
+    for small, lowest in ((True, math.pi / 3), (False, math.pi / 5)):
+        cutoffs = [blur.cutoff for blur in blurs if blur.kind == "sinc" and (len(blur.kernel) < 13) == small]
+        assert fills(cutoffs, lowest, math.pi)
+
+
+def test_a_kernel_is_what_was_drawn(blurs: list[Blur]) -> None:
+    for blur in blurs[:200]:
+        side = len(blur.kernel)
+        if blur.kind == "sinc":
+            wanted = sinc(side, blur.cutoff)
+        else:
+            shape = plateau if blur.kind.startswith("plateau") else gaussian
+            wanted = shape(side, blur.sigma, blur.angle, blur.beta)
+        assert np.array_equal(blur.kernel, wanted)
+
+
+def test_a_sinc_filter_next_to_its_middle() -> None:
     assert sinc(21, 1.0)[10, 10] / sinc(21, 1.0)[10, 11] == pytest.approx(
         (1 / (4 * math.pi)) / (0.4400505857449335 / (2 * math.pi))  # J1(1) by DLMF 10.2.2, to 16 digits
     )
@@ -92,6 +125,8 @@ def test_exponents_are_below_1_as_often_as_above() -> None:
 
 def test_the_last_filter_is_a_sinc_filter_or_nothing() -> None:
     generator = rng()
-    kinds = Counter(draw_sinc(generator, 0.8).kind for _ in range(DRAWS))
+    drawn = [draw_sinc(generator, 0.8) for _ in range(DRAWS)]
+    kinds = Counter(blur.kind for blur in drawn)
     assert near(kinds["sinc"], 0.8)
     assert set(kinds) == {"sinc", "none"}
+    assert fills([blur.cutoff for blur in drawn if blur.kind == "sinc"], math.pi / 3, math.pi)
