@@ -73,7 +73,7 @@ $(SHOW)/tables.md: $(SHOW_SKVD) $(SHOW)/control.json $(SHOW_SEEN)
 		$(RUN) benchmarks.tables seconds $(SHOW)/seconds.txt; } > $@.partial && mv $@.partial $@
 
 # make students: `lite`, taught by each seed of hr-small; recipe, steps and seeds fixed before any was trained.
-TAUGHT   := $(GRADED) $(foreach seed,0 1 2,--fake lite-$(seed)=$(SHOW)/students/$(seed)/heldout)
+TAUGHT   := $(foreach seed,0 1 2,--fake lite-$(seed)=$(SHOW)/students/$(seed)/heldout)
 
 .PHONY: students
 students: $(SHOW)/students/tables.md
@@ -87,16 +87,16 @@ $(STUDENTS:%=%/done): $(SHOW)/students/%/done: $(SHOW)/runs/%/train/done
 		--seed $* --out $(@D),students/$*)
 
 $(SHOW)/students/skvd.json: $(STUDENTS:%=%/heldout/done) $(SHOW)/skvd.json
-	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(TAUGHT) $(TO_SAMPLES) --out $@,judge/students)
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(SHOW_MADE) $(TAUGHT) $(TO_SAMPLES) --out $@,judge/students)
 
 $(SHOW)/students/camvid.json: $(STUDENTS:%=%/heldout/done) $(REAL)/labels/done
-	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(TAUGHT) $(TO_STREETS) $(STREET_FLOOR) --out $@,judge/students-camvid)
+	$(call timed,$(RUN) eval.skvd $(RENDER_OF) $(SHOW_MADE) $(TAUGHT) $(TO_STREETS) $(STREET_FLOOR) --out $@,judge/students-camvid)
 
 $(SHOW)/students/against-grade.json: $(STUDENTS:%=%/heldout/done) $(REAL)/labels/done
-	$(call timed,$(RUN) eval.skvd $(TAUGHT) $(TO_STREETS) --out $@,judge/grade)
+	$(call timed,$(RUN) eval.skvd $(GRADED) $(TAUGHT) $(TO_STREETS) --out $@,judge/students-grade)
 
 $(SHOW)/students/control.json: $(STUDENTS:%=%/heldout/done)
-	$(RUN) eval.control --frames $(TOWN)/heldout $(TAUGHT) --out $@
+	$(RUN) eval.control --frames $(TOWN)/heldout $(GRADED) $(TAUGHT) --out $@
 
 STUDENT_SKVD := $(SHOW)/students/skvd.json \
 	$(if $(STREETS),$(SHOW)/students/camvid.json $(SHOW)/students/against-grade.json)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eval.features.inner_products import InnerProducts
 from eval.kvd.outliers import remoteness
 from eval.kvd.pairing import Pairing
-from eval.metrics.mmd import cubic_kernel, mmd2
+from eval.metrics.mmd import cubic_kernel, mmd2, paired_mmd2
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -32,7 +32,8 @@ class Layer:
         photos: (M,) image of each real crop; a picture on both sides has one number.
         pairing: who is compared with whom.
         draws: (1 + B, N) how often each rendered crop was drawn, shared by all layers; row 0 is ones.
-        by_image: leave out pairs of crops of one image; otherwise a list of crops is a list of samples, each its own.
+        by_image: crops of one image are not independent: pairs with an image twice are left out; otherwise a list of
+            crops is a list of samples, each its own, as in the release of feamgan.
     """
 
     products: InnerProducts
@@ -48,8 +49,12 @@ class Layer:
 
         It compares the rendered crops and the real crops of the pairs. A crop counts once for each pair that it is in.
         """
-        draws = self.draws[:, self.pairing.fake]
-        return self._mmd2(method, self.pairing.fake, self.pairing.partner, draws, draws)
+        fake, real = self.pairing.fake, self.pairing.partner
+        draws = self.draws[:, fake]
+        if self.by_image:
+            groups = {"x_groups": self.frames[method][fake], "y_groups": self.photos[real]}
+            return UNIT * paired_mmd2(*self._kernels(method, fake, real), **groups, counts=draws)
+        return self._mmd2(method, fake, real, draws, draws)
 
     def kvd(self, method: int) -> Array:
         """KVD of a method, 1000 x MMD²: (1 + B,), the plain value and those of the resamples.
@@ -73,13 +78,19 @@ class Layer:
         images = (self.frames[method][fake], self.photos[real])
         x_groups, y_groups = images if self.by_image else (np.arange(len(fake)), -1 - np.arange(len(real)))
         return UNIT * mmd2(
-            cubic_kernel(self.products.fake[method][np.ix_(fake, fake)] / self.square),
-            cubic_kernel(self.products.across[method][np.ix_(fake, real)] / self.square),
-            cubic_kernel(self.products.real[np.ix_(real, real)] / self.square),
+            *self._kernels(method, fake, real),
             x_groups=x_groups,
             y_groups=y_groups,
             x_counts=draws,
             y_counts=real_draws,
+        )
+
+    def _kernels(self, method: int, fake: Indices, real: Indices) -> tuple[Array, Array, Array]:
+        """Kernel values within the rendered crops, between them and the real ones, and within those."""
+        return (
+            cubic_kernel(self.products.fake[method][np.ix_(fake, fake)] / self.square),
+            cubic_kernel(self.products.across[method][np.ix_(fake, real)] / self.square),
+            cubic_kernel(self.products.real[np.ix_(real, real)] / self.square),
         )
 
 

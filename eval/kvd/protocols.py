@@ -184,7 +184,8 @@ OURS = SkvdProtocol(
     min_pairs=10,
     text=ProtocolText(
         metric="sKVD: rendered crops against real crops of the same label layout; KVD: against all photographs",
-        estimator="unbiased, float64; pairs of crops out of one image are left out",
+        estimator="unbiased, float64; sKVD: over two pairs of crops that have no image in common; KVD: over two crops "
+        "that are not of one image",
         similarity=f"share of equal labels on {alignment.GRID} x {alignment.GRID} cells",
         photo_size="reduced to the frames' height by area interpolation where higher, never enlarged",
         resampled="frames, each with its crops and their partners; the photographs are held fixed",

@@ -1,7 +1,7 @@
-"""sKVD's kernel and estimator: unbiased MMD², the kernel distance of two sets, under KID's cubic polynomial kernel.
+"""sKVD's kernel and estimators: unbiased MMD², the kernel distance of two sets, under KID's cubic polynomial kernel.
 
-KVD, sKVD and cKVD put features of VGG16 into it (`eval.kvd.layers`), KID those of Inception v3
-(`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; the kernel is that of
+sKVD and cKVD put features of matched crops into it (`paired_mmd2`), KVD those of crops (`eval.kvd.layers`), KID those
+of Inception v3 (`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; the kernel is that of
 Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
 
 All functions start from inner products, not from features: flattened features have millions of dimensions, and there
@@ -73,6 +73,48 @@ def mmd2(
             + _mean(yy, y_groups, y_groups, y_counts, y_counts)
             - 2.0 * _mean(xy, x_groups, y_groups, x_counts, y_counts)
         )
+
+
+def paired_mmd2(
+    xx: Array,
+    xy: Array,
+    yy: Array,
+    *,
+    x_groups: NDArray[np.int64],
+    y_groups: NDArray[np.int64],
+    counts: Array | None = None,
+) -> Array:
+    """Unbiased MMD² of two sets whose samples were matched: y_i shows what x_i shows (lemma 6, equation 4).
+
+    The mean of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) over pairs i, j. All four values then speak of the
+    same two layouts. Means of their own would not: two crops of one photograph say nothing about photographs, and
+    a pair that is left out among the y, but not among the x, leaves the sides with layouts of different frequency.
+
+    A pair i, j counts if it has no image twice: not among the x, not among the y, and not one as x_i and y_j. A count
+    is how often a sample stands in the set, as in a bootstrap resample.
+
+    Args:
+        xx, xy, yy: (N, N) kernel values.
+        x_groups: (N,) the image that each x comes from, by any number.
+        y_groups: (N,) the image that each y comes from. A number that both sides have is one image on both sides.
+        counts: (..., N) at least 0; ones when None.
+
+    Returns:
+        (...) float64; NaN where no pair is left.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+    """
+    n = len(x_groups)
+    counts = np.ones(n) if counts is None else counts
+    shapes = xx.shape, xy.shape, yy.shape, y_groups.shape, counts.shape[-1:]
+    if shapes != ((n, n),) * 3 + ((n,),) * 2:
+        raise ValueError(f"got {shapes} for {n} pairs; wanted kernels (N, N), groups (N,), counts (…, N).")
+    crossed = x_groups[:, None] == y_groups
+    apart = (x_groups[:, None] != x_groups) & (y_groups[:, None] != y_groups) & ~crossed & ~crossed.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = ((counts @ ((xx + yy - xy - xy.T) * apart)) * counts).sum(axis=-1)
+        return total / ((counts @ apart.astype(np.float64)) * counts).sum(axis=-1)
 
 
 def _mean(

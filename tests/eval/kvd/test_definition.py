@@ -131,6 +131,21 @@ def distance(x: list[Crop], y: list[Crop], kernel: dict[tuple[int, int], float])
     return 1000 * (mean(x, x) + mean(y, y) - 2 * mean(x, y))
 
 
+def paired_distance(pairs: list[tuple[Crop, Crop]], kernel: dict[tuple[int, int], float]) -> float:
+    """1000 times unbiased MMD² of pairs: of two pairs without an image in common, four kernel values."""
+
+    def k(one: Crop, other: Crop) -> float:
+        return kernel[id(one), id(other)]
+
+    apart = [
+        (a, b, c, d)
+        for a, b in pairs
+        for c, d in pairs
+        if a.image != c.image and b.image != d.image and a.image != d.image and c.image != b.image
+    ]
+    return 1000 * float(np.mean([k(a, c) + k(b, d) - k(a, d) - k(c, b) for a, b, c, d in apart]))
+
+
 def by_definition(given: Settings) -> tuple[np.ndarray, int]:
     """(2, 5) sKVD and KVD of each layer, and how many crops have partners."""
     scene = set_up(given)
@@ -150,7 +165,7 @@ def by_definition(given: Settings) -> tuple[np.ndarray, int]:
         place = {name: index for index, name in enumerate(used)}
         square = np.mean([gram[place[id(crop)], place[id(crop)]] for crop in sample])
         kernel = {(a, b): (gram[place[a], place[b]] / square + 1) ** 3 for a in used for b in used}
-        found.append((distance([a for a, _ in pairs], [b for _, b in pairs], kernel), distance(frames, sample, kernel)))
+        found.append((paired_distance(pairs, kernel), distance(frames, sample, kernel)))
     return np.array(found).T, len(pairs)
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics.mmd import cubic_kernel, mmd2
+from eval.metrics.mmd import cubic_kernel, mmd2, paired_mmd2
 
 
 def slow_mmd2(x, y, x_images, y_images):
@@ -133,3 +133,99 @@ def test_symmetric_and_blind_to_order(seed, n, m):
     slack = 1e-9 * max(1.0, float(np.abs(cubic_kernel(np.concatenate([x, y]) @ np.concatenate([x, y]).T / 5)).max()))
     assert fast_mmd2(y, x) == pytest.approx(forth, abs=slack)
     assert fast_mmd2(rng.permutation(x), rng.permutation(y)) == pytest.approx(forth, abs=slack)
+
+
+def kernels(x, y):
+    return tuple(cubic_kernel(a @ b.T / x.shape[1]) for a, b in ((x, x), (x, y), (y, y)))
+
+
+def slow_paired(x, y, x_images, y_images, counts):
+    """The definition, pair by pair of pairs, in float64."""
+    k = lambda a, b: (float(a @ b) / len(a) + 1.0) ** 3  # noqa: E731
+    total = weight = 0.0
+    for i in range(len(x)):
+        for j in range(len(x)):
+            if len({("x", x_images[i]), ("x", x_images[j])}) < 2 or y_images[i] == y_images[j]:
+                continue
+            if x_images[i] == y_images[j] or x_images[j] == y_images[i]:
+                continue
+            both = counts[i] * counts[j]
+            total += both * (k(x[i], x[j]) + k(y[i], y[j]) - k(x[i], y[j]) - k(x[j], y[i]))
+            weight += both
+    return total / weight
+
+
+class TestPaired:
+    @pytest.mark.parametrize("seed", range(5))
+    def test_agrees_with_the_definition(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        x, y = draw(seed, n=9, m=9)
+        images = np.arange(9) // 2, np.array([3, 3, 5, 6, 7, 7, 8, 9, 9])  # images 3 and 4 may stand on both sides
+        counts = rng.integers(0, 3, size=(4, 9)).astype(float)
+        found = paired_mmd2(*kernels(x, y), x_groups=images[0], y_groups=images[1], counts=counts)
+        # 1e-11: both in float64; only the order of the sums differs.
+        assert found == pytest.approx([slow_paired(x, y, *images, one) for one in counts], rel=1e-11, abs=1e-11)
+        plain = paired_mmd2(*kernels(x, y), x_groups=images[0], y_groups=images[1])
+        assert plain == pytest.approx(slow_paired(x, y, *images, np.ones(9)), rel=1e-11, abs=1e-11)
+
+    def test_two_sets_that_are_one(self) -> None:
+        """x_i = y_i: every term is 0, whatever is left out."""
+        x, _ = draw(0)
+        groups = np.arange(7) // 2
+        found = paired_mmd2(*kernels(x, x), x_groups=groups, y_groups=-1 - np.arange(7) // 3)
+        assert found == pytest.approx(0, abs=1e-12)
+
+    def test_two_points_at_a_distance(self) -> None:
+        """As above: (c² + 1)³ - 1."""
+        x, y = np.zeros((4, 4)), np.full((4, 4), 0.5)
+        found = paired_mmd2(*kernels(x, y), x_groups=np.arange(4), y_groups=-1 - np.arange(4))
+        assert found == pytest.approx(1.25**3 - 1, rel=1e-12)
+
+    def test_unbiased_where_layouts_differ_and_photographs_are_few(self) -> None:
+        """Both sides of one law given the layout; frames and photographs have layouts that they prefer.
+
+        Means of their own (`mmd2`) are too low then: what one photograph has often is left out among the y alone.
+        """
+        found = np.array([null_distances(seed) for seed in range(80)])
+        mean, error = found.mean(0), found.std(0, ddof=1) / np.sqrt(len(found))
+        assert abs(mean[0]) < 4 * error[0]
+        assert mean[1] < -8 * error[1]
+
+    def test_resamples_lie_around_the_value(self) -> None:
+        """Of whole images on the side of x; pairs of copies count no more than pairs of one image."""
+        rng = np.random.default_rng(0)
+        x, y, x_images, y_images = null_pairs(rng)
+        drawn = rng.multinomial(x_images.max() + 1, np.full(x_images.max() + 1, 1 / (x_images.max() + 1)), size=800)
+        groups = {"x_groups": x_images, "y_groups": y_images}
+        values = paired_mmd2(*kernels(x, y), **groups, counts=drawn[:, x_images].astype(float))
+        plain = paired_mmd2(*kernels(x, y), **groups)
+        # A ratio of means is off by less than a tenth of its spread with 40 images.
+        assert abs(values.mean() - plain) < 0.1 * values.std()
+
+    def test_no_pair_is_left(self) -> None:
+        x, y = draw(0, n=4, m=4)
+        assert np.isnan(paired_mmd2(*kernels(x, y), x_groups=np.zeros(4, int), y_groups=-1 - np.arange(4)))
+        with pytest.raises(ValueError, match="for 4 pairs"):
+            paired_mmd2(*kernels(x, y[:3]), x_groups=np.arange(4), y_groups=np.arange(3))
+
+
+def null_pairs(rng, frames=40, crops=4, photos=12, candidates=24, layouts=6, d=16):
+    """Crops of frames and of photographs of one law, each with a partner of the same layout; images are numbers."""
+    of_layout = rng.normal(1, 1, (layouts, d))
+
+    def side(images, count):
+        preferred = rng.dirichlet(np.full(layouts, 0.5), images)
+        layout = np.concatenate([rng.choice(layouts, count, p=chances) for chances in preferred])
+        own = np.repeat(rng.normal(0, 0.5, (images, d)), count, axis=0)
+        return of_layout[layout] + own + rng.normal(size=own.shape), layout, np.repeat(np.arange(images), count)
+
+    (x, x_layout, x_images), (y, y_layout, y_images) = side(frames, crops), side(photos, candidates)
+    partner = [rng.choice(np.flatnonzero(y_layout == one)) if (y_layout == one).any() else -1 for one in x_layout]
+    kept, partner = np.flatnonzero(np.array(partner) >= 0), np.array([one for one in partner if one >= 0])
+    return x[kept], y[partner], x_images[kept], -1 - y_images[partner]
+
+
+def null_distances(seed):
+    x, y, x_images, y_images = null_pairs(np.random.default_rng(seed))
+    groups = {"x_groups": x_images, "y_groups": y_images}
+    return paired_mmd2(*kernels(x, y), **groups), mmd2(*kernels(x, y), **groups)
