@@ -51,14 +51,15 @@ def mean_and_ends(seeds: Sequence[Estimate | None], digits: int | None = None) -
 
 
 def decided(differences: Sequence[Estimate | None], *, below: bool) -> str:
-    """How many seeds' differences are decided on one side of 0: "2/3".
+    """How many seeds' differences are decided on one side of 0, and how many on the other: "2/3", "0/3, 2 against".
 
     Args:
         differences: a paired difference per seed.
-        below: count those whose interval lies below 0; otherwise, above.
+        below: count those whose interval lies below 0, against those above; otherwise, the other way round.
     """
-    count = 0
+    low, high = 0, 0
     for found in differences:
         if found is not None and found.low is not None and found.high is not None:
-            count += found.high < 0 if below else found.low > 0
-    return f"{count}/{len(differences)}"
+            low, high = low + (found.high < 0), high + (found.low > 0)
+    count, against = (low, high) if below else (high, low)
+    return f"{count}/{len(differences)}" + (f", {against} against" if against else "")

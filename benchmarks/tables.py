@@ -10,7 +10,8 @@
     python -m benchmarks.tables seconds FOLDER/seconds.txt
 
 Methods of several seeds are named NAME-SEED. A cell has the mean of the seeds; in brackets the lowest and the highest
-end of their 95 % intervals over frames; then how many seeds are decided by their own paired intervals.
+end of their 95 % intervals over frames; then how many seeds are decided by their own paired intervals, and how many
+against: "1/3, 1 against".
 """
 
 import argparse

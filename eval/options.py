@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gbuffer_tools.errors import InputError
 
+MOST_RESAMPLES = 100_000
+
 
 def add_common(parser: argparse.ArgumentParser, *, fakes: bool = True) -> None:
     """Add --fake, which must be given unless `fakes` is false, --out, --resamples and --seed."""
@@ -27,6 +29,18 @@ def add_photo_filter(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def check_resamples(count: int | None) -> None:
+    """Refuse more resamples than memory holds.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if count is not None and count > MOST_RESAMPLES:
+        raise InputError(
+            f"--resamples: got {count}, wanted {MOST_RESAMPLES} or fewer; intervals gain nothing from more"
+        )
+
+
 def check_common(args: argparse.Namespace) -> None:
     """Check the values of --out, --resamples and --seed.
 
@@ -36,6 +50,7 @@ def check_common(args: argparse.Namespace) -> None:
     for name, minimum in (("resamples", 10), ("seed", 0)):
         if getattr(args, name) < minimum:
             raise InputError(f"--{name}: got {getattr(args, name)}, wanted {minimum} or more")
+    check_resamples(args.resamples)
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
 

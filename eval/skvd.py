@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.options import add_photo_filter
+from eval.options import add_photo_filter, check_resamples
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
@@ -122,6 +122,7 @@ def settings(args: argparse.Namespace) -> "Settings":
         value = getattr(args, name)
         if value is not None and value < minimum:
             raise InputError(f"--{name}: got {value}, wanted {minimum} or more")
+    check_resamples(args.resamples)
     if args.class_groups and not args.per_class:
         raise InputError(f"--class-groups {args.class_groups}: wanted together with --per-class only")
     if (args.floor is None) != (args.floor_labels is None):

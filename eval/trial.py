@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.options import add_photo_filter
+from eval.options import add_photo_filter, check_resamples
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
@@ -89,6 +89,7 @@ def settings(args: argparse.Namespace) -> "TrialSettings":
         value = getattr(args, name)
         if value is not None and value < least:
             raise InputError(f"--{name.replace('_', '-')}: got {value}, wanted {least} or more")
+    check_resamples(args.resamples)
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
     kinds = {kind.name: kind for kind in DEGRADATIONS}

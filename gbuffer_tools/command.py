@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from gbuffer_tools.errors import InputError, one_line, system_reason
 
@@ -40,8 +40,23 @@ def run(
         130 interrupted, 141 nobody reads our output.
     """
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    say_mistakes_in_a_line(parser)
     args = parsed(lambda: parser.parse_args(argv), parser.prog)
     return guarded(lambda: main(args), parser.prog, debug=args.debug)
+
+
+def say_mistakes_in_a_line(parser: argparse.ArgumentParser) -> None:
+    """Make a parser, and those of its commands, end with one line instead of a usage text of many."""
+
+    def error(message: str) -> NoReturn:
+        print(f"{parser.prog}: {one_line(message)}; see --help", file=sys.stderr)
+        raise SystemExit(2)
+
+    parser.error = error  # type: ignore[method-assign]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                say_mistakes_in_a_line(command)
 
 
 def parsed(parse: Callable[[], Options], prog: str) -> Options:

@@ -10,6 +10,7 @@ The losses are those of the model card (Denny 2024: L1, perceptual, style, total
 import argparse
 import sys
 
+from gbuffer_tools.command import say_mistakes_in_a_line
 from train.loop.command_line import start
 from train.recipes import realformer_paired, realformer_unpaired
 from train.recipes.realformer_paired import PairedConfig
@@ -22,6 +23,7 @@ def main() -> int:
     """Run the command, and return its exit code."""
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("way", choices=("paired", "unpaired"), help="kind of training data")
+    say_mistakes_in_a_line(parser)
     way = parser.parse_args(sys.argv[1:2]).way
     prog, rest = f"{PROG} {way}", sys.argv[2:]
     if way == "paired":

@@ -1,8 +1,8 @@
 """sKVD's kernel and estimators: unbiased MMD², the kernel distance of two sets, under KID's cubic polynomial kernel.
 
 sKVD and cKVD put features of matched crops into it (`paired_mmd2`), KVD those of crops (`eval.kvd.layers`), KID those
-of Inception v3 (`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; the kernel is that of
-Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
+of Inception v3 (`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; the
+kernel is that of Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
 
 All functions start from inner products, not from features: flattened features have millions of dimensions, and there
 are a few hundred samples (`eval.features.inner_products`). For many samples of few dimensions see

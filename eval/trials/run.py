@@ -146,7 +146,7 @@ class Trial:
         if folder:
             return self._read(folder)
         photos = self.settings.photos
-        return read_pictures(photos, self.height, self._labels(photos), self.degraded_keys)
+        return read_pictures(photos, self.height, self._labels(photos), self.degraded_keys, self.settings.photo_filter)
 
     def _cell(self, pictures: Pictures, bar: "tqdm[NoReturn]", scorers: tuple[Scorer, ...] | None = None) -> Cell:
         """Measure some pictures, or find what was measured of them."""

@@ -91,7 +91,7 @@ def test_scores_know_which_side_is_better(tmp_path: Path, capsys: pytest.Capture
         "|  | PSNR | NIQE |",
         "|---|---|---|",
         "| bicubic | 0.30 (0.25 to 0.35) | 0.30 (0.25 to 0.35) |",
-        "| net | 0.45 (0.35 to 0.55) 2/2 | 0.45 (0.35 to 0.55) 0/2 |",
+        "| net | 0.45 (0.35 to 0.55) 2/2 | 0.45 (0.35 to 0.55) 0/2, 2 against |",
     ]
 
 

@@ -62,7 +62,7 @@ class RunConfig:
             InputError: a setting is invalid; the message names it.
         """
         counts = ("batch", "steps", "log_every", "preview_every", "save_every")
-        check_ranges(self, minimum=dict.fromkeys(counts, 1) | {"seed": 0})
+        check_ranges(self, minimum=dict.fromkeys(counts, 1) | {"seed": 0}, maximum={"seed": 2**63 - 1, "steps": 10**9})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +192,7 @@ def check_ranges(
     config: object,
     *,
     minimum: Mapping[str, int] | None = None,
+    maximum: Mapping[str, int] | None = None,
     positive: Sequence[str] = (),
     fractions: Sequence[str] = (),
 ) -> None:
@@ -199,7 +200,7 @@ def check_ranges(
 
     Args:
         config: the settings, as attributes.
-        minimum: names of settings with the smallest value allowed.
+        minimum, maximum: names of settings with the smallest and the largest value allowed.
         positive: names of settings that must be more than 0.
         fractions: names of settings that must be 0 or more and less than 1.
 
@@ -210,6 +211,10 @@ def check_ranges(
         value = getattr(config, name)
         if value is not None and value < bound:
             raise InputError(f"--{name} {value}: wanted {bound} or more.")
+    for name, bound in (maximum or {}).items():
+        value = getattr(config, name)
+        if value is not None and value > bound:
+            raise InputError(f"--{name} {value}: wanted {bound} or less.")
     for name in positive:
         value = getattr(config, name)
         if value is not None and not value > 0:

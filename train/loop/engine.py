@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -111,6 +112,14 @@ def begin(checkpoint: Checkpoint, schedule: Schedule) -> int:
     return done
 
 
+def seed_of(seed: int, step: int) -> int:
+    """Return the seed of a step's random draws; no step of one run has that of a step of another run.
+
+    A sum would: step 2 of seed 0 would draw what step 1 of seed 1 draws.
+    """
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0])
+
+
 def walk(
     step: Callable[[Batch, int], dict[str, Tensor]],
     batches: Callable[[int], Iterable[Batch]],
@@ -124,7 +133,7 @@ def walk(
     """
     lost = 0
     for done, batch in zip(range(start + 1, schedule.steps + 1), batches(start), strict=False):
-        torch.manual_seed(schedule.seed + done)
+        torch.manual_seed(seed_of(schedule.seed, done))
         losses = step(batch, done)
         lost = 0 if all(bool(torch.isfinite(value)) for value in losses.values()) else lost + 1
         if lost == PATIENCE:

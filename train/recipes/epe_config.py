@@ -130,10 +130,14 @@ class EPEConfig(GanConfig, PrecisionConfig):
                 "decay_every": 1,
                 "penalty_every": 1,
                 "adaptive_start": 0,
+                "crop": 16,
+                "weight_decay": 0,
+                "perceptual_weight": 0,
+                "penalty_weight": 0,
                 "class_colour_weight": 0,
                 "class_colour_side": 1,
             },
-            positive=("clip", "critic_clip"),
+            positive=("clip", "critic_clip", "decay_factor"),
             fractions=("ema", "drop_buffers"),
         )
         if not self.perceptual_layers:

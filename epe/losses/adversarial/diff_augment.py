@@ -62,7 +62,7 @@ def _whole(image: Tensor, low: int, high: int, generator: torch.Generator | None
 
 
 def _recoloured(image: Tensor, generator: torch.Generator | None) -> Tensor:
-    image = image + _uniform(image, -0.5, 0.5, generator)
+    image = image + _uniform(image, -0.25, 0.25, generator)  # theirs is 0.5 of images in [-1, 1]
     grey = image.mean(1, keepdim=True)
     image = grey + (image - grey) * _uniform(image, 0, 2, generator)
     middle = image.mean((1, 2, 3), keepdim=True)

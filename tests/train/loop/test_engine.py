@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import Checkpoint
-from train.loop.engine import PATIENCE, Schedule, run
+from train.loop.engine import PATIENCE, Schedule, run, seed_of
 
 
 class Sum:
@@ -134,8 +134,13 @@ def test_every_step_draws_from_a_seed_of_its_own(tmp_path: Path) -> None:
     made = Run(tmp_path / "c", 3).go()
     wanted = torch.zeros((), dtype=torch.float64)
     for done in (1, 2, 3):
-        wanted += done * torch.rand((), dtype=torch.float64, generator=torch.Generator().manual_seed(100 + done))
+        drawn = torch.Generator().manual_seed(seed_of(100, done))
+        wanted += done * torch.rand((), dtype=torch.float64, generator=drawn)
     assert torch.equal(made.sum.total, wanted)
+
+
+def test_no_two_runs_share_draws() -> None:
+    assert len({seed_of(seed, step) for seed in range(20) for step in range(1, 200)}) == 20 * 199
 
 
 def test_a_run_that_is_lost_ends(tmp_path: Path) -> None:
