@@ -33,7 +33,7 @@ from datasets.images import Images, check_out
 from datasets.labelling.class_maps import class_maps, class_names, write_maps
 from datasets.labelling.segmenter import open_segmenter
 from datasets.labelling.taxonomy import OTHER, read_taxonomy, shared_taxonomy
-from datasets.labels import write_facts, write_label
+from datasets.labels import forget_facts, write_facts, write_label
 from datasets.photos import to_height
 from datasets.runtime.weights import asset, load_vgg
 from epe import models
@@ -174,6 +174,8 @@ def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
     # Equal digests mean the same taxonomy, which commands that compare two label folders require.
     digests = {"vgg": models.digest(args.vgg or asset("vgg16")), "clusters": clusters.digest()}
     fractions = []
+    for target in targets:
+        forget_facts(target)
     for domain, (images, maps, target) in enumerate(zip(sets, features, targets, strict=True)):
         counts = np.zeros(len(clusters.centroids), np.int64)
         for key, values in zip(images.keys, maps, strict=True):

@@ -69,6 +69,11 @@ def write_label(folder: Path, key: str, label: np.ndarray) -> None:
     write_png(label_path(folder, key), label)
 
 
+def forget_facts(folder: Path) -> None:
+    """Remove `labels.json`, before maps are written again: half of them with new ids would have the old ones' names."""
+    (folder / "labels.json").unlink(missing_ok=True)
+
+
 def write_facts(folder: Path, facts: dict[str, object]) -> None:
     """Write `labels.json`, which records how the label maps of this folder were made."""
     write_text(folder / "labels.json", json.dumps(facts, indent=1) + "\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.labelling.taxonomy import NONE, OTHER, Labels, SegmenterTaxonomy
-from datasets.labels import write_facts, write_label
+from datasets.labels import forget_facts, write_facts, write_label
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
 
@@ -65,6 +65,7 @@ def write_maps(
             "without a class are; change --classes."
         )
     counts = np.zeros(len(names) + 1, np.int64)
+    forget_facts(folder)
     for key, labels in maps:
         ids = np.where(labels == NONE, len(names), labels).astype(np.uint8)
         counts += np.bincount(ids.ravel(), minlength=len(counts))

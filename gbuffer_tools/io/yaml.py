@@ -25,17 +25,26 @@ WANTED = {float: "a number", int: "a whole number", bool: "true or false", str: 
 Section = TypeVar("Section")
 
 
+def read_yaml(path: Path) -> object:
+    """What a YAML file of at most 1 MiB holds: plain values, lists and mappings.
+
+    Raises:
+        InputError: cannot be read.
+    """
+    text = read_text(path, MAX_BYTES)
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{path}: no YAML ({one_line(error, 200)})") from error
+
+
 def read_sections(path: Path, kind: type[Section]) -> Section:
     """A YAML file of at most 1 MiB as a dataclass, whose fields are text, numbers, tuples, dicts and dataclasses.
 
     Raises:
         InputError: cannot be read, or has keys or values that the dataclass does not know; the message names the key.
     """
-    text = read_text(path, MAX_BYTES)
-    try:
-        node = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{path}: no YAML ({one_line(error, 200)})") from error
+    node = read_yaml(path)
     try:
         found = _section(kind, {} if node is None else node, "")
     except ValueError as error:

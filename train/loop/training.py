@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -12,12 +13,18 @@ from epe import models
 from epe.distributed.processes import ProcessGroup, world_size
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.yaml import read_yaml
 from train.loop.checkpoint import Checkpoint, Stateful
 from train.loop.config import PrecisionConfig, RunConfig
 from train.loop.engine import Batch, Schedule, follow, run
 from train.loop.throughput import Throughput, tag
 
 ALONE = ProcessGroup()
+FREE = frozenset({
+    "steps", "log_every", "preview_every", "save_every", "workers", "device", "precision", "licence",
+    "checkpoint_activations", "compile",
+})  # fmt: skip
+"""Settings that may differ when a run goes on: they change how it is computed, not what it learns."""
 
 
 def check_single_process(config: RunConfig) -> None:
@@ -30,6 +37,34 @@ def check_single_process(config: RunConfig) -> None:
         raise InputError(f"torchrun started {world_size()} processes, wanted 1: start this command without torchrun.")
     config.check()
     device_of(config.device)
+
+
+def check_same_run(config: RunConfig, text: str) -> None:
+    """Compare the settings with those that a run in the same folder was begun with.
+
+    A checkpoint that went on with others would say of itself what is not true of its first steps.
+
+    Args:
+        config: configuration of the run.
+        text: the same as YAML.
+
+    Raises:
+        InputError: a setting differs that is none of `FREE`, and no path.
+    """
+    record = config.out / "run.yaml"
+    if not record.exists() or not (config.out / "checkpoint.safetensors").exists():
+        return
+    begun, wanted = read_yaml(record) or {}, yaml.safe_load(text) or {}
+    if not isinstance(begun, dict):
+        raise InputError(f"{record}: no settings of a run; give another --out.")
+    for name, value in wanted.items():
+        if name in FREE or name not in begun or isinstance(getattr(config, name), Path):
+            continue
+        if begun[name] != value:
+            raise InputError(
+                f"--{name} {value}: the run in {config.out} was begun with {begun[name]} ({record.name}); go on with "
+                "that, give another --out, or start from its model with --initial where the command has it."
+            )
 
 
 def run_training(
@@ -64,7 +99,11 @@ def run_training(
         validation: returns what is measured at each preview, after a given number of steps, for TensorBoard.
         beside: returns further models to save beside it, by the names of their files.
         begun: called before the first step, if there are steps left to do.
+
+    Raises:
+        InputError: the folder holds a run with other settings, or as in `engine.run`.
     """
+    check_same_run(config, text)
     if config.device == "cpu":  # where every operation has a deterministic version: runs resume to the same bits
         torch.use_deterministic_algorithms(True)
         # It would also clear memory before each operation writes it: a seventh of the time, and for no bit of a result.

@@ -1,5 +1,6 @@
 """Label maps from class ids: names that mean the same, pixels without a class, the taxonomy that is shipped."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,17 @@ class TestStreet:
         found = self.classes_of(names)
         assert [name for name, group in found.items() if not group] == without.split("|")
         assert {group for group in found.values() if group} == set(CAMVID.classes[:-1])
+
+
+def test_a_stop_halfway_leaves_no_taxonomy_behind(tmp_path: Path) -> None:
+    """Maps of two taxonomies in one folder would be read by the names of the first."""
+    write_maps(tmp_path, [("a", np.zeros((4, 4), np.int64))], ["road"], method="classes", digests={})
+
+    def stopped() -> Iterator[tuple[str, np.ndarray]]:
+        yield "a", np.ones((4, 4), np.int64)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_maps(tmp_path, stopped(), ["sky", "road"], method="classes", digests={})
+    with pytest.raises(InputError, match=r"labels\.json"):
+        read_facts(tmp_path)

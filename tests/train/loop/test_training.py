@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -12,7 +13,7 @@ from gbuffer_tools.errors import InputError
 from train.loop.config import GanConfig, LinearDecayConfig, PrecisionConfig, autocast, has_bf16
 from train.loop.optimiser import backward_and_step
 from train.loop.sampler import single_process_batches
-from train.loop.training import check_single_process
+from train.loop.training import check_same_run, check_single_process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +132,25 @@ def test_a_sample_that_cannot_be_read_is_one_line(workers: int) -> None:
 def test_settings_that_no_run_can_have(changes: dict[str, float], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         check_single_process(Settings(out=Path("x"), **changes))  # type: ignore[arg-type]
+
+
+def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(tmp_path: Path) -> None:
+    def check(**changes: object) -> None:
+        shown = {"seed": 3, "rate": 0.1, "steps": 10, "workers": 1} | changes
+        check_same_run(Settings(out=tmp_path), yaml.safe_dump({"out": "elsewhere", **shown}))
+
+    check(seed=4)  # there is no run
+    (tmp_path / "run.yaml").write_text("seed: 3\nrate: 0.1\nsteps: 10\nout: x\n")
+    check(seed=4)  # none was saved
+    (tmp_path / "checkpoint.safetensors").touch()
+    check()
+    check(steps=20, workers=0)
+    for changes, words in (
+        ({"seed": 4}, "--seed 4: .* begun with 3"),
+        ({"rate": 0.2}, "--rate 0.2: .* begun with 0.1"),
+    ):
+        with pytest.raises(InputError, match=words):
+            check(**changes)
+    (tmp_path / "run.yaml").write_text("- 3")
+    with pytest.raises(InputError, match="no settings of a run"):
+        check()
