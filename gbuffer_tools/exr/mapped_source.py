@@ -3,6 +3,7 @@
 A folder of frames becomes the frame file FOLDER.h5; folders within it, FOLDER-DEEPER.h5.
 """
 
+import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -49,6 +50,14 @@ class ExrSource:
     layer: str = ""
 
     @property
+    def profile(self) -> str:
+        """The source's name, and what the user said of the channels: frames read otherwise do not go to one file."""
+        said = [self.name]
+        if self.mapping != NOTHING_SAID:
+            said.append(f"mapping {hashlib.sha256(repr(self.mapping).encode()).hexdigest()[:12]}")
+        return ", ".join(said + [f"layer {plain(self.layer)}"] * bool(self.layer))
+
+    @property
     def beside(self) -> tuple[str, ...]:
         """What lies beside them is nobody's."""
         return ()
@@ -75,7 +84,7 @@ class ExrSource:
         headers = [reader.header(file) for job in jobs for file in job.files]
         classes = self.mapping.classes.names if self.mapping.classes else ()
         producer = plain(self.producer(headers[0].attributes))
-        return ShardInfo(producer, self.name, classes, self.mapping.licence or NOT_STATED)
+        return ShardInfo(producer, self.profile, classes, self.mapping.licence or NOT_STATED)
 
     def read(self, job: Job, _: ShardInfo) -> SourceFrame:
         """A frame of one file, or of several that hold a part of its channels each."""

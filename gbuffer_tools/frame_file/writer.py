@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -75,7 +76,7 @@ def append_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
     if not path.exists():
         _write_checked(path, frames, header)
         return
-    check_header(path, header)
+    check_same_header(path, header)
     with replacing(path) as partial:
         shutil.copyfile(path, partial)
         with _opened(partial, "r+") as file:
@@ -120,7 +121,7 @@ class Appender:
             _write_checked(self.path, [frame], self.header)
             return
         if not self._twin.is_current():  # the first frame, or somebody else has written the file
-            check_header(self.path, self.header)
+            check_same_header(self.path, self.header)
         with self._twin.advanced(self._catch_up) as partial, _opened(partial, "r+") as file:
             index = len(file["frame/name"])
             packed = _pack_new(file, frame, self.path, _names(file), self._threads)
@@ -135,11 +136,17 @@ class Appender:
             _put(file, *self._last)
 
 
-def check_header(path: Path, header: Header) -> None:
-    """Raises `InputError` where the frame file that is there has another header."""
+def check_same_header(path: Path, header: Header) -> None:
+    """Raises `InputError`, which names what differs, where the frame file that is there has another header."""
     with Shard(path) as shard:
-        if shard.header != header:
-            raise InputError(f"{path}: was written with other classes, source or tool; choose another --out")
+        found = shard.header
+    for field in fields(Header):
+        there, wanted = getattr(found, field.name), getattr(header, field.name)
+        if there != wanted:
+            raise InputError(
+                f"{path}: was written with the {field.name} {one_line(there, 100)!r}, now {one_line(wanted, 100)!r}; "
+                "choose another --out, or remove the file"
+            )
 
 
 def _checked(path: Path, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import HEADER_TEXTS, MAX_CLASSES, Header
 from gbuffer_tools.frame_file.hdf5 import MAX_TEXT
+from gbuffer_tools.frame_file.writer import check_same_header
 from gbuffer_tools.io.folders import in_time
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.source import Job, ShardInfo, Source
@@ -73,6 +74,9 @@ def plan(
             missing = tuple(job for job in wanted if job.frame not in there and job not in bad)
             works.append(Work(source, path, info, missing))
         check_header(works[-1].header, mine[0].file)
+        for path in paths:
+            if path.exists():
+                check_same_header(path, works[-1].header)
     return works, refused
 
 

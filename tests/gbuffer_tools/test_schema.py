@@ -138,7 +138,7 @@ def test_a_frame_that_does_not_fit_leaves_the_file_as_it_was(path, wrong, says):
 
 
 def test_append_refuses_another_header(path):
-    with pytest.raises(InputError, match="other classes"):
+    with pytest.raises(InputError, match="was written with the "):
         append(path, [frame("c")], replace(HEADER, classes=("sky",)))
 
 

@@ -141,3 +141,21 @@ def test_other_files_are_not_claimed_but_all_exr_files_are(tmp_path):
     (tmp_path / "a.exr").write_bytes(b"no")
     write_exr(tmp_path / "c" / "c.exr", {"Z": np.ones(SIZE, np.float32)})
     assert [job.file.name for job in exr.SOURCE.find(named(tmp_path))] == ["a.exr", "c.exr"]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_what_was_read_otherwise_does_not_go_to_the_same_file(tmp_path, capsys, more):
+    """Metres in one frame, centimetres in the next; also where nothing is missing, and nothing would be done."""
+    write_exr(tmp_path / "s" / "a.exr", grey(SIZE) | {"Z": np.full(SIZE, 3, np.float32)})
+    extracted(tmp_path, tmp_path / "s")
+    (tmp_path / "frames").rename(tmp_path / "o")
+    before = (tmp_path / "o" / "s.h5").read_bytes()
+    if more:
+        write_exr(tmp_path / "s" / "b.exr", grey(SIZE) | {"Z": np.full(SIZE, 3, np.float32)})
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text("depth: {channel: Z, metres: 0.01}")
+    assert "was written with the profile 'exr', now 'exr, mapping" in refused(
+        tmp_path, capsys, tmp_path / "s", "--mapping", mapping
+    )
+    assert "was written with the licence" in refused(tmp_path, capsys, tmp_path / "s", "--licence", "CC0-1.0")
+    assert (tmp_path / "o" / "s.h5").read_bytes() == before
