@@ -107,12 +107,12 @@ $(SHOW)/students/tables.md: $(STUDENT_SKVD) $(SHOW)/students/control.json
 		$(RUN) benchmarks.tables scores $(SHOW)/students/control.json; } > $@.partial && mv $@.partial $@
 
 # One frame of each of seven towns that training has not seen, 13 s into the drive, larger than training's, by the model
-# that ships: seed 0 (docs/gallery.md).
+# that ships: seed 0 of the students (docs/gallery.md).
 gallery: $(SHOW)/gallery/done
 
 $(SHOW)/gallery/done: $(VENV)/installed $(BLENDER)/installed
 	$(RUN) $(CYCLES) --seed 101 --frames 14 --per-town 2 --every 400 --size 960x540 --out $(@D)/frames
-	$(RUN) app.enhance models/town-hr-small.safetensors $(@D)/frames --out $(@D)/enhanced --overwrite
+	$(RUN) app.enhance models/town-lite.safetensors $(@D)/frames --out $(@D)/enhanced --overwrite
 	for town in 0101 0102 0103 0104 0105 0106 0107; do $(RUN) app.compare render=$(@D)/frames enhanced=$(@D)/enhanced \
 		--key town-$$town/$$town-0400 --out $(@D)/$$town.jpg --overwrite || exit; done
 	touch $@
