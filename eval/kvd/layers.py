@@ -52,8 +52,9 @@ class Layer:
         fake, real = self.pairing.fake, self.pairing.partner
         draws = self.draws[:, fake]
         if self.by_image:
-            groups = {"x_groups": self.frames[method][fake], "y_groups": self.photos[real]}
-            return UNIT * paired_mmd2(*self._kernels(method, fake, real), **groups, counts=draws)
+            frames, photos = self.frames[method][fake], self.photos[real]
+            kernels = self._kernels(method, fake, real)
+            return UNIT * paired_mmd2(*kernels, x_groups=frames, y_groups=photos, counts=draws)
         return self._mmd2(method, fake, real, draws, draws)
 
     def kvd(self, method: int) -> Array:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from datasets.channels import channel_names, feature
+from datasets.channels import CLASS, channel_names, feature
 from datasets.flaws import Flaw
-from datasets.frames import CLASS, Frames, Reading, measure
+from datasets.frames import Frames, Reading, measure
 from datasets.matched_pairs import MatchedPairs
 from datasets.photos import Photos
 from datasets.runtime.weights import asset, load_vgg
