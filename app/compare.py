@@ -56,10 +56,13 @@ def main(args: argparse.Namespace) -> None:
     check_arguments(args)
 
     from app.inference.sheet import sheet
+    from datasets.images import check_not_read
     from eval.inputs import opened, spread
     from eval.options import named
 
-    folders = opened(named(args.folders))
+    found = named(args.folders)
+    check_not_read(args.out, *found.values())
+    folders = opened(found)
     keys = next(iter(folders.values())).keys
     for key in args.key or ():
         if key not in keys:

@@ -324,11 +324,13 @@ def main(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from app.fetching.other_formats import read_other_format
+    from datasets.images import check_not_read
     from epe.models import Model, build_with_tensors, digest, save
     from epe.released import codes, upscalers, vqgan
     from epe.released.realformer import realformer
     from epe.released.style_transfer import released
 
+    check_not_read(args.out, *args.checkpoints)
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out}: already exists; pass --overwrite or another --out.")
     other = read_other_format(args.checkpoints)

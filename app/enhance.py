@@ -319,6 +319,9 @@ def main(args: argparse.Namespace) -> None:
 
     device = check_arguments(args)
     check_out(args.out, args.input)
+    for read in (args.linear, args.mask):
+        if read is not None:
+            check_out(args.out, read)
     model, tile = open_model(args, device)
     upscaling = open_upscaling(args, model, device) if args.upscale else None
     frames = Frames(args.input, PICTURES_ALONE) if args.upscale_first else open_frames(args.input, model)

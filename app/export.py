@@ -148,6 +148,7 @@ def main(args: argparse.Namespace) -> None:
     """Load the model and export it."""
     import torch
 
+    from datasets.images import check_not_read
     from datasets.runtime.weights import unusable
     from epe.generator import Generator
     from epe.models import ModelError, load
@@ -155,6 +156,7 @@ def main(args: argparse.Namespace) -> None:
     from epe.networks.segmenters.unet import UNet
     from epe.upscaler import Upscaler
 
+    check_not_read(args.onnx, args.model)
     if args.onnx.exists() and not args.overwrite:
         raise InputError(f"{args.onnx}: already exists; pass --overwrite or another --onnx.")
     try:

@@ -129,7 +129,7 @@ def main(args: argparse.Namespace) -> None:
 
     from app.inference.code_jobs import Inputs, batches, entropy_of, make_jobs, open_sampler
     from app.inference.sheet import sheet
-    from datasets.images import check_out, write_png
+    from datasets.images import check_not_read, check_out, write_png
     from datasets.runtime.device import device_of
     from epe.networks.codes.choice import Choice
 
@@ -147,6 +147,8 @@ def main(args: argparse.Namespace) -> None:
     jobs = make_jobs(sampler, inputs, args.step)
     folders = {value: args.out / f"temperature-{value:g}" if len(choices) > 1 else args.out for value in choices}
     paths = [folder / f"{job.key}.png" for folder in folders.values() for job in jobs]
+    for path in paths:
+        check_not_read(path, args.complete)
     if len(choices) > 1:
         paths.append(args.out / "sheet.png")
     present = [path for path in paths if path.exists()]

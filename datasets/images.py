@@ -148,3 +148,16 @@ def check_out(out: Path, source: Path) -> None:
         raise InputError(f"--out {out}: holds frame files ({frames[0].name}); choose another folder for the pictures.")
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"--out {out}: lies in {source}, which is read; choose a folder outside for the pictures.")
+
+
+def check_not_read(target: Path, *read: Path | None) -> None:
+    """Refuse to write a file over one that is read, --overwrite or not; None: nothing is.
+
+    Raises:
+        InputError: it is one of them, or would lie in a folder of them.
+    """
+    for path in read:
+        if path is not None and (
+            target.resolve() == path.resolve() or (path.is_dir() and target.resolve().is_relative_to(path.resolve()))
+        ):
+            raise InputError(f"{target}: would be written over or into {path}, which is read; choose another name.")

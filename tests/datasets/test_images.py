@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.images import Images
+from datasets.images import Images, check_not_read
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import scene, write_frames
 
@@ -81,3 +81,13 @@ class TestFolder:
         assert images[0].shape == (5, 7, 3)
         with pytest.raises(InputError, match=r"b\.png"):
             images[1]
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "read").mkdir()
+    (tmp_path / "model").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    for target in ("model", "link", "read/sheet.png"):
+        with pytest.raises(InputError, match="which is read"):
+            check_not_read(tmp_path / target, None, tmp_path / "read", tmp_path / "model")
+    check_not_read(tmp_path / "other", None, tmp_path / "read", tmp_path / "model")
