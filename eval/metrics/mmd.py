@@ -69,9 +69,9 @@ def mmd2(
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         return (
-            _mean(xx, x_groups, x_groups, x_counts, x_counts)
-            + _mean(yy, y_groups, y_groups, y_counts, y_counts)
-            - 2.0 * _mean(xy, x_groups, y_groups, x_counts, y_counts)
+            _mean(xx, x_groups[:, None] != x_groups, x_counts, x_counts)
+            + _mean(yy, y_groups[:, None] != y_groups, y_counts, y_counts)
+            - 2.0 * _mean(xy, x_groups[:, None] != y_groups, x_counts, y_counts)
         )
 
 
@@ -113,14 +113,10 @@ def paired_mmd2(
     crossed = x_groups[:, None] == y_groups
     apart = (x_groups[:, None] != x_groups) & (y_groups[:, None] != y_groups) & ~crossed & ~crossed.T
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = ((counts @ ((xx + yy - xy - xy.T) * apart)) * counts).sum(axis=-1)
-        return total / ((counts @ apart.astype(np.float64)) * counts).sum(axis=-1)
+        return _mean(xx + yy - xy - xy.T, apart, counts, counts)
 
 
-def _mean(
-    kernel: Array, rows: NDArray[np.int64], columns: NDArray[np.int64], row_counts: Array, column_counts: Array
-) -> Array:
-    """Mean of the kernel over pairs from different groups, each as often as its samples count."""
-    apart = (rows[:, None] != columns[None, :]).astype(np.float64)
-    total = ((row_counts @ (kernel * apart)) * column_counts).sum(axis=-1)
-    return total / ((row_counts @ apart) * column_counts).sum(axis=-1)
+def _mean(values: Array, apart: NDArray[np.bool_], row_counts: Array, column_counts: Array) -> Array:
+    """Mean of values over the pairs that lie `apart`, each as often as its samples count."""
+    total = ((row_counts @ (values * apart)) * column_counts).sum(axis=-1)
+    return total / ((row_counts @ apart.astype(np.float64)) * column_counts).sum(axis=-1)
