@@ -1,5 +1,6 @@
 """Train a run from its configuration to its last step, with checkpoint, scalars, previews and model file."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -55,15 +56,15 @@ def check_same_run(config: RunConfig, text: str) -> None:
     if not record.exists() or not (config.out / "checkpoint.safetensors").exists():
         return
     begun, wanted = read_yaml(record) or {}, yaml.safe_load(text) or {}
-    if not isinstance(begun, dict):
+    if not isinstance(begun, dict) or not isinstance(wanted, dict):
         raise InputError(f"{record}: no settings of a run; give another --out.")
-    for name, value in wanted.items():
-        if name in FREE or name not in begun or isinstance(getattr(config, name), Path):
+    for name in (field.name for field in dataclasses.fields(config)):
+        if name in FREE or isinstance(getattr(config, name), Path) or not (name in begun and name in wanted):
             continue
-        if begun[name] != value:
+        if begun[name] != wanted[name]:
             raise InputError(
-                f"--{name} {value}: the run in {config.out} was begun with {begun[name]} ({record.name}); go on with "
-                "that, give another --out, or start from its model with --initial where the command has it."
+                f"--{name} {wanted[name]}: the run in {config.out} was begun with {begun[name]} ({record.name}); go on "
+                "with that, give another --out, or start from its model with --initial where the command has it."
             )
 
 
