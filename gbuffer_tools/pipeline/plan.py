@@ -5,6 +5,7 @@ read. So a frame that is made later, as it was missing or damaged, goes to the f
 in it.
 """
 
+import re
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -55,10 +56,11 @@ def plan(
         licence: of the frames, as the user states it; None: what the source knows.
 
     Raises:
-        InputError: frames that do not belong together, a header that no file can hold, or a frame file that is there
-            and cannot be read.
+        InputError: frames that do not belong together, a header that no file can hold, a frame file that is there and
+            cannot be read, or a frame that would be stored twice.
     """
     works, refused = list[Work](), list[str]()
+    firsts = {out / f"{job.shard}.h5" for job in jobs}
     for shard, group in groupby(sorted(jobs, key=_in_time), key=lambda job: job.shard):
         mine = list(group)
         paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
@@ -73,6 +75,7 @@ def plan(
             wanted = mine[i * per_file : (i + 1) * per_file]
             missing = tuple(job for job in wanted if job.frame not in there and job not in bad)
             works.append(Work(source, path, info, missing))
+        check_once([work for work in works if work.path in paths], out / f"{shard}.h5", firsts)
         check_header(works[-1].header, mine[0].file)
         for path in paths:
             if path.exists():
@@ -118,6 +121,27 @@ def check_apart(works: list[Work]) -> None:
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise InputError(f"{twice}: would hold frames of two folders or sources; use two --out, or a larger --per-file")
+
+
+def check_once(works: list[Work], first: Path, firsts: set[Path]) -> None:
+    """Raises `InputError` where a frame to make is in a file of its shard that today's split does not have.
+
+    Such a file was made with a smaller --per-file, or of more frames than are there now.
+
+    Args:
+        works: of the shard.
+        first: its first file.
+        firsts: the first files of all shards, whose names may look like those of a shard's later files.
+    """
+    numbered = re.compile(re.escape(first.stem) + "-[0-9]{3,}")
+    beyond = {path for path in first.parent.glob("*.h5") if numbered.fullmatch(path.stem)} - firsts
+    missing = {job.frame: work.path for work in works for job in work.jobs}
+    for path in sorted(beyond - {work.path for work in works}) if missing else ():
+        if twice := next((name for name in frames_in(path) if name in missing), None):
+            raise InputError(
+                f"{path}: holds frame {twice!r} already, which would now be stored in {missing[twice].name}, too; give "
+                "the --per-file that the file was made with, or choose another --out"
+            )
 
 
 def frames_in(path: Path) -> tuple[str, ...]:

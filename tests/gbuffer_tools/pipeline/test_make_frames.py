@@ -200,6 +200,35 @@ def test_two_folders_never_share_a_file(kind, write, capsys):
     assert frames(folder) == {}
 
 
+def test_a_larger_per_file_stores_no_frame_twice(kind, write, capsys):
+    folder = write(a_0={}, a_1={}, a_2={})
+    assert command(folder, "--per-file", "1") == 0
+    before = frames(folder)
+    assert command(folder, "--per-file", "16") == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "out/a-001.h5: holds frame '1' already, which would now be stored in a.h5, too; give the --per-file" in line
+    assert frames(folder) == before
+    write(a_3={})
+    assert command(folder, "--per-file", "1") == 0
+    assert frames(folder) == before | {"a-003": ("3",)}
+
+
+def test_a_smaller_per_file_goes_on(kind, write):
+    folder = write(a_0={}, a_1={}, a_2={})
+    assert command(folder, "--per-file", "16") == 0
+    write(a_3={})
+    assert command(folder, "--per-file", "1") == 0
+    assert frames(folder) == {"a": ("0", "1", "2"), "a-003": ("3",)}
+
+
+def test_a_folder_that_is_named_like_the_second_file_of_another_keeps_nothing_out(kind, write):
+    folder = write(**{"a_0": {}, "a-001_1": {}})
+    assert command(folder) == 0
+    write(a_1={})
+    assert command(folder) == 0
+    assert frames(folder) == {"a": ("0", "1"), "a-001": ("1",)}
+
+
 def test_a_frame_is_checked_once(kind, write, monkeypatch):
     checked = []
 
