@@ -5,12 +5,13 @@ Shapes: H W pixels; images are (3, H, W), sRGB in [0, 1].
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.io.images import read_pixels
+from gbuffer_tools.picture_file.reader import read_picture
 
 # Colour transfer: half the window's side as a fraction of the frame's longer side, and the variance of luma above
 # which an edge is kept (a deviation of 0.03).
@@ -21,15 +22,20 @@ LUMA = (0.2126, 0.7152, 0.0722)
 
 
 def read_mask(path: Path, height: int, width: int) -> Tensor:
-    """Read a mask (H, W) in [0, 1] from an 8-bit greyscale image: black stays unchanged, white is enhanced.
+    """Read a mask (H, W) in [0, 1] from a picture of greys: black stays unchanged, white is enhanced.
+
+    Greys of fewer than 8 bits and those of a palette count as viewers show them.
 
     Raises:
-        InputError: the image cannot be read, has colours, another bit depth or another size.
+        InputError: the image cannot be read, has colours, more than 8 bits, transparent pixels or another size.
     """
-    pixels = read_pixels(path)
-    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
-    if str(pixels.dtype) != "uint8" or (pixels.ndim == 3 and (pixels[..., :3] != grey[..., None]).any()):
-        raise InputError(f"{path}: is {pixels.dtype} {pixels.shape}; wanted a mask of 8-bit greys.")
+    picture = read_picture(path)
+    colours = picture.pixels[..., :-1] if picture.has_alpha else picture.pixels
+    grey = colours[..., 0]
+    if colours.dtype != np.uint8 or (colours != grey[..., None]).any():
+        raise InputError(f"{path}: is {colours.dtype} {colours.shape}; wanted a mask of 8-bit greys.")
+    if picture.has_alpha and (picture.pixels[..., -1] < 255).any():
+        raise InputError(f"{path}: has transparent pixels; wanted a mask of greys alone. Put it on black or white.")
     if grey.shape != (height, width):
         raise InputError(f"{path}: is {grey.shape[1]}x{grey.shape[0]}; wanted the frame's size, {width}x{height}.")
     return torch.from_numpy(grey.copy()).float() / 255

@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from app.enhance import build_parser, main
 from app.inference.controls import colour_only, mask_path, read_mask
 from datasets.images import read_image, write_png
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.images import _grey_png
 from tests.gbuffer_tools.made import frame
+from tests.gbuffer_tools.pictures import palette_png
 
 
 def enhance(setting: tuple[Path, Path], out: Path, *more: str) -> int:
@@ -59,6 +63,30 @@ def test_bad_masks(tmp_path: Path) -> None:
     assert read_mask(grey(tmp_path / "rgb.png", np.full((4, 6, 3), 255)), 4, 6).mean() == 1
     with pytest.raises(InputError, match=r"one/a\.png: no such file"):
         mask_path(tmp_path, "one/a")
+
+
+def test_masks_of_few_bits_palettes_and_alpha(tmp_path: Path) -> None:
+    """What viewers show counts, not the numbers in the file; what is transparent is neither kept nor enhanced."""
+    values = np.array([[0, 255, 255], [0, 0, 255]], np.uint8)
+    shown = Image.fromarray(values)
+    shown.convert("1").save(tmp_path / "bit.png")
+    shown.convert("1").save(tmp_path / "bit.tif")
+    palette = Image.fromarray(np.where(values > 0, 0, 1).astype(np.uint8), "P")
+    palette.putpalette([255, 255, 255, 0, 0, 0])  # number 0 is white
+    palette.save(tmp_path / "palette.png")
+    for mode in ("LA", "RGBA"):
+        shown.convert(mode).save(tmp_path / f"{mode}.png")
+    for name in ("bit.png", "bit.tif", "palette.png", "LA.png", "RGBA.png"):
+        assert np.array_equal(read_mask(tmp_path / name, 2, 3).numpy(), values / 255), name
+    steps = np.arange(16, dtype=np.uint8).reshape(2, 8)
+    (tmp_path / "four.png").write_bytes(_grey_png(palette_png(steps, bits=4)))
+    assert np.allclose(read_mask(tmp_path / "four.png", 2, 8), steps / 15)
+    Image.merge("LA", (Image.new("L", (3, 2)), shown)).save(tmp_path / "clear.png")
+    with pytest.raises(InputError, match=r"clear\.png: has transparent pixels; wanted a mask of greys alone"):
+        read_mask(tmp_path / "clear.png", 2, 3)
+    cv2.imwrite(str(tmp_path / "deep.png"), np.zeros((2, 3), np.uint16))
+    with pytest.raises(InputError, match="is uint16"):
+        read_mask(tmp_path / "deep.png", 2, 3)
 
 
 class TestColourOnly:
