@@ -21,8 +21,8 @@ SMALL_NET  := --preset dual-attention-x4-small --degradation resampled --images 
 	--crop 128 --batch 4 --precision auto --workers 1
 
 $(FROM_NOISE:%=$(UP)/transformer/%/done): $(UP)/transformer/%/done: $(VENV)/installed | $(VENV)/assets
-	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 1000 \
-		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 1000 --save_every 250 --out $(@D),transformer/$*)
+	$(call timed,$(UPSCALER) $(SMALL_NET) --pixels $(call name_of,$*) --seed $(notdir $*) --steps 600 \
+		--rate 4e-4 --constant 0.5 --beta1 0.9 --preview_every 600 --save_every 200 --out $(@D),transformer/$*)
 
 # Then 500 steps against a discriminator, from the first seed of L1 at edges.
 $(UP)/transformer/gan/0/done: $(UP)/transformer/edge_weighted/0/done
@@ -32,7 +32,7 @@ $(UP)/transformer/gan/0/done: $(UP)/transformer/edge_weighted/0/done
 $(UP)/photos/small/done: $(VENV)/installed
 	$(call timed,$(RUN) datasets.degrade $(PHOTOS)/heldout --degradation resampled --out $(UP)/photos --overwrite,degrade)
 
-# 2. Fine-tuning one layer of x4plus on buildings and streets, in the two stages that were published, a thirtieth of
+# 2. Fine-tuning one layer of x4plus on buildings and streets, in the two stages that were published, a fiftieth of
 # their steps; another layer for as many steps as the first stage; all judged on other buildings and streets. Each photograph shows a scene of its own.
 BUILT_TRAIN := ajanta-cave aula-palatina charminar chateau-de-chenonceau chenonceau-river city-boulevard-185 \
 	city-cyclist-116 eiffel-tower great-wall-of-china konark-sun-temple mont-st-michel mysore-palace petra qutub-minar \
@@ -52,15 +52,15 @@ $(UP)/built/done: $(VENV)/installed | $(VENV)/assets
 	touch $@
 
 $(UP)/tuned/last-layer/done: $(UP)/built/done
-	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer.yaml $(TUNING) --steps 300 \
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer.yaml $(TUNING) --steps 180 \
 		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/last-layer)
 
 $(UP)/tuned/last-layer-slow/done: $(UP)/tuned/last-layer/done
-	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer-slow.yaml $(TUNING) --steps 500 \
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-last-layer-slow.yaml $(TUNING) --steps 300 \
 		--initial $(<D)/model.safetensors --critic $(<D)/critic.safetensors --out $(@D),tuned/last-layer-slow)
 
 $(UP)/tuned/early-layer/done: $(UP)/built/done
-	$(call timed,$(UPSCALER) --config train/runs/upscaler-early-layer.yaml $(TUNING) --steps 300 \
+	$(call timed,$(UPSCALER) --config train/runs/upscaler-early-layer.yaml $(TUNING) --steps 180 \
 		--initial $(CACHE)/$(PLUS).safetensors --out $(@D),tuned/early-layer)
 
 # Small pictures as x4plus was trained to enlarge.
@@ -68,11 +68,11 @@ $(UP)/buildings/small/done: $(UP)/built/done
 	$(call timed,$(RUN) datasets.degrade $(UP)/built/heldout --degradation second_order --out $(UP)/buildings \
 		--overwrite,degrade)
 
-# 3. The game in both sizes: five tracks, one held out. `basic` on both sides, as shadows differ with the size.
+# 3. The game in both sizes: six tracks, two held out. `basic` on both sides, as shadows differ with the size.
 GAME_TRAIN := candela_city cornfield_crossing gran_paradiso_island scotland
-GAME_HELD  := sandtrack
+GAME_HELD  := sandtrack volcano_island
 GUIDED     := --images $(UP)/game/train/high --small $(UP)/game/train/low --degradation render --crop 128 --batch 4 \
-	--steps 1000 --workers 1 --preview_every 500 --save_every 100
+	--steps 800 --workers 1 --preview_every 400 --save_every 100
 
 $(UP)/game/%/done: $(VENV)/installed
 	$(call timed,$(RUN) gbuffer_tools.pairs --low basic --high basic --samples 4 --size 320x180 --step 60 --count 8 \

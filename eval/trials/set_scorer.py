@@ -107,17 +107,24 @@ class SetScorer:
 
 
 def drawn(row: SetMetric, sets: FeatureSets) -> Array:
-    """Values (S,) of a row of eval.sets for each selection, whether or not the row resamples by itself."""
+    """Values (S,) of a row of eval.sets for each selection, whether or not the row resamples by itself.
+
+    A row that does not has NaN where a selection repeats a picture: a copy is as near to its picture as no other
+    picture is, so sets with copies look narrower than they are, and intervals of them would be biased.
+    """
     if len(sets.draws) > 1:
         found = row.measure(sets)
         if len(found) == len(sets.draws):
             return found
-    values = []
-    for counts in sets.draws.astype(np.int64):
-        judged, numbers = sets.judged.repeat(counts, axis=0), sets.judged_numbers.repeat(counts)
-        one = FeatureSets(judged, sets.real, numbers, sets.real_numbers, np.ones((1, len(judged))))
-        values.append(float(row.measure(one)[0]))
-    return np.array(values)
+    values = np.full(len(sets.draws), np.nan)
+    for index, counts in enumerate(sets.draws):
+        if counts.max() <= 1:
+            chosen = counts > 0
+            one = FeatureSets(
+                sets.judged[chosen], sets.real, sets.judged_numbers[chosen], sets.real_numbers, counts[chosen][None]
+            )
+            values[index] = row.measure(one)[0]
+    return values
 
 
 def _products(x: Floats, y: Floats) -> Array:
