@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.inference.memory import memory_advice
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -309,6 +310,7 @@ def open_upscaling(args: argparse.Namespace, model: "Backend", device: "torch.de
 
 def main(args: argparse.Namespace) -> None:
     """Enhance every frame; report problems before the first one if possible."""
+@memory_advice("use a smaller --tile (for hr and its kin with --independent-tiles), or another --device")
     from tqdm import tqdm
 
     from app.inference.controls import mask_path, read_mask

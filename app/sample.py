@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from app.inference.memory import memory_advice
 from app.models import parse_size
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -119,6 +120,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise InputError("--temperature: one is given twice.")
 
 
+@memory_advice("use a smaller --batch or --size, or another --device")
 def main(args: argparse.Namespace) -> None:
     """Draw all pictures; report problems before the first one if possible."""
     check_arguments(args)

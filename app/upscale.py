@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from app.inference.memory import memory_advice
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@memory_advice("use a smaller --tile, or another --device")
 def main(args: argparse.Namespace) -> None:
     """Enlarge every picture; report problems before the first one if possible."""
     from dataclasses import replace

@@ -248,6 +248,16 @@ def test_values_that_are_not_finite_are_no_picture(
     assert not list(tmp_path.glob("out/**/*.png"))
 
 
+def test_too_little_memory_is_one_line(
+    model: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Enhancer, "forward", lambda *_: torch.empty(2**56))
+    assert command(model, frames, tmp_path / "out") == 2
+    printed = capsys.readouterr().err.splitlines()
+    assert "out of memory (288230376151711744 bytes more were wanted); use a smaller --tile" in printed[-1]
+    assert not any("Traceback" in line for line in printed)
+
+
 def test_help_needs_no_torch() -> None:
     import subprocess
     import sys

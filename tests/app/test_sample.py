@@ -239,3 +239,9 @@ def test_entropy_and_sheet() -> None:
     found = sheet(["a", "b"], [[small, small], [large, large]])
     assert found.shape == (TITLE + 5 + 9 + 2 * GAP, 2 * (9 + GAP), 3)
     assert (found[TITLE : TITLE + 5, 13 : 13 + 5] == 5).all()
+def test_too_little_memory_is_one_line(files: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("app.inference.code_jobs.sample", lambda *_, **__: torch.empty(2**56))
+    assert start(files, "plain", tmp_path / "out") == 2
+    assert "out of memory (288230376151711744 bytes more were wanted); use a smaller --batch" in capsys.readouterr().err
+
+

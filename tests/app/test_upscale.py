@@ -198,6 +198,12 @@ class TestRefused:
         assert "a/0: the model returns values that are not finite" in line
         assert not list((tmp_path / "out").rglob("*.*"))
 
+    def test_too_little_memory(self, model: Path, pictures: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+        monkeypatch.setattr(Enlarger, "_run", lambda *_: torch.empty(2**56))
+        line = self.refusal(capsys, model, pictures, "--out", tmp_path / "out")
+        assert "out of memory (288230376151711744 bytes more were wanted); use a smaller --tile" in line
+        assert not list((tmp_path / "out").rglob("*.*"))
+
     def test_huge_pictures(self, model: Path, tmp_path: Path, capsys) -> None:
         """Told by their headers, before anything is decoded or made."""
         Image.new("1", (16385, 1)).save(tmp_path / "wide.png")
