@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from datasets.channels import CLASS, FEATURES, channel_names, feature, mirrored_channels, view_vector
 from datasets.flaws import Flaw
+from datasets.open_shards import OpenShards
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
 
@@ -95,7 +96,7 @@ class Frames:
         self.buffers = tuple(dict.fromkeys(buffer for name in reading.features for buffer in feature(name).needs))
         self._margin = max((feature(name).margin for name in reading.features), default=0)
         self._absent: dict[Path, frozenset[str]] = {}
-        self._open: dict[Path, Shard] = {}
+        self._shards = OpenShards()
         self._streams: dict[Path, np.ndarray] = {}
         keys: list[str] = []
         positions: list[tuple[Path, int]] = []
@@ -132,17 +133,8 @@ class Frames:
         if not reading.optional and shard.camera(0) is None and CAMERA & set(reading.features):
             raise InputError(f"{shard.path}: has no camera matrices, which facing and reflection need; extract them.")
 
-    def __getstate__(self) -> dict[str, object]:
-        # HDF5 handles cannot be sent to a worker process; each process opens its own.
-        return {**self.__dict__, "_open": {}}
-
     def __len__(self) -> int:
         return len(self.keys)
-
-    def _shard(self, path: Path) -> Shard:
-        if path not in self._open:
-            self._open[path] = Shard(path)
-        return self._open[path]
 
     def where(self, index: int) -> str:
         """Return the file and the name of a frame, for messages."""
@@ -152,7 +144,7 @@ class Frames:
     def raw(self, index: int, rows: slice, cols: slice) -> np.ndarray:
         """Return the channels of a crop before normalisation, (h, w, G) float32; 0 if the file lacks their buffers."""
         path, i = self._positions[index]
-        shard = self._shard(path)
+        shard = self._shards[path]
         around = [grown(side, self._margin, length) for side, length in ((rows, shard.height), (cols, shard.width))]
         buffers = {name: shard.buffer(name, i, *around) for name in self.buffers if name in shard.buffers}
         if CLASS in self.buffers and CLASS in shard.ids:
@@ -187,7 +179,7 @@ class Frames:
             InputError: the frame has a class id without a class.
         """
         path, i = self._positions[index]
-        shard = self._shard(path)
+        shard = self._shards[path]
         image = shard.image(i, rows, cols).astype(np.float32) / 255
         classes = self._classes(index, rows, cols)
         gbuffers = self.raw(index, rows, cols)
@@ -209,7 +201,7 @@ class Frames:
     def _classes(self, index: int, rows: slice, cols: slice) -> np.ndarray:
         """Return the class stream of each pixel, (h, w) int64, or the streams' soft masks, (h, w, K) float32."""
         path, i = self._positions[index]
-        shard, table, reading = self._shard(path), self._streams[path], self.reading
+        shard, table, reading = self._shards[path], self._streams[path], self.reading
         if not reading.streams:
             return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int64)
         if reading.soft and CLASS not in reading.withheld and MASKS in shard.buffers:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.open_shards import OpenShards
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.folders import Walk, counted, key_in_time, say, walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
@@ -37,7 +38,7 @@ class Images(Sequence[np.ndarray]):
         self.folder, self.suffixes = Path(folder), tuple(suffixes)
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; wanted a folder of images or of frame files (.h5).")
-        self._shards: dict[Path, Shard] = {}
+        self._shards = OpenShards()
         found = walk(self.folder)
         check_one_kind(found)
         entries = self._frames(found) if frame_files(found) else self._files(found)
@@ -77,7 +78,7 @@ class Images(Sequence[np.ndarray]):
     def size(self, index: int) -> tuple[int, int]:
         """Return (height, width) of image `index` without decoding it."""
         path, frame = self._positions[index]
-        return image_size(path) if frame < 0 else (self._shard(path).height, self._shard(path).width)
+        return image_size(path) if frame < 0 else (self._shards[path].height, self._shards[path].width)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -85,12 +86,7 @@ class Images(Sequence[np.ndarray]):
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         """Read image `index`: (H, W, 3) uint8, sRGB, RGB order."""
         path, frame = self._positions[index]
-        return read_image(path) if frame < 0 else self._shard(path).image(frame)
-
-    def _shard(self, path: Path) -> Shard:
-        if path not in self._shards:
-            self._shards[path] = Shard(path)
-        return self._shards[path]
+        return read_image(path) if frame < 0 else self._shards[path].image(frame)
 
 
 def check_one_kind(found: Walk) -> None:
