@@ -7,6 +7,9 @@
     SemanticSegmentation/SemanticSegmentation-0000012  .png: tags in red, as the sensor sends them;
                                                        .npz: `arr_0`, masks of the twelve groups of EPE
 
+Files of several cameras have the camera's name in their names, or in those of their folders: rgb_front/0000012.png and
+GBufferA_front/0000012.png. Each camera becomes a frame file.
+
 All of it has 8 bits, which is enough for colours and materials and for nothing else:
  * SceneDepth was some depth in some scale before it was cut to 256 steps, and nothing in the files says which. It
    is no distance: `x_scene_depth`. Images of sensor.camera.depth, saved raw as Depth/0000012.png, are: 24 bits over
@@ -20,10 +23,12 @@ what the numbers of tags mean: the version decides (classes/carla_tags.py), whic
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,6 +79,7 @@ KINDS = {name.lower(): name for name in BECOMES} | {
 }  # fmt: skip
 SURE = {ARRAYS, "GBufferA", "GBufferB", "GBufferC", "SceneDepth", "WorldNormal", "BaseColor"}
 SUFFIXES = (".png", ".jpg", ".npz")
+NUMBER = re.compile("[0-9]{1,12}")
 
 
 def find(there: Walk) -> list[Job]:
@@ -81,19 +87,58 @@ def find(there: Walk) -> list[Job]:
     if there.alone:
         return []
     path = there.folder
-    found: dict[Path, dict[int, dict[str, Path]]] = {}
-    for file in there.files:
-        number, kind = _number(file), _kind(file)
-        if file.suffix in SUFFIXES and number is not None and kind:
-            found.setdefault(_base(file, path), {}).setdefault(number, {}).setdefault(kind, file)
     return [
         Job(shard_name(path, base), f"{number:07d}", files.get(FRAME, base / f"FinalColor-{number:07d}.png"), number,
             tuple((kind, files[kind]) for kind in sorted(files) if kind != FRAME))
-        for base, frames in sorted(found.items())
+        for base, frames in sorted(_recordings(_pieces(there)).items())
         if any(FRAME in files and SURE & set(files) for files in frames.values())
         for number, files in sorted(frames.items())
         if FRAME in files or SURE & set(files)
     ]  # fmt: skip
+
+
+class Piece(NamedTuple):
+    """A file of a recording: the recording's folder, the camera, the frame's number, and what the file holds of it."""
+
+    base: Path
+    camera: str
+    number: int
+    kind: str
+    file: Path
+
+
+def _pieces(there: Walk) -> list[Piece]:
+    numbers: dict[Path, set[int | None]] = {}
+    for file in there.files:
+        numbers.setdefault(file.parent, set()).add(_number(file))
+    pieces = list[Piece]()
+    for file in there.files:
+        number, kind = _number(file), _kind(file)
+        if file.suffix in SUFFIXES and number is not None and kind:
+            base = _base(file, there.folder)
+            camera = _camera(file, base, of_one_frame=numbers[file.parent] == {number})
+            pieces.append(Piece(base, camera, number, kind, file))
+    return pieces
+
+
+def _recordings(pieces: list[Piece]) -> dict[Path, dict[int, dict[str, Path]]]:
+    """Recording -> number of a frame -> kind -> file; each camera of a rig counts as a folder of its own.
+
+    It is a rig where two cameras have pictures and buffers, or one frame would have two files of a kind. In other
+    recordings words that are no buffer's say nothing: pictures may be named otherwise than buffers.
+    """
+    pictures = {(piece.base, piece.camera) for piece in pieces if piece.kind == FRAME}
+    buffers = {(piece.base, piece.camera) for piece in pieces if piece.kind in SURE}
+    rigs = {base for base, count in Counter(base for base, _ in pictures & buffers).items() if count > 1}
+    first: dict[tuple[Path, int, str], str] = {}
+    for base, camera, number, kind, _ in pieces:
+        if first.setdefault((base, number, kind), camera) != camera:
+            rigs.add(base)
+    found: dict[Path, dict[int, dict[str, Path]]] = {}
+    for base, camera, number, kind, file in pieces:
+        place = base / camera if base in rigs else base
+        found.setdefault(place, {}).setdefault(number, {}).setdefault(kind, file)
+    return found
 
 
 def _words(path: Path) -> list[str]:
@@ -101,7 +146,7 @@ def _words(path: Path) -> list[str]:
 
 
 def _number(file: Path) -> int | None:
-    numbers = [word for word in _words(file) if re.fullmatch("[0-9]{1,12}", word)]
+    numbers = [word for word in _words(file) if NUMBER.fullmatch(word)]
     return int(numbers[-1]) if numbers else None
 
 
@@ -119,6 +164,22 @@ def _base(file: Path, root: Path) -> Path:
     while folder != root and any(word.lower() in KINDS for word in _words(folder)):
         folder = folder.parent
     return folder
+
+
+def _camera(file: Path, base: Path, *, of_one_frame: bool) -> str:
+    """What the names of a file and of its folders in a recording tell beside buffers and the frame's number.
+
+    Args:
+        file: of the recording.
+        base: the recording's folder.
+        of_one_frame: whether all files beside it are of one frame, whose number the folder's name may have.
+    """
+    folders = [word for part in file.parent.relative_to(base).parts for word in re.split("[-_]", part)]
+    if of_one_frame:
+        folders = [word for word in folders if not (NUMBER.fullmatch(word) and int(word) == _number(file))]
+    words = _words(file)
+    last = max(i for i, word in enumerate(words) if NUMBER.fullmatch(word))
+    return "-".join(word for word in (*folders, *words[:last], *words[last + 1 :]) if word.lower() not in KINDS)
 
 
 def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:

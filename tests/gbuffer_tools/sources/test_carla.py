@@ -1,5 +1,6 @@
 """CARLA's recordings: the layouts in which people keep them, what each buffer becomes, and what is refused."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -207,6 +208,45 @@ def test_two_recordings(root: Path, tmp_path: Path) -> None:
     assert [(job.shard, job.frame) for job in jobs] == [
         ("CarlaDataset", "0000012"), ("CarlaDataset", "0000013"), ("Town01", "0000007"), ("Town02", "0000007"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("picture_name", "buffer_name"),
+    [
+        ("rgb_{}/{:06d}.png", "GBufferA_{}/{:06d}.png"),
+        ("{}_rgb/{}.png", "{}_GBufferA/{}.png"),
+        ("Frames/{}-{:07d}.png", "GBufferA/{}-{:07d}.png"),
+    ],
+)
+@pytest.mark.parametrize("cameras", [("front", "rear"), ("0", "1")])
+@pytest.mark.parametrize("numbers", [((0, 1), (0, 1)), ((0, 2), (1, 3)), ((5,), (5,))])
+def test_the_cameras_of_a_rig_stay_apart(
+    tmp_path: Path,
+    picture_name: str,
+    buffer_name: str,
+    cameras: tuple[str, ...],
+    numbers: tuple[tuple[int, ...], ...],
+) -> None:
+    rig = tmp_path / "rig"
+    for camera, of_camera in zip(cameras, numbers, strict=True):
+        for number in of_camera:
+            write_png(rig / picture_name.format(camera, number), picture(0, SIZE))
+            write_png(rig / buffer_name.format(camera, number), STACK[..., 4:7])
+    jobs = find(named(rig))
+    assert [(job.shard.split("-")[-1], job.frame) for job in jobs] == [
+        (camera, f"{number:07d}") for camera, of in zip(cameras, numbers, strict=True) for number in of
+    ]
+    for job in jobs:
+        for file in job.files:
+            assert job.shard.split("-")[-1] in re.split("[-_/]", file.relative_to(rig).as_posix())
+
+
+def test_words_beside_the_buffer_s_say_nothing_of_one_camera(tmp_path: Path) -> None:
+    root = tmp_path / "one"
+    for number in (3, 4):
+        write_png(root / "Frames" / f"town_day{number}_{number}.png", picture(0, SIZE))
+        write_png(root / "GBuffers" / f"GBuffer-{number:06d}" / f"GBufferA-{number:06d}.png", STACK[..., 4:7])
+    assert [(job.shard, job.frame) for job in find(named(root))] == [("one", "0000003"), ("one", "0000004")]
 
 
 def test_other_folders_are_none_of_its(root: Path, tmp_path: Path) -> None:
