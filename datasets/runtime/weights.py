@@ -46,7 +46,7 @@ def load_model(path: Path, kind: str, source: str) -> models.Model:
         source: the command that writes such files, for the message.
 
     Raises:
-        InputError: not a model file, or one of another kind.
+        InputError: not a model file, one of another kind, or one whose weights are not finite.
     """
     try:
         model = models.load(path)
@@ -54,6 +54,10 @@ def load_model(path: Path, kind: str, source: str) -> models.Model:
         raise unusable(path, error) from error
     if model.kind != kind:
         raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind!r} ({source}).")
+    # What takes the nearest or the likeliest of something makes pictures without complaint of NaN, too.
+    for name, value in model.network.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again ({source}).")
     model.network.requires_grad_(False)
     return model
 

@@ -83,5 +83,18 @@ def test_refused_in_one_line(
 
 def test_a_prior_for_an_enhancer(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [files / "enhancer", files / "frames", "--out", tmp_path / "out", "--prior", files / "prior"]
+def test_weights_that_are_not_finite(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest code of NaN is a code: nothing later would complain."""
+    network, prior = build_vqgan("vqgan-tiny"), tiny(codes=64, condition_codes=1)
+    for broken, name in ((network, "vq"), (prior, "prior")):
+        next(broken.parameters()).data.view(-1)[0] = float("nan")
+        save(Model(broken, broken.kind, broken.spec.as_dict()), tmp_path / name)
+    for model, words in ((tmp_path / "vq", ()), (files / "vq", ("--prior", tmp_path / "prior"))):
+        given = [model, files / "frames", "--out", tmp_path / "out", "--device", "cpu", *words]
+        assert run(main, build_parser(), list(map(str, given))) == 2
+        assert "has values that are not finite; fetch or train it again" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
     assert run(main, build_parser(), list(map(str, words))) == 2
     assert "--prior" in capsys.readouterr().err

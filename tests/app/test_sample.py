@@ -1,7 +1,7 @@
 """From a transformer and its first stages to PNGs: new, completed, by label, by map; or one line."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from epe.networks.codes.choice import Choice
 from epe.networks.codes.sampling import sample
 from gbuffer_tools.command import run
 from tests.datasets.coding.made import NAMES, use_blocks, write_pictures
-from tests.epe.networks.codes.made import BlocksSpec, codes_of, tiny, write_blocks
+from tests.epe.networks.codes.made import Blocks, BlocksSpec, codes_of, tiny, write_blocks
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -216,6 +216,20 @@ def test_first_stages_of_others_are_refused(files: Path, tmp_path: Path, capsys:
     assert run(main, build_parser(), [str(tmp_path / "model"), *words_of, "--count", "1"]) == 0
 
 
+@pytest.mark.parametrize("broken", ["plain", "blocks"])
+def test_weights_that_are_not_finite(broken: str, files: Path, tmp_path: Path, capsys) -> None:
+    network = tiny(codes=8, condition_codes=1) if broken == "plain" else Blocks(BlocksSpec())
+    next(iter(network.state_dict().values())).view(-1)[0] = float("inf")
+    save(Model(network, network.kind, asdict(network.spec)), tmp_path / broken)
+    other = files / ("blocks" if broken == "plain" else "plain")
+    model, stage = (tmp_path / broken, other)[:: 1 if broken == "plain" else -1]
+    words = [model, "--out", tmp_path / "out", "--autoencoder", stage, "--device", "cpu"]
+    assert run(main, build_parser(), list(map(str, words))) == 2
+    assert f"{tmp_path / broken}: " in (line := capsys.readouterr().err)
+    assert "has values that are not finite" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_small_pictures_and_existing_ones(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_png(tmp_path / "small.png", np.zeros((15, 30, 3), np.uint8))
     assert start(files, "plain", tmp_path / "out", "--complete", tmp_path / "small.png") == 2
@@ -224,6 +238,12 @@ def test_small_pictures_and_existing_ones(files: Path, tmp_path: Path, capsys: p
     assert start(files, "plain", tmp_path / "out", "--count", 1) == 2
     assert "already exists (1 of 1); pass --overwrite" in capsys.readouterr().err
     assert start(files, "plain", tmp_path / "out", "--count", 1, "--overwrite") == 0
+
+
+def test_too_little_memory_is_one_line(files: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("app.inference.code_jobs.sample", lambda *_, **__: torch.empty(2**56))
+    assert start(files, "plain", tmp_path / "out") == 2
+    assert "out of memory (288230376151711744 bytes more were wanted); use a smaller --batch" in capsys.readouterr().err
 
 
 def test_batches_are_of_one_size() -> None:
@@ -239,9 +259,3 @@ def test_entropy_and_sheet() -> None:
     found = sheet(["a", "b"], [[small, small], [large, large]])
     assert found.shape == (TITLE + 5 + 9 + 2 * GAP, 2 * (9 + GAP), 3)
     assert (found[TITLE : TITLE + 5, 13 : 13 + 5] == 5).all()
-def test_too_little_memory_is_one_line(files: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("app.inference.code_jobs.sample", lambda *_, **__: torch.empty(2**56))
-    assert start(files, "plain", tmp_path / "out") == 2
-    assert "out of memory (288230376151711744 bytes more were wanted); use a smaller --batch" in capsys.readouterr().err
-
-

@@ -9,6 +9,7 @@ from app.inference.backends import torch_backend
 from datasets.runtime.weights import asset, load_model, load_tensors, load_vgg
 from epe import models
 from epe.networks.perceptual_discriminator import DiscriminatorSpec, PerceptualDiscriminator
+from epe.networks.segmenters.unet import UNet, UNetSpec
 from eval.kvd.vgg_file import read_vgg_file
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.cache import cache_folder
@@ -49,6 +50,16 @@ def test_refuses_other_files(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(InputError, match="not a safetensors file"):
         load_vgg(tmp_path / "x", "zeros")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_refuses_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
+    network = UNet(UNetSpec(2, width=8))
+    name, last = list(network.named_parameters())[-1]
+    last.data.view(-1)[-1] = value
+    models.save(models.Model(network, UNet.kind, network.spec.as_dict()), tmp_path / "u")
+    with pytest.raises(InputError, match=f"u: {name} has values that are not finite; fetch or train it again"):
+        load_model(tmp_path / "u", UNet.kind, "train.segmenter")
 
 
 @pytest.mark.parametrize(
