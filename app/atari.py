@@ -83,8 +83,8 @@ def main(args: argparse.Namespace) -> None:
     for name in ("frames", "every"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: wanted 1 or more.")
-    if args.seed < 0:
-        raise InputError(f"--seed {args.seed}: wanted 0 or more.")
+    if not 0 <= args.seed < 2**31:  # the emulator's
+        raise InputError(f"--seed {args.seed}: wanted 0 .. {2**31 - 1}.")
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise InputError(f"--out {args.out}: is not empty; give another folder.")
     frames = islice(played(args.game, args.every, args.seed), args.frames)

@@ -242,6 +242,8 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError("--backend onnx: an exported model has a fixed style; leave --style out.")
     if args.redraw is not None and (args.prior is None or not 0 <= args.redraw <= 1):
         raise InputError(f"--redraw {args.redraw}: wanted a number in 0 .. 1, and --prior.")
+    if not 0 <= args.seed < 2**63:
+        raise InputError(f"--seed {args.seed}: wanted 0 .. {2**63 - 1}.")
     for option in ("upscaler", "upscale_first", "guides"):
         if getattr(args, option) and args.upscale is None:
             raise InputError(f"--{option.replace('_', '-')}: is for --upscale, which says by which factor.")
@@ -308,9 +310,9 @@ def open_upscaling(args: argparse.Namespace, model: "Backend", device: "torch.de
     return Upscaling(enlarger, args.upscale_first, large)
 
 
+@memory_advice("use a smaller --tile (for hr and its kin with --independent-tiles), or another --device")
 def main(args: argparse.Namespace) -> None:
     """Enhance every frame; report problems before the first one if possible."""
-@memory_advice("use a smaller --tile (for hr and its kin with --independent-tiles), or another --device")
     from tqdm import tqdm
 
     from app.inference.controls import mask_path, read_mask

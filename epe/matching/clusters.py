@@ -21,6 +21,8 @@ LAYERS = ("relu4_3", "relu5_3")
 COMPONENTS = 48
 # Positions per domain used for clustering; the same number of each, or the larger set would dominate the clusters.
 POSITIONS = 20_000
+MAX_SEED = 2**31 - 2
+"""Faiss receives one more, in 32 bits."""
 
 
 @dataclass(frozen=True)

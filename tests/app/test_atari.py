@@ -24,7 +24,7 @@ def test_without_the_package(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("words", [("--frames", "0"), ("--every", "0"), ("--seed", "-1")])
+@pytest.mark.parametrize("words", [("--frames", "0"), ("--every", "0"), ("--seed", "-1"), ("--seed", "2147483648")])
 def test_numbers(tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--out", str(tmp_path / "out"), *words) == 2
     assert f"{words[0]} {words[1]}: wanted" in capsys.readouterr().err

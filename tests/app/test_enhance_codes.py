@@ -68,6 +68,8 @@ def test_a_prior_changes_some_codes_and_strength_mixes(files: Path, tmp_path: Pa
         (("--redraw", "0.5"), "--redraw 0.5: wanted a number in 0 .. 1, and --prior"),
         (("--prior", "prior", "--redraw", "2"), "--redraw 2.0: wanted a number in 0 .. 1"),
         (("--prior", "nothing"), "no such file"),
+        (("--prior", "prior", "--seed", "-1"), "--seed -1: wanted 0 .. 9223372036854775807"),
+        (("--prior", "prior", "--seed", str(2**63)), f"--seed {2**63}: wanted 0 .. 9223372036854775807"),
     ],
 )
 def test_refused_in_one_line(
@@ -81,8 +83,6 @@ def test_refused_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_prior_for_an_enhancer(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [files / "enhancer", files / "frames", "--out", tmp_path / "out", "--prior", files / "prior"]
 def test_weights_that_are_not_finite(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The nearest code of NaN is a code: nothing later would complain."""
     network, prior = build_vqgan("vqgan-tiny"), tiny(codes=64, condition_codes=1)
@@ -96,5 +96,7 @@ def test_weights_that_are_not_finite(files: Path, tmp_path: Path, capsys: pytest
     assert not (tmp_path / "out").exists()
 
 
+def test_a_prior_for_an_enhancer(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [files / "enhancer", files / "frames", "--out", tmp_path / "out", "--prior", files / "prior"]
     assert run(main, build_parser(), list(map(str, words))) == 2
     assert "--prior" in capsys.readouterr().err

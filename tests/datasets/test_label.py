@@ -144,12 +144,15 @@ class TestRefused:
         assert len(lines) == 1
         return lines[0]
 
-    @pytest.mark.parametrize("count", ["1", "257", "-3"])
-    def test_a_count_out_of_range(
-        self, folder: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: str
+    @pytest.mark.parametrize(
+        ("option", "value", "wanted"),
+        [("--count", n, "2 .. 256") for n in ("1", "257", "-3")] + [("--seed", n, "0 .. ") for n in ("-1", str(2**40))],
+    )
+    def test_a_number_out_of_range(
+        self, folder: Path, vgg_file: Path, tmp_path: Path, capsys, option: str, value: str, wanted: str
     ) -> None:
-        code = command(folder, vgg_file, tmp_path / "x", "--count", count)
-        assert "wanted 2 .. 256" in self.refusal(capsys, code)
+        code = command(folder, vgg_file, tmp_path / "x", option, value)
+        assert f"{option} {value}: wanted {wanted}" in self.refusal(capsys, code)
         assert not (tmp_path / "x").exists()
 
     def test_images_with_too_few_pixels(

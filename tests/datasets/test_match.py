@@ -80,7 +80,15 @@ def test_moments_agree_with_numpy() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [("--least", "1"), ("--least", "nan"), ("--neighbours", "0"), ("--balance", "1.5"), ("--balance", "nan")],
+    [
+        ("--least", "1"),
+        ("--least", "nan"),
+        ("--neighbours", "0"),
+        ("--balance", "1.5"),
+        ("--balance", "nan"),
+        ("--seed", "-1"),
+        ("--seed", str(2**31 - 1)),
+    ],
 )
 def test_settings_without_sense(
     folder: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, str]
