@@ -13,6 +13,7 @@ from datasets.open_shards import OpenShards
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.folders import Walk, counted, key_in_time, say, walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
+from gbuffer_tools.io.sensor_pictures import sensor_pictures
 from gbuffer_tools.schema import Shard, frame_files, shards_in
 
 __all__ = ["SUFFIXES", "Images", "check_out", "read_image", "write_png"]
@@ -69,6 +70,14 @@ class Images(Sequence[np.ndarray]):
         files = found.of(self.suffixes)
         for line in found.left_out(files, "no images") if files else ():
             say(line)
+        # Those who read the files themselves have a use for all of them.
+        sensors = sensor_pictures(files, self.folder) if self.suffixes == SUFFIXES else set()
+        others = [path for path in files if path not in sensors]
+        if sensors:
+            named = [path for path in found.files if path in sensors]
+            done = "left out" if others else "taken, as there are no others"
+            say(f"{self.folder}: {counted(named, self.folder)}: named after depth, classes or normals; {done}")
+        files = others or files
         return [(path.relative_to(self.folder).with_suffix("").as_posix(), path, -1) for path in files]
 
     def path(self, index: int) -> Path:

@@ -1,6 +1,7 @@
 """Folders of plain images: frames that have nothing but RGB.
 
 The images of a folder and of one size become the frame file FOLDER-WxH.h5; folders within it, FOLDER-DEEPER-WxH.h5.
+Images that are named after depth, classes or normals are left out (gbuffer_tools.io.sensor_pictures).
 """
 
 from pathlib import Path
@@ -10,14 +11,18 @@ from gbuffer_tools.frame import Frame
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image
+from gbuffer_tools.io.sensor_pictures import sensor_pictures
 from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 
 def find(there: Walk) -> list[Job]:
-    """All images."""
+    """All images of colours."""
+    images = there.of(SUFFIXES)
+    sensors = sensor_pictures(images, there.folder.parent)
     return [
         Job(sized_shard(shard_name(there.folder, file.parent), file), fit_name(file.stem), file)
-        for file in there.of(SUFFIXES)
+        for file in images
+        if file not in sensors
     ]
 
 
@@ -47,7 +52,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
 
 SOURCE = PlainSource(
     name="images",
-    reads="images without buffers (.png, .jpg, .webp, .bmp, .tif), also in nested folders",
+    reads="images without buffers (.png, .jpg, .webp, .bmp, .tif), not named after depth, classes or normals",
     conventions="sRGB, or by the files' ICC profiles; upright (EXIF); 16 bits are rounded to 8, alpha is dropped",
     find=find,
     shard_info=shard_info,

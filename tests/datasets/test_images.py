@@ -33,6 +33,19 @@ class TestFolder:
         assert np.array_equal(images[1], picture(1))
         assert images.path(3) == tmp_path / "b" / "1.png"
 
+    def test_pictures_of_sensors_are_no_photographs(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for name in ("rgb/1.png", "depth/1.png", "rgb_front/1.png", "Camera_0/classgt_00001.png"):
+            store(tmp_path / name, picture())
+        assert Images(tmp_path).keys == ("rgb/1", "rgb_front/1")
+        said = "2 .png (Camera_0/classgt_00001.png, depth/1.png): named after depth, classes or normals; left out"
+        assert said in capsys.readouterr().err
+        assert len(Images(tmp_path, (".png", ".exr"))) == 4
+        (tmp_path / "alone").mkdir()
+        (tmp_path / "depth").rename(tmp_path / "alone" / "depth")
+        assert Images(tmp_path / "alone" / "depth").keys == ("1",)
+        assert Images(tmp_path / "alone").keys == ("depth/1",)
+        assert "classes or normals; taken, as there are no others" in capsys.readouterr().err
+
     def test_frame_files(self, tmp_path: Path) -> None:
         images = Images(write_frames(tmp_path / "f"))
         assert images.keys == ("one/a", "one/b", "two/a")

@@ -53,6 +53,17 @@ def test_other_files_are_none_of_its(tmp_path: Path) -> None:
     assert find(named(tmp_path)) == find(named(tmp_path / "x.txt")) == []
 
 
+def test_what_a_sensor_measured_is_no_frame(tmp_path: Path, capsys) -> None:
+    recording = tmp_path / "recording"
+    for name in ("rgb", "depth", "semantic_segmentation"):
+        write_png(recording / name / "000007.png", picture(0))
+    (path,) = extracted(recording, tmp_path / "out")
+    assert path.name == "rgb-64x36.h5"
+    assert "2 .png (depth/000007.png, semantic_segmentation/000007.png): in no frame" in capsys.readouterr().err
+    for name in ("depth", "depth/000007.png"):
+        assert "holds nothing to extract" in refused(recording / name, tmp_path / "none", capsys, "--source", "images")
+
+
 def test_a_broken_header_is_named_and_the_others_are_made(folder: Path, tmp_path: Path, capsys) -> None:
     (folder / "z.png").write_bytes(b"no image")
     made = ["deep-er-64x36/c", "in-30x20/small", "in-64x36/aj", "in-64x36/aw", "in-64x36/b"]
