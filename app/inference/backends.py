@@ -150,9 +150,15 @@ def onnx_backend(path: Path) -> Backend:
         raise InputError(str(error)) from error
     tile, overlap = (int(metadata.get(name, "")) if metadata.get(name, "").isdecimal() else 0 for name in TILING)
     names = {node.name for node in session.get_inputs()}
+    made = {node.name for node in session.get_outputs()}
     # The export of a network that reads no G-buffers keeps only the input `image`.
-    if "image" not in names or not names <= {"image", "gbuffers", "classes"} or not 0 < 4 * overlap <= tile:
-        raise InputError(f"{path}: has inputs {', '.join(sorted(names))[:80] or 'none'}; wanted a file of app.export.")
+    fits = "image" in names and names <= {"image", "gbuffers", "classes"} and made == {"enhanced"}
+    if not fits or not 0 < 4 * overlap <= tile:
+        inputs, outputs = (", ".join(sorted(found))[:80] or "nothing" for found in (names, made))
+        raise InputError(
+            f"{path}: is a {header['kind'][:40]!r}, which makes {outputs} of {inputs}; wanted an enhancer (train.epe) "
+            "that app.export wrote."
+        )
 
     def run(image: Tensor, gbuffers: Tensor, classes: Tensor, crop_box: Tensor | None = None) -> Tensor:
         feed: dict[str, Any] = {

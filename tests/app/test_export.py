@@ -17,6 +17,8 @@ from datasets.runtime.onnx_session import open_session
 from epe.models import Model, load, save
 from epe.networks.backbones.vgg import VGG16
 from epe.networks.generators import build_generator, build_upscaler
+from epe.networks.segmenters.unet import UNet, UNetSpec
+from epe.networks.upscalers.srvgg import SRVGG, SRVGGSpec
 from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
@@ -173,6 +175,25 @@ def test_bad_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
             onnx_backend(path)
         assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (SRVGG(SRVGGSpec(scale=2, convolutions=1, width=4)), "is a 'srvgg', which makes enlarged of image; wanted an"),
+        (UNet(UNetSpec(2, width=8)), "is a 'unet', which makes scores of image; wanted an enhancer"),
+    ],
+)
+def test_exports_of_other_networks_enhance_nothing(
+    network: SRVGG | UNet, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(Model(network, network.kind, network.spec.as_dict()), tmp_path / "m.safetensors")
+    assert run(main, build_parser(), [str(tmp_path / "m.safetensors"), "--onnx", str(tmp_path / "m.onnx")]) == 0
+    schema.write(tmp_path / "one.h5", [frame("a", 0)], HEADER)
+    given = [str(tmp_path / "m.onnx"), str(tmp_path / "one.h5"), "--out", str(tmp_path / "out"), "--backend", "onnx"]
+    assert run(enhance, enhance_parser(), given) == 2
+    assert words in (line := capsys.readouterr().err)
+    assert line.count("\n") == 1
 
 
 def bare(path: Path) -> Path:
