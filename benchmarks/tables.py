@@ -15,6 +15,7 @@ against: "1/3, 1 against".
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -173,16 +174,17 @@ def validation(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def seconds(paths: Sequence[Path]) -> Iterator[str]:
-    """How long each stage took: lines of NAME SECONDS, the last of a name counting, by what NAME begins with."""
-    last = dict(text.rsplit(" ", 1) for text in one_of(paths).read_text(encoding="utf-8").splitlines() if text)
-    total: dict[str, tuple[int, int]] = {}
-    for name, took in last.items():
+    """How long each stage took: lines of NAME SECONDS, one for each time that NAME ran, by what NAME begins with."""
+    parts: dict[str, set[str]] = {}
+    total: Counter[str] = Counter()
+    for text in filter(None, one_of(paths).read_text(encoding="utf-8").splitlines()):
+        name, took = text.rsplit(" ", 1)
         stage = name.split("/")[0]
-        count, so_far = total.get(stage, (0, 0))
-        total[stage] = (count + 1, so_far + int(took))
+        parts.setdefault(stage, set()).add(name)
+        total[stage] += int(took)
     yield from head("stage", ["parts", "minutes"])
-    for stage, (count, together) in total.items():
-        yield line(stage, [str(count), f"{together / 60:.1f}"])
+    for stage, names in parts.items():
+        yield line(stage, [str(len(names)), f"{total[stage] / 60:.1f}"])
 
 
 def of_all(record: Scores, metric: Metric) -> bool:

@@ -52,9 +52,9 @@ COMMAND_OF              = $(if $(filter realformer%,$(1)),train.realformer unpai
 # What segmenters are trained on.
 TASKS := town reinhard idt grade lite-blind lite real
 
-# Runs a stage's commands, and notes how long they took.
-timed = @mkdir -p $(@D) $(BENCH) && start=$$(date +%s) && $(1) && \
-	echo "$(2) $$(($$(date +%s) - start))" >> $(BENCH)/seconds.txt && touch $@
+# Runs a stage's commands, and notes how long they took, however they end: a stage that was stopped goes on later.
+timed = @mkdir -p $(@D) $(BENCH) && start=$$(date +%s) && trap 'exit 130' INT TERM && \
+	trap 'echo "$(2) $$(($$(date +%s) - start))" >> $(BENCH)/seconds.txt' EXIT && $(1) && touch $@
 each   = $(foreach name,$(1),$(foreach seed,$(SEEDS),$(name)/$(seed)))
 
 RUNS_OF   := $(call each,$(TRAINED) $(LACKING))

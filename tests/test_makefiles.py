@@ -84,3 +84,17 @@ def test_a_stage_of_the_showcase_keeps_the_benchmarks_folders() -> None:
     words = " ".join(word for _, found in commands_of("showcase", CAMVID) for word in found)
     assert "--out demo/benchmark/real" in words
     assert "demo/showcase/real" not in words
+
+
+@pytest.mark.parametrize(("work", "code"), [("true", 0), ("false", 2), ("kill -TERM $$$$", 2)])
+def test_a_stage_notes_its_seconds_however_it_ends(work: str, code: int, tmp_path: Path) -> None:
+    """What a stage took before it was stopped counts, too; only what has ended well is not done again."""
+    text = (ROOT / "benchmarks/town.mk").read_text(encoding="utf-8")
+    timed = text[text.index("timed = ") : text.index("each   = ")]
+    (tmp_path / "Makefile").write_text(f"BENCH := bench\n{timed}\nout/done:\n\t$(call timed,{work},part/0)\n")
+    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make", "-s", "out/done"], cwd=tmp_path, env=alone, capture_output=True, check=False)
+    assert done.returncode == code
+    name, seconds = (tmp_path / "bench/seconds.txt").read_text().split()
+    assert (name, int(seconds) < 60) == ("part/0", True)
+    assert (tmp_path / "out/done").exists() == (code == 0)

@@ -112,10 +112,11 @@ def test_photographs_stand_below_where_there_are_any(tmp_path: Path, capsys: pyt
     assert printed(capsys, "scores", tmp_path / "r.json")[-1] == "| photographs | – | 0.50 |"
 
 
-def test_seconds_count_the_last_run_of_each_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "s.txt").write_text("train/lite/0 999\ntrain/lite/0 60\ntrain/lite/1 120\nreal 30\n")
+def test_seconds_are_those_of_all_calls_of_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A stage that was stopped goes on where it was."""
+    (tmp_path / "s.txt").write_text("train/lite/0 600\ntrain/lite/0 60\ntrain/lite/1 120\nreal 30\n")
     lines = printed(capsys, "seconds", tmp_path / "s.txt")
-    assert lines[2:] == ["| train | 2 | 3.0 |", "| real | 1 | 0.5 |"]
+    assert lines[2:] == ["| train | 2 | 13.0 |", "| real | 1 | 0.5 |"]
 
 
 def test_validation_is_the_last_of_each_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
