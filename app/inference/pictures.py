@@ -11,7 +11,7 @@ from torch import Tensor
 
 from app.inference.enlarging import Enlarger
 from app.inference.linear import Light, read_light, write_linear
-from datasets.images import Images
+from datasets.images import Images, check_not_read
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
 from gbuffer_tools.io.images import SUFFIXES, image_size
@@ -96,8 +96,7 @@ def check_target(source: Source, path: Path, factor: int) -> None:
     Raises:
         InputError: the file is the one that is read, or the picture is too large.
     """
-    if path.resolve() == source.path.resolve():
-        raise InputError(f"{path}: is read, and would be written; choose another --out.")
+    check_not_read(path, source.path)
     if source.suffix != EXR:
         height, width = (factor * side for side in source.size)
         check_fit(path, Layout(height, width, 1, 8))

@@ -174,7 +174,7 @@ class TestRefused:
         assert "already exists (2 of 2)" in self.refusal(capsys, model, pictures, *out)
         assert "which is read" in self.refusal(capsys, model, pictures, "--out", pictures / "large")
         same = (pictures / "a/0.png", "--out", pictures / "a", "--overwrite")
-        assert "is read, and would be written" in self.refusal(capsys, model, *same)
+        assert "which is read; choose another name" in self.refusal(capsys, model, *same)
 
     def test_large_frames_that_do_not_fit(self, tmp_path: Path, capsys) -> None:
         reading = measure(write_frames(tmp_path / "large", size=(36, 64)), ("albedo",), (("*",),))
