@@ -116,8 +116,17 @@ def check_arguments(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {getattr(args, name)}: is for pictures to --complete; leave it out.")
     if args.size and args.complete:
         raise InputError(f"--size {args.size}: completed pictures keep their size; leave --size out.")
-    if len(set(args.temperature)) < len(args.temperature):
-        raise InputError("--temperature: one is given twice.")
+    for name in ("temperature", "label"):
+        values = getattr(args, name)
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise InputError(f"--{name} {twice[0]}: is given twice.")
+
+
+def printed(temperature: float) -> str:
+    """Return a temperature as short text that no other one has."""
+    short = f"{temperature:g}"
+    return short if float(short) == temperature else repr(temperature)
 
 
 @memory_advice("use a smaller --batch or --size, or another --device")
@@ -147,7 +156,7 @@ def main(args: argparse.Namespace) -> None:
     size = parse_size(args.size) if args.size else None
     inputs = Inputs(args.condition, args.classes, args.label, args.complete, args.height, args.mask, size, args.count)
     jobs = make_jobs(sampler, inputs, args.step)
-    folders = {value: args.out / f"temperature-{value:g}" if len(choices) > 1 else args.out for value in choices}
+    folders = {value: args.out / f"temperature-{printed(value)}" if len(choices) > 1 else args.out for value in choices}
     paths = [folder / f"{job.key}.png" for folder in folders.values() for job in jobs]
     for path in paths:
         check_not_read(path, args.complete)
@@ -171,10 +180,10 @@ def main(args: argparse.Namespace) -> None:
                 drawn.append(codes)
             entropies[value] = entropy_of(drawn)
     if len(choices) > 1:
-        titles = [f"{value:g}" for value in choices]
+        titles = [printed(value) for value in choices]
         write_png(args.out / "sheet.png", sheet(titles, list(zip(*made.values(), strict=True))))
     for value, entropy in entropies.items():
-        print(f"temperature {value:g}: entropy of the codes {entropy:.2f} bits")
+        print(f"temperature {printed(value)}: entropy of the codes {entropy:.2f} bits")
     print(f"{args.out}: {len(jobs) * len(choices)} pictures")
 
 

@@ -3,7 +3,7 @@
 Shapes: B maps of h x w codes, f pixels per code along a side.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from epe.networks.codes.gpt import GPT
 from epe.networks.codes.sampling import sample
 from epe.networks.codes.windows import check_step
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.folders import say
 
 COUNT = 8
@@ -182,12 +183,13 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
     maps, labels = open_condition(sampler, inputs), label_numbers(sampler, inputs.label)
     count = inputs.count or (1 if inputs.complete or maps else COUNT)
     jobs: list[Job] = []
+    folders = label_folders(labels)
     for key, size, pixels in sources(sampler, inputs, maps):
         given = None if pixels is None else known_codes(sampler, inputs.mask, key, pixels)
         rows, cols = (slice(0, length - length % sampler.factor) for length in size)
         for label, number in labels.items():
             condition = sampler.stages.condition(maps, {key: number}).of(key, size, rows, cols, flip=False)
-            name = "/".join(part for part in (label, key) if part)
+            name = "/".join(part for part in (folders[label], key) if part)
             for i in range(count):
                 numbered = f"{name}-{i:03}" if key else f"{name}/{i:03}" if name else f"{i:03}"
                 codes = rows.stop // sampler.factor, cols.stop // sampler.factor
@@ -240,6 +242,20 @@ def label_numbers(sampler: Sampler, labels: Sequence[str]) -> dict[str, int]:
         if not label.isdecimal() or int(label) >= count:
             raise InputError(f"--label {label}: wanted a number in 0 .. {count - 1}.")
     return {label: int(label) for label in labels}
+
+
+def label_folders(labels: Iterable[str]) -> dict[str, str]:
+    """Return the folder of each label's pictures in the folder of results; that of no label is "".
+
+    Raises:
+        InputError: two labels have one folder.
+    """
+    folders = {label: fit_name(label) if label else "" for label in labels}
+    for label, folder in folders.items():
+        other = next(name for name, its in folders.items() if its == folder)
+        if other != label:
+            raise InputError(f"--label {label}: its pictures would be written over those of {other}; draw it alone.")
+    return folders
 
 
 def sources(

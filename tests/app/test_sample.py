@@ -39,6 +39,7 @@ def files(blocks: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("plain", {"condition_codes": 1}, ()),
         ("published", {}, ()),
         ("named", {"condition_codes": 2}, (("cat",), ("dog",))),
+        ("paths", {"condition_codes": 3}, (("../cat",), (".._cat",), ("/dog",))),
         ("damaged", {"condition_codes": 2}, (("cat",), ("dog",), ("cow",))),
         ("numbers", {"condition_codes": 5}, ()),
         ("maps", {"condition_codes": 2, "conditions": 16}, ()),
@@ -150,6 +151,19 @@ def test_labels_by_name_or_number(files: Path, tmp_path: Path) -> None:
     assert np.array_equal(greys(tmp_path / "b" / "4" / "000.png"), wanted[0].numpy())
 
 
+def test_labels_that_look_like_paths_stay_in_the_folder(files: Path, tmp_path: Path) -> None:
+    assert start(files, "paths", tmp_path / "a", "--label", "../cat", "/dog", "--count", 1) == 0
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == {
+        "a/_._cat/000.png", "a/_dog/000.png",
+    }  # fmt: skip
+
+
+def test_temperatures_that_are_nearly_equal_are_kept_apart(files: Path, tmp_path: Path) -> None:
+    assert start(files, "plain", tmp_path, "--count", 1, "--temperature", 0.5, 0.5000001, 1e-7) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"temperature-0.5", "temperature-0.5000001", "temperature-1e-07", "sheet.png"}
+
+
 def test_maps_are_resized_by_nearest_alone(files: Path, tmp_path: Path) -> None:
     """At their own size, and at another one that repeats each pixel."""
     assert start(files, "maps", tmp_path / "own", "--condition", files / "labels") == 0
@@ -167,7 +181,9 @@ def test_maps_are_resized_by_nearest_alone(files: Path, tmp_path: Path) -> None:
     ("model", "words", "line"),
     [
         ("plain", "--temperature 0", "--temperature 0.0: wanted more than 0"),
-        ("plain", "--temperature 1 1", "--temperature: one is given twice"),
+        ("plain", "--temperature 1 1", "--temperature 1.0: is given twice"),
+        ("named", "--label dog cat dog", "--label dog: is given twice"),
+        ("paths", "--label ../cat .._cat", "--label .._cat: its pictures would be written over those of ../cat"),
         ("plain", "--top-k -1", "--top-k -1: wanted 0"),
         ("plain", "--top-p 2", "--top-p 2.0: wanted more than 0"),
         ("plain", "--step 3", "--step 3: windows of 4 codes a side move by 1 .. 2"),
