@@ -13,6 +13,7 @@ docs/models.md.
 """
 
 import argparse
+import math
 import struct
 import sys
 import zipfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
+from app.fetching.limits import MAX_TENSORS, check_size
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.recognise import refusal
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 
     from epe.models import Model
 
-# A COCO transformer with its optimiser's state has 8 GB. All but the old format is mapped, not read.
-MAX_BYTES = 16 << 30
-MAX_TENSORS = 20_000
 WRAPPERS = ("params_ema", "params", "state_dict")
 # Networks in files of the second stage of Taming Transformers, which are chosen by --part.
 PARTS = ("first_stage_model", "cond_stage_model", "transformer")
@@ -150,12 +149,7 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     """
     import torch
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; wanted a checkpoint.")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(
-            f"{path}: {path.stat().st_size:,} bytes, wanted at most {MAX_BYTES:,}; give a generator's checkpoint."
-        )
+    check_size(path)
     old = begins(path, OLD_FORMAT)
     if not old:
         check_archive(path)
@@ -261,8 +255,10 @@ def described(args: argparse.Namespace, inputs: list[int]) -> Description:
     for name, values in (("mean", found.mean), ("std", found.std)):
         if values and len(values) != count:
             raise InputError(f"{where}: {len(values)} numbers of {name} for {count} channels; wanted one each.")
-    if not all(value > 0 for value in found.std):
-        raise InputError(f"{where}: std has {min(found.std)}; wanted numbers above 0.")
+    if bad := [value for value in found.std if not 0 < value < math.inf]:
+        raise InputError(f"{where}: std has {bad[0]}; wanted finite numbers above 0.")
+    if bad := [value for value in found.mean if not math.isfinite(value)]:
+        raise InputError(f"{where}: mean has {bad[0]}; wanted finite numbers.")
     if len(found.classes) != len(inputs):
         raise InputError(f"{where}: {len(found.classes)} classes, but the checkpoint has {len(inputs)} class streams.")
     return found

@@ -5,14 +5,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from app.fetching.limits import MAX_TENSORS, check_size
 from app.fetching.ncnn import read_pair
 from epe.models import ModelError, read_header
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.recognise import refusal
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""Types of weights, by their names in safetensors. A whole number, without sides, counts a batch norm's batches."""
 
 
 def read_other_format(paths: Sequence[Path]) -> dict[str, Tensor] | None:
@@ -34,17 +38,25 @@ def read_other_format(paths: Sequence[Path]) -> dict[str, Tensor] | None:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file by name.
+    """Read the tensors of a safetensors file by name; all is checked by its header, before their numbers are read.
 
     Raises:
-        InputError: the file is none, or is a model file.
+        InputError: the file is none, too large, or is a model file; or it holds too many tensors, or others than of
+            floats.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; wanted a checkpoint.")
+    check_size(path)
     with suppress(ModelError):
         kind = read_header(path)["kind"]
         raise InputError(f"{path}: is a model file already, of a {kind!r}; use it as it is.")
     try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            if not 0 < len(names) <= MAX_TENSORS:
+                raise InputError(f"{path}: holds {len(names):,} tensors; wanted 1 .. {MAX_TENSORS:,}.")
+            for name in names:
+                tensor = file.get_slice(name)
+                if tensor.get_dtype() not in FLOATS and (tensor.get_dtype() != "I64" or tensor.get_shape()):
+                    raise InputError(f"{path}: {name[:80]!r} is {tensor.get_dtype()}; wanted a network's weights.")
         return load_file(path)
     except SafetensorError as error:
         raise refusal(path, "not a safetensors file", f" ({error}).") from error

@@ -214,6 +214,8 @@ def test_bad_checkpoints_are_one_line(
         (DESCRIPTION.replace("[1, 2]", "[1]"), "streams read 2, 3 channels, the description's 1, 3"),
         (DESCRIPTION.replace("[1, 2]", "[1, 7]"), "streams must each read some of the 3 channels"),
         (f"{DESCRIPTION}std: [1, 0, 1]\n", "std has 0"),
+        (f"{DESCRIPTION}std: [1, .inf, 1]\n", "std has inf; wanted finite numbers above 0"),
+        (f"{DESCRIPTION}mean: [1, -.inf, 1]\n", "mean has -inf; wanted finite numbers"),
         (f"{DESCRIPTION}mean: [1]\n", "1 numbers of mean for 3 channels"),
         (f"{DESCRIPTION}meen: [1]\n", "meen"),
         ("classes: [[sky], ['*']]", "channels"),

@@ -120,3 +120,26 @@ def test_esrgan_as_safetensors(tmp_path: Path, capsys) -> None:
     assert "not a safetensors file" in capsys.readouterr().err
     assert convert(tmp_path / "gone.safetensors", tmp_path / "n.safetensors") == 2
     assert "gone.safetensors: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tensors", "bounds", "words"),
+    [
+        ({"a": torch.zeros(2), "b": torch.zeros(2)}, {"MAX_TENSORS": 1}, "holds 2 tensors; wanted 1 .. 1"),
+        ({}, {}, "holds 0 tensors; wanted 1 .. "),
+        ({"a": torch.zeros(2)}, {"MAX_BYTES": 50}, "bytes, wanted at most 50"),
+        ({"a": torch.zeros(2, dtype=torch.int8)}, {}, "'a' is I8; wanted a network's weights"),
+        ({"a": torch.zeros(2, dtype=torch.int64)}, {}, "'a' is I64; wanted a network's weights"),
+    ],
+)
+def test_safetensors_are_refused_before_they_are_read(
+    tensors: dict[str, torch.Tensor], bounds: dict[str, int], words: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    safetensors.torch.save_file(tensors, tmp_path / "x.safetensors")
+    for module in ("limits", "other_formats"):
+        for name, value in bounds.items():
+            monkeypatch.setattr(f"app.fetching.{module}.{name}", value, raising=False)
+    monkeypatch.setattr("app.fetching.other_formats.load_file", None)
+    assert convert(tmp_path / "x.safetensors", tmp_path / "m.safetensors") == 2
+    assert words in (line := capsys.readouterr().err)
+    assert line.count("\n") == 1
