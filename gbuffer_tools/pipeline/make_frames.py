@@ -1,5 +1,8 @@
 """Frames are read and stored; those that cannot be are left out, and the user is told why.
 
+All frames of a file have the same buffers, ids and size: those that most of its frames have, or that it already has.
+Where frames are stored as they come (`by_frame`), the first says which. Others are left out.
+
 Beside NAME.h5, NAME.json says what ids are called, where a source knows: {"textures": {ID: ...}} of captures, for
 /ids/texture; {"ids/object": {ID: {"name": NAME}}} of cryptomattes, for the id map of that name.
 """
@@ -68,11 +71,12 @@ def make_file(work: Work) -> list[Outcome]:
     """
     there = frames_in(work.path)
     lines = [Outcome(f"{work.path.stem}/{job.frame}: there already") for job in work.jobs if job.frame in there]
-    frames = _frames(replace(work, jobs=tuple(job for job in work.jobs if job.frame not in there)), lines)
-    first = next(frames, None)
+    rest = replace(work, jobs=tuple(job for job in work.jobs if job.frame not in there))
     try:
-        if first is not None:
-            append_checked(work.path, chain([first], frames), work.header)
+        try:
+            lines += _add_to_file(rest, layout_in(work.path))
+        except _MixedError:  # nothing is stored yet
+            lines += _add_to_file(rest, commonest_layout(rest))
     except InputError:
         if frames_in(work.path) == there:
             raise
@@ -80,26 +84,60 @@ def make_file(work: Work) -> list[Outcome]:
     return lines
 
 
-def _frames(work: Work, lines: list[Outcome]) -> Iterator[Frame]:
+def _add_to_file(work: Work, layout: Layout) -> list[Outcome]:
+    lines = list[Outcome]()
+    frames = _frames(work, layout, lines)
+    first = next(frames, None)
+    if first is not None:
+        append_checked(work.path, chain([first], frames), work.header)
+    return lines
+
+
+class _MixedError(Exception):
+    """A frame does not fit the first one, which may be the odd one."""
+
+
+def _frames(work: Work, layout: Layout, lines: list[Outcome]) -> Iterator[Frame]:
     """The frames that can be made and fit together; then, while the file has not got its name, their names.
 
     Those that lack something wait for those that do not, which say what the file holds: else a first frame without a
     camera would keep all others out. Where all lack it they are stored.
+
+    Args:
+        work: the file.
+        layout: that frames have to have; empty: that of the first.
+        lines: receives what became of each frame.
+
+    Raises:
+        _MixedError: no layout is given, and frames that lack nothing have several.
     """
-    layout, names, waiting = layout_in(work.path), dict[str, Names](), list[Job]()
+    given, names, waiting = bool(layout), dict[str, Names](), list[Job]()
     for job in chain(work.jobs, waiting):
         made = read((work, job))
         if isinstance(made, SourceFrame) and made.lacks and job not in waiting:
             waiting.append(job)
             continue
         if isinstance(made, SourceFrame):
+            complete = not made.lacks
             made = fitting(made, job, work.path, layout)
+            if isinstance(made, Refused) and complete and not given:
+                raise _MixedError
         lines.append(outcome(work, job, made))
         if isinstance(made, SourceFrame):
             layout = layout or layout_of(made.frame)
             names |= {kind: {**names.get(kind, {}), **found} for kind, found in made.names.items()}
             yield made.frame
     add_names(work.path, names)
+
+
+def commonest_layout(work: Work) -> Layout:
+    """The layout of most of the frames that lack nothing; of several alike that with the most parts.
+
+    Reads all frames, and keeps none.
+    """
+    made = (read((work, job)) for job in work.jobs)
+    found = [layout_of(each.frame) for each in made if isinstance(each, SourceFrame) and not each.lacks]
+    return max(found, key=lambda layout: (found.count(layout), len(layout)))
 
 
 def read(task: tuple[Work, Job]) -> SourceFrame | Refused:

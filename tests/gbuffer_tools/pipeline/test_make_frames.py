@@ -52,6 +52,10 @@ def source(name: str, *, stepwise: bool) -> Source:
         made = frame(job.frame, len(job.frame), tuple(known.get("size", (20, 30))))
         if "bare" in known:
             made = replace(made, view=None, projection=None)
+        if "without" in known:
+            made = replace(
+                made, buffers={name: made.buffers[name] for name in made.buffers if name != known["without"]}
+            )
         if "odd" in known:
             made = replace(made, buffers={"gloss": made.buffers["depth"]})
         names = {
@@ -169,6 +173,32 @@ def test_a_first_frame_without_a_camera_does_not_keep_the_others_out(kind, write
     assert command(folder) == 2
     assert "a_0.fast: no camera; so it lacks" in capsys.readouterr().err.splitlines()[-1]
     assert frames(folder) == {"a": ("1", "2")}
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"without": "depth"}, "lacks buffers/depth, unlike the other frames of a.h5; use another --out"),
+        ({"size": (20, 31)}, "image is uint8 (20, 31, 3), wanted uint8 (20, 30, 3), unlike the other frames of a.h5"),
+    ],
+)
+def test_a_first_frame_unlike_the_others_does_not_keep_them_out(kind, write, capsys, facts, says):
+    if kind == "slow":
+        pytest.skip("frames that take seconds are stored as they come")
+    folder = write(a_0=facts, a_1={}, a_2={}, a_3={"error": "torn"}, a_4={"without": "normal"})
+    assert command(folder) == 2
+    assert f"{folder}/a_0.fast: {says}" in capsys.readouterr().err
+    assert frames(folder) == {"a": ("1", "2")}
+
+
+def test_of_two_frames_the_one_with_more_says_what_a_file_holds(kind, write):
+    if kind == "slow":
+        pytest.skip("frames that take seconds are stored as they come")
+    assert command(folder := write(a_0={"without": "depth"}, a_1={})) == 2
+    assert frames(folder) == {"a": ("1",)}
+    write(a_2={"without": "depth"}, a_3={"without": "depth"})
+    assert command(folder) == 2
+    assert frames(folder) == {"a": ("1",)}
 
 
 def test_frames_that_all_lack_a_camera_are_made(kind, write):
