@@ -3,15 +3,17 @@
 Facts: "Cryptomatte Specification 1.2.0" (Psyop, github.com/Psyop/Cryptomatte). An id is MurmurHash3_x86_32 of the name
 (UTF-8, seed 0), its bits read as a float32; where the float's exponent would be 0 or 255 its lowest bit is flipped, so
 that no id is a denormal, an infinity or no number. A pixel holds pairs of (id, coverage), the largest coverage first:
-channels R, G of the layer `<name>00` are the first pair. Header attributes cryptomatte/<key>/name, hash, conversion,
-and manifest, a JSON object of name -> 8 hexadecimal digits. manif_file names a file beside the EXR file that has the
-manifest instead (exr/mapped_source.py reads it).
+channels R, G of the layer `<name>00` are the first pair, B, A the second, R, G of `<name>01` the third. What no pair
+covers is empty. Header attributes cryptomatte/<key>/name, hash, conversion, and manifest, a JSON object of name -> 8
+hexadecimal digits. manif_file names a file beside the EXR file that has the manifest instead (exr/mapped_source.py
+reads it).
 """
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,9 @@ from gbuffer_tools.frame import Array
 from gbuffer_tools.mapping.channel_names import Channels, pick
 
 HASH, CONVERSION = "MurmurHash3_32", "uint32_to_float32"
-RED, GREEN = ("R", "red"), ("G", "green")
+RED, GREEN, ALPHA = ("R", "red"), ("G", "green"), ("A", "alpha")
+ROUNDING = 1e-4
+"""By which sums of stored coverages may miss 1; so half a pixel is the thing's, not the background's."""
 
 
 @dataclass(frozen=True)
@@ -86,26 +90,39 @@ def manifest(text: object, name: str) -> dict[int, str]:
 
 def coarse(channels: Channels, name: str) -> str:
     """The element type of a cryptomatte's pixels where it cannot hold ids; empty where it can, or there are none."""
-    first = _first(channels, name, RED)
+    first = _component(channels, f"{name}00", RED)
     return "" if first is None or first.dtype == np.float32 else f"storing as {first.dtype}"
 
 
 def ids(channels: Channels, name: str) -> Array | None:
-    """The id that covers most of each pixel: (H,W) uint32, the float's bits; 0 where nothing was drawn.
+    """The id that covers most of each pixel: (H,W) uint32, the float's bits; 0 where more of it is not covered at all.
 
     Raises:
         ValueError: the channels are not float32: ids do not survive in anything else.
     """
-    first = _first(channels, name, RED)
-    coverage = _first(channels, name, GREEN)
+    first = _component(channels, f"{name}00", RED)
+    coverage = _component(channels, f"{name}00", GREEN)
     if first is None or coverage is None:
         return None
     if first.dtype != np.float32:
         raise ValueError(f"cryptomatte {name!r} is stored as {first.dtype}, which damages its ids; write 32-bit floats")
     bits: npt.NDArray[np.uint32] = np.ascontiguousarray(first).view(np.uint32)
-    return np.where(coverage.astype(np.float32) > 0, bits, 0).astype(np.uint32)
+    most = coverage.astype(np.float32)
+    rest = 1 - _covered(channels, name)
+    return np.where((most > 0) & (most >= rest - ROUNDING), bits, 0).astype(np.uint32)
 
 
-def _first(channels: Channels, name: str, components: tuple[str, ...]) -> Array | None:
-    found = (pick(channels, f"{name}00.{component}") for component in components)
+def _covered(channels: Channels, name: str) -> npt.NDArray[np.float64]:
+    """How much of each pixel (H,W) all pairs cover together."""
+    total: npt.NDArray[np.float64] = np.zeros(())
+    for rank in count():
+        part = _component(channels, f"{name}{rank // 2:02d}", (GREEN, ALPHA)[rank % 2])
+        if part is None:
+            break
+        total = total + part.astype(np.float64)
+    return total
+
+
+def _component(channels: Channels, layer: str, names: tuple[str, ...]) -> Array | None:
+    found = (pick(channels, f"{layer}.{component}") for component in names)
     return next((array for array in found if array is not None), None)

@@ -68,7 +68,7 @@ def test_a_file_without_manifest_has_no_names():
 @pytest.mark.parametrize("case", [str.upper, str.lower])
 def test_the_first_rank_is_decoded_to_the_same_bits(case):
     wanted = np.array([[name_id("bunny"), name_id("tree")], [0, 0x00800000]], np.uint32)
-    coverage = np.array([[1, 0.6], [0, 0.2]], np.float32)
+    coverage = np.array([[1, 0.6], [0, 0.7]], np.float32)
     channels = {
         f"View.CryptoObject00.{case('r')}": wanted.view(np.float32),
         f"View.CryptoObject00.{case('g')}": coverage,
@@ -82,6 +82,17 @@ def test_the_first_rank_is_decoded_to_the_same_bits(case):
 def test_an_id_without_coverage_is_nothing():
     one = np.full((1, 1), 7, np.float32)
     assert cryptomatte.ids({"c00.R": one, "c00.G": one * 0}, "c")[0, 0] == 0
+
+
+def test_what_nothing_covers_competes_with_the_ids():
+    """Pixels: mostly empty; half and half, rounded; a third each; the thing's by a hair; four things and no rest."""
+    pairs = np.array(
+        [[0.2, 0, 0, 0], [0.49999, 0, 0, 0], [1 / 3, 1 / 3, 0, 0], [0.3, 0.2, 0.15, 0.1], [0.3, 0.25, 0.25, 0.2]],
+        np.float32,
+    )
+    parts = dict(zip(("c00.G", "c00.A", "c01.G", "c01.A"), pairs.T[:, None], strict=True))
+    channels = parts | {"c00.R": np.full((1, 5), 7, np.float32)}
+    assert (cryptomatte.ids(channels, "c") > 0).tolist() == [[False, True, True, True, True]]
 
 
 def test_half_floats_are_refused():
