@@ -46,7 +46,8 @@ FLOORS: dict[str, list[str]] = {
         "models",
     ],
     "datasets": [
-        "runtime images",
+        "runtime open_shards",
+        "images",
         "photos channels flaws degradations",
         "frames labels feature_files",
         "matched_pairs labelling",
