@@ -2,6 +2,9 @@
 
 torch's own kernel for channels_last on CPUs sums a whole frame in fp32. For 480x270 pixels with mean 5 and deviation 1
 its values are off by 5e-4 (torch 2.13), and `hr` has 113 such normalisations.
+
+Frames of few pixels are one pixel in the coarsest maps. torch refuses to normalise a single value; here it becomes 0,
+as it is its own mean.
 """
 
 import torch
@@ -12,6 +15,8 @@ class GroupNorm(nn.GroupNorm):
     """`nn.GroupNorm` for maps (B, C, H, W), with accurate sums in inference on CPUs."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.num_channels == self.num_groups and x.shape[-2:].numel() == 1:
+            return x - x if self.bias is None else x - x + self.bias[:, None, None]
         if torch.is_grad_enabled() or x.is_contiguous() or x.device.type != "cpu":
             return super().forward(x)
         x = x.float()
@@ -32,6 +37,13 @@ class GroupNorm(nn.GroupNorm):
         if self.affine:
             scale, shift = scale * self.weight, shift * self.weight + self.bias
         return scale.float(), shift.float()
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """`nn.InstanceNorm2d` for maps (B, C, H, W) of any size, without learned terms."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x if x.shape[-2:].numel() == 1 else super().forward(x)
 
 
 class Unconditioned(GroupNorm):

@@ -248,6 +248,14 @@ def test_values_that_are_not_finite_are_no_picture(
     assert not list(tmp_path.glob("out/**/*.png"))
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2)])
+def test_frames_of_a_pixel_or_two(size: tuple[int, int], model: Path, tmp_path: Path) -> None:
+    """Their coarsest maps are one pixel, of which there are no statistics."""
+    schema.write(tmp_path / "small.h5", [frame("a", 0, size=size)], HEADER)
+    assert command(model, tmp_path / "small.h5", tmp_path / "out") == 0
+    assert read_image(tmp_path / "out/small/a.png").shape == (*size, 3)
+
+
 def test_too_little_memory_is_one_line(
     model: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

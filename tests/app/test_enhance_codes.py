@@ -14,8 +14,9 @@ from epe.models import Model, save
 from epe.networks.autoencoders.vqgan import build_vqgan
 from epe.networks.codes.enhancement import enhance_by_codes
 from gbuffer_tools.command import run
+from gbuffer_tools.schema import write
 from tests.app.made import untrained
-from tests.datasets.made import write_frames
+from tests.datasets.made import HEADER, scene, write_frames
 from tests.epe.networks.codes.made import tiny
 
 
@@ -81,6 +82,14 @@ def test_refused_in_one_line(
     assert says in complaint
     assert complaint.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1)])
+def test_frames_of_a_pixel_or_two(size: tuple[int, int], files: Path, tmp_path: Path) -> None:
+    write(tmp_path / "small.h5", [scene("a", 0, size)], HEADER)
+    given = [files / "vq", tmp_path / "small.h5", "--out", tmp_path / "out", "--device", "cpu"]
+    assert run(main, build_parser(), list(map(str, given))) == 0
+    assert read_image(tmp_path / "out/small/a.png").shape == (*size, 3)
 
 
 def test_weights_that_are_not_finite(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

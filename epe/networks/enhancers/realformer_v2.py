@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from epe.generator import GeneratorSpec, Streams, StyledGenerator
 from epe.layers.attention import LinearAttention
 from epe.layers.convolutions import ReplicateConv2d
+from epe.layers.group_norm import InstanceNorm
 from epe.layers.logit_residual import add_logit_residual, padded
 from epe.layers.spec import check_heads, check_limits
 
@@ -95,7 +96,7 @@ class Separable(nn.Sequential):
 
 def normalised(layer: nn.Module, width: int) -> nn.Sequential:
     """Return a layer followed by instance normalisation and ReLU."""
-    return nn.Sequential(layer, nn.InstanceNorm2d(width), nn.ReLU())
+    return nn.Sequential(layer, InstanceNorm(width), nn.ReLU())
 
 
 def enlarged(inputs: int, outputs: int) -> nn.Sequential:
@@ -132,7 +133,7 @@ class LinearAttentionBlock(nn.Module):
             else LinearAttention(width, spec.heads, "positions", bias=False)
         )
         self.first = normalised(Separable(width, width, zeros=zeros), width)
-        self.second = nn.Sequential(Separable(width, width, zeros=zeros), nn.InstanceNorm2d(width))
+        self.second = nn.Sequential(Separable(width, width, zeros=zeros), InstanceNorm(width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to features (B, S, h, w)."""
@@ -159,7 +160,7 @@ class Pooled(nn.Module):
         x = 2 * photo - 1
         for layer in self.layers[:-1]:
             x = layer(x)
-            x = F.relu(F.instance_norm(x) if self.published else x)
+            x = F.relu(InstanceNorm(x.shape[1])(x) if self.published else x)
         x = self.layers[-1](x)
         return self.out((x if self.published else F.relu(x)).mean(dim=(2, 3)))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from epe.layers.group_norm import GroupNorm
+from epe.layers.group_norm import GroupNorm, InstanceNorm
 
 
 @pytest.mark.parametrize("affine", [False, True])
@@ -36,3 +36,20 @@ def test_bfloat16_is_summed_in_float32() -> None:
         got = GroupNorm(8, 8)(x.contiguous(memory_format=torch.channels_last))
     wanted = nn.functional.group_norm(x.double(), 8)
     assert float((got - wanted).detach().abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_a_single_value_is_its_own_mean(grad: bool, memory: torch.memory_format) -> None:
+    norm, x = GroupNorm(8, 8), torch.randn(2, 8, 1, 1).contiguous(memory_format=memory)
+    nn.init.normal_(norm.bias)
+    with torch.set_grad_enabled(grad):
+        assert torch.equal(norm(x), norm.bias[None, :, None, None].expand_as(x))
+        assert torch.equal(GroupNorm(8, 8, affine=False)(x), torch.zeros_like(x))
+        assert torch.equal(InstanceNorm(8)(x), torch.zeros_like(x))
+        assert InstanceNorm(8)(x * torch.nan).isnan().all()
+
+
+def test_instances_of_several_values_are_torchs_own() -> None:
+    x = torch.randn(2, 8, 1, 2)
+    assert torch.equal(InstanceNorm(8)(x), nn.InstanceNorm2d(8)(x))

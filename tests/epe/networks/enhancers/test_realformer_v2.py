@@ -47,6 +47,16 @@ def test_a_place_sees_the_whole_frame() -> None:
     assert gradient[..., -1, -1].abs().sum() > 0
 
 
+@pytest.mark.parametrize("legacy", [False, "published"])
+@pytest.mark.parametrize("side", [1, 2, 4])
+def test_frames_and_styles_of_few_pixels(side: int, legacy: bool | str) -> None:
+    network = RealFormerV2(RealFormerV2Spec(**PRESETS["realformer-v2-tiny"] | {"legacy": legacy})).eval()
+    inputs_of_four = inputs(1, 4, 4)
+    with torch.no_grad():
+        network.keep_style([torch.rand(3, side, side)])
+        assert network(*inputs_of_four).isfinite().all()
+
+
 @pytest.mark.parametrize(("name", "value"), [("base", 3), ("heads", 5), ("blocks", True), ("legacy", True)])
 def test_spec_refuses(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=name):
