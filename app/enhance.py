@@ -364,9 +364,10 @@ def main(args: argparse.Namespace) -> None:
             if upscaling is not None:
                 picture = upscaling.after(picture, key)
         except FloatingPointError:
+            cure = "try --precision fp32, or " * (args.precision == "bf16") + "run python -m gbuffer_tools.check"
             raise InputError(
-                f"{args.input}, frame {key}: the model{or_upscaler} returns values that are not finite; "
-                "try --precision fp32, or run python -m gbuffer_tools.check."
+                f"{args.input}, frame {key}: the model{or_upscaler} returns values that are not finite; {cure}, and if "
+                "that finds nothing, fetch or train the model again."
             ) from None
         if upscaling is not None and cut is not None:
             cut = cut.enlarged(upscaling.enlarger.factor)

@@ -95,9 +95,10 @@ def main(args: argparse.Namespace) -> None:
             try:
                 note = enlarge_file(enlarger, found[index], paths[index])
             except FloatingPointError:
+                cure = "try --precision fp32, or " if args.precision == "bf16" else "fetch or train it again, or try "
                 raise InputError(
                     f"{found[index].path}, {found[index].key}: the model returns values that are not finite; "
-                    "try --precision fp32, or another model."
+                    f"{cure}another model."
                 ) from None
             if note:
                 tqdm.write(f"{found[index].path}: {note}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Weights: paths of fetched assets, and users' model files, with one-line errors if they do not fit."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def asset(name: str) -> Path:
 def unusable(path: Path, error: models.ModelError) -> InputError:
     """What to say of a file that is no model file: what it is, where that is known."""
     claim, mark, details = str(error).removeprefix(f"{path}: ").partition(" (")
+    if zipfile.is_zipfile(path):  # which nobody should unpack
+        return InputError(f"{path}: {claim}: a ZIP archive; if torch wrote it, app.convert makes a model file of it.")
     return refusal(path, claim, mark + details)
 
 

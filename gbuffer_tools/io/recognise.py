@@ -82,7 +82,9 @@ def recognised(head: bytes, tail: bytes, size: int, kinds: Collection[str] = (),
         return f"a server's answer ({letters[:60].decode(errors='replace')!r}), not the file; download it again"
     kind = kind_of(head)
     if kind and kind not in kinds:
-        return f"packed with {kind}; unpack it" if kind in PACKED else f"holds {kind}; give it the suffix of that kind"
+        # Of that suffix another reader may take it; where none does, the file is the wrong one.
+        other = f"holds {kind}; give it the suffix of that kind, or the right file"
+        return f"packed with {kind}; unpack it" if kind in PACKED else other
     wanted = stated_size(head)
     if wanted > size:
         return f"cut off: {size:,} of {wanted:,} bytes are there; {AGAIN}"

@@ -243,8 +243,11 @@ def test_values_that_are_not_finite_are_no_picture(
     broken = untrained()
     torch.nn.init.constant_(broken.network.image.head.out.weight, float("nan"))
     save(broken, tmp_path / "m.safetensors")
-    assert command(tmp_path / "m.safetensors", frames, tmp_path / "out") == 2
-    assert "frame one/a: the model returns values that are not finite" in capsys.readouterr().err
+    for precision in ("fp32", "bf16"):
+        assert command(tmp_path / "m.safetensors", frames, tmp_path / "out", "--precision", precision) == 2
+        line = capsys.readouterr().err
+        assert "frame one/a: the model returns values that are not finite" in line
+        assert ("try --precision fp32" in line) == (precision == "bf16")
     assert not list(tmp_path.glob("out/**/*.png"))
 
 

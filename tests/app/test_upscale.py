@@ -195,7 +195,7 @@ class TestRefused:
         broken.get_parameter("conv_last.bias").data[0] = float("nan")
         path = upscaler_file(broken, tmp_path / "nan.safetensors")
         line = self.refusal(capsys, path, pictures, "--out", tmp_path / "out")
-        assert "a/0: the model returns values that are not finite" in line
+        assert "a/0: the model returns values that are not finite; fetch or train it again" in line
         assert not list((tmp_path / "out").rglob("*.*"))
 
     def test_too_little_memory(self, model: Path, pictures: Path, tmp_path: Path, capsys, monkeypatch) -> None:

@@ -261,6 +261,7 @@ class TestRefused:
             ({"variants": 0}, "--variants 0"),
             ({"condition": "maps"}, "--condition maps and --condition_autoencoder go together"),
             ({"labels": Path("x")}, "--labels x: are for --condition label or maps"),
+            ({"validation_labels": Path("x")}, "--validation_labels x: are for --condition label or maps"),
             ({"classes": Path("x")}, "--classes x: are for --condition maps"),
         ],
     )

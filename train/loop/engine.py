@@ -135,7 +135,11 @@ def walk(
     for done, batch in zip(range(start + 1, schedule.steps + 1), batches(start), strict=False):
         torch.manual_seed(seed_of(schedule.seed, done))
         losses = step(batch, done)
-        lost = 0 if all(bool(torch.isfinite(value)) for value in losses.values()) else lost + 1
+        bad = [name for name, value in losses.items() if not torch.isfinite(value)]
+        lost = lost + 1 if bad else 0
         if lost == PATIENCE:
-            raise InputError(f"step {done}: no finite loss for {PATIENCE} steps; lower the learning rate (--rate).")
+            raise InputError(
+                f"step {done}: no finite loss for {PATIENCE} steps ({', '.join(bad)}); begin again, in another --out, "
+                "with a lower learning rate."
+            )
         yield done, losses

@@ -52,6 +52,12 @@ def test_refuses_other_files(tmp_path: Path) -> None:
         load_vgg(tmp_path / "x", "zeros")
 
 
+def test_checkpoints_of_torch_are_to_be_converted_not_unpacked(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2)}, tmp_path / "x.pth")
+    with pytest.raises(InputError, match=r"x\.pth: not a safetensors file: .* app\.convert makes a model file of it"):
+        load_model(tmp_path / "x.pth", "vgg16", "app.assets fetch vgg16")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
 def test_refuses_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
     network = UNet(UNetSpec(2, width=8))

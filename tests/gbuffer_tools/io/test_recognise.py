@@ -48,7 +48,7 @@ def told(content: bytes, kinds: tuple[str, ...] = (), *, text: bool = False) -> 
         (bytes(100), "zeros only"),
         (b"PK\x03\x04 and so on", "packed with ZIP; unpack it"),
         (b"\x1f\x8b and so on", "packed with gzip; unpack it"),
-        (b"\x89PNG\r\n\x1a\n and so on", "holds PNG; "),
+        (b"\x89PNG\r\n\x1a\n and so on", "holds PNG; give it the suffix of that kind, or the right file"),
         (b"\0\x05\x16\x07\0\x02\0\0Mac OS X", "holds AppleDouble"),
         (b"\0\0\0\x1cftypavif\0\0", "holds AVIF or HEIC"),
     ],

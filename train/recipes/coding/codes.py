@@ -99,9 +99,9 @@ class CodesConfig(LinearDecayConfig, PrecisionConfig):
             raise InputError(f"--keep {self.keep}: wanted 0 .. 1.")
         if (self.condition == "maps") != (self.condition_autoencoder is not None):
             raise InputError("--condition maps and --condition_autoencoder go together; give both, or neither.")
-        labels = self.labels or self.validation_labels
-        if self.condition == "none" and labels:
-            raise InputError(f"--labels {labels}: are for --condition label or maps.")
+        for name in ("labels", "validation_labels"):
+            if self.condition == "none" and getattr(self, name):
+                raise InputError(f"--{name} {getattr(self, name)}: are for --condition label or maps.")
         if self.condition != "maps" and self.classes:
             raise InputError(f"--classes {self.classes}: are for --condition maps.")
 
