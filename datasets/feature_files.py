@@ -10,7 +10,7 @@ folder (they may make a file twice, which does no harm).
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -57,6 +57,7 @@ class Recipe:
     Attributes:
         images: folder of the images.
         keys: digest of their names.
+        files: digest of the sizes of their files, and of when these were last written.
         height: height in pixels that images are shrunk to; None: not shrunk.
         vgg: file of VGG16 weights; None: those that app.assets fetched.
         seed: seed of the positions of the crop grids.
@@ -73,6 +74,7 @@ class Recipe:
     std: tuple[float, ...]
     crops: int | None = None
     statistics: str = "pixels"
+    files: str = ""
 
 
 class Stored:
@@ -171,11 +173,10 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
         InputError: the stored recipe is damaged or differs from the arguments, or frames differ in size.
     """
     found = Images(images)
-    keys = hashlib.sha256("\n".join(found.keys).encode()).hexdigest()
     path = folder / "set.json"
     facts = {
-        "images": str(images), "keys": keys, "height": height, "vgg": str(vgg) if vgg else None, "seed": seed,
-        **asdict(way),
+        "images": str(images), "keys": digest(found.keys), "files": digest(states(found)), "height": height,
+        "vgg": str(vgg) if vgg else None, "seed": seed, **asdict(way),
     }  # fmt: skip
     if path.exists():
         try:
@@ -184,8 +185,11 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise InputError(f"{path}: damaged ({error}); delete the folder.") from error
         for name, value in facts.items():
-            if getattr(recipe, name) != value:
-                raise InputError(f"{path}: made with {name} {getattr(recipe, name)}, now {value}; give another folder.")
+            if getattr(recipe, name) == value:
+                continue
+            if name in ("keys", "files"):
+                raise InputError(f"{path}: made before files in {images} were changed; give another folder.")
+            raise InputError(f"{path}: made with {name} {getattr(recipe, name)}, now {value}; give another folder.")
         return recipe
     progress = tqdm(range(len(found)), desc=f"colours of {images}", unit="image")
     mean, std = STATISTICS[way.statistics](alike(found, (picture(found, i, height) for i in progress), height))
@@ -193,6 +197,18 @@ def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path 
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(recipe), indent=1) + "\n")
     return recipe
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Return the SHA-256 of texts, in hex."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def states(images: Images) -> Iterator[str]:
+    """Yield of each file of a set how large it is, and when it was last written (ns): to read all would take long."""
+    for path in dict.fromkeys(images.path(index) for index in range(len(images))):
+        state = path.stat()
+        yield f"{state.st_size} {state.st_mtime_ns}"
 
 
 def alike(images: Images, pictures: Iterator[np.ndarray], height: int | None) -> Iterator[np.ndarray]:

@@ -101,6 +101,29 @@ class TestRefused:
         with pytest.raises(InputError, match=rf"set\.json: made with {next(iter(changes))} "):
             store(kept, images, vgg=vgg_file, jobs=1, **({"height": 220, "seed": 0} | changes))
 
+    @pytest.mark.parametrize("change", ["content", "name"])
+    def test_features_of_other_files_in_the_same_folder(
+        self, images: Path, vgg_file: Path, tmp_path: Path, change: str
+    ) -> None:
+        """Also by equal names; frames are that of every run of one game."""
+        folder = Path(shutil.copytree(images, tmp_path / "images"))
+        store(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+        store(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+        if change == "content":
+            write_png(folder / "0.png", np.zeros((208, 214, 3), np.uint8))
+        else:
+            (folder / "0.png").rename(folder / "3.png")
+        with pytest.raises(InputError, match=rf"set\.json: made before files in {folder} were changed; give another"):
+            store(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+
+    def test_features_whose_files_nobody_noted(self, images: Path, vgg_file: Path, kept: Path, tmp_path: Path) -> None:
+        again = Path(shutil.copytree(kept, tmp_path / "again"))
+        facts = json.loads((again / "set.json").read_text())
+        del facts["files"]
+        (again / "set.json").write_text(json.dumps(facts))
+        with pytest.raises(InputError, match="made before files in"):
+            store(again, images, 220, vgg_file, 0, 1)
+
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"mean": 1}', json.dumps({"mean": [1], "std": [1], "x": 2})])
     def test_a_damaged_recipe(self, images: Path, vgg_file: Path, tmp_path: Path, text: str) -> None:
         (tmp_path / "set.json").write_text(text)
