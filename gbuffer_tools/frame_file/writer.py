@@ -140,6 +140,11 @@ def check_same_header(path: Path, header: Header) -> None:
     """Raises `InputError`, which names what differs, where the frame file that is there has another header."""
     with Shard(path) as shard:
         found = shard.header
+    check_equal_headers(path, found, header)
+
+
+def check_equal_headers(path: Path, found: Header, header: Header) -> None:
+    """As `check_same_header`, of a file whose header `found` is known."""
     for field in fields(Header):
         there, wanted = getattr(found, field.name), getattr(header, field.name)
         if there != wanted:

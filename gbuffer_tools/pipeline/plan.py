@@ -13,7 +13,7 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import HEADER_TEXTS, MAX_CLASSES, Header
 from gbuffer_tools.frame_file.hdf5 import MAX_TEXT
-from gbuffer_tools.frame_file.writer import check_same_header
+from gbuffer_tools.frame_file.writer import check_equal_headers
 from gbuffer_tools.io.folders import in_time
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.source import Job, ShardInfo, Source
@@ -65,7 +65,8 @@ def plan(
         mine = list(group)
         paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
         # Frames may lie in another file than today's split would put them into: captures are added later.
-        there = {name for path in paths for name in frames_in(path)}
+        held = {path: _names_and_header(path) for path in paths if path.exists()}
+        there = {name for names, _ in held.values() for name in names}
         info, bad = judged(source, mine)
         refused += [why for job, why in bad.items() if job.frame not in there]
         if info is None:
@@ -77,9 +78,8 @@ def plan(
             works.append(Work(source, path, info, missing))
         check_once([work for work in works if work.path in paths], out / f"{shard}.h5", firsts)
         check_header(works[-1].header, mine[0].file)
-        for path in paths:
-            if path.exists():
-                check_same_header(path, works[-1].header)
+        for path, (_, found) in held.items():
+            check_equal_headers(path, found, works[-1].header)
     return works, refused
 
 
@@ -146,7 +146,9 @@ def check_once(works: list[Work], first: Path, firsts: set[Path]) -> None:
 
 def frames_in(path: Path) -> tuple[str, ...]:
     """Names of the frames in a file; none where there is no file."""
-    if not path.exists():
-        return ()
+    return _names_and_header(path)[0] if path.exists() else ()
+
+
+def _names_and_header(path: Path) -> tuple[tuple[str, ...], Header]:
     with Shard(path) as shard:
-        return shard.names
+        return shard.names, shard.header
