@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +20,7 @@ from gbuffer_tools.errors import InputError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
 SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG in linux/prctl.h."""
 
@@ -39,7 +40,7 @@ def cores() -> int:
 
 @contextmanager
 def in_parallel(processes: int) -> Iterator[Map]:
-    """A map over processes, its results in order; plain `map` for one process.
+    """A map over processes, its results in order; plain `map` for one process. For the main thread.
 
     Raises:
         InputError: a process died.
@@ -48,13 +49,61 @@ def in_parallel(processes: int) -> Iterator[Map]:
         yield map
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=end_with_parent) as pool:
+    with interrupts_held():
+        pool = _Pool(processes, mp_context=spawn, initializer=begin)
+    with pool:
         try:
             yield partial(ahead, pool, 2 * processes)
         except BrokenProcessPool as error:
             raise InputError("a process died, perhaps for want of memory; the same command with --jobs 1") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Pool(ProcessPoolExecutor):
+    """Processes that Ctrl-C, which the terminal sends to them, too, interrupts in their work, and at no other time."""
+
+    def submit(self, function: Callable[..., Result], /, *arguments: object, **named: object) -> Future[Result]:
+        """Start processes if need be; Ctrl-C waits meanwhile, in them until they listen (`begin`)."""
+        with interrupts_held():
+            return super().submit(interruptible, function, *arguments, **named)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let what stops this process wait for the end of the block, and Ctrl-C in processes that it starts longer.
+
+    A mask alone would not do: any thread may hear a signal, for which Python then interrupts the main thread.
+    """
+    heard = list[int]()
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in STOPS}
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if sys.platform != "win32" else set()
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if heard:
+            signal.raise_signal(heard[0])
+
+
+def interruptible(function: Callable[..., Result], /, *arguments: object, **named: object) -> Result:
+    """Do a process's work, which Ctrl-C ends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return function(*arguments, **named)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def begin() -> None:
+    """What a process of a pool does first: from now on it hears Ctrl-C, and without work it does not care."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def ahead(pool: Executor, window: int, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:

@@ -112,6 +112,23 @@ def test_the_processes_of_a_killed_run_end_with_it(source, tmp_path):
     until(lambda: not any(alive(pid) for pid in pool), seconds=5)
 
 
+@pytest.mark.parametrize("started", [1, 2, 3, "all at work"])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_interrupted_with_several_processes_it_says_so_in_a_line(source, tmp_path, started, terminal):
+    """A terminal interrupts all of them, `kill -INT` only the first. One of the processes tracks semaphores."""
+    command = [sys.executable, "-m", "tests.gbuffer_tools.made_source", *arguments(source, tmp_path / "out", 2)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    at_work = started == "all at work"
+    until(lambda: (tmp_path / "out").exists() if at_work else len(children(process.pid)) >= started)
+    (os.killpg if terminal else os.kill)(process.pid, signal.SIGINT)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == f"{extract.PROG}: interrupted"
+    assert "Traceback" not in err
+
+
 def test_killed_at_every_step_in_turn_it_goes_on(tmp_path):
     """The process kills itself before the n-th thing that it does to a file in the output folder."""
     source = tmp_path / "source"
