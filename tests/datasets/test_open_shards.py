@@ -1,12 +1,13 @@
 """Many frame files, few of them open; the same pixels, in workers, too."""
 
 import pickle
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from datasets import open_shards
 from datasets.frames import Frames, Reading
@@ -60,9 +61,7 @@ def test_workers_read_the_same(folder: Path, method: str) -> None:
     frames, images = Frames(folder, READING), Images(folder)
     wanted = [frames[index].gbuffers for index in range(COUNT)]  # which opens all files here
     pixels = [images[index] for index in range(COUNT)]
-    with get_context(method).Pool(2) as pool:
-        made = pool.map(frames.__getitem__, range(COUNT))
-        seen = pool.map(images.__getitem__, range(COUNT))
-    assert all(torch.equal(sample.gbuffers, value) for sample, value in zip(made, wanted, strict=True))
-    assert all(map(np.array_equal, seen, pixels))
+    loader = partial(DataLoader, batch_size=None, num_workers=2, multiprocessing_context=method)
+    assert all(torch.equal(sample.gbuffers, value) for sample, value in zip(loader(frames), wanted, strict=True))
+    assert all(np.array_equal(seen, value) for seen, value in zip(loader(images), pixels, strict=True))
     assert pickle.loads(pickle.dumps(frames)).keys == frames.keys
