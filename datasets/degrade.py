@@ -5,10 +5,12 @@
     python -m eval.content --truth pairs/large --fake made --out content.json
 
 The large ones are the pictures, cut to multiples of the factor; the small ones are degraded as `train.upscaler` does.
-They are PNGs. A picture's random numbers depend on the seed and on its place in the folder.
+They are PNGs. A picture's random numbers depend on the seed and on its place in the folder. OUT/degrade.json has the
+settings.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -21,8 +23,12 @@ from datasets.images import Images, check_out, to_make, write_png
 from datasets.pairs.upscaler_crops import cut_to_multiple
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.text import read_json
 
 SCALES = (2, 3, 4, 8)
+SETTINGS = ("scale", "degradation", "seed")
+RECORD = "degrade.json"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,12 +66,37 @@ def main(args: argparse.Namespace) -> None:
     # A pair is there once its small picture is, which is written last.
     paths = [args.out / "small" / f"{key}.png" for key in pictures.keys]
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
+    settings = {name: getattr(args, name) for name in SETTINGS}
+    if len(wanted) < len(paths):
+        check_same_settings(args.out, settings)
+    for number in wanted:  # those of other settings would stay where a run is stopped, and pass for these
+        paths[number].unlink(missing_ok=True)
+    write_text(args.out / RECORD, json.dumps(settings) + "\n")
     for number in tqdm(wanted, desc="degrading", unit="picture"):
         large = cut_to_multiple(pictures[number], args.scale)
         small = degrade(as_picture(large), args.scale, np.random.default_rng((args.seed, number)))
         write_png(args.out / "large" / f"{pictures.keys[number]}.png", large)
         write_png(paths[number], as_pixels(small))
     print(f"{args.out}: {len(wanted)} pairs")
+
+
+def check_same_settings(out: Path, settings: dict[str, object]) -> None:
+    """Compare settings with those that the pictures in a folder were made with.
+
+    Raises:
+        InputError: one differs, or nothing tells what they were.
+    """
+    record = out / RECORD
+    if not record.exists():
+        raise InputError(f"{record}: is not there to tell how the pictures were made; --overwrite makes all again.")
+    made = read_json(record)
+    for name, wanted in settings.items():
+        there = made.get(name) if isinstance(made, dict) else None
+        if there != wanted:
+            raise InputError(
+                f"--{name} {wanted}: the pictures in {out} were made with {there} ({RECORD}); go on with that, pass "
+                "--overwrite to make all again, or give another --out."
+            )
 
 
 if __name__ == "__main__":

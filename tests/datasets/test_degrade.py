@@ -60,6 +60,46 @@ def test_a_stopped_run_goes_on_to_the_same_files(
     assert contents(tmp_path / "other/small") != contents(tmp_path / "whole/small")
 
 
+@pytest.mark.parametrize(
+    ("more", "was"),
+    [(("--seed", "5"), "0"), (("--scale", "2"), "4"), (("--degradation", "second_order"), "resampled")],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_pictures_of_other_settings_are_not_taken_for_these(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], was: str, whole: bool
+) -> None:
+    out = tmp_path / "pairs"
+    assert degraded(photos, out) == 0
+    if not whole:
+        (out / "small/sub/1.png").unlink()
+    before = contents(out)
+    assert degraded(photos, out, "--resume", *more) == 2
+    line = f"{more[0]} {more[1]}: the pictures in {out} were made with {was} (degrade.json); go on with that"
+    assert line in capsys.readouterr().err
+    assert contents(out) == before
+    assert degraded(photos, out, "--overwrite", *more) == 0
+    assert degraded(photos, out, "--resume", *more) == 0
+
+
+def test_pictures_without_record_are_not_completed(photos: Path, tmp_path: Path, capsys) -> None:
+    assert degraded(photos, tmp_path / "pairs") == 0
+    (tmp_path / "pairs/degrade.json").unlink()
+    assert degraded(photos, tmp_path / "pairs", "--resume") == 2
+    assert "degrade.json: is not there to tell how the pictures were made" in capsys.readouterr().err
+
+
+def test_overwriting_that_is_stopped_leaves_nothing_of_other_settings(
+    photos: Path, tmp_path: Path, monkeypatch
+) -> None:
+    assert degraded(photos, tmp_path / "wanted", "--seed", "5", "--degradation", "render") == 0
+    assert degraded(photos, tmp_path / "pairs", "--degradation", "render") == 0
+    with monkeypatch.context() as stopped:
+        stopped.setattr(degrade, "cut_to_multiple", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert degraded(photos, tmp_path / "pairs", "--overwrite", "--seed", "5", "--degradation", "render") == 130
+    assert degraded(photos, tmp_path / "pairs", "--resume", "--seed", "5", "--degradation", "render") == 0
+    assert contents(tmp_path / "pairs") == contents(tmp_path / "wanted")
+
+
 @pytest.mark.parametrize(("more", "reason"), [(("--seed", "-1"), "--seed -1"), (("--out", "IN/x"), "lies in")])
 def test_refused(photos: Path, tmp_path: Path, capsys, more: tuple[str, ...], reason: str) -> None:
     assert degraded(photos, tmp_path / "out", *(text.replace("IN", str(photos)) for text in more)) == 2
