@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets.open_shards import OpenShards
 from gbuffer_tools.errors import InputError
-from gbuffer_tools.io.folders import Walk, counted, key_in_time, say, walk
+from gbuffer_tools.io.folders import Walk, check_folder, counted, key_in_time, say, walk
 from gbuffer_tools.io.images import SUFFIXES, image_size, read_image, write_png
 from gbuffer_tools.io.sensor_pictures import sensor_pictures
 from gbuffer_tools.schema import Shard, frame_files, shards_in
@@ -146,8 +146,9 @@ def check_out(out: Path, source: Path) -> None:
         source: the file or folder that is read.
 
     Raises:
-        InputError: `out` holds frame files, or is the source or a folder in it.
+        InputError: `out` is a file or holds frame files, or is the source or a folder in it.
     """
+    check_folder(out)
     frames = frame_files(walk(out)) if out.is_dir() else []
     if frames:
         raise InputError(f"--out {out}: holds frame files ({frames[0].name}); choose another folder for the pictures.")

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame_file.naming import fit_name
+from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.profiles import load, names
 from gbuffer_tools.profiles.launch import sweep_clock
 from gbuffer_tools.renderdoc import module
@@ -82,6 +83,7 @@ def positive(text: str) -> int:
 
 def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    check_folder(args.out)
     width, height = args.size
     settings = CaptureSettings(args.track, width, height, args.quality, args.textures)
     paths = capture_paths(args.out, args.track, frame_numbers(args))

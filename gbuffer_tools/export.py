@@ -21,6 +21,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.frame_as_exr import to_channels
 from gbuffer_tools.exr.writer import write_exr
 from gbuffer_tools.frame import MAX_CLASSES
+from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.io.images import write_png
 from gbuffer_tools.mapping.channel_names import listed
 from gbuffer_tools.schema import Shard
@@ -45,8 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Refuse what is there, then write file by file, each whole or not at all."""
-    if args.out.exists() and not args.out.is_dir():
-        raise InputError(f"{args.out}: is a file; wanted a folder, there or not")
+    check_folder(args.out)
     with Shard(args.file) as shard:
         if args.frame and args.frame not in shard.names:
             raise InputError(f"{args.file}: has no frame {args.frame!r}; wanted one of {listed(shard.names)}")

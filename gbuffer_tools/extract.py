@@ -23,6 +23,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr.mapped_source import ExrSource
 from gbuffer_tools.io.atomic import clear
+from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, read_mapping
 from gbuffer_tools.pipeline.find import find
 from gbuffer_tools.pipeline.parallel import Map, cores
@@ -92,6 +93,7 @@ def main(args: argparse.Namespace) -> int:
     for name in ("jobs", "per_file"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
+    check_folder(args.out)
     from gbuffer_tools.pipeline.cluster import over
 
     if args.scheduler:  # its workers may run in other folders

@@ -23,6 +23,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.extract import extract
 from gbuffer_tools.frame import MAX_FRAMES
 from gbuffer_tools.io.atomic import write_text
+from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.io.psnr import MAX_PSNR, psnr
 from gbuffer_tools.pipeline.parallel import cores, in_parallel
 from gbuffer_tools.pipeline.plan import frames_in
@@ -80,6 +81,7 @@ def main(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
     if args.low == args.high and args.samples == 1:
         raise InputError(f"--low {args.low} --high {args.high}: the same twice; wanted two qualities, or --samples 2")
+    check_folder(args.out)
     profile = load(args.profile)
     check_names(args)
     check_settings(args)

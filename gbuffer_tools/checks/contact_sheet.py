@@ -34,6 +34,9 @@ def values_picture(name: str, values: npt.NDArray[np.float32]) -> tuple[Picture,
         low, high = float(shown.min()), float(shown.max())
         scaled = (shown[..., 0] - low) / max(high - low, 1e-12)
         return _mapped(scaled, cv2.COLORMAP_VIRIDIS), f"{low:.3g} violet .. {high:.3g} yellow"
+    # Standard colours are never meant to be below 0, though sums of a renderer's may miss it.
+    if name == "motion" or (name.startswith("x_") and shown.min() < 0):
+        return _signed_picture(shown)
     rgb = np.concatenate([shown, np.zeros_like(shown[..., :1])], -1)[..., :3]
     top = max(float(np.percentile(rgb, BRIGHT_PERCENTILE)), 1e-6) if name != "albedo" else 1.0
     return _bytes(geometry.linear_to_srgb(np.clip(rgb / top, 0, 1))), f"white = {top:.3g}"
@@ -47,6 +50,13 @@ def _depth_picture(depth: npt.NDArray[np.float32], finite: npt.NDArray[np.bool_]
     picture = _mapped(1 - scaled, cv2.COLORMAP_TURBO)
     picture[~finite] = 0
     return picture, f"{near:.3g} m red .. {far:.3g} m blue, log; black: nothing"
+
+
+def _signed_picture(values: npt.NDArray[np.float32]) -> tuple[Picture, str]:
+    """Values (H,W,C) of either sign, the first three channels as red, green and blue; 0 is grey."""
+    top = max(float(np.percentile(np.abs(values), BRIGHT_PERCENTILE)), 1e-6)
+    rgb = np.concatenate([values, np.zeros_like(values[..., :1])], -1)[..., :3]
+    return _bytes(rgb / top * 0.5 + 0.5), f"-{top:.3g} dark .. 0 grey .. {top:.3g} bright"
 
 
 def ids_picture(ids: npt.NDArray[np.generic]) -> Picture:

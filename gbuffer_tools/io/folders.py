@@ -106,6 +106,13 @@ def files_below(folder: Path, suffixes: Collection[str] = ()) -> list[Path]:
     return walk(folder).of(suffixes)
 
 
+def check_folder(path: Path) -> None:
+    """Raises `InputError` where a folder that is to be written into, or one above it, is a file."""
+    there = next((place for place in (path, *path.parents) if place.exists()), path)
+    if there.exists() and not there.is_dir():
+        raise InputError(f"{there}: is a file; wanted a folder, there or not")
+
+
 def in_time(text: str) -> InTime:
     """A key that sorts names by time: frame_2 before frame_10, seq.-0001 before seq.0000.
 

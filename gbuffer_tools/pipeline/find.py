@@ -36,14 +36,24 @@ def find(paths: list[Path], forced: Source | None) -> tuple[dict[str, list[Job]]
             what = f", but {counted(there.files, there.folder)}" if there.files and not there.alone else ""
             wanted = forced.reads if forced else "one of the sources that --help lists"
             raise InputError(f"{path}: holds nothing to extract{what}; wanted {wanted}; --source NAME forces a kind")
-        left += there.left_out(_used(there, mine), f"in no frame of {' and '.join(mine)}, as which this was read")
+        why = f"in no frame of {' and '.join(mine)}, as which this was read"
+        left += there.left_out(_used(there, mine), why if forced else f"{why}; --source NAME forces another kind")
         for name, jobs in mine.items():
             found.setdefault(name, []).extend(jobs)
-    places = [(job.shard, job.frame) for jobs in found.values() for job in jobs]
-    if len(set(places)) < len(places):
-        twice = next(place for place in places if places.count(place) > 1)
-        raise InputError(f"{'/'.join(twice)}: two of the sources would become this frame; rename one, or use two --out")
+    check_names([job for jobs in found.values() for job in jobs])
     return found, left
+
+
+def check_names(jobs: list[Job]) -> None:
+    """Raises `InputError` where two frames would have one name in one file."""
+    known = dict[tuple[str, str], Job]()
+    for job in jobs:
+        first = known.setdefault((job.shard, job.frame), job)
+        if first is not job:
+            raise InputError(
+                f"{job.file}: would become the frame {job.shard}/{job.frame}, as {first.file} does; rename one, or "
+                "extract them one by one, each with an --out of its own"
+            )
 
 
 def _frames(there: Walk, sources: list[Source]) -> dict[str, list[Job]]:

@@ -107,6 +107,12 @@ def test_refused(photos: Path, tmp_path: Path, capsys, more: tuple[str, ...], re
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_is_no_folder_for_pairs(photos: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "out").write_text("a file")
+    assert degraded(photos, tmp_path / "out") == 2
+    assert f"{tmp_path}/out: is a file; wanted a folder, there or not" in capsys.readouterr().err
+
+
 def test_pictures_that_are_too_small_are_named_before_anything_is_written(photos: Path, tmp_path: Path, capsys) -> None:
     Image.new("RGB", (40, 3)).save(photos / "thin.png")
     assert degraded(photos, tmp_path / "out") == 2

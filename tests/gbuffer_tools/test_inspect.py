@@ -79,6 +79,14 @@ def test_depth_nearer_is_redder_and_sky_black():
     assert "1 m red .. 100 m blue" in label
 
 
+@pytest.mark.parametrize("name", ["motion", "x_view_normal"])
+def test_values_of_either_sign_are_darker_and_brighter_than_grey(name):
+    values = np.array([[[-8.0, 0], [8, 0], [0, -4], [0, 0]]], np.float32)
+    picture, label = values_picture(name, values)
+    assert picture[0].tolist() == [[0, 128, 128], [255, 128, 128], [128, 64, 128], [128, 128, 128]]
+    assert label == "-8 dark .. 0 grey .. 8 bright"
+
+
 def test_ids_get_distinct_colours_and_zero_is_black():
     picture = ids_picture(np.arange(64, dtype=np.uint32)[None])
     assert (picture[0, 0] == 0).all()

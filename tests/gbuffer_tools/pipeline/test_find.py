@@ -74,6 +74,25 @@ def test_what_no_source_reads_is_said(tmp_path: Path, capsys) -> None:
     assert line in capsys.readouterr().err
 
 
+def test_a_broken_file_for_which_a_folder_was_taken_for_another_kind(tmp_path: Path, capsys) -> None:
+    picture(tmp_path / "in" / "1.png")
+    (tmp_path / "in" / "0.hdf5").write_bytes(b"broken")
+    assert run_extract(tmp_path / "in") == (2, {})
+    left = "1 .png (1.png): in no frame of blenderproc, as which this was read; --source NAME forces another kind"
+    assert left in capsys.readouterr().err
+    assert run_extract(tmp_path / "in", "--source", "images") == (0, {"in-32x24": ("1",)})
+    assert "--source NAME" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_is_no_folder_for_frames(tmp_path: Path, capsys, below: str) -> None:
+    picture(tmp_path / "in" / "1.png")
+    (tmp_path / "out").write_text("a file")
+    assert run_extract(tmp_path / "in", "--out", str(tmp_path / "out" / below))[0] == 2
+    line = f"{extract.PROG}: {tmp_path}/out: is a file; wanted a folder, there or not\n"
+    assert capsys.readouterr().err == line
+
+
 def test_a_folder_with_nothing_to_extract_lists_what_it_has(tmp_path: Path, capsys) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "scene.fbx").write_text("x")

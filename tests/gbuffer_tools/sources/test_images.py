@@ -72,4 +72,5 @@ def test_a_broken_header_is_named_and_the_others_are_made(folder: Path, tmp_path
 
 def test_one_name_twice(folder: Path, tmp_path: Path, capsys) -> None:
     cv2.imwrite(str(folder / "b.jpg"), picture(4))
-    assert "two of the sources would become this frame" in refused(folder, tmp_path / "out", capsys)
+    line = refused(folder, tmp_path / "out", capsys)
+    assert f"{folder}/b.png: would become the frame in-64x36/b, as {folder}/b.jpg does; rename one, or" in line
