@@ -3,7 +3,7 @@
     python -m gbuffer_tools.town --out town --seed 1 --frames 300
 
 Each seed is a town, and a frame file; a camera drives through it for 30 seconds. What is there is not rendered again:
-after a stop the same command goes on.
+after a stop the same command goes on. Motion is that since the frame before, `--every` ticks earlier.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
 from gbuffer_tools.io.atomic import clear
+from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.pipeline.parallel import cores
 from gbuffer_tools.streets.plan import DRIVE
 from gbuffer_tools.streets.rendering import Settings, add_frames, file_of, missing
@@ -51,9 +52,9 @@ def main(args: argparse.Namespace) -> None:
     """Plan which frames are missing, and render them town by town."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the workers, whoever stops us
     check(args)
-    settings = Settings(args.blender, size_of(args.size), args.samples, max(cores() // args.jobs, 1))
+    settings = Settings(args.blender, size_of(args.size), args.samples, args.every, max(cores() // args.jobs, 1))
     wanted = plan(args.seed, args.frames, args.per_town, args.every)
-    todo = {seed: missing(file_of(args.out, seed), seed, ticks) for seed, ticks in wanted.items()}
+    todo = {seed: missing(file_of(args.out, seed), seed, ticks, settings) for seed, ticks in wanted.items()}
     print(f"{sum(map(len, todo.values()))} of {args.frames} frames of {len(wanted)} towns to render", file=sys.stderr)
     lock = Lock()
     with tqdm(total=sum(map(len, todo.values())), unit="frame", smoothing=0.1) as bar:
@@ -73,7 +74,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises `InputError` where an option is out of its range."""
+    """Raises `InputError` where an option is out of its range, or --out is no folder."""
+    check_folder(args.out)
     for name in ("frames", "per_town", "every", "samples", "jobs"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")

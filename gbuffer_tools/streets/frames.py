@@ -48,12 +48,12 @@ def projection(town: Town, size: tuple[int, int]) -> Floats:
     return geometry.projection_from_intrinsics((focal, focal), centre, size, (NEAR, FAR))
 
 
-def to_frame(name: str, tick: int, town: Town, picture: Channels, drawn: Channels) -> Frame:
+def to_frame(name: str, ticks: tuple[int, int], town: Town, picture: Channels, drawn: Channels) -> Frame:
     """A frame with all of its buffers.
 
     Args:
         name: of the frame.
-        tick: when it is.
+        ticks: of the frame before, and its own.
         town: that was drawn.
         picture: channels (H,W) of the picture.
         drawn: those of the buffers.
@@ -63,7 +63,7 @@ def to_frame(name: str, tick: int, town: Town, picture: Channels, drawn: Channel
     """
     drawn_parts = np.round(stack(drawn, (f"{LAYER}.Object Index.X",))[..., 0].astype(np.float64)).astype(np.int64)
     size = drawn_parts.shape[1], drawn_parts.shape[0]
-    view, lens = geometry.view_from_pose(town.camera(tick)), projection(town, size)
+    view, lens = geometry.view_from_pose(town.camera(ticks[1])), projection(town, size)
     made, _ = to_buffers(drawn, MEANING, view, lens)
     number = np.where(np.isfinite(made["depth"].astype(np.float64)), drawn_parts, 0)
     labels, owners = tables(town)
@@ -71,9 +71,9 @@ def to_frame(name: str, tick: int, town: Town, picture: Channels, drawn: Channel
     made["albedo"] = np.where(number[..., None] > 0, made["albedo"], 0).astype(np.float16)
     glow = np.nan_to_num(stack(drawn, (f"{LAYER}.surface.B",)).astype(np.float32))
     made["emission"] = (made["albedo"].astype(np.float32) * glow).astype(np.float16)
-    made["motion"] = motion(town, tick, made["depth"], number, size)
+    made["motion"] = motion(town, ticks, made["depth"], number, size)
     ids: dict[str, Array] = {"class": labels[number], "object": owners[number]}
-    return Frame(name, developed(picture, made["depth"], town), made, ids, view, lens, tick / TICKS)
+    return Frame(name, developed(picture, made["depth"], town), made, ids, view, lens, ticks[1] / TICKS)
 
 
 @functools.lru_cache(maxsize=4)
@@ -108,23 +108,25 @@ def farthest_near(depth: Array) -> Floats:
 
 
 def motion(
-    town: Town, tick: int, depth: Array, number: npt.NDArray[np.int64], size: tuple[int, int]
+    town: Town, ticks: tuple[int, int], depth: Array, number: npt.NDArray[np.int64], size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """The vector (H,W,2) in pixels from each pixel to where its surface was a tick before; 0 where that is no pixel.
+    """The vector (H,W,2) in pixels from each pixel to where its surface was in the frame before.
 
-    Parts are rigid, so it follows from the depth (H,W), the part numbers (H,W) and the poses. The sky is endlessly far.
+    It is 0 where that is no pixel. Parts are rigid, so it follows from the depth (H,W), the part numbers (H,W) and the
+    poses at the ticks of the frame before and of this one. The sky is endlessly far.
     """
+    earlier, tick = ticks
     lens = projection(town, size)
     seen = np.isfinite(depth)
     here = geometry.position(np.where(seen, depth, 1.0).astype(np.float64), lens)
     points = np.concatenate([here, seen[..., None].astype(np.float64)], -1)  # a direction, where it is sky
-    pose, before = town.camera(tick), geometry.view_from_pose(town.camera(tick - 1))
+    pose, before = town.camera(tick), geometry.view_from_pose(town.camera(earlier))
     moved = points @ (before @ pose).T
     for part in np.unique(number[number > 0]):
         track = town.things[part - 1].track
         if not isinstance(track, Still):
             mine = number == part
-            moved[mine] = points[mine] @ (before @ track.pose(tick - 1) @ np.linalg.inv(track.pose(tick)) @ pose).T
+            moved[mine] = points[mine] @ (before @ track.pose(earlier) @ np.linalg.inv(track.pose(tick)) @ pose).T
     clip = moved @ lens.T
     behind = -moved[..., 2] < NEAR
     ahead = np.where(behind, 1.0, clip[..., 3])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -31,13 +32,23 @@ class Settings:
         python: an interpreter that has `bpy`.
         size: width and height, pixels.
         samples: rays per pixel of the picture, which is then denoised.
+        every: ticks between frames.
         threads: that one worker uses.
     """
 
     python: Path
     size: tuple[int, int]
     samples: int
+    every: int
     threads: int
+
+    def tool(self, blender: str) -> str:
+        """What makes such frames, with that version of Blender, for the file's header; `MADE_WITH` reads it."""
+        motion = f", motion over {self.every} ticks" if self.every > 1 else ""
+        return f"Cycles of Blender {blender}, {self.samples} samples{motion}"
+
+
+MADE_WITH = re.compile(r"(?P<samples>\d+) samples(, motion over (?P<every>\d+) ticks)?$")
 
 
 def file_of(out: Path, seed: int) -> Path:
@@ -50,16 +61,26 @@ def name_of(seed: int, tick: int) -> str:
     return f"{seed:04d}-{tick:04d}"
 
 
-def missing(path: Path, seed: int, ticks: list[int]) -> list[int]:
+def missing(path: Path, seed: int, ticks: list[int], settings: Settings) -> list[int]:
     """The ticks of which a frame file has no frame.
 
     Raises:
-        InputError: it is no frame file.
+        InputError: it is no frame file, or was made with other settings.
     """
     if not path.exists():
         return ticks
     with Shard(path) as shard:
-        names = set(shard.names)
+        names, size, made = set(shard.names), (shard.width, shard.height), MADE_WITH.search(shard.header.tool)
+    for option, there, wanted in (
+        ("size", "{}x{}".format(*size), "{}x{}".format(*settings.size)),
+        ("samples", made["samples"] if made else "?", str(settings.samples)),
+        ("every", (made["every"] if made else "?") or "1", str(settings.every)),
+    ):
+        if there != wanted:
+            raise InputError(
+                f"--{option} {wanted}: {path} was made with {there}; go on with that, choose another --out, or remove "
+                "the file"
+            )
     return [tick for tick in ticks if name_of(seed, tick) not in names]
 
 
@@ -72,12 +93,12 @@ def add_frames(path: Path, seed: int, ticks: list[int], settings: Settings) -> I
     town = make_town(seed)
     with tempfile.TemporaryDirectory(prefix="town-") as scratch, _worker(seed, ticks, settings, Path(scratch)) as lines:
         version = _answer(next(lines, ""), "blender")
-        made = header(f"Cycles of Blender {version}, {settings.samples} samples")
+        made = header(settings.tool(version))
         with Appender(path, made) as appender:
             for tick in ticks:
                 if _answer(next(lines, ""), "frame") != str(tick):
                     raise InputError(f"{settings.python}: rendered no frame {tick}")
-                appender.add(_frame(town, tick, Path(scratch)))
+                appender.add(_frame(town, tick, settings.every, Path(scratch)))
                 yield tick
 
 
@@ -87,13 +108,13 @@ def _answer(line: str, word: str) -> str:
     return rest if first == word else ""
 
 
-def _frame(town: Town, tick: int, scratch: Path) -> Frame:
+def _frame(town: Town, tick: int, every: int, scratch: Path) -> Frame:
     """Read what the worker left of a frame, and remove it."""
     files = [scratch / f"{tick}.{kind}.exr" for kind in ("picture", "buffers")]
     (picture, _), (drawn, _) = (reader.read(file) for file in files)
     for file in files:
         file.unlink()
-    return to_frame(name_of(town.seed, tick), tick, town, picture, drawn)
+    return to_frame(name_of(town.seed, tick), (tick - every, tick), town, picture, drawn)
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from gbuffer_tools import town
+from gbuffer_tools.schema import write
+from gbuffer_tools.streets.frames import header
+from tests.gbuffer_tools.made import frame
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
@@ -37,6 +40,11 @@ def test_options_out_of_range_are_refused(capsys, tmp_path: Path, words, said: s
     assert not (tmp_path / "o").exists()
 
 
+def test_a_file_is_no_folder_for_frames(capsys, tmp_path: Path) -> None:
+    (tmp_path / "o").write_text("a file")
+    assert f"{tmp_path}/o: is a file; wanted a folder" in refused(capsys, "--out", tmp_path / "o")
+
+
 def test_a_missing_interpreter_is_named_with_what_to_do(capsys, tmp_path: Path) -> None:
     line = refused(capsys, "--out", tmp_path, "--frames", 1, "--blender", tmp_path / "none")
     assert f"{tmp_path}/none: No such file or directory; wanted a Python 3.11 that has bpy" in line
@@ -59,3 +67,34 @@ def test_an_interpreter_that_fails_is_quoted(capsys, tmp_path: Path) -> None:
 def test_a_file_that_is_no_frame_file_is_refused(capsys, tmp_path: Path) -> None:
     (tmp_path / "town-0001.h5").write_text("nothing")
     assert "town-0001.h5" in refused(capsys, "--out", tmp_path, "--frames", 1, "--blender", sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--size", "64x64"), "--size 64x64: FILE was made with 64x36; go on with that, choose another --out"),
+        (("--samples", 8), "--samples 8: FILE was made with 4; go on"),
+        (("--every", 15), "--every 15: FILE was made with 30; go on"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_frames_of_other_settings_are_not_taken_for_these(capsys, tmp_path: Path, words, said: str, count: int) -> None:
+    file = rendered(tmp_path, "Cycles of Blender 5.0.1, 4 samples, motion over 30 ticks")
+    options = ["--size", "64x36", "--blender", sys.executable, "--frames", count, "--out", tmp_path]
+    assert said.replace("FILE", str(file)) in refused(capsys, *options, *words)
+    assert "has no bpy" in refused(capsys, *options, "--frames", 2)
+    assert town.run(town.main, town.build_parser(), [*map(str, options), "--frames", "1"]) == 0
+
+
+def test_motion_of_files_that_do_not_tell_is_over_a_tick(capsys, tmp_path: Path) -> None:
+    file = rendered(tmp_path, "Cycles of Blender 5.0.1, 4 samples")
+    options = ["--size", "64x36", "--blender", sys.executable, "--frames", 2, "--out", tmp_path]
+    assert f"--every 30: {file} was made with 1" in refused(capsys, *options)
+    assert "has no bpy" in refused(capsys, *options, "--every", 1)
+
+
+def rendered(out: Path, tool: str) -> Path:
+    """A file of the first town with its first frame, as if a tool had drawn it."""
+    path = out / "town-0001.h5"
+    write(path, [frame("0001-0000")], header(tool))
+    return path

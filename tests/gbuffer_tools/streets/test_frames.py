@@ -33,7 +33,7 @@ def channels(town: Town, number: int, depth: float, light: float = 0.25) -> tupl
 
 def test_a_wall_that_faces_the_camera(town: Town) -> None:
     number = next(i for i, thing in enumerate(town.things, 1) if thing.label == "fence")
-    frame = frames.to_frame("a", 5, town, *channels(town, number, 10.0))
+    frame = frames.to_frame("a", (4, 5), town, *channels(town, number, 10.0))
     assert set(frame.buffers) <= set(BUFFERS)
     assert (frame.ids["class"] == CLASSES.index("fence")).all()
     assert (frame.ids["object"] == town.things[number - 1].owner).all()
@@ -47,7 +47,7 @@ def test_a_wall_that_faces_the_camera(town: Town) -> None:
 
 
 def test_the_sky_has_no_surface_and_no_haze(town: Town) -> None:
-    frame = frames.to_frame("a", 5, town, *channels(town, 0, 1e10))
+    frame = frames.to_frame("a", (4, 5), town, *channels(town, 0, 1e10))
     assert np.isinf(frame.buffers["depth"]).all()
     assert not frame.ids["class"].any()
     assert not frame.ids["object"].any()
@@ -62,7 +62,7 @@ def test_haze_hides_by_beer_s_law(town: Town) -> None:
     shown = 1 - math.exp(-town.weather.haze * 120)
     light = (0.1 * (1 - shown) + np.array(town.weather.horizon) * shown) * town.weather.exposure
     assert light.max() < frames.SHOULDER
-    found = frames.to_frame("a", 5, town, picture, drawn).image[3, 4]
+    found = frames.to_frame("a", (4, 5), town, picture, drawn).image[3, 4]
     assert np.abs(found - linear_to_srgb(light) * 255).max() <= 0.51  # rounded; float32 of the mist
 
 
@@ -93,12 +93,26 @@ def test_the_sky_moves_with_the_camera_s_turn_alone(town: Town) -> None:
     assert abs(turned) > 0.003
     size = 33, 25
     sky, nothing = np.full((25, 33), np.inf), np.zeros((25, 33), np.int64)
-    found = frames.motion(town, tick, sky, nothing, size)[12, 16]
+    found = frames.motion(town, (tick - 1, tick), sky, nothing, size)[12, 16]
     focal = 33 / 2 / math.tan(math.radians(town.degrees) / 2)
     # Who turns left saw what is ahead now on the left before. The camera turns about the vertical, not about its y:
     # with a pitch below 0.05, cos(pitch) is within 0.1 % of 1.
     assert found[0] == pytest.approx(-focal * math.tan(turned), rel=0.01)
     assert abs(found[1]) < 0.1
+
+
+@pytest.mark.parametrize("every", [1, 15, 30])
+def test_motion_is_that_since_the_frame_before(town: Town, every: int) -> None:
+    """A road 12 m away, through the camera of the frame before; written with a pinhole's rays, not matrices."""
+    tick, size, row, column = 300, (33, 25), 20, 9
+    focal = 33 / 2 / math.tan(math.radians(town.degrees) / 2)
+    road = next(i for i, thing in enumerate(town.things, 1) if thing.label == "road")
+    found = frames.motion(town, (tick - every, tick), np.full((25, 33), 12.0), np.full((25, 33), road), size)
+    now, before = town.camera(tick), town.camera(tick - every)
+    ray = np.array([(column + 0.5 - 33 / 2) / focal, (25 / 2 - row - 0.5) / focal, -1])
+    x, y, z = (now[:3, 3] + now[:3, :3] @ ray * 12 - before[:3, 3]) @ before[:3, :3]
+    wanted = 33 / 2 - focal * x / z - column - 0.5, 25 / 2 + focal * y / z - row - 0.5
+    assert found[row, column] == pytest.approx(wanted, abs=1e-4)  # float32
 
 
 def heading(town: Town, tick: int) -> float:
