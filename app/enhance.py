@@ -57,9 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--linear",
         type=Path,
         metavar="PATH",
-        help="enhance these images instead of those in the frame files: an EXR file in linear light, or a folder with "
-        "one per frame (<frame name>.exr, or in folders named like the frame files). The network receives them clipped "
-        "to 0..1; brighter values are restored afterwards by the same factor. Writes EXR",
+        help="enhance these images instead of those in the frame files: an EXR file in linear light of the only "
+        "frame, or a folder with one per frame (<frame name>.exr, or in folders named like the frame files). The "
+        "network receives them clipped to 0..1; brighter values are restored afterwards by the same factor. Writes EXR",
     )
     parser.add_argument(
         "--tile",
@@ -317,7 +317,7 @@ def main(args: argparse.Namespace) -> None:
 
     from app.inference.controls import mask_path, read_mask
     from app.inference.enlarged_frames import PICTURES_ALONE
-    from app.inference.linear import cut_off, linear_path, read_linear, shown
+    from app.inference.linear import cut_off, linear_paths, read_linear, shown
     from datasets.frames import Frames
     from datasets.images import check_out, to_make
 
@@ -335,7 +335,7 @@ def main(args: argparse.Namespace) -> None:
     suffix = "exr" if args.exr or args.linear is not None else "png"
     paths = [args.out / f"{key}.{suffix}" for key in frames.keys]
     masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
-    linears = [linear_path(args.linear, key) if args.linear else None for key in frames.keys]
+    linears = linear_paths(args.linear, frames.keys) if args.linear else [None] * len(frames)
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
     if args.style is not None and model.keep_style is not None:
         model.keep_style(shown_photo(args.style, sizes[0][0]))

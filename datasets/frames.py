@@ -83,7 +83,7 @@ class Frames:
 
     Raises:
         InputError: a file lacks a buffer or the camera matrices that a feature needs, and they are not optional, or a
-            file has no class ids, or a class that is in no stream.
+            file has no class ids, or a class that is in no stream; or two files have frames of one key.
     """
 
     def __init__(self, folder: Path | str, reading: Reading) -> None:
@@ -111,6 +111,10 @@ class Frames:
                 positions += [(path, i) for i in range(len(shard))]
                 sizes += [(shard.height, shard.width)] * len(shard)
         self.keys, self.sizes, self._positions = tuple(keys), tuple(sizes), tuple(positions)
+        first: dict[str, Path] = {}
+        for key, (path, _) in zip(keys, positions, strict=True):
+            if first.setdefault(key, path) != path:
+                raise InputError(f"{path}: has the frame {key}, as {first[key]} has; wanted it once: rename a file.")
 
     def _check(self, shard: Shard) -> None:
         reading = self.reading

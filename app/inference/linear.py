@@ -79,6 +79,24 @@ def linear_path(source: Path, key: str) -> Path:
     return found
 
 
+def linear_paths(source: Path, keys: Iterable[str]) -> list[Path]:
+    """Return the paths of the EXR files of frames, one each.
+
+    Raises:
+        InputError: as in `linear_path`; or one file would serve two frames.
+    """
+    of: dict[Path, str] = {}
+    for key in keys:
+        path = linear_path(source, key)
+        if path in of:
+            raise InputError(
+                f"--linear {path}: would serve the frames {of[path]} and {key}; wanted an EXR file per frame, in a "
+                "folder, or in folders named like the frame files."
+            )
+        of[path] = key
+    return list(of)
+
+
 def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
     """Read the colours of an EXR file as `read_light` does, and a note on what was changed.
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,15 @@ class TestRead:
             torch.float32, torch.float32, torch.int64,
         )  # fmt: skip
         assert all(x.is_contiguous() for x in sample)
+
+    def test_two_frames_of_one_key(self, tmp_path: Path) -> None:
+        """Files of two systems may differ in the case of their suffix alone; pictures of both would have one name."""
+        write_frames(tmp_path)
+        shutil.copyfile(tmp_path / "one.h5", tmp_path / "one.H5")
+        with pytest.raises(InputError, match=r"one\.h5: has the frame one/a, as .*one\.H5 has; wanted it once: rename"):
+            Frames(tmp_path, plain())
+        write(tmp_path / "one.H5", [scene("c")], HEADER)
+        assert Frames(tmp_path, plain()).keys == ("one/c", "one/a", "one/b", "two/a")
 
     def test_one_file_is_its_frames_and_errors_name_it(self, folder: Path, tmp_path: Path) -> None:
         alone, all_of_them = Frames(folder / "one.h5", plain()), Frames(folder, plain())

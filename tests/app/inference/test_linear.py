@@ -9,13 +9,14 @@ import torch
 from app.enhance import build_parser, main
 from app.inference.linear import cut_off, lit, read_linear, shown
 from datasets.images import read_image
+from gbuffer_tools import schema
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader
 from gbuffer_tools.geometry import srgb_to_linear
 from gbuffer_tools.io import colour
 from gbuffer_tools.mapping.channel_names import stack
-from tests.gbuffer_tools.made import frame
+from tests.gbuffer_tools.made import HEADER, frame
 from tests.gbuffer_tools.made_exr import write_exr
 
 pytest.importorskip("OpenEXR")
@@ -120,6 +121,21 @@ def test_no_picture_is_one_line(tmp_path: Path) -> None:
             read_linear(path, *SIZE)
     with pytest.raises(InputError, match="is 64x36; wanted the frame's size, 60x36"):
         read_linear(path, 36, 60)
+
+
+def test_a_file_serves_one_frame(
+    setting: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write_exr(tmp_path / "render" / "a.exr", bright())
+    assert enhance(setting, tmp_path / "out", "--linear", str(one)) == 2
+    assert f"--linear {one}: would serve the frames one/a and one/b; wanted an EXR file" in capsys.readouterr().err
+    frames = tmp_path / "frames"
+    for name in ("one", "two"):
+        schema.write(frames / f"{name}.h5", [frame("a", 0)], HEADER)
+    assert enhance((setting[0], frames), tmp_path / "out", "--linear", str(one.parent)) == 2
+    assert f"--linear {one}: would serve the frames one/a and two/a" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert enhance((setting[0], frames / "one.h5"), tmp_path / "out", "--linear", str(one)) == 0
 
 
 def test_a_missing_picture_is_said_before_any_work(
