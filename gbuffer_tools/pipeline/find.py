@@ -49,6 +49,8 @@ def check_names(jobs: list[Job]) -> None:
     known = dict[tuple[str, str], Job]()
     for job in jobs:
         first = known.setdefault((job.shard, job.frame), job)
+        if first is not job and first.file.resolve() == job.file.resolve():
+            raise InputError(f"{job.file}: would become the frame {job.shard}/{job.frame} twice; name it once")
         if first is not job:
             raise InputError(
                 f"{job.file}: would become the frame {job.shard}/{job.frame}, as {first.file} does; rename one, or "

@@ -124,7 +124,9 @@ def test_two_captures_of_one_frame_are_refused(tmp_path, calls, capsys):
     first = captures(tmp_path / "x", "town_frame60.rdc")
     second = captures(tmp_path / "y", "town_frame60.rdc")
     assert command(first, second, "--out", tmp_path / "out") == 2
-    assert "become this frame" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"{second}/town_frame60.rdc: would become the frame town/" in err
+    assert f", as {first}/town_frame60.rdc does; rename one" in err
 
 
 def test_an_empty_folder_is_refused(tmp_path, capsys):

@@ -93,6 +93,13 @@ def test_a_file_is_no_folder_for_frames(tmp_path: Path, capsys, below: str) -> N
     assert capsys.readouterr().err == line
 
 
+def test_a_file_that_is_named_twice(tmp_path: Path, capsys) -> None:
+    picture(tmp_path / "in" / "1.png")
+    twice = [str(tmp_path / "in"), str(tmp_path / "in" / ".." / "in"), "--out", str(tmp_path / "out")]
+    assert run(extract.main, extract.build_parser(), twice) == 2
+    assert "1.png: would become the frame in-32x24/1 twice; name it once" in capsys.readouterr().err
+
+
 def test_a_folder_with_nothing_to_extract_lists_what_it_has(tmp_path: Path, capsys) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "scene.fbx").write_text("x")

@@ -123,7 +123,8 @@ def test_files_of_one_pass_that_would_be_one_frame_are_refused(tmp_path, capsys)
     for name in ("Shot.FinalImage.0001", "Shot.0001"):
         write_exr(tmp_path / "Shot" / f"{name}.exr", passes(), **metadata())
     line = refused(tmp_path, capsys, tmp_path / "Shot")
-    assert "Shot/Shot.0001: two of the sources would become this frame" in line
+    assert "Shot.FinalImage.0001.exr: would become the frame Shot/Shot.0001, as " in line
+    assert "Shot/Shot.0001.exr does; rename one" in line
 
 
 def test_a_mapping_tells_the_signs_of_motion(tmp_path):
