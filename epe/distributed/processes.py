@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
+
+TIMEOUT = timedelta(hours=12)
+"""How long a process waits for the others: the first may validate alone for longer than torch's 10 or 30 minutes."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,26 @@ class ProcessGroup:
                 dist.all_reduce(total)
                 table[...] = total.cpu().numpy()
 
+    def sum(self, x: Tensor) -> Tensor:
+        """Return the sum of a tensor over processes; gradients are summed, too, as the loss is one of all."""
+        return x if self.size == 1 else SequenceParallel(dist.group.WORLD).sum(x)
+
+    @torch.no_grad()
+    def gather(self, x: Tensor) -> Tensor:
+        """Return the tensors (N, ...) of all processes, in order of rank: (size * N, ...); all pass the same shape."""
+        if self.size == 1:
+            return x
+        x = x.contiguous()
+        parts = [torch.empty_like(x) for _ in range(self.size)]
+        dist.all_gather(parts, x)
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def broadcast(self, x: Tensor) -> None:
+        """Replace a contiguous tensor, in place, by that of the first process; all processes pass the same shape."""
+        if self.size > 1:
+            dist.broadcast(x, 0)
+
     def wait(self) -> None:
         """Wait until all processes have reached this call."""
         if self.size > 1:
@@ -111,7 +135,7 @@ def process_group(device: str, sequence: int = 1) -> Iterator[tuple[ProcessGroup
     if cuda:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if cuda else "gloo")
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=TIMEOUT)
     shared = ALONE
     if sequence > 1:
         names = ("replica", "tokens")

@@ -40,7 +40,16 @@ def check_single_process(config: RunConfig) -> None:
     device_of(config.device)
 
 
-def check_same_run(config: RunConfig, text: str) -> None:
+def samples_of_a_step(out: Path) -> int | None:
+    """Return the samples per step, over all processes, of the model that a run saved last; None: nothing tells."""
+    try:
+        batch = models.read_header(out / "model.safetensors")["record"].get("batch")
+    except models.ModelError:
+        return None
+    return batch if isinstance(batch, int) else None
+
+
+def check_same_run(config: RunConfig, text: str, samples_per_step: int | None = None) -> None:
     """Compare the settings with those that a run in the same folder was begun with.
 
     A checkpoint that went on with others would say of itself what is not true of its first steps.
@@ -48,6 +57,8 @@ def check_same_run(config: RunConfig, text: str) -> None:
     Args:
         config: configuration of the run.
         text: the same as YAML.
+        samples_per_step: over all processes. If the run had as many, other processes may have other parts of them as
+            their batch. None: a single process has them all.
 
     Raises:
         InputError: a setting differs that is none of `FREE`, and no path.
@@ -61,7 +72,8 @@ def check_same_run(config: RunConfig, text: str) -> None:
     for name in (field.name for field in dataclasses.fields(config)):
         if name in FREE or isinstance(getattr(config, name), Path) or not (name in begun and name in wanted):
             continue
-        if begun[name] != wanted[name]:
+        shared_anew = name == "batch" and samples_per_step is not None
+        if begun[name] != wanted[name] and not (shared_anew and samples_per_step == samples_of_a_step(config.out)):
             raise InputError(
                 f"--{name} {wanted[name]}: the run in {config.out} was begun with {begun[name]} ({record.name}); go on "
                 "with that, give another --out, or start from its model with --initial where the command has it."
@@ -104,7 +116,7 @@ def run_training(
     Raises:
         InputError: the folder holds a run with other settings, or as in `engine.run`.
     """
-    check_same_run(config, text)
+    check_same_run(config, text, samples_per_step)
     if config.device == "cpu":  # where every operation has a deterministic version: runs resume to the same bits
         torch.use_deterministic_algorithms(True)
         # It would also clear memory before each operation writes it: a seventh of the time, and for no bit of a result.

@@ -4,20 +4,28 @@ Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis"
 number and the limit are those of their release (the paper has 1e-6 and none).
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
 SMALL, LIMIT = 1e-4, 1e4
 
 
-def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:
+def adaptive_weight(
+    reconstruction: Tensor,
+    adversarial: Tensor,
+    last: Tensor,
+    average: Callable[[Sequence[Tensor]], None] = lambda _: None,
+) -> Tensor:
     """Return the ratio of the norms of two losses' gradients, a scalar without gradient, at most 1e4.
 
     Args:
         reconstruction, adversarial: scalars, computed in fp32; their graphs are kept.
         last: the weight of the last layer that both depend on.
+        average: replaces tensors, in place, by their means over the processes that share a batch.
     """
-    wanted, found = (
-        torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (reconstruction, adversarial)
-    )
+    gradients = [torch.autograd.grad(loss, last, retain_graph=True)[0] for loss in (reconstruction, adversarial)]
+    average(gradients)
+    wanted, found = (gradient.norm() for gradient in gradients)
     return (wanted / (found + SMALL)).clamp(0, LIMIT).detach()

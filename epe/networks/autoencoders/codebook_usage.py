@@ -7,6 +7,8 @@ after Dhariwal et al., "Jukebox", 2020 (section 3.1); moving averages instead of
 Shapes: N latents of a batch, D features of a code, K codes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -38,13 +40,28 @@ class CodebookUsage(nn.Module):
         self.found: Tensor
 
     @torch.no_grad()
-    def update(self, quantiser: Quantiser, vectors: Tensor, ids: Tensor) -> None:
-        """Add a batch: latents (N, D) and the ids (N,) of their codes in `quantiser`."""
+    def update(
+        self,
+        quantiser: Quantiser,
+        vectors: Tensor,
+        ids: Tensor,
+        total: Callable[[Tensor], Tensor] = lambda x: x,
+    ) -> None:
+        """Add a batch.
+
+        Args:
+            quantiser: of the codes.
+            vectors: latents (N, D) of this process.
+            ids: (N,) of their codes.
+            total: returns the sum of a tensor over the processes that share the batch.
+        """
+        counts = total(torch.bincount(ids, minlength=len(self.counts)).to(self.counts))
+        # Summed over processes, not computed by each of all latents: on GPUs index_add_ rounds differently each time,
+        # and codes would drift apart.
+        sums = total(torch.zeros_like(self.sums).index_add_(0, ids, vectors.to(self.sums)))
         if not self.counts.any():
-            self.counts.fill_(len(ids) / len(self.counts))
+            self.counts.copy_(counts.sum() / len(counts))
             self.sums.copy_(self.counts[:, None] * quantiser.codebook)
-        counts = torch.bincount(ids, minlength=len(self.counts)).to(self.counts)
-        sums = torch.zeros_like(self.sums).index_add_(0, ids, vectors.to(self.sums))
         self.counts.lerp_(counts, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
         self.found.lerp_(counts, 1 - self.decay)  # from 0: too small at first, but all alike, and only shares count
@@ -60,7 +77,8 @@ class CodebookUsage(nn.Module):
         """Replace codes that are used less than `below` times as often as if all were used alike.
 
         Each becomes a latent of the batch (N, D), drawn at random by torch's global generator, and counts as one that
-        is used as often as the others until the average says otherwise.
+        is used as often as the others until the average says otherwise. Processes that share a batch pass all of it,
+        and the same state of the generator, to get the same codes.
 
         Returns:
             How many were replaced, a scalar.

@@ -7,6 +7,7 @@ Shapes: B images, H W pixels.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -36,11 +37,16 @@ class PatchDiscriminatorSpec(Spec):
 
 
 class PatchDiscriminator(nn.Module):
-    """Images -> scores of patches."""
+    """Images -> scores of patches.
+
+    Args:
+        spec: its sizes.
+        norm: returns the batch normalisation of a number of features.
+    """
 
     kind = "patchgan"
 
-    def __init__(self, spec: PatchDiscriminatorSpec) -> None:
+    def __init__(self, spec: PatchDiscriminatorSpec, norm: Callable[[int], nn.BatchNorm2d] = nn.BatchNorm2d) -> None:
         super().__init__()
         self.spec = spec
         widths = [spec.width * min(2**n, MAX_FACTOR) for n in range(spec.layers + 1)]
@@ -49,7 +55,7 @@ class PatchDiscriminator(nn.Module):
             stride = 2 if number < spec.layers else 1
             layers += [
                 nn.Conv2d(inputs, outputs, 4, stride, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
+                norm(outputs),
                 nn.LeakyReLU(SLOPE),
             ]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, padding=1))

@@ -9,6 +9,7 @@ import yaml
 from torch import nn
 from torch.utils.data import Dataset
 
+from epe import models
 from gbuffer_tools.errors import InputError
 from train.loop.config import GanConfig, LinearDecayConfig, PrecisionConfig, autocast, has_bf16
 from train.loop.optimiser import backward_and_step
@@ -154,3 +155,19 @@ def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(tmp_path: Path) 
     (tmp_path / "run.yaml").write_text("- 3")
     with pytest.raises(InputError, match="no settings of a run"):
         check()
+
+
+def test_other_processes_may_share_the_samples_of_a_step(tmp_path: Path) -> None:
+    def check(batch: int, samples_per_step: int | None) -> None:
+        check_same_run(Settings(out=tmp_path), yaml.safe_dump({"batch": batch}), samples_per_step)
+
+    (tmp_path / "run.yaml").write_text("batch: 4\n")
+    (tmp_path / "checkpoint.safetensors").touch()
+    with pytest.raises(InputError, match=r"--batch 2: .* begun with 4"):
+        check(2, 4)  # no model tells how many there were
+    made = models.Model(network=nn.Linear(1, 1), kind="vqgan", spec={}, record={"batch": 4})
+    models.save(made, tmp_path / "model.safetensors")
+    check(2, 4)
+    for batch, samples_per_step in ((2, 2), (3, 6), (2, None)):
+        with pytest.raises(InputError, match=rf"--batch {batch}: .* begun with 4"):
+            check(batch, samples_per_step)

@@ -1,8 +1,14 @@
 """The recipe of a VQGAN: reconstruction, a codebook, and a discriminator that learns before it counts.
 
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021 (section 3.1).
+
+Several processes make the steps of one whose batch is all of theirs. Means of their gradients do that for losses, which
+are means over samples; what is none is summed or gathered over processes: the gradients whose lengths make the adaptive
+weight, statistics of the critic's normalisation, which codes are used by which latents, and the latents that restarts
+draw from. Every process draws the same numbers, as the loop seeds each step.
 """
 
+import dataclasses
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,14 +17,17 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.channels import channel_names
 from datasets.coding.autoencoder_crops import AutoencoderCrops, Pictures
 from datasets.frames import Reading, measure
+from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_model, load_vgg
 from epe import models
+from epe.distributed.batch_norm import SharedBatchNorm2d
+from epe.distributed.processes import ProcessGroup, process_group
 from epe.losses.adversarial import hinge_gan
 from epe.losses.adversarial.adaptive_weight import adaptive_weight
 from epe.losses.codebook import codebook_loss
@@ -41,10 +50,11 @@ from train.loop.config import (
 )
 from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
 from train.loop.preview import ROWS, write_sheet
-from train.loop.sampler import single_process_batches
-from train.loop.training import check_single_process, run_training
+from train.loop.sampler import StepSampler, process_batches
+from train.loop.training import run_training
 from train.recipes.coding.vqgan_pictures import (
     Content,
+    check_latents,
     class_names,
     cluster_codes,
     judge_reconstructions,
@@ -148,6 +158,7 @@ class VQGANTrainState:
     usage: CodebookUsage
     optimiser: torch.optim.Optimizer
     config: VQGANConfig
+    group: ProcessGroup
     vgg: VGG16 | None = None
     critic: PatchDiscriminator | None = None
     critic_optimiser: torch.optim.Optimizer | None = None
@@ -185,10 +196,11 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
         state.critic.requires_grad_(False)
         adversarial = hinge_gan.generator_loss([state.critic(made)])
         state.critic.requires_grad_(True)
-        facts["adaptive weight"] = adaptive_weight(reconstruction, adversarial, state.network.last_weight)
+        last, average = state.network.last_weight, state.group.average
+        facts["adaptive weight"] = adaptive_weight(reconstruction, adversarial, last, average)
         terms["gan"] = c.gan_weight * float(facts["adaptive weight"]), adversarial
-    norm = backward_and_step(weighted_sum(terms), state.optimiser)
-    losses = {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm} | facts
+    norm = backward_and_step(weighted_sum(terms), state.optimiser, state.group.average)
+    losses = state.group.mean([{name: value for name, (_, value) in terms.items()}]) | {"gradient": norm} | facts
     if torch.isfinite(norm):
         losses |= keep_codes(state, found)
     return losses | judge(state, made.detach(), picture, n)
@@ -198,12 +210,12 @@ def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
     """Record which codes a batch used, move and restart codes if wanted; return what is logged of them."""
     c, quantiser = state.config, state.network.quantiser
     vectors = found.latents.detach().movedim(1, -1).flatten(0, 2).float()
-    state.usage.update(quantiser, vectors, found.ids.flatten())
+    state.usage.update(quantiser, vectors, found.ids.flatten(), state.group.sum)
     if c.average_codes:
         state.usage.move_codes(quantiser)
     facts = {"codes used": state.usage.used(), "perplexity": state.usage.perplexity()}
     if c.restart_below:
-        facts["codes restarted"] = state.usage.restart(quantiser, vectors, c.restart_below)
+        facts["codes restarted"] = state.usage.restart(quantiser, state.group.gather(vectors), c.restart_below)
     return facts
 
 
@@ -214,11 +226,11 @@ def judge(state: VQGANTrainState, made: Tensor, picture: Tensor, n: int) -> dict
         return {}
     set_rate(state.critic_optimiser, c.learning_rate(c.critic_rate, n))
     loss = hinge_gan.discriminator_loss([state.critic(picture)], [state.critic(made)]) / 2  # halved as published
-    norm = backward_and_step(loss, state.critic_optimiser)
-    return {"critic": loss.detach(), "critic gradient": norm}
+    norm = backward_and_step(loss, state.critic_optimiser, state.group.average)
+    return state.group.mean([{"critic": loss}]) | {"critic gradient": norm}
 
 
-def build_state(config: VQGANConfig, network: VQGAN) -> VQGANTrainState:
+def build_state(config: VQGANConfig, network: VQGAN, group: ProcessGroup) -> VQGANTrainState:
     """Build the training state around an autoencoder; discriminator and VGG16 only if their losses count."""
     network, spec = network.to(config.device), network.spec
     trained = [p for name, p in network.named_parameters() if not (config.average_codes and "codebook" in name)]
@@ -227,12 +239,14 @@ def build_state(config: VQGANConfig, network: VQGAN) -> VQGANTrainState:
         usage=CodebookUsage(spec.codes, spec.code_width, config.average_codes or 0.99).to(config.device),
         optimiser=torch.optim.Adam(trained, lr=config.rate, betas=(config.beta1, config.beta2)),
         config=config,
+        group=group,
     )
     if config.perceptual_weight:
         vgg = frozen_in(load_vgg(config.vgg, "replicate"), config.number_format)
         state = replace(state, vgg=vgg.to(config.device))
     if config.gan_weight:
-        critic = PatchDiscriminator(PatchDiscriminatorSpec(spec.channels)).to(config.device).train()
+        norm = nn.BatchNorm2d if group.size == 1 else partial(SharedBatchNorm2d, total=group.sum)
+        critic = PatchDiscriminator(PatchDiscriminatorSpec(spec.channels), norm).to(config.device).train()
         state = replace(state, critic=critic, critic_optimiser=config.adam(config.critic_rate, critic))
     return state
 
@@ -261,6 +275,19 @@ def new_network(config: VQGANConfig, channels: int) -> VQGAN:
     return network
 
 
+def make_first_codes(state: VQGANTrainState, crops: AutoencoderCrops) -> None:
+    """Make the first codebook of the first samples of the run, in the first process, which sends it to the others.
+
+    Raises:
+        InputError: the samples have fewer latents than there are codes.
+    """
+    c, count = state.config, min(state.config.kmeans, len(crops))
+    check_latents(state.network, count, c.crop)  # by all processes: an error of one leaves the others waiting
+    if state.group.first:
+        cluster_codes(state.network, [crops[i] for i in range(count)], c.seed)
+    state.group.broadcast(state.network.quantiser.codebook)
+
+
 def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> dict[str, float]:
     """Judge reconstructions of other pictures after `done` steps; nothing without any."""
     if pictures is None:
@@ -286,10 +313,10 @@ def as_model(state: VQGANTrainState, reading: Reading | None, names: tuple[str, 
     """Return the autoencoder as a model, with its training record after `done` steps."""
     c, network = state.config, state.network
     record = {
-        "command": "train.vqgan", "steps": done, "batch": c.batch, "crop": c.crop, "seed": c.seed, "preset": c.preset,
-        "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight, "gan_start": c.gan_start,
-        "critic_warmup": c.critic_warmup, "beta": c.beta, "legacy_beta": c.legacy_beta, "precision": c.number_format,
-        "images": c.images.as_posix(), "height": c.height,
+        "command": "train.vqgan", "steps": done, "batch": c.batch * state.group.replicas, "crop": c.crop,
+        "seed": c.seed, "preset": c.preset, "perceptual": NAME if c.perceptual_weight else "", "gan": c.gan_weight,
+        "gan_start": c.gan_start, "critic_warmup": c.critic_warmup, "beta": c.beta, "legacy_beta": c.legacy_beta,
+        "precision": c.number_format, "images": c.images.as_posix(), "height": c.height,
     }  # fmt: skip
     return models.Model(
         network=network,
@@ -306,8 +333,15 @@ def as_model(state: VQGANTrainState, reading: Reading | None, names: tuple[str, 
 
 
 def train(config: VQGANConfig, text: str) -> None:
-    """Train, or resume training, to the last step; `text` is the configuration as YAML."""
-    check_single_process(config)
+    """Train, or resume training, to the last step; `text` is the configuration as YAML. Under torchrun, one process."""
+    config.check()
+    device_of(config.device)
+    with process_group(config.device) as (group, device):
+        train_with(dataclasses.replace(config, device=device), text, group)
+
+
+def train_with(config: VQGANConfig, text: str, group: ProcessGroup) -> None:
+    """Train this process's part of a run; arguments as for `train`, and the process group."""
     reading = None
     if config.content == "buffers":
         reading = measure(config.images, tuple(config.features), ())
@@ -320,10 +354,12 @@ def train(config: VQGANConfig, text: str) -> None:
     if validation is not None and class_names(validation) != names:
         raise InputError(f"--validation {config.validation}: has other classes than {config.images}.")
     channels = len(names) or (len(channel_names(reading.features)) if reading else 3)
-    state = build_state(config, new_network(config, channels))
-    crops = AutoencoderCrops(pictures, size=config.crop, length=config.samples, seed=config.seed)
+    state = build_state(config, new_network(config, channels), group)
+    sampler = StepSampler(config.batch, 1, group.replica, group.replicas)
+    length = config.steps * sampler.samples_per_step
+    crops = AutoencoderCrops(pictures, size=config.crop, length=length, seed=config.seed)
     if config.kmeans and config.initial is None and not (config.out / "checkpoint.safetensors").exists():
-        cluster_codes(state.network, [crops[i] for i in range(min(config.kmeans, len(crops)))], config.seed)
+        make_first_codes(state, crops)
     parts: dict[str, Stateful] = {"network": state.network, "usage": state.usage, "optimiser": state.optimiser}
     if state.critic is not None and state.critic_optimiser is not None:
         parts |= {"critic": state.critic, "critic_optimiser": state.critic_optimiser}
@@ -331,9 +367,11 @@ def train(config: VQGANConfig, text: str) -> None:
         config,
         text,
         step=partial(step, state),
-        batches=partial(single_process_batches, crops, config.batch, config.workers),
+        batches=partial(process_batches, crops, sampler, config.workers),
         parts=parts,
         preview=partial(write_preview, state, crops),
         model=partial(as_model, state, reading, names),
+        group=group,
+        samples_per_step=sampler.samples_per_step,
         validation=partial(validate, state, validation),
     )

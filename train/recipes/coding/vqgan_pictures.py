@@ -61,25 +61,36 @@ def class_names(pictures: Pictures) -> tuple[str, ...]:
     return pictures.names if isinstance(pictures, ClassPictures) else ()
 
 
+def check_latents(network: VQGAN, crops: int, size: int) -> None:
+    """Check that crops have enough latents for `cluster_codes`.
+
+    Args:
+        network: of the codes.
+        crops: their number.
+        size: their side in pixels.
+
+    Raises:
+        InputError: there are fewer latents than codes.
+    """
+    latents, codes = crops * (size // network.factor) ** 2, network.spec.codes
+    if latents < codes:
+        wanted = -(-crops * codes // latents)
+        raise InputError(f"--kmeans {crops}: {latents} latents for {codes} codes; wanted {wanted} or more.")
+
+
 @torch.no_grad()
 def cluster_codes(network: VQGAN, crops: list[Tensor], seed: int) -> None:
     """Make the first codebook of the centres of clusters of latents (k-means).
 
     Args:
         network: its codebook is replaced.
-        crops: pictures (C, s, s).
+        crops: pictures (C, s, s), with as many latents as there are codes, or more.
         seed: of the first centres.
-
-    Raises:
-        InputError: there are fewer latents than codes.
     """
     quantiser, device = network.quantiser, network.quantiser.codebook.device
     found = torch.cat([quantiser.scaled(network.latents(crop[None].to(device)), 1) for crop in crops])
     vectors = found.movedim(1, -1).flatten(0, 2).float().cpu().numpy()
     codes, width = quantiser.codebook.shape
-    if len(vectors) < codes:
-        wanted = -(-len(crops) * codes // len(vectors))
-        raise InputError(f"--kmeans {len(crops)}: {len(vectors)} latents for {codes} codes; wanted {wanted} or more.")
     # By default FAISS warns of fewer than 39 points a centre, and draws a subset of more than 256.
     clusters = faiss.Kmeans(
         width, codes, niter=ROUNDS, seed=seed, min_points_per_centroid=1, max_points_per_centroid=len(vectors)
