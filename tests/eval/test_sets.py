@@ -131,7 +131,7 @@ def test_two_processes_come_to_the_same_bits(words, tmp_path) -> None:
         # A thread each: NumPy's linear algebra rounds otherwise with two.
         done = subprocess.run(
             [sys.executable, "-m", *start, "eval.sets", *map(str, words), "--out", str(tmp_path / f"{name}.json")],
-            capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120,
+            capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=280,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         files = len(list((tmp_path / "cache").rglob("*.safetensors")))

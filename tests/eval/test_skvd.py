@@ -52,7 +52,7 @@ def test_two_processes_come_to_the_same_bits(scenes, sides, random_vgg, tmp_path
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
         "-m", "eval.skvd", *map(str, rest), "--out", str(tmp_path / "two.json"),
     ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=280)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("two.html") == 1
     assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()

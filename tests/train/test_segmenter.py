@@ -1,7 +1,5 @@
 """train.segmenter on miniatures: goes on to the same bits, learns streets, leaves out what nobody labelled."""
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from datasets.labelling.segmenter import open_segmenter
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.labelling.made import street, write_streets
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
 from train import segmenter as command
 from train.loop import training
 from train.recipes import segmenter as recipe
@@ -58,13 +56,6 @@ class TestResume:
         half = config(data, tmp_path, save_every=3)
         assert stop_and_resume(recipe, half, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
-
-    def test_killed_at_a_random_step_and_started_again(self, data: Path, straight: Straight, tmp_path: Path) -> None:
-        out, path = tmp_path / "run", tmp_path / "run.yaml"
-        settings = {k: plain(v) for k, v in dataclasses.asdict(config(data, out)).items() if v is not None}
-        path.write_text(json.dumps(settings))
-        kill_and_resume("train.segmenter", "train.recipes.segmenter", path, out, STEPS)
-        assert_same_bits(out, straight.out)
 
     def test_a_checkpoint_of_another_network(
         self, data: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,6 @@
 """train.cut and train.spade on a miniature: go on to the same bits, learn, write what they promise."""
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,6 @@ from tests.train.runs import (
     Writer,
     assert_same_bits,
     contents,
-    kill_and_resume,
-    plain,
     stop_and_resume,
 )
 from tests.train.states import moved, weights_of
@@ -100,14 +97,6 @@ class TestResume:
         config = case.config(tmp_path, save_every=3)
         assert stop_and_resume(case.module, config, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
-
-    def test_killed_at_a_random_step_and_started_again(self, case: Case, straight: Straight, tmp_path: Path) -> None:
-        if case.module is spade:
-            pytest.skip("the same loop; one command is enough for ten seconds")
-        out, path = tmp_path / "run", tmp_path / "run.yaml"
-        path.write_text(json.dumps({name: plain(value) for name, value in (case.settings | {"out": out}).items()}))
-        kill_and_resume("train.cut", "train.recipes.cut", path, out, STEPS)
-        assert_same_bits(out, straight.out)
 
     def test_a_checkpoint_of_another_network(
         self, case: Case, straight: Straight, monkeypatch: pytest.MonkeyPatch

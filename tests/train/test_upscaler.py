@@ -1,7 +1,6 @@
 """train.upscaler on miniatures: goes on to the same bits, learns, moves nothing that is frozen."""
 
 import dataclasses
-import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from epe.networks.upscalers.rrdb import RRDBNet
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_photos
-from tests.train.runs import Straight, Writer, assert_same_bits, contents, kill_and_resume, plain, stop_and_resume
+from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
 from tests.train.states import moved, weights_of
 from train import upscaler as command
 from train.loop import training
@@ -96,16 +95,6 @@ class TestResume:
         half = config(data, tmp_path, save_every=3, gan_weight=0.1)
         assert stop_and_resume(recipe, half, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
-
-    def test_killed_at_a_random_step_and_started_again(self, data: Path, tmp_path: Path) -> None:
-        done, out, path = tmp_path / "straight", tmp_path / "run", tmp_path / "run.yaml"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "SummaryWriter", Writer)
-            recipe.train(config(data, done, guides=("albedo",), images=data / "frames"), "")
-        settings = dataclasses.asdict(config(data, out, guides=("albedo",), images=data / "frames"))
-        path.write_text(json.dumps({k: plain(v) for k, v in settings.items() if v is not None}))
-        kill_and_resume("train.upscaler", "train.recipes.upscaler", path, out, STEPS)
-        assert_same_bits(out, done)
 
 
 def test_a_run_writes_what_it_promises(straight: Straight) -> None:

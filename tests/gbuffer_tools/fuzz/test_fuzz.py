@@ -13,7 +13,7 @@ from gbuffer_tools.sources import SOURCES
 from tests.gbuffer_tools.fuzz import hunt
 from tests.gbuffer_tools.fuzz.readers import READERS, Reader, write_seed
 
-COUNT, SEED = 300, 0
+COUNT, SEED = 150, 0
 
 
 @pytest.mark.parametrize("name", READERS)
