@@ -96,6 +96,14 @@ class TestResume:
         assert stop_and_resume(recipe, half, monkeypatch) == {4, 5, 6}
         assert_same_bits(tmp_path, straight.out)
 
+    def test_guides_are_resumed_too(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        done = config(data, tmp_path / "straight", guides=("albedo",), images=data / "frames", save_every=3)
+        recipe.train(done, "")
+        half = dataclasses.replace(done, out=tmp_path / "run")
+        assert stop_and_resume(recipe, half, monkeypatch) == {4, 5, 6}
+        assert_same_bits(half.out, done.out)
+
 
 def test_a_run_writes_what_it_promises(straight: Straight) -> None:
     assert {path.name for path in (straight.out / "previews").iterdir()} == {"0000003.png", "0000006.png"}
