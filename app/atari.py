@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gbuffer_tools.command import run
+from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def main(args: argparse.Namespace) -> None:
     for name in ("frames", "every"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: wanted 1 or more.")
-    if not 0 <= args.seed < 2**31:  # the emulator's
-        raise InputError(f"--seed {args.seed}: wanted 0 .. {2**31 - 1}.")
+    check_seed(args.seed, 2**31 - 1)  # the emulator's
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise InputError(f"--out {args.out}: is not empty; give another folder.")
     frames = islice(played(args.game, args.every, args.seed), args.frames)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.inference.memory import memory_advice
-from gbuffer_tools.command import run
+from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 
 REDRAWN = 0.1
@@ -242,8 +242,7 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
         raise InputError("--backend onnx: an exported model has a fixed style; leave --style out.")
     if args.redraw is not None and (args.prior is None or not 0 <= args.redraw <= 1):
         raise InputError(f"--redraw {args.redraw}: wanted a number in 0 .. 1, and --prior.")
-    if not 0 <= args.seed < 2**63:
-        raise InputError(f"--seed {args.seed}: wanted 0 .. {2**63 - 1}.")
+    check_seed(args.seed)
     for option in ("upscaler", "upscale_first", "guides"):
         if getattr(args, option) and args.upscale is None:
             raise InputError(f"--{option.replace('_', '-')}: is for --upscale, which says by which factor.")

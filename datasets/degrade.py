@@ -21,7 +21,7 @@ from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.steps import as_picture, as_pixels
 from datasets.images import Images, check_out, to_make, write_png
 from datasets.pairs.upscaler_crops import cut_to_multiple
-from gbuffer_tools.command import run
+from gbuffer_tools.command import check_same_settings, check_seed, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.text import read_json
@@ -55,8 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the pairs of all pictures."""
-    if args.seed < 0:
-        raise InputError(f"--seed {args.seed}: wanted 0 or more.")
+    check_seed(args.seed)
     check_out(args.out, args.source)
     pictures, degrade = Images(args.source), DEGRADATIONS[args.degradation]
     for number, key in enumerate(pictures.keys):
@@ -68,7 +67,10 @@ def main(args: argparse.Namespace) -> None:
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
     settings = {name: getattr(args, name) for name in SETTINGS}
     if len(wanted) < len(paths):
-        check_same_settings(args.out, settings)
+        check_same_settings(
+            settings, recorded(args.out), f"the pictures of {args.out / RECORD} were made with",
+            "pass --overwrite to make all again, or give another --out",
+        )  # fmt: skip
     for number in wanted:  # those of other settings would stay where a run is stopped, and pass for these
         paths[number].unlink(missing_ok=True)
     write_text(args.out / RECORD, json.dumps(settings) + "\n")
@@ -80,23 +82,17 @@ def main(args: argparse.Namespace) -> None:
     print(f"{args.out}: {len(wanted)} pairs")
 
 
-def check_same_settings(out: Path, settings: dict[str, object]) -> None:
-    """Compare settings with those that the pictures in a folder were made with.
+def recorded(out: Path) -> dict[str, object]:
+    """The settings that the pictures in a folder were made with.
 
     Raises:
-        InputError: one differs, or nothing tells what they were.
+        InputError: nothing tells what they were.
     """
     record = out / RECORD
     if not record.exists():
         raise InputError(f"{record}: is not there to tell how the pictures were made; --overwrite makes all again.")
     made = read_json(record)
-    for name, wanted in settings.items():
-        there = made.get(name) if isinstance(made, dict) else None
-        if there != wanted:
-            raise InputError(
-                f"--{name} {wanted}: the pictures in {out} were made with {there} ({RECORD}); go on with that, pass "
-                "--overwrite to make all again, or give another --out."
-            )
+    return made if isinstance(made, dict) else {}
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.matching.clusters import LAYERS, MAX_SEED, Clusters, fit, pixel_features
 from epe.networks.backbones.vgg import CHANNELS, VGG16
-from gbuffer_tools.command import run
+from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import read_npz
@@ -159,8 +159,7 @@ def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
     """Make or read the clustering, assign labels, and write the label maps."""
     if not 2 <= args.count <= 256:
         raise InputError(f"--count {args.count}: wanted 2 .. 256 classes.")
-    if not 0 <= args.seed <= MAX_SEED:
-        raise InputError(f"--seed {args.seed}: wanted 0 .. {MAX_SEED}.")
+    check_seed(args.seed, MAX_SEED)
     sets = [Images(folder) for folder in args.folders]
     height = min(sets[0][0].shape[0], 1080)
     known = read_clusters(args.clusters, len(sets)) if args.clusters else None

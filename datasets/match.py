@@ -22,7 +22,7 @@ from epe.matching import matching
 from epe.matching.clusters import MAX_SEED
 from epe.matching.ivfpq import PhotoIndex, recall
 from epe.networks.backbones.vgg import VGG16
-from gbuffer_tools.command import run
+from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 
@@ -122,8 +122,7 @@ def main(args: argparse.Namespace) -> None:
     for name in ("jobs", "crops", "per_photo"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more.")
-    if not 0 <= args.seed <= MAX_SEED:
-        raise InputError(f"--seed {args.seed}: wanted 0 .. {MAX_SEED}.")
+    check_seed(args.seed, MAX_SEED)
     if args.per_photo > 1 and args.index != "flat":
         raise InputError(f"--per-photo {args.per_photo}: wanted 1 with --index {args.index}, or --index flat.")
     way = Way(args.crops, args.statistics)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gbuffer_tools.command import run
+from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -227,8 +227,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the pictures and print how many."""
     from datasets.images import Images, check_out
 
-    if getattr(args, "seed", 0) < 0:
-        raise InputError(f"--seed: got {args.seed}, wanted 0 or more")
+    check_seed(getattr(args, "seed", 0))
     check_out(args.out, args.source)
     frames = Images(args.source)
     if args.method == "grade":

@@ -10,7 +10,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -72,6 +72,29 @@ def parsed(parse: Callable[[], Options], prog: str) -> Options:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
         raise SystemExit(guarded(lambda: code, prog, debug=False)) from None
+
+
+def check_seed(seed: int, largest: int = 2**63 - 1) -> None:
+    """Raises `InputError` where --seed is below 0, or above what takes it: by default torch's generators."""
+    if not 0 <= seed <= largest:
+        raise InputError(f"--seed {seed}: wanted 0 .. {largest}.")
+
+
+def check_same_settings(wanted: Mapping[str, object], there: Mapping[str, object], made: str, remedy: str) -> None:
+    """Compare options with those that what is there was made with, which a run would go on with.
+
+    Args:
+        wanted: option, without dashes -> value.
+        there: the same of what is there.
+        made: what is there and the verb, such as "the pictures in out were made with".
+        remedy: what to do but to go on with that value.
+
+    Raises:
+        InputError: one differs.
+    """
+    for name, value in wanted.items():
+        if there.get(name) != value:
+            raise InputError(f"--{name} {value}: {made} {there.get(name)}; go on with that, {remedy}.")
 
 
 def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupted: str = "interrupted") -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gbuffer_tools.command import check_same_settings
 from gbuffer_tools.errors import InputError, NotInstalledError, one_line
 from gbuffer_tools.exr import reader
 from gbuffer_tools.frame import Frame
@@ -71,16 +72,10 @@ def missing(path: Path, seed: int, ticks: list[int], settings: Settings) -> list
         return ticks
     with Shard(path) as shard:
         names, size, made = set(shard.names), (shard.width, shard.height), MADE_WITH.search(shard.header.tool)
-    for option, there, wanted in (
-        ("size", "{}x{}".format(*size), "{}x{}".format(*settings.size)),
-        ("samples", made["samples"] if made else "?", str(settings.samples)),
-        ("every", (made["every"] if made else "?") or "1", str(settings.every)),
-    ):
-        if there != wanted:
-            raise InputError(
-                f"--{option} {wanted}: {path} was made with {there}; go on with that, choose another --out, or remove "
-                "the file"
-            )
+    wanted = {"size": "{}x{}".format(*settings.size), "samples": str(settings.samples), "every": str(settings.every)}
+    there = {"size": "{}x{}".format(*size), "samples": made["samples"] if made else "?",
+             "every": (made["every"] if made else "?") or "1"}  # fmt: skip
+    check_same_settings(wanted, there, f"{path} was made with", "give another --out, or remove the file")
     return [tick for tick in ticks if name_of(seed, tick) not in names]
 
 

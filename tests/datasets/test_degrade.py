@@ -74,7 +74,7 @@ def test_pictures_of_other_settings_are_not_taken_for_these(
         (out / "small/sub/1.png").unlink()
     before = contents(out)
     assert degraded(photos, out, "--resume", *more) == 2
-    line = f"{more[0]} {more[1]}: the pictures in {out} were made with {was} (degrade.json); go on with that"
+    line = f"{more[0]} {more[1]}: the pictures of {out / 'degrade.json'} were made with {was}; go on with that"
     assert line in capsys.readouterr().err
     assert contents(out) == before
     assert degraded(photos, out, "--overwrite", *more) == 0

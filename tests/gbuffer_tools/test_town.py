@@ -72,7 +72,7 @@ def test_a_file_that_is_no_frame_file_is_refused(capsys, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--size", "64x64"), "--size 64x64: FILE was made with 64x36; go on with that, choose another --out"),
+        (("--size", "64x64"), "--size 64x64: FILE was made with 64x36; go on with that, give another --out"),
         (("--samples", 8), "--samples 8: FILE was made with 4; go on"),
         (("--every", 15), "--every 15: FILE was made with 30; go on"),
     ],

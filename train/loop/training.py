@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from datasets.runtime.device import device_of
 from epe import models
 from epe.distributed.processes import ProcessGroup, world_size
+from gbuffer_tools.command import check_same_settings
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.yaml import read_yaml
@@ -69,15 +70,14 @@ def check_same_run(config: RunConfig, text: str, samples_per_step: int | None = 
     begun, wanted = read_yaml(record) or {}, yaml.safe_load(text) or {}
     if not isinstance(begun, dict) or not isinstance(wanted, dict):
         raise InputError(f"{record}: no settings of a run; give another --out.")
-    for name in (field.name for field in dataclasses.fields(config)):
-        if name in FREE or isinstance(getattr(config, name), Path) or not (name in begun and name in wanted):
-            continue
-        shared_anew = name == "batch" and samples_per_step is not None
-        if begun[name] != wanted[name] and not (shared_anew and samples_per_step == samples_of_a_step(config.out)):
-            raise InputError(
-                f"--{name} {wanted[name]}: the run in {config.out} was begun with {begun[name]} ({record.name}); go on "
-                "with that, give another --out, or start from its model with --initial where the command has it."
-            )
+    names = [field.name for field in dataclasses.fields(config) if field.name in begun and field.name in wanted]
+    kept = {name: wanted[name] for name in names if name not in FREE and not isinstance(getattr(config, name), Path)}
+    if samples_per_step is not None and samples_per_step == samples_of_a_step(config.out):
+        kept.pop("batch", None)
+    check_same_settings(
+        kept, begun, f"the run of {record} was begun with",
+        "give another --out, or start from its model with --initial where the command has it",
+    )  # fmt: skip
 
 
 def run_training(
