@@ -17,6 +17,10 @@ JUDGE  := $(DEMO)/judge
 
 REPORT := $(DEMO)/report
 
+# Images of containers often forbid Python to keep what it has compiled. Then every process compiles torch anew, which
+# takes as long again as everything else that a start does.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo report test lint bench game install ablation pairs
 
 # glibc: memory that was freed is kept, in huge pages. The same bits; training takes a tenth less (docs/training.md).

@@ -5,7 +5,7 @@
     python -m benchmarks.tables buffers FOLDER/buffers-0.json FOLDER/buffers-1.json FOLDER/buffers-2.json
     python -m benchmarks.tables segmentation FOLDER/task-0.json FOLDER/task-1.json FOLDER/task-2.json
     python -m benchmarks.tables scores FOLDER/content.json
-    python -m benchmarks.tables differences FOLDER/content.json
+    python -m benchmarks.tables differences FOLDER/content.json [--against METHOD]
     python -m benchmarks.tables validation RUNS/NAME/SEED ...
     python -m benchmarks.tables seconds FOLDER/seconds.txt
 
@@ -17,9 +17,12 @@ against: "1/3, 1 against".
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.seeds import by_name, decided, mean_and_ends
+from eval.measuring.differences import differences_to
 from eval.records import scores_record, skvd_record
 from eval.records.estimate import Estimate
 from eval.records.scores_record import CLASS_COLOUR, Metric, ScoredMethod, Scores
@@ -122,12 +125,16 @@ def scores(paths: Sequence[Path]) -> Iterator[str]:
         )
 
 
-def differences(paths: Sequence[Path]) -> Iterator[str]:
-    """What separates methods from the first one of a record of eval.content or others, frames paired.
+def differences(paths: Sequence[Path], against: str | None = None) -> Iterator[str]:
+    """What separates methods from the first one of a record of eval.content or others, or from another, frames paired.
 
     A cell has the mean of the seeds' differences and the ends of their intervals: decided if both have one sign.
     """
     record = scores_record.read(one_of(paths))
+    if against is not None:
+        found, methods = differences_to(record, against), {one.name: one for one in record.methods}
+        others = (replace(methods[name], differences=rows) for name, rows in found.items())
+        record = replace(record, methods=(methods[against], *others))
     metrics = [metric for metric in record.metrics if any(metric.key in one.differences for one in record.methods)]
     metrics = [metric for metric in metrics if not metric.key.startswith(CLASS_COLOUR)]
     yield from head(f"less {record.methods[0].name}", [metric.name for metric in metrics])
@@ -228,7 +235,12 @@ TABLES: dict[str, Callable[[Sequence[Path]], Iterator[str]]] = {
 
 def main(args: argparse.Namespace) -> None:
     """Print a table."""
-    print("\n".join(TABLES[args.table](args.files)))
+    table = TABLES[args.table]
+    if args.against is not None:
+        if args.table != "differences":
+            raise InputError(f"--against {args.against}: is for the table of differences; leave it out.")
+        table = partial(differences, against=args.against)
+    print("\n".join(table(args.files)))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -236,6 +248,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__.splitlines()[0])
     parser.add_argument("table", choices=sorted(TABLES), help="which table")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="records of eval, or seconds.txt")
+    parser.add_argument("--against", metavar="METHOD", help="differences to this method instead of the first")
     return parser
 
 

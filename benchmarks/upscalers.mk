@@ -110,23 +110,22 @@ $(foreach s,$(SETS),$(eval $(call made,$(s),bicubic)/done: $(call ready_of,$(s))
 ROWS_photos    := bicubic $(ON_photos) $(PUBLISHED)
 ROWS_buildings := $(PLUS) bicubic $(ON_buildings)
 ROWS_game      := bicubic $(ON_game) $(PUBLISHED)
-# Guided against all that is not, and the losses against each other: the first seed in front.
-ROWS_guided    := guided/0 $(filter-out guided/0,$(ON_game)) bicubic $(PUBLISHED)
-ROWS_losses    := transformer/edge_weighted/0 $(filter-out transformer/edge_weighted/0,$(ON_photos))
-AGAINST        := guided losses
-set_of          = $(or $(if $(filter guided,$(1)),game),$(if $(filter losses,$(1)),photos),$(1))
-large_of        = $(if $(filter game,$(call set_of,$(1))),$(GAME_LARGE),$(UP)/$(call set_of,$(1))/large)
+# Guided against all that is not, and the losses against each other: the first seed is what others are compared with.
+AGAINST_game   := guided-0
+AGAINST_photos := transformer-edge_weighted-0
+large_of        = $(if $(filter game,$(1)),$(GAME_LARGE),$(UP)/$(1)/large)
 
 # The originals' own NIQE stands beside what was made of photographs.
-$(foreach s,$(SETS) $(AGAINST),$(eval $(UP)/$(s).json: \
-	$(foreach n,$(ROWS_$(s)),$(call made,$(call set_of,$(s)),$(n))/done) ; \
+$(foreach s,$(SETS),$(eval $(UP)/$(s).json: $(foreach n,$(ROWS_$(s)),$(call made,$(s),$(n))/done) ; \
 	$$(RUN) eval.content --truth $(call large_of,$(s)) \
 		$(if $(filter photos buildings,$(s)),--real $(call large_of,$(s))) $(foreach n,$(ROWS_$(s)),--fake \
-		$(call flat,$(n))=$(call made,$(call set_of,$(s)),$(n))) --out $$@))
+		$(call flat,$(n))=$(call made,$(s),$(n))) --out $$@))
 
-$(UP)/tables.md: $(foreach s,$(SETS) $(AGAINST),$(UP)/$(s).json)
+$(UP)/tables.md: $(foreach s,$(SETS),$(UP)/$(s).json)
 	$(RUN) eval.report $^ --out $(UP)/index.html
 	@{ set -e; for name in $(SETS); do echo "### $$name"; $(RUN) benchmarks.tables scores $(UP)/$$name.json; echo; done; \
-		for name in $(AGAINST) buildings; do echo "### differences: $$name"; \
+		for name in $(SETS); do echo "### differences: $$name"; \
 		$(RUN) benchmarks.tables differences $(UP)/$$name.json; echo; done; \
+		$(foreach s,game photos,echo "### differences: $(s)"; \
+		$(RUN) benchmarks.tables differences $(UP)/$(s).json --against $(AGAINST_$(s)); echo; ) \
 		$(RUN) benchmarks.tables seconds $(UP)/seconds.txt; } > $@.partial && mv $@.partial $@

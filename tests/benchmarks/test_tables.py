@@ -1,6 +1,6 @@
 """Tables out of records that are made by hand."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,8 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.tables import build_parser, main
+from eval.measuring.differences import differences_to
+from eval.metrics.bootstrap import draw_resamples
 from eval.records import scores_record, skvd_record
 from eval.records.scores_record import CLASS_COLOUR, Metric
 from gbuffer_tools.command import run
@@ -104,6 +106,41 @@ def test_differences_have_signs_and_intervals(tmp_path: Path, capsys: pytest.Cap
         "| net | +0.15 (0.10 to 0.20) | +0.15 (0.10 to 0.20) |",
         "| other | +0.30 (0.30 to 0.30) | +0.30 (0.30 to 0.30) |",
     ]
+
+
+def test_differences_to_any_method_are_those_of_its_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the first method they are what the record has; to another, its own values are taken away, frame by frame."""
+    rng = np.random.default_rng(0)
+    frames = {name: rng.normal(20, 3, 8) for name in ("plain", "a", "b")}
+    frames["b"] = frames["a"] + 0.5  # an interval that is a point
+    metric = Metric("psnr", "PSNR", "higher", "")
+    rows = {name: {"psnr": draw_resamples(np.arange(8), count=1000, seed=0) @ x / 8} for name, x in frames.items()}
+    methods = tuple(
+        scores_record.scored_method(name, name, "a" * 64, rows[name], rows["plain"], {"psnr": frames[name]})
+        for name in frames
+    )
+    record = scores_record.new_scores("eval.content", (metric,), tuple("abcdefgh"), methods, None, {})
+    scores_record.write(record, tmp_path / "r.json")
+    stored = {one.name: one.differences["psnr"] for one in methods[1:]}
+    again = {name: found["psnr"] for name, found in differences_to(record, "plain").items()}
+    for name, found in again.items():
+        np.testing.assert_allclose(astuple(found), astuple(stored[name]), rtol=1e-12)  # sums in another order
+    assert set(again) == {"a", "b"}
+    lines = printed(capsys, "differences", tmp_path / "r.json", "--against", "a")
+    assert lines[0] == "| less a | PSNR |"
+    assert lines[3] == "| b | +0.50 (0.50 to 0.50) |"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("differences", "--against", "c"), "--against c: wanted one of plain, other."),
+     (("differences", "--against", "plain"), "no values of single frames"),
+     (("scores", "--against", "plain"), "is for the table of differences")],
+)  # fmt: skip
+def test_what_nothing_can_be_compared_with(words, said: str, tmp_path: Path, capsys) -> None:
+    scores_record.write(segmented("plain", "other", base=0.3), tmp_path / "r.json")
+    assert run(main, build_parser(), [words[0], str(tmp_path / "r.json"), *words[1:]]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_photographs_stand_below_where_there_are_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
