@@ -1,1 +1,1 @@
-"""What is fast and small, measured: `make bench`. Every figure is a ratio within one run; machines differ."""
+"""Benchmarks of speed and size: `make bench`. Every figure is a ratio within one run, because machines differ."""

@@ -1,8 +1,8 @@
-"""Encoding and decoding of pictures as codes: multiply-adds, milliseconds, and how far from the machine's product.
+"""Encoding pictures as codes and decoding them: multiply-adds, milliseconds, and the ratio to the machine's floor.
 
     python -m benchmarks.autoencoders --names vqgan-f16-1024 vqgan-f8-small
 
-Untrained weights, one picture of 256x256, fp32. The floor is the time that the multiply-adds alone would take at the
+Untrained weights, one 256x256 picture, fp32. The floor is the time that the multiply-adds alone would take at the
 speed of the machine's matrix product, measured in the same run.
 """
 

@@ -1,12 +1,12 @@
-"""What `make codes` needs besides commands: pictures and masks to complete, and whether drawn pictures fit their maps.
+"""What `make codes` needs besides commands: pictures and masks to complete, and how well drawn pictures fit their maps.
 
-    python -m benchmarks.code_pictures prepare PHOTOS OUT        # OUT/truth: shrunk pictures; OUT/white: masks of all
+    python -m benchmarks.code_pictures prepare PHOTOS OUT        # OUT/truth: shrunk pictures; OUT/white: white masks
     python -m benchmarks.code_pictures lower PICTURES OUT        # their lower halves, which app.sample --complete draws
     python -m benchmarks.code_pictures agreement MAPS WITH WITHOUT
 
-`agreement` compares label maps: those that pictures were drawn by, those of the pictures drawn by them, of the same
-names, and those of pictures that were drawn by nothing. A map's chance is the mean over all of the last. The share of
-equal pixels, with 95 % intervals over maps.
+`agreement` compares label maps: those that pictures were drawn from, those of the pictures drawn from them, with the
+same names, and those of pictures drawn from nothing. A map's chance level is the mean over all of the last. It prints
+the share of equal pixels, with 95 % intervals over maps.
 """
 
 import argparse
@@ -30,7 +30,7 @@ RESAMPLES = 1000
 
 
 def prepare(args: argparse.Namespace) -> None:
-    """Write the pictures at the height of training, cut to whole codes, and a white mask for each."""
+    """Write the pictures at training height, cut to whole codes, and a white mask for each."""
     photos = Photos(args.photos, args.height)
     for number, key in enumerate(photos.keys):
         picture = photos[number]
@@ -49,21 +49,21 @@ def lower(args: argparse.Namespace) -> None:
 
 
 def read_labels(folder: Path) -> dict[str, Labels]:
-    """The label maps of a folder by key, (h, w).
+    """Return the label maps of a folder by key, (h, w).
 
     Raises:
-        InputError: there are none, or they cannot be read.
+        InputError: there are no maps, or they cannot be read.
     """
     return {key: read() for key, read in label_maps(folder)[1].items()}
 
 
 def equal(drawn: Labels, wanted: Labels) -> float:
-    """The share of a drawn picture's pixels whose label is that of the map that it was drawn by, at its size."""
+    """Return the share of a drawn picture's pixels whose label equals that of a map, resized to the picture."""
     return float((drawn == nearest(wanted, (drawn.shape[0], drawn.shape[1]))).mean())
 
 
 def agreement(args: argparse.Namespace) -> None:
-    """Print how far pictures fit the maps that they were drawn by, and how far others do by chance.
+    """Print how well pictures fit the maps that they were drawn from, and how well others do by chance.
 
     Raises:
         InputError: a map has no picture.
@@ -82,7 +82,7 @@ def agreement(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.code_pictures",
         description=__doc__,
@@ -113,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Do what was asked for."""
+    """Run the chosen subcommand."""
     args.work(args)
 
 

@@ -1,11 +1,11 @@
-"""Sampling a map of 16 x 16 codes with a cache of keys and values against reading the whole window for every code.
+"""Sampling a map of 16 x 16 codes with a key-value cache against reading the whole window for every code.
 
     python -m benchmarks.codes
     python -m benchmarks.codes --names gpt-coco --batch 8 --device cuda --precision bf16
 
-Weights are random, conditions are those of the preset. With the cache all codes are drawn; without it, where a code
-costs the more the later it is, every `--every`-th one, and the mean counts. One process, in turns, after a first code
-that does not count.
+Weights are random, conditions are those of the preset. With the cache, all codes are drawn; without it, where later
+codes cost more, every `--every`-th one is read, and the mean counts. One process, taking turns, after an uncounted
+first code.
 """
 
 import argparse
@@ -26,20 +26,20 @@ SIZES = {"small": SMALL, **PRESETS}
 
 
 def network_of(name: str, device: str) -> GPT:
-    """With random weights."""
+    """Return a network with random weights."""
     torch.manual_seed(0)
     return GPT(GPTSpec(**SIZES[name])).eval().to(device)
 
 
 def condition_of(network: GPT, batch: int, device: str) -> Tensor:
-    """A label, or a map, of zeros."""
+    """Return a condition of zeros: a label, or a map."""
     spec = network.spec
     shape = (batch,) if spec.conditions == 1 else (batch, spec.side, spec.side)
     return torch.zeros(shape, dtype=torch.int64, device=device)
 
 
 def measure(network: GPT, batch: int, every: int, device: str) -> tuple[float, float]:
-    """Seconds of a code of each map, with the cache and without."""
+    """Return the seconds for one code of each map, with and without the cache."""
     spec, kind = network.spec, torch.device(device).type
     side, condition = spec.side, condition_of(network, batch, device)
     generators = [torch.Generator().manual_seed(i) for i in range(batch)]
@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.codes", description=__doc__.splitlines()[0])
     parser.add_argument("--names", nargs="+", default=["small"], metavar="NAME", help="presets (%(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="maps at once (%(default)s)")

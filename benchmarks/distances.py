@@ -25,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
     began = time.perf_counter()
     value = mmd2_in_blocks(x, y + args.shift, kid_kernel, unbiased=True)
     seconds = time.perf_counter() - began
-    # Twice a half within the sets, and all pairs across.
+    # Half of the pairs within each of the two sets, and all pairs across.
     floor = 2 * args.count**2 * args.dimensions / speed
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.distances", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100_000, help="vectors on each side (%(default)s)")
     parser.add_argument("--dimensions", type=int, default=512, help="(%(default)s)")

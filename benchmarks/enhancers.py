@@ -1,10 +1,10 @@
-"""Every generator on this machine: multiply-adds, parameters, time and memory of a frame, training speed.
+"""Every generator on this machine: multiply-adds, parameters, time and memory per frame, training speed.
 
     python -m benchmarks.enhancers --names hr lite
     python -m benchmarks.enhancers --device cuda --precision fp32 bf16 --size 1920x1080 --out gpu.json
 
-Each runs in a process of its own, eager, with untrained weights; the ratio is to the first line: the first of `--names`
-in the first precision. bf16 is autocast, as in `app.enhance` and `train.epe`. The floor is the time that the
+Each runs in its own process, in eager mode, with untrained weights; ratios are relative to the first line: the first of
+`--names` in the first precision. bf16 is autocast, as in `app.enhance` and `train.epe`. The floor is the time that the
 multiply-adds alone would take at the speed of the machine's matrix product in that precision, measured in the same
 run. Training is the generator alone, without the critics: forward, backward and Adam on crops of 196 px. Memory is
 the process's on a CPU, torch's on a GPU.
@@ -39,14 +39,14 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Measured:
-    """One generator.
+    """The figures of one generator.
 
     Attributes:
-        parameters: their number.
+        parameters: number of parameters.
         macs: multiply-adds of one frame.
-        seconds: of one frame, the median.
-        gibibytes: most memory while it ran frames.
-        samples: crops a second in training.
+        seconds: median seconds per frame.
+        gibibytes: peak memory while running frames.
+        samples: crops per second in training.
     """
 
     name: str
@@ -59,14 +59,14 @@ class Measured:
 
 
 def inputs(batch: int, height: int, width: int, device: str) -> list[torch.Tensor]:
-    """Random pictures, G-buffers and class ids."""
+    """Return random pictures, G-buffers and class ids."""
     torch.manual_seed(0)
     image, gbuffers = torch.rand(batch, 3, height, width), torch.randn(batch, CHANNELS, height, width)
     return [x.to(device) for x in (image, gbuffers, torch.randint(CLASSES, (batch, height, width)))]
 
 
 def measure(name: str, precision: str, size: tuple[int, int], frames: int, threads: int, device: str) -> Measured:
-    """In a process of its own, for the memory's sake."""
+    """Measure one generator, in its own process, so its memory is measured alone."""
     torch.set_num_threads(threads)
     network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -75,7 +75,7 @@ def measure(name: str, precision: str, size: tuple[int, int], frames: int, threa
     with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
         with torch.inference_mode():
             with Macs() as macs:
-                network(*frame)  # and a first time, which does not count
+                network(*frame)  # also an uncounted first run
             seconds = [timed(lambda: network(*frame), kind) for _ in range(frames)]
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         if kind == "cuda":
@@ -95,7 +95,7 @@ def measure(name: str, precision: str, size: tuple[int, int], frames: int, threa
 
 
 def timed(work: Callable[[], object], kind: str) -> float:
-    """Seconds that a call takes; on a GPU from an empty queue to the end of the last kernel."""
+    """Return the seconds that a call takes; on a GPU, from an empty queue to the end of the last kernel."""
     if kind == "cuda":
         torch.cuda.synchronize()
     began = time.perf_counter()
@@ -106,7 +106,7 @@ def timed(work: Callable[[], object], kind: str) -> float:
 
 
 def multiply_adds_per_second(device: str, dtype: torch.dtype) -> float:
-    """Of this machine's matrix product, the best of five."""
+    """Return the multiply-adds per second of this machine's matrix product, the best of five."""
     kind = torch.device(device).type
     side = MATRIX if kind == "cpu" else 4 * MATRIX
     a, b = torch.rand(2, side, side, device=device, dtype=dtype)
@@ -114,7 +114,7 @@ def multiply_adds_per_second(device: str, dtype: torch.dtype) -> float:
 
 
 def processor(device: str = "cpu") -> str:
-    """Its name, where the system tells."""
+    """Return the processor's name, if the system reports it."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -154,7 +154,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.enhancers", description=__doc__.splitlines()[0])
     parser.add_argument("--names", nargs="+", default=["hr", "hr-small", "lite"], metavar="NAME", help="(%(default)s)")
     parser.add_argument("--size", default="957x526", metavar="WxH", help="of the frame (%(default)s)")

@@ -1,11 +1,11 @@
-"""Memory and time of `app.upscale` for large pictures, and what its tiles change.
+"""Memory and time of `app.upscale` for large pictures, and how much its tiles change the result.
 
     python -m benchmarks.enlarging --sizes 3840x1080 3840x2160
     python -m benchmarks.enlarging --name realesrgan-x4plus-anime --sizes --crop 541x80
 
-The command runs in a process of its own, whose greatest resident memory counts, on a picture of noise at several
-scales. A preset has random weights, which change neither memory nor time; an asset its own. The difference is that of
-the smallest tiles that the network allows to the whole picture, for a crop in one piece.
+The command runs in its own process, whose peak resident memory counts, on a picture of noise at several scales. A
+preset has random weights, which change neither memory nor time; an asset has its own. The difference compares the
+smallest tiles that the network allows with the whole picture in one piece, for a crop.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ROLLED = (17, 40)
 
 
 def made_picture(height: int, width: int) -> np.ndarray:
-    """Noise at several scales, (H, W, 3) uint8."""
+    """Return noise at several scales, (H, W, 3) uint8."""
     rng, total = np.random.default_rng(0), np.zeros((height, width, 3), np.float32)
     for step in (64, 16, 4, 1):
         coarse = rng.random((-(-height // step), -(-width // step), 3), np.float32)
@@ -43,7 +43,7 @@ def made_picture(height: int, width: int) -> np.ndarray:
 
 
 def model_file(name: str, folder: Path) -> str:
-    """The name of a fetched asset as it is, or a file of a preset with random weights."""
+    """Return the name of a fetched asset unchanged, or the file of a preset with random weights."""
     if asset_path(name).is_file():
         return name
     torch.manual_seed(0)
@@ -54,7 +54,7 @@ def model_file(name: str, folder: Path) -> str:
 
 
 def measure(model: str, size: tuple[int, int], folder: Path, threads: int) -> tuple[float, float]:
-    """Run the command on a picture of H x W pixels: (GiB, seconds)."""
+    """Run the command on a picture of H x W pixels; return (GiB, seconds)."""
     name = f"{size[1]}x{size[0]}"
     write_png(folder / f"{name}.png", made_picture(*size))
     command = [sys.executable, "-m", "app.upscale", model, str(folder / f"{name}.png"), "--out", str(folder / "out")]
@@ -69,7 +69,7 @@ def measure(model: str, size: tuple[int, int], folder: Path, threads: int) -> tu
 
 
 def difference(model: str, size: tuple[int, int]) -> tuple[int, float]:
-    """The side of the smallest tiles, and their greatest difference to a picture of H x W in one piece, of 255."""
+    """Return the smallest tiles' side, and their largest difference from an H x W picture in one piece, of 255."""
     network = open_upscaler(model)[0]
     image, least = as_tensor(made_picture(*size), flip=False), 4 * network.overlap
     whole, tiled = (Enlarger(network, tile, network.spec.scale).whole(image) for tile in (max(size), least))
@@ -77,7 +77,7 @@ def difference(model: str, size: tuple[int, int]) -> tuple[int, float]:
 
 
 def rolled_difference(model: str, size: tuple[int, int], circular: bool) -> tuple[float, float]:
-    """What a picture of H x W that is rolled has more than the rolled result: greatest and mean difference, of 255."""
+    """Compare a rolled H x W picture's result with the rolled result: largest and mean difference, of 255."""
     network, (down, right) = open_upscaler(model)[0], ROLLED
     enlarger = Enlarger(network, network.tile, network.spec.scale, circular=circular)
     image, scale = as_tensor(made_picture(*size), flip=False), network.spec.scale

@@ -1,4 +1,4 @@
-"""Extracting one capture: seconds for all of it, and for draw ids by marks against one replay for every draw.
+"""Extracting one capture: seconds in total, and for draw ids by marks against one replay per draw.
 
     python -m benchmarks.extraction captures/candela_city_frame60.rdc
 
@@ -25,7 +25,7 @@ from gbuffer_tools.sources.renderdoc import SOURCE, image_index, job
 
 
 def both_ways(path: Path, profile: GameProfile, folder: Path) -> tuple[int, float, float, float]:
-    """Number of draws, seconds by marks, seconds by replaying, fraction of pixels with the same draw."""
+    """Return the number of draws, seconds by marks, seconds by replaying, fraction of pixels with the same draw."""
     rd = module.load()
     with initialised(rd):
         began = time.perf_counter()
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.extraction", description=__doc__.splitlines()[0])
     parser.add_argument("capture", type=Path, metavar="CAPTURE", help="a .rdc file")
     parser.add_argument("--profile", default="supertuxkart", metavar="NAME", help="the game")

@@ -1,10 +1,11 @@
-"""sKVD's inner products: how often crops go through VGG16, bytes that go to the disk, and time beside its floor.
+"""sKVD's inner products: VGG16 passes per crop, bytes to and from the disk, and time relative to its floor.
 
     python -m benchmarks.features --crops 352 --real 540 --methods 5
 
-Random crops and weights: values change no time. The floor is what the multiply-adds alone would take at the speed of
-this machine's float32 matrix product, measured in the same run: those of one forward pass per crop, and those of the
-products. Bytes are those that the process wrote and read, as Linux counts them; they need not have reached the disk.
+Crops and weights are random: values do not affect time. The floor is the time that the multiply-adds alone (of
+one forward pass per crop, and of the products) would take at the speed of this machine's float32 matrix product,
+measured in the same run. Bytes are those that the process wrote and read, as Linux counts them; they need not have
+reached the disk.
 """
 
 import argparse
@@ -34,7 +35,7 @@ class Timed:
         self.batch, self.dtype, self.device, self.widths = extract.batch, extract.dtype, extract.device, extract.widths
 
     def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features, as of the extractor."""
+        """Return the extractor's features."""
         began = time.perf_counter()
         found = self.extract(crops, layers)
         self.seconds += time.perf_counter() - began
@@ -43,7 +44,7 @@ class Timed:
 
 
 def moved() -> tuple[int, int]:
-    """Bytes that this process has written and read so far; zeros where the system does not tell."""
+    """Return the bytes that this process has written and read so far; zeros if the system does not report them."""
     try:
         lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     except OSError:
@@ -89,7 +90,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.features", description=__doc__.splitlines()[0])
     parser.add_argument("--crops", type=int, default=64, help="of each method (%(default)s)")
     parser.add_argument("--real", type=int, default=96, help="crops of photographs (%(default)s)")

@@ -1,10 +1,10 @@
-"""What folding, routing and fewer passes over memory are worth: a generator as it was trained, and as it is run.
+"""The gain from folding, routing and fewer passes over memory: a generator as it was trained, and as it is run.
 
     python -m benchmarks.folded --name hr
 
-One process, in turns, fp32: plain (masks, so that every class stream sees every pixel; torch's own layout, and
-channels_last) and as `app.enhance` runs it, on class layouts of the sample frames, reduced to
-`--classes` classes. Weights are random. Also prints how far the pictures are apart.
+One process, taking turns, fp32: plain (masks, so every class stream sees every pixel; torch's own layout, and
+channels_last) and as `app.enhance` runs it, on the class layouts of the sample frames, reduced to `--classes` classes.
+Weights are random. Also prints how far apart the pictures are.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from gbuffer_tools.command import run
 
 
 def network_of(name: str) -> nn.Module:
-    """With random weights, also in the last layer, so that the picture depends on all of them."""
+    """Return a generator with random weights, also in the last layer, so the picture depends on all of them."""
     torch.manual_seed(0)
     network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
     last = network.image.out if name.startswith("lite") else network.image.head.out  # type: ignore[union-attr]
@@ -35,9 +35,9 @@ def network_of(name: str) -> nn.Module:
 
 
 def layouts(folder: Path, max_classes: int, size: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
-    """The first frame of each file: picture (1, 3, H, W) and class ids (1, H, W), at most `max_classes` of them.
+    """Return the first frame of each file: picture (1, 3, H, W) and class ids (1, H, W), at most `max_classes` of them.
 
-    The largest classes stay what they are; the pixels of all others go to the largest one.
+    The largest classes stay as they are; the pixels of all others go to the largest one.
     """
     found = []
     for path in sorted(folder.glob("*.h5")):
@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.folded", description=__doc__.splitlines()[0])
     parser.add_argument("--name", default="hr", help="generator (%(default)s)")
     parser.add_argument("--size", default="957x526", metavar="WxH", help="of the frames (%(default)s)")

@@ -1,10 +1,10 @@
-"""Frame files against the released format (one compressed npz a frame): size, bytes read for a crop, crops a second.
+"""Frame files against the released format (one compressed npz per frame): size, bytes read per crop, crops per second.
 
     python -m benchmarks.frame_files
     python -m benchmarks.frame_files --append 64
 
-Frames of 960x540 are put together from four sample frames each, so that their contents are real. The released format
-is rebuilt from the same channels: the picture as uint8, all buffers stacked as float16, a mask for each class.
+Frames of 960x540 are assembled from four sample frames each, so their contents are real. The released format is
+rebuilt from the same channels: the picture as uint8, all buffers stacked as float16, a mask for each class.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from gbuffer_tools.frame_file.writer import Appender
 from gbuffer_tools.schema import Shard, append, shards, write
 
 CROP = 196
-"""Of EPE's training."""
+"""Side of EPE's training crops."""
 PROCESSES = 2
 
 
 def mosaics(path: Path) -> Iterator[Frame]:
-    """Frames of twice the sides, four of the file's in each."""
+    """Yield frames of twice the side lengths, each made of four of the file's frames."""
     with Shard(path) as shard:
         for start in range(0, len(shard) - 3, 4):
             four = [shard.frame(start + i) for i in range(4)]
@@ -44,7 +44,7 @@ def mosaics(path: Path) -> Iterator[Frame]:
 
 
 def joined(parts: list[Array]) -> Array:
-    """Four arrays, two by two."""
+    """Join four arrays, two by two."""
     return np.concatenate([np.concatenate(parts[:2], 1), np.concatenate(parts[2:], 1)])
 
 
@@ -56,7 +56,7 @@ def released(frame: Frame, classes: int, path: Path) -> None:
 
 
 def read_crops(path: Path, count: int, seed: int) -> None:
-    """Random crops of all channels out of a frame file."""
+    """Read random crops of all channels from a frame file."""
     rng = np.random.default_rng(seed)
     with Shard(path) as shard:
         for _ in range(count):
@@ -69,7 +69,7 @@ def read_crops(path: Path, count: int, seed: int) -> None:
 
 
 def read_released(paths: list[Path], count: int, seed: int) -> None:
-    """The same out of npz files: a whole frame for every crop."""
+    """Read the same from npz files: a whole frame for every crop."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         with np.load(paths[int(rng.integers(len(paths)))]) as file:
@@ -80,7 +80,7 @@ def read_released(paths: list[Path], count: int, seed: int) -> None:
 
 
 def unpacked(path: Path, count: int = 2000) -> float:
-    """Bytes that are unpacked for a random crop, by the chunks it touches, over the crop's own."""
+    """Return the bytes unpacked for a random crop, by the chunks it touches, relative to the crop's own."""
     rng = np.random.default_rng(0)
     with h5py.File(path) as file:
         (_, height, width, _), (_, *tile, _) = file["image"].shape, file["image"].chunks
@@ -92,7 +92,7 @@ def unpacked(path: Path, count: int = 2000) -> float:
 
 
 def crops_per_second(read: Callable[..., None], what: object, crops: int) -> float:
-    """Throughput of all processes together, their start not counted."""
+    """Return the throughput of all processes together, not counting their start."""
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         list(pool.map(_start, range(PROCESSES)))
         began = time.perf_counter()
@@ -102,7 +102,7 @@ def crops_per_second(read: Callable[..., None], what: object, crops: int) -> flo
 
 
 def _start(_: int) -> None:
-    """Importing this module is the start; the pause gives every process one of these."""
+    """Start a process by importing this module; the pause gives every process one of these calls."""
     time.sleep(0.5)
 
 
@@ -129,10 +129,10 @@ def main() -> None:
 
 
 def appending(path: Path, count: int, folder: Path) -> str:
-    """Seconds to store frames one after the other, each there when the next one comes: by copying the file, by a twin.
+    """Time storing frames one after the other, each stored before the next one comes: by copying the file, by a twin.
 
-    The frames are the file's mosaics in turn, packed badly but fast, as packing is not what is measured; writing all at
-    once tells how long it takes.
+    The frames are the file's mosaics in turn, compressed fast but poorly, because compression is not what is measured;
+    writing all at once shows how long it takes.
     """
     chunks.LEVEL = chunks.BYTES_LEVEL = chunks.QUICK_LEVEL = 1
     frames = [replace(frame, name=f"{i:05d}") for i, frame in zip(range(count), cycle(mosaics(path)), strict=False)]
@@ -157,7 +157,7 @@ def appending(path: Path, count: int, folder: Path) -> str:
 
 
 def written(paths: list[Path], folder: Path) -> tuple[list[Path], dict[Path, list[Path]]]:
-    """Both formats of all mosaics: our files, and for each of them the released ones of its frames."""
+    """Write all mosaics in both formats; return our files, and for each of them the released ones of its frames."""
     ours, theirs = [], {}
     for path in paths:
         frames = list(mosaics(path))
@@ -174,7 +174,7 @@ def written(paths: list[Path], folder: Path) -> tuple[list[Path], dict[Path, lis
 
 
 def sizes(ours: list[Path], theirs: dict[Path, list[Path]]) -> Iterator[str]:
-    """Lines about sizes on disk and bytes unpacked."""
+    """Yield lines about sizes on disk and bytes unpacked."""
     total, total_npz = 0, 0
     for path in ours:
         size, npz = path.stat().st_size, sum(file.stat().st_size for file in theirs[path])

@@ -2,8 +2,8 @@
 
     python -m benchmarks.padding
 
-Both in turn, so that what else the machine does meets both alike; medians in milliseconds. The floor is the bytes that
-have to move, at the speed of a copy of the same map: each value is read once and written once.
+Both take turns, so other load on the machine affects them alike; medians in milliseconds. The floor is the time to move
+the bytes at the speed of a copy of the same map: each value is read once and written once.
 """
 
 import argparse
@@ -56,13 +56,13 @@ def autocast_gradient(gradient: Tensor, like: Tensor) -> Tensor:
 
 
 def medians(ways: Sequence[Callable[[], Tensor]], count: int) -> list[float]:
-    """Seconds of each way, taken in turn."""
+    """Return the median seconds of each way; the ways take turns."""
     taken: list[list[float]] = [[] for _ in ways]
     for turn in range(count + 1):
         for seconds, way in zip(taken, ways, strict=True):
             began = time.perf_counter()
             way()
-            if turn:  # the first finds caches and kernels cold
+            if turn:  # the first runs with cold caches and kernels
                 seconds.append(time.perf_counter() - began)
     return [statistics.median(seconds) for seconds in taken]
 

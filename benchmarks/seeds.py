@@ -1,4 +1,4 @@
-"""Runs of several seeds put together: methods named NAME-SEED in a record, and cells of tables about them."""
+"""Combine runs with several seeds: methods named NAME-SEED in a record, and table cells about them."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -18,7 +18,7 @@ Method = TypeVar("Method", bound=Named)
 
 
 def by_name(methods: Sequence[Method]) -> dict[str, list[Method]]:
-    """Methods by what they are called without their seed, in the order of the record; others stand alone."""
+    """Group methods by their name without the seed, in the order of the record; others stand alone."""
     found: dict[str, list[Method]] = {}
     for method in methods:
         name, _, seed = method.name.rpartition("-")
@@ -27,14 +27,14 @@ def by_name(methods: Sequence[Method]) -> dict[str, list[Method]]:
 
 
 def mean_and_ends(seeds: Sequence[Estimate | None], digits: int | None = None) -> str:
-    """The mean of the seeds' values, and the lowest and the highest end of their intervals.
+    """Return the mean of the seeds' values, and the lowest and the highest end of their intervals.
 
     Args:
-        seeds: a value per seed; None where a seed has none.
-        digits: decimals; None: as many as two to four significant digits take.
+        seeds: one value per seed; None if a seed has none.
+        digits: decimals; None: enough for two to four significant digits.
 
     Returns:
-        "0.84 (0.70 to 0.98)"; without intervals "0.84"; a dash where a seed has no value.
+        "0.84 (0.70 to 0.98)"; without intervals "0.84"; a dash if a seed has no value.
     """
     found = [one for one in seeds if one is not None]
     if len(found) < len(seeds) or not found:
@@ -51,10 +51,10 @@ def mean_and_ends(seeds: Sequence[Estimate | None], digits: int | None = None) -
 
 
 def decided(differences: Sequence[Estimate | None], *, below: bool) -> str:
-    """How many seeds' differences are decided on one side of 0, and how many on the other: "2/3", "0/3, 2 against".
+    """Count the seeds whose differences are decided on one side of 0, and on the other: "2/3", "0/3, 2 against".
 
     Args:
-        differences: a paired difference per seed.
+        differences: one paired difference per seed.
         below: count those whose interval lies below 0, against those above; otherwise, the other way round.
     """
     low, high = 0, 0

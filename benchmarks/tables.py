@@ -1,4 +1,4 @@
-"""Tables in Markdown out of records, several seeds of a method together: those of docs/benchmarks.md and others.
+"""Markdown tables from records, with the seeds of a method combined: those of docs/benchmarks.md and others.
 
     python -m benchmarks.tables skvd FOLDER/skvd.json
     python -m benchmarks.tables ratios FOLDER/skvd.json
@@ -9,9 +9,9 @@
     python -m benchmarks.tables validation RUNS/NAME/SEED ...
     python -m benchmarks.tables seconds FOLDER/seconds.txt
 
-Methods of several seeds are named NAME-SEED. A cell has the mean of the seeds; in brackets the lowest and the highest
-end of their 95 % intervals over frames; then how many seeds are decided by their own paired intervals, and how many
-against: "1/3, 1 against".
+Methods with several seeds are named NAME-SEED. A cell has the mean of the seeds; in brackets, the lowest and the
+highest end of their 95 % intervals over frames; then how many seeds are decided by their own paired intervals, and how
+many against: "1/3, 1 against".
 """
 
 import argparse
@@ -76,7 +76,7 @@ def ratios(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def buffers(paths: Sequence[Path]) -> Iterator[str]:
-    """What is lost without some buffers: sKVD less that of the network with all of them, a record per seed.
+    """The loss without some buffers: sKVD minus that of the network with all of them, one record per seed.
 
     After a value: how many seeds are farther from the photographs than the network with all buffers.
     """
@@ -94,7 +94,7 @@ def buffers(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def segmentation(paths: Sequence[Path]) -> Iterator[str]:
-    """IoU, a record per seed; a method that has several seeds in each record counts with all of them.
+    """IoU, one record per seed; if a method has several seeds in each record, all of them count.
 
     After a value: how many are better than the first method of their record, frames paired.
     """
@@ -109,9 +109,9 @@ def segmentation(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def scores(paths: Sequence[Path]) -> Iterator[str]:
-    """All that a record of eval.content, sets, control or temporal says of pictures, but for colours of classes.
+    """All metrics of a record of eval.content, sets, control or temporal, except class colours.
 
-    After a value: how many seeds are better than the first method, frames paired; where neither side is better, how
+    After a value: how many seeds are better than the first method, frames paired; if neither side is better, how
     many are above it.
     """
     record = scores_record.read(one_of(paths))
@@ -126,9 +126,9 @@ def scores(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def differences(paths: Sequence[Path], against: str | None = None) -> Iterator[str]:
-    """What separates methods from the first one of a record of eval.content or others, or from another, frames paired.
+    """Differences of methods from the first one of a record of eval.content or others, or from another, frames paired.
 
-    A cell has the mean of the seeds' differences and the ends of their intervals: decided if both have one sign.
+    A cell has the mean of the seeds' differences and the ends of their intervals: decided if both have the same sign.
     """
     record = scores_record.read(one_of(paths))
     if against is not None:
@@ -143,7 +143,7 @@ def differences(paths: Sequence[Path], against: str | None = None) -> Iterator[s
 
 
 def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: int | None = None) -> Iterator[str]:
-    """The line of each method: values of these metrics, then how many seeds are decidedly better than the first."""
+    """Yield the line of each method: values of the metrics, then how many seeds are decidedly better than the first."""
     for name in by_name(records[0].methods):
         found: list[ScoredMethod] = [one for record in records for one in by_name(record.methods).get(name, [])]
         cells = []
@@ -156,9 +156,9 @@ def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: in
 
 
 def validation(paths: Sequence[Path]) -> Iterator[str]:
-    """What training runs measured on pictures held out, at their last preview; folders NAME/SEED.
+    """What training runs measured on held-out pictures at their last preview; folders NAME/SEED.
 
-    A cell has the mean of the seeds; in brackets the lowest and the highest.
+    A cell has the mean of the seeds; in brackets, the lowest and the highest.
     """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
@@ -181,7 +181,7 @@ def validation(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def seconds(paths: Sequence[Path]) -> Iterator[str]:
-    """How long each stage took: lines of NAME SECONDS, one for each time that NAME ran, by what NAME begins with."""
+    """How long each stage took, from lines of NAME SECONDS, one per run of NAME; NAME begins with the stage."""
     parts: dict[str, set[str]] = {}
     total: Counter[str] = Counter()
     for text in filter(None, one_of(paths).read_text(encoding="utf-8").splitlines()):
@@ -195,21 +195,21 @@ def seconds(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def of_all(record: Scores, metric: Metric) -> bool:
-    """Whether all methods of a record have a value of a metric."""
+    """Return whether all methods of a record have a value for a metric."""
     return all(metric.key in method.values for method in record.methods)
 
 
 def signed(values: Sequence[Estimate | None]) -> str:
-    """`mean_and_ends` with a sign in front of a gain."""
+    """Return `mean_and_ends`, with a plus sign in front of a gain."""
     text = mean_and_ends(values)
     return text if text.startswith(("−", "–")) else f"+{text}"
 
 
 def one_of(paths: Sequence[Path]) -> Path:
-    """The one path.
+    """Return the only path.
 
     Raises:
-        InputError: there are more.
+        InputError: there are several.
     """
     if len(paths) > 1:
         raise InputError(f"{paths[1]}: this table is of one file; give only one")
@@ -217,13 +217,13 @@ def one_of(paths: Sequence[Path]) -> Path:
 
 
 def head(corner: str, columns: Sequence[str]) -> Iterator[str]:
-    """The first two lines of a table in Markdown."""
+    """Yield the first two lines of a Markdown table."""
     yield line(corner, columns)
     yield "|---" * (len(columns) + 1) + "|"
 
 
 def line(name: str, cells: Sequence[str]) -> str:
-    """A line of a table in Markdown."""
+    """Return a line of a Markdown table."""
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -244,7 +244,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__.splitlines()[0])
     parser.add_argument("table", choices=sorted(TABLES), help="which table")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="records of eval, or seconds.txt")

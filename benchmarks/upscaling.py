@@ -3,9 +3,9 @@
     python -m benchmarks.upscaling
     python -m benchmarks.upscaling --enhancer hr-small --size 1280x720 --out figures.json
 
-Each way runs in a process of its own, fp32, untrained weights (which cost what trained ones cost), the enhancer as
-`app.enhance` runs it, the upscaler in its tiles. What rendering itself costs is not in it: it falls, too, but for the
-guides of `guided-x4`, which are rendered at full size. Memory is the process's, Python and torch (0.3 GiB) included.
+Each way runs in its own process, in fp32, with untrained weights (which cost as much as trained ones), the enhancer as
+`app.enhance` runs it, the upscaler in its tiles. The cost of rendering is not included: it falls, too, except for the
+guides of `guided-x4`, which are rendered at full size. Memory is the process's, including Python and torch (0.3 GiB).
 The floor is the time that the multiply-adds alone would take at the speed of the machine's matrix product.
 """
 
@@ -39,13 +39,13 @@ from gbuffer_tools.errors import InputError
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to a large frame.
+    """One way to make a large frame.
 
     Attributes:
         way: the networks and the size of the frame that is enhanced.
         macs: multiply-adds.
-        enhancing, enlarging: seconds of each part, medians.
-        gibibytes: most memory of the process.
+        enhancing, enlarging: median seconds of each part.
+        gibibytes: peak memory of the process.
     """
 
     way: str
@@ -60,14 +60,14 @@ class Measured:
 
 
 def measure(enhancer: str, upscaler: str | None, size: tuple[int, int], frames: int, threads: int) -> Measured:
-    """Measure one way, in a process of its own, for the memory's sake.
+    """Measure one way, in its own process, so its memory is measured alone.
 
     Args:
         enhancer: preset of the enhancer.
         upscaler: preset of the upscaler; None: the enhancer runs at the large size.
         size: (height, width) of the large frame.
-        frames: how many are timed, after one that is not.
-        threads: of torch.
+        frames: number of timed frames, after an untimed one.
+        threads: torch threads.
     """
     torch.set_num_threads(threads)
     scale = int(find_upscaler(upscaler).presets[upscaler]["scale"]) if upscaler else 1
@@ -86,7 +86,7 @@ def measure(enhancer: str, upscaler: str | None, size: tuple[int, int], frames: 
 
 
 def enhancing(preset: str, size: tuple[int, int]) -> Callable[[], object]:
-    """What enhances a random frame, as `app.enhance` does; a model file in between, as there."""
+    """Return a call that enhances a random frame as `app.enhance` does, from a model file."""
     network = build_generator(preset, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
     names = tuple(f"x_any.{i}" for i in range(CHANNELS))
     classes = tuple((f"class {i}",) for i in range(CLASSES))
@@ -103,11 +103,14 @@ def enhancing(preset: str, size: tuple[int, int]) -> Callable[[], object]:
 
 
 def enlarging(preset: str, size: tuple[int, int]) -> Callable[[], object]:
-    """What enlarges a random picture of this size in the network's tiles, guided by 9 channels where the preset is."""
+    """Return a call that enlarges a random picture of this size in the network's tiles.
+
+    It is guided by 9 channels if the preset is guided.
+    """
     network = build_upscaler(preset).eval()
     scale, channels = network.spec.scale, network.spec.guides
     inputs = [torch.rand(1, 3, *size)]
-    if channels:  # folded, so that both are divided alike
+    if channels:  # folded, so that both are tiled alike
         inputs.append(torch.randn(1, channels * scale**2, *size))
     return partial(
         run_tiled,
@@ -149,7 +152,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.upscaling", description=__doc__.splitlines()[0])
     parser.add_argument("--enhancer", default="lite", metavar="NAME", help="(%(default)s)")
     names = ["srvgg-16", "guided-x4"]

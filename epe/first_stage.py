@@ -30,12 +30,12 @@ class FirstStage(Protocol):
     def factor(self) -> int: ...
 
     def encode(self, picture: Tensor, /) -> Tensor:
-        """Return the codes (B, H / f, W / f) int64 of pictures (B, C, H, W), of which f divides the sides.
+        """Return the codes (B, H / f, W / f) int64 of pictures (B, C, H, W), whose sides are multiples of f.
 
         Images are sRGB in [0, 1], classes one-hot vectors, buffers normalised per channel.
         """
         ...
 
     def decode(self, ids: Tensor, /) -> Tensor:
-        """Return the pictures (B, C, f h, f w) of codes (B, h, w); images are not clamped; of classes their logits."""
+        """Return the pictures (B, C, f h, f w) for codes (B, h, w); images are not clamped, classes are logits."""
         ...

@@ -53,8 +53,8 @@ class Generator(nn.Module, ABC):
         tile: default for the longest side in pixels that is run at once.
         overlap: overlap of tiles in pixels, about the network's receptive field around a pixel. A tile must be at least
             four times as large.
-        uses_whole_frame: whether results depend on all of the frame (statistics, attention), so that tiles differ.
-        runs_in_bands: whether `in_bands` is there.
+        uses_whole_frame: whether results depend on the whole frame (statistics, attention), so tiles differ.
+        runs_in_bands: whether `in_bands` is implemented.
         exports_to_onnx: whether ONNX supports its operators for images of any size.
         shares_tokens: whether several processes can share the tokens of one image (`--sequence`).
         spec: the sizes of this generator.
@@ -105,7 +105,7 @@ class Generator(nn.Module, ABC):
         """
 
     def in_bands(self, image: Tensor, gbuffers: Tensor, classes: Tensor, pixels: int) -> Tensor:
-        """Enhance large frames as `forward` does, with less memory: what needs most runs on a band of rows at a time.
+        """Enhance large frames as `forward` does, with less memory: the largest parts run on a band of rows at a time.
 
         Args:
             image, gbuffers, classes: as in `forward`.
@@ -133,7 +133,7 @@ class Generator(nn.Module, ABC):
 
     @property
     def styled_by_frame(self) -> bool:
-        """Whether a frame's own style is the default, as long as no other is kept. Tiles need the whole frame's."""
+        """Whether a frame's own style is the default if none was kept. Tiles need the style of the whole frame."""
         return False
 
     def keep_style(self, photos: Iterable[Tensor]) -> None:

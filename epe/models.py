@@ -39,8 +39,8 @@ class Model:
         spec: the arguments that rebuild the network.
         channels: names of the G-buffer channels, in the order in which the network reads them ("normal.0").
         mean, std: statistics per channel; the network receives (value - mean) / std.
-        classes: names of the classes of each class stream ("*": the rest); of a segmenter, the one name of each of its
-            classes; empty for other networks.
+        classes: names of the classes of each class stream ("*": the rest); for a segmenter, the single name of each of
+            its classes; empty for other networks.
         multiple_of: height and width of the input must be multiples of this number of pixels.
         licence: licence of the weights.
         record: training record: data, steps, seed, date, digests.
@@ -66,7 +66,7 @@ def save(model: Model, path: Path | str) -> None:
 
     Raises:
         ValueError: the numbers of channels, means and deviations differ, or the kind is unknown.
-        OSError: what the system says, with the name of the file.
+        OSError: the file cannot be written; the message is the system's, with the file's name.
     """
     if model.kind not in kinds():
         raise ValueError(f"kind {model.kind!r} is not one of {', '.join(kinds())}.")
@@ -86,10 +86,10 @@ def save(model: Model, path: Path | str) -> None:
         # safetensors creates files that only their owner can read; a model is as readable as the umask allows.
         umask = os.umask(0o077)
         os.umask(umask)
-        with suppress(PermissionError):  # a file system without permissions, as CIFS and FAT
+        with suppress(PermissionError):  # a file system without permissions, such as CIFS or FAT
             partial.chmod(0o666 & ~umask)
         partial.replace(path)
-    except (safetensors.SafetensorError, OSError) as error:  # a full disk; neither names the file
+    except (safetensors.SafetensorError, OSError) as error:  # such as a full disk; neither error names the file
         number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
         raise OSError(number, reason or str(error), str(path)) from error
     finally:
@@ -128,7 +128,7 @@ def load(path: Path | str) -> Model:
 
 
 def outline(kind: str, spec: dict[str, Any]) -> nn.Module:
-    """Build a network on the meta device: it takes no memory, and no weights are drawn only to be replaced."""
+    """Build a network on the meta device, which takes no memory and draws no weights only to replace them."""
     with torch.device("meta"):
         return build_network(kind, spec)
 
@@ -164,7 +164,7 @@ def check_shapes(path: Path, network: nn.Module) -> None:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Read only the header of a model file, which is cheap.
+    """Read only the header of a model file; this is cheap.
 
     Raises:
         ModelError: as in `load`.
@@ -225,7 +225,7 @@ def well_formed(name: str, value: object) -> bool:
         return all(isinstance(item, str) for item in value)
     if name == "classes":
         return all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in value)
-    # mean and std: finite, and std above 0, because it is divided by.
+    # mean and std: finite, and std above 0, because values are divided by it.
     numbers = all(type(item) in (int, float) and abs(item) < float("inf") for item in value)
     return numbers and (name == "mean" or all(item > 0 for item in value))
 

@@ -1,7 +1,8 @@
 """The contract of an upscaler: how it is called, and what the rest of the project needs to know about it.
 
-An upscaler makes a picture s times as large, guided, if it was built for that, by buffers which the renderer has at the
-large size for a fraction of what shading there would cost. `epe/networks/generators.py` has the one table of networks.
+An upscaler makes a picture s times as large. If it was built for guides, it also reads buffers that the renderer
+produces at the large size for a fraction of the cost of shading. `epe/networks/generators.py` has the one table of
+networks.
 
 Shapes: B images, G guide channels, H W pixels of the small image, s the factor.
 """
@@ -27,7 +28,7 @@ class UpscalerSpec(Spec):
 
     Attributes:
         scale: s.
-        guides: G; 0: the network reads the image alone.
+        guides: G; 0: the network reads only the image.
     """
 
     scale: int = 4
@@ -46,8 +47,8 @@ class Upscaler(nn.Module, ABC):
         presets: sizes by preset name.
         checkpointed: classes of the blocks that `--checkpoint_activations` recomputes; they are called with tensors.
         tile: default for the longest side, in pixels of the small image, that is run at once; four overlaps or more.
-        margin: pixels of the small image from the border of a tile, within which its result is off by more than an
-            8-bit step, because the network does not see what is beyond; such results are not used.
+        margin: width in pixels of the small image of the strip along a tile's border where results are off by more than
+            an 8-bit step, because the network does not see beyond the tile; these results are not used.
         exports_to_onnx: whether ONNX supports its operators for images of any size.
         spec: the sizes of this upscaler.
     """
@@ -77,7 +78,7 @@ class Upscaler(nn.Module, ABC):
 
     @property
     def overlap(self) -> int:
-        """Overlap of tiles in pixels of the small image: both margins, and what is blended between them."""
+        """Overlap of tiles in pixels of the small image: both margins, and the blended strip between them."""
         return 2 * self.margin + BLENDED
 
     @abstractmethod
@@ -89,17 +90,17 @@ class Upscaler(nn.Module, ABC):
             guides: (B, G, s H, s W), normalised per channel; None only if G is 0.
 
         Returns:
-            (B, 3, s H, s W), sRGB; not clamped, so that training sees what is outside [0, 1].
+            (B, 3, s H, s W), sRGB; not clamped, so training sees values outside [0, 1].
 
         Raises:
-            ValueError: the guides are missing, or not those of this size.
+            ValueError: the guides are missing, or of the wrong size.
         """
 
     def check_guides(self, image: Tensor, guides: Tensor | None) -> None:
-        """Compare guides with what the spec wants.
+        """Check guides against the spec.
 
         Raises:
-            ValueError: guides are missing, of another size, or not wanted.
+            ValueError: guides are missing, of the wrong size, or not expected.
         """
         got = 0 if guides is None else guides.shape[1]
         if got != self.spec.guides:
@@ -109,12 +110,11 @@ class Upscaler(nn.Module, ABC):
             raise ValueError(f"guides are {tuple(guides.shape[-2:])}, wanted {wanted}: {self.spec.scale} x the image.")
 
     def forward_folded(self, image: Tensor, folded: Tensor | None = None) -> Tensor:
-        """Enlarge a tile: image and guides are cut alike if guides are folded to the small size.
+        """Enlarge a tile; with the guides folded to the small size, image and guides can be cut in the same way.
 
         Args:
             image: (B, 3, H, W), on any device.
-            folded: the guides, (B, s s G, H, W), as `torch.nn.functional.pixel_unshuffle` folds them; None: there are
-                none.
+            folded: the guides, (B, s s G, H, W), as `torch.nn.functional.pixel_unshuffle` folds them; None: no guides.
 
         Returns:
             As `forward`, on the network's device.

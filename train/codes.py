@@ -1,11 +1,10 @@
-"""python -m train.codes: train a transformer over the codes of pictures, to sample, complete and judge pictures.
+"""python -m train.codes: train a transformer over picture codes, to sample, complete and judge pictures.
 
-The codes are those of a first stage (train.vqgan, app.convert), which stays as it is. A condition may be given with
-each picture: a label, or a map (class ids, G-buffers) with a first stage of its own. To resume a stopped run, run the
-same command again: the result is the same to the bit. OUT receives model.safetensors, checkpoint.safetensors, run.yaml,
-previews/*.png (condition, if it is a map | picture, decoded | its lower half drawn anew | all drawn) and TensorBoard
-scalars, with the negative log-likelihood of pictures that the network does not learn from. torchrun starts several
-processes.
+The codes come from a first stage (train.vqgan, app.convert), which is not changed. Each picture may have a condition:
+a label, or a map (class ids, G-buffers) with its own first stage. To resume a stopped run, run the same command again:
+the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors, run.yaml, previews/*.png
+(condition, if it is a map | decoded picture | lower half sampled | all sampled) and TensorBoard scalars, including the
+negative log-likelihood of pictures that the network is not trained on. Under torchrun, it runs in several processes.
 """
 
 import sys

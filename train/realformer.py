@@ -1,10 +1,10 @@
-"""python -m train.realformer paired | unpaired: train a generator that takes a reference image for its style.
+"""python -m train.realformer paired | unpaired: train a generator that takes its style from a reference image.
 
     paired      from low-quality frames to the same frames in high quality (gbuffer_tools.pairs makes the pairs)
     unpaired    from frames to photographs, with the critics and matches of train.epe; starts from --initial, if given
 
 The losses are those of the model card (Denny 2024: L1, perceptual, style, total variation) without their defects
-(docs/realformer.md). Each of the two has its own options: `python -m train.realformer paired --help`.
+(docs/realformer.md). Each has its own options: `python -m train.realformer paired --help`.
 """
 
 import argparse

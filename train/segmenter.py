@@ -1,9 +1,9 @@
-"""python -m train.segmenter: train a small U-Net that labels the pixels of pictures.
+"""python -m train.segmenter: train a small U-Net that labels each pixel of a picture.
 
 It learns from labelled photographs or frames; `python -m datasets.label --method segmenter` and `python -m
-eval.segmentation` use it. To resume a stopped run, run the same command again: the result is the same to the bit. OUT
+eval.segmentation` use it. To resume a stopped run, run the same command again: the result is bit-identical. OUT
 receives model.safetensors, checkpoint.safetensors, run.yaml, previews/*.png (crop | its labels | found labels) and
-TensorBoard scalars, with the mIoU on labelled pictures that the network does not learn from.
+TensorBoard scalars, including the mIoU on labelled pictures that the network is not trained on.
 """
 
 import sys

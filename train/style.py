@@ -1,10 +1,9 @@
-"""python -m train.style: train the decoders of the photographic style transfers that an enhancer is compared with.
+"""python -m train.style: train decoders for the photographic style transfers that an enhancer is compared with.
 
 PhotoWCT (Li et al. 2018) or WCT2 (Yoo et al. 2019), by reconstruction: a decoder learns to recover a photograph from
-its VGG16 features, with squared errors of pixels and of features as losses. No styles are learnt. To resume a stopped
-run, run the same command again: the result is the same to the bit. OUT receives model.safetensors,
-checkpoint.safetensors, run.yaml, previews/*.png (photograph | reconstruction | in the style of the next photograph)
-and TensorBoard scalars.
+its VGG16 features, with squared pixel and feature errors as losses. It learns no styles. To resume a stopped run, run
+the same command again: the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors, run.yaml,
+previews/*.png (photograph | reconstruction | in the style of the next photograph) and TensorBoard scalars.
 """
 
 import sys

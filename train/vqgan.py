@@ -1,13 +1,13 @@
 """python -m train.vqgan: train an autoencoder whose latents are codes, for images, class maps or G-buffers.
 
-The discriminator learns before its loss counts: an untrained one ruins pictures. To resume a stopped run, run the same
-command again: the result is the same to the bit. OUT receives model.safetensors, checkpoint.safetensors, run.yaml,
+The discriminator trains before its loss counts, because an untrained one ruins pictures. To resume a stopped run, run
+the same command again: the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors, run.yaml,
 previews/*.png (picture | reconstruction) and TensorBoard scalars.
 
-torchrun starts several processes, each with --batch crops of a step. Two processes make the steps of one with twice the
-batch: gradients, the critic's normalisation and adaptive weight, use of codes, restarts and k-means are those of the
-whole batch. Only rounding differs, as sums are added up in another order, so not the bits. A run may go on in another
-number of processes; --batch times their number has to stay the same.
+Under torchrun, it runs in several processes, each with --batch crops per step. Two processes take the same steps as one
+with twice the batch: gradients, the critic's normalisation and adaptive weight, code usage, restarts and k-means are
+those of the whole batch. Only rounding differs, because sums are added in another order, so results are not
+bit-identical. A run may resume with another number of processes; --batch times their number must stay the same.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Batch normalisation whose batch is that of all processes. torch's own SyncBatchNorm runs on GPUs alone."""
+"""Batch normalisation over the batches of all processes. torch's own SyncBatchNorm runs only on GPUs."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm2d with the mean and variance of the images of all processes; its state is that of BatchNorm2d.
+    """BatchNorm2d with the mean and variance over the images of all processes; same state as BatchNorm2d.
 
     Args:
         features: C.
@@ -19,7 +19,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         self.total = total
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise images (B, C, H, W) of this process, by running statistics in evaluation."""
+        """Normalise this process's images (B, C, H, W); in evaluation mode by the running statistics."""
         if not self.training:
             return super().forward(x)
         over, shape = (0, 2, 3), (1, -1, 1, 1)
@@ -33,7 +33,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _record(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics towards mean and unbiased variance (C,) of a batch."""
+        """Move the running statistics towards the mean and unbiased variance (C,) of a batch."""
         assert self.momentum is not None
         for running, found in ((self.running_mean, mean), (self.running_var, variance)):
             assert running is not None

@@ -6,7 +6,7 @@ does the same from hooks inside the backward pass, which do not fit here: a step
 differentiates them twice for the penalty, and sends the generator's gradient through critics that must not receive it.
 
 In evaluation every process computes its own part of a table and leaves the other entries at 0. The sum over processes
-is the whole table, with the same bits as from a single process.
+is the whole table, the same to the bit as from a single process.
 """
 
 import os
@@ -81,7 +81,7 @@ class ProcessGroup:
                 table[...] = total.cpu().numpy()
 
     def sum(self, x: Tensor) -> Tensor:
-        """Return the sum of a tensor over processes; gradients are summed, too, as the loss is one of all."""
+        """Return the sum of a tensor over processes; gradients are also summed, because all share one loss."""
         return x if self.size == 1 else SequenceParallel(dist.group.WORLD).sum(x)
 
     @torch.no_grad()

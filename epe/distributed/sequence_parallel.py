@@ -1,7 +1,7 @@
 """Sequence parallelism: several processes share the tokens of one image and exchange what attention needs.
 
 Weights are the same in every process. The loss is the sum of what the processes compute from their own tokens, so
-gradients of weights must be summed over these processes, too. Queries are never sent. Per layer and sample, processes
+weight gradients must also be summed over these processes. Queries are never sent. Per layer and sample, processes
 exchange:
 
 * for linear attention, one sum of h * d * (d + 1) numbers in the forward pass and one in the backward pass, whatever
@@ -10,9 +10,9 @@ exchange:
   in the backward pass (Liu et al., "Ring Attention with Blockwise Transformers", 2023); results accumulate with running
   maxima and sums (Milakov and Gimelshein, 2018);
 * for means and variances over tokens, sums; for softmaxes over positions, maxima;
-* once, after the shared layers, all tokens, so that every process can go on with the whole image, and their gradients
+* once, after the shared layers, all tokens and their gradients, so every process can continue with the whole image
   (`SequenceParallel.all_gather`). This is the only part that grows with the image: N * C numbers, little compared with
-  the memory and the work that N tokens take.
+  the memory and work that N tokens take.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class SequenceParallel:
         return dist.get_rank(self.group) if self.group else 0
 
     def sum(self, x: Tensor) -> Tensor:
-        """Return the sum of a tensor over processes; gradients are summed, too."""
+        """Return the sum of a tensor over processes; gradients are also summed."""
         return x if self.group is None else _AllReduce.apply(x, self.group)  # type: ignore[no-untyped-call]
 
     def max(self, x: Tensor) -> Tensor:
@@ -79,15 +79,15 @@ class SequenceParallel:
         return found
 
     def shard(self, x: Tensor) -> Tensor:
-        """Return this process's part of the tokens (..., N, C), of which every process has a full copy."""
+        """Return this process's part of the tokens (..., N, C); every process has a full copy."""
         return x if self.group is None else x.tensor_split(self.size, dim=-2)[self.rank]
 
     def all_gather(self, x: Tensor) -> Tensor:
         """Gather the tokens of all processes, in order of rank: (..., N of this process, C) -> (..., N of all, C).
 
         Every process then computes the whole loss from all tokens. With `shard` before and `all_gather` after the
-        shared layers, gradients of weights summed over processes are `size` times those of a single process, wherever
-        the weights are. So their mean is right.
+        shared layers, weight gradients summed over processes are `size` times those of a single process, wherever the
+        weights are. So their mean is right.
         """
         return x if self.group is None else _AllGather.apply(x, self)  # type: ignore[no-untyped-call]
 
@@ -116,7 +116,7 @@ def moments(x: Tensor, sequence: SequenceParallel) -> tuple[Tensor, Tensor]:
 
 
 class _AllReduce(torch.autograd.Function):
-    """Sum over processes, forward and backward: each process's use of the sum contributes to the common loss."""
+    """Sum over processes, forward and backward: each process's use of the sum contributes to the shared loss."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup) -> Tensor:
@@ -139,7 +139,7 @@ class _AllGather(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, sequence: SequenceParallel) -> Tensor:
         lengths = sequence.lengths(x.shape[-2], x.device)
         ctx.sequence, ctx.start, ctx.length = sequence, sum(lengths[: sequence.rank]), x.shape[-2]
-        # Padded to equal size, all parts can be gathered in one call.
+        # Once padded to equal size, all parts can be gathered in one call.
         padded = F.pad(x, (0, 0, 0, max(lengths) - x.shape[-2])).contiguous()
         parts = [torch.empty_like(padded) for _ in lengths]
         dist.all_gather(parts, padded, group=sequence.group)
@@ -181,7 +181,7 @@ class _RingSoftmax(torch.autograd.Function):
         sequence, scale = ctx.sequence, ctx.scale
         lengths = sequence.lengths(k.shape[-2], k.device)
         inner, of_q = (gradient * out).sum(-1, keepdim=True), torch.zeros_like(q)
-        # Keys and values go round the ring with their gradients, and end up at the process that they came from.
+        # Keys and values go round the ring with their gradients, and end up at the process they came from.
         going = [k, v, torch.zeros_like(precise(k)), torch.zeros_like(precise(v))]
         for step in range(sequence.size):
             keys, values, of_keys, of_values = going
@@ -195,7 +195,7 @@ class _RingSoftmax(torch.autograd.Function):
 
 
 def _round(sequence: SequenceParallel, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield keys and values of this process, then of the previous one, and so on round the ring."""
+    """Yield the keys and values of this process, then of the previous one, and so on round the ring."""
     yield k, v
     lengths = sequence.lengths(k.shape[-2], k.device)
     for step in range(1, sequence.size):

@@ -1,4 +1,4 @@
-"""Run modules over large maps a band of rows at a time: the same values, for a fraction of the working memory.
+"""Run modules over large maps one band of rows at a time: the same values, for a fraction of the working memory.
 
 Shapes: B images, C features, H W pixels.
 """
@@ -13,7 +13,7 @@ from epe.layers.rad import Reader
 
 
 class Band(NamedTuple):
-    """Rows `top` to `bottom` of a result, and rows `start` to `stop` that have to be run for them."""
+    """Rows `top` to `bottom` of a result, and the rows `start` to `stop` that must be run to compute them."""
 
     top: int
     bottom: int
@@ -22,12 +22,12 @@ class Band(NamedTuple):
 
     @property
     def inside(self) -> slice:
-        """The rows of the result among those that are run."""
+        """The result's rows within those that are run."""
         return slice(self.top - self.start, self.bottom - self.start)
 
 
 def bands(rows: int, step: int, reach: int) -> Iterator[Band]:
-    """Divide a number of rows into bands of `step` rows, run with a margin of `reach` rows on each side."""
+    """Divide `rows` rows into bands of `step` rows, which are run with a margin of `reach` rows on each side."""
     for top in range(0, rows, step):
         bottom = min(top + step, rows)
         yield Band(top, bottom, max(top - reach, 0), min(bottom + reach, rows))
@@ -36,14 +36,14 @@ def bands(rows: int, step: int, reach: int) -> Iterator[Band]:
 def in_bands(
     module: Callable[..., Tensor], inputs: Sequence[Tensor], pixels: int, reach: int, stride: int = 1
 ) -> Tensor:
-    """Run a module whose receptive field is limited, so that its results do not depend on the bands.
+    """Run a module with a limited receptive field in bands, so that its results do not depend on the bands.
 
     Args:
         module: called with bands of all inputs; returns (B, C, h / stride, w / stride), rounded up.
         inputs: maps of any dtype whose last two axes are H and W.
-        pixels: pixels of the inputs in a band, without the margin that is run with it. A band has a row or more.
-        reach: rows of the result that the border of a band can change.
-        stride: rows of the inputs for a row of the result.
+        pixels: input pixels per band, without the margin that is run with it. A band has at least one row.
+        reach: number of result rows that a band's border can change.
+        stride: input rows per result row.
 
     Returns:
         (B, C, H / stride, W / stride), rounded up.
@@ -64,9 +64,9 @@ def in_bands(
 
 
 class Banded:
-    """The map of a large frame: conditioners compute scale and shift a band of rows at a time, and apply them at once.
+    """The map of a large frame: conditioners compute and apply scale and shift one band of rows at a time.
 
-    The towers have more features than all else (`hr`: 128 where the image has 16), so they need most of the memory.
+    The towers have more features than anything else (in `hr` 128, the image 16), so they need most of the memory.
 
     Args:
         encoded: the map, (B, E, H, W).

@@ -12,7 +12,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def fold(network: Network) -> Network:
-    """Return a copy in evaluation mode with plain weights: weights are divided by their spectral norms once.
+    """Return a copy in evaluation mode with plain weights, divided once by their spectral norms.
 
     The copy gives the same values, but cannot be trained further, because the parametrisation is gone.
 
@@ -52,8 +52,8 @@ def plain(module: nn.Module) -> nn.Conv2d:
 class BorderConv(nn.Conv2d):
     """A 3x3 convolution with replicate padding, without the padded copy of its input that torch makes.
 
-    It pads with zeros, which costs nothing, and then recomputes the outermost row or column of each side. The sums
-    are the same, but their order may differ, and so may the last bit of a result.
+    It pads with zeros, which costs nothing, and then recomputes the outermost row or column on each side. The sums
+    are the same, but their order may differ, and with it the last bit of a result.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class BorderConv(nn.Conv2d):
 
 
 def without_copies(folded: Network) -> Network:
-    """Replace, in place, the convolutions of a folded network that would copy their inputs by `BorderConv`."""
+    """Use `BorderConv`, in place, for all convolutions of a folded network that would copy their inputs."""
     for path, module in list(folded.named_modules()):
         if isinstance(module, nn.Conv2d) and not isinstance(module, BorderConv) and takes_border(module):
             folded.set_submodule(path, bordered(module), strict=True)

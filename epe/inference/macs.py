@@ -1,4 +1,4 @@
-"""Count the multiply-adds of a network, operation by operation while it runs; on the meta device it needs no memory.
+"""Count a network's multiply-adds, operation by operation as it runs; on the meta device this needs no memory.
 
 The bias of a convolution or matrix product does not count, nor do normalisation, activation and resizing. This is the
 convention of most publications ("GMACs"); twice the number is "FLOPs".
@@ -32,7 +32,7 @@ def product_onto(out: Tensor, start: Tensor, left: Tensor, right: Tensor, *rest:
 
 
 def attention(out: Any, query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> int:
-    """Count fused attention, query times key, then weights times value, of tensors (B, heads, length, width)."""
+    """Count fused attention (query times key, then weights times value) on tensors (B, heads, length, width)."""
     return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
 
@@ -53,7 +53,7 @@ COUNTED: dict[Any, Callable[..., int]] = {
 class Macs(TorchDispatchMode):
     """Counts the multiply-adds of the code inside it: `with Macs() as macs: network(x)`, then `macs.total`.
 
-    Products inside a backward pass count, too.
+    Products in a backward pass also count.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Tiling: run frames that are too large to run whole in overlapping tiles, blended so that no seam shows.
+"""Tiling: run frames that are too large to run whole in overlapping tiles, blended so that no seams show.
 
 A network with a limited receptive field gives the same result inside a tile as on the whole frame, except in a margin
 of the receptive field's size; the overlap hides the margin. Normalisation over the whole input (GroupNorm) has other
@@ -54,8 +54,7 @@ def ramps(parts: Sequence[tuple[int, int]], margin: int = 0) -> list[Tensor]:
 
     Args:
         parts: start and stop of every tile.
-        margin: pixels at the ends of tiles, where others lie beyond them, that do not count at all; less than half of
-            each overlap.
+        margin: number of pixels with weight 0 at each tile end that overlaps another; less than half of each overlap.
 
     Returns:
         One tensor (stop - start,) float32 per tile; at every pixel of the axis the weights add up to exactly 1.
@@ -71,7 +70,7 @@ def ramps(parts: Sequence[tuple[int, int]], margin: int = 0) -> list[Tensor]:
 
 
 def pad(x: Tensor, height: int, width: int) -> Tensor:
-    """Pad the last two axes at the right and at the bottom by reflection, with any dtype and by any amount.
+    """Pad the last two axes at the right and bottom by reflection, with any dtype and by any amount.
 
     Reflection continues the image; an axis of one pixel is repeated.
     """
@@ -112,9 +111,9 @@ def run_tiled(
         multiple_of: heights and widths that the network receives are multiples of this; the frame is padded by
             reflection, and the result is cropped.
         crop_boxes: pass the position of each tile in the frame as `crop_box=` (see `epe.generator.Generator`).
-        scale: s, by which the network's results are larger.
-        margin: pixels at the borders of tiles whose results are not used, where the network sees too little around
-            them; less than half of the overlap.
+        scale: s, the factor by which the network enlarges its inputs.
+        margin: pixels at tile borders whose results are not used, because the network sees too little around them; less
+            than half of the overlap.
 
     Returns:
         (B, C, s H, s W), in the network's dtype if the frame is run whole, else float32.
@@ -156,12 +155,12 @@ def run_in_bands(
     scale: int = 1,
     margin: int = 0,
 ) -> Iterator[Tensor]:
-    """Run a network over a frame as `run_tiled` does, and yield the result from top to bottom, as far as it is done.
+    """Run a network over a frame as `run_tiled` does, and yield the result from top to bottom as parts are finished.
 
-    So no more than a row of tiles is in memory, however high the frame is. Arguments and errors as of `run_tiled`.
+    So at most one row of tiles is in memory, however tall the frame is. Arguments and errors are those of `run_tiled`.
 
     Yields:
-        Bands (B, C, h, s W) whose heights add up to s H, the same bits as in the whole result.
+        Bands (B, C, h, s W) whose heights add up to s H, the same to the bit as in the whole result.
     """
     height, width = inputs[0].shape[-2:]
     if any(x.shape[-2:] != (height, width) for x in inputs):
@@ -177,7 +176,7 @@ def run_in_bands(
     downs, acrosses = (
         ramps([(scale * start, scale * stop) for start, stop in parts], scale * margin) for parts in (rows, columns)
     )
-    ends = [*(start for start, _ in rows[1:]), full[0]]  # of what no later row of tiles adds to
+    ends = [*(start for start, _ in rows[1:]), full[0]]  # later rows of tiles change nothing above these
     begun: Tensor | None = None
     for (top, bottom), down, end in zip(rows, downs, ends, strict=True):
         band: Tensor | None = None

@@ -60,6 +60,6 @@ class StyleEncoder(nn.Module):
         for x in (precise(fine), precise(coarse)):
             mean = x.mean(dim=(2, 3))
             variance = (x - mean[..., None, None]).square().mean(dim=(2, 3))
-            # The derivative of the root is infinite at 0, the variance of a feature that is 0 all over a plain image.
+            # The square root's derivative is infinite at 0, the variance of a feature that is 0 all over a plain image.
             found += [mean, (variance + 1e-5).sqrt()]
         return self.out(torch.cat(found, dim=1))

@@ -62,7 +62,7 @@ class Attention(Projected):
         width: C.
         heads: h; divides C.
         bias: whether queries, keys and values have biases.
-        scale: what logits are multiplied by, within one process; None: 1 / sqrt(d).
+        scale: factor of the logits, within one process; None: 1 / sqrt(d).
     """
 
     def __init__(self, width: int, heads: int, bias: bool = True, scale: float | None = None) -> None:
@@ -98,7 +98,7 @@ class LocationAttention(Attention):
     """Softmax attention that adds one learnt vector to all tokens before the queries are computed.
 
     This is RealFormer's "location-based" attention (Denny 2024), which despite its name uses no location. The published
-    code adds the vector before the keys, too. That adds the same number to all logits of a query, and the softmax
+    code also adds the vector before the keys. That adds the same number to all logits of a query, and the softmax
     cancels it.
     """
 
@@ -111,13 +111,13 @@ class LocationAttention(Attention):
 
 
 class Cache:
-    """Keys and values of the tokens that a causal attention has seen, in memory for all that will come.
+    """Keys and values of the tokens that causal attention has seen, in memory with room for all later ones.
 
     Args:
-        room: most tokens. The memory is taken with the first ones.
+        room: maximum number of tokens. The memory is allocated when the first ones arrive.
 
     Attributes:
-        length: tokens that were seen; set it to 0 to begin anew in the same memory.
+        length: number of tokens seen; set it to 0 to start again in the same memory.
     """
 
     def __init__(self, room: int) -> None:
@@ -143,9 +143,9 @@ class CausalAttention(Projected):
         """Apply the attention.
 
         Args:
-            x: tokens (B, N, C) that follow those in `cache`, which they are added to.
-            cache: of the tokens before; None: there are none, and these are not kept.
-            unmasked: first tokens of all that every token sees, also one before them; they come in one call.
+            x: tokens (B, N, C) that follow those in `cache`, and are added to it.
+            cache: cache of the earlier tokens; None: there are none, and these are not kept.
+            unmasked: number of first tokens that all tokens see, even those before them; they come in one call.
 
         Returns:
             (B, N, C).
@@ -162,7 +162,7 @@ class CausalAttention(Projected):
 
 
 class LinearAttention(Projected):
-    """Attention whose cost is linear in tokens: a product of features of queries and keys replaces the softmax.
+    """Attention with linear cost in the number of tokens: a product of query and key features replaces the softmax.
 
     Args:
         width, heads, bias: as in `Projected`.
@@ -186,9 +186,9 @@ class LinearAttention(Projected):
 
 
 def one_plus_elu(x: Tensor) -> Tensor:
-    """Return 1 + elu(x), that is x + 1 above 0 and exp(x) below, exact in bfloat16 and never less than exp(-20).
+    """Return 1 + elu(x), i.e. x + 1 above 0 and exp(x) below, exact in bfloat16 and never less than exp(-20).
 
-    The lower limit matters: a head whose features are all 0 would divide 0 by 0.
+    The lower limit matters: without it, a head whose features are all 0 would divide 0 by 0.
     """
     return F.relu(x) + x.clamp(-20, 0).exp()
 
@@ -208,7 +208,7 @@ def state(keys: Tensor, values: Tensor, sequence: SequenceParallel) -> tuple[Ten
 
 
 class ChannelAttention(Projected):
-    """Attention between features, over all tokens: a head mixes its d features according to their similarity.
+    """Attention between features, over all tokens: each head mixes its d features according to their similarity.
 
     The similarity is the cosine times a learnt factor per head (El-Nouby et al., "XCiT", 2021). DaViT's product of
     features is a sum over tokens instead, so its scale differs between training crops and whole frames.
@@ -226,7 +226,7 @@ class ChannelAttention(Projected):
 
 
 class LocationBias(nn.Module):
-    """A relative position bias: per head, a learnt function of the distance in rows plus one of that in columns.
+    """A relative position bias: per head, a learnt function of the row distance plus one of the column distance.
 
     Distances are on a logarithmic scale and entries are interpolated, so one table serves maps of all sizes (after the
     continuous biases of Liu et al., "Swin Transformer V2", 2022).
@@ -259,7 +259,7 @@ class LocationBias(nn.Module):
         return (rows[:, :, None, :, None] + columns[:, None, :, None, :]).flatten(3).flatten(1, 2)
 
     def between(self, table: Tensor, to: int, of: int) -> Tensor:
-        """Look a table up at the distances between `to` and `of` positions along one axis; return (h, to, of)."""
+        """Look up a table at the distances between `to` and `of` positions along one axis; return (h, to, of)."""
         here = torch.arange(to, device=table.device) + 0.5
         there = (torch.arange(of, device=table.device) + 0.5) * (to / of)
         apart = there[None] - here[:, None]

@@ -1,4 +1,4 @@
-"""Class ids of pixels, converted to masks, or to rectangles along a grid that cover each class."""
+"""Convert per-pixel class ids to masks, or to rectangles along a grid that cover each class."""
 
 from collections.abc import Iterator
 
@@ -15,12 +15,12 @@ def soft_masks(classes: Tensor, count: int, *, every: bool = False) -> Tensor:
 
     Args:
         classes: ids or masks.
-        count: K. As an id it stands for no class: all masks are 0.
+        count: K. As an id it means no class: all masks are 0.
         every: whether every pixel must have a class.
 
     Raises:
         ValueError: the shape is neither, or the number of classes is not `count`.
-        RuntimeError: an id beyond these.
+        RuntimeError: an id is out of range.
     """
     if classes.ndim == 3:
         return F.one_hot(classes.long(), count + (not every))[..., :count].movedim(-1, 1).float()
@@ -33,9 +33,9 @@ def rectangles(classes: Tensor, count: int, side: int) -> list[list[Rectangle]]:
     """Return, for each class, rectangles that do not overlap and that together contain all its pixels.
 
     Args:
-        classes: ids (H, W), 0 .. count; `count` stands for no class.
+        classes: ids (H, W), 0 .. count; `count` means no class.
         count: number of classes.
-        side: side of the grid's cells in pixels; cells at the right and at the bottom may be smaller.
+        side: side of the grid's cells in pixels; cells at the right and bottom may be smaller.
     """
     height, width = classes.shape
     rows, columns = -(-height // side), -(-width // side)

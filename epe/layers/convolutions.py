@@ -20,7 +20,7 @@ SMALL = 300_000
 
 
 class _Padding(torch.autograd.Function):
-    """Replicate padding in bfloat16, with the gradients of autocast, which pads in fp32, to the bit."""
+    """Replicate padding in bfloat16, with the same gradients, to the bit, as autocast, which pads in fp32."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, sides: list[int]) -> Tensor:
@@ -37,7 +37,7 @@ class _Padding(torch.autograd.Function):
 
 
 def without_padding(gradient: Tensor) -> Tensor:
-    """The gradient of replicate padding by 1 pixel: what lies outside is added to the border beside it.
+    """Return the gradient of replicate padding by 1 pixel: values outside are added to the adjacent border.
 
     Args:
         gradient: (B, C, H + 2, W + 2), H and W at least 2, of any float type. Sums are taken in fp32, row by row.
@@ -46,7 +46,7 @@ def without_padding(gradient: Tensor) -> Tensor:
         (B, C, H, W) of the same type.
     """
     inside = gradient[..., 1:-1, 1:-1].clone()
-    # Two lines, in order, and the border that receives both.
+    # Two lines, in summation order, and the border line that receives both.
     ends = (0, 1, 0), (-2, -1, -1)
     for first, second, border in ends:
         rows = gradient[..., first, 1:-1].float() + gradient[..., second, 1:-1].float()
@@ -64,7 +64,7 @@ class ReplicateConv2d(nn.Conv2d):
     """`nn.Conv2d` with replicate padding, so that borders resemble their neighbourhood.
 
     Autocast on CPUs pads in fp32, with copies to fp32 and back before each convolution, and again before its gradient
-    (torch 2.13: six times as long as the padding). Here maps stay in bfloat16; bits are the same.
+    (torch 2.13: six times as long as the padding). Here maps stay in bfloat16; the results are the same to the bit.
     """
 
     def __init__(

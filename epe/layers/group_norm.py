@@ -3,8 +3,8 @@
 torch's own kernel for channels_last on CPUs sums a whole frame in fp32. For 480x270 pixels with mean 5 and deviation 1
 its values are off by 5e-4 (torch 2.13), and `hr` has 113 such normalisations.
 
-Frames of few pixels are one pixel in the coarsest maps. torch refuses to normalise a single value; here it becomes 0,
-as it is its own mean.
+Frames of few pixels are one pixel in the coarsest maps. torch refuses to normalise a single value; here the result is
+0, because the value is its own mean.
 """
 
 import torch
@@ -24,7 +24,7 @@ class GroupNorm(nn.GroupNorm):
         return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
 
     def _terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scale and shift of each channel, (B, C); rows are summed in fp32, the sums of rows in fp64."""
+        """Return scale and shift of each channel, (B, C); rows are summed in fp32, row sums in fp64."""
         pixels = x.movedim(1, -1)
         count = x[0, 0].numel() * (self.num_channels // self.num_groups)
         mean, square = (

@@ -30,7 +30,7 @@ class Positions(nn.Module):
 
     Args:
         width: C, features.
-        side: side of the grid; a frame with this many tokens a side uses the grid as it is.
+        side: side of the grid; a frame with this many tokens per side uses the grid unchanged.
     """
 
     def __init__(self, width: int, side: int) -> None:

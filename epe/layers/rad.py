@@ -1,4 +1,4 @@
-"""Modules that condition image features on G-buffers: RAD of the paper, and RAC of the authors' second network.
+"""Modules that condition image features on G-buffers: the paper's RAD, and RAC from the authors' second network.
 
 Each is called with image features (B, C, H, W) and a map of encoded G-buffers (B, E, H, W), and returns (B, C, H, W):
 B images, C image features, E channels of the map, H W pixels. Both also accept `Terms` instead of the map.
@@ -28,7 +28,7 @@ class Reader(Protocol):
 
 
 class Terms(Protocol):
-    """A map whose scale and shift are computed in another way: `Kept`, or `Banded` (epe/inference/bands.py).
+    """A map whose scale and shift are computed differently: `Kept`, or `Banded` (epe/inference/bands.py).
 
     Attributes:
         encoded: the map, (B, E, H, W).
@@ -42,7 +42,7 @@ class Terms(Protocol):
 
 
 class Kept:
-    """The map of a static scene: each conditioner's scale and shift are computed at its first call and then cached.
+    """The map of a static scene: each conditioner's scale and shift are computed on its first call and then cached.
 
     In `hr` this saves 8 in 10 of all multiply-adds; the cache takes 6.3 kB per pixel of the frame.
 
@@ -111,7 +111,7 @@ class RAD(nn.Module):
 
 
 class RAC(nn.Module):
-    """Rendering-aware conditioning without normalisation, of the authors' second network (`hr_new`, their release).
+    """Rendering-aware conditioning without normalisation, from the authors' second network (`hr_new`, their release).
 
     Args:
         features: C.

@@ -20,9 +20,9 @@ class SPADE(nn.Module):
     Args:
         features: C.
         inputs: E.
-        hidden: channels of the layer that scale and shift share (128 in their paper).
-        norm: normalisation without learned terms (batch normalisation in their paper); None: the group normalisation
-            of the other networks here.
+        hidden: channels of the layer that scale and shift share (128 in the paper).
+        norm: normalisation without learned terms (batch normalisation in the paper); None: the group normalisation of
+            the other networks here.
     """
 
     def __init__(self, features: int, inputs: int, hidden: int, norm: nn.Module | None = None) -> None:

@@ -15,10 +15,10 @@ EPS = 1e-12
 
 
 class SpectralNorm(nn.Module):
-    """Parametrisation of a weight (outputs, …); each call in training mode makes one power iteration of `_u` and `_v`.
+    """Parametrisation of a weight (outputs, …); each call in training mode runs one power iteration on `_u` and `_v`.
 
     Args:
-        weight: the weight at the time when the parametrisation is registered.
+        weight: the weight when the parametrisation is registered.
     """
 
     _u: Tensor

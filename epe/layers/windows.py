@@ -24,8 +24,8 @@ def merged(windows: Tensor, side: int, height: int) -> Tensor:
 def regions(length: int, padded: int, shift: int) -> Tensor:
     """Return, for each row (or column) after the shift, the index of the region that it belongs to, (padded,).
 
-    Rolling brings rows from the far end next to those at the near end, and padding adds rows that do not exist. Rows
-    may attend only to rows of their own region.
+    Rolling puts rows from the far end next to those at the near end, and padding adds rows that do not exist. Rows may
+    attend only to rows of their own region.
     """
     index = torch.arange(padded).roll(-shift)
     number = torch.zeros(padded, dtype=torch.long)
@@ -45,7 +45,7 @@ class WindowAttention(nn.Module):
         side: s.
         shift: shift of the windows to the right and down; the map is rolled, and attention across the seam is masked.
         located: whether to add a learnt relative position bias.
-        scale: of the logits, as in `Attention`.
+        scale: scale of the logits, as in `Attention`.
 
     Raises:
         ValueError: the shift is outside 0 .. s - 1.

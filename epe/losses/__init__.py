@@ -1,1 +1,1 @@
-"""Losses and distances; those of training are scalars to be minimised, means over the batch."""
+"""Losses and distances; training losses are scalars to be minimised, means over the batch."""

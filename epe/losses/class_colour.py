@@ -1,9 +1,9 @@
-"""A colour guard: the colour that a class takes on as a whole, or around a place, apart from its brightness.
+"""A colour guard: penalises a colour shift of a class as a whole, or around a place, regardless of its brightness.
 
-Critics are content when all red cars are paler, or a sky more violet. The perceptual distance hardly sees such a
-change, which is the same all over a class and moves no edge. This loss sees nothing else: texture within a class, and
-brightness, may change freely. Of a class that becomes more violet above and greener below, the mean stays; squares
-much larger than texture see that, too.
+Critics accept it if all red cars are paler, or a sky is more violet. The perceptual distance hardly sees such a change,
+which is the same all over a class and moves no edges. This loss sees nothing else: texture within a class, and
+brightness, may change freely. If a class becomes more violet above and greener below, its mean stays the same; means
+over squares much larger than the texture also see that.
 
 Shapes: B images, K classes, H W pixels.
 """
@@ -14,23 +14,23 @@ from torch import Tensor
 
 from epe.layers.classes import soft_masks
 
-# Red against green, and yellow against blue: both are 0 of grey, and do not change when grey is added.
+# Red against green, and yellow against blue: both are 0 for grey, and do not change when grey is added.
 OPPONENTS = ((1.0, -1.0, 0.0), (0.5, 0.5, -1.0))
 
 
 def class_colour_change(image: Tensor, frame: Tensor, classes: Tensor, count: int, side: int | None = None) -> Tensor:
-    """Return the part of a picture's mean squared change of colour that is the same all over a class.
+    """Return the part of a picture's mean squared colour change that is the same all over a class.
 
     Args:
         image, frame: (B, 3, H, W), sRGB in [0, 1].
-        classes: ids (B, H, W), of which `count` stands for no class, or soft masks (B, K, H, W).
+        classes: ids (B, H, W), where `count` means no class, or soft masks (B, K, H, W).
         count: K.
-        side: of the squares in which a class's mean is taken, in pixels; those at the right and below may be cut off.
-            None: one mean over the whole picture.
+        side: side in pixels of the squares over which each class's mean is taken; those at the right and bottom may be
+            cut off. None: one mean over the whole picture.
 
     Returns:
-        (B,): the squared means of the change over each class, weighted by the share of the picture that it covers;
-        0 if no class changed its mean colour, at most the picture's mean squared change.
+        (B,): the squared mean change of each class, weighted by the share of the picture that the class covers; 0 if
+        no class changed its mean colour, at most the picture's mean squared change.
     """
     change = torch.einsum("oc,bchw->bohw", image.new_tensor(OPPONENTS), image - frame)
     masks = soft_masks(classes, count).to(change.dtype)

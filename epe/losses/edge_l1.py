@@ -1,8 +1,8 @@
 """Absolute differences between an enlarged picture and its original that count more at edges.
 
 Craap's transformerSR (github.com/Craap/models, 2023) multiplies differences by the original's edges, and reports this
-as its largest gain; the usual loss compares the edges of both. Its edges are zero-padded, which draws a frame around
-every crop; here borders are repeated.
+as its largest gain; the usual loss compares the edges of both. It computes edges with zero padding, which draws a frame
+around every crop; here borders are repeated.
 
 Shapes: B pictures, H W pixels.
 """
@@ -12,21 +12,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FLOOR = 0.05
-"""The least weight of a pixel, so that flat areas are learnt, too; a step from black to white has weights of 4."""
+"""Minimum weight of a pixel, so that flat areas are also learnt; a step from black to white has a weight of 4."""
 
 
 def sobel_magnitude(image: Tensor) -> Tensor:
-    """The length of the gradient by Sobel's filters, channel by channel: (B, C, H, W) -> the same."""
+    """Return the gradient magnitude by Sobel filters, channel by channel: (B, C, H, W) -> the same."""
     across = image.new_tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
     filters = torch.stack([across, across.T])[:, None]
     channels = F.pad(image, (1, 1, 1, 1), mode="replicate").flatten(0, 1)[:, None]
     gradient = F.conv2d(channels, filters)
-    # The root's own gradient is not finite at 0, where pictures are flat.
+    # The square root's gradient is not finite at 0, where pictures are flat.
     return (gradient.square().sum(dim=1) + 1e-12).sqrt().unflatten(0, image.shape[:2])
 
 
 def edge_weighted_l1(made: Tensor, original: Tensor) -> Tensor:
-    """The mean of absolute differences, weighted by the original's edges.
+    """Return the mean absolute difference, weighted by the original's edges.
 
     Args:
         made, original: (B, 3, H, W), in [0, 1].
@@ -39,5 +39,5 @@ def edge_weighted_l1(made: Tensor, original: Tensor) -> Tensor:
 
 
 def edge_l1(made: Tensor, original: Tensor) -> Tensor:
-    """The mean absolute difference of the edges of both pictures, a scalar; shapes as for `edge_weighted_l1`."""
+    """Return the mean absolute difference between two pictures' edges, a scalar; shapes as in `edge_weighted_l1`."""
     return (sobel_magnitude(made) - sobel_magnitude(original)).abs().mean()

@@ -1,4 +1,4 @@
-"""Style distance: the difference between the Gram matrices of features, which ignore where in the image features are.
+"""Style distance: the difference between the Gram matrices of features, which ignore where features are in the image.
 
 Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016. Their distance grows with the fourth
 power of the features, which differ a thousandfold between layers and between bright and dark images. Here the distance

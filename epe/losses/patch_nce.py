@@ -1,4 +1,4 @@
-"""PatchNCE: an InfoNCE loss by which a patch of the result should match its own patch of the input and no other.
+"""PatchNCE: an InfoNCE loss that makes a patch of the result match its own patch of the input and no other.
 
 Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020, sec. 3.
 """

@@ -4,8 +4,8 @@ Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual M
 unit-normalised VGG16 features, per layer. Without their learned channel weights this is their "baseline" distance. The
 v0.1 weights belong to torchvision's VGG16 and must not be used with another trunk, so `NAME` says which distance it is.
 
-Upscalers are trained with another one, too: absolute differences before the ReLU, so that what a filter does not see
-counts as much as what it sees (Wang et al., "ESRGAN", 2018, section 3.2).
+Upscalers are also trained with another distance: absolute differences before the ReLU, so that negative responses of
+a filter count as much as positive ones (Wang et al., "ESRGAN", 2018, section 3.2).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Layer = Literal["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
 # The layers of LPIPS-VGG.
 LAYERS: tuple[Layer, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 BEFORE_RELU = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
-"""Weights of Real-ESRGAN (Wang et al. 2021) for the last convolution of each block; there of VGG19."""
+"""Real-ESRGAN's weights (Wang et al. 2021) for the last convolution of each block; Real-ESRGAN uses VGG19."""
 NAME = "VGG16 baseline distance (unit-normalised features, no learned channel weights; not LPIPS v0.1)"
 NAME_BEFORE_RELU = "VGG16 before the ReLU (absolute differences, Real-ESRGAN's weights of layers)"
 
@@ -46,7 +46,7 @@ def perceptual_distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Ten
 
 
 def distance_before_relu(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
-    """Return the mean absolute difference of features before the ReLU, weighted by layer, of each pair of images.
+    """Return the mean absolute difference of each image pair's features before the ReLU, weighted by layer.
 
     It grows with the features, so its weight in a loss depends on the VGG16.
 

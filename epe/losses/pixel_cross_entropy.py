@@ -1,16 +1,16 @@
-"""Cross-entropy of the classes of pixels, in which pixels without a class do not count."""
+"""Cross-entropy of pixel classes, ignoring pixels without a class."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def pixel_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean of the cross-entropy of all pixels that have a class, a scalar.
+    """Return the weighted mean cross-entropy of all pixels that have a class, a scalar.
 
     Args:
-        scores: (B, K, H, W), unnormalised logarithms of probabilities.
+        scores: (B, K, H, W), unnormalised log probabilities.
         labels: (B, H, W) int64, a class, or less than 0 for none.
-        weights: (K,) how much a pixel of each class counts.
+        weights: (K,), weight of a pixel of each class.
 
     Returns:
         0 if no pixel counts.

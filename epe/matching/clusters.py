@@ -19,10 +19,10 @@ from epe.networks.backbones.vgg import VGG16
 
 LAYERS = ("relu4_3", "relu5_3")
 COMPONENTS = 48
-# Positions per domain used for clustering; the same number of each, or the larger set would dominate the clusters.
+# Positions used for clustering, at most. All domains give the same number, or the largest would dominate the clusters.
 POSITIONS = 20_000
 MAX_SEED = 2**31 - 2
-"""Faiss receives one more, in 32 bits."""
+"""Faiss receives the seed plus 1, as a 32-bit integer."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def fit(domains: list[np.ndarray], count: int, seed: int) -> Clusters:
     Args:
         domains: features of each domain, (N_i, D).
         count: K, the number of clusters.
-        seed: seed of the subset of positions and of k-means.
+        seed: seed for the subset of positions and for k-means.
 
     Raises:
         ValueError: a domain has fewer positions than clusters.

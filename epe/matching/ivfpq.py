@@ -1,4 +1,4 @@
-"""Nearest neighbours among more crops than fit in memory: inverted lists of product-quantised features.
+"""Nearest neighbours among more crops than fit in memory, by inverted lists of product-quantised features.
 
 Jegou, Douze, Schmid, "Product Quantization for Nearest Neighbor Search", 2011, with FAISS. A crop takes 64 bytes
 instead of 2,048. Candidates found by the codes are compared again exactly, so cosines are exact, and only the selection
@@ -14,13 +14,13 @@ import numpy as np
 
 # Features per 8-bit code.
 PER_CODE = 8
-# FAISS wants 39 examples for each of a code's 256 values, and for each centre of the lists.
+# FAISS wants 39 examples for each of a code's 256 values, and for each list centre.
 EXAMPLES = 39
 MIN_CROPS = EXAMPLES * 256
 # Candidate crops per wanted photograph, at first and at most. Several are needed, because neighbouring crops of one
 # photograph are similar, and only one of them is kept.
 CANDIDATES, MAX_CANDIDATES = 20, 320
-# Fraction of the lists that is searched.
+# Fraction of the lists that are searched.
 PROBED = 1 / 16
 ROWS = 65_536
 # Number of features that are compared at once.
@@ -41,7 +41,7 @@ class PhotoIndex:
     Args:
         photos: (M, D) unit vectors, D a multiple of 8; read in pieces.
         image: (M,) the photograph of each crop.
-        seed: seed of the choice of training examples.
+        seed: seed for the choice of training examples.
 
     Raises:
         ValueError: there are too few crops to learn codes from, or D is not a multiple of 8.
@@ -80,7 +80,7 @@ class PhotoIndex:
         neighbours = min(neighbours, self._photographs)
         wanted, limit = (min(neighbours * n, len(self.image)) for n in (CANDIDATES, MAX_CANDIDATES))
         found, cosines = self._in_blocks(frames, wanted, neighbours)
-        # If a few photographs take all places, search again with more candidates.
+        # If a few photographs take all the places, search again with more candidates.
         while wanted < limit and (short := ~np.isfinite(cosines).all(axis=1)).any():
             wanted = min(4 * wanted, limit)
             found[short], cosines[short] = self._in_blocks(frames[short], wanted, neighbours)

@@ -1,4 +1,4 @@
-"""Matching of frame crops with photo crops by VGG16 features, and weights of the pairs by coverage.
+"""Match frame crops with photo crops by VGG16 features, and weight the pairs by coverage.
 
 Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.4. With unmatched sampling the enhancer
 learns the layout of the photographs (trees in the sky); with matched crops it learns their appearance.
@@ -80,10 +80,10 @@ def moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
 
 
 def image_moments(images: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return the means over images of their mean colours and of their deviations, as released; as `moments` else.
+    """Return the averages over images of their mean colours and of their deviations, as released; else as `moments`.
 
-    A set of evenly coloured images that differ from each other has a small mean deviation, but a large one over all of
-    its pixels. So crops are whitened more strongly than by `moments`.
+    A set of evenly coloured images that differ from each other has a small mean deviation, but a large deviation over
+    all pixels. So crops are whitened more strongly than with `moments`.
     """
     means, deviations = [], []
     for image in images:
@@ -102,8 +102,8 @@ def describe_crops(
     Args:
         vgg, mean, std: as in `describe`.
         image: (H, W, 3) uint8, sRGB.
-        rng: random generator of the places.
-        count: number of crops anywhere, as released; None: all of a 16 px grid that is shifted at random.
+        rng: random generator for the positions.
+        count: number of crops at random positions, as released; None: all crops of a randomly shifted 16 px grid.
 
     Returns:
         Top and left of the crops (n, 2) int64, and their features (n, 512) float32; None if the image is smaller than
@@ -127,15 +127,15 @@ def describe_crops(
 def nearest(
     frames: np.ndarray, photos: Rows, image: np.ndarray, neighbours: int, per_photo: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the photo crops most similar to each frame crop, so many of a photograph at most; the search is exact.
+    """Find the photo crops most similar to each frame crop, a limited number per photograph; the search is exact.
 
-    Crops around the best one of a photograph show nearly the same and would take all places.
+    Crops around a photograph's best one show nearly the same content and would take all the places.
 
     Args:
         frames, photos: (N, D) and (M, D) unit vectors.
         image: (M,) the photograph of each photo crop.
         neighbours: k, photo crops per frame crop.
-        per_photo: how many of them a photograph may have; k: the search of the release.
+        per_photo: how many of them may come from one photograph; k: as in the release.
 
     Returns:
         Indices of photo crops (N, k) and cosines (N, k), best first; k at most the number of crops that count.
@@ -175,7 +175,7 @@ class CropPairs:
 def coverage_weights(crops: Crops, crop: int, size: tuple[int, int]) -> np.ndarray:
     """Return the sampling weights (P,) of crops: max(d) / mean(d inside the crop), d the crops covering each pixel.
 
-    Matches cluster where frames and photographs agree (the road below), so crops at rare positions get more weight.
+    Matches cluster where frames and photographs agree (roads at the bottom), so crops at rare positions weigh more.
 
     Args:
         crops: the P crops.

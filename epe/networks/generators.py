@@ -2,7 +2,7 @@
 
 Names, presets, model files, activation checkpointing and ONNX export all derive from it. To add a generator, write its
 file in epe/networks/enhancers/ following the contract in epe/generator.py, and add its class to `GENERATORS`. Upscalers
-follow epe/upscaler.py, lie in epe/networks/upscalers/ and stand in `UPSCALERS`.
+follow epe/upscaler.py, belong in epe/networks/upscalers/ and are listed in `UPSCALERS`.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ OTHERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "vqgan": lambda spec: VQGAN(VQGANSpec(**spec)),
     "wct2": lambda spec: WCT2(**spec),
 }
-"""The other networks in model files: from their kind to a function that builds one from its spec."""
+"""The other networks in model files: by kind, a function that builds one from its spec."""
 
 
 def preset_names() -> tuple[str, ...]:

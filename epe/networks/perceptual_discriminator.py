@@ -38,7 +38,7 @@ class DiscriminatorSpec:
         classes: size of the label taxonomy (194: the universal taxonomy of MSeg).
         layers: convolutions per critic before its output.
         max_width: widest convolution of a critic.
-        labels: what a cell's embedding is of: "pooled", the mean over all of its pixels; "sampled", as released, a
+        labels: what a cell's embedding represents: "pooled", the mean over all of its pixels; "sampled", as released, a
             bilinear sample of the embedded pixels, which sees four of them (194 px: cells of 13 x 13 see every 16th).
     """
 
@@ -65,7 +65,7 @@ class Critic(nn.Module):
         classes: K.
         layers: convolutions before the output.
         max_width: widest convolution.
-        labels: as of `DiscriminatorSpec`.
+        labels: as in `DiscriminatorSpec`.
     """
 
     def __init__(self, tap: str, classes: int, layers: int, max_width: int, labels: Labels = "pooled") -> None:
@@ -95,8 +95,8 @@ class Critic(nn.Module):
     def forward(self, features: Tensor, masks: Tensor) -> Tensor:
         """Return scores (B, 1, h, w) for features (B, C, H, W) of the tap and label masks (B, K, H', W')."""
         x = self.body(features)
-        # Both are linear, so resizing masks before mixing the embeddings gives the same sum as embedding every pixel,
-        # with a hundredth of the memory.
+        # Both steps are linear, so resizing masks before mixing the embeddings gives the same sum as embedding every
+        # pixel, with a hundredth of the memory.
         size = (x.shape[-2], x.shape[-1])
         if self.labels == "pooled":
             cells = F.adaptive_avg_pool2d(masks, size).to(x.dtype)
@@ -125,7 +125,7 @@ class PerceptualDiscriminator(nn.Module):
             labels: class ids (B, H, W), below `spec.classes`.
 
         Returns:
-            Scores by tap, (B, 1, h, w); 1 stands for a photograph, 0 for a rendering.
+            Scores by tap, (B, 1, h, w); 1 means a photograph, 0 a rendering.
 
         Raises:
             ValueError: an id is outside the taxonomy.

@@ -1,1 +1,1 @@
-"""Conversion of the module names in the authors' releases to ours."""
+"""Conversion of module names in the authors' releases to ours."""

@@ -1,9 +1,9 @@
 """Published transformers over codes: converts their names and layouts to ours.
 
-Based on facts of CompVis/taming-transformers (MIT): the names of mingpt.py, and what its model files hold, which is all
-of a `Net2NetTransformer`: the transformer under "transformer.", the two first stages beside it. Every attention layer
-stores its mask, from which the number of unmasked tokens follows; the number of heads is always 16. Of conditions the
-files say nothing but how many tokens there is room for; a picture is 16 x 16 codes.
+Based on facts from CompVis/taming-transformers (MIT): the names in mingpt.py, and the contents of its model files,
+which hold a whole `Net2NetTransformer`: the transformer under "transformer.", and both first stages. Every attention
+layer stores its mask, from which the number of unmasked tokens follows; the number of heads is always 16. About
+conditions, the files only tell how many tokens there is room for; a picture is 16 x 16 codes.
 """
 
 import re
@@ -21,7 +21,7 @@ LICENCE = "MIT; CompVis, Taming Transformers"
 PREFIX = "transformer."
 HEADS, SIDE = 16, 16
 MASK = re.compile(r"blocks\.\d+\.attn\.mask")
-# Our names, then theirs; the first pattern that fits counts.
+# Our names, then theirs; the first pattern that matches counts.
 NAMES = (
     (r"codes", "tok_emb"),
     (r"positions", "pos_emb"),
@@ -38,10 +38,10 @@ def gpt(tensors: Mapping[str, Tensor], heads: int = HEADS) -> Released | None:
 
     Args:
         tensors: the tensors of the file by name.
-        heads: of attention, which the tensors do not tell; they divide the width.
+        heads: number of attention heads, which the tensors do not tell; divides the width.
 
     Returns:
-        None where there is no such transformer.
+        None if there is no such transformer.
 
     Raises:
         ValueError: a tensor is missing, unexpected, or of another shape, or a size is not supported.

@@ -1,7 +1,7 @@
-"""Generators of the authors' release and its forks: infers their sizes from their tensors, and converts the names.
+"""Generators from the authors' release and its forks: infers their sizes from their tensors, and converts the names.
 
-Based on facts of isl-org/PhotorealismEnhancement (code/epe/network) and stefanos50/CARLA2Real: names, order and layout
-of their modules, and weights with torch's old spectral norm (`weight_orig`, `weight_u`, `weight_v`, and biases).
+Based on facts from isl-org/PhotorealismEnhancement (code/epe/network) and stefanos50/CARLA2Real: names, order and
+layout of their modules, and weights with torch's old spectral norm (`weight_orig`, `weight_u`, `weight_v`, and biases).
 
 Paddings and activations are modules in their sequences, so the index of a convolution depends on its neighbours: in
 `hr` every convolution of the image stream is followed by a normalisation, in `hr_new` none is.
@@ -57,8 +57,8 @@ def spec_of(tensors: Mapping[str, Tensor], streams: tuple[tuple[int, ...], ...] 
         channels: G.
 
     Raises:
-        ValueError: a tensor that determines a size is missing, a stream reads another number of channels, or a size is
-            not supported.
+        ValueError: a tensor that determines a size is missing, a stream reads a different number of channels, or a size
+            is not supported.
     """
 
     def shape(name: str) -> tuple[int, ...]:
@@ -108,7 +108,7 @@ def stream_inputs(tensors: Mapping[str, Tensor]) -> list[int]:
 
 
 def names(network: Enhancer) -> dict[str, str]:
-    """Return the name in the release of each of our tensors; the network may be on the meta device."""
+    """Return the release's name for each of our tensors; the network may be on the meta device."""
     found = {}
     theirs = dict(modules(network))
     for path, module in network.named_modules():
@@ -121,7 +121,7 @@ def names(network: Enhancer) -> dict[str, str]:
 
 
 def modules(network: Enhancer) -> Iterator[tuple[str, str]]:
-    """Yield the paths of our convolutions and normalisations with weights, with those in the release."""
+    """Yield the paths of our convolutions and normalisations that have weights, and their released paths."""
     spec = network.spec
     normalised = spec.conditioning == "rad"
     for k in range(len(spec.streams)):
@@ -151,7 +151,7 @@ def in_sequence(
 ) -> Iterator[tuple[str, str]]:
     """Yield the convolutions at `places` of our sequence, each followed by its normalisation, if it has one.
 
-    The sequence in the release is padding (if `padded`), convolution, normalisation (if `normalised`), ReLU.
+    The released sequence is padding (if `padded`), convolution, normalisation (if `normalised`), ReLU.
     """
     at = 0
     for place in places:
@@ -203,7 +203,7 @@ def renamed(tensors: Mapping[str, Tensor], network: Enhancer) -> dict[str, Tenso
 
     Args:
         tensors: tensors with `stripped` names.
-        network: an enhancer of their `spec_of`; may be on the meta device.
+        network: an enhancer built from their `spec_of`; may be on the meta device.
 
     Raises:
         ValueError: a tensor is missing, unexpected, or of another shape.
@@ -217,7 +217,7 @@ def by_table(
     """Rename tensors by a table.
 
     Args:
-        tensors: the tensors to rename, all of them.
+        tensors: all tensors to rename.
         wanted: tensors with the new names and the right shapes; may be on the meta device.
         table: the old name for each new name.
 

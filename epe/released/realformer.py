@@ -1,8 +1,8 @@
 """Published weights of RealFormer (Denny 2024): converts their names and layouts to ours.
 
-Based on facts of aloshdenny/RealFormer (Apache-2.0 by its card): realformer.ipynb and realformerv2.ipynb, and the sizes
-of its files, from which the modules of v1_3 follow. Files are state dicts of `nn.DataParallel`. What they do not tell
-is the number of heads of version 1: 16 in the notebook and the card, which are of v1_1; 12 by default.
+Based on facts from aloshdenny/RealFormer (Apache-2.0 by its card): realformer.ipynb and realformerv2.ipynb, and the
+sizes of its files, from which the modules of v1_3 follow. Files are state dicts of `nn.DataParallel`. They do not tell
+the number of heads of version 1: it is 16 in the notebook and the card, which describe v1_1, and 12 by default.
 
 Differences in layout: positions are (1, N, C) there and a grid (C, N½, N½) here; the projections of queries, keys and
 values may be one tensor; AdaIN's scale is the layer's output there, and 1 plus the output here.
@@ -24,7 +24,7 @@ Tensors = Mapping[str, Tensor]
 LICENCE = "Apache-2.0"
 PREFIX = "module."
 WINDOW = 8  # the published network passes this side, not the card's 7
-# Our names, then theirs; the first pattern that fits counts.
+# Our names, then theirs; the first pattern that matches counts.
 V1 = (
     (r"embed", "patch_embed"),
     (r"positions\.grid", "pos_embed"),
@@ -68,7 +68,7 @@ PROJECTIONS = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "out": "ou
 
 
 def realformer(tensors: Tensors, heads: int | None = None) -> Released | None:
-    """Convert the weights of v1_1, v1_3 or v2_1, or of other sizes of the same code; None if they are of neither.
+    """Convert the weights of v1_1, v1_3 or v2_1, or of other sizes of the same code; None if they are none of these.
 
     Args:
         tensors: the tensors of the file by name.
@@ -141,7 +141,7 @@ def sizes(tensors: Tensors, name: str, axes: int) -> tuple[int, ...]:
     """Return the shape of a tensor.
 
     Raises:
-        ValueError: it is missing, or has another number of axes.
+        ValueError: it is missing, or has a different number of axes.
     """
     if name not in tensors or tensors[name].ndim != axes:
         raise ValueError(f"lacks {name}, a tensor of {axes} axes")
@@ -167,7 +167,7 @@ def converted(
     found: Tensors,
     patterns: tuple[tuple[str, str], ...],
 ) -> Released:
-    """Rename the tensors by patterns; the style that a network keeps, of which the files have none, is zeros."""
+    """Rename the tensors by patterns; the kept style, which the files do not contain, is set to zeros."""
     with torch.device("meta"):
         wanted = dict(network.from_spec(spec.as_dict()).state_dict())
     look = torch.zeros_like(wanted.pop("look"), device="cpu")

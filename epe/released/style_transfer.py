@@ -1,6 +1,6 @@
 """Released weights of the photographic style transfers: converts their names to ours.
 
-Based on facts of clovaai/WCT2 (model.py; MIT) and NVIDIA/FastPhotoStyle (models.py, photo_wct.py; CC BY-NC-SA 4.0):
+Based on facts from clovaai/WCT2 (model.py; MIT) and NVIDIA/FastPhotoStyle (models.py, photo_wct.py; CC BY-NC-SA 4.0):
 names and shapes. Both use VGG19. WCT2 comes as two files, an encoder and a decoder, with the wavelet filters stored
 among the convolutions. PhotoWCT comes as one file that contains the encoder four times, cut at its four levels.
 """
@@ -27,7 +27,7 @@ class Released:
 
     Attributes:
         kind, spec: kind and spec of the model.
-        tensors: the weights under our names.
+        tensors: the weights by our names.
         licence: the authors' licence.
         multiple_of: as in `epe.models.Model`.
         left_out: names of tensors that the network does not need.
@@ -73,7 +73,7 @@ def without_wavelets(tensors: Tensors) -> dict[str, Tensor]:
     """Remove the wavelet filters, which are constants here.
 
     Raises:
-        ValueError: a filter is not that of a Haar wavelet.
+        ValueError: a filter is not a Haar wavelet's.
     """
     kept = {}
     for name, value in tensors.items():

@@ -1,10 +1,10 @@
-"""Upscalers of others: their sizes by their tensors, and names of tensors converted to ours.
+"""Other projects' upscalers: infers their sizes from their tensors, and converts the names to ours.
 
 * RRDBNet, SRVGGNetCompact and UNetDiscriminatorSN of Real-ESRGAN (xinntao/Real-ESRGAN, XPixelGroup/BasicSR): our names
-  are theirs; weights of the discriminator are those of torch's old spectral norm. Files hold them under params_ema or
-  params.
-* RRDBNet of ESRGAN (xinntao/ESRGAN), by its first names, modules in sequences, and by its second ones. Most files by
-  these names are other people's fine-tuned ones.
+  are theirs; the discriminator's weights are in the format of torch's old spectral norm. Files hold them under
+  params_ema or params.
+* RRDBNet of ESRGAN (xinntao/ESRGAN), with its first names (modules in sequences) or its second ones. Most files with
+  these names are other people's fine-tuned networks.
 * transformerSR (Craap/models): modules in sequences, numbered.
 """
 
@@ -23,9 +23,9 @@ from epe.released.style_transfer import Released
 from epe.upscaler import Upscaler, UpscalerSpec
 
 NUMBERED = "model.1.sub.0.RDB1.conv1.0.weight"
-"""The first convolution of a block of ESRGAN, by its first names."""
+"""The first convolution of an ESRGAN block, by its first name."""
 FIRST = frozenset(("conv_first.weight", "layers.0.weight", "body.0.weight", NUMBERED))
-"""A convolution of each kind of upscaler."""
+"""One convolution of each kind of upscaler."""
 ESRGAN: Sequence[tuple[str, str]] = (
     (r"(?:model\.1\.sub|RRDB_trunk)\.(\d{1,3})\.RDB(\d)\.conv(\d)\.(?:0\.)?", r"body.\1.rdb\2.conv\3."),
     (r"model\.0\.", "conv_first."),
@@ -35,29 +35,29 @@ ESRGAN: Sequence[tuple[str, str]] = (
     (r"(?:model\.8|HRconv)\.", "conv_hr."),
     (r"model\.10\.", "conv_last."),
 )
-"""The beginnings of ESRGAN's names, and of ours. Between `model`'s numbers stand layers without weights."""
+"""The beginnings of ESRGAN's names, and of ours. The missing numbers of `model` are layers without weights."""
 LAST = 10
-"""The number of the last of them, if there are two doublings of three layers each."""
+"""The number of the last layer, if there are two doublings of three layers each."""
 REAL_ESRGAN = "BSD-3-Clause if it is Real-ESRGAN's own (Xintao Wang); else its author's"
 APACHE = "Apache-2.0 if it is ESRGAN's own (Xintao Wang); else its author's"
 CRAAP = "unknown: the repository Craap/models has no licence"
 HEADS = 16
-"""Of the published transformer; its tensors do not tell."""
+"""Attention heads of the published transformer; its tensors do not tell."""
 WINDOW = 4
 ATTENTION = ("attention.attention", "attention.tokens")
-"""Where a block of each kind has its projections: windows, features."""
+"""Where a block of each kind (window, feature attention) has its projections."""
 
 
 def numbers(tensors: Mapping[str, Tensor], pattern: str) -> list[int]:
-    """The numbers that stand in the names of tensors, sorted; `pattern` has one group."""
+    """Return the numbers in tensor names, sorted; `pattern` has one group."""
     return sorted({int(match[1]) for name in tensors if (match := re.match(pattern, name))})
 
 
 def size(tensors: Mapping[str, Tensor], name: str, dimension: int) -> int:
-    """A side of a convolution's weight.
+    """Return the size of one dimension of a convolution's weight.
 
     Raises:
-        ValueError: it is not there, or no convolution's.
+        ValueError: the weight is missing, or is not a convolution's.
     """
     value = tensors.get(name)
     if value is None or value.ndim != 4:
@@ -66,7 +66,7 @@ def size(tensors: Mapping[str, Tensor], name: str, dimension: int) -> int:
 
 
 def esrgan_name(name: str) -> str:
-    """Our name of a tensor of ESRGAN, by its first or second names; all others stay as they are."""
+    """Return our name for an ESRGAN tensor, given its first or second name; other names are returned unchanged."""
     for theirs, ours in ESRGAN:
         found = re.match(theirs, name)
         if found:
@@ -75,10 +75,10 @@ def esrgan_name(name: str) -> str:
 
 
 def without_esrgan_names(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of an RRDBNet by any of its names -> by those of Real-ESRGAN, which are ours.
+    """Rename an RRDBNet's tensors from any of its naming schemes to that of Real-ESRGAN, which is ours.
 
     Raises:
-        ValueError: it enlarges by another factor than 4 / (what is folded), or names a tensor twice.
+        ValueError: it enlarges by a factor other than 4 / (what is folded), or names a tensor twice.
     """
     last = max(numbers(theirs, r"model\.(\d{1,3})\."), default=LAST)
     if last != LAST:
@@ -90,7 +90,7 @@ def without_esrgan_names(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def rrdb(theirs: Mapping[str, Tensor]) -> tuple[RRDBSpec, dict[str, Tensor]]:
-    """An RRDBNet of Real-ESRGAN, or of ESRGAN."""
+    """Convert an RRDBNet of Real-ESRGAN or ESRGAN: return its spec, and its tensors by our names."""
     tensors = without_esrgan_names(theirs)
     folded = {3: 1, 12: 2, 48: 4}.get(size(tensors, "conv_first.weight", 1))
     if folded is None:
@@ -105,7 +105,7 @@ def rrdb(theirs: Mapping[str, Tensor]) -> tuple[RRDBSpec, dict[str, Tensor]]:
 
 
 def srvgg(tensors: Mapping[str, Tensor]) -> tuple[SRVGGSpec, dict[str, Tensor]]:
-    """An SRVGGNetCompact of Real-ESRGAN."""
+    """Convert an SRVGGNetCompact of Real-ESRGAN; returns as `rrdb` does."""
     last = max(numbers(tensors, r"body\.(\d{1,3})\."), default=0)
     outputs = size(tensors, f"body.{last}.weight", 0)
     scale = round((outputs / 3) ** 0.5)
@@ -115,7 +115,7 @@ def srvgg(tensors: Mapping[str, Tensor]) -> tuple[SRVGGSpec, dict[str, Tensor]]:
 
 
 def dual_attention(tensors: Mapping[str, Tensor]) -> tuple[DualAttentionSpec, dict[str, Tensor]]:
-    """A transformerSR of Craap, window 4 and 16 heads as published."""
+    """Convert Craap's transformerSR, with window 4 and 16 heads as published; returns as `rrdb` does."""
     layers = numbers(tensors, r"layers\.(\d{1,3})\.")
     last = max(layers, default=0)
     outputs = size(tensors, f"layers.{last}.weight", 0)
@@ -129,7 +129,7 @@ def dual_attention(tensors: Mapping[str, Tensor]) -> tuple[DualAttentionSpec, di
 
 
 def dual_name(name: str, last: int) -> str:
-    """Our name of a tensor of transformerSR, whose last convolution is layer `last`."""
+    """Return our name for a tensor of transformerSR, whose last convolution is layer `last`."""
     block = re.fullmatch(r"layers\.(\d+)\.([01])\.(.+)", name)
     if block is None:
         return re.sub(r"^layers\.(\d+)\.", lambda m: "last." if int(m[1]) == last else "first.", name)
@@ -140,7 +140,7 @@ def dual_name(name: str, last: int) -> str:
 
 
 def unet_sn(tensors: Mapping[str, Tensor]) -> tuple[UNetSNSpec, dict[str, Tensor]]:
-    """A UNetDiscriminatorSN of Real-ESRGAN."""
+    """Convert a UNetDiscriminatorSN of Real-ESRGAN; returns as `rrdb` does."""
     ours = {theirs: name for name, theirs in SPECTRAL.items()}
     named = {}
     for name, value in tensors.items():
@@ -156,7 +156,7 @@ def upscaler(tensors: Mapping[str, Tensor]) -> tuple[type[Upscaler], UpscalerSpe
         Its class, its spec, and the tensors by our names.
 
     Raises:
-        ValueError: none of these, or with sizes that are not supported.
+        ValueError: it is none of these, or a size is not supported.
     """
     if "conv_first.weight" in tensors or NUMBERED in tensors:
         return RRDBNet, *rrdb(tensors)
@@ -171,13 +171,13 @@ def discriminator(tensors: Mapping[str, Tensor]) -> tuple[type[UNetSN], UNetSNSp
     """Recognise Real-ESRGAN's discriminator; returns as `upscaler` does.
 
     Raises:
-        ValueError: it is another network.
+        ValueError: it is a different network.
     """
     return UNetSN, *unet_sn(tensors)
 
 
 def released(tensors: Mapping[str, Tensor]) -> Released | None:
-    """The contents of a file of an upscaler, or of its discriminator; None where it is neither.
+    """Convert the tensors of an upscaler's file, or its discriminator's; None if it is neither.
 
     Raises:
         ValueError: a tensor is missing, unexpected, or of another shape, or a size is not supported.

@@ -1,7 +1,7 @@
-"""VQGANs of "Taming Transformers" (CompVis/taming-transformers): sizes by their tensors, and names converted to ours.
+"""VQGANs of "Taming Transformers" (CompVis/taming-transformers): infers their sizes, and converts names to ours.
 
-Files of PyTorch Lightning hold the tensors under state_dict; those of the second stage hold both first stages behind
-the prefixes `first_stage_model.` and `cond_stage_model.`, and the transformer (epe/released/codes.py).
+PyTorch Lightning files hold the tensors under state_dict; those of the second stage hold both first stages under the
+prefixes `first_stage_model.` and `cond_stage_model.`, and the transformer (epe/released/codes.py).
 """
 
 import re
@@ -18,7 +18,7 @@ from epe.released.upscalers import numbers, size
 LICENCE = "MIT; Esser, Rombach, Ommer, Taming Transformers"
 CODEBOOK = "quantize.embedding.weight"
 LEFT_OUT = re.compile(r"loss\..+|colorize")
-"""Tensors that an autoencoder does not need: of its losses, and colours in which class maps were shown."""
+"""Tensors that an autoencoder does not need: those of its losses, and the colours used to display class maps."""
 RESIDUAL = {
     "body.0": "norm1", "body.2": "conv1", "body.3": "norm2", "body.5": "conv2", "shortcut": "nin_shortcut",
 }  # fmt: skip
@@ -26,12 +26,12 @@ ATTENTION = {
     "norm": "norm", "attention.query": "q", "attention.key": "k", "attention.value": "v", "attention.out": "proj_out",
 }  # fmt: skip
 INNER = RESIDUAL | ATTENTION | {"": ""}
-"""Modules in a layer: by our name, theirs."""
+"""Modules in a layer: their names by ours."""
 OUTER = {"to_code": "quant_conv", "from_code": "post_quant_conv"}
 
 
 def vqgan_spec(tensors: Mapping[str, Tensor]) -> VQGANSpec:
-    """The sizes of a released autoencoder.
+    """Infer the spec of a released autoencoder from its tensors.
 
     Raises:
         ValueError: a tensor is missing, or a size is not supported.
@@ -55,7 +55,7 @@ def vqgan_spec(tensors: Mapping[str, Tensor]) -> VQGANSpec:
 
 
 def layers_of_level(prefix: str, blocks: int, *, attention: bool) -> Iterator[str]:
-    """Yield the names of a level's layers, in the order of ours."""
+    """Yield the released names of a level's layers, in the order of ours."""
     for number in range(blocks):
         yield f"{prefix}.block.{number}"
         if attention:
@@ -63,7 +63,7 @@ def layers_of_level(prefix: str, blocks: int, *, attention: bool) -> Iterator[st
 
 
 def layers(side: Literal["encoder", "decoder"], spec: VQGANSpec) -> Iterator[str]:
-    """Yield the names of the released layers of one side, in the order of ours; of activations, an empty one."""
+    """Yield the released names of one side's layers, in the order of ours; an empty name for each activation."""
     levels = range(len(spec.multipliers))
     middle = ("mid.block_1", "mid.attn_1", "mid.block_2")
     yield "conv_in"
@@ -82,7 +82,7 @@ def layers(side: Literal["encoder", "decoder"], spec: VQGANSpec) -> Iterator[str
 
 
 def names(network: VQGAN) -> dict[str, str]:
-    """The names of the released tensors of an autoencoder, by ours."""
+    """Return the released name for each of an autoencoder's tensors, by our names."""
     found = {"quantiser.codebook": CODEBOOK}
     for ours, theirs in OUTER.items():
         found |= {f"{ours}.{what}": f"{theirs}.{what}" for what in ("weight", "bias")}
@@ -98,7 +98,7 @@ def names(network: VQGAN) -> dict[str, str]:
 
 
 def released(tensors: Mapping[str, Tensor]) -> Released | None:
-    """The autoencoder among the tensors of a file; None where there is none.
+    """Convert the autoencoder among a file's tensors; None if there is none.
 
     Raises:
         ValueError: a tensor is missing, unexpected, or of another shape, or a size is not supported.
@@ -114,7 +114,7 @@ def released(tensors: Mapping[str, Tensor]) -> Released | None:
         raise ValueError(f"{'lacks' if odd[0] not in tensors else 'has in addition'} {odd[0]:.80}")
     named = {}
     for ours, name in theirs.items():
-        # Their attention is of 1 x 1 convolutions; ours of linear layers over positions.
+        # Their attention uses 1 x 1 convolutions, ours linear layers over positions.
         value = tensors[name].flatten(2).squeeze(-1) if tensors[name].ndim == 4 > wanted[ours].ndim else tensors[name]
         if value.shape != wanted[ours].shape:
             raise ValueError(f"has of another shape {name:.80}")

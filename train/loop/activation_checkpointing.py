@@ -13,7 +13,7 @@ def checkpoint_activations(network: nn.Module, blocks: tuple[type[nn.Module], ..
     """Make every outermost block of a network store only its inputs for the backward pass.
 
     Spectral norms must be frozen during the step (train/loop/power_iteration.py). Otherwise the recomputation would
-    give other values than the forward pass.
+    give different values from the forward pass.
 
     Args:
         network: its blocks are changed in place.

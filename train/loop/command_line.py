@@ -15,7 +15,7 @@ class Parser(ArgumentParser):
     """A parser that reports a mistake in one line and exits with code 2."""
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Print the reason, which names the key, but not the usage."""
+        """Print the reason, which names the key, without the usage."""
         line = " ".join(message.split())
         print(f"{self.prog}: {line}; see --help", file=sys.stderr)
         raise SystemExit(2)

@@ -103,15 +103,15 @@ class PrecisionConfig(OptimiserConfig):
     """Settings of runs whose networks can compute in bfloat16.
 
     Attributes:
-        precision: bf16 runs networks in bfloat16; weights, statistics of normalisation and losses stay fp32.
-            auto: bf16 where the device has instructions for it; elsewhere fp32, as emulated bf16 is many times slower
+        precision: bf16 runs networks in bfloat16; weights, normalisation statistics and losses stay fp32.
+            auto: bf16 if the device has instructions for it; otherwise fp32, as emulated bf16 is many times slower
     """
 
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
 
     @property
     def number_format(self) -> NumberFormat:
-        """What `precision` means on the run's device."""
+        """The number format that `precision` selects on the run's device."""
         if self.precision == "auto":
             return "bf16" if has_bf16(torch.device(self.device)) else "fp32"
         return self.precision
@@ -159,9 +159,9 @@ class GanConfig(OptimiserConfig):
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Return whether a CPU or a CUDA device has instructions for bfloat16; of others nothing is known: False.
+    """Return whether a CPU or a CUDA device has instructions for bfloat16; False for other, unknown devices.
 
-    Without them PyTorch still computes in bfloat16, by way of float32. On a Zen 3 processor a convolution (4 x 64 x 128
+    Without them PyTorch still computes in bfloat16, via float32. On a Zen 3 processor a convolution (4 x 64 x 128
     x 128, 3x3) took nine times as long as in float32.
     """
     if device.type == "cuda":
@@ -178,9 +178,9 @@ def autocast(precision: NumberFormat, device: str) -> torch.autocast | nullconte
 
 
 def frozen_in(network: Network, precision: NumberFormat) -> Network:
-    """Keep the convolutions of a frozen network, in place, in the precision in which `autocast` computes; return it.
+    """Convert a frozen network's convolutions, in place, to the precision in which `autocast` computes; return it.
 
-    Autocast converts weights that need no gradient at every call, three times a step. The bits are the same.
+    Autocast converts weights that need no gradient at every call, three times a step. The results are bit-identical.
     """
     for module in network.modules() if precision == "bf16" else ():
         if isinstance(module, nn.Conv2d):
@@ -196,11 +196,11 @@ def check_ranges(
     positive: Sequence[str] = (),
     fractions: Sequence[str] = (),
 ) -> None:
-    """Check that settings are within their ranges; those that are None have none.
+    """Check that settings are within their ranges; settings that are None are not checked.
 
     Args:
         config: the settings, as attributes.
-        minimum, maximum: names of settings with the smallest and the largest value allowed.
+        minimum, maximum: the smallest and the largest allowed value of settings, by name.
         positive: names of settings that must be more than 0.
         fractions: names of settings that must be 0 or more and less than 1.
 

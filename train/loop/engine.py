@@ -51,12 +51,12 @@ def run(
     """Train from the checkpoint, if there is one, to the last step.
 
     Args:
-        step: makes one update of all networks from a batch and its step number; returns the values to log. A value
-            that is not finite means that nothing was updated.
+        step: updates all networks once, from a batch and its step number; returns the values to log. A value that is
+            not finite means that nothing was updated.
         batches: returns the batches after a given number of completed steps.
         checkpoint: restored at the start, saved on schedule.
         schedule: when to log, preview and save.
-        begun: called after the checkpoint was restored, if there are steps left to do.
+        begun: called after the checkpoint is restored, if any steps are left.
         throughput: counts the steps; its measurements are displayed, and logged with the losses.
         log, preview, saved: called with the number of completed steps; `saved` just before the checkpoint is written.
 
@@ -81,8 +81,8 @@ def run(
             if last or done % schedule.preview_every == 0:
                 preview(done)
             if last or done % schedule.save_every == 0:
-                # The checkpoint comes last: a run that is stopped between the two repeats these steps, so the files
-                # that `saved` writes match the last step in the end.
+                # The checkpoint comes last: a run stopped between the two repeats these steps, so in the end the
+                # files that `saved` writes match the last step.
                 saved(done)
                 checkpoint.save(done)
 
@@ -93,7 +93,7 @@ def follow(
     checkpoint: Checkpoint,
     schedule: Schedule,
 ) -> None:
-    """Make the same steps as `run`, from the same checkpoint, without output: for processes other than the first."""
+    """Take the same steps as `run`, from the same checkpoint, without output: for processes other than the first."""
     for _ in walk(step, batches, begin(checkpoint, schedule), schedule):
         pass
 
@@ -113,9 +113,9 @@ def begin(checkpoint: Checkpoint, schedule: Schedule) -> int:
 
 
 def seed_of(seed: int, step: int) -> int:
-    """Return the seed of a step's random draws; no step of one run has that of a step of another run.
+    """Return the seed of a step's random draws; steps of runs with different seeds never share one.
 
-    A sum would: step 2 of seed 0 would draw what step 1 of seed 1 draws.
+    With a sum they would: step 2 of seed 0 would draw what step 1 of seed 1 draws.
     """
     return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0])
 
@@ -126,7 +126,7 @@ def walk(
     start: int,
     schedule: Schedule,
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Make the steps after `start`; yield the number of each, from 1, and the values that it returned.
+    """Take the steps after `start`; yield the number of each, from 1, and the values that it returned.
 
     Raises:
         InputError: `PATIENCE` consecutive steps had no finite loss.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def weighted_sum(terms: Mapping[str, tuple[float, Tensor]]) -> Tensor:
-    """Return the sum of a loss's terms, scalars, each times its weight."""
+    """Return the weighted sum of a loss's scalar terms."""
     return torch.stack([weight * value for weight, value in terms.values()]).sum()
 
 
@@ -24,16 +24,16 @@ def backward_and_step(
     average: Callable[[Sequence[Tensor]], None] = lambda _: None,
     clip: float = math.inf,
 ) -> Tensor:
-    """Compute gradients and make one step, unless the loss or its gradient is not finite.
+    """Compute gradients and take one step, unless the loss or its gradient is not finite.
 
     Args:
-        loss: of this process's samples.
-        optimiser: of the weights.
+        loss: the loss on this process's samples.
+        optimiser: updates the weights.
         average: replaces tensors, in place, by their means over the processes that train together.
-        clip: a gradient whose norm is larger is scaled down to it.
+        clip: a gradient with a larger norm is scaled down to it.
 
     Returns:
-        The norm of the gradient, before it is clipped; not finite if no step was made.
+        The norm of the gradient before clipping; not finite if no step was taken.
     """
     optimiser.zero_grad(set_to_none=True)
     loss.backward()

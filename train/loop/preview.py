@@ -29,9 +29,9 @@ def colours(labels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
-    """Write input | enhanced | matched photograph of the first samples.
+    """Write input | enhanced | matched photograph for the first samples.
 
-    The samples are the same each time, so that previews can be compared.
+    The samples are the same each time, so previews can be compared.
 
     Args:
         path: path of the PNG.

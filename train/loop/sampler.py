@@ -1,8 +1,8 @@
-"""The samples of each step: which process reads which, and a record of frames that were left out as unfit.
+"""Which process reads which samples of each step, and a record of frames that were left out as unfit.
 
 A run has one stream of samples. Step n takes the samples n * S .. (n + 1) * S - 1, with S = batch * accumulate *
 replicas, whichever processes read them. So two processes train on the same samples as one process with twice the
-batch, and a resumed run goes on where it stopped.
+batch, and a resumed run continues where it stopped.
 """
 
 import sys
@@ -99,10 +99,10 @@ def batches(
 
 
 def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, start: int) -> Iterator[Sample]:
-    """Yield the collated samples of each step after `start`, in a run of a single process.
+    """Yield the collated samples of each step after `start`, in a single-process run.
 
     Args:
-        samples: one for each sample of the whole run, each determined by its index.
+        samples: all samples of the run, each determined by its index.
         batch: samples per step.
         workers: processes that read samples.
         start: number of completed steps.
@@ -114,10 +114,10 @@ def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, s
 
 
 def process_batches(samples: Dataset[Sample], sampler: StepSampler, workers: int, start: int) -> Iterator[Sample]:
-    """Yield this process's collated samples of each step after `start`, one batch a step.
+    """Yield this process's collated samples of each step after `start`, one batch per step.
 
     Args:
-        samples: one for each sample of the whole run, each determined by its index.
+        samples: all samples of the run, each determined by its index.
         sampler: selects this process's part of them.
         workers: processes that read samples.
         start: number of completed steps.
@@ -132,7 +132,7 @@ def process_batches(samples: Dataset[Sample], sampler: StepSampler, workers: int
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Reduce an `InputError` from a worker to its message: it arrives with the traceback, its line ends escaped."""
+    """Reduce an `InputError` from a worker to its message: it arrives with a traceback, line ends escaped."""
     try:
         yield
     except InputError as error:
@@ -140,10 +140,10 @@ def in_one_line() -> Iterator[None]:
 
 
 class LeftOut:
-    """Reports each frame that is left out, once: on stderr, and in a file that a resumed run reads.
+    """Reports each left-out frame once: on stderr, and in a file that a resumed run reads.
 
     Args:
-        path: path of the file, with one line per frame; created with its first line.
+        path: path of the file, with one line per frame; created when the first line is written.
     """
 
     def __init__(self, path: Path) -> None:

@@ -15,7 +15,7 @@ def tag(name: str) -> str:
 
 
 class Throughput:
-    """Measures throughput and memory from its creation on.
+    """Measures throughput and memory from its creation.
 
     Args:
         samples: samples per step, over all processes.

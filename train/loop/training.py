@@ -26,7 +26,7 @@ FREE = frozenset({
     "steps", "log_every", "preview_every", "save_every", "workers", "device", "precision", "licence",
     "checkpoint_activations", "compile",
 })  # fmt: skip
-"""Settings that may differ when a run goes on: they change how it is computed, not what it learns."""
+"""Settings that may differ when a run is resumed: they change how it is computed, not what it learns."""
 
 
 def check_single_process(config: RunConfig) -> None:
@@ -42,7 +42,7 @@ def check_single_process(config: RunConfig) -> None:
 
 
 def samples_of_a_step(out: Path) -> int | None:
-    """Return the samples per step, over all processes, of the model that a run saved last; None: nothing tells."""
+    """Return the samples per step, over all processes, of the model that a run saved last; None if unknown."""
     try:
         batch = models.read_header(out / "model.safetensors")["record"].get("batch")
     except models.ModelError:
@@ -51,18 +51,18 @@ def samples_of_a_step(out: Path) -> int | None:
 
 
 def check_same_run(config: RunConfig, text: str, samples_per_step: int | None = None) -> None:
-    """Compare the settings with those that a run in the same folder was begun with.
+    """Compare the settings with those that a run in the same folder was started with.
 
-    A checkpoint that went on with others would say of itself what is not true of its first steps.
+    If a checkpoint were resumed with others, what it says about itself would not be true of its first steps.
 
     Args:
         config: configuration of the run.
         text: the same as YAML.
-        samples_per_step: over all processes. If the run had as many, other processes may have other parts of them as
-            their batch. None: a single process has them all.
+        samples_per_step: over all processes. If the run had as many, another number of processes may share them, with
+            another batch each. None: a single process has them all.
 
     Raises:
-        InputError: a setting differs that is none of `FREE`, and no path.
+        InputError: a setting differs that is neither in `FREE` nor a path.
     """
     record = config.out / "run.yaml"
     if not record.exists() or not (config.out / "checkpoint.safetensors").exists():
@@ -101,25 +101,25 @@ def run_training(
     Args:
         config: configuration of the run.
         text: the same as YAML.
-        step: makes one update of all networks from a batch and the step's number, counted from 1.
+        step: updates all networks once, from a batch and the step's number, counted from 1.
         batches: returns the batches after a given number of completed steps.
         parts: the objects whose state a checkpoint holds, by name.
         preview: writes a preview image to a path.
         model: returns the model to save after a given number of steps.
-        group: the process group; its first process writes, the others make the same steps without output.
+        group: the process group; its first process writes, the others take the same steps without output.
         samples_per_step: samples per step over all processes; None for `config.batch`.
         scalars: returns further scalars for TensorBoard, by name.
         validation: returns what is measured at each preview, after a given number of steps, for TensorBoard.
-        beside: returns further models to save beside it, by the names of their files.
-        begun: called before the first step, if there are steps left to do.
+        beside: returns further models to save beside it, by file name.
+        begun: called before the first step, if any steps are left.
 
     Raises:
         InputError: the folder holds a run with other settings, or as in `engine.run`.
     """
     check_same_run(config, text, samples_per_step)
-    if config.device == "cpu":  # where every operation has a deterministic version: runs resume to the same bits
+    if config.device == "cpu":  # every operation has a deterministic version here, so resumed runs are bit-identical
         torch.use_deterministic_algorithms(True)
-        # It would also clear memory before each operation writes it: a seventh of the time, and for no bit of a result.
+        # It would also clear memory before each operation writes it: a seventh of the time, and no bit differs.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     out = config.out
     checkpoint = Checkpoint(out / "checkpoint.safetensors", parts)

@@ -1,6 +1,6 @@
 """Adaptive updates: select the critics to update in a step, and update overly accurate critics less often.
 
-Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3, after Karras et al. 2020. Without it
+Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.3, after Karras et al. 2020. Without it,
 critics on VGG features win within a hundred steps, and their gradient no longer helps the generator.
 """
 
@@ -16,7 +16,7 @@ class AdaptiveUpdates:
     """One level per critic, raised when the critic's accuracy is above the target, lowered otherwise.
 
     A critic is drawn with probability 1 / (1 + level), but always for its first update. Its accuracy is averaged over
-    a window of `level` updates (10 at first, never less than 1), so that an accurate critic is judged over more of its
+    a window of `level` updates (10 at first, never less than 1), so an accurate critic is judged over more of its
     rarer updates.
 
     Args:

@@ -1,4 +1,4 @@
-"""The recipe of CUT, a translator of frames into photographs that reads no G-buffers: state, terms, step and run.
+"""The recipe of CUT, a frame-to-photograph translator that reads no G-buffers: state, terms, step and run.
 
 Park, Efros, Zhang, Zhu, "Contrastive Learning for Unpaired Image-to-Image Translation", ECCV 2020.
 """
@@ -137,7 +137,7 @@ def patch_contrast(state: CutTrainState, features: list[Tensor], made: Tensor) -
 
 @torch.inference_mode()
 def write_preview(state: CutTrainState, crops: UnpairedCrops, path: Path) -> None:
-    """Write frame | translated | a photograph of the first samples."""
+    """Write frame | translated | a photograph for the first samples."""
     samples = [crops[index] for index in range(min(ROWS, len(crops)))]
     fakes = [state.average.network(sample.image[None].to(state.config.device))[0].cpu() for sample in samples]
     write_sheet(path, [(sample.image, fake, sample.photo) for sample, fake in zip(samples, fakes, strict=True)])

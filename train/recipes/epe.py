@@ -105,7 +105,7 @@ class EPETrainState:
             image: (B, 3, H, W).
             labels: robust labels (B, H, W).
             taps: the critics' layers.
-            known: features of the image by layer, if they are there already.
+            known: features of the image by layer, if already computed.
         """
         if self.config.diff_augment:
             image, labels = diff_augment(image, labels, self.config.diff_augment)
@@ -133,16 +133,16 @@ class EPETrainState:
         return nn.utils.get_total_norm(gradients)
 
     def autocast(self) -> torch.autocast | nullcontext[None]:
-        """Return a context in which the networks run in the precision of the run."""
+        """Return a context in which the networks run in the run's precision."""
         return autocast(self.config.number_format, self.config.device)
 
 
 def step(state: EPETrainState, batches: Sequence[MatchedCrops], n: int) -> dict[str, Tensor]:
-    """Update the critics that are drawn, on detached fakes, then the generator.
+    """Update the drawn critics on detached fakes, then the generator.
 
     Args:
         state: state of the run.
-        batches: this process's samples, which go through the networks one batch after the other; losses and gradients
+        batches: this process's samples, which go through the networks one batch at a time; losses and gradients
             are means over batches and processes.
         n: number of the step, from 1.
 
@@ -155,13 +155,13 @@ def step(state: EPETrainState, batches: Sequence[MatchedCrops], n: int) -> dict[
     iterate_norms(state.generator)
     batches = [MatchedCrops(*(x.to(c.device, non_blocking=True) for x in batch)) for batch in batches]
     # The graph of a single batch serves both updates. Keeping those of several would take the memory that
-    # accumulation is there to save.
+    # accumulation is meant to save.
     fake = state.fake(batches[0]) if len(batches) == 1 else None
     return critics_step(state, batches, fake, n) | generator_step(state, batches, fake, n)
 
 
 def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fake | None, n: int) -> dict[str, Tensor]:
-    """Update the critics that are drawn (adaptive updates), and return their losses; the others do not change."""
+    """Update the drawn critics (adaptive updates), and return their losses; the others do not change."""
     c, drawn = state.config, state.adaptive.draw()
     if not drawn:
         return {}
@@ -202,7 +202,7 @@ def critics_step(state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fa
 def generator_step(
     state: EPETrainState, batches: Sequence[MatchedCrops], fake: Fake | None, n: int
 ) -> dict[str, Tensor]:
-    """Update the generator, and return its losses: realistic to every critic, yet the same scene."""
+    """Update the generator to look realistic to every critic, yet keep the scene; return its losses."""
     c = state.config
     state.critics.requires_grad_(False)
     state.generator_optimiser.zero_grad(set_to_none=True)

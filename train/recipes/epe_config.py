@@ -27,13 +27,13 @@ class EPEConfig(GanConfig, PrecisionConfig):
         matches: matches.npz written by datasets.match
         frame_labels: label maps of the frames, made by datasets.label
         photo_labels: label maps of the photographs
-        features: features of a frame that the network reads (datasets/channels.py)
+        features: frame features that the network reads (datasets/channels.py)
         streams: names of the classes of each class stream; "*" takes the rest
-        sky_features: features that the class stream of the sky reads; null: all, like the others
+        sky_features: features that the sky's class stream reads; null: all, like the others
         drop_buffers: probability that a sample lacks a buffer (its channels, such as all made from "normal", become 0,
-            their mean), so that one model also serves frames that lack some buffers
+            their mean), so one model also serves frames that lack some buffers
         withheld: buffers that the network never gets ("class": the class ids), neither in training nor, because the
-            model file says so, in use; for experiments on what they are worth, with the same network and crops
+            model file says so, in use; for experiments on their worth, with the same network and crops
         preset: the generator (python -m app.models): lite, or hr as in the paper
         initial: model file to start from, with the same preset, features and streams; null: random weights
         trainable: shell patterns of the generator's weights to train ("*.rad*"); "!PATTERN" excludes
@@ -42,32 +42,32 @@ class EPEConfig(GanConfig, PrecisionConfig):
         critic_width: channels of the widest convolution of a critic
         vgg: VGG16 weights; null: those that app.assets fetched
         crop: side of the training crops, at most 196 pixels
-        accumulate: batches per step; their gradients are averaged, in the memory of one batch
+        accumulate: batches per step; their gradients are averaged, using the memory of one batch
         steps: total number of updates of the generator
         weight_decay: L2 penalty, added to the gradient
         decay_every: steps after which the learning rates are multiplied by decay_factor
         decay_factor: see decay_every
         clip: maximum gradient norm of the generator
-        critic_clip: the same of the critics, all together; null: not clipped
+        critic_clip: the same for all critics together; null: not clipped
         clip_norm: l2, or inf, as released: the largest component
         perceptual_weight: weight of the perceptual distance to the input, relative to the summed adversarial losses
-        perceptual_layers: layers of VGG16 that it sums over; without the first ones texture is free
+        perceptual_layers: VGG16 layers that it sums over; without the first ones, texture is free
         class_colour_weight: weight of the colour guard (epe/losses/class_colour.py): the squared change of each class
             stream's mean colour; 0: the GAN may tint classes as it likes
-        class_colour_side: of the squares that take a mean each, in pixels; null: one mean over the whole crop
+        class_colour_side: side in pixels of the squares that each take a mean; null: one mean over the whole crop
         penalty_weight: weight of the gradient penalty on photographs
         penalty_every: steps between gradient penalties, whose weight grows by the same factor (lazy regularisation)
         penalty_input: penalise the gradient at the image (as in the paper) or at the features (cheaper)
         penalty_of: penalise the gradient of the scores (R1) or, as released, of the critics' loss on photographs
         critic_labels: a critic's cell sees the mean of its pixels' labels (pooled), or a sample (sampled, as released)
-        diff_augment: how pictures and photographs are changed before critics see them, some of colour, translation and
-            cutout; against critics that memorise few photographs; two passes of VGG16 more
+        diff_augment: how pictures and photographs are changed before critics see them: any of colour, translation and
+            cutout; keeps critics from memorising a small set of photographs; costs two more VGG16 passes
         adaptive_target: accuracy above which a critic is updated less often
-        adaptive_start: level at which critics start: 0: updated in all of their first steps; 1, as released: in half
+        adaptive_start: critics' initial level; 0: updated in all of their first steps; 1, as released: in half
         ema: decay of the averaged weights
         checkpoint_activations: recompute the generator's blocks in the backward pass instead of storing their
             activations: slower, with less memory, and with the same gradients
-        compile: run generator and critics through torch.compile (except in the gradient penalty, which it cannot do)
+        compile: run generator and critics through torch.compile (except the gradient penalty, which it cannot do)
     """
 
     frames: Path

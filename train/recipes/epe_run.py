@@ -111,7 +111,7 @@ def withholding(reading: Reading, names: tuple[str, ...]) -> Reading:
     """Return the reading without some buffers.
 
     Raises:
-        InputError: a name is of no buffer that the features need.
+        InputError: a name is not that of a buffer that the features need.
     """
     needed = {CLASS} | {buffer for name in reading.features for buffer in feature(name).needs}
     unknown = [name for name in names if name not in needed]
@@ -155,7 +155,7 @@ def build_state(
         )
     except ValueError as error:
         raise InputError(f"this run's critics cannot be built: {error}") from error
-    # Channels last makes convolutions of few channels about a tenth faster on CPUs, and faster on GPUs, too.
+    # Channels last makes convolutions with few channels about a tenth faster on CPUs, and faster on GPUs, too.
     network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critics = PerceptualDiscriminator(critics_spec).to(config.device)
     adam = partial(

@@ -1,4 +1,4 @@
-"""VGG16's features of what a network made, and of what it should be: what perceptual and style losses compare."""
+"""VGG16 features of a network's results and of their targets, which perceptual and style losses compare."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from epe.networks.backbones.vgg import VGG16
 from train.loop.config import NumberFormat, autocast
 
 Features = dict[str, Tensor]
-"""Features of VGG16, (B, C, H, W) by layer."""
+"""VGG16 features, (B, C, H, W) by layer."""
 
 
 def as_float(features: Features) -> Features:
@@ -25,10 +25,10 @@ def compared_features(
 
     Args:
         vgg: frozen.
-        made: its features have a gradient.
-        wanted: its features have none.
-        precision: in which VGG16 computes, fp32 or bf16.
-        layers: of VGG16.
+        made: results; their features have a gradient.
+        wanted: targets; their features have none.
+        precision: number format in which VGG16 computes, fp32 or bf16.
+        layers: VGG16 layers.
     """
     with autocast(precision, made.device.type):
         seen = as_float(vgg(made, tuple(layers)))

@@ -1,4 +1,4 @@
-"""The generator of a run: how it is initialised, and how it is saved."""
+"""A run's generator: how it is initialised and how it is saved."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from gbuffer_tools.errors import InputError
 from train.loop.fine_tuning import select_trainable
 from train.loop.power_iteration import rest_norms
 
-# Photographs that the kept style is averaged over. More hardly change it, and all are read whenever a model is saved.
+# Photographs that the kept style is averaged over. More hardly change it, and all are read each time a model is saved.
 MAX_PHOTOS = 64
 
 
@@ -64,10 +64,10 @@ def begin_with(path: Path, network: Generator, reading: Reading) -> Reading:
         reading: how the run's frames are read.
 
     Returns:
-        The reading with the model's means and standard deviations, so that at step 0 the run equals the model.
+        The reading with the model's means and standard deviations, so at step 0 the run equals the model.
 
     Raises:
-        InputError: not a model file, or it has another network, other channels or other classes.
+        InputError: the file is not a model file, or has another network, other channels or other classes.
     """
     model = load_model(path, network.kind, "train.epe, train.realformer")
     for what, has, reads in (

@@ -1,8 +1,7 @@
-"""train.realformer paired: from cheap renderings to good ones of the same frames (super-sampling).
+"""train.realformer paired: train from cheap to good renderings of the same frames (super-sampling).
 
-To resume a stopped run, run the same command again: the result is the same to the bit. OUT receives model.safetensors
-(the averaged generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | enhanced | good) and TensorBoard
-scalars.
+To resume a stopped run, run the same command again: the result is bit-identical. OUT receives model.safetensors (the
+averaged generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | enhanced | good) and TensorBoard scalars.
 """
 
 import math
@@ -43,7 +42,7 @@ class PairedConfig(LinearDecayConfig, PrecisionConfig):
     Attributes:
         frames: folder of frame files, rendered cheaply
         targets: folder of frame files or images with the same names, rendered well, of the same size or a multiple
-        features: features of a frame that the network reads (datasets/channels.py)
+        features: frame features that the network reads (datasets/channels.py)
         streams: names of the classes of each class stream; "*" takes the rest
         preset: the generator (python -m app.models)
         initial: model file to start from, with the same preset, features and streams; null: random weights
@@ -138,7 +137,7 @@ def build_state(config: PairedConfig, network: Generator) -> PairedTrainState:
 
 @torch.inference_mode()
 def write_preview(state: PairedTrainState, samples: RenderPairs, path: Path) -> None:
-    """Write cheap | enhanced | good of the first samples."""
+    """Write cheap | enhanced | good for the first samples."""
     rows = []
     for index in range(min(ROWS, len(samples))):
         sample = samples[index]

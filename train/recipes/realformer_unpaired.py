@@ -1,8 +1,8 @@
 """train.realformer unpaired: train towards a set of photographs, with critics and matches, as train.epe does.
 
-The generator receives the photograph that a sample was matched with as its reference, and a loss brings the Gram
-matrices of the enhanced frame close to those of the photograph. The model file keeps the mean style of the
-photographs, for frames without a reference.
+The generator receives each sample's matched photograph as its reference, and a loss brings the Gram matrices of the
+enhanced frame close to those of the photograph. The model file keeps the mean style of the photographs, for frames
+without a reference.
 """
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The recipe of a segmenter, a small U-Net that labels the pixels of pictures: state, step, validation and run."""
+"""The recipe of a segmenter, a small U-Net that labels each pixel of a picture: state, step, validation and run."""
 
 import sys
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ from train.loop.training import check_single_process, run_training
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterConfig(LinearDecayConfig, PrecisionConfig):
-    """Configuration of a segmenter's run.
+    """Configuration of a segmenter run.
 
     Attributes:
         images: folder of frame files with class ids, or of pictures whose label maps are in `labels`
         labels: label maps of `images`, made by datasets.label; none: the class ids of the frame files
-        classes: YAML file that says which names of class ids are one class; none: each name is a class
+        classes: YAML file that says which class-id names form one class; none: each name is a class
         validation: folder of other labelled pictures, whose mIoU is logged at each preview; none: nothing is logged
         validation_labels: label maps of `validation`; none: the class ids of the frame files
         height: height in pixels that larger pictures are shrunk to, in training and whenever the model is used
         width: features of the widest level; 32 gives 0.8 million parameters
         zoom: largest factor by which crops are enlarged or reduced at random
         jitter: strength of random changes of contrast, brightness, saturation and white balance
-        balance: 0: all pixels count alike; 1: those of a class as much as it is rarer than the median class
+        balance: 0: all pixels count alike; 1: weighted by how much rarer their class is than the median class
     """
 
     images: Path
@@ -77,7 +77,7 @@ class SegmenterTrainState:
 
 
 def build_state(config: SegmenterConfig, pictures: LabelledImages) -> SegmenterTrainState:
-    """Build the network, with seeded weights, its optimiser, and the weights of the classes."""
+    """Build the network, with seeded weights, its optimiser, and the class weights."""
     torch.manual_seed(config.seed)
     network = UNet(UNetSpec(len(pictures.names), config.width, config.height))
     network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -105,16 +105,16 @@ def step(state: SegmenterTrainState, batch: SegmenterCrop, n: int) -> dict[str, 
 
 
 def segmenter_of(state: SegmenterTrainState) -> Segmenter:
-    """Return the network as it labels pictures, in evaluation mode."""
+    """Return the network as a `Segmenter`, in evaluation mode."""
     network = state.network.eval()
     taxonomy = taxonomy_of(state.config.out, network.spec, state.names, None)
     return Segmenter(state.config.out, network_of(network), taxonomy, height=network.spec.height)
 
 
 def validate(state: SegmenterTrainState, pictures: LabelledImages | None, done: int) -> dict[str, float]:
-    """Return the mIoU on labelled pictures after `done` steps, for TensorBoard; nothing without pictures.
+    """Return the mIoU on labelled pictures after `done` steps, for TensorBoard; nothing if there are none.
 
-    Classes are compared by name; pixels of a class that the network does not have do not count.
+    Classes are compared by name; pixels of a class that the network lacks do not count.
     """
     if pictures is None:
         return {}
@@ -132,7 +132,7 @@ def validate(state: SegmenterTrainState, pictures: LabelledImages | None, done: 
 
 @torch.inference_mode()
 def write_preview(state: SegmenterTrainState, crops: SegmenterCrops, path: Path) -> None:
-    """Write crop | its labels, black where there is none | found labels of the first samples, the same each time."""
+    """Write crop | its labels (black: none) | found labels for the first samples, the same each time."""
     network, rows = state.network.eval(), []
     for index in range(min(ROWS, len(crops))):
         crop = crops[index]

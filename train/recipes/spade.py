@@ -33,7 +33,7 @@ class SpadeConfig(LinearDecayConfig, GanConfig):
     Attributes:
         photos: folder of photographs
         photo_labels: label maps of the photographs, made by datasets.label
-        height: height in pixels that photographs are shrunk to; best that of the frames the model will be used on
+        height: height in pixels that photographs are shrunk to; ideally that of the frames the model will be used on
         preset: spade as in the paper, or spade-mini for CPUs
         critic_width: features of each critic's first convolution
         matching_weight: weight of the feature matching loss on the critics' features, relative to the adversarial loss
@@ -127,7 +127,7 @@ def step(state: SpadeTrainState, batch: Labelled, n: int) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def write_preview(state: SpadeTrainState, crops: LabelledCrops, path: Path) -> None:
-    """Write labels | synthesised | photograph of the first samples, in evaluation mode: with the model's statistics."""
+    """Write labels | synthesised | photograph for the first samples, in evaluation mode (the model's statistics)."""
     samples = [crops[index] for index in range(min(ROWS, len(crops)))]
     state.generator.eval()
     fakes = [state.generator(sample.labels[None].to(state.config.device))[0].cpu() for sample in samples]

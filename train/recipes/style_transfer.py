@@ -47,7 +47,7 @@ class StyleTransferConfig(RunConfig):
         height: height in pixels that larger photographs are shrunk to
         crop: side of the training crops, a multiple of 8
         rate: learning rate of Adam after a short warm-up; it decays to 0 along half a cosine
-        feature_weight: weight of the squared errors of features, mean over levels, relative to those of pixels
+        feature_weight: weight of the squared feature errors, averaged over levels, relative to the pixel errors
         steps: total number of updates
         preview_every: steps between previews
         save_every: steps between checkpoints

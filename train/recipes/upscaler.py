@@ -1,7 +1,7 @@
-"""The recipe of an upscaler: L1 at edges first, then, if wanted, against a discriminator. State, terms, step and run.
+"""The upscaler recipe: L1 at edges first, then, optionally, against a discriminator. State, terms, step and run.
 
-Wang et al., "Real-ESRGAN", ICCVW 2021 (terms, weights, averaging; the discriminator judges pictures that were not
-sharpened); Craap's transformerSR, 2023 (`pixels: edge_weighted`).
+Wang et al., "Real-ESRGAN", ICCVW 2021 (terms, weights, averaging; the discriminator judges unsharpened pictures);
+Craap's transformerSR, 2023 (`pixels: edge_weighted`).
 """
 
 import sys
@@ -60,24 +60,24 @@ from train.recipes.features import Features, compared_features
 
 @dataclass(frozen=True, kw_only=True)
 class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
-    """Configuration of an upscaler's run.
+    """Configuration of an upscaler run.
 
     Attributes:
-        images: folder of pictures or frame files of the large size
-        small: folder of the same frames, rendered small, by name; null: `images` are degraded
-        held_out: shell patterns of pictures, or of sub-folders with all that is in them, that are not trained on; PSNR
-            and NIQE of what the averaged network makes of them are logged at each preview
-        degradation: resampled, second_order (as Real-ESRGAN's) or render (what small frames of renderers lack)
-        guides: features of frame files of the large size that guide the network (datasets/channels.py)
+        images: folder of pictures or frame files at the large size
+        small: folder of the same frames, rendered small, matched by name; null: `images` are degraded
+        held_out: shell patterns of pictures, or of whole sub-folders, that are not trained on; PSNR and NIQE of what
+            the averaged network makes of them are logged at each preview
+        degradation: resampled, second_order (as in Real-ESRGAN) or render (what small rendered frames lack)
+        guides: features of the large frame files that guide the network (datasets/channels.py)
         preset: the upscaler (python -m app.models)
         initial: model file to start from, of the same preset; guides may be new; null: random weights
         trainable: shell patterns of the weights to train ("conv_last.*"); "!PATTERN" excludes
         critic: model file of a discriminator to start from; null: random weights
-        sharpen: sharpen pictures before they are degraded and as targets of pixels, as Real-ESRGAN does
-        pixels: l1, edge_weighted (differences count as much as the original has edges), or edges (of both, compared)
-        pixel_weight: weight of the loss of pixels
+        sharpen: sharpen pictures before they are degraded and as pixel targets, as Real-ESRGAN does
+        pixels: l1, edge_weighted (differences, weighted by the original's edges), or edges (differences of edges)
+        pixel_weight: weight of the pixel loss
         perceptual_weight: weight of the perceptual distance, on VGG16 features
-        perceptual: unit (features after the ReLU, of length 1), or before_relu, as Real-ESRGAN's (much larger numbers)
+        perceptual: unit (features after the ReLU, of length 1), or before_relu, as in Real-ESRGAN (much larger values)
         gan_weight: weight of the adversarial loss; 0: no discriminator
         gan_rule: vanilla, or relativistic
         vgg: VGG16 weights; null: those that app.assets fetched
@@ -129,7 +129,7 @@ class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
 
 @dataclass
 class UpscalerTrainState:
-    """Everything that a step updates, and the constants that it needs; a critic only where there is a GAN loss."""
+    """Everything that a step updates, and the constants that it needs; a critic only if there is a GAN loss."""
 
     network: Upscaler
     average: Average[Upscaler]
@@ -145,13 +145,13 @@ PIXELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "edge_weighted": edge_weighted_l1,
     "edges": edge_l1,
 }
-"""The losses of pixels by name."""
+"""The pixel losses by name."""
 
 PERCEPTUAL: dict[str, tuple[str, Callable[[Features, Features], Tensor], Iterable[str]]] = {
     "unit": (perceptual.NAME, perceptual.perceptual_distance, perceptual.LAYERS),
     "before_relu": (perceptual.NAME_BEFORE_RELU, perceptual.distance_before_relu, perceptual.BEFORE_RELU),
 }
-"""The perceptual distances by name: as records call them, and their layers of VGG16."""
+"""The perceptual distances by name: their names in records, the functions, and their VGG16 layers."""
 
 
 def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Tensor]:
@@ -181,7 +181,7 @@ def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Te
 
 
 def judge(state: UpscalerTrainState, made: Tensor, large: Tensor, n: int) -> dict[str, Tensor]:
-    """Update the discriminator, if there is one, on pictures that were made and on those that were not."""
+    """Update the discriminator, if there is one, on generated and on original pictures."""
     if state.critic is None or state.critic_optimiser is None:
         return {}
     c = state.config
@@ -192,7 +192,7 @@ def judge(state: UpscalerTrainState, made: Tensor, large: Tensor, n: int) -> dic
 
 
 def enlarge(network: Upscaler, batch: UpscalerCrop) -> Tensor:
-    """The small pictures of a batch, enlarged: (B, 3, S, S)."""
+    """Return the small pictures of a batch, enlarged, (B, 3, S, S)."""
     made: Tensor = network(batch.small, batch.guides if network.spec.guides else None)
     return made
 
@@ -219,7 +219,7 @@ def build_state(config: UpscalerConfig, network: Upscaler) -> UpscalerTrainState
 
 
 def new_upscaler(config: UpscalerConfig, reading: Reading | None) -> tuple[Upscaler, Reading | None]:
-    """Build the upscaler of a run, and how its guides are read; those of an initial model keep its statistics.
+    """Build a run's upscaler; return it and how its guides are read: with the initial model's statistics, if any.
 
     Raises:
         InputError: the initial model is another network, or no weight is left to train.
@@ -249,7 +249,7 @@ def new_upscaler(config: UpscalerConfig, reading: Reading | None) -> tuple[Upsca
 
 
 def bicubic(pair: UpscalerCrop) -> Tensor:
-    """The small picture of a pair, enlarged bicubically: (3, S, S), not clipped."""
+    """Return the small picture of a pair, enlarged bicubically, (3, S, S), not clipped."""
     height, width = pair.large.shape[-2:]
     made = resized(np.ascontiguousarray(pair.small.movedim(0, -1).numpy()), (height, width), "bicubic")
     return torch.from_numpy(made).movedim(-1, 0)
@@ -257,7 +257,7 @@ def bicubic(pair: UpscalerCrop) -> Tensor:
 
 @torch.inference_mode()
 def write_preview(state: UpscalerTrainState, crops: UpscalerCrops, path: Path) -> None:
-    """Write small, enlarged bicubically | by the network | the large picture, of the first samples."""
+    """Write bicubic | enlarged | large for the first samples."""
     rows = []
     for index in range(min(ROWS, len(crops))):
         crop = crops[index]
@@ -268,7 +268,7 @@ def write_preview(state: UpscalerTrainState, crops: UpscalerCrops, path: Path) -
 
 @torch.inference_mode()
 def enlarge_whole(state: UpscalerTrainState, pair: UpscalerCrop) -> np.ndarray:
-    """A whole picture as the averaged network enlarges it, large ones in tiles: (s H, s W, 3) uint8."""
+    """Return a whole picture enlarged by the averaged network, in tiles if it is large, (s H, s W, 3) uint8."""
     network, scale = state.average.network, state.config.scale
 
     def run(small: Tensor, folded: Tensor | None = None) -> Tensor:
@@ -276,7 +276,7 @@ def enlarge_whole(state: UpscalerTrainState, pair: UpscalerCrop) -> np.ndarray:
 
     inputs = [pair.small[None]]
     if network.spec.guides:
-        inputs.append(F.pixel_unshuffle(pair.guides, scale)[None])  # so that both are divided alike
+        inputs.append(F.pixel_unshuffle(pair.guides, scale)[None])  # so that both are tiled alike
     made = run_tiled(run, inputs, tile=network.tile, overlap=network.overlap, scale=scale, margin=network.margin)
     return as_pixels(made[0].clamp(0, 1))
 
@@ -284,7 +284,7 @@ def enlarge_whole(state: UpscalerTrainState, pair: UpscalerCrop) -> np.ndarray:
 def validate(
     state: UpscalerTrainState, held_out: UpscalerCrops | None, niqe: Niqe | None, done: int
 ) -> dict[str, float]:
-    """Measure the averaged network on whole pictures that it is not trained on; nothing where there are none."""
+    """Measure the averaged network on whole pictures that it is not trained on; return nothing if there are none."""
     if held_out is None:
         return {}
     pairs = (held_out.whole(number) for number in range(len(held_out.pictures)))
@@ -294,7 +294,7 @@ def validate(
 
 
 def say_references(held_out: UpscalerCrops | None, niqe: Niqe | None) -> None:
-    """Say what validation is to be compared with: the bicubic enlargement, and NIQE of the pictures themselves."""
+    """Print what to compare validation with: the bicubic enlargement, and the NIQE of the pictures themselves."""
     if held_out is None:
         return
     pairs = [held_out.whole(number) for number in range(len(held_out.pictures))]
@@ -334,7 +334,7 @@ def as_model(state: UpscalerTrainState, reading: Reading | None, done: int) -> m
 
 
 def critic_as_model(state: UpscalerTrainState, done: int) -> dict[str, models.Model]:
-    """Return the discriminator as a model, "critic", for a second stage to start from; nothing where there is none."""
+    """Return the discriminator as a model, "critic", for a second stage to start from; nothing if there is none."""
     critic = state.critic
     if critic is None:
         return {}

@@ -1,1 +1,1 @@
-"""Losses of networks that play against a discriminator, and what keeps discriminators in check."""
+"""Losses of networks trained against a discriminator, and methods that keep discriminators in check."""

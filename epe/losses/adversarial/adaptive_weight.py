@@ -1,7 +1,7 @@
-"""A weight of an adversarial loss that keeps its gradient at the last layer as large as that of the reconstruction.
+"""A weight for an adversarial loss that keeps its gradient at the last layer as large as the reconstruction loss's.
 
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021, equation 7; the small
-number and the limit are those of their release (the paper has 1e-6 and none).
+number and the limit are those of their release (in the paper: 1e-6 and no limit).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ def adaptive_weight(
     """Return the ratio of the norms of two losses' gradients, a scalar without gradient, at most 1e4.
 
     Args:
-        reconstruction, adversarial: scalars, computed in fp32; their graphs are kept.
+        reconstruction, adversarial: scalar losses, computed in fp32; their graphs are kept.
         last: the weight of the last layer that both depend on.
         average: replaces tensors, in place, by their means over the processes that share a batch.
     """

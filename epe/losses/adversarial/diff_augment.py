@@ -1,8 +1,9 @@
-"""Differentiable augmentation of what critics see, against critics that memorise a small set of photographs.
+"""Differentiable augmentation of the critics' inputs, which keeps critics from memorising a small set of photographs.
 
 Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020: photographs and generated
 pictures are changed in the same ways, and gradients flow back through the changes, so the generator does not learn
-them. Strengths are theirs. Shifted pictures repeat their border here, instead of black, because critics read VGG16.
+them. Strengths are theirs. Here shifted pictures are padded by repeating their border instead of with black, because
+critics read VGG16 features.
 
 Shapes: B images, H W pixels.
 """
@@ -27,16 +28,16 @@ def diff_augment(
     Args:
         image: (B, 3, H, W) sRGB in [0, 1].
         labels: (B, H, W) ids, shifted as their pictures are.
-        kinds: of changes, made in the order of `AUGMENTATIONS`. "colour": brightness by up to 0.5, saturation by 0 to
-            2, contrast by 0.5 to 1.5; "translation": by up to an eighth of a side; "cutout": a square of half a side,
-            grey, its centre anywhere.
-        generator: of the draws; None: torch's own.
+        kinds: kinds of changes, applied in the order of `AUGMENTATIONS`. "colour": brightness by up to 0.5, saturation
+            by 0 to 2, contrast by 0.5 to 1.5; "translation": by up to an eighth of a side; "cutout": a grey square with
+            half the side, its centre anywhere.
+        generator: random generator; None: torch's own.
 
     Returns:
-        Pictures, which may leave [0, 1], and labels, of the same shapes.
+        The pictures, which may leave [0, 1], and the labels, with the same shapes.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: a kind is unknown.
     """
     unknown = set(kinds) - set(AUGMENTATIONS)
     if unknown:
@@ -51,18 +52,18 @@ def diff_augment(
 
 
 def _uniform(image: Tensor, low: float, high: float, generator: torch.Generator | None) -> Tensor:
-    """One number per picture, (B, 1, 1, 1)."""
+    """Draw one number per picture, (B, 1, 1, 1)."""
     drawn = torch.rand(len(image), 1, 1, 1, generator=generator).to(image.device)
     return low + (high - low) * drawn
 
 
 def _whole(image: Tensor, low: int, high: int, generator: torch.Generator | None) -> Tensor:
-    """One whole number per picture, (B, 1), from low to high, both included."""
+    """Draw one integer per picture, (B, 1), from low to high inclusive."""
     return torch.randint(low, high + 1, (len(image), 1), generator=generator).to(image.device)
 
 
 def _recoloured(image: Tensor, generator: torch.Generator | None) -> Tensor:
-    image = image + _uniform(image, -0.25, 0.25, generator)  # theirs is 0.5 of images in [-1, 1]
+    image = image + _uniform(image, -0.25, 0.25, generator)  # theirs is 0.5, for images in [-1, 1]
     grey = image.mean(1, keepdim=True)
     image = grey + (image - grey) * _uniform(image, 0, 2, generator)
     middle = image.mean((1, 2, 3), keepdim=True)

@@ -1,1 +1,1 @@
-"""Autoencoders whose latents are codes from a codebook, and the discriminator that they are trained against."""
+"""Autoencoders whose latents are codes from a codebook, and the discriminator they are trained against."""

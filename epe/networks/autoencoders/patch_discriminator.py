@@ -1,4 +1,4 @@
-"""PatchGAN, the discriminator of VQGAN: scores overlapping patches of 70 pixels a side as photograph or reconstruction.
+"""PatchGAN, VQGAN's discriminator: scores overlapping patches of 70 pixels a side as photograph or reconstruction.
 
 Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017 (appendix 6.1.2),
 with the sizes of Esser, Rombach, Ommer's release.
@@ -23,7 +23,7 @@ class PatchDiscriminatorSpec(Spec):
     """The sizes of a `PatchDiscriminator`; the defaults are the published ones.
 
     Attributes:
-        channels: of the pictures.
+        channels: channels of the pictures.
         width: features of the first convolution; the next ones have 2, 4 and 8 times as many.
         layers: convolutions of stride 2; 3 give patches of 70 pixels.
     """
@@ -37,11 +37,11 @@ class PatchDiscriminatorSpec(Spec):
 
 
 class PatchDiscriminator(nn.Module):
-    """Images -> scores of patches.
+    """Images -> patch scores.
 
     Args:
         spec: its sizes.
-        norm: returns the batch normalisation of a number of features.
+        norm: returns a batch normalisation for a number of features.
     """
 
     kind = "patchgan"
@@ -66,6 +66,6 @@ class PatchDiscriminator(nn.Module):
                 nn.init.normal_(module.weight, 1, DEVIATION)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Score images (B, C, H, W), sRGB in [0, 1], of 24 pixels a side or more: (B, 1, h, w)."""
+        """Return scores (B, 1, h, w) for images (B, C, H, W), sRGB in [0, 1], of at least 24 pixels a side."""
         scores: Tensor = self.layers(2 * image - 1)
         return scores

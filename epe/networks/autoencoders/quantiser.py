@@ -1,9 +1,9 @@
 """The quantiser: replaces each latent vector by the nearest code of a learnt codebook.
 
-Van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017 (section 3); unit codes of
+Van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017 (section 3); unit codes with
 few features: Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022 (section 3.2).
 
-Shapes: B images, h w sides of the map of latents, D features of a code, K codes.
+Shapes: B images, h w sides of the map of latents, D features per code, K codes.
 """
 
 from typing import NamedTuple
@@ -13,16 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 CHUNK = 1 << 22
-"""Distances that are in memory at once."""
+"""Number of distances in memory at once."""
 
 
 class Quantised(NamedTuple):
-    """Latents, replaced by codes.
+    """Latents replaced by codes.
 
     Attributes:
         values: (B, D, h, w), the codes; their gradient goes to the latents as if nothing had been replaced.
         ids: (B, h, w) int64, in 0 .. K - 1.
-        latents: (B, D, h, w), what was replaced: of length 1 if the codes are.
+        latents: (B, D, h, w), the vectors that were replaced; of length 1 if the codes are.
         codes: (B, D, h, w), equal to `values`, but with the gradient to the codebook.
     """
 
@@ -51,9 +51,9 @@ class Quantiser(nn.Module):
         return F.normalize(x, dim=dim) if self.unit else x
 
     def nearest(self, vectors: Tensor) -> Tensor:
-        """Return the index of the nearest code of each vector, (N, D) -> (N,); of equally near ones, the first."""
+        """Return the index of the code nearest to each vector, (N, D) -> (N,); on ties, the first."""
         codebook = self.scaled(self.codebook.detach(), -1)
-        # |z - e|^2 without |z|^2, which all codes of a vector have in common; its rounding would decide close calls.
+        # |z - e|^2 without |z|^2, which is the same for all codes; its rounding would decide close calls.
         norms, vectors = codebook.square().sum(1), vectors.detach().to(codebook.dtype)
         parts = vectors.split(max(1, CHUNK // len(codebook)))
         return torch.cat([torch.addmm(norms, part, codebook.mT, alpha=-2).argmin(1) for part in parts])
@@ -65,8 +65,8 @@ class Quantiser(nn.Module):
     def forward(self, latents: Tensor) -> Quantised:
         """Replace latents (B, D, h, w) by their nearest codes."""
         latents = self.scaled(latents, 1)
-        # Distances in the codebook's fp32: bfloat16 has 8 bits, and K codes lie closer together than that.
-        # The meta device, on which networks are counted, has no autocast.
+        # Distances are computed in the codebook's fp32: bfloat16 has 8 bits, and K codes lie closer together than that.
+        # The meta device, used to count multiply-adds, has no autocast.
         with torch.autocast(latents.device.type.replace("meta", "cpu"), enabled=False):
             ids = self.nearest(latents.movedim(1, -1).flatten(0, 2))
         ids = ids.view(len(latents), *latents.shape[2:])

@@ -1,11 +1,11 @@
 """VQGAN: an encoder from pictures to a coarse map of codes, and a decoder from codes to pictures.
 
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021 (section 3.1, appendix A);
-sizes and the order of layers are those of their release (docs/vqgan.md). Class maps and G-buffers have codes, too: the
-same network with other channels (their VQSegmentation).
+sizes and the order of layers are those of their release (docs/vqgan.md). Class maps and G-buffers can also be encoded,
+by the same network with other channels (their VQSegmentation).
 
-Shapes: B pictures, C channels, H W pixels, f pixels per code along a side, h w sides of the map of codes, D features of
-a code.
+Shapes: B pictures, C channels, H W pixels, f pixels per code along a side, h w sides of the map of codes, D features
+per code.
 """
 
 import itertools
@@ -32,7 +32,7 @@ GROUPS, EPSILON = 32, 1e-6
 
 @dataclass(frozen=True)
 class VQGANSpec(Spec):
-    """The sizes of a `VQGAN`; the defaults are those of the published one with 1024 codes.
+    """The sizes of a `VQGAN`; the defaults are those of the published network with 1024 codes.
 
     Attributes:
         channels: C.
@@ -40,11 +40,11 @@ class VQGANSpec(Spec):
             buffers (normalised per channel).
         width: features at full resolution.
         multipliers: features of each level as multiples of the width; each level halves the sides of the one before.
-        blocks: residual blocks of each level of the encoder; a level of the decoder has one more.
+        blocks: residual blocks per encoder level; a decoder level has one more.
         attention: levels, counted from 0, whose residual blocks are each followed by attention.
         latent: features of the encoder's output.
         codes: number of codes.
-        code_width: features of a code.
+        code_width: features per code.
         unit_codes: whether latents and codes have length 1.
     """
 
@@ -79,7 +79,7 @@ class VQGANSpec(Spec):
 
     @property
     def multiple_of(self) -> int:
-        """f: heights and widths must be multiples of it."""
+        """f; heights and widths must be multiples of it."""
         return int(2 ** (len(self.multipliers) - 1))
 
 
@@ -98,7 +98,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 
 
 def norm(features: int) -> GroupNorm:
-    """Group normalisation with 32 groups, or as many as there are features where those are fewer."""
+    """Return group normalisation with 32 groups, or with as many as there are features if there are fewer."""
     groups = GROUPS if features % GROUPS == 0 else next(n for n in (16, 8, 4, 2, 1) if features % n == 0)
     return GroupNorm(groups, features, eps=EPSILON)
 
@@ -119,7 +119,7 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Attention of a single head from each position of a map (B, C, H, W) to all, added to the map."""
+    """Single-head attention from each position of a map (B, C, H, W) to all positions, added to the map."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class AttentionBlock(nn.Module):
 
 
 class Down(nn.Conv2d):
-    """Halve the sides of a map; it is padded on the right and below only, as published."""
+    """Halve the sides of a map, which is padded only at the right and bottom, as published."""
 
     def __init__(self, features: int) -> None:
         super().__init__(features, features, 3, stride=2)
@@ -141,7 +141,7 @@ class Down(nn.Conv2d):
 
 
 class Up(nn.Conv2d):
-    """Double the sides of a map: each pixel twice, then a convolution."""
+    """Double the sides of a map by repeating each pixel, then apply a convolution."""
 
     def __init__(self, features: int) -> None:
         super().__init__(features, features, 3, padding=1)
@@ -166,7 +166,7 @@ def level(inputs: int, outputs: int, blocks: int, *, attention: bool) -> Iterato
 
 
 def head(features: int, outputs: int) -> Iterator[nn.Module]:
-    """Yield the normalised convolution with which encoder and decoder end."""
+    """Yield the normalised convolution at the end of encoder and decoder."""
     yield norm(features)
     yield nn.SiLU()
     yield nn.Conv2d(features, outputs, 3, padding=1)
@@ -205,7 +205,7 @@ class VQGAN(nn.Module):
         kind: key in model files.
         spec: the sizes.
         factor: f.
-        last_weight: the weight of the decoder's last convolution, on which the adversarial loss is balanced.
+        last_weight: the weight of the decoder's last convolution, where the adversarial loss is balanced.
     """
 
     kind = "vqgan"
@@ -226,10 +226,10 @@ class VQGAN(nn.Module):
         return last.weight
 
     def latents(self, picture: Tensor) -> Tensor:
-        """Encode pictures (B, C, H, W) without replacing anything by codes: (B, D, h, w).
+        """Return the latents (B, D, h, w) of pictures (B, C, H, W), not yet replaced by codes.
 
         Raises:
-            ValueError: a side is no multiple of f.
+            ValueError: a side is not a multiple of f.
         """
         height, width = picture.shape[-2:]
         if height % self.factor or width % self.factor:
@@ -238,30 +238,30 @@ class VQGAN(nn.Module):
         return latents
 
     def reconstruct(self, values: Tensor) -> Tensor:
-        """Decode codes' values (B, D, h, w): pictures (B, C, H, W) as `decode` returns them."""
+        """Decode code values (B, D, h, w) to pictures (B, C, H, W), as `decode` returns them."""
         made: Tensor = self.decoder(self.from_code(values))
         return (made + 1) / 2 if self.spec.content == "image" else made
 
     def encode(self, picture: Tensor) -> Tensor:
-        """Encode pictures (B, C, H, W) as ids of codes (B, h, w) int64, in 0 .. codes - 1.
+        """Encode pictures (B, C, H, W) as code ids (B, h, w) int64, in 0 .. codes - 1.
 
         Raises:
-            ValueError: a side is no multiple of f.
+            ValueError: a side is not a multiple of f.
         """
         return self.quantiser(self.latents(picture)).ids
 
     def decode(self, ids: Tensor) -> Tensor:
-        """Decode ids (B, h, w) int64: (B, C, H, W), images in about [0, 1], not clamped; of classes, their logits."""
+        """Decode ids (B, h, w) int64 to (B, C, H, W): images in about [0, 1], not clamped; classes as logits."""
         return self.reconstruct(self.quantiser.lookup(ids))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Quantised]:
         """Encode and decode pictures (B, C, H, W).
 
         Returns:
-            The reconstruction, as `decode` returns it, and what the quantiser did.
+            The reconstruction, as `decode` returns it, and the quantiser's result.
 
         Raises:
-            ValueError: a side is no multiple of f.
+            ValueError: a side is not a multiple of f.
         """
         found = self.quantiser(self.latents(picture))
         return self.reconstruct(found.values), found
@@ -271,7 +271,7 @@ def build_vqgan(name: str, **sizes: Any) -> VQGAN:
     """Build an untrained network from a preset; `sizes` replace fields of its spec.
 
     Raises:
-        KeyError: there is no such preset.
+        KeyError: the preset does not exist.
         TypeError, ValueError: a size is unknown or invalid.
     """
     return VQGAN(VQGANSpec.from_dict({**PRESETS[name], **sizes}))

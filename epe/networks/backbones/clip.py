@@ -1,11 +1,11 @@
-"""CLIP's vision transformer: the image embeddings that CMMD compares.
+"""CLIP's vision transformer, which computes the image embeddings that CMMD compares.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021, sec. 2.4; Dosovitskiy et
 al., "An Image is Worth 16x16 Words", 2021. Jayasumana et al., "Rethinking FID", 2024, use ViT-L/14 at 336 pixels.
 
 Parameters have the names of Hugging Face's conversion (openai/clip-vit-large-patch14-336), so the vision part of its
-state dict loads unchanged. Shapes: B images, T = 1 + (S / P)² tokens of D channels, S and P the sides in pixels of an
-image and of a patch.
+state dict loads unchanged. Shapes: B images, T = 1 + (S / P)² tokens of D channels, S and P the sides in pixels of
+image and patch.
 """
 
 from dataclasses import dataclass

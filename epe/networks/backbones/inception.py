@@ -2,7 +2,7 @@
 
 Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, sec. 6; Heusel et al., "GANs Trained
 by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017, who used this graph. It differs from the
-network of the paper: average pooling does not count padding, and the last block uses max pooling instead.
+paper's network: average pooling does not count padding, and the last block uses max pooling instead.
 
 Parameters have the names of the published conversion (pytorch-fid, torch-fidelity), so its state dict loads unchanged,
 except for the classifier. Shapes: B images, C channels.
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 SIDE = 299
 WIDTH = 2048
-"""Number of features of an image."""
+"""Number of features per image."""
 
 Pool = Literal["average", "max", "stride"]
 Kernel = tuple[int, int]
@@ -71,7 +71,7 @@ class Mixed(nn.Module):
         before: channels of the input.
         branches: consecutive stages of each branch, by name. Stages keep the size of the map, apart from `pool`.
         pool: 3 x 3 pooling: "average" and "max" keep the size and are followed by a convolution; "stride" is max
-            pooling with stride 2, and then the last stage of each branch has stride 2, too, without padding.
+            pooling with stride 2, and then the last stage of each branch also has stride 2, without padding.
         pooled: channels of the convolution after the pooling; 0: no convolution.
 
     Attributes:
@@ -192,7 +192,7 @@ class Inception(nn.Module):
 
         Args:
             image: (B, 3, 299, 299), sRGB in [0, 1], resized by `bilinear` of epe/networks/backbones/resize.py.
-                Normalised inside, where 128 of 255 becomes 0.
+                Normalised inside, so that 128 of 255 becomes 0.
 
         Returns:
             (B, 2048), not negative.

@@ -9,7 +9,7 @@ from torch import Tensor
 BITS = 22
 """Fractional bits of Pillow's fixed-point weights."""
 SUPPORT = 2
-"""Reach of the cubic filter in pixels, on either side."""
+"""Reach of the cubic filter in pixels, on each side."""
 
 
 def bilinear(image: Tensor, side: int) -> Tensor:
@@ -33,8 +33,8 @@ def bilinear(image: Tensor, side: int) -> Tensor:
 
 
 def _neighbours(length: int, side: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, for each pixel of the result, the two pixels that it lies between, and its fraction of the way (S,)."""
-    # float32 whatever the dtype of the image, because TensorFlow computes positions that way.
+    """Return, for each result pixel, the two pixels it lies between, and its fractional position between them (S,)."""
+    # float32 whatever the image's dtype, because TensorFlow computes positions that way.
     position = torch.arange(side, device=like.device) * torch.tensor(length / side, dtype=torch.float32)
     low = position.long()
     return low, (low + 1).clamp(max=length - 1), (position - low).to(like.dtype)
@@ -43,8 +43,8 @@ def _neighbours(length: int, side: int, like: Tensor) -> tuple[Tensor, Tensor, T
 def bicubic_square(image: Tensor, side: int) -> Tensor:
     """Resize the central square exactly as Pillow does with `Image.BICUBIC`, which averages when it shrinks.
 
-    Widths are resized first and rounded to 8 bits, then heights, as every release of Pillow does with squares. Weights
-    are integers, so sums in float64 are exact in any order.
+    Widths are resized first and rounded to 8 bits, then heights, as every Pillow release does for squares. Weights are
+    integers, so sums in float64 are exact in any order.
 
     Args:
         image: (B, 3, H, W) uint8.

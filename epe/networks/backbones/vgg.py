@@ -36,9 +36,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def max_pool(x: Tensor) -> Tensor:
-    """2 x 2 max pooling with stride 2 where no gradient is wanted: what `nn.MaxPool2d(2)` returns.
+    """Apply 2 x 2 max pooling with stride 2 when no gradient is needed; the same result as `nn.MaxPool2d(2)`.
 
-    On a CPU that one looks for each maximum's index, too, and takes seven times as long: a seventh of VGG16's time.
+    On a CPU, `nn.MaxPool2d` also finds each maximum's index, and takes seven times as long: a seventh of VGG16's time.
 
     Args:
         x: (B, C, H, W).
@@ -114,7 +114,7 @@ class VGG16(nn.Module):
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1]; normalised inside by ImageNet's mean and standard deviation.
-            layers: names from `LAYERS` and `BEFORE_RELU`; layers deeper than the deepest of them are not computed.
+            layers: names from `LAYERS` and `BEFORE_RELU`; layers beyond the deepest of these are not computed.
 
         Returns:
             Features by layer, (B, C, H / 2^(block - 1), W / 2^(block - 1)); those of `LAYERS` are not negative.
@@ -141,5 +141,5 @@ class VGG16(nn.Module):
 
 
 def frozen(vgg: VGG16) -> VGG16:
-    """Freeze a network, in place, and return it: evaluation mode, and no gradients for its parameters."""
+    """Freeze a network, in place, and return it: evaluation mode, no gradients for its parameters."""
     return vgg.eval().requires_grad_(False)

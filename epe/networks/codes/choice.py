@@ -1,8 +1,8 @@
-"""Which code is drawn of those that a transformer finds likely: temperature, top-k, top-p, and the draw itself.
+"""Choose a code from a transformer's probabilities: temperature, top-k, top-p, and the draw itself.
 
 Top-p: Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
 
-Shapes: V codes that there are; leading dimensions are free.
+Shapes: V codes in the codebook; leading dimensions are free.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Choice:
     """How codes are drawn.
 
     Attributes:
-        temperature: what logits are divided by; above 1 more chaotic, near 0 always the most likely code.
-        top_k: only the k most likely codes are drawn, of equally likely ones those with smaller numbers; 0: all.
-        top_p: of these only the most likely ones, as few as have a probability of p together, one at least; 1: all.
+        temperature: divisor of the logits; above 1 more chaotic, near 0 always the most likely code.
+        top_k: draw only from the k most likely codes; on ties, those with smaller numbers; 0: all.
+        top_p: of these, draw only from the most likely, as few as reach a total probability of p, at least one; 1: all.
     """
 
     temperature: float = 1.0
@@ -34,7 +34,7 @@ class Choice:
             raise ValueError(f"top_p {self.top_p}: wanted more than 0, and 1 (all codes) at most.")
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the probabilities (..., V) with which codes are drawn, float64, of their logits (..., V)."""
+        """Return the probabilities (..., V) with which codes are drawn, float64, given their logits (..., V)."""
         ordered, order = (logits.double() / self.temperature).sort(stable=True, dim=-1, descending=True)
         if self.top_k:
             ordered[..., self.top_k :] = -torch.inf
@@ -47,13 +47,13 @@ class Choice:
 
 
 def draw(probabilities: Tensor, numbers: Tensor) -> Tensor:
-    """Return the codes that random numbers stand for: the first whose sum of probabilities, with all before, is larger.
+    """Return the codes that random numbers select: the first code whose cumulative probability exceeds the number.
 
-    So the same numbers give similar pictures at similar temperatures, and a code of probability 0 is never drawn.
+    So the same numbers give similar pictures at similar temperatures, and a code with probability 0 is never drawn.
 
     Args:
         probabilities: (..., V) float64; their sum need not be 1.
-        numbers: (...) float64 in [0, 1), evenly distributed.
+        numbers: (...) float64 in [0, 1), uniformly distributed.
 
     Returns:
         (...) int64.

@@ -1,8 +1,8 @@
-"""A frame as a first stage of photographs draws it: encoded, its least likely codes drawn anew, decoded.
+"""Enhance a frame with a first stage trained on photographs: encode it, redraw its least likely codes, decode it.
 
-Codes stand for patches of many pixels, and thin structures (poles, wires, writing) are lost between them. Where the
-frame has far more contrast than its codes can say, what they lost is given back; fainter losses, a renderer's own
-texture among them, are not.
+Codes represent patches of many pixels, and thin structures (poles, wires, writing) are lost between them. Where the
+frame has far more contrast than its codes can represent, the lost detail is restored; fainter losses, such as a
+renderer's own texture, are not.
 
 Shapes: H W pixels of a frame, f pixels per code along a side, s codes along a side of the transformer's window.
 """
@@ -19,9 +19,9 @@ from epe.networks.codes.gpt import GPT
 from epe.networks.codes.scoring import resample
 
 FAINT, STRONG = 0.06, 0.16
-"""Differences of a frame to its own codes' picture, of 1: below the first nothing comes back, above the second all."""
+"""Differences between a frame and its decoded codes, of 1: nothing is restored below the first, all above the other."""
 START = 0
-"""The only condition of a transformer that has none."""
+"""The only condition of an unconditional transformer."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Prior:
 
     Attributes:
         network: in evaluation mode.
-        fraction: share of the codes that are drawn anew, the least likely ones.
+        fraction: share of the codes that are redrawn, the least likely ones.
         choice: temperature, top-k, top-p.
-        step: of the window that moves over larger frames, in codes.
-        seed: of what is drawn, the same for every frame, so that frames of a sequence have the same random numbers.
+        step: step in codes of the window that moves over larger frames.
+        seed: seed of the draws, the same for every frame, so all frames of a sequence use the same random numbers.
     """
 
     network: GPT
@@ -44,11 +44,11 @@ class Prior:
 
 
 def thin_structures(frame: Tensor, plain: Tensor) -> Tensor:
-    """Return what codes lost of a frame where it is much: (1, 3, H, W), to be added to a picture.
+    """Return the detail that codes lost where it is strong: (1, 3, H, W), to be added to a picture.
 
     Args:
         frame: (1, 3, H, W) in [0, 1].
-        plain: the picture of the frame's own codes.
+        plain: the picture decoded from the frame's own codes.
     """
     lost = frame - plain
     most = F.max_pool2d(lost.abs().amax(1, keepdim=True), 3, stride=1, padding=1)
@@ -58,13 +58,13 @@ def thin_structures(frame: Tensor, plain: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def enhance_by_codes(first_stage: FirstStage, frame: Tensor, prior: Prior | None, *, keep_thin: bool) -> Tensor:
-    """Draw a frame as a first stage would.
+    """Encode and decode a frame with a first stage, redrawing unlikely codes in between.
 
     Args:
-        first_stage: of photographs, in evaluation mode.
+        first_stage: trained on photographs, in evaluation mode.
         frame: (1, 3, H, W), sRGB in [0, 1], of any size.
-        prior: what is drawn anew; None: nothing is.
-        keep_thin: whether thin structures are given back.
+        prior: which codes are redrawn, and how; None: no codes.
+        keep_thin: whether thin structures are restored.
 
     Returns:
         (1, 3, H, W), not clamped.
@@ -87,6 +87,6 @@ def enhance_by_codes(first_stage: FirstStage, frame: Tensor, prior: Prior | None
 
 
 def around(frame: Tensor, factor: int, side: int) -> Tensor:
-    """Repeat the border of a frame to the right and below: to whole codes, and to a transformer's window at least."""
+    """Pad a frame at the right and bottom by repeating its border, to whole codes and at least one window."""
     height, width = (max(-(-length // factor), side) * factor for length in frame.shape[-2:])
     return F.pad(frame, (0, width - frame.shape[-1], 0, height - frame.shape[-2]), mode="replicate")

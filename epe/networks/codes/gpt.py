@@ -1,15 +1,15 @@
-"""A transformer over the codes of pictures: which code is next, given a condition and the codes before it.
+"""A transformer over the codes of pictures: it predicts the next code, given a condition and the previous codes.
 
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021, sec. 3.2 and table 8. The
-layers are those of GPT-2 (Radford et al., 2019): norms stand before attention and MLP, positions are learnt.
+layers are those of GPT-2 (Radford et al., 2019): norms come before attention and MLP, positions are learnt.
 
-A map of codes is read row by row, after its condition: one label, or a map of codes of the same size (of a class map,
-of G-buffers). In the published networks codes and conditions share one table of embeddings, so that code 7 of a class
-map and code 7 of a photograph begin as the same vector, and only positions tell them apart. That is kept for their
-weights (`condition_codes` 0). Networks of this project have a table for each: the numbers have nothing to do with each
-other, a condition may have more codes than pictures have, and the table costs little.
+A map of codes is read row by row, after its condition: one label, or a map of codes of the same size (from a class map
+or G-buffers). In the published networks, codes and conditions share one embedding table, so code 7 of a class map and
+code 7 of a photograph start as the same vector, and only positions distinguish them. This is kept for their weights
+(`condition_codes` 0). This project's networks have a table for each: the numbers are unrelated, conditions may have
+more codes than pictures, and the second table costs little.
 
-Shapes: B maps, P tokens of the condition, M codes, V codes that there are, C features.
+Shapes: B maps, P tokens of the condition, M codes, V codes in the codebook, C features.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ LIMITS = {
     "side": (1, 64), "conditions": (1, 1 << 12), "condition_codes": (0, 1 << 17), "unmasked": (0, 1 << 12),
 }  # fmt: skip
 DEVIATION = 0.02
-"""Of the initial weights."""
+"""Standard deviation of the initial weights."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class GPTSpec(Spec):
 
     Attributes:
         codes: V.
-        context: most tokens that it has positions for.
+        context: maximum number of tokens, for which it has positions.
         layers, width, heads: blocks, C, and attention heads.
-        side: rows and columns of the maps that it is trained on: the window of larger ones.
-        conditions: P, 1 for a label or nothing, side * side for a map of codes.
-        condition_codes: codes or labels that a condition can have, with embeddings of their own; 0: they share those
-            of the pictures' codes.
-        unmasked: first tokens that see each other; the others see what is before them.
+        side: rows and columns of the maps it is trained on; for larger maps, of the window.
+        conditions: P, 1 for a label or no condition, side * side for a map of codes.
+        condition_codes: number of codes or labels of a condition, with embeddings of their own; 0: they share those of
+            the pictures' codes.
+        unmasked: number of first tokens that see each other; the others see only the tokens before them.
     """
 
     codes: int
@@ -78,12 +78,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gpt-coco-scene": {"codes": 8192, "context": 348, "layers": 40, "width": 1408, "conditions": 92},
     "gpt-oi-scene": {"codes": 8192, "context": 348, "layers": 36, "width": 1536, "conditions": 92},
 }
-"""Published sizes, those of which the paper's table and the numbers of parameters agree. gpt-drin (depth) is also that
-of S-FLCKR (class maps) and FacesHQ; the scenes' conditions are lists of boxes."""
+"""Published sizes for which the paper's table and the numbers of parameters agree. gpt-drin (depth) is also the size
+for S-FLCKR (class maps) and FacesHQ; the scenes' conditions are lists of boxes."""
 
 
 class Block(nn.Module):
-    """Causal attention, then an MLP on each token; each adds to what it reads."""
+    """Causal attention, then an MLP on each token, each with a residual connection."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, cache: Cache | None, unmasked: int) -> Tensor:
-        """Process tokens (B, N, C) that follow those in `cache`, if there is one."""
+        """Process tokens (B, N, C), which follow those in `cache`, if there is one."""
         x = x + self.dropout(self.attention(self.norm1(x), cache, unmasked))
         return x + self.dropout(self.mlp(self.norm2(x)))
 
@@ -104,7 +104,7 @@ class GPT(nn.Module):
 
     Args:
         spec: the sizes.
-        dropout: share of features that are set to 0 in training, of embeddings and of what each block adds.
+        dropout: share of features set to 0 in training, in embeddings and in what each block adds.
     """
 
     kind = "gpt"
@@ -134,18 +134,17 @@ class GPT(nn.Module):
         """Compute the logits of the codes that follow.
 
         Args:
-            codes: (B, M) int64, of a map or its window, row by row: its first ones, or those that follow `past`.
-            condition: (B, P) int64; given with the first codes and not again.
-            past: what the network knows of condition and codes before, to which these are added; None: nothing, and
-                these are not kept.
+            codes: (B, M) int64, codes of a map or its window, row by row: the first ones, or those that follow `past`.
+            condition: (B, P) int64; given only with the first codes.
+            past: caches of the condition and the previous codes, to which these codes are added; None: there are none,
+                and these codes are not kept.
 
         Returns:
-            The logits of the code after each, (B, M, V), and of the first code before them where a condition was
-            given, (B, M + 1, V).
+            The logits of the code after each, (B, M, V); if a condition was given, those of the first code come before
+            them, (B, M + 1, V).
 
         Raises:
-            ValueError: the condition is missing or given again, or there are more tokens than the network has positions
-                for.
+            ValueError: the condition is missing or given again, or there are more tokens than positions.
         """
         start = past[0].length if past else 0
         if (condition is None) == (start == 0):
@@ -160,7 +159,7 @@ class GPT(nn.Module):
         x = self.dropout(x + self.positions[start:end])
         for number, block in enumerate(self.blocks):
             x = block(x, past[number] if past else None, self.spec.unmasked)
-        if condition is not None:  # the condition's last token tells the first code
+        if condition is not None:  # the condition's last token predicts the first code
             x = x[:, condition.shape[1] - 1 :]
         logits: Tensor = self.head(self.norm(x))
         return logits

@@ -1,10 +1,10 @@
-"""Sampling of maps of codes of any size, code by code, with a window that moves over larger maps.
+"""Sample maps of codes of any size, code by code, with a window that moves over larger maps.
 
-Within one place of the window, what the network knows of the codes before is kept (a cache of keys and values): a map
-of the window's size is one such place. When the window moves, its positions mean other codes, and all of it is read
-again; `step` says how often that is.
+While the window stays in one place, the keys and values of previous codes are cached; for a map of the window's size it
+never moves. When the window moves, its positions mean other codes, and the whole window is read again; `step` says how
+often this happens.
 
-Shapes: B maps of h x w codes, V codes that there are.
+Shapes: B maps of h x w codes, V codes in the codebook.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,14 +20,15 @@ PLAIN = Choice()
 
 
 class NextCode:
-    """The logits of codes of some maps, asked for in raster order.
+    """Computes the logits of the codes of maps, which must be requested in raster order.
 
     Args:
         network: in evaluation mode.
         condition: labels (B,), or codes (B, h, w).
         size: h and w.
-        step: of the window, as in `windows.first`.
-        cached: whether what was read in one place of the window is kept; without, all is read for every code.
+        step: step of the window, as in `windows.first`.
+        cached: whether to cache what was read while the window stays in one place; if not, the whole window is read for
+            every code.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class NextCode:
         self._at, self._read = (-1, -1), 0
 
     def logits(self, codes: Tensor, row: int, column: int) -> Tensor:
-        """Return the logits (B, V) of the code at a position, of which those before in `codes` (B, h, w) are known."""
+        """Return the logits (B, V) of the code at a position; all codes before it in `codes` (B, h, w) are known."""
         side = self.network.spec.side
         top, left = (first(i, length, side, self.step) for i, length in zip((row, column), self.size, strict=True))
         number = (row - top) * side + column - left
@@ -76,21 +77,21 @@ def sample(
     Args:
         network: in evaluation mode.
         condition: labels (B,), or codes (B, h, w).
-        size: h and w, each the side of the network's window or more.
-        generators: B, on the CPU: one for each map, so that no map depends on what else is in its batch. As many
-            numbers are drawn from each as a map has codes, whatever is given.
+        size: h and w, each at least the side of the network's window.
+        generators: B generators on the CPU, one per map, so that no map depends on the rest of its batch. Each draws as
+            many numbers as a map has codes, regardless of `given`.
         choice: temperature, top-k, top-p.
-        given: codes (B, h, w) that stay what they are, -1 where one is drawn; None: all are drawn. Those that are drawn
-            after a given one see it.
-        step: of the window, as in `windows.first`; 1 as published.
-        cached: whether to keep what was read; of use only to find out what that is worth.
+        given: codes (B, h, w) that are kept, -1 where a code is drawn; None: all are drawn. Codes drawn after a given
+            one see it.
+        step: step of the window, as in `windows.first`; 1 as published.
+        cached: whether to use the cache; turn it off only to measure its benefit.
         advance: called after each code of a map, h * w times.
 
     Returns:
         (B, h, w) int64.
 
     Raises:
-        ValueError: a map is smaller than the window, the condition is of another shape, or the step is too large.
+        ValueError: a map is smaller than the window, the condition has the wrong shape, or the step is too large.
     """
     (height, width), device = size, condition.device
     next_code = NextCode(network, condition, size, step, cached=cached)

@@ -1,4 +1,4 @@
-"""How likely the codes of a picture are to a transformer, and the least likely ones drawn anew.
+"""Score how likely a picture's codes are to a transformer, and redraw the least likely ones.
 
 Shapes: B maps of h x w codes; a window has s x s of them.
 """
@@ -26,24 +26,24 @@ def log_probabilities(
     batch: int = 8,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Tensor:
-    """Return the logarithm (natural) of the probability of each code, given those before it in its window.
+    """Return the natural logarithm of each code's probability, given the codes before it in its window.
 
-    It is what `sample` would have drawn it with, at temperature 1 and without top-k and top-p.
+    It is the probability with which `sample` would draw the code at temperature 1, without top-k and top-p.
 
     Args:
         network: in evaluation mode.
         condition: labels (B,), or codes (B, h, w).
-        codes: (B, h, w), h and w the side of the network's window or more.
-        step: of the window, as in `windows.first`. A step of 1 reads (h - s + 1) * (w - s + 1) windows a map, one of n
-            about n * n times fewer.
-        batch: windows that are read at once, of all maps together.
-        advance: called with the number of windows that were read.
+        codes: (B, h, w), h and w at least the side of the network's window.
+        step: step of the window, as in `windows.first`. A step of 1 reads (h - s + 1) * (w - s + 1) windows per map, a
+            step of n about n * n times fewer.
+        batch: number of windows that are read at once, from all maps together.
+        advance: called with the number of windows read.
 
     Returns:
         (B, h, w) float32.
 
     Raises:
-        ValueError: a map is smaller than the window, the condition is of another shape, or the step is too large.
+        ValueError: a map is smaller than the window, the condition has the wrong shape, or the step is too large.
     """
     side, size = network.spec.side, (codes.shape[1], codes.shape[2])
     check_size(size, side)
@@ -67,7 +67,7 @@ def log_probabilities(
 
 
 def groups(length: int, side: int, step: int) -> dict[int, slice]:
-    """Return, by the first position of each window along an axis, the positions that it is the window of."""
+    """Return, by the first position of each window along an axis, the positions whose window it is."""
     found: dict[int, slice] = {}
     for position in range(length):
         begin = first(position, length, side, step)
@@ -80,7 +80,7 @@ def least_likely(scores: Tensor, fraction: float) -> Tensor:
 
     Args:
         scores: (B, h, w).
-        fraction: share of the codes, in [0, 1], rounded to whole codes; of equal ones the first.
+        fraction: share of the codes, in [0, 1], rounded to whole codes; on ties, the first.
 
     Returns:
         (B, h, w) bool.
@@ -102,17 +102,17 @@ def resample(
     step: int = 1,
     batch: int = 8,
 ) -> tuple[Tensor, Tensor]:
-    """Draw the codes anew that are unlikely in a map, row by row; the others stay what they are.
+    """Redraw the unlikely codes of a map, row by row; the others are kept.
 
     Args:
         network, condition, codes, step, batch: as in `log_probabilities`.
-        generators: B, on the CPU, as in `sample`.
-        fraction: share of the codes that are drawn anew, the least likely ones.
-        threshold: of these only those whose logarithm of the probability is below this.
+        generators: B generators on the CPU, as in `sample`.
+        fraction: share of the codes that are redrawn, the least likely ones.
+        threshold: of these, only codes whose log probability is below this are redrawn.
         choice: temperature, top-k, top-p.
 
     Returns:
-        The codes (B, h, w), and where they were drawn anew, (B, h, w) bool.
+        The codes (B, h, w), and where they were redrawn, (B, h, w) bool.
     """
     scores = log_probabilities(network, condition, codes, step=step, batch=batch)
     anew = least_likely(scores, fraction) & (scores < threshold)

@@ -1,4 +1,4 @@
-"""The window that moves over maps of codes that are larger than those of the training.
+"""The window that moves over maps of codes larger than those of the training.
 
 Shapes: B maps of h x w codes; a window has s x s of them.
 """
@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 def first(position: int, length: int, side: int, step: int = 1) -> int:
-    """Return where the window of a code begins, along one axis.
+    """Return where a code's window begins, along one axis.
 
-    The code is in the window's middle, or nearer to its border where the map's border is near (Esser, Rombach, Ommer
+    The code is in the middle of the window, or nearer its border if the map's border is near (Esser, Rombach, Ommer
     2021, sec. 3.3: rows i of 16 for i <= 8, 16 - (h - i) for h - i < 8, else 8).
 
     Args:
         position: row or column of the code.
-        length: rows or columns of the map, `side` or more.
+        length: rows or columns of the map, at least `side`.
         side: s.
-        step: distance of windows in codes; 1 as published. With larger steps codes are up to step - 1 rows or columns
-            beyond the middle, and fewer windows are read.
+        step: distance between windows in codes; 1 as published. With larger steps, codes are up to step - 1 rows or
+            columns past the middle, and fewer windows are read.
     """
     begin = max(position - side // 2, 0)
     return min(begin - begin % step, length - side)
@@ -35,7 +35,7 @@ def check_step(side: int, step: int) -> None:
 
 
 def check_size(size: tuple[int, int], side: int) -> None:
-    """Check that a map of these rows and columns holds a window.
+    """Check that a map with this many rows and columns can hold a window.
 
     Raises:
         ValueError: it is smaller.
@@ -50,12 +50,12 @@ def cut(codes: Tensor, top: int, left: int, side: int) -> Tensor:
 
 
 def condition_of(condition: Tensor, top: int, left: int, side: int) -> Tensor:
-    """Return the condition of a window: a label (B,) -> (B, 1), or the codes beside those of the window (B, s * s)."""
+    """Return a window's condition: a label (B,) -> (B, 1), or the condition's codes in the window (B, s * s)."""
     return condition[:, None] if condition.ndim == 1 else cut(condition, top, left, side)
 
 
 def check_condition(condition: Tensor, size: tuple[int, int], conditions: int, side: int) -> None:
-    """Check that a condition is what a network reads.
+    """Check that a network can read a condition.
 
     Args:
         condition: labels (B,), or codes (B, h, w).
@@ -64,7 +64,7 @@ def check_condition(condition: Tensor, size: tuple[int, int], conditions: int, s
         side: s.
 
     Raises:
-        ValueError: it is of another shape.
+        ValueError: it has the wrong shape.
     """
     wanted = {1: 1, side**2: 3}.get(conditions)
     if wanted is None:

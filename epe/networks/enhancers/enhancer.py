@@ -27,7 +27,7 @@ from epe.layers.spec import check_limits
 from epe.networks.enhancers.gbuffer_encoder import GBufferEncoder
 from epe.networks.enhancers.hrnet import ConditionedBlock, Conditioner, HRNet, PlainBlock, Variant
 
-# Far beyond any sensible network; they keep a spec from an untrusted file from taking hours to build.
+# Far beyond any sensible network; these limits keep a spec from an untrusted file from taking hours to build.
 LIMITS = {
     "channels": (1, 1024), "width": (8, 1024), "stages": (1, 6), "blocks": (1, 8),
     "encoded": (1, 1024), "stream_width": (1, 1024), "rad_layers": (0, 6),
@@ -92,7 +92,7 @@ def every_channel(channels: int, classes: int) -> tuple[tuple[int, ...], ...]:
     return (tuple(range(channels)),) * classes
 
 
-# Sizes by name; channels and streams depend on the data. `hr` is the paper's, `hr_new` is what its authors recommend
+# Sizes by name; channels and streams depend on the data. `hr` is the paper's, `hr_new` the one its authors recommend
 # in their release. The small and tiny ones are the same network reduced for CPUs: no towers in the RADs (81 % of the
 # parameters of `hr`) and fewer stages. The last three are small versions of the paper's ablations.
 SMALL: dict[str, Any] = {"width": 24, "stages": 3, "blocks": 1, "encoded": 32, "stream_width": 16, "rad_layers": 0}
@@ -130,7 +130,7 @@ class Enhancer(Generator):
 
     kind, spec_type, presets = "epe", EnhancerSpec, PRESETS
     checkpointed = (ConditionedBlock, PlainBlock, SpectralBlock, ScaledBlock)
-    # GroupNorm has other statistics in tiles, which changes pictures by up to 65 of 255 (tiles of 256).
+    # GroupNorm's statistics differ between tiles, which changes pictures by up to 65 of 255 (tiles of 256).
     tile, overlap = 1280, 64
     uses_whole_frame = runs_in_bands = True
     exports_to_onnx = True
@@ -185,7 +185,7 @@ class Enhancer(Generator):
         """Enhance images (B, 3, H, W), sRGB in [0, 1], with the result of `encode`; return the same as `forward`.
 
         Raises:
-            ValueError: the maps have another size.
+            ValueError: the maps differ from the images in size.
         """
         first = maps[0]
         finest = first if first is None or isinstance(first, Tensor) else first.encoded

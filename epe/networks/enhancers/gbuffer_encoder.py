@@ -16,11 +16,11 @@ from epe.inference.bands import in_bands
 from epe.layers.classes import rectangles, soft_masks
 from epe.layers.convolutions import SpectralBlock
 
-# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions. That of a joint step is the
-# same, in pixels of its result.
+# Radius of a class stream's receptive field in pixels: two blocks of two 3x3 convolutions. A joint step has the same
+# radius, in pixels of its result.
 REACH = 4
-# Side in pixels of the cells in which a class stream is run or skipped. Small cells follow the outlines of classes
-# better; large ones repeat less work around their borders.
+# Side in pixels of the cells in which a class stream is run or skipped. Small cells follow class outlines better; large
+# ones repeat less work around their borders.
 CELL = 32
 
 
@@ -66,7 +66,7 @@ class GBufferEncoder(nn.Module):
 
         Args:
             gbuffers: (B, G, H, W), normalised per channel.
-            classes: ids (B, H, W), where K stands for no class, or soft masks (B, K, H, W).
+            classes: ids (B, H, W), where K means no class, or soft masks (B, K, H, W).
 
         Returns:
             One map per scale, (B, E, H / 2^i, W / 2^i), rounded up.
@@ -79,7 +79,7 @@ class GBufferEncoder(nn.Module):
         return scales
 
     def in_bands(self, gbuffers: Tensor, classes: Tensor, pixels: int) -> list[Tensor]:
-        """Return the same as `forward`, computed in bands of rows of `pixels` pixels."""
+        """Return the same as `forward`, computed in bands of rows with `pixels` pixels each."""
 
         def first(g: Tensor, ids: Tensor) -> Tensor:
             return self.joint[0](self._merged(g.contiguous(memory_format=torch.channels_last), ids))
@@ -98,7 +98,7 @@ class GBufferEncoder(nn.Module):
         """Run every stream on every pixel, and sum the results weighted by the masks (B, K, H, W)."""
         merged: Tensor | float = 0.0
         for index, (stream, channels) in enumerate(zip(self.streams, self.channels, strict=True)):
-            # The mask keeps its channel axis, or batches above 1 would broadcast wrongly.
+            # The mask keeps its channel axis; otherwise batches above 1 would broadcast wrongly.
             merged = merged + masks[:, index : index + 1] * stream(gbuffers[:, list(channels)])
         assert isinstance(merged, Tensor)  # there is at least one class
         return merged

@@ -1,4 +1,4 @@
-"""The image stream: HRNet, parallel branches at several resolutions, in which every block is conditioned.
+"""The image stream: HRNet, i.e. parallel branches at several resolutions, with every block conditioned.
 
 Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", 2020, here with a stem that keeps
 the full resolution, as in Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021, sec. 3.1.
@@ -77,7 +77,7 @@ class Variant:
         return conv3(inputs, outputs, stride, bias=not self.normalised)
 
     def transition(self, inputs: int, outputs: int) -> nn.Sequential:
-        """Return the transition to a new branch of half the resolution; as in the release, `hr` pads it with zeros."""
+        """Return the transition to a new branch at half the resolution; as in the release, `hr` pads it with zeros."""
         conv = (
             nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False) if self.normalised else conv3(inputs, outputs, 2, bias=True)
         )
@@ -154,7 +154,7 @@ class HRNet(nn.Module):
         width: channels of the finest branch, a multiple of 8.
         stages: number of stages; stage s has s branches.
         blocks: residual blocks per branch and stage.
-        variant: that of `hr` or of `hr_new`.
+        variant: the variant of `hr` or `hr_new`.
         conditioner: builds the conditioning modules of a block.
     """
 

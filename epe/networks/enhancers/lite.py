@@ -1,17 +1,17 @@
 """`lite`: an enhancer with a hundredth of the multiply-adds of `hr`.
 
-It saves work compared with `hr` as follows (figures: benchmarks/results):
+It saves work compared to `hr` as follows (figures: benchmarks/results):
 
 * In `hr`, 80 towers read the same four maps of encoded G-buffers. Here there is one tower per scale, from which each
   block computes its scale and shift with a 1x1 convolution, as 1 + scale.
-* In `hr`, a stream for each class runs on every pixel. Here there is one stream, whose features are scaled and shifted
+* In `hr`, one stream per class runs on every pixel. Here there is one stream, whose features are scaled and shifted
   depending on the class.
 * In `hr`, the finest features have full resolution. Here they have half of it, with 2x2 pixels as channels (Shi et al.,
   "Real-Time Single Image and Video Super-Resolution", 2016). Two final convolutions run at full resolution again, after
   a filter that removes the checkerboard pattern of such channels (Sugawara et al., "Super-Resolution Using
   Convolutional Neural Networks Without Any Checkerboard Artifacts", 2018).
-* In `hr`, group normalisation needs statistics of the whole frame, so tiles differ, and takes passes over memory. Here
-  there is none; residual blocks start as the identity instead (Zhang et al., "Fixup Initialization", 2019).
+* In `hr`, group normalisation needs statistics of the whole frame, so tiles differ, and it takes passes over memory.
+  Here there is none; residual blocks start as the identity instead (Zhang et al., "Fixup Initialization", 2019).
 
 Shapes: B images, G G-buffer channels, K classes, H W pixels.
 """
@@ -45,7 +45,7 @@ class LiteSpec(GeneratorSpec):
     Attributes:
         channels: G.
         classes: K.
-        width: features of the image, and of the G-buffers, at half the resolution; scale i has width * (1 + i / 2).
+        width: image features, and G-buffer features, at half the resolution; scale i has width * (1 + i / 2).
         scales: number of scales, the first at half the resolution.
         blocks: residual blocks per scale, on the way down and again on the way up.
         refined: features of the last two convolutions, at full resolution.
@@ -65,7 +65,7 @@ class LiteSpec(GeneratorSpec):
 
     @property
     def multiple_of(self) -> int:
-        """Heights and widths that are multiples of this need no padding; starts of tiles must be multiples, too."""
+        """Heights and widths that are multiples of this need no padding; tile starts must also be multiples of it."""
         return 1 << self.scales
 
     @property
@@ -96,7 +96,7 @@ class Residual(nn.Module):
 
 
 class Conditioned(Residual):
-    """Residual block on image features that are scaled and shifted inside by G-buffer features of the same scale."""
+    """Residual block on image features, scaled and shifted inside by G-buffer features of the same scale."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)

@@ -2,9 +2,9 @@
 
 The frame and its G-buffers are joined when patches become tokens, and the G-buffers scale and shift the features of
 every block, as RAD does (Richter et al. 2021, sec. 3.2). A reference photograph acts through AdaIN. Encoder and decoder
-attend to the whole frame, in time linear in its tokens; window blocks attend to their surroundings, and are shifted in
-every other block. The head turns tokens back into pixels, doubling the resolution step by step and reading the frame
-at each step.
+attend to the whole frame, in time linear in its tokens; window blocks attend to a token's surroundings, and every other
+one has shifted windows. The head turns tokens back into pixels, doubling the resolution step by step and reading the
+frame at each step.
 
 docs/realformer.md explains which parts follow the published network, which do not, and why. The published sizes are
 in epe/networks/enhancers/realformer_v1.py and realformer_v2.py.
@@ -89,7 +89,7 @@ class RealFormerSpec(GeneratorSpec):
 
     @property
     def stages(self) -> list[int]:
-        """Scale of each stage of the head: pixels of the frame per pixel of its features, along a side; last 1."""
+        """Scale of each stage of the head: frame pixels per feature pixel, along a side; the last is 1."""
         return [self.patch >> i for i in range(1, int(math.log2(self.patch)) + 1)]
 
     @classmethod
@@ -128,7 +128,7 @@ class Known(NamedTuple):
 class TokenRAD(nn.Module):
     """RAD for tokens: layer normalisation, then scale and shift computed from the G-buffer features of each token.
 
-    The enhancer normalises groups of channels over the frame; here each token is normalised by itself.
+    The enhancer normalises groups of channels over the frame; here each token is normalised on its own.
     """
 
     def __init__(self, width: int, encoded: int) -> None:
@@ -152,7 +152,7 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderBlock(nn.Module):
-    """Encoder block: linear attention between all tokens, then a feed-forward layer."""
+    """Encoder block: linear attention among all tokens, then a feed-forward layer."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Decoder block: attention between all tokens and to the encoder's result, with a skip from an encoder block."""
+    """Decoder block: attention among all tokens and to the encoder's result, with a skip from an encoder block."""
 
     def __init__(self, spec: RealFormerSpec) -> None:
         super().__init__()

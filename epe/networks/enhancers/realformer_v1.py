@@ -6,7 +6,7 @@ patch, enlarged bilinearly: the published number of parameters does not allow mo
 (epe/networks/enhancers/realformer.py).
 
 docs/realformer.md lists the defects of the published code that are not reproduced, and those that `legacy` reproduces.
-With `legacy="published"` a network computes exactly what the published code does, for the published weights
+With `legacy="published"`, the network computes exactly what the published code does, for the published weights
 (epe/released/realformer.py).
 
 Shapes: B images, p side of a patch, h w sides of the map of tokens (H / p, W / p), N = h * w tokens, C features, S
@@ -54,14 +54,14 @@ class RealFormerV1Spec(GeneratorSpec):
         window: side of a window in tokens; every other window block is shifted by half of it.
         grid: side of the grid of learnt position embeddings.
         location: whether encoder and decoder use `LocationAttention`.
-        mlp: whether tokens pass a feed-forward layer before they become pixels.
+        mlp: whether tokens pass through a feed-forward layer before they become pixels.
         encoder_style, decoder_style: whether these blocks have AdaIN.
-        legacy: True: follow the published code: AdaIN acts on the output of a block instead of its input; decoders use
+        legacy: True: follow the published code. AdaIN acts on the output of a block instead of its input; decoders use
             their own input as memory, and the tokens of encoder blocks from before the feed-forward layer; the output
-            is an image after a ReLU instead of a residual, and its convolution pads with zeros. "published": exactly
-            the published code: moreover, every window block rolls the tokens of each window, and their features, by
-            `ROLL` and never back; the output is an image in [-1, 1], here converted to [0, 1]; and without a style, a
-            frame is its own.
+            is an image after a ReLU instead of a residual, and its convolution pads with zeros. "published": follow it
+            exactly. In addition, every window block rolls the tokens of each window, and their features, by `ROLL` and
+            never back; the output is an image in [-1, 1], here converted to [0, 1]; and if no style is given, a frame
+            is its own style.
     """
 
     patch: int = 16
@@ -92,7 +92,7 @@ class RealFormerV1Spec(GeneratorSpec):
 
     @property
     def multiple_of(self) -> int:
-        """Heights and widths that are multiples of this need no padding. Published windows have to be whole ones."""
+        """Heights and widths that are multiples of this need no padding. The published code needs whole windows."""
         return self.patch * self.window if self.published and self.windows else self.patch
 
     @property
@@ -113,7 +113,7 @@ class RealFormerV1Spec(GeneratorSpec):
 PRESETS: dict[str, dict[str, Any]] = {
     "realformer-v1_1": {},
     # The closest architecture that we found: 690 bytes less than the published file's 802,116,592. The true one is
-    # not known.
+    # unknown.
     "realformer-v1_2": {"location": False, "mlp": False, "decoder_style": False},
     "realformer-v1_3": {
         "patch": 8, "heads": 12, "encoders": 0, "decoders": 0, "windows": 12, "grid": 64, "location": False,
@@ -151,14 +151,14 @@ def add_part(x: Tensor, part: Part, norm: nn.Module, adain: Part, legacy: bool) 
     """Add a residual part of a block to tokens (B, N, C).
 
     `adain` comes before the part and the norm after it (as in Liu et al., "Swin Transformer V2", 2022), so the skip
-    connection is never scaled. In the published code (`legacy`) AdaIN comes after the norm, and cancels the scale and
-    the shift that the norm has learnt.
+    connection is never scaled. In the published code (`legacy`), AdaIN comes after the norm and cancels the scale and
+    shift that the norm has learnt.
     """
     return adain(norm(x + part(x))) if legacy else x + norm(part(adain(x)))
 
 
 class EncoderBlock(nn.Module):
-    """Encoder block: attention between all tokens, then a feed-forward layer; both share one AdaIN."""
+    """Encoder block: attention among all tokens, then a feed-forward layer; both share one AdaIN."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Decoder block: attention between all tokens and to the encoder's result, with a skip from an encoder block."""
+    """Decoder block: attention among all tokens and to the encoder's result, with a skip from an encoder block."""
 
     def __init__(self, spec: RealFormerV1Spec) -> None:
         super().__init__()
@@ -235,7 +235,7 @@ class Refinement(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, 3, H, W) for tokens (B, h, w, C)."""
-        # If its weights are frozen (train/loop/fine_tuning.py), its running statistics must be, too.
+        # If its weights are frozen (train/loop/fine_tuning.py), its running statistics must be frozen as well.
         self.norm.train(self.training and self.norm.weight.requires_grad)
         x = self.norm(self.conv(x.movedim(-1, 1)))
         return F.interpolate(F.relu(x) if self.legacy else x, scale_factor=self.patch, mode="bilinear")
@@ -257,7 +257,7 @@ class Pooled(nn.Module):
 class RealFormerV1(StyledGenerator):
     """Turns a frame and a style into a frame of the same content that looks like a photograph.
 
-    In training mode the images of a batch are normalised together, and a batch must have two tokens or more.
+    In training mode the images of a batch are normalised together, and a batch must have at least two tokens.
     """
 
     kind, spec_type, presets = "realformer-v1", RealFormerV1Spec, PRESETS
@@ -316,8 +316,8 @@ class RealFormerV1(StyledGenerator):
             style: (B, S), from `encode_style`; None: the kept style.
 
         Returns:
-            (B, 3, H, W), sRGB in (0, 1); results of a `legacy` network have no upper bound, and are at least 0, or at
-            least 0.5 if it is `published`.
+            (B, 3, H, W), sRGB in (0, 1); results of a `legacy` network have no upper bound, and a lower bound of 0, or
+            of 0.5 if it is `published`.
         """
         patches = self.embed(2 * padded(image, self.spec.multiple_of) - 1)
         size = patches.shape[-2:]

@@ -6,7 +6,7 @@ and enlarge it again, with linear attention in between. It reads no G-buffers.
 docs/realformer.md lists the defects of the published code that are not reproduced. With `legacy="published"` they are:
 the network computes exactly what the published code does, for the published weights (epe/released/realformer.py).
 
-Shapes: B images, S = 4 * base, the features at a quarter of the resolution and the length of a style vector.
+Shapes: B images, S = 4 * base, the number of features at a quarter of the resolution and the length of a style vector.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from epe.layers.logit_residual import add_logit_residual, padded
 from epe.layers.spec import check_heads, check_limits
 
 LIMITS = {"base": (4, 1024), "blocks": (0, 64), "heads": (1, 64)}
-# Features of a head in the published code, whatever the width.
+# Features per head in the published code, whatever the width.
 HEAD = 64
 
 
@@ -36,11 +36,11 @@ class RealFormerV2Spec(GeneratorSpec):
 
     Attributes:
         base: features at full resolution; twice and four times as many at a half and a quarter of it.
-        blocks: number of blocks of attention and convolutions.
+        blocks: number of blocks, each with attention and convolutions.
         heads: heads of every attention layer.
         legacy: "published": exactly the published code. Convolutions pad with zeros; attention replaces its input
             instead of being added to it; the style is encoded with instance norms and added after every block; the
-            output is an image, not a residual; and without a style, a frame is its own.
+            output is an image, not a residual; and if no style is given, a frame is its own style.
     """
 
     base: int = 64
@@ -223,7 +223,7 @@ class RealFormerV2(StyledGenerator):
             for block in self.blocks:
                 x = block(x) + added
         else:
-            # Before the blocks, where it shifts the inputs of ReLUs; after them the decoder's norm would cancel it.
+            # Added before the blocks, where it shifts the inputs of ReLUs; after them, the decoder's norm cancels it.
             x = self.blocks(x + added)
         made = self.decoder(x)[..., : image.shape[-2], : image.shape[-1]]
         return (1 + torch.tanh(made).to(image.dtype)) / 2 if self.spec.published else add_logit_residual(image, made)

@@ -1,1 +1,1 @@
-"""Networks that label the pixels of pictures."""
+"""Networks that label each pixel of a picture."""

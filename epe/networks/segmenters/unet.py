@@ -1,9 +1,9 @@
-"""A small U-Net that labels the pixels of pictures: an encoder that halves, a decoder that doubles, skips between them.
+"""A small U-Net that labels each pixel: the encoder halves the resolution, the decoder doubles it, skips connect them.
 
 Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015. Made for
-CPUs: the first convolution halves the resolution already, so no layer works on all pixels. Convolutions are padded,
-strides take the place of max pooling, doubling is bilinear, and there are batch norms, as is usual today. At the
-coarsest level the mean over the whole picture is added (Liu, Rabinovich, Berg, "ParseNet", 2015).
+CPUs: the first convolution already halves the resolution, so no layer works at full resolution. As is usual today,
+convolutions are padded, strides replace max pooling, upsampling is bilinear, and there are batch norms. At the coarsest
+level the mean over the whole picture is added (Liu, Rabinovich, Berg, "ParseNet", 2015).
 
 Shapes: B pictures, K classes, H W pixels.
 """
@@ -29,7 +29,7 @@ class UNetSpec(Spec):
     Attributes:
         classes: K.
         width: features at half the resolution.
-        height: of the pictures that it was trained on, in pixels; whoever uses it shrinks larger ones to it.
+        height: height in pixels of the training pictures; callers shrink larger pictures to it.
     """
 
     classes: int
@@ -53,7 +53,7 @@ def normalised(inputs: int, outputs: int, stride: int = 1) -> Iterator[nn.Module
 
 
 class UNet(nn.Module):
-    """Pictures -> scores of classes."""
+    """Pictures -> class scores."""
 
     kind = "unet"
 
@@ -78,7 +78,7 @@ class UNet(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Score pictures (B, 3, H, W), sRGB in [0, 1], of any size: (B, K, H, W)."""
+        """Return class scores (B, K, H, W) for pictures (B, 3, H, W) of any size, sRGB in [0, 1]."""
         x, skips = 4 * image - 2, []
         for level in self.encoder:
             x = level(x)
@@ -90,5 +90,5 @@ class UNet(nn.Module):
 
 
 def enlarged(x: Tensor, like: Tensor) -> Tensor:
-    """Resize maps (B, C, h, w) bilinearly to the height and width of others."""
+    """Resize maps (B, C, h, w) bilinearly to the height and width of `like`."""
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Haar wavelet pooling: four bands at half the resolution, from which the input can be recovered exactly.
+"""Haar wavelet pooling into four bands at half the resolution, from which the input can be recovered exactly.
 
 Yoo et al., "Photorealistic Style Transfer via Wavelet Transforms", 2019, sec. 3.1. The 2x2 filters of the bands are
 orthonormal, so unpooling is both the transpose and the inverse of pooling, and energy is preserved.
@@ -32,7 +32,7 @@ def unpool(bands: Tensor) -> Tensor:
 
 
 def unpooled(bands: Tensor) -> Tensor:
-    """Unpool each band (B, 4, C, h, w) by itself, to (B, 4, C, H, W); their sum is `unpool`."""
+    """Unpool each band (B, 4, C, h, w) on its own, to (B, 4, C, H, W); their sum is `unpool`."""
     b, k, c, height, width = bands.shape
     cells = bands[:, :, :, :, None, :, None] * filters(bands)[:, None, None, :, None, :]
     return cells.reshape(b, k, c, 2 * height, 2 * width)

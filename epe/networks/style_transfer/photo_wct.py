@@ -37,7 +37,7 @@ class PhotoWCT(nn.Module):
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
-            change: called with a layer's name ("level 4" … "level 1") and features; returns the features to go on with.
+            change: called with a layer's name ("level 4" … "level 1") and features; returns the features to use next.
 
         Returns:
             (B, 3, H, W), roughly in [0, 1].
@@ -106,7 +106,7 @@ class PhotoWCT(nn.Module):
 def unpool(x: Tensor, maxima: Tensor) -> Tensor:
     """Put each value at the index of its maximum, and 0 elsewhere: (B, C, h, w) -> (B, C, 2 h, 2 w).
 
-    torch's own max unpooling has no deterministic version, although pooling windows do not overlap here.
+    torch's own max unpooling has no deterministic version, not even for pooling windows that do not overlap, as here.
     """
     b, c, height, width = x.shape
     empty = x.new_zeros(b, c, 4 * height * width)

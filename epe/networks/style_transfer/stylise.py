@@ -20,7 +20,7 @@ from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between,
 
 MIN_FRACTION = 0.01
 WHOLE = -1
-"""Stands for the whole image among the labels."""
+"""The label that means the whole image."""
 
 StyleStatistics = dict[str, dict[int, FeatureMoments]]
 """Moments of style features by layer and label."""
@@ -52,7 +52,7 @@ def encode_style(
 
 
 def stylise(network: Network, image: Tensor, style: StyleStatistics, labels: Tensor | None = None) -> Tensor:
-    """Transfer a style to an image, by changing its features at the layers where the style was measured.
+    """Transfer a style to an image by changing its features at the layers where the style was measured.
 
     Args:
         network: the network that measured `style`.
@@ -116,7 +116,7 @@ class Regions:
 
 
 class StyleRecorder:
-    """Records the moments of a style image's features at the given layers; None: at all."""
+    """Records the moments of a style image's features at the given layers; None: at all layers."""
 
     def __init__(self, regions: Regions, parts: Collection[str] | None) -> None:
         self.regions, self.parts = regions, parts

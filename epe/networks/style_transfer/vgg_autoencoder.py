@@ -2,8 +2,8 @@
 
 Li et al., "A Closed-form Solution to Photorealistic Image Stylization", 2018; Yoo et al., "Photorealistic Style
 Transfer via Wavelet Transforms", 2019. Both use VGG19 scaled to mean activation 1, with reflection padding, and with a
-1x1 convolution `conv0` before it that converts RGB in [0, 1] to the values that VGG was trained on. VGG16 has one
-convolution less in block 3. The networks implement pooling themselves.
+1x1 convolution `conv0` before it that converts RGB in [0, 1] to the values that VGG was trained on. VGG16 has one fewer
+convolution in block 3. The networks implement pooling themselves.
 """
 
 from collections.abc import Callable
@@ -25,11 +25,11 @@ MULTIPLE_OF = 8
 
 
 Change = Callable[[str, Tensor], Tensor]
-"""Called with the name of a layer and its features; returns the features that the network goes on with."""
+"""Called with the name of a layer and its features; returns the features that the network uses next."""
 
 
 def unchanged(_place: str, features: Tensor) -> Tensor:
-    """Return the features unchanged, so that a network reconstructs its input."""
+    """Return the features unchanged, so the network reconstructs its input."""
     return features
 
 
@@ -90,7 +90,7 @@ def decoder(trunk: Trunk, level: int = 4, *, parts: int = 1) -> nn.ModuleDict:
             mirrored[name] = conv3(inputs * parts if before.startswith("pool") else inputs, outputs)
         before = name
     # An untrained decoder outputs grey. Otherwise training would first have to bring the output of twelve random layers
-    # there.
+    # to that level.
     with torch.no_grad():
         mirrored["conv1_1"].weight.mul_(0.1)
         nn.init.constant_(mirrored["conv1_1"].bias, 0.5)  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ class WCT2(nn.Module):
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1].
-            change: called with a layer's name (`part_names`) and features; returns the features to go on with.
+            change: called with a layer's name (`part_names`) and features; returns the features to use next.
 
         Returns:
             (B, 3, H, W), roughly in [0, 1].
@@ -86,7 +86,7 @@ class WCT2(nn.Module):
         return x
 
     def encode(self, image: Tensor, change: Change, aside: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """Return the features relu4_1; store each pooling's high bands and, for "cat5", its input in `aside`."""
+        """Return the relu4_1 features; store each pooling's high bands and, for "cat5", its input in `aside`."""
         x = self.encoder["conv0"](image)
         for step in self.steps:
             if step.startswith("pool"):

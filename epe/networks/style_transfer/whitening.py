@@ -27,8 +27,8 @@ class Rule:
 
     With ridges of 0 the result has exactly the style's moments, in all directions in which the content varies.
     Features are scaled to mean 1 (`vgg16`; VGG19 as the authors release it), so a ridge of 1 keeps directions in
-    which the content hardly varies from being amplified. With equal ridges, content and style of equal moments leave
-    the features unchanged.
+    which the content hardly varies from being amplified. With equal ridges, features stay unchanged if content and
+    style have equal moments.
 
     Attributes:
         content_ridge, style_ridge: added to the variances before roots are taken.
@@ -68,7 +68,7 @@ def moments(features: Tensor) -> FeatureMoments:
 
 
 def power(covariance: Tensor, exponent: float) -> Tensor:
-    """Raise a positive semidefinite matrix (C, C) to a power on the directions that it spans; use 0 on the others."""
+    """Raise a positive semidefinite matrix (C, C) to a power in the directions that it spans; use 0 in the others."""
     values, vectors = torch.linalg.eigh(covariance)
     # Rounding leaves eigenvalues up to this size where they should be 0, such as with fewer positions than channels.
     spanned = values > values[-1] * len(values) * torch.finfo(values.dtype).eps

@@ -128,7 +128,7 @@ class Translator(nn.Module):
         return [3 if tap < 1 else width if tap < 4 else 2 * width if tap < 8 else 4 * width for tap in taps]
 
     def encode(self, image: Tensor, taps: Sequence[int]) -> list[Tensor]:
-        """Return the features (B, C, h, w) of images (B, 3, H, W), sRGB in [0, 1], at ascending layers.
+        """Return the features (B, C, h, w) of images (B, 3, H, W), sRGB in [0, 1], at the ascending layers `taps`.
 
         Layers after the last tap are not run.
         """

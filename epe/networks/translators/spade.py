@@ -24,9 +24,9 @@ from epe.layers.spec import Spec, check_limits
 from epe.layers.spectral_norm import spectral_norm
 
 LIMITS = {"labels": (1, 256), "width": (1, 256), "hidden": (1, 1024)}
-# Features of the blocks as multiples of the width, from the coarsest to the finest.
+# Block features as multiples of the width, from the coarsest to the finest.
 STEPS = (16, 16, 16, 16, 8, 4, 2, 1)
-# Whether the resolution doubles before each block; it does not between the two in the middle.
+# Whether the resolution doubles before each block; it does not double between the two middle blocks.
 DOUBLED = (False, True, False, True, True, True, True)
 
 
@@ -69,7 +69,7 @@ class SpadeSpec(Spec):
 
     Attributes:
         labels: L.
-        width: features at full resolution; 16 times as many at the coarsest.
+        width: features at full resolution; the coarsest resolution has 16 times as many.
         hidden: hidden features of each SPADE.
     """
 

@@ -1,1 +1,1 @@
-"""Networks that make pictures larger, and the discriminator that one of them is trained against."""
+"""Networks that enlarge pictures, and the discriminator that one of them is trained against."""

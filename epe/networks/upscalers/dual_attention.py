@@ -1,13 +1,13 @@
-"""A transformer that enlarges images four times: attention within windows and between features, in turn.
+"""A transformer that enlarges images four times by alternating attention within windows and between features.
 
 After Craap, "transformerSR" (github.com/Craap/models, 2023), whose blocks follow Ding et al., "DaViT", ECCV 2022.
 
-`legacy` is the published network. Its logits are divided by d^2 within windows and by N^2 between features (d features
-of a head, N pixels of the image), where the square roots are usual: attention is nearly uniform at the start, and
-between features it changes with the size of the image. Its windows do not overlap and have no positions, so that no
-layer but the first and the last looks across their borders. Without `legacy` the logits between features are cosines
-times a learnt factor, every other window is shifted, windows have a relative position bias, and the network adds to
-the bicubic enlargement (nothing, at first), where the published one draws the whole picture.
+`legacy` is the published network. It divides logits by d^2 within windows and by N^2 between features (d features per
+head, N pixels of the image) instead of the usual square roots. So attention is nearly uniform at the start, and between
+features it changes with the image size. Its windows do not overlap and have no positions, so only the first and the
+last layer look across their borders. Without `legacy`, the logits between features are cosines times a learnt factor,
+every other window layer is shifted, windows have a relative position bias, and the network's output is added to the
+bicubic enlargement (it is 0 at first), while the published network outputs the whole picture.
 
 Shapes: B images, C features, h heads, H W pixels, N = H W, s the factor.
 """
@@ -25,7 +25,7 @@ from epe.networks.upscalers.guides import GuideLayer
 from epe.upscaler import Upscaler, UpscalerSpec
 
 EXPANSION = 4
-"""Features inside an MLP, as multiples of C."""
+"""Features inside an MLP, as a multiple of C."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DualAttentionSpec(UpscalerSpec):
         width: C.
         heads: h.
         window: pixels a side of a window.
-        legacy: the published network.
+        legacy: whether to build the published network.
     """
 
     pairs: int = 8
@@ -65,12 +65,12 @@ class SumChannelAttention(Projected):
         """Apply the attention to tokens (..., N, C)."""
         count = x.shape[-2]
         q, k, v = (found.mT for found in self.project(x, x))
-        # Each factor by N: the products of all pixels would overflow half floats.
+        # Each factor is divided by N, because the sums over all pixels would overflow half floats.
         return self.out(joined(F.scaled_dot_product_attention(q / count, k / count, v, scale=1.0).mT))
 
 
 class Block(nn.Module):
-    """Attention and an MLP, each after a layer norm and with a residual around it."""
+    """Attention and an MLP, each after a layer norm and with a residual connection."""
 
     def __init__(self, attention: nn.Module, width: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Block(nn.Module):
 
 
 class OverPixels(nn.Module):
-    """Attention between features, of maps (B, H, W, C) in place of tokens."""
+    """Attention between features, for maps (B, H, W, C) instead of tokens."""
 
     def __init__(self, tokens: nn.Module) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class OverPixels(nn.Module):
 
 
 def window_attention(spec: DualAttentionSpec, index: int) -> WindowAttention:
-    """The attention within windows of a pair of blocks."""
+    """Return the window attention of a pair of blocks."""
     if spec.legacy:
         scale = (spec.width // spec.heads) ** -2.0
         return WindowAttention(spec.width, spec.heads, spec.window, located=False, scale=scale)
@@ -103,7 +103,7 @@ def window_attention(spec: DualAttentionSpec, index: int) -> WindowAttention:
 
 
 class DualAttention(Upscaler):
-    """Window and channel attention in turn, and a pixel shuffle."""
+    """Alternating window and channel attention, then a pixel shuffle."""
 
     kind = "dual-attention"
     spec_type = DualAttentionSpec
@@ -114,7 +114,7 @@ class DualAttention(Upscaler):
     }
     checkpointed = (Block,)
     tile = 128
-    margin = 8  # channels are mixed by what is in the tile, which no margin mends
+    margin = 8  # channels are mixed according to the tile's content, which no margin can fix
     spec: DualAttentionSpec
 
     def __init__(self, spec: DualAttentionSpec) -> None:
@@ -127,7 +127,7 @@ class DualAttention(Upscaler):
             self.body.append(Block(OverPixels(between(width, spec.heads)), width))
         self.last = nn.Conv2d(width, 3 * spec.scale**2, 3, padding=1)
         if not spec.legacy:
-            for parameter in self.last.parameters():  # at first the result is the bicubic one
+            for parameter in self.last.parameters():  # at first the result is the bicubic enlargement
                 nn.init.zeros_(parameter)
         if spec.guides:
             self.guide = GuideLayer(spec.guides, width, spec.scale)

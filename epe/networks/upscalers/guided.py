@@ -1,9 +1,9 @@
-"""A small upscaler that lives on its guides: what the renderer knows at the large size need not be invented.
+"""A small upscaler that relies on its guides: it need not invent what the renderer knows at the large size.
 
-The image is enlarged bicubically. Convolutions at the small size see the image and the guides, folded; a few at the
-large size see the enlarged image, the guides, and what the guides lose at the small size; they say by which factor to
-multiply each pixel of the enlarged image, and what to add. Textures are mostly albedo times light, so an edge of albedo
-is a factor (demodulation, as in denoisers of renderers: Bako et al., "Kernel-Predicting Convolutional Networks", 2017).
+The image is enlarged bicubically. Convolutions at the small size read the image and the folded guides; a few at the
+large size read the enlarged image, the guides, and what the guides lose at the small size. They output a factor and an
+offset for each pixel of the enlarged image. Textures are mostly albedo times light, so an albedo edge is a factor
+(demodulation, as in renderers' denoisers: Bako et al., "Kernel-Predicting Convolutional Networks", 2017).
 
 Shapes: B images, G guide channels, H W pixels of the small image, s the factor.
 """
@@ -25,7 +25,7 @@ class GuidedSpec(UpscalerSpec):
 
     Attributes:
         width: features at the small size.
-        blocks: residual blocks there, of two convolutions each.
+        blocks: residual blocks at the small size, of two convolutions each.
         detail: features at the large size.
     """
 
@@ -40,7 +40,7 @@ class GuidedSpec(UpscalerSpec):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with a residual around them."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -71,12 +71,12 @@ class Guided(Upscaler):
         self.spread = nn.Conv2d(spec.width, spec.detail * spec.scale**2, 1)
         self.middle = nn.Conv2d(3 + 2 * spec.guides + spec.detail, spec.detail, 3, padding=1)
         self.last = nn.Conv2d(spec.detail, 6, 3, padding=1)
-        for parameter in self.last.parameters():  # at first the result is the bicubic one
+        for parameter in self.last.parameters():  # at first the result is the bicubic enlargement
             nn.init.zeros_(parameter)
 
     def forward(self, image: Tensor, guides: Tensor | None = None) -> Tensor:
         self.check_guides(image, guides)
-        assert guides is not None  # the spec wants at least one
+        assert guides is not None  # the spec requires at least one
         scale = self.spec.scale
         enlarged = F.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False)
         lost = guides - F.interpolate(

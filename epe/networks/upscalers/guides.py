@@ -1,7 +1,7 @@
 """Guide channels at the size of an upscaler's result, added to its features.
 
-The last layers start at zero, so a network with guides first computes what it computes without them, to the bit, and
-published weights stay what they were.
+The last layers start at zero, so a network with guides at first computes the same as without them, to the bit, and
+published weights remain valid.
 
 Shapes: B images, G guide channels, C features, s the factor between the guides and the features.
 """
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 class GuideLayer(nn.Module):
     """Guides -> features to be added, at the resolution of the guides divided by s.
 
-    Pixels of s x s become channels (Shi et al., "Real-Time Single Image and Video Super-Resolution", 2016, backwards),
-    so that nothing of the guides is lost at the lower resolution.
+    s x s pixels become channels (the inverse of Shi et al., "Real-Time Single Image and Video Super-Resolution", 2016),
+    so nothing in the guides is lost at the lower resolution.
 
     Args:
         guides: G.

@@ -19,11 +19,11 @@ from epe.upscaler import Upscaler, UpscalerSpec
 
 CONVOLUTIONS, DENSE_BLOCKS = 5, 3
 RESIDUAL = 0.2
-"""What residuals are multiplied by, in dense blocks and around three of them."""
+"""Factor applied to residuals, in dense blocks and around three of them."""
 INITIAL = 0.1
-"""What initial weights of dense blocks are multiplied by (ESRGAN, section 3.1: smaller initialisation)."""
+"""Factor applied to the initial weights of dense blocks (ESRGAN, section 3.1: smaller initialisation)."""
 SMALL = 6
-"""Blocks of the smaller published network."""
+"""Number of blocks in the smaller published network."""
 UPSAMPLED = 4
 """The factor between features and result: two doublings. Smaller scales fold pixels of the input into channels."""
 
@@ -50,7 +50,7 @@ class RRDBSpec(UpscalerSpec):
 
     @property
     def folded(self) -> int:
-        """Pixels a side of the input that become channels of one."""
+        """Side of the square of input pixels that becomes the channels of one pixel."""
         return UPSAMPLED // self.scale
 
     @property
@@ -59,12 +59,12 @@ class RRDBSpec(UpscalerSpec):
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution with zero padding, as published."""
+    """Return a 3x3 convolution with zero padding, as published."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each of which sees the results of all before it."""
+    """Five convolutions, each of which reads the results of all previous ones."""
 
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class DenseBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Three dense blocks and a residual around them."""
+    """Three dense blocks with a residual connection around them."""
 
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
@@ -127,12 +127,12 @@ class RRDBNet(Upscaler):
 
     @property
     def margin(self) -> int:  # type: ignore[override]
-        """As measured on photographs of the published networks of 6 and of 23 blocks."""
+        """As measured on photographs with the published networks of 6 and 23 blocks."""
         return 56 if self.spec.blocks <= SMALL else 96
 
     @property
     def tile(self) -> int:  # type: ignore[override]
-        """The least that four overlaps allow."""
+        """The smallest possible, four overlaps."""
         return 4 * self.overlap
 
     def forward(self, image: Tensor, guides: Tensor | None = None) -> Tensor:

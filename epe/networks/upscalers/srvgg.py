@@ -35,7 +35,7 @@ class SRVGGSpec(UpscalerSpec):
 
 
 class SRVGG(Upscaler):
-    """Convolutions with PReLUs, a pixel shuffle, and the image enlarged by nearest neighbours added."""
+    """Convolutions with PReLUs and a pixel shuffle, added to the image enlarged by nearest neighbours."""
 
     kind = "srvgg"
     spec_type = SRVGGSpec

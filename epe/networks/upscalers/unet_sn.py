@@ -37,17 +37,17 @@ class UNetSNSpec(Spec):
 
 
 def down(inputs: int, outputs: int) -> nn.Module:
-    """Halve the resolution."""
+    """Return a convolution that halves the resolution."""
     return spectral_norm(nn.Conv2d(inputs, outputs, 4, 2, padding=1, bias=False))
 
 
 def flat(inputs: int, outputs: int) -> nn.Module:
-    """Keep the resolution."""
+    """Return a convolution that keeps the resolution."""
     return spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
 
 
 class UNetSN(nn.Module):
-    """Images -> logits of being real, one for each pixel."""
+    """Images -> per-pixel logits of being real."""
 
     kind: ClassVar[str] = "unet-sn"
 
@@ -62,7 +62,7 @@ class UNetSN(nn.Module):
         self.conv9 = nn.Conv2d(w, 1, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Judge images (B, 3, H, W), sRGB in [0, 1]: logits (B, 1, H, W)."""
+        """Return logits (B, 1, H, W) for images (B, 3, H, W), sRGB in [0, 1]."""
         height, width = image.shape[-2:]
         x = F.leaky_relu(self.conv0(padded(image, self.spec.multiple_of)), 0.2)
         skips = []

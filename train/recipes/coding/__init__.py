@@ -1,1 +1,1 @@
-"""Recipes of what works on codes of pictures."""
+"""Recipes that work with picture codes."""

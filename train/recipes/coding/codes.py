@@ -1,7 +1,7 @@
 """The recipe of a transformer over codes: state, step, validation and run.
 
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021, sec. 3.2, and their code:
-cross-entropy of the picture's codes alone, AdamW with betas 0.9 and 0.95, and weight decay on linear layers alone. The
+cross-entropy of the picture's codes only, AdamW with betas 0.9 and 0.95, and weight decay on linear layers only. The
 first stages are frozen, in evaluation mode.
 """
 
@@ -40,30 +40,30 @@ from train.recipes.generator import sha256_by_name
 
 @dataclass(frozen=True, kw_only=True)
 class CodesConfig(LinearDecayConfig, PrecisionConfig):
-    """Configuration of a run of a transformer over codes.
+    """Configuration of a run that trains a transformer over codes.
 
     Attributes:
         images: folder of pictures or frame files
-        autoencoder: model file of the first stage of pictures
-        condition: none; label: one for each picture; maps: class maps or G-buffers, as condition_autoencoder reads
-        condition_autoencoder: model file of the first stage of the condition's maps
-        labels: label: CSV file of lines picture,label; null: the sub-folder that a picture is in. maps: label maps of
-            the images, made by datasets.label; null: the frame files themselves
-        classes: YAML file that says which names of class ids are one class, for maps; null: each name is a class
+        autoencoder: model file of the pictures' first stage
+        condition: none; label: one per picture; maps: class maps or G-buffers, as condition_autoencoder reads
+        condition_autoencoder: model file of the condition maps' first stage
+        labels: for label: CSV file of lines picture,label; null: the sub-folder that a picture is in. For maps: label
+            maps of the images, made by datasets.label; null: the frame files themselves
+        classes: for maps: YAML file that says which class-id names form one class; null: each name is a class
         validation: folder of other pictures, whose likelihood is logged at each preview; null: nothing is logged
-        validation_labels: for `validation` what `labels` is for `images`
+        validation_labels: the same as `labels`, for `validation`
         height: height in pixels that larger pictures are shrunk to
-        crop: side in pixels of the window of codes that the network reads at once; a multiple of the side of a code
-        variants: how often each picture is encoded: as it is, mirrored, then moved by a part of a code
-        initial: model file of a transformer to start from, whose sizes count in place of the following four; null:
+        crop: side in pixels of the window of codes that the network reads at once; a multiple of a code's side
+        variants: how often each picture is encoded: as it is, mirrored, then shifted by a part of a code
+        initial: model file of a transformer to start from, whose sizes replace the following four settings; null:
             random weights
         layers: blocks of the network
         width: features of a token
-        heads: attention heads, which divide the width
-        unmasked: whether all tokens of a condition see each other, not only those before them
+        heads: attention heads; their number divides the width
+        unmasked: whether all condition tokens see each other, not only those before them
         dropout: share of features that are set to 0 in training
         keep: share of the codes that the network reads as they are in training; the others are replaced at random
-        weight_decay: of AdamW, on weights of linear layers
+        weight_decay: AdamW's weight decay, on weights of linear layers
     """
 
     images: Path
@@ -108,12 +108,12 @@ class CodesConfig(LinearDecayConfig, PrecisionConfig):
 
 @dataclass(frozen=True)
 class CodesData:
-    """What a run learns from.
+    """The data that a run trains on.
 
     Attributes:
         stages: the first stages.
-        names: of the labels, if the condition is one.
-        windows: for training.
+        names: names of the labels, if the condition is a label.
+        windows: windows for training.
         validation: windows of other pictures.
     """
 
@@ -168,12 +168,12 @@ def encoded(
     """Encode the variants of each picture, with its condition.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         stages: the first stages.
         photos: the pictures.
         labels: as in the configuration.
-        names: of the labels, if the condition is one.
-        variants: of each picture.
+        names: names of the labels, if the condition is a label.
+        variants: number of variants of each picture.
 
     Raises:
         InputError: a picture is too small, or has no condition.
@@ -191,10 +191,10 @@ def encoded(
 
 
 def new_network(config: CodesConfig, data: CodesData) -> GPT:
-    """Build the network for the codes of a run, with random weights or with those of another one.
+    """Build the network for a run's codes, with random weights or those of the initial model.
 
     Raises:
-        InputError: it cannot have these sizes, or the other one is for other codes, windows or conditions.
+        InputError: the sizes are invalid, or the initial model is for other codes, windows or conditions.
     """
     side, maps = data.windows.side, data.stages.maps
     conditions = side**2 if maps else 1
@@ -236,7 +236,7 @@ def build_state(config: CodesConfig, data: CodesData, group: ProcessGroup) -> Co
     """Build the network, with seeded weights, and its optimiser; the same in every process.
 
     Raises:
-        InputError: the network cannot have these sizes.
+        InputError: as in `new_network`.
     """
     torch.manual_seed(config.seed)
     network = new_network(config, data).to(config.device)
@@ -253,7 +253,7 @@ def build_state(config: CodesConfig, data: CodesData, group: ProcessGroup) -> Co
 
 
 def negative_log_likelihood(state: CodesTrainState, window: CodeWindow) -> Tensor:
-    """Return that of the codes of a batch of windows, (B, s * s) float32, in nats."""
+    """Return the negative log-likelihood of each code in a batch of windows, (B, s * s) float32, in nats."""
     codes, seen, condition = (x.to(state.config.device, non_blocking=True) for x in window)
     with autocast(state.config.number_format, state.config.device):
         logits = state.network(seen[:, :-1], condition)
@@ -271,7 +271,7 @@ def step(state: CodesTrainState, batch: CodeWindow, n: int) -> dict[str, Tensor]
 
 @torch.inference_mode()
 def validate(state: CodesTrainState, windows: list[CodeWindow], done: int) -> dict[str, float]:
-    """Return the mean negative log-likelihood of windows, in nats per code, after `done` steps; nothing without any."""
+    """Return the mean negative log-likelihood of windows, in nats per code, after `done` steps; nothing if none."""
     c = state.config
     if not windows:
         return {}
@@ -284,7 +284,7 @@ def validate(state: CodesTrainState, windows: list[CodeWindow], done: int) -> di
 
 @torch.inference_mode()
 def write_preview(state: CodesTrainState, data: CodesData, path: Path) -> None:
-    """Write condition, if it is a map | picture, decoded | its lower half drawn anew | all drawn, of some windows."""
+    """Write condition, if it is a map | decoded picture | lower half sampled | all sampled, for some windows."""
     c, stages, side = state.config, data.stages, data.windows.side
     network = state.network.eval()
     shown = CodeWindow(*default_collate([data.windows[i] for i in range(min(ROWS, len(data.windows)))]))
@@ -302,7 +302,7 @@ def write_preview(state: CodesTrainState, data: CodesData, path: Path) -> None:
 
 
 def decoded(encoder: Encoder, codes: Tensor) -> list[Tensor]:
-    """Return maps of codes (B, h, w) as images (3, H, W)."""
+    """Decode code maps (B, h, w) into images (3, H, W)."""
     made, content = encoder.network.decode(codes).float().cpu(), encoder.network.spec.content
     return [visible(picture, content) for picture in made]
 
@@ -327,7 +327,10 @@ def as_model(state: CodesTrainState, data: CodesData, digests: dict[str, str], d
 
 
 def train(config: CodesConfig, text: str) -> None:
-    """Train, or resume training, to the last step; `text` is the configuration as YAML. Under torchrun, one process."""
+    """Train, or resume training, to the last step; under torchrun, as one of its processes.
+
+    `text` is the configuration as YAML.
+    """
     config.check()
     device_of(config.device)
     with process_group(config.device) as (group, device):

@@ -1,11 +1,11 @@
-"""The recipe of a VQGAN: reconstruction, a codebook, and a discriminator that learns before it counts.
+"""The VQGAN recipe: reconstruction, a codebook, and a discriminator that trains before its loss counts.
 
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021 (section 3.1).
 
-Several processes make the steps of one whose batch is all of theirs. Means of their gradients do that for losses, which
-are means over samples; what is none is summed or gathered over processes: the gradients whose lengths make the adaptive
-weight, statistics of the critic's normalisation, which codes are used by which latents, and the latents that restarts
-draw from. Every process draws the same numbers, as the loop seeds each step.
+Several processes take the same steps as one with all of their batches. For losses, which are means over samples,
+averaging gradients is enough. The rest is summed or gathered over processes: the gradients whose norms give the
+adaptive weight, the critic's normalisation statistics, which latents use which codes, and the latents that restarts
+draw from. Every process draws the same random numbers, because the loop seeds each step.
 """
 
 import dataclasses
@@ -68,7 +68,7 @@ IMAGES_ONLY = ("perceptual_weight", "gan_weight")
 
 @dataclass(frozen=True, kw_only=True)
 class VQGANConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
-    """Configuration of an autoencoder's run.
+    """Configuration of an autoencoder run.
 
     Attributes:
         images: folder of images, or of frame files for class maps and buffers
@@ -76,25 +76,25 @@ class VQGANConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
         content: image, classes (class maps) or buffers
         labels: for classes: label maps of `images`, made by datasets.label; null: the class ids of the frame files
         validation_labels: label maps of `validation`
-        classes: for classes: YAML file that says which names of class ids are one class; null: each name is a class
+        classes: for classes: YAML file that says which class-id names form one class; null: each name is a class
         features: for buffers: features of frame files (datasets/channels.py)
         height: height in pixels that larger pictures are shrunk to; null: they stay as they are
-        preset: sizes of the network
+        preset: network sizes
         codes: number of codes; null: the preset's
         code_width: features of a code; null: the preset's
         unit_codes: codes and latents have length 1
         initial: model file to start from; null: random weights
-        perceptual_weight: weight of the perceptual distance, on VGG16 features (0.09: the published one of LPIPS, which
-            is 11.3 times smaller); images only
-        codebook_weight: weight of the codebook's loss
-        beta: weight of commitment within it
+        perceptual_weight: weight of the perceptual distance, on VGG16 features (0.09 equals the published weight of
+            LPIPS, which is 11.3 times smaller); images only
+        codebook_weight: weight of the codebook loss
+        beta: weight of the commitment term within it
         legacy_beta: put beta on the other term, as the release does
-        gan_weight: share of the adversarial loss's gradient at the last layer, of that of reconstruction; images only
+        gan_weight: adversarial gradient at the last layer as a share of the reconstruction gradient; images only
         gan_start: steps before the adversarial loss counts
-        critic_warmup: steps before that in which the discriminator learns already; 0: it starts untrained, as published
+        critic_warmup: steps before gan_start in which the discriminator trains; 0: it starts untrained, as published
         average_codes: codes follow moving averages of their latents with this decay; 0: they follow gradients
-        kmeans: crops whose latents are clustered into the first codebook; 0: random codes
-        restart_below: codes used less than this share of even use become latents of the batch; 0: never
+        kmeans: crops whose latents are clustered into the initial codebook; 0: random codes
+        restart_below: codes used less than this share of even use are replaced by latents of the batch; 0: never
         vgg: VGG16 weights; null: those that app.assets fetched
     """
 
@@ -152,7 +152,7 @@ class VQGANConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
 
 @dataclass
 class VQGANTrainState:
-    """Everything that a step updates, and the constants that it needs; a critic only where there is a GAN loss."""
+    """Everything that a step updates, and the constants that it needs; a critic only if there is a GAN loss."""
 
     network: VQGAN
     usage: CodebookUsage
@@ -165,7 +165,7 @@ class VQGANTrainState:
 
 
 def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) -> dict[str, tuple[float, Tensor]]:
-    """The terms that compare pictures (B, C, H, W) with their reconstructions, each with its weight, as scalars."""
+    """Return the scalar terms that compare pictures (B, C, H, W) with their reconstructions, each with its weight."""
     c = state.config
     if c.content == "classes":
         return {"classes": (1.0, F.binary_cross_entropy_with_logits(made, picture))}
@@ -178,7 +178,7 @@ def reconstruction_terms(state: VQGANTrainState, made: Tensor, picture: Tensor) 
 
 
 def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
-    """Update the autoencoder, then its discriminator, if it learns already; return the losses of step `n` (from 1)."""
+    """Update the autoencoder, then its discriminator, if it trains already; return the losses of step `n` (from 1)."""
     c = state.config
     set_rate(state.optimiser, c.learning_rate(c.rate, n))
     picture = batch.to(c.device, non_blocking=True)
@@ -207,7 +207,7 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
 
 
 def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
-    """Record which codes a batch used, move and restart codes if wanted; return what is logged of them."""
+    """Record which codes a batch used, and move and restart codes if configured; return the values to log."""
     c, quantiser = state.config, state.network.quantiser
     vectors = found.latents.detach().movedim(1, -1).flatten(0, 2).float()
     state.usage.update(quantiser, vectors, found.ids.flatten(), state.group.sum)
@@ -220,7 +220,7 @@ def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
 
 
 def judge(state: VQGANTrainState, made: Tensor, picture: Tensor, n: int) -> dict[str, Tensor]:
-    """Update the discriminator on pictures and their reconstructions, once it learns; return its losses."""
+    """Update the discriminator on pictures and their reconstructions, once it trains; return its losses."""
     c = state.config
     if state.critic is None or state.critic_optimiser is None or n <= c.gan_start - c.critic_warmup:
         return {}
@@ -252,10 +252,10 @@ def build_state(config: VQGANConfig, network: VQGAN, group: ProcessGroup) -> VQG
 
 
 def new_network(config: VQGANConfig, channels: int) -> VQGAN:
-    """Build the autoencoder of a run, with seeded weights or those of the initial model.
+    """Build a run's autoencoder, with seeded weights or those of the initial model.
 
     Raises:
-        InputError: the sizes are invalid, or the initial model has others.
+        InputError: the sizes are invalid, or differ from the initial model's.
     """
     chosen = {"codes": config.codes, "code_width": config.code_width}
     sizes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
@@ -276,20 +276,20 @@ def new_network(config: VQGANConfig, channels: int) -> VQGAN:
 
 
 def make_first_codes(state: VQGANTrainState, crops: AutoencoderCrops) -> None:
-    """Make the first codebook of the first samples of the run, in the first process, which sends it to the others.
+    """Make the initial codebook from the run's first samples, in the first process, which sends it to the others.
 
     Raises:
         InputError: the samples have fewer latents than there are codes.
     """
     c, count = state.config, min(state.config.kmeans, len(crops))
-    check_latents(state.network, count, c.crop)  # by all processes: an error of one leaves the others waiting
+    check_latents(state.network, count, c.crop)  # in all processes: an error in just one leaves the others waiting
     if state.group.first:
         cluster_codes(state.network, [crops[i] for i in range(count)], c.seed)
     state.group.broadcast(state.network.quantiser.codebook)
 
 
 def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> dict[str, float]:
-    """Judge reconstructions of other pictures after `done` steps; nothing without any."""
+    """Judge reconstructions of the validation pictures after `done` steps; return nothing if there are none."""
     if pictures is None:
         return {}
     values = judge_reconstructions(state.network, pictures, state.vgg, state.config.number_format)
@@ -300,7 +300,7 @@ def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> di
 
 @torch.inference_mode()
 def write_preview(state: VQGANTrainState, crops: AutoencoderCrops, path: Path) -> None:
-    """Write picture | reconstruction of the first samples, the same each time."""
+    """Write picture | reconstruction for the first samples, the same each time."""
     network, rows = state.network.eval(), []
     for index in range(min(ROWS, len(crops))):
         picture = crops[index]
@@ -333,7 +333,10 @@ def as_model(state: VQGANTrainState, reading: Reading | None, names: tuple[str, 
 
 
 def train(config: VQGANConfig, text: str) -> None:
-    """Train, or resume training, to the last step; `text` is the configuration as YAML. Under torchrun, one process."""
+    """Train, or resume training, to the last step; under torchrun, as one of its processes.
+
+    `text` is the configuration as YAML.
+    """
     config.check()
     device_of(config.device)
     with process_group(config.device) as (group, device):

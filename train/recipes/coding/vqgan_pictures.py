@@ -1,4 +1,4 @@
-"""What a run of train.vqgan is about: its pictures, how reconstructions of others are judged and shown, first codes."""
+"""The pictures of a train.vqgan run, how their reconstructions are judged and shown, and the initial codebook."""
 
 from pathlib import Path
 from typing import Literal
@@ -23,9 +23,9 @@ from train.recipes.features import compared_features
 
 Content = Literal["image", "classes", "buffers"]
 ROUNDS = 20
-"""Of k-means."""
+"""Iterations of k-means."""
 TALL = 1 << 14
-"""Height of class maps where none is given: they are not shrunk."""
+"""Height of class maps if none is given: they are not shrunk."""
 
 
 def open_pictures(
@@ -37,16 +37,16 @@ def open_pictures(
     height: int | None,
     reading: Reading | None,
 ) -> Pictures:
-    """Open the pictures of a folder, of the kind that a run is about.
+    """Open a folder of pictures, of the kind that a run trains on.
 
     Args:
-        folder: of images, or of frame files.
-        content: what they are.
+        folder: folder of images or frame files.
+        content: kind of the pictures.
         labels, classes, height: as in the configuration.
         reading: how buffers are read.
 
     Raises:
-        InputError: there are none, or they cannot be read.
+        InputError: there are no pictures, or they cannot be read.
     """
     if content == "classes":
         return ClassPictures(LabelledImages(folder, labels, None if labels else classes, height or TALL))
@@ -57,7 +57,7 @@ def open_pictures(
 
 
 def class_names(pictures: Pictures) -> tuple[str, ...]:
-    """Names of the channels of class maps; none for other pictures."""
+    """Return the channel names of class maps; none for other pictures."""
     return pictures.names if isinstance(pictures, ClassPictures) else ()
 
 
@@ -65,8 +65,8 @@ def check_latents(network: VQGAN, crops: int, size: int) -> None:
     """Check that crops have enough latents for `cluster_codes`.
 
     Args:
-        network: of the codes.
-        crops: their number.
+        network: the autoencoder.
+        crops: number of crops.
         size: their side in pixels.
 
     Raises:
@@ -80,18 +80,18 @@ def check_latents(network: VQGAN, crops: int, size: int) -> None:
 
 @torch.no_grad()
 def cluster_codes(network: VQGAN, crops: list[Tensor], seed: int) -> None:
-    """Make the first codebook of the centres of clusters of latents (k-means).
+    """Set the initial codebook to the cluster centres of latents (k-means).
 
     Args:
         network: its codebook is replaced.
-        crops: pictures (C, s, s), with as many latents as there are codes, or more.
-        seed: of the first centres.
+        crops: pictures (C, s, s), with at least as many latents as there are codes.
+        seed: seed of the initial centres.
     """
     quantiser, device = network.quantiser, network.quantiser.codebook.device
     found = torch.cat([quantiser.scaled(network.latents(crop[None].to(device)), 1) for crop in crops])
     vectors = found.movedim(1, -1).flatten(0, 2).float().cpu().numpy()
     codes, width = quantiser.codebook.shape
-    # By default FAISS warns of fewer than 39 points a centre, and draws a subset of more than 256.
+    # By default FAISS warns about fewer than 39 points per centre, and draws a subset of more than 256.
     clusters = faiss.Kmeans(
         width, codes, niter=ROUNDS, seed=seed, min_points_per_centroid=1, max_points_per_centroid=len(vectors)
     )
@@ -100,7 +100,7 @@ def cluster_codes(network: VQGAN, crops: list[Tensor], seed: int) -> None:
 
 
 def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
-    """The middle of a picture (1, C, H, W), as large as multiples of a factor allow."""
+    """Return the middle of a picture, (1, C, H, W), as large as multiples of a factor allow."""
     height, width = pictures.size(number)
     top, left = height % factor // 2, width % factor // 2
     box = slice(top, top + height // factor * factor), slice(left, left + width // factor * factor)
@@ -111,17 +111,17 @@ def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
 def judge_reconstructions(
     network: VQGAN, pictures: Pictures, vgg: VGG16 | None, precision: NumberFormat
 ) -> dict[str, float]:
-    """Judge reconstructions of whole pictures: means over pictures, and which codes they use.
+    """Judge reconstructions of whole pictures: means over pictures, and code usage.
 
     Args:
         network: the autoencoder.
-        pictures: to be encoded and decoded.
-        vgg: for the perceptual distance of images; None: it is left out.
-        precision: of VGG16's convolutions, fp32 or bf16; the network runs in fp32.
+        pictures: pictures to encode and decode.
+        vgg: VGG16 for the perceptual distance of images; None: the distance is left out.
+        precision: number format of VGG16's convolutions, fp32 or bf16; the network runs in fp32.
 
     Returns:
-        Of images PSNR in dB and the perceptual distance; of class maps the share of pixels whose class is right; of
-        buffers the mean absolute difference. Of all the share of codes that are used at least once, and the perplexity.
+        For images, PSNR in dB and the perceptual distance; for class maps, the share of pixels with the right class;
+        for buffers, the mean absolute difference. For all, the share of codes used at least once, and the perplexity.
     """
     network, device = network.eval(), network.quantiser.codebook.device
     values: dict[str, list[float]] = {}
@@ -139,7 +139,7 @@ def judge_reconstructions(
 def compared(
     made: Tensor, picture: Tensor, content: Content, vgg: VGG16 | None, precision: NumberFormat
 ) -> dict[str, Tensor]:
-    """Compare the reconstruction of one picture (1, C, H, W) with it; scalars by name."""
+    """Compare one picture (1, C, H, W) with its reconstruction; return scalars by name."""
     if content == "classes":
         there = picture.sum(1) > 0
         return {"accuracy": (made.argmax(1) == picture.argmax(1))[there].float().mean()}
@@ -153,10 +153,10 @@ def compared(
 
 
 def visible(picture: Tensor, content: Content) -> Tensor:
-    """Turn a picture (C, H, W) of any kind into an image (3, H, W): classes in colours, of buffers the first three."""
+    """Turn a picture (C, H, W) of any kind into an image (3, H, W): classes in colours, buffers by the first three."""
     if content == "image":
         return picture.clamp(0, 1)
     if content == "classes":
         return colours(picture.argmax(0))
     shown = picture[:3] if len(picture) >= 3 else picture[:1].expand(3, -1, -1)
-    return (0.5 + shown / 4).clamp(0, 1)  # two deviations from the mean are black and white
+    return (0.5 + shown / 4).clamp(0, 1)  # black and white are two standard deviations from the mean
