@@ -21,7 +21,7 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 SMALL = {"codes": 1024, "context": 512, "layers": 6, "width": 256, "heads": 8, "conditions": 256}
-"""The default sizes of train.codes."""
+"""The default sizes of train.codes, conditional on maps of 256 codes."""
 SIZES = {"small": SMALL, **PRESETS}
 
 

@@ -2,7 +2,7 @@
 
 The codes come from a first stage (train.vqgan, app.convert), which is not changed. Each picture may have a condition:
 a label, or a map (class ids, G-buffers) with its own first stage. To resume a stopped run, run the same command again:
-the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors, run.yaml, previews/*.png
+on a CPU the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors, run.yaml, previews/*.png
 (condition, if it is a map | decoded picture | lower half sampled | all sampled) and TensorBoard scalars, including the
 negative log-likelihood of pictures that the network is not trained on. Under torchrun, it runs in several processes.
 """

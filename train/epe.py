@@ -1,9 +1,9 @@
 """python -m train.epe: train the enhancer towards a set of photographs.
 
 Richter, AlHaija, Koltun, "Enhancing Photorealism Enhancement", 2021. To resume a stopped run, run the same command
-again: the result is bit-identical. OUT receives model.safetensors (the averaged generator), checkpoint.safetensors,
-run.yaml, previews/*.png (input | enhanced | matched photograph), TensorBoard scalars, and left_out.txt if some frames
-were unfit for training.
+again: on a CPU the result is bit-identical. OUT receives model.safetensors (the averaged generator),
+checkpoint.safetensors, run.yaml, previews/*.png (input | enhanced | matched photograph), TensorBoard scalars, and
+left_out.txt if some frames were unfit for training.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """python -m train.spade: learn to synthesise photographs from their label maps alone.
 
 Park, Liu, Wang, Zhu, "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019 (SPADE), with VGG16
-instead of the paper's VGG19. To resume a stopped run, run the same command again: the result is bit-identical. OUT
-receives model.safetensors (for `python -m eval.baselines spade`), checkpoint.safetensors, run.yaml, previews/*.png
+instead of the paper's VGG19. To resume a stopped run, run the same command again: on a CPU the result is bit-identical.
+OUT receives model.safetensors (for `python -m eval.baselines spade`), checkpoint.safetensors, run.yaml, previews/*.png
 (labels | synthesised | photograph) and TensorBoard scalars.
 """
 

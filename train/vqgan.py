@@ -1,8 +1,8 @@
 """python -m train.vqgan: train an autoencoder whose latents are codes, for images, class maps or G-buffers.
 
 The discriminator trains before its loss counts, because an untrained one ruins pictures. To resume a stopped run, run
-the same command again: the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors, run.yaml,
-previews/*.png (picture | reconstruction) and TensorBoard scalars.
+the same command again: on a CPU the result is bit-identical. OUT receives model.safetensors, checkpoint.safetensors,
+run.yaml, previews/*.png (picture | reconstruction) and TensorBoard scalars.
 
 Under torchrun, it runs in several processes, each with --batch crops per step. Two processes take the same steps as one
 with twice the batch: gradients, the critic's normalisation and adaptive weight, code usage, restarts and k-means are

@@ -1,4 +1,4 @@
-"""Perceptual distance between two images: the only loss that makes the enhancer preserve the content of a frame.
+"""Perceptual distance between two images: the loss that makes the enhancer preserve the content of a frame.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018: squared differences of
 unit-normalised VGG16 features, per layer. Without their learned channel weights this is their "baseline" distance. The

@@ -26,7 +26,7 @@ class Schedule:
     Attributes:
         steps: total number of steps.
         log_every, preview_every, save_every: intervals; the last step does all three.
-        seed: step n is seeded with seed + n, so a resumed run needs no stored random state.
+        seed: step n is seeded from seed and n (`seed_of`), so a resumed run needs no stored random state.
     """
 
     steps: int

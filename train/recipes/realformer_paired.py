@@ -1,7 +1,8 @@
 """train.realformer paired: train from cheap to good renderings of the same frames (super-sampling).
 
-To resume a stopped run, run the same command again: the result is bit-identical. OUT receives model.safetensors (the
-averaged generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | enhanced | good) and TensorBoard scalars.
+To resume a stopped run, run the same command again: on a CPU the result is bit-identical. OUT receives
+model.safetensors (the averaged generator), checkpoint.safetensors, run.yaml, previews/*.png (cheap | enhanced | good)
+and TensorBoard scalars.
 """
 
 import math

@@ -73,7 +73,7 @@ class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
         initial: model file to start from, of the same preset; guides may be new; null: random weights
         trainable: shell patterns of the weights to train ("conv_last.*"); "!PATTERN" excludes
         critic: model file of a discriminator to start from; null: random weights
-        sharpen: sharpen pictures before they are degraded and as pixel targets, as Real-ESRGAN does
+        sharpen: sharpen pictures before they are degraded, and as targets of pixels and features, as Real-ESRGAN does
         pixels: l1, edge_weighted (differences, weighted by the original's edges), or edges (differences of edges)
         pixel_weight: weight of the pixel loss
         perceptual_weight: weight of the perceptual distance, on VGG16 features

@@ -28,7 +28,7 @@ def diff_augment(
     Args:
         image: (B, 3, H, W) sRGB in [0, 1].
         labels: (B, H, W) ids, shifted as their pictures are.
-        kinds: kinds of changes, applied in the order of `AUGMENTATIONS`. "colour": brightness by up to 0.5, saturation
+        kinds: kinds of changes, applied in the order of `AUGMENTATIONS`. "colour": brightness by up to 0.25, saturation
             by 0 to 2, contrast by 0.5 to 1.5; "translation": by up to an eighth of a side; "cutout": a grey square with
             half the side, its centre anywhere.
         generator: random generator; None: torch's own.

@@ -98,7 +98,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 
 
 def norm(features: int) -> GroupNorm:
-    """Return group normalisation with 32 groups, or with as many as there are features if there are fewer."""
+    """Return group normalisation with 32 groups, or with the largest of 16, 8, 4, 2 and 1 that divides the features."""
     groups = GROUPS if features % GROUPS == 0 else next(n for n in (16, 8, 4, 2, 1) if features % n == 0)
     return GroupNorm(groups, features, eps=EPSILON)
 

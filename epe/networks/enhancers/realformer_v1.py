@@ -1,4 +1,4 @@
-"""RealFormer 1 (Denny 2024) with exactly the published numbers of parameters, but without the published defects.
+"""RealFormer 1 (Denny 2024) with the published numbers of parameters (v1_2: nearly), but without the published defects.
 
 It is a Vision Transformer with an encoder and a decoder, whose tokens are conditioned on a style by AdaIN, followed by
 window blocks (Liu et al., "Swin Transformer", 2021). It reads no G-buffers. The residual has only three numbers per

@@ -210,7 +210,7 @@ class RealFormerV2(StyledGenerator):
         """Enhance frames.
 
         Args:
-            image: (B, 3, H, W), sRGB in [0, 1], of more than 4x4 pixels.
+            image: (B, 3, H, W), sRGB in [0, 1].
             gbuffers, classes, crop_box: ignored; part of the contract of all generators.
             style: (B, S), from `encode_style`; None: the kept style.
 

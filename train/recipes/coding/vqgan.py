@@ -3,8 +3,8 @@
 Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021 (section 3.1).
 
 Several processes take the same steps as one with all of their batches. For losses, which are means over samples,
-averaging gradients is enough. The rest is summed or gathered over processes: the gradients whose norms give the
-adaptive weight, the critic's normalisation statistics, which latents use which codes, and the latents that restarts
+averaging gradients is enough. The rest is averaged, summed or gathered over processes: the gradients whose norms give
+the adaptive weight, the critic's normalisation statistics, which latents use which codes, and the latents that restarts
 draw from. Every process draws the same random numbers, because the loop seeds each step.
 """
 
