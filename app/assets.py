@@ -136,7 +136,7 @@ def _store_photos(contents: Mapping[str, bytes], path: Path) -> None:
 
 
 def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write mean and covariance of pristine images; only numbers are read, without pickles."""
+    """Write the mean and covariance of pristine images; only numbers are read, never pickles."""
     import io
 
     import numpy as np
@@ -152,7 +152,7 @@ def _store_niqe(contents: Mapping[str, bytes], path: Path) -> None:
 
 
 def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write the channel weights by the names of their layers, and the trunk if the file has one."""
+    """Write the channel weights under their layers' names, and the trunk if the file has one."""
     import io
 
     import torch
@@ -165,7 +165,7 @@ def _store_lpips(contents: Mapping[str, bytes], path: Path) -> None:
     (content,) = contents.values()
     found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     weights = {str(name): found[f"lin{i}.model.1.weight"].flatten().clone() for i, name in enumerate(LAYERS)}
-    # Their weights have the same order but other numbers, because a pooling counts as two modules there.
+    # Their weights are in the same order but numbered differently, because pooling counts as two modules there.
     trunk = [value for name, value in found.items() if name.startswith("net.") and not name.endswith("filt")]
     weights |= dict(zip((name for name in VGG16().state_dict()), trunk, strict=True)) if trunk else {}
     with replacing(path) as partial:
@@ -308,7 +308,7 @@ def find(name: str) -> Asset:
     """Return the asset with a name.
 
     Raises:
-        InputError: there is none.
+        InputError: no such asset exists.
     """
     for asset in ASSETS:
         if asset.name == name:

@@ -1,7 +1,7 @@
 """Frames of an Atari game, played at random by the Arcade Learning Environment: OUT/<number>.png, 160x210.
 
-Pictures unlike photographs, for autoencoders (train.vqgan); Montezuma's Revenge, unless another game is named. The
-package ale-py brings the emulator and the games: pip install -e '.[atari]'.
+Pictures unlike photographs, for autoencoders (train.vqgan). The game is Montezuma's Revenge unless another is named.
+The package ale-py provides the emulator and the games: pip install -e '.[atari]'.
 """
 
 import argparse
@@ -20,7 +20,7 @@ GAME = "montezuma_revenge"
 STICKY = 0.25
 """Probability that the last action is repeated, so that no two games are alike (Machado et al. 2018)."""
 HELD = 8
-"""Steps for which a random action is kept: a player who changes his mind at every frame goes nowhere."""
+"""Steps for which a random action is held: a player who changes their mind at every frame gets nowhere."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,7 +40,7 @@ def played(game: str, every: int, seed: int) -> "Iterator[np.ndarray]":
     """Play a game at random, again and again; yield one in `every` frames, (210, 160, 3) uint8.
 
     Raises:
-        InputError: ale-py is missing, or it has no such game.
+        InputError: ale-py is missing or does not have the game.
     """
     try:
         import ale_py
@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> None:
     for name in ("frames", "every"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: wanted 1 or more.")
-    check_seed(args.seed, 2**31 - 1)  # the emulator's
+    check_seed(args.seed, 2**31 - 1)  # the emulator's limit
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise InputError(f"--out {args.out}: is not empty; give another folder.")
     frames = islice(played(args.game, args.every, args.seed), args.frames)

@@ -1,8 +1,8 @@
-"""Lay pictures of several folders side by side on one sheet: before and after, or methods against each other.
+"""Lay out pictures from several folders side by side on one sheet: before and after, or one method against another.
 
     python -m app.compare render=FRAMES enhanced=OUT --out sheet.png
 
-A row is a frame, a column a folder of images or of frame files. Nothing is scaled or retouched.
+Each row is a frame, each column a folder of images or frame files. Nothing is scaled or retouched.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> None:
             raise InputError(f"--key {key}: no such frame; there are {len(keys)}, such as {keys[0]!r}.")
     rows = []
     for key in args.key or spread(keys, args.most):
-        index = keys.index(key)  # folders of the same keys have them in one order
+        index = keys.index(key)  # folders with the same keys list them in the same order
         row = [images[index] for images in folders.values()]
         sizes = {name: picture.shape[1::-1] for name, picture in zip(folders, row, strict=True)}
         if len(set(sizes.values())) > 1:
@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def write(path: Path, pixels: "np.ndarray") -> None:
-    """Write a picture (H, W, 3) uint8 sRGB as PNG, or as JPEG, as its name says."""
+    """Write a picture (H, W, 3) uint8 sRGB as PNG or JPEG, depending on the file's suffix."""
     from PIL import Image
 
     from gbuffer_tools.io.atomic import replacing

@@ -1,15 +1,15 @@
 """Convert a generator checkpoint of the authors' release (…_gen-network.pth.tar), or of a fork, to a model file.
 
 It also converts the weights of the style transfers that enhancers are compared with: WCT2's two files
-(wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); and RealFormer's published
-weights (v1_1.pth, v1_3.pth, v2_1.pth). And upscalers: Real-ESRGAN's (RealESRGAN_x4plus.pth, …, with its discriminators;
-or two files of ncnn, .param and .bin), ESRGAN's and what was fine-tuned from it (.pth or .safetensors), and Craap's
-transformerSR. And autoencoders and transformers of Taming Transformers (last.ckpt, model.ckpt; --part for files that
-hold several networks).
+(wave_encoder_cat5_l4.pth and wave_decoder_cat5_l4.pth) and PhotoWCT's (photo_wct.pth); RealFormer's published weights
+(v1_1.pth, v1_3.pth, v2_1.pth); upscalers: Real-ESRGAN (RealESRGAN_x4plus.pth, …, with its discriminators; or two ncnn
+files, .param and .bin), ESRGAN and models fine-tuned from it (.pth or .safetensors), and Craap's transformerSR; and the
+autoencoders and transformers of Taming Transformers (last.ckpt, model.ckpt; --part for files that hold several
+networks).
 
-A checkpoint does not contain the names and statistics of its channels, nor its groups of classes. They are known for
-the release (32 or 26 channels of PfD) and for CARLA2Real (18); for other checkpoints give them in a YAML file, see
-docs/models.md.
+A checkpoint contains neither the names and statistics of its channels nor its class groups. They are known for the
+release (32 or 26 PfD channels) and for CARLA2Real (18); for other checkpoints, give them in a YAML file (see
+docs/models.md).
 """
 
 import argparse
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from epe.models import Model
 
 WRAPPERS = ("params_ema", "params", "state_dict")
-# Networks in files of the second stage of Taming Transformers, which are chosen by --part.
+# Networks in Taming Transformers' second-stage files; --part chooses one.
 PARTS = ("first_stage_model", "cond_stage_model", "transformer")
-# Classes that PyTorch Lightning names in its files, beside the tensors; an empty class is read in their place.
+# Classes that PyTorch Lightning names in its files beside the tensors; an empty class is read in their place.
 LIGHTNING = (
     "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
     "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
 )
-# Maximum size of a tensor that repeats a single stored number; that of WCT2's wavelets, which are stored that way.
+# Maximum size of a tensor that repeats a single stored number: the size of WCT2's wavelets, which are stored that way.
 REPEATED = 4096
 # First bytes of files written by torch before 1.6.
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -49,12 +49,12 @@ DAMAGED = (
     RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, AssertionError, UnpicklingError,
     struct.error,
 )  # fmt: skip
-# Names of their classes in frame files: EPE's groups, then CARLA's own tags.
+# Class names in frame files: EPE's groups, then CARLA's own tags.
 PFD_CLASSES = (
     ("sky",), ("road",), ("vehicle",), ("terrain",), ("vegetation",), ("person",), ("infrastructure",),
     ("traffic light",), ("traffic sign",), ("ego vehicle",), ("building",), ("unlabeled", "*"),
 )  # fmt: skip
-# PfD's labels 2, 3 and 34, of which the release makes no mask.
+# PfD's labels 2, 3 and 34, for which the release makes no mask.
 PFD_NONE = ("other",)
 CARLA_CLASSES = (
     ("sky",), ("road", "sidewalk", "road line", "ground", "rail track"),
@@ -72,7 +72,7 @@ class Description:
     Attributes:
         channels: names of the G-buffer channels as in frame files, in the network's order: "depth.0".
         classes: class names, as in frame files, of each class stream; "*": all others.
-        no_stream: class names that belong to no stream; there the network reads no G-buffers.
+        no_stream: class names that belong to no stream; at their pixels the network reads no G-buffers.
         mean, std: statistics per channel; the network receives (value - mean) / std. Empty: 0 and 1, as released.
         streams: channels that each class stream reads, counted from 0; empty: all.
     """
@@ -123,14 +123,14 @@ def known(inputs: list[int]) -> Description | None:
 
 
 class Ignored:
-    """Stands in for a class whose name a checkpoint holds, so that nothing of it is imported or run."""
+    """Stands in for a class that a checkpoint names, so that none of its code is imported or run."""
 
 
 def part_of(path: Path, stored: "dict[str, Tensor]", part: str | None) -> "dict[str, Tensor]":
-    """Return the tensors of one network in a file, under the names that they have on their own.
+    """Return the tensors of one network in a file, under the names that they have when the network is stored alone.
 
     Raises:
-        InputError: the file holds several networks and none was chosen, or not the chosen one.
+        InputError: the file holds several networks and none was chosen, or it does not hold the chosen one.
     """
     there = [name for name in PARTS if any(key.startswith(f"{name}.") for key in stored)]
     if part is None and there:
@@ -142,7 +142,7 @@ def part_of(path: Path, stored: "dict[str, Tensor]", part: str | None) -> "dict[
 
 
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
-    """Read the tensors of a checkpoint by name; no code from it runs, and it takes no more memory than the file's size.
+    """Read a checkpoint's tensors by name; none of its code runs, and it takes no more memory than the file's size.
 
     Raises:
         InputError: the file is not an archive of tensors by name, or its content would be larger than the file.
@@ -155,13 +155,13 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
         check_archive(path)
     try:
         # Memory-mapped storages cannot grow: a tensor that claims more bytes than it has is an error. The old format
-        # cannot be mapped; there a storage takes no memory until its bytes are read, and missing bytes are an error.
+        # cannot be mapped, but its storages take no memory until their bytes are read, and missing bytes are an error.
         with torch.serialization.safe_globals([(Ignored, name) for name in LIGHTNING]):
             stored = torch.load(path, map_location="cpu", weights_only=True, mmap=not old)
     except DAMAGED as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise InputError(f"{path}: not a checkpoint of plain tensors ({reason}).") from error
-    # Files of BasicSR: the averaged weights, else those of the last step; files of Lightning.
+    # BasicSR's files: the averaged weights, else those of the last step; Lightning's files.
     if isinstance(stored, dict):
         stored = next((stored[name] for name in WRAPPERS if isinstance(stored.get(name), dict)), stored)
     if not isinstance(stored, dict) or not 0 < len(stored) <= MAX_TENSORS:
@@ -194,7 +194,7 @@ def check_archive(path: Path) -> None:
 
 
 def usable(tensor: "Tensor") -> bool:
-    """Return whether a tensor is dense, of floats and, if large, has bytes of its own for each number."""
+    """Return whether a tensor is dense, holds floats and, if large, has separate bytes for each number."""
     import torch
 
     if tensor.layout != torch.strided or tensor.is_meta:
@@ -240,7 +240,7 @@ def described(args: argparse.Namespace, inputs: list[int]) -> Description:
     """Return the description of a generator: the user's, else the known one.
 
     Raises:
-        InputError: there is neither, or its parts contradict each other or the checkpoint.
+        InputError: neither exists, or the description contradicts itself or the checkpoint.
     """
     from gbuffer_tools.io.yaml import read_sections
 

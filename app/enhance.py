@@ -132,7 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def open_frames(source: Path, model: "Backend") -> "Frames":
-    """Open the frames of a file or a folder, to be read as in the model's training; every file is checked.
+    """Open the frames of a file or a folder, to be read as in the model's training, and check every file.
 
     Raises:
         InputError: the input does not exist, or a file lacks something that the model reads.
@@ -170,7 +170,7 @@ def enhance(
         model: the network.
         sample: the frame.
         strength: 0 returns the frame, 1 the network's image; values in between mix them in sRGB.
-        tile: longest side in pixels that is run at once; for `Backend.in_bands`, the side of a square of as many.
+        tile: longest side in pixels that is run at once; `Backend.in_bands` runs the pixels of a square of this side.
         mask: (H, W) in [0, 1], a factor of the strength.
         colours: keep the frame's detail (`app.inference.controls.colour_only`).
 
@@ -200,7 +200,7 @@ def enhance(
 
 
 def write(path: Path, picture: "torch.Tensor", cut: "Cut | None") -> None:
-    """Write an image (3, H, W), sRGB in [0, 1], as PNG, or as EXR with what was cut off the original's highlights."""
+    """Write an image (3, H, W), sRGB in [0, 1], as PNG, or as EXR with the original's clipped highlights restored."""
     from app.inference.linear import lit, write_linear
     from datasets.crops import as_pixels
     from datasets.images import write_png
@@ -258,10 +258,10 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
 
 
 def open_model(args: argparse.Namespace, device: "torch.device") -> "tuple[Backend, int]":
-    """Open the enhancer, and say which side runs at once.
+    """Open the enhancer; return it with the longest side in pixels that runs at once.
 
     Raises:
-        InputError: it is no enhancer, or options do not fit it.
+        InputError: it is not an enhancer, or options do not fit it.
     """
     from app.inference.backends import header_of, onnx_backend, torch_backend
     from app.inference.code_backend import KIND, code_backend
@@ -290,7 +290,7 @@ def open_upscaling(args: argparse.Namespace, model: "Backend", device: "torch.de
     """Open the upscaler, and the large frames that it or the enhancer reads.
 
     Raises:
-        InputError: it is no upscaler of this factor, or large frames are missing or not wanted.
+        InputError: it is not an upscaler of this factor, or large frames are missing or not wanted.
     """
     from app.inference.enlarged_frames import Upscaling
     from app.inference.upscalers import DEFAULT, open_enlarger

@@ -1,10 +1,10 @@
-"""Export an enhancer's, a segmenter's or an upscaler's model file to ONNX (opset 18, fp32), for other programs, too.
+"""Export the model file of an enhancer, segmenter or upscaler to ONNX (opset 18, fp32), also for other programs.
 
-Of an enhancer (`app.enhance --backend onnx`): inputs image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value -
-mean) / std of each channel; classes (N, H, W), int64 ids of class streams. Output: enhanced (N, 3, H, W). Of a
-segmenter (`eval.segmentation`, `datasets.label`): input image; output scores (N, K, H, W) of the K classes.
-Of an upscaler: inputs image and, if it is guided, guides (N, G, s H, s W), (value - mean) / std of each channel; output
-enlarged (N, 3, s H, s W), sRGB, not clipped to 0..1.
+Enhancer (`app.enhance --backend onnx`): inputs image (N, 3, H, W), sRGB in 0..1; gbuffers (N, G, H, W), (value - mean)
+/ std per channel; classes (N, H, W), int64 class stream ids. Output: enhanced (N, 3, H, W).
+Segmenter (`eval.segmentation`, `datasets.label`): input image; output scores (N, K, H, W) for the K classes.
+Upscaler: inputs image and, if it is guided, guides (N, G, s H, s W), (value - mean) / std per channel; output enlarged
+(N, 3, s H, s W), sRGB, not clipped to 0..1.
 
 N, H and W are free; H and W must be multiples of the metadata entry `multiple_of`. The metadata entry `model` is the
 header of the model file: JSON with kind, spec, channels, mean, std, classes.
@@ -70,7 +70,7 @@ def export(model: "Model", network: "Generator", path: Path) -> None:
 
 
 def export_upscaler(model: "Model", network: "Upscaler", path: Path) -> None:
-    """Write an upscaler as ONNX, whole or not at all, with metadata; arguments as of `export`."""
+    """Write an upscaler as ONNX, whole or not at all, with metadata; arguments as for `export`."""
     import torch
 
     scale, channels, side = network.spec.scale, network.spec.guides, 16
@@ -95,8 +95,8 @@ def write_onnx(
 
     Args:
         model: the model, whose header becomes metadata.
-        network: its network, as it is called.
-        inputs: an example by the inputs' names, (B, C, H, W) or (B, H, W).
+        network: its network, called with the inputs in order.
+        inputs: example inputs by name, (B, C, H, W) or (B, H, W).
         output: name of the output, (B, C, H, W).
         path: file to write.
         facts: further metadata.
@@ -108,7 +108,7 @@ def write_onnx(
     from epe.models import HEADER, VERSION
 
     def free(name: str, axes: int) -> dict[int, str]:
-        """Names of the axes of an input or output that are not fixed."""
+        """Return names for the free axes of an input or output."""
         prefix = "large_" if name in large else ""
         return {0: "batch", axes - 2: f"{prefix}height", axes - 1: f"{prefix}width"}
 

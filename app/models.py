@@ -13,11 +13,11 @@ from gbuffer_tools.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-    # A network, and what runs it once.
+    # A network, and a function that runs it once.
     Built = tuple[nn.Module, Callable[[], object]]
     Builder = Callable[[int, int], Built]
 
-# Of the picture that a transformer over codes is counted for: the window that it reads at once, 16 x 16 codes of 16 px.
+# Picture size that a transformer over codes is counted for: the window it reads at once, 16 x 16 codes of 16 px.
 WINDOW = (256, 256)
 # Sizes of the enhancers below: the numbers of G-buffer channels and class streams of the released `hr`.
 CHANNELS, CLASSES = 32, 12
@@ -41,7 +41,7 @@ class Entry:
 
 
 def enhancer(preset: str, height: int, width: int) -> "Built":
-    """Build an enhancer, and a call of it with soft class masks."""
+    """Build an enhancer, and a call to it with soft class masks."""
     import torch
 
     from epe.networks.enhancers.enhancer import every_channel
@@ -53,7 +53,7 @@ def enhancer(preset: str, height: int, width: int) -> "Built":
 
 
 def translator(preset: str, height: int, width: int) -> "Built":
-    """Build a translator of train.cut, and a call of it."""
+    """Build a translator of train.cut, and a call to it."""
     import torch
 
     from epe.networks.translators.cut import PRESETS, CutSpec, Translator
@@ -63,7 +63,7 @@ def translator(preset: str, height: int, width: int) -> "Built":
 
 
 def synthesis(preset: str, height: int, width: int) -> "Built":
-    """Build a generator of train.spade, and a call of it."""
+    """Build a generator of train.spade, and a call to it."""
     import torch
 
     from epe.networks.translators.spade import PRESETS, SpadeSpec, Synthesis
@@ -73,7 +73,7 @@ def synthesis(preset: str, height: int, width: int) -> "Built":
 
 
 def upscaler(preset: str, height: int, width: int) -> "Built":
-    """Build an upscaler, and a call of it whose result has this size."""
+    """Build an upscaler, and a call to it whose result has this size."""
     import torch
 
     from epe.networks.generators import build_upscaler
@@ -86,7 +86,7 @@ def upscaler(preset: str, height: int, width: int) -> "Built":
 
 
 def autoencoder(preset: str, height: int, width: int) -> "Built":
-    """Build a VQGAN, and a call of it on an image that is cut to whole codes: encoded, quantised and decoded."""
+    """Build a VQGAN, and a call to it on an image that is cut to whole codes: encoded, quantised and decoded."""
     import torch
 
     from epe.networks.autoencoders.vqgan import build_vqgan
@@ -98,7 +98,7 @@ def autoencoder(preset: str, height: int, width: int) -> "Built":
 
 
 def patchgan(height: int, width: int) -> "Built":
-    """Build the discriminator of VQGANs, and a call of it."""
+    """Build the discriminator of VQGANs, and a call to it."""
     import torch
 
     from epe.networks.autoencoders.patch_discriminator import PatchDiscriminator, PatchDiscriminatorSpec
@@ -108,7 +108,7 @@ def patchgan(height: int, width: int) -> "Built":
 
 
 def transformer(preset: str, height: int, width: int) -> "Built":
-    """Build a transformer over codes, and a call of it on one window and its condition, whatever the size is."""
+    """Build a transformer over codes, and a call to it on one window and its condition, whatever the size."""
     import torch
 
     from epe.networks.codes.gpt import GPT, PRESETS, GPTSpec
@@ -121,7 +121,7 @@ def transformer(preset: str, height: int, width: int) -> "Built":
 
 
 def unet_sn(height: int, width: int) -> "Built":
-    """Build the discriminator of upscalers, and a call of it."""
+    """Build the discriminator of upscalers, and a call to it."""
     import torch
 
     from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
@@ -131,7 +131,7 @@ def unet_sn(height: int, width: int) -> "Built":
 
 
 def perceptual_discriminator(height: int, width: int) -> "Built":
-    """Build the critics, and a call of them; VGG16, whose features they read, has its own entry."""
+    """Build the critics, and a call to them; VGG16, whose features they read, has its own entry."""
     import torch
 
     from epe.networks.backbones.vgg import VGG16
@@ -140,12 +140,12 @@ def perceptual_discriminator(height: int, width: int) -> "Built":
     network = PerceptualDiscriminator(DiscriminatorSpec())
     features = VGG16()(torch.empty(1, 3, height, width), network.spec.taps)
     masks = torch.empty(1, network.spec.classes, height, width)
-    # Not `forward`, which reads the values of the labels; there are none on the meta device.
+    # Not `forward`, which reads the labels' values; the meta device has none.
     return network, lambda: [critic(features[tap], masks) for tap, critic in network.critics.items()]
 
 
 def vgg16(height: int, width: int) -> "Built":
-    """Build VGG16 up to relu5_3, and a call of it."""
+    """Build VGG16 up to relu5_3, and a call to it."""
     import torch
 
     from epe.networks.backbones.vgg import VGG16

@@ -41,7 +41,7 @@ class Photograph:
         member: path inside the package.
         part: position inside the member: a frame number in a video, a path in a Qt resource file, "" for an image file.
         box: left, top, right, bottom in pixels of the original; None for the whole image.
-        view: yaw, pitch, and horizontal field of view in degrees, if the original is a panorama that goes round.
+        view: yaw, pitch, and horizontal field of view in degrees, if the original is a full panorama.
         author: author of the photograph.
         licence: licence of the photograph.
         origin: the author's page, if known.
@@ -78,7 +78,7 @@ def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
 
 
 def numbers(text: str, kind: Callable[[str], float]) -> tuple[float, ...] | None:
-    """Return the numbers of a cell of the table; None where it is empty."""
+    """Return the numbers in a table cell; None if it is empty."""
     return tuple(map(kind, text.split())) or None
 
 

@@ -1,6 +1,6 @@
-"""Draw pictures with a transformer of train.codes: new ones, completed ones, or such that fit a label or a map.
+"""Draw pictures with a transformer of train.codes: new ones, completed ones, or ones that fit a label or a map.
 
-OUT receives one PNG for each picture; with several temperatures a folder of PNGs for each, and sheet.png.
+OUT receives one PNG per picture; with several temperatures, a folder of PNGs for each, and sheet.png.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 
 def printed(temperature: float) -> str:
-    """Return a temperature as short text that no other one has."""
+    """Return a temperature as short text that no other temperature has."""
     short = f"{temperature:g}"
     return short if float(short) == temperature else repr(temperature)
 

@@ -1,4 +1,4 @@
-"""From what renderers write to frame files: schema, geometry, sources, and the commands around them.
+"""Turns what renderers write into frame files: schema, geometry, sources, and the commands around them.
 
-Runs on the capture machine: NumPy, h5py and OpenCV, never torch.
+It runs on the capture machine: NumPy, h5py and OpenCV, never torch.
 """

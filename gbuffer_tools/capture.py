@@ -2,9 +2,8 @@
 
     python -m gbuffer_tools.capture --track candela_city --out captures --count 8
 
-Writes OUT/<track>_frame<N>.rdc for N = first, first + step, …; frames that are there already are not captured again.
-The game runs in a folder of its own under OUT. The folder is removed, and the game and its display are ended, when the
-command ends.
+Writes OUT/<track>_frame<N>.rdc for N = first, first + step, …; existing frames are not captured again. The game runs in
+a folder of its own under OUT. When the command ends, it stops the game and its display and removes the folder.
 """
 
 import argparse
@@ -45,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that captures: the game, its window, and which frames."""
+    """Add the options that all capturing commands have: the game, its window, and which frames."""
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
     )
@@ -67,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def size(text: str) -> tuple[int, int]:
-    """(width, height) in pixels from a text like "640x360"; `ArgumentTypeError` for any other."""
+    """(width, height) in pixels from a text like "640x360"; `ArgumentTypeError` for anything else."""
     match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted WxH, e.g. 640x360")
@@ -75,14 +74,14 @@ def size(text: str) -> tuple[int, int]:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1 from a text; `ArgumentTypeError` for any other."""
+    """A whole number of at least 1 from a text; `ArgumentTypeError` for anything else."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted a whole number of at least 1")
     return int(text)
 
 
 def main(args: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop what we started, whoever stops us
     check_folder(args.out)
     width, height = args.size
     settings = CaptureSettings(args.track, width, height, args.quality, args.textures)
@@ -92,27 +91,27 @@ def main(args: argparse.Namespace) -> None:
 
 
 def frame_numbers(args: argparse.Namespace) -> list[int]:
-    """Numbers of the frames that a command line asks for."""
+    """The frame numbers that a command line asks for."""
     return [args.first + i * args.step for i in range(args.count)]
 
 
 def capture_paths(out: Path, track: str, numbers: list[int]) -> dict[int, Path]:
-    """Number of a frame -> the path of its capture."""
+    """Frame number -> the path of its capture."""
     level = fit_name(Path(track).resolve().name)
     return {n: out / f"{level}_frame{n}.rdc" for n in numbers}
 
 
 def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int, Path], patience: float) -> int:
-    """Run a game and capture those of some frames that are not there yet.
+    """Run a game and capture the frames that do not exist yet.
 
     Args:
         profile: of the game.
         settings: of the run.
-        paths: number of a frame -> where its capture is to be, all in one folder.
-        patience: seconds without a capture to give up at.
+        paths: frame number -> the path of its capture, all in one folder.
+        patience: give up after this many seconds without a capture.
 
     Returns:
-        How many captures were made.
+        The number of captures made.
 
     Raises:
         InputError: the game cannot be started, ended too early, or is too slow.
@@ -139,7 +138,7 @@ def capture(profile: GameProfile, settings: CaptureSettings, paths: Mapping[int,
 
 @contextmanager
 def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any]:
-    """Run the game with RenderDoc inside; yields RenderDoc's target control, and ends the game afterwards."""
+    """Run the game with RenderDoc inside; yields RenderDoc's target control and stops the game afterwards."""
     variables = {**launch.environment, "DISPLAY": display}
     environment = [
         rd.EnvironmentModification(rd.EnvMod.Set, rd.EnvSep.NoSep, name, value) for name, value in variables.items()
@@ -166,7 +165,7 @@ def running(rd: Any, launch: Launch, display: str, folder: Path) -> Iterator[Any
 
 
 def children() -> set[int]:
-    """Ids of the processes that this one started and that are still there."""
+    """Ids of the processes that this one started and that still exist."""
     tasks = Path("/proc/self/task").iterdir()
     return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
@@ -180,7 +179,7 @@ def end(pid: int) -> None:
 
 
 def captures(rd: Any, control: Any, numbers: list[int], patience: float) -> Iterator[tuple[int, Path]]:
-    """Ask for frames by number, and yield each with its file when it is written.
+    """Request frames by number, and yield each with its file once it is written.
 
     Raises:
         InputError: the game ended, or nothing came for `patience` seconds.

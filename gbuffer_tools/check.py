@@ -1,14 +1,13 @@
-"""Check frame files: ranges, sizes, conventions, and the source's lighting redone from the buffers.
+"""Check frame files: ranges, sizes, conventions, and the source's lighting recomputed from the buffers.
 
     python -m gbuffer_tools.check frames
 
-The exit code is 1 where anything is wrong. Reading a file checks its structure (gbuffer_tools.schema). Beyond that, the
-numbers of each frame have to be what the format says: in range, finite where something was drawn, normals of unit
-length that face the camera and agree with the depth, class ids that are in the list of classes, cameras that are
-cameras. A depth must be that of one surface a pixel, neither averaged nor cut where half floats end. A buffer must not
-have one value in all frames of a file, and the image must not have a HUD. The files of a folder have to be alike, and
-no image may be there twice. What may well be intended, as gaps in the numbers of frames or a scene without metal, is a
-note.
+The exit code is 1 if anything is wrong. Reading a file checks its structure (gbuffer_tools.schema). Beyond that, the
+values of each frame must be what the format says: in range, finite where something was drawn, unit-length normals that
+face the camera and agree with the depth, class ids from the list of classes, valid cameras. Each depth must be that of
+a single surface per pixel, neither averaged nor clipped where half floats end. No buffer may have a single value in all
+frames of a file, and the image must not have a HUD. The files of a folder must be alike, and no image may occur twice.
+What may well be intended, such as gaps in the frame numbers or a scene without metal, becomes a note.
 """
 
 import argparse
@@ -72,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def table(summaries: list[Summary], findings: list[Finding], notes: list[Finding]) -> Iterator[str]:
-    """The result as lines of a table, then findings and notes, a line each."""
+    """The result as lines of a table, followed by findings and notes, one line each."""
     width = max(len(s.file) for s in summaries)
     yield f"{'file':{width}}  frames       size  buffers  classes  relight >=  normal off  findings  notes"
     for s in summaries:
@@ -88,7 +87,7 @@ def table(summaries: list[Summary], findings: list[Finding], notes: list[Finding
 
 
 def check(path: Path) -> tuple[Summary, list[Finding]]:
-    """Check every frame of a file. A file that cannot be opened is a finding, too."""
+    """Check every frame of a file. A file that cannot be opened is also a finding."""
     try:
         with Shard(path) as shard:
             return check_shard(shard)

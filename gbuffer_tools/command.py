@@ -1,7 +1,7 @@
-"""What every command shares: `--debug`, one-line errors, exit codes, and an end that is no traceback.
+"""What all commands share: `--debug`, one-line errors, exit codes, and clean exits without tracebacks.
 
-What the operating system refuses (a full disk, a file that another program holds) is one line with its reason. A reader
-of our output that has gone, such as `head`, ends the command without a word, as it ends other programs.
+If the operating system refuses something (a full disk, a file that another program holds), the error is one line with
+its reason. If the reader of our output goes away (such as `head`), the command ends silently, as other programs do.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from gbuffer_tools.errors import InputError, one_line, system_reason
 Options = TypeVar("Options")
 
 CLOSED_PIPE = 141
-"""128 + SIGPIPE: what shells give for a program that wrote to nobody."""
+"""128 + SIGPIPE: what shells report for a program whose output nobody reads."""
 
 
 def run(
@@ -31,12 +31,12 @@ def run(
     """Parse, run, and turn bad input into one line on stderr.
 
     Args:
-        main: gets the parsed arguments; returns the exit code, None for 0.
+        main: takes the parsed arguments; returns the exit code, None for 0.
         parser: the command's own options; `--debug` is added here.
-        argv: the command line, `sys.argv[1:]` when None.
+        argv: the command line; `sys.argv[1:]` if None.
 
     Returns:
-        The exit code: 0 done, 1 the command's own "no" (findings), 2 bad input or what the system refused,
+        The exit code: 0 done, 1 the command's own "no" (findings), 2 bad input or refused by the system,
         130 interrupted, 141 nobody reads our output.
     """
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -46,7 +46,7 @@ def run(
 
 
 def say_mistakes_in_a_line(parser: argparse.ArgumentParser) -> None:
-    """Make a parser, and those of its commands, end with one line instead of a usage text of many."""
+    """Make a parser and its subcommands' parsers report errors in one line instead of a long usage text."""
 
     def error(message: str) -> NoReturn:
         print(f"{parser.prog}: {one_line(message)}; see --help", file=sys.stderr)
@@ -60,7 +60,7 @@ def say_mistakes_in_a_line(parser: argparse.ArgumentParser) -> None:
 
 
 def parsed(parse: Callable[[], Options], prog: str) -> Options:
-    """The options of a command; `--help` and mistakes end it, guarded as its work is.
+    """The options of a command; `--help` and mistakes end it, guarded in the same way as its work.
 
     Args:
         parse: reads the command line.
@@ -75,19 +75,19 @@ def parsed(parse: Callable[[], Options], prog: str) -> Options:
 
 
 def check_seed(seed: int, largest: int = 2**63 - 1) -> None:
-    """Raises `InputError` where --seed is below 0, or above what takes it: by default torch's generators."""
+    """Raises `InputError` if --seed is below 0 or above `largest`, by default the limit of torch's generators."""
     if not 0 <= seed <= largest:
         raise InputError(f"--seed {seed}: wanted 0 .. {largest}.")
 
 
 def check_same_settings(wanted: Mapping[str, object], there: Mapping[str, object], made: str, remedy: str) -> None:
-    """Compare options with those that what is there was made with, which a run would go on with.
+    """Compare a run's options with those that the existing results, which it would continue, were made with.
 
     Args:
         wanted: option, without dashes -> value.
-        there: the same of what is there.
-        made: what is there and the verb, such as "the pictures in out were made with".
-        remedy: what to do but to go on with that value.
+        there: the same for the existing results.
+        made: the existing results and the verb, such as "the pictures in out were made with".
+        remedy: what to do instead of continuing with that value.
 
     Raises:
         InputError: one differs.
@@ -98,11 +98,11 @@ def check_same_settings(wanted: Mapping[str, object], there: Mapping[str, object
 
 
 def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupted: str = "interrupted") -> int:
-    """Do a command's work and turn errors that a user caused into one line on stderr. Exit codes as for `run`.
+    """Do a command's work and turn errors caused by the user into one line on stderr. Exit codes are as for `run`.
 
     Args:
         main: returns the exit code, None for 0.
-        prog: the command's name, in front of the line.
+        prog: the command's name, which starts the line.
         debug: show tracebacks instead.
         interrupted: what to say on Ctrl-C.
     """
@@ -124,11 +124,11 @@ def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupt
             raise
         message, code = interrupted, 130
     lost = _lost()
-    if lost and (not message or (refused and refused.errno == lost.errno)):  # what failed is our output
+    if lost and (not message or (refused and refused.errno == lost.errno)):  # our output is what failed
         message, code, refused = f"standard output: {_reason(lost)}", 2, lost
     if isinstance(refused, BrokenPipeError) and (refused is lost or _reader_has_gone()):
         return CLOSED_PIPE
-    # Printed only here: when the error is gone, so are its stack frames and the progress bars that share the line.
+    # Printed only here: once the error is gone, so are its stack frames and the progress bars that share the line.
     if message:
         with suppress(OSError):
             print(f"{prog}: {message}", file=sys.stderr)
@@ -138,7 +138,7 @@ def guarded(main: Callable[[], int | None], prog: str, *, debug: bool, interrupt
 
 @contextmanager
 def _threads_heard(debug: bool) -> Iterator[None]:
-    """Raise at the end what the system refused to a thread, such as TensorBoard's, which would print a traceback."""
+    """Raise a thread's system error at the end; the thread, such as TensorBoard's, would only print a traceback."""
     before, refused = threading.excepthook, list[BaseException]()
 
     def hear(failed: threading.ExceptHookArgs) -> None:
@@ -157,23 +157,23 @@ def _threads_heard(debug: bool) -> Iterator[None]:
 
 
 def _reason(error: OSError) -> str:
-    """What the system refused, on one line."""
+    """The reason of a system error, on one line."""
     reason = system_reason(error) or one_line(error.strerror or error)
     return str(InputError(f"{error.filename}: {reason}" if error.filename else reason))
 
 
 def _print_anything() -> None:
-    """Let no text stop a command: letters that the terminal's encoding lacks are escaped; without one, all is lost."""
+    """Let no text stop a command: escape letters that the encoding lacks; discard all if the stream is closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by who started us
+        if stream is None:  # closed by whoever started us
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the whole process
         elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
 
 def _lost() -> OSError | None:
-    """Print what still waits to be; what the system says where it cannot be, and nothing waits any more."""
+    """Flush the output; if that fails, return the system's error and discard what was waiting."""
     found = None
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -186,11 +186,11 @@ def _lost() -> OSError | None:
 
 
 def _reader_has_gone() -> bool:
-    """Whether nobody reads our output; only where the system has `poll`, which Windows lacks."""
+    """Whether nobody reads our output; works only if the system has `poll`, which Windows lacks."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # no file
-            poll.register(stream.fileno(), 0)  # of errors it tells without being asked
+            poll.register(stream.fileno(), 0)  # it reports errors without being asked
     return any(event & select.POLLERR for _, event in poll.poll(0))

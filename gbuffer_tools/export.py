@@ -1,11 +1,11 @@
-"""Turn the frames of a frame file into EXR files or PNGs for other tools.
+"""Export the frames of a frame file as EXR files or PNGs for other tools.
 
     python -m gbuffer_tools.export frames/candela_city.h5 --out exr
     python -m gbuffer_tools.export frames/candela_city.h5 --out png --format png --frame frame00060
 
-An EXR file holds all of a frame: its buffers as layers, ids, cameras in the header (gbuffer_tools.exr.frame_as_exr
-says how), and `extract` reads it back. PNGs are pictures only: the image, and each buffer through the colour map of
-`inspect --sheet`.
+An EXR file holds a whole frame: its buffers as layers, its ids, and its camera in the header
+(gbuffer_tools.exr.frame_as_exr describes the layout); `extract` reads it back. PNGs are only pictures: the image, and
+each buffer through the colour map of `inspect --sheet`.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Refuse what is there, then write file by file, each whole or not at all."""
+    """Refuse to replace existing files, then write file by file, each whole or not at all."""
     check_folder(args.out)
     with Shard(args.file) as shard:
         if args.frame and args.frame not in shard.names:
@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def paths(shard: Shard, i: int, out: Path, kind: str) -> dict[str, Path]:
-    """Files that frame `i` becomes, by the name of the picture; "" for an EXR file, which holds all."""
+    """The files that frame `i` becomes, by the name of the picture; "" for an EXR file, which holds everything."""
     if kind == "exr":
         return {"": out / f"{shard.names[i]}.exr"}
     names = ["image", *shard.buffers, *(f"ids.{name}" for name in shard.ids)]

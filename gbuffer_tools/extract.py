@@ -2,9 +2,10 @@
 
     python -m gbuffer_tools.extract captures --out frames
 
-The kind of the files is found by looking at them; `--source` forces one. Files and frames are stored whole or not at
-all, so after a stop the same command goes on with what is missing, and ends in the same bits. A frame that cannot be
-made is left out and named, at once and again at the end; the exit code is 2 then, and the same command tries it again.
+The kind of the files is detected from the files; `--source` forces one. Files and frames are stored whole or not at
+all, so after an interruption the same command continues with what is missing and ends with the same bits. A frame that
+cannot be made is left out and reported, at once and again at the end; the exit code is then 2, and the same command
+tries the frame again.
 """
 
 import argparse
@@ -79,8 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Find frames, plan, and make what is missing; the exit code is 2 where frames were left out."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    """Find frames, plan, and make what is missing; the exit code is 2 if frames were left out."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop what we started, whoever stops us
     if args.explain:
         from gbuffer_tools.renderdoc.explain import explain
 
@@ -112,11 +113,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None) -> Source:
-    """A source with what it needs from the user.
+    """A source with the options that it needs from the user.
 
     Raises:
-        InputError: there is no such profile; or a mapping or a layer was given to a source that would pass it over in
-            silence.
+        InputError: there is no such profile; or a mapping or a layer was given to a source that would silently ignore
+            it.
     """
     if args.carla and not isinstance(source, CarlaSource):
         raise InputError(f"--carla {args.carla}: these are files of {source.name}; leave --carla out")
@@ -140,17 +141,17 @@ def extract(
     licence: str | None,
     workers: Callable[[], AbstractContextManager[Map]],
 ) -> list[str]:
-    """Make what is missing of some frames, and tell the user of each.
+    """Make the frames that are missing, and report each to the user.
 
     Args:
-        jobs: sources, and the frames to make of each.
+        jobs: sources, and the frames to make from each.
         out: folder for the frame files.
-        per_file: frames in a file.
+        per_file: frames per file.
         licence: of the frames, as the user states it; None: what the sources know.
-        workers: who does it.
+        workers: who does the work.
 
     Returns:
-        Why frames were left out, a line each.
+        Why frames were left out, one line each.
 
     Raises:
         InputError: all are left out for one reason, or frames do not fit into files (gbuffer_tools.pipeline.plan).
@@ -160,7 +161,7 @@ def extract(
 
     plans = [plan(source, mine, out, per_file, licence) for source, mine in jobs]
     works, refused = [work for more, _ in plans for work in more], [line for _, more in plans for line in more]
-    if not works and len(set(refused)) == 1:  # of all frames alike
+    if not works and len(set(refused)) == 1:  # the same for all frames
         raise InputError(refused[0])
     check_apart(works)
     total, missing = sum(len(mine) for _, mine in jobs), sum(len(work.jobs) for work in works)
@@ -178,7 +179,7 @@ def extract(
 
 
 def make(works: "list[Work]", workers: Callable[[], AbstractContextManager[Map]]) -> "Iterator[Outcome]":
-    """Make the missing frames, source by source; what became of each."""
+    """Make the missing frames, source by source; yields what became of each."""
     from gbuffer_tools.pipeline.make_frames import by_file, by_frame
 
     for _, group in groupby(works, key=lambda work: work.source.name):

@@ -1,11 +1,11 @@
-"""What a frame file can hold: the standard buffers, a frame, a header, and the rules that a writer keeps.
+"""What a frame file can hold: the standard buffers, a frame, a header, and the rules that writers follow.
 
-Conventions. Row 0 is the top; a pixel's centre is at column + 0.5, row + 0.5. View space: x right, y up, z towards the
-camera, metres. `view` takes world to view space, `projection` view to OpenGL's clip space, both for column vectors;
-where the source's world is left-handed, `view` holds a reflection. `depth` is measured along the view axis, and is inf
-where nothing was drawn; `normal` is a unit vector in view space, 0 where nothing was drawn. `motion` is the vector in
-pixels, to the right and down, from a pixel to where its surface was in the previous frame. `relight` is the correlation
-between the source's lit image and its lighting, computed again from the buffers.
+Conventions. Row 0 is the top; pixel centres are at column + 0.5, row + 0.5. View space: x right, y up, z towards the
+camera, metres. `view` takes world to view space, `projection` view to OpenGL clip space, both for column vectors; if
+the source's world is left-handed, `view` holds a reflection. `depth` is measured along the view axis, and is inf where
+nothing was drawn; `normal` is a unit vector in view space, 0 where nothing was drawn. `motion` is the vector in pixels,
+to the right and down, from a pixel to where its surface was in the previous frame. `relight` is the correlation between
+the source's lit image and its lighting as recomputed from the buffers.
 """
 
 import math
@@ -19,8 +19,8 @@ Array = npt.NDArray[np.generic]
 
 FORMAT, VERSION = "gbuffer-frames", 1
 TILE = 136, 96
-"""Largest number of rows and columns of a chunk: a random crop of 196 px then touches 2.4 times its own bytes. Tall
-chunks pack better than wide ones."""
+"""Largest number of rows and columns in a chunk: a random crop of 196 px then touches 2.4 times its own bytes. Tall
+chunks compress better than wide ones."""
 MAX_SIDE, MAX_FRAMES, MAX_CHANNELS, MAX_CLASSES = 16384, 100_000, 64, 256
 MAX_NAME_BYTES = 64
 MAX_FRAME_BYTES = 2**30
@@ -85,7 +85,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Header:
-    """The root attributes: where frames come from, what class ids mean, who may use them, what wrote them."""
+    """The root attributes: where the frames come from, what class ids mean, who may use them, what wrote them."""
 
     source: str
     profile: str
@@ -98,7 +98,7 @@ def buffer_spec(name: str, channels: int) -> BufferSpec:
     """The spec of a standard buffer, or a neutral one for an `x_` name.
 
     Raises:
-        ValueError: unknown name, or other channels than the standard says.
+        ValueError: unknown name, or a number of channels other than the standard's.
     """
     spec = BUFFERS.get(name)
     if spec is None:
@@ -111,14 +111,14 @@ def buffer_spec(name: str, channels: int) -> BufferSpec:
 
 
 def check_name(name: str) -> None:
-    """Raises `ValueError` where a frame's name cannot become a file name on any system."""
+    """Raises `ValueError` unless a frame's name can be a file name on every system."""
     awkward = re.search(r'^[. ]|[\x00-\x1f\x7f/\\:*?"<>|]', name)
     if awkward or not 0 < len(name.encode()) <= MAX_NAME_BYTES:
         raise ValueError(f"frame name {name[:80]!r} cannot be a file name of 1..{MAX_NAME_BYTES} bytes")
 
 
 def check_frame(frame: Frame) -> None:
-    """Raises `ValueError` where a frame breaks a rule of the format that concerns it alone."""
+    """Raises `ValueError` if a frame breaks one of the format's rules for single frames."""
     check_name(frame.name)
     size = frame.image.shape[:2]
     if frame.image.ndim != 3 or frame.image.shape[2] != 3 or frame.image.dtype != np.uint8:

@@ -1,7 +1,7 @@
-"""Geometry and colour of frames, in plain NumPy.
+"""Frame geometry and colour, in plain NumPy.
 
 View space: x right, y up, z towards the camera. Depth is the distance along the view axis (metres, inf = nothing
-drawn). Projections are OpenGL's, 4 x 4, for column vectors. Row 0 of an image is its top.
+drawn). Projections are OpenGL's, 4 x 4, for column vectors. Row 0 is the top of an image.
 """
 
 import numpy as np
@@ -11,21 +11,21 @@ Floats = npt.NDArray[np.floating]
 
 ALL = slice(None)
 HALF_MAX = 65504.0
-"""The largest finite half float: what is larger becomes this, or infinite, in files of half floats."""
+"""The largest finite half float: larger values become this, or infinite, in half float files."""
 NO_DEPTH_FROM = 1e9
 """Blender writes 1e10 where nothing was drawn, other renderers 1e30 or the largest float."""
 
 RIGID_TOLERANCE = 1e-3
-"""How far from 1 and 0 the products of a rotation's rows may be. Rounding to four decimals, as scripts print, leaves up
-to 2e-4, and half floats up to 1e-3; a scale of 0.1 %, which is no rounding, gives 2e-3."""
+"""How far the products of a rotation's rows may be from 1 and 0. Rounding to four decimals, as scripts print them,
+leaves up to 2e-4, and half floats up to 1e-3; a scale of 0.1 %, which is not rounding, gives 2e-3."""
 
 
 def nothing_drawn(stored: Floats) -> npt.NDArray[np.bool_]:
-    """Where depths or distances say that nothing was drawn, in whatever unit a file has them; nan says nothing.
+    """Where stored depths or distances, in the file's own unit, say that nothing was drawn; nan does not say so.
 
-    So do 0, negative numbers, infinities, and what is too far to be meant: 1e9 and more, and exactly 65504, which half
-    floats are cut to, also once they are stored as other floats. Of Unreal's centimetres that is 655.04 m: sky, or
-    something further away than a half float can tell.
+    0, negative numbers and infinities say so, and values too large to be meant: 1e9 and more, and exactly 65504, to
+    which half floats are clipped, even if they are later stored as other floats. In Unreal's centimetres that is
+    655.04 m: sky, or something further away than a half float can express.
     """
     depth = stored.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -46,9 +46,9 @@ def depth_from_window(window: Floats, projection: Floats) -> npt.NDArray[np.floa
 
 
 def is_perspective(projection: Floats) -> bool:
-    """Whether a projection (4,4) is OpenGL's, of a pinhole camera that looks along -z, without shear.
+    """Whether a projection (4,4) is an OpenGL pinhole camera that looks along -z, without shear.
 
-    `rays` and what builds on it are right for no other projection. The centre may be outside of the picture.
+    `rays` and what builds on it are only correct for such projections. The centre may be outside the picture.
     """
     pinhole = np.isfinite(projection).all() and (projection[3] == (0, 0, -1, 0)).all()
     sheared = projection[[0, 1, 0, 1, 2, 2], [1, 0, 3, 3, 0, 1]].any()
@@ -58,7 +58,7 @@ def is_perspective(projection: Floats) -> bool:
 def rays(
     projection: Floats, size: tuple[int, int], rows: slice = ALL, cols: slice = ALL
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """View-space x (w,) and y (h,) of the rays through pixel centres where their depth is 1.
+    """View-space x (w,) and y (h,) of the rays through pixel centres at depth 1.
 
     Args:
         projection: (4,4), perspective.
@@ -73,7 +73,7 @@ def rays(
 
 
 def position(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
-    """View-space position (H,W,3) of pixel centres at a depth (H,W); inf or nan where the depth is inf."""
+    """View-space positions (H,W,3) of pixel centres at depths (H,W); inf or nan where the depth is inf."""
     z = depth.astype(np.float64)
     x, y = rays(projection, (depth.shape[0], depth.shape[1]))
     return np.stack([x[None] * z, y[:, None] * z, -z], -1)
@@ -82,14 +82,14 @@ def position(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
 def view_vector(
     projection: Floats, size: tuple[int, int], rows: slice = ALL, cols: slice = ALL
 ) -> npt.NDArray[np.float64]:
-    """Unit vectors (h,w,3) in view space from each pixel's surface to the camera; arguments as for `rays`."""
+    """View-space unit vectors (h,w,3) from each pixel's surface to the camera; arguments as for `rays`."""
     x, y = rays(projection, size, rows, cols)
     towards = np.stack(np.broadcast_arrays(-x[None], -y[:, None], 1.0), axis=-1)
     return towards / np.linalg.norm(towards, axis=-1, keepdims=True)
 
 
 def depth_from_distance(distance: Floats, projection: Floats) -> npt.NDArray[np.float64]:
-    """Depth along the view axis (H,W) from the distance to the camera's centre along each pixel's ray; inf stays."""
+    """Depth along the view axis (H,W) from distances to the camera's centre along each pixel's ray; inf stays inf."""
     lengths = np.linalg.norm(position(np.ones(distance.shape), projection), axis=-1)
     return distance.astype(np.float64) / lengths
 
@@ -98,7 +98,7 @@ def uv_rays(degrees: float, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     """The matrix (3,3) that takes (u, v, 1), u to the right and v up from -1 to 1, to a ray (x, y, z) in view space.
 
     Args:
-        degrees: of a pinhole camera, from left to right.
+        degrees: horizontal field of view of a pinhole camera.
         size: height and width, pixels.
     """
     half = np.tan(np.radians(degrees) / 2)
@@ -106,9 +106,9 @@ def uv_rays(degrees: float, size: tuple[int, int]) -> npt.NDArray[np.float64]:
 
 
 def depth_from_uv_rays(distance: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
-    """Depth along the view axis (H,W) from distances to the camera's centre along the rays of `uv_rays`'s matrix (3,3).
+    """Depth along the view axis (H,W) from distances to the camera's centre along the rays of a `uv_rays` matrix (3,3).
 
-    Where nothing was drawn, distances are not numbers, or rays do not point forward, it is inf.
+    It is inf where nothing was drawn, the distance is not a number, or the ray does not point forward.
     """
     height, width = distance.shape
     u, v = (np.arange(width) + 0.5) / width * 2 - 1, 1 - (np.arange(height) + 0.5) / height * 2
@@ -119,7 +119,7 @@ def depth_from_uv_rays(distance: Floats, matrix: Floats) -> npt.NDArray[np.float
 
 
 def projection_from_uv_rays(matrix: Floats, planes: tuple[float, float]) -> npt.NDArray[np.float64] | None:
-    """OpenGL's projection (4,4) of the matrix of `uv_rays`; None for a tilted lens, which is no pinhole camera's.
+    """The OpenGL projection (4,4) of a `uv_rays` matrix; None for a tilted lens, which is not a pinhole camera.
 
     Args:
         matrix: (3,3).
@@ -138,11 +138,11 @@ def projection_from_uv_rays(matrix: Floats, planes: tuple[float, float]) -> npt.
 def projection_from_intrinsics(
     focal: tuple[float, float], centre: tuple[float, float], size: tuple[int, int], planes: tuple[float, float]
 ) -> npt.NDArray[np.float64]:
-    """OpenGL's projection (4,4) of a pinhole camera.
+    """The OpenGL projection (4,4) of a pinhole camera.
 
     Args:
         focal: (fx, fy), pixels.
-        centre: (cx, cy), pixels from the image's top left corner; pixel centres are at column + 0.5, row + 0.5.
+        centre: (cx, cy), pixels from the top left corner of the image; pixel centres are at column + 0.5, row + 0.5.
         size: (width, height), pixels.
         planes: (near, far), metres.
     """
@@ -158,7 +158,7 @@ def projection_from_intrinsics(
 def is_rigid(matrix: Floats) -> bool:
     """Whether a matrix (4,4), for column vectors, is a rotation or reflection with a translation, without scale.
 
-    Poses and view matrices are. What is not finite is not.
+    Poses and view matrices are rigid; a matrix that is not finite is not.
     """
     rotation = matrix[:3, :3].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -167,7 +167,7 @@ def is_rigid(matrix: Floats) -> bool:
 
 
 def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
-    """World to view (4,4) from the camera's pose in the world (4,4): rigid, the camera looks along its -z, y is up."""
+    """World to view (4,4) from the camera's rigid pose in the world (4,4); the camera looks along its -z, y is up."""
     turned = pose[:3, :3].astype(np.float64).T
     view = np.eye(4)
     view[:3, :3], view[:3, 3] = turned, -turned @ pose[:3, 3]
@@ -175,12 +175,12 @@ def view_from_pose(pose: Floats) -> npt.NDArray[np.float64]:
 
 
 def turn(vectors: Floats, matrix: Floats) -> npt.NDArray[np.float64]:
-    """Directions (...,3) turned by the upper left 3x3 of a matrix; the view matrix turns world to view normals."""
+    """Directions (...,3) rotated by the upper left 3x3 of a matrix; the view matrix turns world to view normals."""
     return vectors.astype(np.float64) @ matrix[:3, :3].astype(np.float64).T
 
 
 def normal_from_depth(depth: Floats, projection: Floats) -> npt.NDArray[np.float64]:
-    """(H,W,3) unit normals from central differences of positions; nan at the border and next to the sky."""
+    """Unit normals (H,W,3) from central differences of positions; nan at the border and next to the sky."""
     found = np.full((*depth.shape, 3), np.nan)
     with np.errstate(invalid="ignore"):
         at = position(depth, projection)
@@ -195,7 +195,7 @@ def decode_spheremap(encoded: Floats) -> npt.NDArray[np.float64]:
     """Unit normals (...,3) from the two-channel spheremap encoding (...,2) in [0,1].
 
     The encoding is e = 0.5 + 0.5 normalize(n.xy) sqrt(0.5 + 0.5 n.z); Mittring, "A bit more deferred: CryEngine 3",
-    Triangle Game Conference 2009. z is in the source's own direction. At e = 0.5 the decoding gives (0, 0, -1).
+    Triangle Game Conference 2009. z has the source's own direction. At e = 0.5 the decoding gives (0, 0, -1).
     """
     e = 2 * encoded.astype(np.float64) - 1
     squared = (e * e).sum(-1, keepdims=True)
@@ -219,6 +219,6 @@ _LINEAR16 = np.round(srgb_to_linear(np.arange(256) / 255) * 65535).astype(np.uin
 
 
 def linear16(srgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    """sRGB of 8 bits as linear light, 0..65535 for 0..1: within 1/131070, and every two colours stay apart."""
+    """8-bit sRGB as linear light, 0..65535 for 0..1: exact to 1/131070, and different colours stay different."""
     found: npt.NDArray[np.uint16] = _LINEAR16[srgb]
     return found

@@ -1,4 +1,4 @@
-"""Say what a frame file holds, and draw a sheet of one of its frames.
+"""List what a frame file holds, and draw a sheet of one of its frames.
 
 python -m gbuffer_tools.inspect frames/candela_city.h5 --sheet sheet.png
 """
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def listing(shard: Shard, i: int) -> Iterator[str]:
-    """Lines about the file's header and frames, and about the numbers of frame `i`."""
+    """Lines about the file's header and frames, and about the values in frame `i`."""
     header = shard.header
     yield f"{shard.path}: {len(shard)} frames of {shard.width} x {shard.height}"
     yield f"source   {header.source} (profile {header.profile}), written by {header.tool}"

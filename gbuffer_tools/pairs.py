@@ -2,9 +2,9 @@
 
     python -m gbuffer_tools.pairs --track candela_city --track scotland --out pairs --count 6
 
-Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, whose frames have the same names, and prints how much alike they are.
-Frames that different cameras saw are no pair: the command keeps them, names them, and ends with exit code 2. After it
-was stopped, the same command goes on with what is missing.
+Makes OUT/low/TRACK.h5 and OUT/high/TRACK.h5, whose frames have the same names, and prints how similar they are. Frames
+seen by different cameras are not a pair: the command keeps them, names them, and ends with exit code 2. After an
+interruption, the same command continues with what is missing.
 """
 
 import argparse
@@ -39,13 +39,13 @@ ADVICE = "install libfaketime if it is not there, or use another --out and earli
 
 @dataclass(frozen=True)
 class Similarity:
-    """How much alike the two renderings of a frame are.
+    """How similar the two renderings of a frame are.
 
     Attributes:
         frame: its name.
         same_camera: whether the matrices are equal to the last bit.
         classes: fraction of the low frame's pixels that show the same class as the high one's nearest pixel.
-        psnr: dB, of the low image against the high one, shrunk to its size; `MAX_PSNR` for equal ones.
+        psnr: dB, of the low image against the high one shrunk to its size; `MAX_PSNR` for equal images.
     """
 
     frame: str
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Make what is missing, track by track, and compare."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what was started, whoever stops us
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop what we started, whoever stops us
     if args.low == args.high and args.samples == 1:
         raise InputError(f"--low {args.low} --high {args.high}: the same twice; wanted two qualities, or --samples 2")
     check_folder(args.out)
@@ -96,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def check_names(args: argparse.Namespace) -> None:
-    """Raises `InputError` where the frames of two tracks would be one file."""
+    """Raises `InputError` if the frames of two tracks would go to one file."""
     named: dict[Path, str] = {}
     for track in args.track:
         other = named.setdefault(frame_file(args, track, "low"), track)
@@ -105,7 +105,7 @@ def check_names(args: argparse.Namespace) -> None:
 
 
 def check_settings(args: argparse.Namespace) -> None:
-    """Store the settings beside the set; raises `InputError` where it was begun with others."""
+    """Store the settings beside the set; raises `InputError` if the set was begun with others."""
     path = args.out / "pairs.json"
     begun = any(file.is_file() for name in (*SIDES, "captures") for file in (args.out / name).rglob("*"))
     names = ("profile", "low", "high", "samples", "size", "textures")
@@ -117,7 +117,7 @@ def check_settings(args: argparse.Namespace) -> None:
 
 
 def make(args: argparse.Namespace, profile: GameProfile, track: str, side: str) -> list[str]:
-    """Capture and extract what one side of a track lacks; why frames were refused, a line each."""
+    """Capture and extract what one side of a track lacks; returns why frames were refused, one line each."""
     paths = capture_paths(args.out / "captures" / side, track, frame_numbers(args))
     jobs = {n: renderdoc.job(path) for n, path in paths.items()}
     file, refused = frame_file(args, track, side), list[str]()
@@ -146,10 +146,10 @@ def frame_file(args: argparse.Namespace, track: str, side: str) -> Path:
 
 
 def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
-    """Print how much alike the frames of a track are; yield what is wrong with them, a line each."""
+    """Print how similar the frames of a track are; yield what is wrong with them, one line each."""
     low, high = (frame_file(args, track, side) for side in SIDES)
     if not (low.exists() and high.exists()):
-        return  # refused, and the user was told
+        return  # refused, and the user has been told
     with Shard(low) as cheap, Shard(high) as good:
         for name in sorted(set(cheap.names) ^ set(good.names)):
             yield f"{low.stem}/{name}: not in both of {low.parent} and {high.parent}; the same command tries it again"
@@ -164,11 +164,11 @@ def compared(args: argparse.Namespace, track: str) -> Iterator[str]:
 
 
 def similarities(low: Shard, high: Shard, samples: int) -> Iterator[Similarity]:
-    """How much alike the frames are that both files have.
+    """How similar the frames are that both files have.
 
     Args:
         low, high: the renderings of a track.
-        samples: pixels of `high` a pixel of `low`, a side.
+        samples: pixels of `high` per pixel of `low`, along each side.
 
     Raises:
         InputError: the sizes do not fit, or cameras or classes are missing.
@@ -187,7 +187,7 @@ def similarities(low: Shard, high: Shard, samples: int) -> Iterator[Similarity]:
 
 
 def similarity(low: Shard, i: int, high: Shard, j: int, samples: int) -> Similarity:
-    """How much alike frame `i` of one file and frame `j` of the other are."""
+    """How similar frame `i` of one file and frame `j` of the other are."""
     middle = slice(samples // 2, None, samples)
     same = low.id("class", i) == high.id("class", j)[middle, middle]
     blocks = high.image(j).reshape(low.height, samples, low.width, samples, 3).mean((1, 3))

@@ -1,4 +1,4 @@
-"""Maps at another size than they have: labels and ids, whose values cannot be mixed, and shares, which can."""
+"""Resizing maps: labels and ids, whose values cannot be mixed, and shares, whose values can."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,15 @@ ALL = slice(None)
 
 
 def nearest(label: Array, size: tuple[int, ...], rows: slice = ALL, cols: slice = ALL) -> Array:
-    """A map at an image's size, or the part of it under a crop: each pixel takes the value at its centre.
+    """A map at an image's size, or the part under a crop: each pixel takes the value at its centre.
 
     Args:
         label: (h,w), over the whole image.
-        size: height and width of the image, in whose pixels the crop is given.
+        size: height and width of the image; the crop is in its pixels.
         rows, cols: the crop.
 
     Returns:
-        (H,W), or the crop's size; of the map's type.
+        (H,W), or the crop's size, in the map's type.
     """
     y, x = (
         (np.arange(side)[part] * 2 + 1) * there // (2 * side)
@@ -27,14 +27,15 @@ def nearest(label: Array, size: tuple[int, ...], rows: slice = ALL, cols: slice 
 
 
 def antialiased(shares: Array, size: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Maps of shares at another size: blurred as far as they shrink, then interpolated linearly; 0 outside.
+    """Maps of shares at another size: blurred as much as they shrink, then interpolated linearly; 0 outside.
 
-    As `skimage.transform.resize(shares, size, anti_aliasing=True, mode="constant")` does for floats, which the release
-    of EPE calls: the blur is a Gaussian of (factor - 1) / 2 pixels, cut at four of them, and borders fade.
+    The result is that of `skimage.transform.resize(shares, size, anti_aliasing=True, mode="constant")` for floats,
+    which the EPE release calls: the blur is a Gaussian of (factor - 1) / 2 pixels, truncated at four times that, and
+    borders fade.
 
     Args:
-        shares: (h,w,C), of any float type.
-        size: height and width wanted.
+        shares: (h,w,C), any float type.
+        size: the wanted height and width.
 
     Returns:
         (H,W,C).
@@ -47,7 +48,7 @@ def antialiased(shares: Array, size: tuple[int, ...]) -> npt.NDArray[np.float32]
 
 
 def _resized(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    """Rows (h,...) resized to `side` rows: each is a weighted sum of those within reach of the blur."""
+    """Rows (h,...) resized to `side` rows: each is a weighted sum of the rows that the blur reaches."""
     rows, factor = len(values), len(values) / side
     sigma = max(0.0, (factor - 1) / 2)
     reach = int(4 * sigma + 0.5)
@@ -61,7 +62,7 @@ def _resized(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float
         middle = first + step
         for offset, weight in zip(offsets, blur, strict=True):
             row = middle + offset
-            # Outside there is nothing: neither to interpolate between, nor to blur.
+            # There is nothing outside, neither to interpolate with nor to blur.
             inside = (middle >= 0) & (middle < rows) & (row >= 0) & (row < rows)
             factors = (share * weight * inside).astype(np.float32)
             total += factors.reshape(-1, *[1] * (values.ndim - 1)) * values[row.clip(0, rows - 1)]

@@ -1,9 +1,10 @@
-"""Make frames of towns: streets of houses, traffic and people, planned from a seed, drawn by Blender's Cycles.
+"""Make frames of towns: streets with houses, traffic and people, planned from a seed and rendered by Blender's Cycles.
 
     python -m gbuffer_tools.town --out town --seed 1 --frames 300
 
-Each seed is a town, and a frame file; a camera drives through it for 30 seconds. What is there is not rendered again:
-after a stop the same command goes on. Motion is that since the frame before, `--every` ticks earlier.
+Each seed is one town and one frame file; a camera drives through it for 30 seconds. Existing frames are not rendered
+again: after an interruption the same command continues. Motion is relative to the previous frame, `--every` ticks
+earlier.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Plan which frames are missing, and render them town by town."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the workers, whoever stops us
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the workers, whoever stops us
     check(args)
     settings = Settings(args.blender, size_of(args.size), args.samples, args.every, max(cores() // args.jobs, 1))
     wanted = plan(args.seed, args.frames, args.per_town, args.every)
@@ -74,7 +75,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises `InputError` where an option is out of its range, or --out is no folder."""
+    """Raises `InputError` if an option is out of range, or --out is not a folder."""
     check_folder(args.out)
     for name in ("frames", "per_town", "every", "samples", "jobs"):
         if getattr(args, name) < 1:
@@ -90,10 +91,10 @@ def check(args: argparse.Namespace) -> None:
 
 
 def size_of(text: str) -> tuple[int, int]:
-    """Width and height of a text such as 480x360.
+    """Width and height from a text such as 480x360.
 
     Raises:
-        InputError: it is no size, or too large a one.
+        InputError: it is not a size, or out of range.
     """
     match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)

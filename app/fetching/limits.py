@@ -1,19 +1,19 @@
-"""How much a checkpoint of others may hold, known before memory is taken for it."""
+"""How much a third-party checkpoint may hold, checked before memory is allocated for it."""
 
 from pathlib import Path
 
 from gbuffer_tools.errors import InputError
 
-# A COCO transformer with its optimiser's state has 8 GB.
+# A COCO transformer with its optimiser state takes 8 GB.
 MAX_BYTES = 16 << 30
 MAX_TENSORS = 20_000
 
 
 def check_size(path: Path) -> None:
-    """Refuse a checkpoint that is not there, or larger than any that the project converts.
+    """Refuse a checkpoint that does not exist, or is larger than any that the project converts.
 
     Raises:
-        InputError: so.
+        InputError: the file does not exist or is too large.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; wanted a checkpoint.")

@@ -1,11 +1,11 @@
-"""Weights from files of ncnn, in which Real-ESRGAN's are distributed: a network's layers as text, its numbers as bytes.
+"""Weights from ncnn files, in which Real-ESRGAN's are distributed: a network's layers as text, its numbers as bytes.
 
-Facts (Tencent/ncnn, "param and model file structure"): the text begins with 7767517, then numbers of layers and blobs,
-then a line for each layer: type, name, number of inputs and outputs, their names, and KEY=VALUE. Of a convolution key 0
-is the number of outputs, 1 the side of the kernel, 5 whether there are biases, 6 the number of weights. These stand in
-the other file as a tag of 4 bytes (0: float32, 0x01306B47: float16, padded to 4 bytes) and numbers, in the order of
-outputs, inputs, rows and columns; then the biases as float32. Of a PReLU key 0 is the number of slopes, float32 without
-a tag. Of an Interp key 1 is the factor of the height.
+Facts (Tencent/ncnn, "param and model file structure"): the text begins with 7767517, then the numbers of layers and
+blobs, then one line per layer: type, name, numbers of inputs and outputs, their names, and KEY=VALUE. For a
+convolution, key 0 is the number of outputs, 1 the kernel's side, 5 whether it has biases, and 6 the number of weights.
+The other file holds these weights as a 4-byte tag (0: float32, 0x01306B47: float16, padded to 4 bytes) and numbers in
+the order outputs, inputs, rows, columns; then the biases as float32. For a PReLU, key 0 is the number of slopes, which
+are float32 without a tag. For an Interp, key 1 is the height factor.
 """
 
 import re
@@ -35,7 +35,7 @@ class Layer:
     Attributes:
         kind: "Convolution" or "PReLU".
         weight: (outputs, inputs, side, side), or the slopes (C,).
-        bias: (outputs,); None without.
+        bias: (outputs,), or None.
     """
 
     kind: str
@@ -44,11 +44,11 @@ class Layer:
 
 
 def read_pair(text: Path, numbers: Path) -> dict[str, Array]:
-    """Read an upscaler of Real-ESRGAN from its two files, .param and .bin; returns as `upscaler_tensors` does.
+    """Read a Real-ESRGAN upscaler from its two files, .param and .bin; return what `upscaler_tensors` does.
 
     Raises:
-        InputError: one is missing or too large, or they are no such files, do not belong together, or hold another
-            network.
+        InputError: a file is missing or too large, or the two are not ncnn files, do not belong together, or hold
+            another network.
     """
     for path, maximum in ((text, MAX_TEXT), (numbers, MAX_NUMBERS)):
         if not path.is_file():
@@ -59,15 +59,15 @@ def read_pair(text: Path, numbers: Path) -> dict[str, Array]:
 
 
 def read_layers(text: bytes, numbers: bytes, source: str) -> list[Layer]:
-    """Read the convolutions and PReLUs of a network, in their order.
+    """Read the convolutions and PReLUs of a network, in order.
 
     Args:
-        text: content of the file .param.
-        numbers: content of the file .bin.
+        text: content of the .param file.
+        numbers: content of the .bin file.
         source: name of the file, for error messages.
 
     Raises:
-        InputError: the two are no such files, or do not belong together.
+        InputError: the two are not ncnn files, or do not belong together.
     """
     reader = _Numbers(numbers, source)
     found = [_layer(kind, facts, reader, source) for kind, facts in _lines(text, source)]
@@ -77,10 +77,10 @@ def read_layers(text: bytes, numbers: bytes, source: str) -> list[Layer]:
 
 
 def _lines(text: bytes, source: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Kind and values of each layer that has weights.
+    """Yield the kind and values of each layer that has weights.
 
     Raises:
-        InputError: no such text, a kind of layer with weights that is not known here, or a result that is made smaller.
+        InputError: not a .param file, a layer with weights of an unknown kind, or a result that is made smaller.
     """
     lines = text[:MAX_TEXT].decode("ascii", "replace").splitlines()
     if len(text) > MAX_TEXT or not lines or lines[0].strip() != MAGIC or len(lines) > MAX_LAYERS:
@@ -127,7 +127,7 @@ class _Numbers:
         self.content, self.source, self.at = content, source, 0
 
     def take(self, count: int) -> bytes:
-        """The next bytes; raises `InputError` where there are fewer."""
+        """Return the next bytes; raises `InputError` if fewer are left."""
         if self.at + count > len(self.content):
             raise InputError(f"{self.source}: its .bin ends after {len(self.content):,} bytes; fetch it again.")
         self.at += count
@@ -138,7 +138,7 @@ class _Numbers:
         return np.frombuffer(self.take(4 * count), "<f4").astype(np.float32)
 
     def tagged(self, count: int) -> Array:
-        """Numbers after a tag that says what they are."""
+        """Numbers after a tag that gives their type."""
         tag = int.from_bytes(self.take(4), "little")
         if tag == SINGLE:
             return self.singles(count)
@@ -149,10 +149,10 @@ class _Numbers:
 
 
 def upscaler_tensors(layers: list[Layer], source: str) -> dict[str, Array]:
-    """Layers of an RRDBNet or an SRVGGNetCompact as tensors with the names of Real-ESRGAN's release.
+    """Return the layers of an RRDBNet or an SRVGGNetCompact as tensors, named as in Real-ESRGAN's release.
 
     Raises:
-        InputError: they are those of another network.
+        InputError: the layers are those of another network.
     """
     if any(layer.kind == "PReLU" for layer in layers):
         names = [f"body.{index}" for index in range(len(layers))]

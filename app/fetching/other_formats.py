@@ -1,4 +1,4 @@
-"""Weights of other projects in files that torch did not write: two of ncnn, or one of safetensors."""
+"""Other projects' weights in files that torch did not write: two ncnn files, or one safetensors file."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,17 +16,17 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.recognise import refusal
 
 FLOATS = ("F64", "F32", "F16", "BF16")
-"""Types of weights, by their names in safetensors. A whole number, without sides, counts a batch norm's batches."""
+"""Weight types, by their safetensors names. An integer scalar counts a batch norm's batches."""
 
 
 def read_other_format(paths: Sequence[Path]) -> dict[str, Tensor] | None:
-    """Read the tensors of one checkpoint by name; None where the files are of another format.
+    """Read the tensors of one checkpoint by name; None if the files have another format.
 
     Args:
         paths: x.param and x.bin in any order, or x.safetensors.
 
     Raises:
-        InputError: a file cannot be read, one of ncnn's two is alone or among others, or it is a model file already.
+        InputError: a file cannot be read or is a model file already, or one of ncnn's two is alone or among others.
     """
     by_suffix = {path.suffix.lower(): path for path in paths}
     if ".param" in by_suffix:
@@ -38,11 +38,11 @@ def read_other_format(paths: Sequence[Path]) -> dict[str, Tensor] | None:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file by name; all is checked by its header, before their numbers are read.
+    """Read the tensors of a safetensors file by name; its header is checked before any numbers are read.
 
     Raises:
-        InputError: the file is none, too large, or is a model file; or it holds too many tensors, or others than of
-            floats.
+        InputError: the file is not a safetensors file, is too large, or is a model file; or it holds too many tensors,
+            or tensors that are not of floats.
     """
     check_size(path)
     with suppress(ModelError):

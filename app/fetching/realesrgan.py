@@ -1,4 +1,4 @@
-"""Real-ESRGAN's published networks, in a package that holds them as files of ncnn: a text and its numbers for each."""
+"""Real-ESRGAN's published networks, from a package that holds each as two ncnn files: a text and its numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

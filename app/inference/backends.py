@@ -1,4 +1,4 @@
-"""Backends that run an enhancer: torch with a model file, or onnxruntime with a file of `app.export`."""
+"""Backends that run an enhancer: torch with a model file, or onnxruntime with a file from `app.export`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ class Backend:
         overlap: overlap of tiles in pixels.
         keep_style: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1]; None: the network
             has no style.
-        in_bands: as `run`, but runs a whole large frame, with the number of pixels that may be run at once; None: large
-            frames have to be run in tiles.
+        in_bands: like `run`, but takes a whole large frame and the number of pixels that may be run at once; None:
+            large frames have to be run in tiles.
         uses_whole_frame: as in `epe.generator.Generator`.
-        styled_by_frame: whether a frame's own style is to be set, unless another is asked for.
+        styled_by_frame: whether each frame's own style is to be set unless another is requested.
     """
 
     run: Callable[..., Tensor]
@@ -59,7 +59,7 @@ class Backend:
 
 
 def listed(record: dict[str, Any], key: str) -> tuple[str, ...]:
-    """Return the names that a model's record lists under a key: "withheld" buffers, classes with "no_stream"."""
+    """Return the names that a model's record lists under a key: buffers under "withheld", classes under "no_stream"."""
     names = record.get(key, [])
     return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
@@ -140,7 +140,7 @@ def onnx_backend(path: Path) -> Backend:
     """Load an exported network, to run with onnxruntime on the CPU.
 
     Raises:
-        InputError: onnxruntime is not installed, or the file is not one of `app.export`.
+        InputError: onnxruntime is not installed, or the file is not an enhancer from `app.export`.
     """
     session = open_session(path)
     metadata = session.get_modelmeta().custom_metadata_map

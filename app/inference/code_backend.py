@@ -1,4 +1,4 @@
-"""A backend of app.enhance that draws frames as codes of photographs (epe/networks/codes/enhancement.py)."""
+"""A backend for app.enhance that draws frames with codes of photographs (epe/networks/codes/enhancement.py)."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from gbuffer_tools.errors import InputError
 __all__ = ["KIND", "code_backend"]
 
 TILE = 2048
-"""Frames run whole up to this side: what a code means to a transformer depends on all before it."""
+"""Frames run whole up to this side: to a transformer, a code's meaning depends on all codes before it."""
 CHOICE = Choice(temperature=1.0, top_k=100)
 """The published sampling."""
 STEP = 4
-"""Of the window: a sixteenth of the windows of step 1, for 0.02 nats a code in their scores."""
+"""Step of the window: a sixteenth as many windows as with step 1, for 0.02 nats per code in their scores."""
 
 
 def code_backend(
@@ -29,10 +29,10 @@ def code_backend(
 
     Args:
         path: model file of train.vqgan.
-        prior: model file of train.codes without a condition; None: codes stay what they are.
+        prior: model file of train.codes without a condition; None: codes stay as they are.
         device: device to run on.
         fraction: share of codes that are drawn anew.
-        seed: of what is drawn.
+        seed: seed of the draws.
         bf16: whether to run in bfloat16.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What app.sample draws: maps of codes, each with its condition and with the codes that are given, and their pictures.
+"""Jobs of app.sample: maps of codes to draw, each with its condition and given codes, and their pictures.
 
 Shapes: B maps of h x w codes, f pixels per code along a side.
 """
@@ -30,12 +30,12 @@ from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.folders import say
 
 COUNT = 8
-"""Pictures, where no input says how many."""
+"""Number of pictures if no input determines it."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the user wants to be drawn; each attribute is an option of app.sample, `size` as height and width."""
+    """What the user wants drawn; each attribute is an option of app.sample, with `size` as height and width."""
 
     condition: Path | None
     classes: Path | None
@@ -49,14 +49,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Job:
-    """A map of codes to be drawn.
+    """A map of codes to draw.
 
     Attributes:
-        key: path of its picture in the folder of results, without suffix.
-        number: among all jobs; decides its random numbers.
+        key: path of its picture in the results folder, without suffix.
+        number: its number among all jobs; determines its random numbers.
         size: h and w.
         condition: a label (1,), or codes (h, w).
-        given: codes (h, w), -1 where one is drawn; None: all are.
+        given: codes (h, w), -1 where a code is drawn; None: all codes are drawn.
     """
 
     key: str
@@ -67,7 +67,7 @@ class Job:
 
     @property
     def codes(self) -> int:
-        """How many codes it has."""
+        """Number of codes in the map."""
         return self.size[0] * self.size[1]
 
 
@@ -80,7 +80,7 @@ class Sampler:
         model: its model.
         stages: the first stages.
         path: file of the transformer, for messages.
-        device: of all networks.
+        device: device of all networks.
     """
 
     network: GPT
@@ -97,17 +97,17 @@ class Sampler:
     def draw(
         self, jobs: Sequence[Job], choice: Choice, *, seed: int, step: int, bf16: bool, advance: Callable[[int], object]
     ) -> Tensor:
-        """Draw the maps of jobs of one size, (B, h, w).
+        """Draw the maps of jobs that have the same size, (B, h, w).
 
         Args:
             jobs: the jobs.
             choice: temperature, top-k, top-p.
-            seed: with a job's number it seeds that job's random numbers.
-            step: of the window.
+            seed: seeds each job's random numbers, together with the job's number.
+            step: step of the window.
             bf16: whether to compute in bfloat16.
-            advance: called with the number of codes that were drawn.
+            advance: called with the number of codes just drawn.
         """
-        # Hashed, so that job 1 of seed 0 is not job 0 of seed 1.
+        # Hashed, so that job 1 of seed 0 differs from job 0 of seed 1.
         seeds = [int(np.random.SeedSequence((seed, job.number)).generate_state(1, np.uint64)[0]) for job in jobs]
         condition = stacked([job.condition for job in jobs], self.device)
         given = None
@@ -133,7 +133,7 @@ class Sampler:
 
 
 def stacked(codes: Sequence[Codes], device: str) -> Tensor:
-    """Stack arrays of codes to a tensor on a device."""
+    """Stack arrays of codes into a tensor on a device."""
     return torch.from_numpy(np.stack(codes).astype(np.int64)).to(device)
 
 
@@ -141,7 +141,7 @@ def open_sampler(path: Path, autoencoder: Path, condition_autoencoder: Path | No
     """Load a transformer and its first stages.
 
     Raises:
-        InputError: a file holds another network, or the first stages are not those of the transformer.
+        InputError: a file holds another network, or the first stages are not the transformer's.
     """
     model = load_model(path, GPT.kind, "train.codes, app.convert")
     network = model.network.to(device)
@@ -198,7 +198,7 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
 
 
 def open_condition(sampler: Sampler, inputs: Inputs) -> Maps | None:
-    """Open the maps that pictures are conditioned on, if the model reads some.
+    """Open the maps that pictures are conditioned on, if the model reads any.
 
     Raises:
         InputError: they are missing, or not wanted.
@@ -214,12 +214,12 @@ def open_condition(sampler: Sampler, inputs: Inputs) -> Maps | None:
 
 
 def label_numbers(sampler: Sampler, labels: Sequence[str]) -> dict[str, int]:
-    """Return the numbers of labels by their names, or by themselves where the model has no names for them.
+    """Return the numbers of labels by name, or by the number itself if the model has no names for them.
 
-    Without labels it is that of a model without a condition, under no name.
+    Without labels, return the number for a model without a condition, under the name "".
 
     Raises:
-        InputError: a label is unknown, or missing, or the model reads none.
+        InputError: a label is unknown or missing, or the model reads none.
     """
     spec, names = sampler.network.spec, [names[0] for names in sampler.model.classes if names]
     count = len(names) or spec.condition_codes or spec.codes
@@ -230,7 +230,7 @@ def label_numbers(sampler: Sampler, labels: Sequence[str]) -> dict[str, int]:
     if not labels:
         if spec.condition_codes:
             raise InputError(f"{sampler.path}: wants a --label, some of {', '.join(names) or f'0 .. {count - 1}'}.")
-        return {"": START}  # published: a label, or nothing; the weights do not tell
+        return {"": START}  # published models read a label or nothing; the weights do not tell which
     if len(names) > (spec.condition_codes or spec.codes):
         raise InputError(f"{sampler.path}: names {len(names)} labels, and knows fewer; fetch or train it again.")
     if names:
@@ -245,10 +245,10 @@ def label_numbers(sampler: Sampler, labels: Sequence[str]) -> dict[str, int]:
 
 
 def label_folders(labels: Iterable[str]) -> dict[str, str]:
-    """Return the folder of each label's pictures in the folder of results; that of no label is "".
+    """Return the folder of each label's pictures in the results folder; "" for no label.
 
     Raises:
-        InputError: two labels have one folder.
+        InputError: two labels have the same folder.
     """
     folders = {label: fit_name(label) if label else "" for label in labels}
     for label, folder in folders.items():
@@ -261,10 +261,10 @@ def label_folders(labels: Iterable[str]) -> dict[str, str]:
 def sources(
     sampler: Sampler, inputs: Inputs, maps: Maps | None
 ) -> Iterator[tuple[str, tuple[int, int], np.ndarray | None]]:
-    """Yield key, height and width in pixels, and pixels of each input; of one without a key where there are none.
+    """Yield key, height and width in pixels, and pixels of each input; without inputs, of one with the key "".
 
     Raises:
-        InputError: one is smaller than the window, or there are none.
+        InputError: an input is smaller than the window, or a folder has none.
     """
     least = sampler.network.spec.side * sampler.factor
     if inputs.size and any(length % sampler.factor for length in inputs.size):
@@ -291,11 +291,11 @@ def sources(
 
 
 def pictures_in(path: Path, height: int | None) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield key and pixels (H, W, 3) uint8 of a picture, or of those in a folder of pictures or frame files.
+    """Yield key and pixels (H, W, 3) uint8 of a picture, or of each one in a folder of pictures or frame files.
 
     Args:
         path: the picture, or the folder.
-        height: that larger pictures are shrunk to; None: they are not.
+        height: height that larger pictures are shrunk to; None: they are not shrunk.
     """
     images = Images(path) if path.is_dir() else [read_image(path)]
     keys = images.keys if isinstance(images, Images) else [path.stem]
@@ -306,10 +306,10 @@ def pictures_in(path: Path, height: int | None) -> Iterator[tuple[str, np.ndarra
 def known_codes(sampler: Sampler, mask: Path | None, key: str, pixels: np.ndarray) -> Codes:
     """Return the codes (h, w) of a picture (H, W, 3) uint8, -1 where they are to be drawn anew.
 
-    That is the lower half, or what a mask says: codes of which it is white (128 of 255 or more) in a pixel.
+    These are the lower half or, with a mask, the codes in which it is white (128 of 255 or more) at any pixel.
 
     Raises:
-        InputError: there is no mask of this picture, or one of another size.
+        InputError: the picture has no mask, or one of another size.
     """
     height, width = (length - length % sampler.factor for length in pixels.shape[:2])
     codes = sampler.stages.pictures(as_tensor(pixels[:height, :width], flip=False))
@@ -322,7 +322,7 @@ def known_codes(sampler: Sampler, mask: Path | None, key: str, pixels: np.ndarra
 
 
 def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
-    """Yield jobs in their order, those of one size together, up to `most` at once."""
+    """Yield jobs in order, in batches of one size and at most `most` jobs."""
     part: list[Job] = []
     for job in jobs:
         if part and (len(part) == most or job.size != part[0].size):
@@ -334,7 +334,7 @@ def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
 
 
 def entropy_of(codes: Sequence[Tensor]) -> float:
-    """Return the entropy in bits of how often each code occurs in some maps: 0 where all are one code."""
+    """Return the entropy in bits of the code frequencies in some maps: 0 if all codes are the same."""
     counts = torch.bincount(torch.cat([found.flatten().cpu() for found in codes])).double()
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * shares.log2()).sum())

@@ -22,9 +22,9 @@ LUMA = (0.2126, 0.7152, 0.0722)
 
 
 def read_mask(path: Path, height: int, width: int) -> Tensor:
-    """Read a mask (H, W) in [0, 1] from a picture of greys: black stays unchanged, white is enhanced.
+    """Read a mask (H, W) in [0, 1] from a greyscale picture: black stays unchanged, white is enhanced.
 
-    Greys of fewer than 8 bits and those of a palette count as viewers show them.
+    Greys of fewer than 8 bits, or from a palette, count as viewers show them.
 
     Raises:
         InputError: the image cannot be read, has colours, more than 8 bits, transparent pixels or another size.
@@ -45,7 +45,7 @@ def mask_path(source: Path, key: str) -> Path:
     """Return the path of a frame's mask: the file itself, or FOLDER/<key>.png.
 
     Raises:
-        InputError: there is none.
+        InputError: the file does not exist.
     """
     path = source / f"{key}.png" if source.is_dir() else source
     if not path.is_file():

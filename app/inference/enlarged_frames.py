@@ -13,12 +13,12 @@ from app.inference.upscalers import check_large
 from datasets.frames import Frames, Reading, Sample
 
 PICTURES_ALONE = Reading((), (), (), ())
-"""How small frames are read where all else is read of large ones."""
+"""How small frames are read if everything else is read from large ones."""
 
 
 @dataclass(frozen=True)
 class Upscaling:
-    """How the pictures of frames become larger.
+    """How frames' pictures are enlarged.
 
     Attributes:
         enlarger: the upscaler.
@@ -42,11 +42,11 @@ class Upscaling:
                 check_large("--guides", large, sizes, self.enlarger.factor)
 
     def enhanced_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size at which the enhancer runs, of a frame of H x W pixels."""
+        """Return the size at which the enhancer runs for a frame of H x W pixels."""
         return (self.enlarger.factor * size[0], self.enlarger.factor * size[1]) if self.first else size
 
     def before(self, sample: Sample, key: str) -> Sample:
-        """What the enhancer receives in place of a small frame.
+        """Return what the enhancer receives in place of a small frame.
 
         Raises:
             FloatingPointError: the upscaler returns values that are not finite.
@@ -60,5 +60,5 @@ class Upscaling:
         return Sample(image, image.new_zeros(0, *size), torch.zeros(size, dtype=torch.int64))
 
     def after(self, picture: Tensor, key: str) -> Tensor:
-        """What is written in place of the enhancer's picture: (3, f H, f W); raises as `before` does."""
+        """Return what is written in place of the enhancer's picture: (3, f H, f W); raises as `before` does."""
         return picture if self.first else self.enlarger.whole(picture, key)

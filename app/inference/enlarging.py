@@ -1,9 +1,9 @@
 """Enlarging pictures with an upscaler, tile by tile and from top to bottom.
 
-Only tiles are on the network's device, and only a row of them, enlarged, is in memory.
+Only tiles are on the network's device, and only one row of enlarged tiles is in memory.
 
-Shapes: C channels (3 or 1, a grey picture), G guide channels, H W pixels of the picture, s the network's factor, f that
-of the result.
+Shapes: C channels (3, or 1 for a grey picture), G guide channels, H W pixels of the picture, s the network's factor, f
+the result's factor.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,9 +32,9 @@ class Enlarger:
     Attributes:
         network: in evaluation mode, on its device.
         tile: longest side, in pixels of the picture, that is run at once; four overlaps of the network or more.
-        factor: f; a divisor of s: results of the network are averaged.
-        guides: the large frames that guide the network, by the keys of pictures; None: it is guided by nothing.
-        circular: whether pictures continue at their opposite sides, as textures of floors do; results then do so, too.
+        factor: f, a divisor of s: the network's results are averaged.
+        guides: large frames that guide the network, by the pictures' keys; None: no guides.
+        circular: whether pictures wrap around at their sides, as floor textures do; the results then do too.
         bf16: whether to compute in bfloat16.
         after_tile: called after each tile of colours, for a progress bar.
     """
@@ -54,7 +54,7 @@ class Enlarger:
             image: (C, H, W), sRGB in [0, 1].
             alpha: (1, H, W); where it is 0, the nearest visible pixel's colour takes the place of the picture's, so
                 that no hidden colour bleeds over the edge.
-            key: of the frame that guides the network.
+            key: key of the frame that guides the network.
 
         Yields:
             Bands (C, h, f W) float32 in [0, 1] on the CPU, from top to bottom; their heights add up to f H.
@@ -71,49 +71,49 @@ class Enlarger:
         """Enlarge transparency (1, H, W) in [0, 1], in the same bands as `colours`.
 
         The network makes its edges as sharp as those of the colours. Guides would draw their own edges into it, so for
-        guided networks it is bicubic. Either stays between the least and the greatest of a pixel and its neighbours,
-        so what is opaque stays opaque.
+        guided networks it is bicubic. Both stay between the minimum and maximum of a pixel and its neighbours, so what
+        is opaque stays opaque.
         """
         alpha = self._around(alpha)
         least, greatest = -F.max_pool2d(-alpha, 3, 1, 1), F.max_pool2d(alpha, 3, 1, 1)
         return self._bands(self._between, [alpha, least, greatest])
 
     def light(self, light: Tensor, key: str = "") -> Iterator[Tensor]:
-        """Enlarge a picture in linear light (3, H, W); bands are of linear light, too.
+        """Enlarge a picture in linear light (3, H, W); the bands are in linear light, too.
 
-        The network sees it clipped, as in `app.enhance --linear`; what was cut off is enlarged by itself, and restored.
+        The network sees it clipped, as in `app.enhance --linear`; what was cut off is enlarged separately and restored.
         """
         light = self._around(light)
         return self._bands(self._lit, [shown(light), *cut_off(light), *self._guides(key)])
 
     def whole(self, image: Tensor, key: str = "") -> Tensor:
-        """Enlarge an image (3, H, W) in [0, 1] to (3, f H, f W); errors as of `colours`."""
+        """Enlarge an image (3, H, W) in [0, 1] to (3, f H, f W); errors as in `colours`."""
         return torch.cat(list(self.colours(image, key=key)), dim=-2)
 
     def tiles(self, size: tuple[int, int]) -> int:
-        """Return how many tiles a picture of H x W pixels has."""
+        """Return the number of tiles of a picture of H x W pixels."""
         height, width = (side + 2 * self._wrap for side in size)
         return tile_count((height, width), tile=self.tile, overlap=self.network.overlap)
 
     @property
     def _wrap(self) -> int:
-        """Pixels that are added at every side, whose results are not used."""
+        """Pixels added on every side, whose results are discarded."""
         return self.network.margin if self.circular else 0
 
     def _around(self, plane: Tensor) -> Tensor:
-        """A plane (c, H, W) with its opposite sides around it, where the picture is circular."""
+        """Return a plane (c, H, W), padded with its opposite sides if the picture is circular."""
         rows, columns = (torch.arange(-self._wrap, side + self._wrap) % side for side in plane.shape[-2:])
         return plane.index_select(-2, rows).index_select(-1, columns) if self.circular else plane
 
     def _guides(self, key: str) -> list[Tensor]:
-        """The guides of a picture, folded into channels to be divided as it is; none where there are none."""
+        """Return a picture's guides, folded into channels so that they are tiled as it is; empty without guides."""
         if self.guides is None:
             return []
         found = self.guides[self.guides.keys.index(key)].gbuffers
         return [self._around(F.pixel_unshuffle(found, self.network.spec.scale))]
 
     def _bands(self, run: Callable[..., Tensor], planes: list[Tensor]) -> Iterator[Tensor]:
-        """Run on planes (c, H, W) that come from `_around`; the bands are those of the picture without it."""
+        """Run on planes (c, H, W) from `_around`; the bands are those of the picture without its padding."""
         network = self.network
         bands = run_in_bands(
             run,
@@ -159,18 +159,18 @@ class Enlarger:
 
 
 def inside(bands: Iterator[Tensor], cut: int, height: int, width: int) -> Iterator[Tensor]:
-    """The part of bands (B, C, h, W) that lies `cut` pixels from the top and the left, `height` x `width` of it."""
+    """Yield the part of bands (B, C, h, W) that begins `cut` pixels from the top and left, `height` x `width` of it."""
     at = -cut
     for band in bands:
         rows = band[..., max(-at, 0) : max(height - at, 0), cut : cut + width]
         at += band.shape[-2]
         if rows.shape[-2]:
             yield rows
-        del band, rows  # before the next row of tiles is made, so that there is one at a time
+        del band, rows  # before the next row of tiles is made, so that only one exists at a time
 
 
 def without_hidden(image: Tensor, alpha: Tensor) -> Tensor:
-    """Give pixels of an image (C, H, W) that are wholly transparent the colour of the nearest one that is not."""
+    """Give fully transparent pixels of an image (C, H, W) the colour of the nearest pixel that is not."""
     hidden = alpha[0].numpy() == 0
     if not hidden.any() or hidden.all():
         return image

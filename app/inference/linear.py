@@ -1,6 +1,6 @@
 """Scene-linear images from and to EXR: the network receives them clipped to display range; highlights are restored.
 
-Shapes: H W pixels; images are (3, H, W); s, by which a picture is enlarged.
+Shapes: H W pixels; images are (3, H, W); s the factor by which a picture is enlarged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,18 +21,18 @@ from gbuffer_tools.mapping.apply import odd_numbers
 from gbuffer_tools.mapping.channel_names import components, layers, listed, plain_names, split, stack
 
 OWN_TEXTS = frozenset((*SPACE_NAMES, "type", "name", "view"))
-"""Texts of an EXR header on how the file is stored, and on colours, which are converted."""
+"""EXR header texts about how the file is stored, and about colours, which are converted."""
 
 
 class Light(NamedTuple):
-    """A picture in linear light of Rec.709's primaries, as an EXR file holds it.
+    """A picture in linear light with Rec.709 primaries, as an EXR file holds it.
 
     Attributes:
-        colours: (3, H, W) float32, multiplied by alpha where there is one (OpenEXR, "Technical Introduction").
+        colours: (3, H, W) float32, premultiplied by alpha if the file has it (OpenEXR, "Technical Introduction").
         alpha: (1, H, W) float32, or None.
         half: whether the file holds half floats.
-        texts: the header's texts, but for those on colours, which are Rec.709's now.
-        note: what was changed or left out, for the user; empty where that is nothing.
+        texts: the header's texts, except those about colours, which are now Rec.709's.
+        note: what was changed or left out, for the user; empty if nothing was.
     """
 
     colours: Tensor
@@ -46,7 +46,7 @@ class Cut(NamedTuple):
     """What `shown` cuts off a picture in linear light.
 
     Attributes:
-        above: (3, H, W), 1 or more, by which a channel was brighter than 1.
+        above: (3, H, W), 1 or more, the factor by which a channel was brighter than 1.
         below: (3, H, W), 0 or less, the negative values.
     """
 
@@ -54,7 +54,7 @@ class Cut(NamedTuple):
     below: Tensor
 
     def enlarged(self, scale: int) -> "Cut":
-        """For the enlarged picture: linear between pixels, brightness in stops, so that nothing rings or glows."""
+        """Return the enlarged picture's cut: interpolated linearly, brightness in stops, so nothing rings or glows."""
 
         def spread(x: Tensor) -> Tensor:
             return F.interpolate(x[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
@@ -70,7 +70,7 @@ def linear_path(source: Path, key: str) -> Path:
         key: "<frame file's stem>/<frame name>".
 
     Raises:
-        InputError: there is none.
+        InputError: no such file exists.
     """
     near = [source / f"{name}.exr" for name in (key, key.partition("/")[2])] if source.is_dir() else [source]
     found = next((path for path in near if path.is_file()), None)
@@ -80,7 +80,7 @@ def linear_path(source: Path, key: str) -> Path:
 
 
 def linear_paths(source: Path, keys: Iterable[str]) -> list[Path]:
-    """Return the paths of the EXR files of frames, one each.
+    """Return the path of each frame's EXR file.
 
     Raises:
         InputError: as in `linear_path`; or one file would serve two frames.
@@ -101,7 +101,7 @@ def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
     """Read the colours of an EXR file as `read_light` does, and a note on what was changed.
 
     Raises:
-        InputError: as in `read_light`; another size.
+        InputError: as in `read_light`; or the size differs.
     """
     found = reader.header(path).display.shape
     if found != (height, width):
@@ -113,7 +113,7 @@ def read_linear(path: Path, height: int, width: int) -> tuple[Tensor, str]:
 def read_light(path: Path, *, rest: bool = True) -> Light:
     """Read the picture in an EXR file.
 
-    Colours of other primaries, by the header, are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0, an
+    If the header names other primaries, colours are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0,
     infinity the largest half.
 
     Args:
@@ -121,7 +121,7 @@ def read_light(path: Path, *, rest: bool = True) -> Light:
         rest: whether the note also names channels that are not read.
 
     Raises:
-        InputError: the file cannot be read, or has no image or several.
+        InputError: the file cannot be read, or has no image or several images.
     """
     header = reader.header(path)
     channels, _ = reader.read(path)
@@ -149,7 +149,7 @@ def read_light(path: Path, *, rest: bool = True) -> Light:
 
 
 def picture_channels(path: Path, channels: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of red, green and blue: without a layer, else of Blender's Combined, else of the only layer.
+    """Return the names of red, green and blue: those without a layer, else Blender's Combined, else the only layer's.
 
     Raises:
         InputError: no layer, or several layers, have these channels.
@@ -174,7 +174,7 @@ def cut_off(linear: Tensor) -> Cut:
 def lit(picture: Tensor, cut: Cut | None) -> Tensor:
     """Convert an enhanced or enlarged image to linear light, and restore the highlights that were clipped.
 
-    Channels that were above 1 are multiplied by their original value, and negative values are added again. So an image
+    Channels that were above 1 are multiplied by their original value, and negative values are added back. So an image
     that the network does not change gives the original again.
 
     Args:

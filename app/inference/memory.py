@@ -1,4 +1,4 @@
-"""Running out of memory, said in one line; of every device that torch computes on, and of NumPy and onnxruntime."""
+"""One-line errors for running out of memory: on every device that torch computes on, in NumPy and in onnxruntime."""
 
 import re
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ WANTED = re.compile(r"(?:tried|unable) to allocate ([\d.]+ \w+)", re.I)
 
 @contextmanager
 def memory_advice(advice: str) -> Iterator[None]:
-    """While it is open, or in a function that it decorates, running out of memory is an error of one line.
+    """Context manager or decorator that turns running out of memory into a one-line error.
 
     Args:
-        advice: what the user may do.
+        advice: what the user can do.
 
     Raises:
         InputError: there is not enough memory.
@@ -24,7 +24,7 @@ def memory_advice(advice: str) -> Iterator[None]:
         yield
     except (InputError, OSError):
         raise
-    except Exception as error:  # onnxruntime's are of no common class
+    except Exception as error:  # onnxruntime's exceptions have no common class
         if not isinstance(error, MemoryError) and not LACKS.search(str(error)):
             raise
         wanted = WANTED.search(str(error))

@@ -1,4 +1,4 @@
-"""Pictures in and out of `app.upscale`: what the user named, one by one, each enlarged in the format that it had."""
+"""Pictures in and out of `app.upscale`: those that the user named, one by one, each enlarged in its own format."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ EXR, FRAMES, PNG = ".exr", ".h5", ".png"
 
 @dataclass(frozen=True)
 class Source:
-    """A picture that is to be enlarged.
+    """A picture to enlarge.
 
     Attributes:
         path: the file that holds it.
-        key: its path in the folder without suffix; of frames "<shard>/<frame>".
-        suffix: of the enlarged picture.
+        key: its path in the folder without suffix; for frames "<shard>/<frame>".
+        suffix: suffix of the enlarged picture.
         size: (H, W).
         read: reads it.
     """
@@ -44,14 +44,14 @@ class Source:
 
 
 def sources(named: Path, suffix: str | None) -> list[Source]:
-    """Find the pictures of a folder, of a frame file, or the one picture that the user named; headers are read.
+    """Find the pictures of a folder or a frame file, or the one picture that the user named; headers are read.
 
     Args:
         named: a picture, a frame file, or a folder of either.
-        suffix: of the enlarged pictures; None: that of each picture, where it can be written, else PNG.
+        suffix: suffix of the enlarged pictures; None: each picture's own if it can be written, else PNG.
 
     Raises:
-        InputError: nothing is there that can be read, or linear light is to be written in another format than EXR.
+        InputError: nothing readable is found, or linear light is to be written in a format other than EXR.
     """
     if not named.exists():
         raise InputError(
@@ -91,7 +91,7 @@ def _frame(path: Path, key: str, suffix: str | None, size: tuple[int, int], read
 
 
 def check_target(source: Source, path: Path, factor: int) -> None:
-    """Refuse to write over what is read, and a picture that its format cannot hold enlarged, as far as its size tells.
+    """Refuse to overwrite the input, and refuse a picture that, by its size, its format cannot hold enlarged.
 
     Raises:
         InputError: the file is the one that is read, or the picture is too large.
@@ -106,7 +106,7 @@ def enlarge_file(enlarger: Enlarger, source: Source, path: Path) -> str:
     """Enlarge a picture into a file.
 
     Returns:
-        What the user should know of it, such as what was left out; empty where that is nothing.
+        What the user should know about it, such as what was left out; empty if there is nothing.
 
     Raises:
         InputError: the picture cannot be read, or the format cannot hold it enlarged.
@@ -130,7 +130,7 @@ def enlarge_file(enlarger: Enlarger, source: Source, path: Path) -> str:
 
 
 def _pixels(enlarger: Enlarger, picture: Picture, key: str, bits: int) -> Iterator[np.ndarray]:
-    """The enlarged picture in bands (h, f W, C) of 8 or 16 bits."""
+    """Yield the enlarged picture in bands (h, f W, C) of 8 or 16 bits."""
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0), np.float32))
     planes /= np.iinfo(picture.pixels.dtype).max
     colours, alpha = (planes[:-1], planes[-1:]) if picture.has_alpha else (planes, None)

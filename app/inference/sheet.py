@@ -1,4 +1,4 @@
-"""A sheet of pictures: rows of what belongs together, with a title above each column."""
+"""A sheet of pictures: each row holds those that belong together, with a title above each column."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ def sheet(titles: Sequence[str], rows: Sequence[Sequence[np.ndarray]]) -> np.nda
     """Arrange pictures on white.
 
     Args:
-        titles: of the columns; ASCII.
-        rows: pictures (H, W, 3) uint8, as many a row as there are columns; those of a row have one size.
+        titles: titles of the columns; ASCII.
+        rows: pictures (H, W, 3) uint8, one per column in each row; those of a row have the same size.
 
     Returns:
         (H, W, 3) uint8.

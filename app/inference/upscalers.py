@@ -15,7 +15,7 @@ from epe.upscaler import Upscaler
 from gbuffer_tools.errors import InputError
 
 DEFAULT = "realesrgan-x4plus"
-"""The network where none is named: for photographs, which enhanced frames are meant to be."""
+"""The network used if none is named: one for photographs, which enhanced frames are meant to look like."""
 Sizes = Mapping[str, tuple[int, int]]
 """(H, W) by key."""
 
@@ -24,7 +24,7 @@ def open_upscaler(name: str) -> tuple[Upscaler, Model]:
     """Load an upscaler by the path of its model file, or by the name of a fetched asset.
 
     Raises:
-        InputError: there is no such file, or it holds another network.
+        InputError: the file does not exist, or holds another network.
     """
     path = asset(name) if name in NETWORKS else Path(name)
     try:
@@ -65,8 +65,8 @@ def open_enlarger(
         name: path of a model file, or name of an asset.
         device: device to run on.
         bf16: whether to compute in bfloat16.
-        guides: folder of large frame files, for networks that are guided; others leave it alone.
-        factor: by which pictures are to become larger; None: by the network's factor.
+        guides: folder of large frame files, for networks that are guided; others ignore it.
+        factor: factor by which to enlarge pictures; None: the network's.
         tile: longest side of the picture that is run at once; None: the network's.
         circular: as in `Enlarger`.
 
@@ -90,7 +90,7 @@ def check_large(option: str, large: Frames, small: Sizes, factor: int) -> None:
     """Compare large frames with small ones: the same names, and sides that are `factor` times as long.
 
     Args:
-        option: that named the large frames, for the message.
+        option: the option that named the large frames, for the message.
         large: the frames.
         small: sizes of the small ones, or of pictures, by the same keys.
         factor: the factor.

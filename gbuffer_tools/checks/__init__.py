@@ -1,1 +1,1 @@
-"""What can be wrong with frame files, and pictures to see it in."""
+"""Checks for what can be wrong with frame files, and pictures that show it."""

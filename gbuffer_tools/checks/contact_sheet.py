@@ -1,4 +1,4 @@
-"""Pictures of buffers: a colour map for each kind, and a labelled sheet of all that a frame has."""
+"""Pictures of buffers: a colour map for each kind, and a labelled sheet of everything in a frame."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ Picture = npt.NDArray[np.uint8]
 
 TILE_WIDTH = 400
 MAX_TILE_HEIGHT = 4 * TILE_WIDTH
-"""A picture one pixel wide would become a wall."""
+"""Without it, a picture one pixel wide would become a wall."""
 COLUMNS = 3
 LABEL_HEIGHT = 26
 LEGEND_ROW = 22
@@ -34,7 +34,7 @@ def values_picture(name: str, values: npt.NDArray[np.float32]) -> tuple[Picture,
         low, high = float(shown.min()), float(shown.max())
         scaled = (shown[..., 0] - low) / max(high - low, 1e-12)
         return _mapped(scaled, cv2.COLORMAP_VIRIDIS), f"{low:.3g} violet .. {high:.3g} yellow"
-    # Standard colours are never meant to be below 0, though sums of a renderer's may miss it.
+    # Standard colours are never meant to be below 0, though a renderer's sums may slip below it.
     if name == "motion" or (name.startswith("x_") and shown.min() < 0):
         return _signed_picture(shown)
     rgb = np.concatenate([shown, np.zeros_like(shown[..., :1])], -1)[..., :3]
@@ -60,7 +60,7 @@ def _signed_picture(values: npt.NDArray[np.float32]) -> tuple[Picture, str]:
 
 
 def ids_picture(ids: npt.NDArray[np.generic]) -> Picture:
-    """An id map (H,W) as RGB, a colour for each id, the same in every frame; 0 is black."""
+    """An id map (H,W) as RGB: each id has one colour, the same in every frame; 0 is black."""
     wide = ids.astype(np.uint64)
     mixed = wide * np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplicative hash, 2^64 / golden ratio
     channels = np.stack([mixed >> np.uint64(s) for s in (40, 48, 56)], -1) & np.uint64(0xFF)
@@ -69,14 +69,14 @@ def ids_picture(ids: npt.NDArray[np.generic]) -> Picture:
 
 
 def class_colours(count: int) -> Picture:
-    """(count,3) RGB colours; hues are a golden angle apart, from blue on, so that neighbours in the list differ."""
+    """(count,3) RGB colours; hues start at blue and are a golden angle apart, so neighbours in the list differ."""
     hue = (210 + np.arange(count) * 137.508) % 360 / 2
     hsv = np.stack([hue, 150 + 80 * (np.arange(count) % 2), 255 - 60 * (np.arange(count) % 3)], -1)
     return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0].astype(np.uint8)
 
 
 def sheet(shard: Shard, i: int) -> Picture:
-    """Everything that a frame has, as one RGB picture: image, buffers, ids, and a legend of the classes."""
+    """Everything in a frame as one RGB picture: image, buffers, ids, and a legend of the classes."""
     tiles = [_tile(picture, label) for picture, label in pictures(shard, i)]
     if "class" in shard.ids:
         tiles.append(_legend(shard, i, tiles[0].shape[0]))
@@ -110,7 +110,7 @@ def _tile(picture: Picture, label: str) -> Picture:
 
 
 def _legend(shard: Shard, i: int, height: int) -> Picture:
-    """Colour, name and fraction of each class that is in the frame, the largest first."""
+    """Colour, name and fraction of each class in the frame, largest first."""
     tile = np.full((height, TILE_WIDTH, 3), BACKGROUND, np.uint8)
     found, counts = np.unique(shard.id("class", i), return_counts=True)
     colours = class_colours(256)

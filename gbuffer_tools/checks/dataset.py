@@ -1,4 +1,4 @@
-"""What can be wrong with the files of a data set together, and with the order of their frames."""
+"""What can be wrong between the files of a data set, and with the order of their frames."""
 
 import re
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ from gbuffer_tools.checks.hud import Overlay
 Value = TypeVar("Value", bound=Hashable)
 
 MIN_NUMBERED = 4
-"""Frames that are needed to see what the step between their numbers is."""
+"""Frames needed to tell the step between their numbers."""
 MAX_NAMED = 8
 
 
@@ -25,14 +25,14 @@ class Summary:
     Attributes:
         file: its path.
         frames: how many.
-        size: WIDTHxHEIGHT; "-" where the file cannot be read.
+        size: WIDTHxHEIGHT; "-" if the file cannot be read.
         buffers: their names, sorted.
         classes: how many.
         class_names: by class id.
-        relight: the lowest correlation of the frames, None where the file has none.
-        constants: lines about buffers that have one value only.
-        normal_angle: between the normal and that of the depth, None where the file lacks what that needs.
-        overlay: a HUD, None where none was seen.
+        relight: the frames' lowest correlation, None if the file has none.
+        constants: lines about buffers that have only one value.
+        normal_angle: between the normal and that of the depth, None if the file lacks what it needs.
+        overlay: a HUD, None if none was seen.
         images: frame -> digest of its image.
         findings, notes: how many.
     """
@@ -53,7 +53,7 @@ class Summary:
 
 
 def differences(summaries: Iterable[Summary]) -> Iterator[Finding]:
-    """Findings about files that differ from most others of their folder in size, buffers or class list."""
+    """Findings about files that differ from most others in their folder in size, buffers or class list."""
     folders: dict[Path, list[Summary]] = defaultdict(list)
     for summary in summaries:
         if summary.frames:
@@ -79,7 +79,7 @@ def odd_lists(what: str, lists: Mapping[str, tuple[str, ...]]) -> Iterator[Findi
 
 
 def duplicates(summaries: Iterable[Summary]) -> Iterator[Finding]:
-    """Findings about frames with the image of an earlier frame, in this or another file."""
+    """Findings about frames that repeat the image of an earlier frame, in this or another file."""
     first: dict[str, str] = {}
     for summary in summaries:
         for frame, digest in summary.images.items():
@@ -89,9 +89,9 @@ def duplicates(summaries: Iterable[Summary]) -> Iterator[Finding]:
 
 
 def gaps(summaries: Iterable[Summary]) -> Iterator[Finding]:
-    """Notes on gaps in the numbers of frames, where most steps are equal and all are multiples of that.
+    """Notes on gaps in frame numbers, if most steps are equal and all are multiples of that step.
 
-    Notes, not findings: frames may be left out on purpose. NAME.h5, NAME-001.h5, … are one row of frames.
+    They are notes, not findings: frames may be left out on purpose. NAME.h5, NAME-001.h5, … are one row of frames.
     """
     rows: dict[str, list[Summary]] = defaultdict(list)
     for summary in summaries:
@@ -109,12 +109,12 @@ def gaps(summaries: Iterable[Summary]) -> Iterator[Finding]:
 
 
 def missing_numbers(numbers: list[int]) -> tuple[list[int], int]:
-    """The numbers that a row, sorted and without repetition, lacks, and its step; none where it has no regular step."""
+    """The numbers missing from a row (sorted, without repetition), and its step; none if it has no regular step."""
     if len(numbers) < MIN_NUMBERED:
         return [], 0
     steps = [after - before for before, after in pairwise(numbers)]
     step, count = Counter(steps).most_common(1)[0]
-    # More missing than there is no row with gaps. (And it might be a long list.)
+    # If more are missing than present, it is not a row with gaps. (And the list might be long.)
     absent = (numbers[-1] - numbers[0]) // step + 1 - len(numbers)
     if 2 * count < len(steps) or any(other % step for other in steps) or absent > len(numbers):
         return [], 0
@@ -122,10 +122,10 @@ def missing_numbers(numbers: list[int]) -> tuple[list[int], int]:
 
 
 def usual(values: list[Value]) -> Value:
-    """The most frequent value, the first of several."""
+    """The most frequent value; in a tie, the first."""
     return Counter(values).most_common(1)[0][0]
 
 
 def some(names: list[str]) -> str:
-    """The first few names, and how many more there are, as text."""
+    """The first few names as text, and how many more there are."""
     return ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")

@@ -1,9 +1,9 @@
-"""Whether a depth is anti-aliased, by the pixels on its edges.
+"""Whether depth is anti-aliased, judged by the pixels on its edges.
 
-A renderer's depth is that of one surface a pixel. Where it is averaged over a pixel, as pictures are, what lies on an
-edge between a near and a far surface gets a depth between them, at which nothing is. Thin things have one, too, but
+A renderer's depth is that of one surface per pixel. If it is averaged over the pixel, as pictures are, a pixel on an
+edge between a near and a far surface gets a depth between them, where there is nothing. Thin things cause this too, but
 not on every edge. Measured on fifteen files of sample frames and of the town: 2 to 8 % of the edges have such a pixel;
-of every second or fourth pixel of them, 4 to 24 %; of averages over 2 x 2 pixels 56 to 69 %, over 4 x 4 68 to 86 %.
+with only every second or fourth pixel, 4 to 24 %; in averages over 2 x 2 pixels 56 to 69 %, over 4 x 4 68 to 86 %.
 """
 
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ Floats = npt.NDArray[np.floating]
 
 SKY_METRES = 1e6
 RUN = 0.25
-"""How much of a pixel's distance from a side of its edge that side may slope."""
+"""How much a side of an edge may slope, as a share of the pixel's distance from it."""
 SPAN = 7
-"""Pixels that an edge and its two sides take; noise has no such sides."""
+"""Pixels that an edge and its two sides span; noise has no such sides."""
 MIN_STEP = 0.1
-"""Smallest difference of an edge's sides, in the logarithm of their depth."""
+"""Smallest difference between an edge's sides, in the logarithm of their depth."""
 FLAT = 0.1
-"""Share of the edge by which its sides may slope, and a pixel may differ from the side that it belongs to."""
+"""Share of an edge's step by which its sides may slope, and a pixel may differ from the side it belongs to."""
 MIN_SHARE, MIN_PIXELS = 0.45, 10
 MIN_EDGES = 0.005
 """Smallest share of the steps that are edges with two even sides: noise has fewer."""
@@ -29,14 +29,14 @@ MIN_EDGES = 0.005
 
 @dataclass
 class DepthEdges:
-    """What was counted over the frames of a file so far, along rows and columns; edges to the sky, then all others.
+    """Counts over a file's frames so far, along rows and columns; edges to the sky first, then all others.
 
-    Averages with an infinite sky are infinite: then only the others tell.
+    Averages with an infinite sky are infinite, so then only the others tell.
 
     Attributes:
-        between: pixels on an edge whose depth is none of its two sides'.
+        between: edge pixels whose depth is that of neither side.
         clean: edges without such a pixel.
-        steps: pixels between neighbours of different depth, whatever is beside them; of both.
+        steps: pixels between neighbours of different depth, whatever is beside them; for both kinds together.
     """
 
     between: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -44,7 +44,7 @@ class DepthEdges:
     steps: int = 0
 
     def add(self, depth: Floats) -> None:
-        """Count the edges of a depth (H,W), metres, inf in the sky."""
+        """Count the edges in depth (H,W), metres, inf in the sky."""
         with np.errstate(invalid="ignore"):
             far = np.where(np.isinf(depth), SKY_METRES, np.clip(depth, 1 / SKY_METRES, SKY_METRES))
         logarithm = np.log(far.astype(np.float64))
@@ -64,7 +64,7 @@ class DepthEdges:
             edge &= slopes[-1] < FLAT * np.abs(step)
         share = (here - left)[edge] / step[edge]
         between = (share > FLAT) & (share < 1 - FLAT)
-        # The ground runs to the horizon ever faster: such a pixel is the next one of its side.
+        # The ground recedes ever faster towards the horizon: such a pixel is just the next one of its side.
         for side, slope in zip((left, right), slopes, strict=True):
             between &= slope[edge] < RUN * np.abs(here - side)[edge]
         sky = np.maximum(left, right)[edge] >= np.log(SKY_METRES)
@@ -74,7 +74,7 @@ class DepthEdges:
 
     @property
     def share(self) -> float:
-        """The share of edges with such a pixel, of all edges or of those between surfaces; 0 where there are few."""
+        """The share of edges with such a pixel, among all edges or those between surfaces; 0 if there are few."""
         found = [0.0]
         for between, clean in ((self.between.sum(), self.clean.sum()), (self.between[1], self.clean[1])):
             if between >= MIN_PIXELS and between + clean >= MIN_EDGES * self.steps:
@@ -83,7 +83,7 @@ class DepthEdges:
 
     @property
     def problem(self) -> str:
-        """A line about an anti-aliased depth; empty where it is none."""
+        """A line about anti-aliased depth; empty if it is not."""
         if self.share < MIN_SHARE:
             return ""
         return (

@@ -1,4 +1,4 @@
-"""What can be wrong with the numbers of one frame, and with those of all frames of a file."""
+"""What can be wrong with the numbers in one frame, and in all frames of a file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ MIN_FACING = 0.8
 MIN_JUDGED_PIXELS = 100
 
 UNITS = (1.0, 0.01, 0.001)
-"""Metres of the units in which files of half floats may have held a depth."""
+"""Units, in metres, in which half-float files may have held depth."""
 MIN_CONSTANT_PIXELS = 20_000
-"""Fewer drawn pixels in a file may well show one thing only, of one colour."""
+"""Fewer drawn pixels in a file may well show only one thing, of one colour."""
 NEUTRAL: dict[str, tuple[float, ...]] = {
     "roughness": (1,),
     "metallic": (0,),
@@ -33,7 +33,7 @@ NEUTRAL: dict[str, tuple[float, ...]] = {
     "occlusion": (1,),
     "motion": (0,),
 }
-"""What renderers write where a scene has no such thing; 0.5 is Unreal Engine's default specular."""
+"""What renderers write if a scene has no such thing; 0.5 is Unreal Engine's default specular."""
 NEUTRAL_TOLERANCE = 0.003
 """0.5 in 8 bits is 127/255 or 128/255."""
 ANGLE_BINS, HISTOGRAM_BINS = 1800, 36
@@ -41,7 +41,7 @@ ANGLE_BINS, HISTOGRAM_BINS = 1800, 36
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, or, as a note, worth knowing. `frame` is empty where it concerns the whole file."""
+    """Something that is wrong or, as a note, worth knowing. `frame` is empty if it concerns the whole file."""
 
     file: str
     frame: str
@@ -50,13 +50,13 @@ class Finding:
 
 @dataclass
 class ShardStatistics:
-    """Statistics over the frames of a file that were checked so far.
+    """Statistics over a file's frames that were checked so far.
 
     Attributes:
         drawn: pixels where something was drawn.
         ranges: buffer -> (2,C) lowest and highest finite value of each channel there.
         classes: lowest and highest class id there; None: no class ids.
-        angles: (ANGLE_BINS,) pixels by the angle in 0..180 degrees between the normal and that of the depth.
+        angles: (ANGLE_BINS,) pixels by the angle, 0..180 degrees, between the normal and that of the depth.
     """
 
     drawn: int = 0
@@ -67,10 +67,10 @@ class ShardStatistics:
 
 @dataclass(frozen=True)
 class NormalAngle:
-    """The angle between the normals that are stored and those of the depth, in degrees.
+    """The angle between stored normals and those of the depth, in degrees.
 
     Attributes:
-        median, p90: half and 90 % of the pixels stay below, to 0.1.
+        median, p90: half and 90 % of the pixels are below these, to 0.1.
         histogram: pixels per 5 degrees.
     """
 
@@ -80,7 +80,7 @@ class NormalAngle:
 
 
 def frame_problems(shard: Shard, i: int, seen: ShardStatistics) -> Iterator[str]:
-    """What is wrong with frame `i`, a line each; `seen` is updated with it."""
+    """What is wrong with frame `i`, one line each; adds the frame to `seen`."""
     drawn = np.ones((shard.height, shard.width), bool)
     if "depth" in shard.buffers:
         drawn = np.isfinite(shard.buffer("depth", i)[..., 0])
@@ -140,12 +140,12 @@ def value_problems(name: str, values: npt.NDArray[np.float32], drawn: npt.NDArra
 
 
 def depth_problems(values: npt.NDArray[np.float32]) -> Iterator[str]:
-    """Lines about depths (H,W,1) that are no distances, or that half floats have cut."""
+    """Lines about depths (H,W,1) that are not distances, or that half floats have cut off."""
     if (values <= 0).any():
         yield f"depth reaches {values[values <= 0].min():g}, wanted above 0"
     furthest = values[np.isfinite(values)].max(initial=0)
     for metres in UNITS:
-        # Depths that go on beyond were not cut there: a surface happens to be that far away.
+        # If depths go beyond the limit, they were not cut off there: a surface happens to be that far away.
         limit = geometry.HALF_MAX * metres
         cut = np.isclose(values, limit, rtol=1e-6, atol=0)
         if cut.any() and np.isclose(furthest, limit, rtol=1e-6, atol=0):
@@ -154,7 +154,7 @@ def depth_problems(values: npt.NDArray[np.float32]) -> Iterator[str]:
 
 
 def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]) -> str | None:
-    """Why view and projection (4,4) are no camera in the format's convention; None where they are one."""
+    """Why view and projection (4,4) are not a camera in the format's convention; None if they are."""
     if not (np.isfinite(view).all() and np.isfinite(projection).all()):
         return "camera has numbers that are not finite"
     if not geometry.is_rigid(view):
@@ -170,7 +170,7 @@ def normal_problems(
     projection: npt.NDArray[np.float64],
     seen: ShardStatistics,
 ) -> Iterator[str]:
-    """Lines about normals (H,W,3) in another space or with another sign than the format's; depth is (H,W)."""
+    """Lines about normals (H,W,3) whose space or sign is not the format's; depth is (H,W)."""
     from_depth = geometry.normal_from_depth(depth, projection)
     judged = np.isfinite(from_depth).all(-1) & np.isfinite(normal).all(-1)
     if judged.sum() < MIN_JUDGED_PIXELS:
@@ -189,8 +189,8 @@ def normal_problems(
 def constants(seen: ShardStatistics, classes: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
     """Buffers with one value in every drawn pixel of a file: for each, whether that is normal, and a line.
 
-    It is normal for buffers of things that a scene may lack (`NEUTRAL`), for `x_` buffers, of which nothing is known,
-    and for class ids: a scene may be all road.
+    It is normal for buffers of things that a scene may lack (`NEUTRAL`), for `x_` buffers, about which nothing is
+    known, and for class ids: a scene may be all road.
     """
     if seen.drawn < MIN_CONSTANT_PIXELS:
         return
@@ -207,7 +207,7 @@ def constants(seen: ShardStatistics, classes: tuple[str, ...]) -> Iterator[tuple
 
 
 def normal_angle(seen: ShardStatistics) -> NormalAngle | None:
-    """The angle between stored normals and those of the depth; None where no pixel has both."""
+    """The angle between stored normals and those of the depth; None if no pixel has both."""
     if not seen.angles.any():
         return None
     histogram = tuple(int(n) for n in seen.angles.reshape(HISTOGRAM_BINS, -1).sum(1))
@@ -215,6 +215,6 @@ def normal_angle(seen: ShardStatistics) -> NormalAngle | None:
 
 
 def angle_at(angles: npt.NDArray[np.int64], fraction: float) -> float:
-    """The angle in degrees that a fraction of the pixels of `ShardStatistics.angles` stays below, to 0.1."""
+    """The angle in degrees, to 0.1, below which a fraction of the pixels in `ShardStatistics.angles` is."""
     reached = np.searchsorted(np.cumsum(angles), fraction * angles.sum())
     return round(float(reached + 1) * 180 / ANGLE_BINS, 1)

@@ -1,9 +1,9 @@
-"""A HUD that was left in the image: pixels that stay the same while the scene behind them moves.
+"""A HUD left in the image: pixels that stay the same while the scene behind them moves.
 
-Much else stays the same: a sky in which nothing was drawn, the bonnet of the car that the camera rides on, black bars,
-a surface of one flat colour, blown-out snow. So a pixel counts where its colour is the same in all frames and its depth
-is not; and an area of such pixels where it stands out: across its border, the colour changes at once in nearly every
-frame. The border of what many frames happen to share (snow, the flat road) is a border in one of the frames only.
+Much else stays the same: a sky where nothing was drawn, the bonnet of the car that carries the camera, black bars, a
+surface of one flat colour, blown-out snow. So a pixel counts if its colour is the same in all frames and its depth is
+not. An area of such pixels counts if it stands out: across its border, the colour changes abruptly in nearly every
+frame. The border of what many frames happen to share (snow, the flat road) is a border in only one of the frames.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MIN_FRAMES = 4
 MIN_PIXELS = 16
 MAX_AREAS = 50
 REACH = 9
-"""Pixels; what lies closer together is one area: the letters of a word."""
+"""Pixels; what is closer together, such as the letters of a word, is one area."""
 STEP = 2
 """Pixels across the border: the first may be a blend of both sides."""
 CONTRAST = 10
@@ -34,7 +34,7 @@ class Overlay:
 
     Attributes:
         share: fraction of the image's pixels; `check --json` prints it under this name.
-        boxes: (x, y, width, height) in pixels of the areas, the largest first.
+        boxes: (x, y, width, height) of the areas in pixels, largest first.
     """
 
     share: float
@@ -43,12 +43,12 @@ class Overlay:
 
 @dataclass
 class Still:
-    """Which pixels are the same in all frames so far. Frames that show what another shows count once.
+    """Which pixels are the same in all frames so far. Frames that show the same as another count once.
 
     Attributes:
         frames: indices of those that count.
-        same: (H,W) the colour is the first frame's.
-        moved: (H,W) the depth is not.
+        same: (H,W) whether the colour is the first frame's.
+        moved: (H,W) whether the depth is not.
     """
 
     frames: list[int] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Still:
     _views: set[bytes] = field(default_factory=set)
 
     def add(self, shard: Shard, i: int) -> None:
-        """Take frame `i` into account. One without camera and depth does not count, as it does not show what moves."""
+        """Take frame `i` into account. Without camera and depth it does not count, as it does not show what moves."""
         camera = shard.camera(i)
         if camera is None and "depth" not in shard.buffers:
             return
@@ -83,7 +83,7 @@ class Still:
 
 
 def overlay(shard: Shard, still: Still) -> Overlay | None:
-    """The HUD of a file, None where there is none or where less than `MIN_FRAMES` frames can tell."""
+    """A file's HUD; None if there is none or if fewer than `MIN_FRAMES` frames can tell."""
     if len(still.frames) < MIN_FRAMES or still.same is None or still.moved is None:
         return None
     image = shard.image(still.frames[0])
@@ -102,7 +102,7 @@ def overlay(shard: Shard, still: Still) -> Overlay | None:
 
 
 def group(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Connected areas of a mask: (H,W) number of the area, 0 elsewhere; and their sizes, 0 for areas left out."""
+    """Connected areas of a mask: (H,W) area numbers, 0 elsewhere; and the areas' sizes, 0 for those left out."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((REACH, REACH), np.uint8))
     labels = np.where(mask, cv2.connectedComponents(near)[1], 0).astype(np.int32)
     sizes = np.bincount(labels.ravel())
@@ -114,7 +114,7 @@ def group(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
 def contrast(
     image: npt.NDArray[np.uint8], mask: Mask, areas: npt.NDArray[np.int32], count: int
 ) -> npt.NDArray[np.float64]:
-    """(count,) how much the colour changes across the border of each area: the median, in levels of 255."""
+    """(count,) median colour change across each area's border, in levels of 255."""
     pixels, owners, changes = image.astype(np.int16), [], []
     for inner, outer in (
         ((slice(STEP, None), slice(None)), (slice(None, -STEP), slice(None))),
@@ -133,7 +133,7 @@ def contrast(
 
 
 def bars(image: npt.NDArray[np.uint8]) -> Mask:
-    """(H,W) mask of rows and columns of one flat colour at the edges, which fill up a picture of another aspect."""
+    """(H,W) mask of rows and columns of one flat colour at the edges, which pad a picture of another aspect ratio."""
     found = np.zeros(image.shape[:2], bool)
     for colour in (image[0, 0], image[-1, -1]):
         flat = (image == colour).all(-1)

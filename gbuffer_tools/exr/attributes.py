@@ -1,7 +1,7 @@
-"""What the attributes of an EXR header say that this program follows: texts, numbers, matrices, colours, views.
+"""The attributes of an EXR header that this program uses: texts, numbers, matrices, colours, views.
 
-Types and layouts are those of openexr.com, "OpenEXR File Layout"; names of attributes those of its "Standard
-Attributes". Attributes of other types are passed over.
+Types and layouts are those of openexr.com, "OpenEXR File Layout"; attribute names are those of its "Standard
+Attributes". Attributes of other types are ignored.
 """
 
 import struct
@@ -24,13 +24,13 @@ ARRAYS = {
 TEXTS = ("string", "text")
 CHROMATICITIES, VIEWS, ASPECT = "chromaticities", "multiView", "pixelAspectRatio"
 SPACE_NAMES = ("unreal/colorSpace/destination", "colorInteropID", "oiio:ColorSpace", "arnold/color_space")
-"""Attributes that name the colour space of the picture, where chromaticities are missing; the first counts."""
+"""Attributes that name the picture's colour space if chromaticities are missing; the first one present counts."""
 
 
 def values(raw: Mapping[str, tuple[str, bytes]]) -> Iterator[tuple[str, Attribute]]:
     """The attributes of a part that a source may want, from name -> (type, bytes)."""
     for name, (kind, value) in raw.items():
-        if kind in TEXTS:  # some programs end them as C does
+        if kind in TEXTS:  # some programs end them with a null byte, as in C
             yield name, value.decode(errors="replace").rstrip("\0")
         elif kind == "stringvector":
             yield name, _texts(value)
@@ -42,7 +42,7 @@ def values(raw: Mapping[str, tuple[str, bytes]]) -> Iterator[tuple[str, Attribut
 
 
 def _texts(value: bytes) -> tuple[str, ...]:
-    """Each text is its length in four bytes, then its letters; what the bytes end in is left out."""
+    """Each text is its length in four bytes, then its letters; a text that is cut off at the end is left out."""
     found, at = [], 0
     while at + 4 <= len(value):
         (size,) = struct.unpack_from("<i", value, at)
@@ -55,12 +55,12 @@ def _texts(value: bytes) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ToRec709:
-    """How linear RGB becomes that of Rec.709.
+    """How linear RGB becomes linear Rec.709.
 
     Attributes:
-        image, buffers: matrices (3,3) for column vectors, None where it is Rec.709 already. Unreal converts the picture
-            alone to the space that it names, not its buffers.
-        note: what was done; empty where that is nothing.
+        image, buffers: matrices (3,3) for column vectors; None if it is Rec.709 already. Unreal converts only the
+            picture to the space that it names, not its buffers.
+        note: what was done; empty if nothing was.
     """
 
     image: Matrix | None = None
@@ -69,7 +69,7 @@ class ToRec709:
 
 
 def to_rec709(attributes: Mapping[str, Attribute]) -> ToRec709:
-    """What the header says of its colours. Files that say nothing hold Rec.709 (OpenEXR, "Standard Attributes")."""
+    """What the header says about its colours. Files that say nothing hold Rec.709 (OpenEXR, "Standard Attributes")."""
     unreal = SPACE_NAMES[0] in attributes
     known = attributes.get(CHROMATICITIES)
     if isinstance(known, np.ndarray):

@@ -1,15 +1,15 @@
-"""A frame of a frame file as the channels and header attributes of an EXR file, and back.
+"""Converts a frame of a frame file to the channels and header attributes of an EXR file, and back.
 
     R, G, B                    half     the image, converted from sRGB to linear light; the same bytes come back
-    depth.Z, roughness.V, …    buffers of one channel; float16 as half, float32 as float, so that no bit changes;
+    depth.Z, roughness.V, …    one-channel buffers; float16 as half, float32 as float, so no bit changes;
     normal.X Y Z, motion.X Y   fixed point (uint8, uint16) is divided by its largest value and written as float
     albedo.R G B, x_wet.c00 …
     ids.class, ids.object      32-bit unsigned
 
 Header attributes: gbuffer/version 1; gbuffer/frame, source, profile, licence, tool, and classes (a JSON list), as in
 the frame file; gbuffer/ids and gbuffer/buffers (JSON: name -> element type of ids, number of channels of buffers);
-gbuffer/view and gbuffer/projection, row by row, for column vectors; gbuffer/time, gbuffer/relight; and for other
-programs worldToCamera, for row vectors into the camera space of OpenEXR's documents: left-handed, z ahead.
+gbuffer/view and gbuffer/projection, row by row, for column vectors; gbuffer/time, gbuffer/relight; and, for other
+programs, worldToCamera, for row vectors, into the camera space of OpenEXR's documentation: left-handed, z ahead.
 """
 
 import json
@@ -30,7 +30,7 @@ ID_TYPES = ("uint8", "uint16", "uint32")
 
 
 def component_names(name: str, count: int) -> tuple[str, ...]:
-    """Full names of the channels that a buffer of `count` channels becomes."""
+    """Full names of the channels that a buffer with `count` channels becomes."""
     if name in COLOURS:
         letters: tuple[str, ...] = tuple("RGB")
     elif name == "depth":
@@ -61,7 +61,7 @@ def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[st
     attributes["gbuffer/buffers"] = json.dumps(counts)
     for key in (*CAMERAS, *NUMBERS):
         if getattr(frame, key) is not None:
-            # The library writes arrays with their own precision, plain numbers as 32 bits.
+            # The library writes arrays in their own precision, plain numbers in 32 bits.
             attributes[f"gbuffer/{key}"] = np.atleast_1d(np.asarray(getattr(frame, key), np.float64))
     if frame.view is not None:
         attributes["worldToCamera"] = (np.diag([1.0, 1, -1, 1]) @ frame.view).T.astype(np.float32)
@@ -69,7 +69,7 @@ def to_channels(frame: Frame, header: Header) -> tuple[dict[str, Array], dict[st
 
 
 def shard_info(attributes: Mapping[str, object]) -> ShardInfo:
-    """The header of the frame file that was exported; raises `ValueError` where it is damaged."""
+    """The header of the exported frame file; raises `ValueError` if it is damaged."""
     source, profile, licence = (_text(attributes, key) for key in HEADER_TEXTS[:3])
     classes = _json(attributes, "classes", list)
     if not all(isinstance(name, str) for name in classes):
@@ -78,7 +78,7 @@ def shard_info(attributes: Mapping[str, object]) -> ShardInfo:
 
 
 def from_channels(name: str, channels: Channels, attributes: Mapping[str, object]) -> Frame:
-    """The frame that was exported; fixed point buffers come back as float32.
+    """The exported frame; fixed-point buffers come back as float32.
 
     Raises:
         ValueError: another version, or channels or attributes are missing or damaged.

@@ -14,7 +14,7 @@ LOSSY = frozenset(("pxr24", "b44", "b44a", "dwaa", "dwab", "lj2k"))
 
 @dataclass(frozen=True)
 class Window:
-    """Pixels x0..x1 by y0..y1, the last ones included."""
+    """Pixels x0..x1 by y0..y1, inclusive."""
 
     x0: int
     y0: int
@@ -30,7 +30,7 @@ class Window:
         return f"{self.x0}..{self.x1} x {self.y0}..{self.y1}"
 
     def overlap(self, other: "Window") -> int:
-        """Number of pixels that are in both."""
+        """Number of pixels in both."""
         width = min(self.x1, other.x1) + 1 - max(self.x0, other.x0)
         height = min(self.y1, other.y1) + 1 - max(self.y0, other.y0)
         return max(width, 0) * max(height, 0)
@@ -41,11 +41,11 @@ class Part:
     """One picture of a file.
 
     Attributes:
-        name: empty in files of one part.
+        name: empty in single-part files.
         channels: name -> element type.
         data: where there are pixels.
         compression: one of `COMPRESSIONS`.
-        view: which eye sees it; empty where the file does not say.
+        view: which eye sees it; empty if the file does not say.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Part:
 
     @property
     def bytes_a_pixel(self) -> int:
-        """Bytes that one pixel takes in all channels."""
+        """Bytes that a pixel takes in all channels."""
         return sum(dtype.itemsize for dtype in self.channels.values())
 
     def full(self, channel: str) -> str:
-        """A channel's name in the file: of many parts, the part's header may have to tell the layer, or the eye.
+        """A channel's full name in the file: in multi-part files, the layer or the eye may come from the part's header.
 
-        The part rgba_right, of the eye right, holds rgba.right.R.
+        The part rgba_right, for the right eye, holds rgba.right.R.
         """
         start = re.sub(rf"[._ -]?{re.escape(self.view)}$", "", self.name) if self.view else self.name
         inside = not start or channel.lower().startswith(f"{start.lower()}.")
@@ -94,7 +94,7 @@ class ExrHeader:
 
     @property
     def bytes_stored(self) -> int:
-        """Bytes that all pixels take, unpacked."""
+        """Bytes that all stored pixels take, unpacked."""
         return sum(math.prod(part.data.shape) * part.bytes_a_pixel for part in self.parts)
 
     @property
@@ -104,9 +104,9 @@ class ExrHeader:
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Names of the eyes of a stereo file, the main one first; empty where it is of one.
+        """Names of the eyes of a stereo file, the main one first; empty if there is only one.
 
-        Where the header does not tell, layers of both names, left and right, do.
+        If the header does not say, layers with both names, left and right, do.
         """
         named = self.attributes.get(VIEWS, ())
         found = named if isinstance(named, tuple) else ()
@@ -116,12 +116,12 @@ class ExrHeader:
 
     @property
     def covered(self) -> tuple[tuple[float, float], ...]:
-        """Of each part, which share of the picture has pixels, and which share of its pixels is in the picture."""
+        """For each part, the share of the picture that has pixels, and the share of its pixels inside the picture."""
         picture = math.prod(self.display.shape)
         inside = [(part.data.overlap(self.display), math.prod(part.data.shape)) for part in self.parts]
         return tuple((count / picture, count / stored) for count, stored in inside)
 
     @property
     def lossy(self) -> str:
-        """A compression that changes values, where one is used; else empty."""
+        """A compression that changes values, if one is used; else empty."""
         return next((part.compression for part in self.parts if part.compression in LOSSY), "")

@@ -1,6 +1,6 @@
-"""What the sources of EXR files share: find files by their headers, read them, apply what their channels mean.
+"""What EXR sources share: find files by their headers, read them, apply what their channels mean.
 
-A folder of frames becomes the frame file FOLDER.h5; folders within it, FOLDER-DEEPER.h5.
+A folder of frames becomes the frame file FOLDER.h5; folders within it become FOLDER-DEEPER.h5.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ MAX_MANIFEST_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class ExrSource:
-    """One renderer's EXR files: a `Source` (gbuffer_tools.source) that a user's mapping adds to.
+    """One renderer's EXR files: a `Source` (gbuffer_tools.source) that a user's mapping can extend.
 
     Attributes:
-        name, reads, conventions: as `Source` says.
-        reading_of: what a file's channels mean, by their names, the header's attributes and the layer that the user
-            wants (empty: any); None where the file is of another kind. Raises `ValueError` where it has no such layer.
-        producer: who wrote a file, by the header's attributes.
-        mapping: what the user says that channels and ids mean; it goes before `reading_of`.
+        name, reads, conventions: as in `Source`.
+        reading_of: what a file's channels mean, from their names, the header's attributes and the layer that the user
+            wants (empty: any); None if the file is of another kind. Raises `ValueError` if it has no such layer.
+        producer: who wrote a file, from the header's attributes.
+        mapping: what channels and ids mean according to the user; takes precedence over `reading_of`.
         layer: the view layer, or the eye of stereo files, that the user wants; empty: the source's choice.
     """
 
@@ -51,7 +51,7 @@ class ExrSource:
 
     @property
     def profile(self) -> str:
-        """The source's name, and what the user said of the channels: frames read otherwise do not go to one file."""
+        """The source's name, and what the user said about channels: frames read differently do not share a file."""
         said = [self.name]
         if self.mapping != NOTHING_SAID:
             said.append(f"mapping {hashlib.sha256(repr(self.mapping).encode()).hexdigest()[:12]}")
@@ -59,7 +59,7 @@ class ExrSource:
 
     @property
     def beside(self) -> tuple[str, ...]:
-        """What lies beside them is nobody's."""
+        """No other files belong to these folders."""
         return ()
 
     @property
@@ -68,11 +68,11 @@ class ExrSource:
         return False
 
     def ready(self) -> AbstractContextManager[None]:
-        """There is nothing to set up."""
+        """Nothing to set up."""
         return nullcontext()
 
     def find(self, there: Walk) -> list[Job]:
-        """The files of this kind. Unreadable ones among them stay."""
+        """The files of this kind. Unreadable ones among them are kept."""
         kinds = {file: self.is_mine(file) for file in there.of(SUFFIXES)}
         if not any(kinds.values()):
             return []
@@ -80,14 +80,14 @@ class ExrSource:
         return [Job(shard_name(there.folder, file.parent), fit_name(file.stem), file) for file in kept]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """The producer, and the mapping's classes and licence. Every header is judged before any pixels are read."""
+        """The producer, and the mapping's classes and licence. Every header is checked before any pixels are read."""
         headers = [reader.header(file) for job in jobs for file in job.files]
         classes = self.mapping.classes.names if self.mapping.classes else ()
         producer = plain(self.producer(headers[0].attributes))
         return ShardInfo(producer, self.profile, classes, self.mapping.licence or NOT_STATED)
 
     def read(self, job: Job, _: ShardInfo) -> SourceFrame:
-        """A frame of one file, or of several that hold a part of its channels each."""
+        """A frame from one file, or from several that each hold some of its channels."""
         channels, header = read_all(job)
         views = header.views
         view = self.layer if self.layer in views else next(iter(views), "")
@@ -122,7 +122,7 @@ class ExrSource:
         return replace(made, note="; ".join(filter(None, notes)))
 
     def decided(self, known: Reading, header: ExrHeader, channels: dict[str, Array]) -> Reading:
-        """The reading with the user's mapping, without the cryptomattes that the file's pixels cannot hold."""
+        """The reading with the user's mapping added, without cryptomattes that the file's pixels cannot hold."""
         mapping, notes = merged(known.mapping, self.mapping), list(known.notes)
         if header.lossy:
             notes.append(f"compressed with {header.lossy}, which may change values")
@@ -134,7 +134,7 @@ class ExrSource:
         return replace(known, mapping=mapping, notes=tuple(notes))
 
     def is_mine(self, file: Path) -> bool | None:
-        """Whether a file is of this kind; None where its header cannot be read, of which `shard_info` will tell."""
+        """Whether a file is of this kind; None if its header cannot be read, which `shard_info` will report."""
         try:
             header = reader.header(file)
         except InputError:
@@ -147,10 +147,10 @@ class ExrSource:
 def read_all(job: Job) -> tuple[dict[str, Array], ExrHeader]:
     """The channels of all files of a frame, and the header of the first file with what the others add to it.
 
-    Channels of `others` without a layer get their role as one.
+    Channels of `others` that have no layer get their role as layer.
 
     Raises:
-        InputError: as `exr.reader.read`; or the files differ in size or give a channel twice.
+        InputError: as for `exr.reader.read`; or the files differ in size or give a channel twice.
     """
     channels, header = reader.read(job.file)
     for role, file in job.others:
@@ -167,9 +167,9 @@ def read_all(job: Job) -> tuple[dict[str, Array], ExrHeader]:
 
 
 def with_manifests(file: Path, attributes: Attributes) -> Attributes:
-    """Header attributes with the manifests of cryptomattes that lie in files beside an EXR file (manif_file).
+    """Header attributes with the cryptomatte manifests that are in files beside an EXR file (manif_file).
 
-    One that cannot be read is said where ids are named (mapping/cryptomatte.py).
+    A manifest that cannot be read is reported when ids are named (mapping/cryptomatte.py).
     """
     found = dict(attributes)
     for key, name in attributes.items():
@@ -183,6 +183,6 @@ def with_manifests(file: Path, attributes: Attributes) -> Attributes:
 
 
 def text(attributes: Attributes, *names: str) -> str:
-    """The first of the named attributes that is a text; "" where none is."""
+    """The first of the named attributes that is a text; "" if none is."""
     found = (attributes.get(name) for name in names)
     return next((value for value in found if isinstance(value, str)), "")

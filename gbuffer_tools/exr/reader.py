@@ -1,12 +1,12 @@
-"""OpenEXR files that somebody else wrote: the header is judged by us before the library sees a pixel.
+"""Reads other people's OpenEXR files: we check the header before the library sees a pixel.
 
 A header can declare terabytes in a few bytes, and the library (PyPI's OpenEXR) trusts it, reads every channel, and
-reports damaged pixels only on its outputs. So the header is parsed here, by the file layout's published description
-(openexr.com, "OpenEXR File Layout"), within stated limits; then the library reads, silenced, and what it returns is
-compared with the header.
+reports damaged pixels only on its outputs. So the header is parsed here, following the published description of the
+file layout (openexr.com, "OpenEXR File Layout"), within stated limits; then the library reads, silenced, and its
+result is compared with the header.
 
 The library runs in this process: 62,000 damaged files of all its compressions (tests/gbuffer_tools/exr/test_reader.py
-runs a sample of them) ended in an error or in other pixels, none in a crash. A process of its own would cost 0.3 s a
+runs a sample of them) ended in an error or in other pixels, none in a crash. A separate process would cost 0.3 s per
 frame.
 """
 
@@ -36,7 +36,7 @@ COMPRESSIONS = (
 )  # fmt: skip
 PIXELS = (np.dtype(np.uint32), np.dtype(np.float16), np.dtype(np.float32))
 MAX_HEADER_BYTES = 32 * 2**20
-"""Manifests of a film's scene take megabytes."""
+"""The manifests of a film scene take megabytes."""
 MAX_CHANNELS, MAX_PARTS = 512, 64
 MAX_BYTES = 4 * MAX_FRAME_BYTES
 """The limit for all channels together: 100 float channels of a frame of 3840 x 2160 take 3.3 GB."""
@@ -46,10 +46,10 @@ CHROMA = "it holds luminance and chroma (Y, RY, BY); write R, G, B at full resol
 
 
 def header(path: Path) -> ExrHeader:
-    """Parse and judge a file's header.
+    """Parse and check a file's header.
 
     Raises:
-        InputError: no readable EXR file; or one with deep, subsampled or mipmapped pixels, or beyond the limits.
+        InputError: not a readable EXR file; or deep, subsampled or mipmapped pixels, or beyond the limits.
     """
     try:
         with path.open("rb") as file:
@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[dict[str, Array], ExrHeader]:
         Channel `layer.pass.component` -> (H,W) float16, float32 or uint32; and the header.
 
     Raises:
-        InputError: as `header`; damaged pixels; or the package OpenEXR is absent.
+        InputError: as for `header`; damaged pixels; or the package OpenEXR is missing.
     """
     known = header(path)
     channels: dict[str, Array] = {}
@@ -79,7 +79,7 @@ def read(path: Path) -> tuple[dict[str, Array], ExrHeader]:
 
 
 def _placed(pixels: Array, data: Window, display: Window) -> Array:
-    """Pixels of the data window, moved into the display window."""
+    """The pixels of the data window, moved into the display window."""
     if data == display:
         return pixels
     placed = np.zeros(display.shape, pixels.dtype)
@@ -118,7 +118,7 @@ _OUTPUTS = threading.Lock()
 def _quiet() -> Iterator[io.StringIO]:
     """Catch what the library prints about damaged files; our one line says it.
 
-    One thread at a time: outputs are the process's, and each would put back what the other had put there.
+    One thread at a time: the outputs belong to the process, and threads would restore each other's redirections.
     """
     with _OUTPUTS, _redirected() as said:
         yield said
@@ -139,7 +139,7 @@ def _redirected() -> Iterator[io.StringIO]:
 
 
 class _Parser:
-    """Reads a header from a file's start, never more than `MAX_HEADER_BYTES` of it."""
+    """Reads a header from the start of a file, never more than `MAX_HEADER_BYTES`."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self.file, self.path = file, path
@@ -209,7 +209,7 @@ class _Parser:
         return found
 
     def name(self) -> str:
-        """A text that ends with a zero byte; at most 255 bytes of it."""
+        """A text of at most 255 bytes that ends with a zero byte."""
         found = bytearray()
         while (byte := self.take(1)) != b"\0":
             found += byte
@@ -265,7 +265,7 @@ class _Parser:
         return found
 
     def channels(self, raw: dict[str, tuple[str, bytes]]) -> dict[str, np.dtype]:
-        """Channel -> element type. An entry: name, 0, then type, linearity and 3 free bytes, x and y sampling."""
+        """Channel -> element type. An entry is name, 0, then type, linearity and 3 unused bytes, x and y sampling."""
         kind, value = raw.get("channels", ("nothing", b""))
         if kind != "chlist" or value[-1:] != b"\0":
             raise self.bad(f"channels in its header are {kind!r}, wanted a chlist")

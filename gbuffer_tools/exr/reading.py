@@ -1,4 +1,4 @@
-"""What a source makes of an EXR file's channels, and what a user has to know of the rest."""
+"""What a source makes of an EXR file's channels, and what users need to know about the rest."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from gbuffer_tools.mapping.channel_names import COVERAGE, layers, listed, named,
 
 SQUARE_TOLERANCE = 1e-3
 ORDER = "RGBAXYZW"
-"""In which components are listed; others before these."""
+"""The order in which components are listed; others come before these."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Reading:
 
     Attributes:
         mapping: what they mean.
-        notes: what was chosen or not understood, a few words each.
-        others: channels of other view layers, of which a note tells.
+        notes: what was chosen or not understood, in a few words each.
+        others: channels of other view layers, which a note mentions.
     """
 
     mapping: schema.Mapping = schema.NOTHING_SAID
@@ -31,10 +31,10 @@ class Reading:
 
 
 def header_notes(header: ExrHeader) -> Iterator[str]:
-    """What the header says of the picture that its frame cannot say.
+    """What the header says about the picture that a frame cannot express.
 
     Raises:
-        ValueError: no pixel lies in the picture.
+        ValueError: no pixel is inside the picture.
     """
     aspect = header.attributes.get(ASPECT)
     if isinstance(aspect, float) and math.isfinite(aspect) and abs(aspect - 1) > SQUARE_TOLERANCE:
@@ -50,14 +50,14 @@ def header_notes(header: ExrHeader) -> Iterator[str]:
 
 
 def unused(channels: Iterable[str], names: Mapping[str, str], reading: Reading) -> tuple[str, ...]:
-    """What of a file became nothing, a text for each layer: "Normal.X Y Z".
+    """The channels of a file that were not used, one text per layer: "Normal.X Y Z".
 
-    Of a layer of which something was used, and of transparency, nothing is said.
+    Transparency, and layers of which some channels were used, are not listed.
 
     Args:
         channels: of the file.
         names: what sources look for -> channel (`channel_names.plain_names`).
-        reading: the mapping that was used, and channels of other layers, of which a note tells.
+        reading: the mapping that was used, and channels of other layers, which a note mentions.
     """
     known = tuple(channels)
     spelt = {named(names, wanted) or wanted for wanted in mapped_channels(reading.mapping)}
@@ -76,12 +76,12 @@ def unused(channels: Iterable[str], names: Mapping[str, str], reading: Reading) 
 
 
 def unused_note(found: tuple[str, ...]) -> str:
-    """The note about channels that were not used; empty where there are none."""
+    """The note about channels that were not used; empty if there are none."""
     return f"not used: {listed(found)} (a --mapping says what they mean)" if found else ""
 
 
 def mapped_channels(mapping: schema.Mapping) -> Iterator[str]:
-    """Names of all channels that a mapping names; those of cryptomattes have their layer's name."""
+    """The names of all channels that a mapping uses, cryptomattes aside."""
     if mapping.depth:
         yield mapping.depth.channel
     for part in (mapping.image, mapping.normal, mapping.motion, *mapping.buffers.values()):

@@ -1,4 +1,4 @@
-"""OpenEXR files of our own."""
+"""Writes our own OpenEXR files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ def write_exr(path: Path, channels: Mapping[str, Array], attributes: Mapping[str
     """Write an EXR file (zip, lossless), whole or not at all.
 
     Raises:
-        InputError: the package OpenEXR is absent, or cannot write there.
+        InputError: the package OpenEXR is missing, or cannot write there.
     """
     try:
         import OpenEXR
@@ -26,6 +26,6 @@ def write_exr(path: Path, channels: Mapping[str, Array], attributes: Mapping[str
         with replacing(path) as partial:
             OpenEXR.File(header, pixels, num_threads=0).write(str(partial))
     except (OSError, RuntimeError) as error:
-        # The library names the file, in quotes, then says what the system said.
+        # The library names the file in quotes, then quotes the system's error.
         reason = system_reason(error) or one_line(error).rpartition('". ')[2].rstrip(".")[-160:]
         raise InputError(f"{path}: cannot be written ({reason})") from error

@@ -1,1 +1,1 @@
-"""Files of others, checked before memory is taken; files of ours, written whole or not at all."""
+"""Other people's files, checked before memory is allocated; our own files, written whole or not at all."""

@@ -1,4 +1,4 @@
-"""Reading .npz and .npy files of others: sizes are checked before memory is taken, pickles are refused."""
+"""Reads other people's .npz and .npy files: sizes are checked before memory is allocated, pickles are refused."""
 
 import math
 import zipfile
@@ -14,12 +14,12 @@ from numpy.lib import format as npy
 from gbuffer_tools.errors import InputError, one_line, system_reason
 from gbuffer_tools.io.recognise import refusal
 
-# Of all arrays together, unpacked: matches of a million pairs take 32 MB.
+# For all arrays together, unpacked: matches of a million pairs take 32 MB.
 MAX_BYTES = 2 << 30
 MAX_ARRAYS = 64
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-# What zipfile, its decompressors, numpy and the tokenizer of its headers raise on damaged files; NotImplementedError
-# is a RuntimeError.
+# What zipfile, its decompressors, numpy and numpy's header tokenizer raise on damaged files; NotImplementedError is a
+# RuntimeError.
 DAMAGE = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -30,11 +30,11 @@ def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.
 
     Args:
         path: of the file.
-        wanted: per array the kinds of its elements, as in `dtype.kind` ("fi": floats or integers), and how many
-            axes it has.
+        wanted: for each array, the kinds of its elements, as in `dtype.kind` ("fi": floats or integers), and its
+            number of axes.
 
     Raises:
-        InputError: no such file, not an .npz, an array missing or of another type, larger than 2 GiB, or made of
+        InputError: no such file, not an .npz, an array is missing or has another type, larger than 2 GiB, or made of
             Python objects.
     """
     try:
@@ -55,10 +55,10 @@ def read_npz(path: Path, wanted: Mapping[str, tuple[str, int]]) -> dict[str, np.
 
 
 def npz_headers(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
-    """Type and shape of each array of an .npz file, as their headers state them; no array is read.
+    """Type and shape of each array in an .npz file, as their headers state them; no array is read.
 
     Raises:
-        InputError: not an .npz, or an array in it is not readable.
+        InputError: not an .npz, or an array in it cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -78,10 +78,10 @@ def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
     Args:
         path: of the file.
         kinds: of its elements, as in `dtype.kind`.
-        axes: how many it may have.
+        axes: the numbers of axes that it may have.
 
     Raises:
-        InputError: no such file, not an .npy, an array of another type, larger than 2 GiB, or made of Python objects.
+        InputError: no such file, not an .npy, another type of array, larger than 2 GiB, or made of Python objects.
     """
     try:
         with path.open("rb") as file:
@@ -89,13 +89,13 @@ def read_npy(path: Path, kinds: str, axes: Collection[int]) -> np.ndarray:
             size = path.stat().st_size - file.tell()
             _agree(path, "the array", (dtype, shape), (kinds, axes), size)
             values = np.frombuffer(file.read(size), dtype).reshape(shape, order="F" if columns else "C")
-            return values.copy()  # of its own memory: writable, and free of the file's alignment
+            return values.copy()  # in its own memory: writable, and free of the file's alignment
     except DAMAGE as error:
         raise _unreadable(path, error, ".npy") from error
 
 
 def not_numbers(arrays: Mapping[str, np.ndarray]) -> str:
-    """For a frame's line: how many elements of its files' arrays are not a number, by name; "" where none is."""
+    """For the line about a frame: how many elements of its files' arrays are nan, by name; "" if none are."""
     counts = {name: int(np.isnan(array).sum()) for name, array in arrays.items() if array.dtype.kind == "f"}
     found = ", ".join(f"{count:,} in {name}" for name, count in counts.items() if count)
     return f"not a number: {found}" if found else ""
@@ -108,7 +108,7 @@ def _unreadable(path: Path, error: BaseException, kind: str) -> InputError:
 
 
 def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
-    """Type, shape, and whether columns come first."""
+    """Type, shape, and whether the order is column-major."""
     version = npy.read_magic(file)
     if version not in HEADERS:
         raise ValueError(f"stored in version {version} of .npy")
@@ -117,7 +117,7 @@ def _header(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...], bool]:
 
 
 def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: int) -> None:
-    """Compare an array's header with its size in the file, as numpy takes whatever memory the header names."""
+    """Compare an array's header with its size in the file, as numpy allocates whatever memory the header names."""
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
         dtype, shape, _ = _header(file)
@@ -128,7 +128,7 @@ def _check(archive: zipfile.ZipFile, path: Path, name: str, kinds: str, axes: in
 def _agree(
     path: Path, name: str, got: tuple[np.dtype, tuple[int, ...]], wanted: tuple[str, Collection[int]], size: int
 ) -> None:
-    """Refuse an array of another type than wanted, or whose header promises other than the `size` bytes there are."""
+    """Refuse an array whose type is wrong, or whose header does not promise the `size` bytes that exist."""
     (dtype, shape), (kinds, axes) = got, wanted
     count = " or ".join(map(str, axes))
     if dtype.kind not in kinds or len(shape) not in axes:

@@ -1,10 +1,10 @@
-"""Files that appear whole or not at all, and the system's reason where they cannot.
+"""Files that appear whole or not at all, and the system's reason if they cannot.
 
-A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it when all is on disk. Each writer has a name
-of its own, so several may write one file at once, as happens when a cluster starts a piece of work again while the
-first still runs; the last one to end counts. What a killed writer leaves is never read, and is removed when another
-process of this machine first writes into the folder. What a writer on another machine left stays, as that writer may
-still run, until the caller of `clear` knows that it does not.
+A writer writes NAME.HOST-PROCESS-NUMBER.partial beside NAME, and renames it once everything is on disk. Each writer has
+its own name, so several may write one file at once, as happens when a cluster restarts a piece of work while the first
+attempt still runs; the last one to finish wins. What a killed writer leaves is never read, and is removed when another
+process on this machine first writes into the folder. What a writer on another machine leaves stays, as that writer may
+still be running, until somebody who knows that it is not calls `clear`.
 """
 
 import errno
@@ -34,21 +34,21 @@ _NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file in one step: a writer that is stopped never leaves half a file under the real name.
+    """Write a file in one step: an interrupted writer never leaves half a file under the real name.
 
-    Folders are made as needed.
+    Folders are created as needed.
 
     Args:
-        path: the file that is to be there in the end.
+        path: the file that should exist in the end.
 
     Yields:
-        Where to write. When the block ends, this takes the place of `path`, all of it on disk; when it raises,
-        `path` is as it was. What is no plain file (/dev/stdout, a pipe) is yielded itself.
+        Where to write. When the block ends, this file replaces `path`, all of it on disk; if the block raises, `path`
+        stays as it was. If `path` is not a plain file (/dev/stdout, a pipe), it is yielded itself.
 
     Raises:
         OSError: what the system says, with the name of `path`.
     """
-    if _is_device(path):  # root could put a file in its place
+    if _is_device(path):  # root could replace it with a file
         with _named(path, path):
             yield path
         return
@@ -66,7 +66,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _is_device(path: Path) -> bool:
-    """Whether a path names a device or a pipe, also by one of the system's links to what is open."""
+    """Whether a path names a device or a pipe, directly or through one of the system's links to open files."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -76,9 +76,9 @@ def _is_device(path: Path) -> bool:
 
 @contextmanager
 def _named(path: Path, partial: Path) -> Iterator[None]:
-    """Name the file in what the system says while it is written.
+    """Name the file in system errors that occur while it is written.
 
-    Python leaves the name out when a disk is full, or names the partial file; libraries have errors of their own.
+    Python leaves the name out if a disk is full, or names the partial file; libraries raise errors of their own.
     """
     try:
         yield
@@ -96,19 +96,19 @@ def _named(path: Path, partial: Path) -> Iterator[None]:
 
 
 class Twin:
-    """A second copy of a file, so that the file grows in steps, each of which is there whole or not at all.
+    """A second copy of a file, so that the file grows in steps, each of which appears whole or not at all.
 
-    To copy a file for each addition takes time that grows with the square of their number. A twin is a copy that lags
-    one addition behind. A step brings the twin up to date, adds to it, and gives it the file's name; what had that name
-    is the twin of the next step. So each addition is made twice, however large the file is.
+    Copying a file for each addition takes time that grows with the square of the number of additions. A twin is a copy
+    that lags one addition behind. A step brings the twin up to date, adds to it, and gives it the file's name; the file
+    that had the name becomes the twin for the next step. So each addition is made twice, however large the file is.
 
-    The twin has the name of a file that is being written, and what a killed writer leaves of it goes as those do. A
-    file that somebody still reads, or has linked elsewhere as some backups do, is never changed under their hands: it
-    becomes no twin, and the next step copies. Only Linux tells whether somebody reads; elsewhere, and on file systems
-    without hard links, every step copies.
+    The twin is named like a file that is being written, and is cleaned up like one if its writer is killed. A file that
+    somebody still reads, or has linked elsewhere as some backups do, is never changed in place: it does not become a
+    twin, and the next step copies. Only Linux tells whether somebody is reading; elsewhere, and on file systems without
+    hard links, every step copies.
 
     Args:
-        path: the file. It is there whenever a step begins.
+        path: the file. It exists whenever a step begins.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,7 +117,7 @@ class Twin:
         self._written: tuple[int, ...] = ()
 
     def is_current(self) -> bool:
-        """Whether there is a twin, and the file is as the step before left it: nobody else has written it since."""
+        """Whether a twin exists and the file is as the previous step left it: nobody else has written to it since."""
         return self._partial is not None and _identity(self.path) == self._written
 
     @contextmanager
@@ -125,11 +125,11 @@ class Twin:
         """One step.
 
         Args:
-            catch_up: makes the addition of the step before to the twin.
+            catch_up: makes the previous step's addition to the twin.
 
         Yields:
-            A copy of the file, to add to. When the block ends, it takes the file's place, all of it on disk; when it
-            raises, the file is as it was.
+            A copy of the file, to add to. When the block ends, it replaces the file, all of it on disk; if the block
+            raises, the file stays as it was.
         """
         reuse = self.is_current() and _nobody_has(self._partial)
         if not reuse:
@@ -149,7 +149,7 @@ class Twin:
                 with suppress(OSError):  # no hard links here
                     os.link(self.path, before)
                 partial.replace(self.path)
-            # Before the twin is changed: after a power failure the name may still be that of the file before.
+            # Before the twin is changed: after a power failure the name may still refer to the previous file.
             _sync_folder(self.path.parent)
             self._partial = before if before.exists() else None
         finally:
@@ -165,9 +165,9 @@ class Twin:
 
 
 def _nobody_has(path: Path | None) -> bool:
-    """Whether it is certain that a file has no other name, and that no process, this one included, has it open.
+    """Whether it is certain that a file has no other name and that no process, including this one, has it open.
 
-    Linux gives a lease for writing only on a file that nobody else has open.
+    Linux grants a write lease only on a file that nobody else has open.
     """
     if path is None or sys.platform != "linux":
         return False
@@ -175,12 +175,12 @@ def _nobody_has(path: Path | None) -> bool:
         with path.open("r+b") as file:
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # until it is closed
             return os.fstat(file.fileno()).st_nlink == 1
-    except OSError:  # somebody does, or the file system has no leases
+    except OSError:  # somebody has it open, or the file system has no leases
         return False
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """What changes when a file is replaced or written; empty where there is none."""
+    """What changes when a file is replaced or written; empty if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -193,17 +193,17 @@ def _partial_name(path: Path) -> Path:
 
 
 def _sync_file(path: Path) -> None:
-    with path.open("r+b") as file:  # Windows syncs only what is open for writing
+    with path.open("r+b") as file:  # Windows only syncs files that are open for writing
         _sync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring renames within a folder to the disk, where that can be done."""
+    """Flush renames within a folder to disk, where that is possible."""
     if os.name != "posix":  # folders cannot be opened there
         return
     try:
         opened = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # one may write into it, but not look
+    except PermissionError:  # one may write into it, but not read it
         return
     try:
         _sync(opened)
@@ -214,7 +214,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _sync(opened: int) -> None:
-    """Bring to the disk what is open, where its file system can do that: CIFS and some of FUSE cannot sync a folder."""
+    """Flush an open file to disk, if its file system can do that: CIFS and some FUSE ones cannot sync a folder."""
     try:
         os.fsync(opened)
     except OSError as error:
@@ -223,7 +223,7 @@ def _sync(opened: int) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8) in one step; raises `InputError` where it quotes a name that is not UTF-8."""
+    """Write a text file (UTF-8) in one step; raises `InputError` if it quotes a name that is not UTF-8."""
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
@@ -234,7 +234,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def clear(paths: Iterable[Path]) -> None:
-    """Remove what killed writers of these files left, wherever they ran. Nobody must be writing them."""
+    """Remove what killed writers of these files left, wherever they ran. Nobody may be writing them."""
     names: dict[Path, set[str]] = {}
     for path in paths:
         names.setdefault(path.parent, set()).add(path.name)
@@ -246,7 +246,7 @@ def clear(paths: Iterable[Path]) -> None:
 
 @functools.cache
 def _sweep(folder: Path, _process: int) -> None:
-    """Remove what dead writers of this machine left; once a process and folder, which may hold very many files."""
+    """Remove what dead writers on this machine left; once per process and folder, as folders may hold many files."""
     pattern = re.compile(rf".*\.{_HOST}-([0-9]{{1,9}})-[0-9]+{re.escape(SUFFIX)}")
     for name in _partials(folder):
         match = pattern.fullmatch(name)
@@ -256,8 +256,8 @@ def _sweep(folder: Path, _process: int) -> None:
 
 def _partials(folder: Path) -> list[str]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - a path a file is slow
-    except OSError:  # not there, or not to be looked into
+        return [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - a path per file is slow
+    except OSError:  # missing or unreadable
         return []
 
 
@@ -267,8 +267,8 @@ def _remove(partial: Path) -> None:
 
 
 def _alive(process: int) -> bool:
-    """Whether a process of this machine runs, or may run. One that ended and that nobody waits for does not."""
-    if sys.platform == "win32":  # asking for a process there ends it
+    """Whether a process on this machine runs, or may run. A zombie does not."""
+    if sys.platform == "win32":  # there, asking for a process ends it
         return True
     try:
         os.kill(process, 0)

@@ -1,11 +1,11 @@
-"""The folder for files that can be fetched or made again."""
+"""The folder for files that can be downloaded or made again."""
 
 import os
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The folder of such files: the environment variable PHOTOREAL_CACHE, else a folder in the user's cache."""
+    """The folder for such files: the environment variable PHOTOREAL_CACHE, else a folder in the user's cache."""
     named = os.environ.get("PHOTOREAL_CACHE")
     if named:
         return Path(named)

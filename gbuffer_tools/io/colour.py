@@ -1,10 +1,10 @@
-"""Colour spaces of linear RGB, and the way from them to Rec.709, whose primaries sRGB shares.
+"""Linear RGB colour spaces, and conversion from them to Rec.709, whose primaries sRGB shares.
 
-The matrix from RGB to CIE XYZ follows from the chromaticities of the primaries and of white (SMPTE RP 177-1993, 3.3).
-Between two whites colours are adapted by the linear Bradford transform (ICC.1:2022, annex E.3), so that what is grey in
-one space is grey in the other; ACES' own transforms to Rec.709 do the same. Files whose primaries are XYZ itself hold
-measures of light, not shares of a white: they are not adapted (as OpenEXR's sample XYZ.exr, which shows what
-Rec709.exr shows). Checked against the matrices that ACES and ITU publish: tests/gbuffer_tools/io/test_colour.py.
+The matrix from RGB to CIE XYZ follows from the chromaticities of the primaries and white (SMPTE RP 177-1993, 3.3).
+Between different whites, colours are adapted by the linear Bradford transform (ICC.1:2022, annex E.3), so grey in one
+space is grey in the other; ACES' own transforms to Rec.709 do the same. Files whose primaries are XYZ itself hold
+measures of light, not fractions of a white, and are not adapted (as OpenEXR's sample XYZ.exr, which shows the same as
+Rec709.exr). Checked against the matrices that ACES and ITU publish: tests/gbuffer_tools/io/test_colour.py.
 """
 
 import re
@@ -32,7 +32,7 @@ SPACES: dict[str, Matrix] = {
     }.items()
 }
 REC709, XYZ = "Rec.709", "XYZ"
-# What is found first in a name, in lower case without spaces and signs, tells its space.
+# The first of these words that occurs in a name (lower case, without spaces and punctuation) tells its space.
 WORDS = (
     ("acescg", "ACEScg (AP1)"), ("ap1", "ACEScg (AP1)"), ("aces2065", "ACES AP0"), ("ap0", "ACES AP0"),
     ("2020", "Rec.2020"), ("p3dci", "P3-DCI"), ("dcip3", "P3-DCI"), ("p3", "P3-D65"), ("adobe", "Adobe RGB"),
@@ -44,24 +44,24 @@ BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.03
 
 
 def space_named(text: str) -> str | None:
-    """The linear space, a key of `SPACES`, that programs call so: "ACES - ACEScg", "lin_ap1", "Rec2020"; or None."""
+    """The linear space, a key of `SPACES`, of a name such as "ACES - ACEScg", "lin_ap1" or "Rec2020"; or None."""
     word = re.sub(r"[^a-z0-9]", "", text.lower())
     return None if ENCODED.search(word) else next((space for key, space in WORDS if key in word), None)
 
 
 def name_of(chromaticities: Matrix) -> str | None:
-    """The key of `SPACES` whose chromaticities (4,2) are these; None where there is none."""
+    """The key of `SPACES` that has these chromaticities (4,2); None if there is none."""
     return next((name for name, known in SPACES.items() if np.abs(chromaticities - known).max() < TOLERANCE), None)
 
 
 def to_rec709(chromaticities: Matrix) -> Matrix | None:
-    """The matrix (3,3) that takes linear RGB (column vectors) to that of Rec.709; None where it is that already.
+    """The matrix (3,3) that takes linear RGB (column vectors) to linear Rec.709; None if it is that already.
 
     Args:
         chromaticities: (4,2) CIE x, y of red, green, blue and white.
 
     Raises:
-        ValueError: these points span no space of colours.
+        ValueError: these points do not span a colour space.
     """
     found = name_of(chromaticities)
     if found == REC709:
@@ -88,7 +88,7 @@ def to_xyz(chromaticities: Matrix) -> Matrix:
 
 
 def adaptation(white: Matrix, wanted: Matrix) -> Matrix:
-    """XYZ as seen under one white (2,) to XYZ as seen under another (2,): (3,3), linear Bradford."""
+    """The matrix (3,3) from XYZ under one white (2,) to XYZ under another (2,): linear Bradford."""
     with np.errstate(all="ignore"):
         gains = (BRADFORD @ _white(wanted)) / (BRADFORD @ _white(white.astype(np.float64)))
     return np.linalg.inv(BRADFORD) @ np.diag(gains) @ BRADFORD

@@ -1,7 +1,7 @@
-"""What is in a folder that a user names: one walk for every command, so that all of them take the same files.
+"""What is in a folder that a user names: all commands share one walk, so they all take the same files.
 
-Files come in the order of time: numbers in names are compared as numbers. Links are followed. What is left out is left
-out for a reason that can be said.
+Files come in time order: numbers in names are compared as numbers. Links are followed. Files are only left out for a
+reason that can be stated.
 """
 
 import os
@@ -18,24 +18,25 @@ from tqdm import tqdm
 from gbuffer_tools.errors import InputError
 
 NOT_THEIRS = frozenset(("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini", "@eaDir"))
-"""What systems leave beside a user's files. So are names that begin with a dot: .ipynb_checkpoints, ._a.png."""
-# A hyphen is a sign where nothing that it could join stands before it: seq.-0001, but not day-01 or 2023-12-20.
+"""What systems leave beside a user's files. The same goes for names that start with a dot: .ipynb_checkpoints,
+._a.png."""
+# A hyphen is a minus sign if nothing that it could join precedes it: seq.-0001, but not day-01 or 2023-12-20.
 NUMBER = re.compile(r"(?<![A-Za-z0-9])-[0-9]+|[0-9]+")
 MAX_NAMES = 3
 InTime = tuple[tuple[tuple[int, int | str], ...], str]
-"""Numbers and letters of a name in turn, and the name."""
+"""The numbers and letters of a name in turn, and the name."""
 
 
 @dataclass(frozen=True)
 class Walk:
-    """The files in what a user named: those in a folder and the folders below it, or one file.
+    """The files in what a user named: those in a folder and its subfolders, or a single file.
 
     Attributes:
-        folder: as the user named it; of one file the folder that it is in.
-        files: in the order of time.
-        hidden: files and folders with names that begin with a dot, or that systems leave.
-        broken: links that lead nowhere or in a circle, and what is no plain file.
-        alone: whether the user named one file.
+        folder: as the user named it; for a single file, the folder that it is in.
+        files: in time order.
+        hidden: files and folders whose names start with a dot, or that systems leave.
+        broken: links that lead nowhere or in a circle, and anything that is not a plain file.
+        alone: whether the user named a single file.
     """
 
     folder: Path
@@ -45,11 +46,11 @@ class Walk:
     alone: bool = False
 
     def of(self, suffixes: Collection[str]) -> list[Path]:
-        """The files with one of these suffixes (lower case); all of them where there are none to choose from."""
+        """The files with one of these suffixes (lower case); all files if no suffixes are given."""
         return [file for file in self.files if not suffixes or file.suffix.lower() in suffixes]
 
     def left_out(self, used: Iterable[Path], why: str) -> list[str]:
-        """What a command that uses some of the files leaves out, a line for each reason; none where it uses all.
+        """What a command that uses some of the files leaves out, one line per reason; no lines if it uses all.
 
         Args:
             used: files of this walk.
@@ -62,10 +63,10 @@ class Walk:
 
 
 def walk(folder: Path) -> Walk:
-    """Walk a folder and those below it. Linked folders are followed, but for links back to where they are.
+    """Walk a folder and its subfolders. Linked folders are followed, except for links back to a folder above.
 
     Raises:
-        InputError: a folder that cannot be read.
+        InputError: a folder cannot be read.
     """
     files, hidden, broken = list[Path](), list[Path](), list[Path]()
 
@@ -92,22 +93,22 @@ def walk(folder: Path) -> Walk:
 
 
 def named(path: Path) -> Walk:
-    """Walk what a user named, a folder or a file; "." and ".." by their names, as these tell what is in them.
+    """Walk what a user named, a folder or a file; "." and ".." by their real names, which tell what is in them.
 
     Raises:
-        InputError: a folder that cannot be read.
+        InputError: a folder cannot be read.
     """
     path = path.resolve() if path.name in ("", "..") else path
     return walk(path) if path.is_dir() else Walk(path.parent, (path,), alone=True)
 
 
 def files_below(folder: Path, suffixes: Collection[str] = ()) -> list[Path]:
-    """Files in a folder and those below it, in the order of time; all, or those with one of these suffixes."""
+    """The files in a folder and its subfolders, in time order; all, or those with one of these suffixes."""
     return walk(folder).of(suffixes)
 
 
 def check_folder(path: Path) -> None:
-    """Raises `InputError` where a folder that is to be written into, or one above it, is a file."""
+    """Raises `InputError` if a folder to be written into, or one above it, is a file."""
     there = next((place for place in (path, *path.parents) if place.exists()), path)
     if there.exists() and not there.is_dir():
         raise InputError(f"{there}: is a file; wanted a folder, there or not")
@@ -116,7 +117,7 @@ def check_folder(path: Path) -> None:
 def in_time(text: str) -> InTime:
     """A key that sorts names by time: frame_2 before frame_10, seq.-0001 before seq.0000.
 
-    Numbers go before letters. Names that differ in leading zeros alone are sorted as text.
+    Numbers come before letters. Names that differ only in leading zeros are sorted as text.
     """
     parts, at = list[tuple[int, int | str]](), 0
     for number in NUMBER.finditer(text):
@@ -130,17 +131,17 @@ def in_time(text: str) -> InTime:
 
 
 def path_in_time(path: PurePath) -> list[InTime]:
-    """A key that sorts paths by time, folder by folder; suffixes count last, so that X.h5 is before X-001.h5."""
+    """A key that sorts paths by time, folder by folder; suffixes count last, so X.h5 comes before X-001.h5."""
     return [*map(in_time, path.parts[:-1]), in_time(path.stem), in_time(path.suffix)]
 
 
 def key_in_time(key: str) -> list[InTime]:
-    """A key that sorts keys of pictures, which are paths with slashes and without suffix, by time."""
+    """A key that sorts picture keys, which are paths with slashes and without suffix, by time."""
     return [in_time(part) for part in key.split("/")]
 
 
 def counted(files: Collection[Path], folder: Path) -> str:
-    """Files as a user counts them: "12 .txt, 2 .json (notes/a.txt, …)"."""
+    """Files as a user would count them: "12 .txt, 2 .json (notes/a.txt, …)"."""
     kinds = Counter(file.suffix.lower() or file.name for file in files)
     numbers = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
     names = [file.relative_to(folder).as_posix() for file in files][: MAX_NAMES + 1]
@@ -151,5 +152,5 @@ def counted(files: Collection[Path], folder: Path) -> str:
 
 @cache
 def say(line: str) -> None:
-    """Tell the user something of a folder on stderr, once, however often the folder is opened."""
+    """Tell the user something about a folder on stderr, once, however often the folder is opened."""
     tqdm.write(str(InputError(line)), file=sys.stderr)

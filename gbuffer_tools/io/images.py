@@ -1,6 +1,6 @@
-"""Image files of others: how large they say they are is known, and bounded, before they are decoded.
+"""Other people's image files: their stated size is known, and bounded, before they are decoded.
 
-Pillow reads pictures, as it knows what files say of their colours; OpenCV reads numbers, as it keeps 16 bits whole.
+Pillow reads pictures, as it knows what files say about their colours; OpenCV reads numbers, as it keeps all 16 bits.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS, KINDS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF"), ("PNG", "JPEG", "WebP", "TIFF")
 PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 PALETTE = 3
-"""Colour type of a PNG whose pixels are numbers of colours (PNG specification, 11.2.2)."""
+"""Colour type of a PNG whose pixels are palette indices (PNG specification, 11.2.2)."""
 KEPT = (b"tRNS", b"iCCP", b"eXIf")
-"""Chunks of a PNG that may lack and still say what its pixels look like."""
+"""Optional PNG chunks that say what the pixels look like."""
 MAX_SEGMENTS = 4096
 MAX_FILE_BYTES = MAX_FRAME_BYTES
-# Start of frame: what carries a JPEG's size. C4, C8 and CC in this range are other things (ITU T.81, table B.1).
+# Start of frame, which holds a JPEG's size. C4, C8 and CC in this range are other things (ITU T.81, table B.1).
 JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Tags (TIFF 6.0, section 8; EXIF has the orientation of it).
+# Tags (TIFF 6.0, section 8; EXIF has its orientation from there).
 WIDTH, HEIGHT, BITS, ORIENTATION, PLANES, NUMBERS = 256, 257, 258, 274, 284, 339
 MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 """Colour space of an ICC profile (ICC.1:2022, table 19) -> Pillow's mode."""
-# What Pillow raises of damaged files, by its sources and by tests/gbuffer_tools/fuzz.
+# What Pillow raises on damaged files, according to its sources and tests/gbuffer_tools/fuzz.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError, KeyError, IndexError, OverflowError)
-# Of damaged files it warns in many lines; what matters of that ours says in one. libtiff's own lines still come.
+# It warns about damaged files in many lines; our one line says what matters. libtiff's own lines still appear.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of a PNG, JPEG, WebP, BMP or TIFF by its header, as `read_image` gives it; nothing is decoded.
+    """(height, width) of a PNG, JPEG, WebP, BMP or TIFF from its header, as `read_image` gives it; decodes nothing.
 
     Raises:
-        InputError: no such file, none of these, or a side beyond `MAX_SIDE`.
+        InputError: no such file, none of these formats, or a side beyond `MAX_SIDE`.
     """
     try:
         with path.open("rb") as file:
@@ -104,7 +104,7 @@ def _stated_size(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Walk the segments to the one that starts the frame."""
+    """Walk the segments up to the one that starts the frame."""
     file.seek(2)
     for _ in range(MAX_SEGMENTS):
         marker = file.read(1)
@@ -135,7 +135,7 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
 
 
 def _tiff_tags(file: BinaryIO) -> dict[int, int]:
-    """Numbers in the first directory (TIFF 6.0, section 2); of what does not fit in four bytes, where it stands."""
+    """Numbers in the first directory (TIFF 6.0, section 2); the offset for values that do not fit in four bytes."""
     file.seek(0)
     order = "<" if file.read(4)[:1] == b"I" else ">"
     file.seek(struct.unpack(f"{order}I", file.read(4))[0])
@@ -148,9 +148,9 @@ def _tiff_tags(file: BinaryIO) -> dict[int, int]:
 
 
 def _orientation(file: BinaryIO) -> int:
-    """The orientation of a picture in its file: EXIF's 1..8, 1 where the file says nothing (EXIF 3.0, 4.6.5.1.6).
+    """The orientation of a picture in its file: EXIF's 1..8; 1 if the file says nothing (EXIF 3.0, 4.6.5.1.6).
 
-    Of a PNG only what stands before the pixels counts, as in browsers.
+    In a PNG, only what comes before the pixels counts, as in browsers.
     """
     file.seek(0)
     found = 1
@@ -159,7 +159,7 @@ def _orientation(file: BinaryIO) -> int:
     else:
         file.seek(0)
         exif = Image.Exif()
-        with suppress(*BROKEN):  # of a file without harm to its pixels
+        with suppress(*BROKEN):  # damaged metadata does not harm the pixels
             with open_bounded(file) as picture:
                 exif.load(picture.info.get("exif", b""))
             found = exif.get(ORIENTATION, 1)
@@ -167,7 +167,7 @@ def _orientation(file: BinaryIO) -> int:
 
 
 def upright(pixels: np.ndarray, content: bytes) -> np.ndarray:
-    """The pixels, turned as viewers turn them. Both libraries turn a TIFF by themselves."""
+    """The pixels, turned as viewers turn them. Both libraries turn TIFFs by themselves."""
     how = 1 if content[:4] in TIFF else _orientation(BytesIO(content))
     if how > 4:
         pixels = pixels.swapaxes(0, 1)
@@ -181,12 +181,12 @@ def upright(pixels: np.ndarray, content: bytes) -> np.ndarray:
 def read_image(path: Path) -> np.ndarray:
     """An image file as (H, W, 3) uint8, sRGB, RGB order, upright; the first of several pages or frames.
 
-    Grey is repeated, 16 bits are rounded. Alpha is dropped: what is transparent has the colour that is stored there, as
-    nobody says what stands behind. An ICC profile is followed, and what a PNG says otherwise of its colours
-    (io/png_colour.py); without either RGB is sRGB, and CMYK the plain complement.
+    Grey is repeated, 16 bits are rounded. Alpha is dropped: transparent pixels keep their stored colour, as nothing
+    says what is behind them. ICC profiles are applied, and so is what a PNG says about its colours in other ways
+    (io/png_colour.py); without either, RGB is sRGB and CMYK the plain complement.
 
     Raises:
-        InputError: not a readable image, one too large, of another type of numbers, or of high dynamic range.
+        InputError: not a readable image, too large, another type of numbers, or high dynamic range.
     """
     stored = stored_bytes(path)
     coding, content = colour_coding(path, stored), decodable(path, stored)
@@ -195,7 +195,7 @@ def read_image(path: Path) -> np.ndarray:
             pixels = decode(path, content, cv2.IMREAD_UNCHANGED)
             return upright(coding.to_srgb(pixels[..., 2::-1] if pixels.ndim == 3 else pixels), content)
         with open_bounded(BytesIO(content)) as file:
-            if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
+            if sorted(file.size) != sorted(image_size(path)):  # from which memory is allocated
                 raise unreadable(path)
             picture = _of_8_bits(path, content, file)
             return upright(to_srgb(picture, file.info.get("icc_profile")), content)
@@ -206,7 +206,7 @@ def read_image(path: Path) -> np.ndarray:
 def open_bounded(file: IO[bytes]) -> Image.Image:
     from PIL import Image
 
-    # `image_size` holds the limit; Pillow's own would refuse photographs of 200 megapixels.
+    # `image_size` enforces the limit; Pillow's own would refuse photographs of 200 megapixels.
     Image.MAX_IMAGE_PIXELS = MAX_SIDE**2
     return Image.open(file, formats=FORMATS)
 
@@ -215,7 +215,7 @@ def bits_of(path: Path, content: bytes, file: Image.Image) -> int:
     """Bits of the numbers in a picture: 16, or 8 and fewer.
 
     Raises:
-        InputError: numbers of another type, or ink of 16 bits.
+        InputError: another type of numbers, or 16-bit CMYK.
     """
     bits, numbers = (content[24] if content.startswith(PNG) else 8), 1
     if isinstance(file, TiffImagePlugin.TiffImageFile):
@@ -234,14 +234,14 @@ def _of_8_bits(path: Path, content: bytes, file: Image.Image) -> Image.Image:
         pixels = decode(path, content, cv2.IMREAD_UNCHANGED)
         rounded = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return Image.fromarray(rounded if rounded.ndim == 2 else np.ascontiguousarray(rounded[..., 2::-1]))
-    file.info.pop("transparency", None)  # which goes with the alpha; Pillow would warn of a palette's
+    file.info.pop("transparency", None)  # dropped with the alpha; Pillow would warn about a palette's
     if file.mode in MODES.values():
         return file
     return file.convert("L" if file.mode in ("1", "LA") else "RGB")
 
 
 def to_srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
-    """(H, W, 3) uint8 of a picture whose colours are meant as an ICC profile says; one that does not fit is ignored."""
+    """(H, W, 3) uint8 from a picture whose colours follow an ICC profile; a profile that does not fit is ignored."""
     if profile:
         with suppress(ImageCms.PyCMSError, OSError):
             meant = ImageCms.ImageCmsProfile(BytesIO(profile))
@@ -257,16 +257,16 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
 def read_pixels(path: Path) -> np.ndarray:
     """The numbers in an image file as they are: (H, W) or (H, W, 3 or 4) in RGBA order, uint8 or uint16, upright.
 
-    Of a PNG with a palette these are the numbers of the colours, which is what label maps mean by them; of a grey one
-    of fewer than 8 bits, they are not spread over 0..255 either.
+    For a PNG with a palette these are the palette indices, which label maps mean; those of a grey PNG of fewer than 8
+    bits are not spread over 0..255 either.
 
     Raises:
-        InputError: not a readable image, one too large, or of another type of numbers.
+        InputError: not a readable image, too large, or another type of numbers.
     """
     content = decodable(path, stored_bytes(path))
     bits = _label_bits(content)
     if bits:
-        # As if it were grey: OpenCV would look the colours up. Less than 8 bits it spreads over 0..255.
+        # Decoded as grey, as OpenCV would look the colours up. It spreads fewer than 8 bits over 0..255.
         return upright(decode(path, _grey_png(content), cv2.IMREAD_UNCHANGED) // (255 // (2**bits - 1)), content)
     pixels: np.ndarray = decode(path, content, cv2.IMREAD_UNCHANGED)
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -277,7 +277,7 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def stored_bytes(path: Path) -> bytes:
-    """The bytes of a file of bounded size."""
+    """The bytes of a file, whose size is bounded."""
     height, width = image_size(path)
     count = path.stat().st_size
     if max(count, height * width * 3) > MAX_FILE_BYTES:
@@ -289,7 +289,7 @@ def stored_bytes(path: Path) -> bytes:
 
 
 def colour_coding(path: Path, stored: bytes) -> Coding | None:
-    """What a PNG says of its colours; None where nothing has to be done."""
+    """What a PNG says about its colours; None if nothing has to be done."""
     try:
         return coding_of(stored) if stored.startswith(PNG) else None
     except ValueError as error:
@@ -297,7 +297,7 @@ def colour_coding(path: Path, stored: bytes) -> Coding | None:
 
 
 def decodable(path: Path, stored: bytes) -> bytes:
-    """The bytes for the libraries: of a PNG only what concerns its pixels."""
+    """The bytes for the libraries: of a PNG, only what concerns its pixels."""
     content = _plain_png(stored) if stored.startswith(PNG) else stored
     if not content:
         raise unreadable(path)
@@ -317,7 +317,7 @@ def decode(path: Path, content: bytes, flags: int) -> np.ndarray:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Silence OpenCV's own lines about a file: ours says more. libjpeg's lines about readable files still come."""
+    """Silence OpenCV's own lines about a file: ours says more. libjpeg's lines about readable files still appear."""
     before = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
@@ -327,9 +327,9 @@ def _silent() -> Iterator[None]:
 
 
 def _plain_png(content: bytes) -> bytes:
-    """A PNG without what programs wrote about it; b"" where its chunks do not end within the file, or pixels are wrong.
+    """A PNG without what programs wrote about it; b"" if its chunks run past the end of the file or pixels are wrong.
 
-    OpenCV takes the memory that their lengths name, up to 2 GiB; of wrong check sums libpng prints a line of its own.
+    OpenCV allocates the memory that their lengths name, up to 2 GiB; libpng prints its own line about wrong checksums.
     """
     kept = [PNG]
     for kind, chunk in png_chunks(content):
@@ -347,12 +347,12 @@ def _plain_png(content: bytes) -> bytes:
 
 
 def _label_bits(content: bytes) -> int:
-    """Bits a pixel of a PNG with a palette, or of fewer than 8 bits; 0 for all else."""
+    """Bits per pixel of a PNG with a palette or fewer than 8 bits; 0 for anything else."""
     return content[24] if content.startswith(PNG) and (content[25] == PALETTE or content[24] < 8) else 0
 
 
 def _grey_png(content: bytes) -> bytes:
-    """The same PNG, its header saying grey instead of palette (colour type 0), without its transparency."""
+    """The same PNG with a header that says grey instead of palette (colour type 0), without transparency."""
     header = content[12:25] + b"\0" + content[26:29]
     kept = [chunk for kind, chunk in png_chunks(content) if kind in (b"IDAT", b"IEND")]
     return b"".join([content[:12], header, struct.pack(">I", zlib.crc32(header)), *kept])

@@ -1,11 +1,11 @@
-"""Packages that take long to import are imported when they are first used: `--help`, and most commands, need few."""
+"""Slow packages are imported on first use: `--help` and most commands need few of them."""
 
 import importlib
 from types import ModuleType
 
 
 class LateModule(ModuleType):
-    """Stands for a module of its name, which is imported when something of it is asked for."""
+    """Stands in for the module of the same name, which is imported when one of its attributes is requested."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(importlib.import_module(self.__name__), name)

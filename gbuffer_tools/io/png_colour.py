@@ -1,8 +1,8 @@
-"""What a PNG says of its colours without an ICC profile: its chunks cICP, sRGB, gAMA and cHRM.
+"""What a PNG says about its colours without an ICC profile: its chunks cICP, sRGB, gAMA and cHRM.
 
-Of several cICP counts before an ICC profile, sRGB, and then gAMA and cHRM (PNG specification, 3rd edition, 4.3). The
-numbers of cICP are those of Rec. ITU-T H.273. A gAMA of 1/2.2 is what programs write for sRGB; it is taken for sRGB's
-curve, as viewers take it.
+If there are several, cICP takes precedence over an ICC profile, then sRGB, then gAMA and cHRM (PNG specification, 3rd
+edition, 4.3). The numbers in cICP are those of Rec. ITU-T H.273. Programs write a gAMA of 1/2.2 for sRGB; it is taken
+for the sRGB curve, as viewers do.
 """
 
 import struct
@@ -33,18 +33,18 @@ SRGB_GAMMA, GAMMA_TOLERANCE = 0.45455, 0.005
 
 @dataclass(frozen=True)
 class Coding:
-    """How the numbers of a picture mean colours.
+    """How a picture's numbers encode colours.
 
     Attributes:
         curve: numbers 0..1 to linear light.
-        matrix: (3,3) linear RGB to that of Rec.709; None where it is that.
+        matrix: (3,3) linear RGB to linear Rec.709; None if it is that already.
     """
 
     curve: Curve
     matrix: npt.NDArray[np.float64] | None
 
     def to_srgb(self, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-        """(H,W,3) or grey (H,W) as (H,W,3) uint8, sRGB; what sRGB cannot show is cut."""
+        """(H,W,3) or grey (H,W) as (H,W,3) uint8, sRGB; colours outside sRGB are clipped."""
         top = np.iinfo(pixels.dtype).max
         light = self.curve(np.arange(top + 1) / top)[pixels]
         light = np.repeat(light[..., None], 3, axis=2) if light.ndim == 2 else light
@@ -54,7 +54,7 @@ class Coding:
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and whole chunk, up to one that the file ends in."""
+    """The type and bytes of each chunk; the last may be cut off by the end of the file."""
     at = len(SIGNATURE)
     while at + 12 <= len(content):
         end = at + 12 + int.from_bytes(content[at : at + 4], "big")
@@ -63,10 +63,10 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def coding_of(content: bytes) -> Coding | None:
-    """What a PNG says; None where that is sRGB, nothing, or an ICC profile. Damaged chunks say nothing.
+    """What a PNG says; None if that is sRGB, nothing, or an ICC profile. Damaged chunks say nothing.
 
     Raises:
-        ValueError: colours that are not meant for a plain screen, or that are not known here.
+        ValueError: colours that are not meant for a plain screen, or are not known here.
     """
     said: dict[bytes, bytes] = {}
     for kind, chunk in png_chunks(content):

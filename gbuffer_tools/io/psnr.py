@@ -1,19 +1,19 @@
-"""PSNR, the peak signal-to-noise ratio of two pictures, with one convention for equal ones."""
+"""PSNR, the peak signal-to-noise ratio of two pictures, with one convention for equal pictures."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 PEAK = 255.0
-"""The largest value of a pixel."""
+"""The largest pixel value."""
 MAX_PSNR = 100.0
-"""dB of equal pictures, and of all that are as near: an infinite value would have no mean and no place in JSON."""
+"""dB of equal pictures, and of all that are as close: an infinite value would have no mean and no place in JSON."""
 
 
 def psnr(a: NDArray[np.number], b: NDArray[np.number]) -> float:
     """10 log10(255² / mean squared difference) over all pixels and channels, in dB; `MAX_PSNR` at most.
 
     Args:
-        a, b: two pictures of one shape, such as (H, W, 3), in 0 .. 255, of any numeric types.
+        a, b: two pictures of the same shape, such as (H, W, 3), in 0 .. 255, of any numeric types.
 
     Raises:
         ValueError: the shapes differ.

@@ -1,7 +1,7 @@
-"""What a file is that its reader refuses: known by its first bytes and its end, whatever its name says.
+"""Recognises what a file is that its reader refuses: by its first bytes and its end, whatever its name says.
 
-Repositories hold pointers where their large files were not fetched, servers answer with pages, copies stop midway. A
-reader that cannot use a file raises `refusal`, which says so in the place of what is wrong with the bytes.
+Repositories hold pointers if their large files were not fetched, servers answer with pages, copies stop midway. A
+reader that cannot use a file raises `refusal`, which says so instead of what is wrong with the bytes.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from gbuffer_tools.errors import InputError
 
 HEAD, TAIL = 2**20, 2**16
-"""Bytes at the start and the end that are looked at: a header of safetensors, the directory of a ZIP archive."""
+"""Bytes examined at the start and the end: a safetensors header, the directory of a ZIP archive."""
 POINTERS = (
     (re.compile(rb"version https://(git-lfs|hawser)\.github\.com/spec/"), "a Git LFS pointer; run git lfs pull"),
     (re.compile(rb"(\.\./)*(\.git)?/annex/objects/"), "a git-annex pointer; run git annex get"),
@@ -32,7 +32,7 @@ KINDS = {
     b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"(\xb5/\xfd": "zstd",
     b"7z\xbc\xaf\x27\x1c": "7-Zip", b"Rar!": "RAR",
 }  # fmt: skip
-"""First bytes, and the kind of file that starts with them."""
+"""First bytes -> the kind of file that starts with them."""
 PACKED = ("ZIP", "gzip", "bzip2", "xz", "zstd", "7-Zip", "RAR")
 
 
@@ -43,9 +43,9 @@ def refusal(
 
     Args:
         path: of the file.
-        claim: what the reader says of it, such as "not a readable image"; "" where what it is says enough.
-        details: what follows where nothing is known of the file; with the space or mark before it.
-        kinds: of `KINDS`, which this reader reads.
+        claim: what the reader says about it, such as "not a readable image"; "" if what the file is says enough.
+        details: what follows if the file is not recognised; includes the space or punctuation before it.
+        kinds: those of `KINDS` that this reader reads.
         text: whether it reads JSON.
     """
     try:
@@ -61,12 +61,12 @@ def refusal(
 
 
 def recognised(head: bytes, tail: bytes, size: int, kinds: Collection[str] = (), *, text: bool = False) -> str:
-    """What a file is, where that is no use to its reader, and what to do; "" where nothing is known.
+    """What a file is, if that is of no use to its reader, and what to do; "" if nothing is known.
 
     Args:
         head, tail: its first `HEAD` and last `TAIL` bytes, or all.
-        size: bytes in all.
-        kinds, text: as of `refusal`.
+        size: total bytes.
+        kinds, text: as for `refusal`.
     """
     if not size:
         return f"empty; {AGAIN}"
@@ -82,7 +82,7 @@ def recognised(head: bytes, tail: bytes, size: int, kinds: Collection[str] = (),
         return f"a server's answer ({letters[:60].decode(errors='replace')!r}), not the file; download it again"
     kind = kind_of(head)
     if kind and kind not in kinds:
-        # Of that suffix another reader may take it; where none does, the file is the wrong one.
+        # With that suffix another reader may take it; if none does, it is the wrong file.
         other = f"holds {kind}; give it the suffix of that kind, or the right file"
         return f"packed with {kind}; unpack it" if kind in PACKED else other
     wanted = stated_size(head)
@@ -94,7 +94,7 @@ def recognised(head: bytes, tail: bytes, size: int, kinds: Collection[str] = (),
 
 
 def kind_of(head: bytes) -> str:
-    """The kind of file that starts so; "" for one that is not in `KINDS`."""
+    """The kind of file that starts with these bytes; "" if it is not in `KINDS`."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":
@@ -103,7 +103,7 @@ def kind_of(head: bytes) -> str:
 
 
 def stated_size(head: bytes) -> int:
-    """The bytes that a file should have by its own header; 0 where it does not say."""
+    """The bytes that a file should have according to its header; 0 if it does not say."""
     try:
         if head.startswith(b"\x89HDF\r\n\x1a\n"):
             # The end of the file, after two addresses (HDF5 file format specification, II.A).

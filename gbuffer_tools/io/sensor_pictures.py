@@ -1,4 +1,4 @@
-"""Pictures that are no colours of a scene, by their names: depth, classes or normals beside a simulator's frames.
+"""Finds pictures that do not show a scene's colours, by name: depth, classes or normals beside a simulator's frames.
 
 CARLA, KITTI and Virtual KITTI store them as PNGs, which look like any other picture to a program:
 
@@ -21,12 +21,13 @@ BESIDE = (
     "|validation|test|testing|rgb|carla|kitti|vkitti"
 )
 NAME = re.compile(f"(({BESIDE}) )*({KIND})( ({BESIDE}|{KIND}))*")
-"""Of a file or folder, as words. Other words say that it is something else: depth_of_field, normal_weather."""
+"""Matches a file or folder name, as words. Other words mean that it is something else: depth_of_field,
+normal_weather."""
 WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def sensor_pictures(files: Iterable[Path], root: Path) -> set[Path]:
-    """The files among some whose names, or those of their folders below `root`, are of depth, classes or normals."""
+    """Those files whose names, or the names of their folders below `root`, say depth, classes or normals."""
     return {file for file in files if any(map(_is_of_sensor, file.relative_to(root).with_suffix("").parts))}
 
 

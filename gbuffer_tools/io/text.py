@@ -1,4 +1,4 @@
-"""Small text files of others: JSON, and lists of files, which may name nothing outside their folder."""
+"""Other people's small text files: JSON, and file lists, which may not name anything outside their folder."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def read_text(path: Path, max_bytes: int) -> str:
     """A UTF-8 text file of at most `max_bytes`.
 
     Raises:
-        InputError: absent, larger, or no text.
+        InputError: missing, larger, or not text.
     """
     try:
         size = path.stat().st_size
@@ -29,7 +29,7 @@ def read_text(path: Path, max_bytes: int) -> str:
 
 
 def parse_json(text: str, where: str) -> object:
-    """What a JSON text holds; where it is no JSON, raises `InputError` with a message that starts with `where`."""
+    """What a JSON text holds; if it is not JSON, raises `InputError` with a message that starts with `where`."""
     try:
         return json.loads(text)
     except _NO_JSON as error:
@@ -37,7 +37,7 @@ def parse_json(text: str, where: str) -> object:
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file of at most 16 MiB holds; raises `InputError` where it cannot be read."""
+    """What a JSON file of at most 16 MiB holds; raises `InputError` if it cannot be read."""
     text = read_text(path, MAX_JSON_BYTES)
     try:
         return json.loads(text)
@@ -46,18 +46,18 @@ def read_json(path: Path) -> object:
 
 
 def plain(text: object, max_length: int = 256) -> str:
-    """A name from a foreign file as one line of at most `max_length` characters; what cannot be printed is a space."""
+    """A name from a foreign file as one line of at most `max_length` characters; unprintable ones become spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:max_length]
 
 
 def inside(folder: Path, named: str) -> Path | None:
-    """The file that a list in `folder` names; None where it is not in that folder, also by way of links.
+    """The file that a list in `folder` names; None if it is outside that folder, links resolved.
 
-    A path is relative to the list's folder, or absolute.
+    Paths are relative to the list's folder, or absolute.
     """
     try:
         found = (folder / named).resolve()
-        found.exists()  # raises where no file can have such a name
-    except (OSError, ValueError, RuntimeError):  # a null byte, a name too long, links in a circle
+        found.exists()  # raises if no file can have such a name
+    except (OSError, ValueError, RuntimeError):  # a null byte, too long a name, circular links
         return None
     return found if found.is_relative_to(folder.resolve()) else None

@@ -1,4 +1,4 @@
-"""YAML files of users, strictly: a file becomes a dataclass, and every key and value that does not fit is refused."""
+"""Strict reading of users' YAML files: a file becomes a dataclass, and keys and values that do not fit are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> object:
     """What a YAML file of at most 1 MiB holds: plain values, lists and mappings.
 
     Raises:
-        InputError: cannot be read.
+        InputError: it cannot be read.
     """
     text = read_text(path, MAX_BYTES)
     try:
@@ -42,7 +42,7 @@ def read_sections(path: Path, kind: type[Section]) -> Section:
     """A YAML file of at most 1 MiB as a dataclass, whose fields are text, numbers, tuples, dicts and dataclasses.
 
     Raises:
-        InputError: cannot be read, or has keys or values that the dataclass does not know; the message names the key.
+        InputError: it cannot be read, or has keys or values that the dataclass lacks; the message names the key.
     """
     node = read_yaml(path)
     try:
@@ -54,7 +54,7 @@ def read_sections(path: Path, kind: type[Section]) -> Section:
 
 
 def _built(kind: typing.Any, node: object, where: str) -> object:
-    """A value of a field's type from what YAML holds; `ValueError` names the key."""
+    """A value of a field's type from a YAML node; `ValueError` names the key."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return _built(inner[0], node, where)
@@ -80,12 +80,12 @@ def _built(kind: typing.Any, node: object, where: str) -> object:
 def _is_number(node: object) -> bool:
     try:
         return isinstance(node, int | float) and not isinstance(node, bool) and not math.isnan(node)
-    except OverflowError:  # an integer of more than 308 digits
+    except OverflowError:  # an integer with more than 308 digits
         return False
 
 
 def _section(kind: typing.Any, node: object, where: str) -> object:
-    """A dataclass from a YAML mapping whose keys it knows all."""
+    """A dataclass from a YAML mapping, all of whose keys it must know."""
     if not isinstance(node, dict):
         raise ValueError(f"{where or 'the file'}: {_shown(node)}, wanted a section of keys")
     hints = typing.get_type_hints(kind)
@@ -104,7 +104,7 @@ def _section(kind: typing.Any, node: object, where: str) -> object:
 
 
 def _shown(node: object) -> str:
-    """A value for an error; lists and sections may hold themselves many times over, so only their size is shown."""
+    """A value for an error message; lists and sections may nest many times over, so only their size is shown."""
     if isinstance(node, list | dict):
         return f"{type(node).__name__} of {len(node)}"
     text = repr(node)

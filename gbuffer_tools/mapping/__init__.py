@@ -1,1 +1,1 @@
-"""What named channels and ids mean, and how frames are made of them."""
+"""What named channels and ids mean, and how frames are made from them."""

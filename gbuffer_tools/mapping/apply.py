@@ -1,4 +1,4 @@
-"""Frames from named channels and what they mean (mapping/schema.py). Pure: arrays in, a frame and a note out."""
+"""Makes frames from named channels and their meaning (mapping/schema.py). Pure: arrays in, a frame and a note out."""
 
 from collections import abc
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ Matrix = npt.NDArray[np.float64]
 
 RANGE_TOLERANCE = 1e-3
 WORLD_NORMAL, DISTANCE = "x_world_normal", "x_distance"
-"""Buffers of files whose camera is not known; 0 where nothing was drawn, as only depth may be infinite."""
+"""Buffers of files whose camera is unknown; 0 where nothing was drawn, as only depth may be infinite."""
 
 
 @dataclass
 class _Making:
-    """What is known of a frame so far."""
+    """What is known about a frame so far."""
 
     channels: Channels
     drawn: Bools
@@ -49,19 +49,19 @@ def to_frame(
 ) -> SourceFrame:
     """Make a frame in the frame file's conventions.
 
-    What is no number or infinite is counted in the note. In the image it becomes black or white, and in id maps 0;
-    buffers keep it.
+    The note counts nan and infinite values. They become black or white in the image, and 0 in id maps; buffers keep
+    them.
 
     Args:
         name: of the frame.
         channels: name -> (H,W), all of one size.
         mapping: of the channels; those that it does not name are ignored.
         attributes: header attributes, for the names of cryptomatte ids.
-        image_to_rec709: (3,3), takes the image's linear RGB to that of Rec.709; None where it is that.
-        buffers_to_rec709: the same for buffers of linear RGB.
+        image_to_rec709: (3,3), takes the image's linear RGB to linear Rec.709; None if it is that already.
+        buffers_to_rec709: the same for linear RGB buffers.
 
     Raises:
-        ValueError: a named channel is missing, or ids are no ids.
+        ValueError: a named channel is missing, or ids are not valid.
     """
     if mapping.image is None:
         raise ValueError("has no image; name its channels under image.channels of a --mapping")
@@ -79,7 +79,7 @@ def to_frame(
 def to_buffers(
     channels: Channels, mapping: Mapping, view: Matrix, projection: Matrix
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """The buffers of channels whose camera is known, and notes about them; image and ids are left out.
+    """Buffers from channels whose camera is known, and notes about them; image and ids are left out.
 
     Args:
         channels: name -> (H,W), all of one size, at least one.
@@ -109,12 +109,12 @@ def _add_buffers(making: _Making, mapping: Mapping) -> None:
 def to_image(
     channels: Channels, image: Image, to_rec709: Matrix | None = None
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """(H,W,3) uint8 sRGB, and notes on what it cannot show: there is no exposure and no tone curve.
+    """(H,W,3) uint8 sRGB, and notes on what it cannot show: neither exposure nor tone curve is applied.
 
     Args:
         channels: name -> (H,W).
         image: which of them.
-        to_rec709: as `to_frame` has it; it does not concern grey images and those that are sRGB already.
+        to_rec709: as for `to_frame`; not applied to grey images and those that are sRGB already.
     """
     stored = stack(channels, image.channels).astype(np.float64)
     notes = list(odd_numbers("image", stored, (", now black", ", now black or white")))
@@ -131,9 +131,9 @@ def to_image(
 
 
 def odd_numbers(name: str, values: Floats, becomes: tuple[str, str] = ("", "")) -> abc.Iterator[str]:
-    """How many pixels of a buffer (H,W) or (H,W,C) are not a number, and how many infinite, a line each.
+    """How many pixels of a buffer (H,W) or (H,W,C) are nan, and how many infinite, one line each.
 
-    `becomes` ends the two lines.
+    `becomes` holds the ends of the two lines.
     """
     flat = values.reshape(*values.shape[:2], -1)
     for found, what, end in zip((np.isnan(flat), np.isinf(flat)), ("not a number", "infinite"), becomes, strict=True):
@@ -143,13 +143,13 @@ def odd_numbers(name: str, values: Floats, becomes: tuple[str, str] = ("", "")) 
 
 
 def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:
-    """Depth or distance in metres, inf where nothing was drawn, nan where it is no number; says what was drawn."""
+    """Depth or distance in metres, inf where nothing was drawn, nan where it is nan; also sets `making.drawn`."""
     depth = mapping.depth
     if depth is None:
         return None
     channel = stack(making.channels, (depth.channel,))[..., 0]
     whole, stored = channel.dtype.kind == "u", channel.astype(np.float64)
-    # Whole numbers were never half floats, nor has anything but what the mapping says a meaning of its own among them.
+    # Whole numbers were never half floats; besides 0 and below, none has a special meaning unless the mapping says so.
     nothing = stored <= 0 if whole else geometry.nothing_drawn(stored)
     with np.errstate(invalid="ignore"):
         nothing |= stored >= depth.beyond
@@ -199,7 +199,7 @@ def _add_depth(making: _Making, mapping: Mapping, raw: Floats) -> None:
 
 
 def _add_normal(making: _Making, normal: Normal) -> None:
-    """Add normals, in view space where that is known. What was drawn without a normal faces the camera."""
+    """Add normals, in view space if that is known. Pixels drawn without a normal face the camera."""
     stored = stack(making.channels, normal.channels).astype(np.float64)
     making.notes += odd_numbers("normal", np.where(making.drawn[..., None], stored, 0))
     odd = ~np.isfinite(stored).all(-1) & making.drawn
@@ -226,13 +226,13 @@ def _add_normal(making: _Making, normal: Normal) -> None:
 
 
 def _is_unit(stored: Floats) -> bool:
-    """Whether vectors (n,3) have more nearly unit length when 0..1 is taken for -1..1."""
+    """Whether the lengths of vectors (n,3) are closer to 1 if 0..1 is taken for -1..1."""
     off = [float(np.median(np.abs(np.linalg.norm(v, axis=-1) - 1))) for v in (stored, 2 * stored - 1) if len(v)]
     return len(off) == 2 and off[1] < off[0]
 
 
 def _turn(making: _Making, world: Matrix, known: Bools) -> Matrix | None:
-    """World to view: the camera's, or the rotation that turns these normals into the depth's."""
+    """World to view: the camera's matrix, or the rotation that turns these normals into the depth's."""
     if making.camera is None:
         return None
     view, projection = making.camera
@@ -279,7 +279,7 @@ def _buffer(making: _Making, name: str, buffer: Buffer) -> Array:
 
 
 def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> tuple[Array, str]:
-    """Values in a buffer's range and type, and a note on what had to be cut for it, empty where nothing was.
+    """Values in a buffer's range and type, and a note on what had to be clipped, empty if nothing was.
 
     float16 for standard buffers, `stored`'s precision for others. Infinities and nan stay.
     """

@@ -1,4 +1,4 @@
-"""Id maps from named channels and what they mean (mapping/schema.py), and the classes of their ids."""
+"""Makes id maps from named channels and their meaning (mapping/schema.py), and classes from their ids."""
 
 from collections import abc
 
@@ -27,7 +27,7 @@ def made_ids(
         attributes: header attributes, for the names of cryptomatte ids.
 
     Raises:
-        ValueError: a channel or cryptomatte is missing, or ids are no ids.
+        ValueError: a channel or cryptomatte is missing, or ids are not valid.
     """
     declared = cryptomatte.cryptomattes(attributes)
     found, names, notes = dict[str, Array](), IdNames(), list[str]()
@@ -54,19 +54,19 @@ def made_ids(
 
 
 def _declared(known: list[cryptomatte.Cryptomatte], name: str) -> cryptomatte.Cryptomatte:
-    """What the header says of a cryptomatte: of exactly this name, else of one that differs in case only."""
+    """What the header says about the cryptomatte with exactly this name, else about one that differs only in case."""
     same = [crypto for crypto in known if crypto.name == name] or [c for c in known if c.name.lower() == name.lower()]
     return same[0] if same and name else cryptomatte.Cryptomatte("", {})
 
 
 def seen_names(ids: abc.Mapping[str, Array], names: abc.Mapping[str, abc.Mapping[int, str]]) -> dict[str, Names]:
-    """Names of the ids that a frame has, by id map; ids without a name are left out."""
+    """The names of a frame's ids, by id map; ids without a name are left out."""
     found = {key: set(map(int, np.unique(ids[key]))) & set(known) for key, known in names.items() if known}
     return {f"ids/{key}": {i: {"name": names[key][i]} for i in sorted(seen)} for key, seen in found.items()}
 
 
 def _ids(channels: Channels, drawn: Bools, name: str, ids: Ids) -> tuple[npt.NDArray[np.uint32], list[str]]:
-    """(H,W) uint32, the same ids in every frame; 0 where nothing was drawn; and notes."""
+    """Ids (H,W) uint32, the same in every frame, 0 where nothing was drawn; and notes."""
     if ids.cryptomatte:
         found = cryptomatte.ids(channels, ids.cryptomatte)
         if found is None:
@@ -84,10 +84,10 @@ def _ids(channels: Channels, drawn: Bools, name: str, ids: Ids) -> tuple[npt.NDA
 
 
 def classes_of(ids: Array, names: abc.Mapping[int, str], classes: Classes) -> npt.NDArray[np.uint8]:
-    """The class of each pixel (H,W) by its id; 0, the first class, where the id is 0 and no number says otherwise.
+    """The class of each pixel (H,W) by its id; 0, the first class, where the id is 0 unless a number says otherwise.
 
     Raises:
-        ValueError: ids that are classes already, beyond the list of classes.
+        ValueError: ids that are already classes exceed the list of classes.
     """
     found, where = np.unique(ids, return_inverse=True)
     if classes.of == "class":

@@ -1,6 +1,6 @@
-"""Solves a camera from its picture: where it stood and looked, by the world positions or normals of its pixels.
+"""Solves a camera from its picture: where it was and where it looked, from its pixels' world positions or normals.
 
-Renderers rarely store their camera with their passes, but many can store each pixel's place in the world.
+Renderers rarely store their camera with their passes, but many can store each pixel's world position.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ SAMPLES = 6000
 ROUNDS = 5
 MIN_SAMPLES = 60
 FLAT = 1e-3
-"""Smallest spread of the points across their best plane, relative to their spread in it; flatter points do not
+"""Smallest spread of the points across their best-fit plane, relative to their spread in it; flatter points do not
 determine a camera."""
 MAX_PIXELS = 1.0
 MAX_SKEW, MAX_CONDITION = 0.01, 1e6
-"""A pinhole camera's rows are far from each other; a parallel projection's third one vanishes or is noise."""
+"""A pinhole camera's rows are far apart; the third row of a parallel projection vanishes or is noise."""
 STEPS, NUDGE = 8, 1e-6
 AS_GOOD = 1.01
 MIN_SPREAD = 1e-3
@@ -32,25 +32,25 @@ def camera_from_positions(
     """The pinhole camera that saw these points, by direct linear transformation.
 
     The projection (3,4) that takes points to pixel centres is the null vector of the points' equations (Hartley and
-    Zisserman, Multiple View Geometry, 2nd ed., 7.1, with their normalisation); an RQ decomposition parts it into lens
-    and pose. Points that miss their pixel by more than three medians, which antialiased edges do, are left out and the
-    rest is solved again. The result is refined by least squares of the misses in pixels, once with square pixels and
-    the centre in the middle, once without; the former counts where it misses by no more, as renderers sample anywhere
-    in a pixel, and that noise alone would shift the centre and tilt the camera against it.
+    Zisserman, Multiple View Geometry, 2nd ed., 7.1, with their normalisation); an RQ decomposition splits it into lens
+    and pose. Points that miss their pixel by more than three times the median, as on antialiased edges, are left out
+    and the rest is solved again. The result is refined by least squares on the errors in pixels, once with square
+    pixels and the centre in the middle, once without; the former is used unless its error is larger, as renderers
+    sample anywhere in a pixel, and that noise alone would shift the centre and tilt the camera to compensate.
 
     Args:
         positions: (H,W,3) world.
-        drawn: (H,W) where there are positions.
-        planes: near and far of the projection.
+        drawn: (H,W), where there are positions.
+        planes: near and far planes of the projection.
 
     Returns:
-        (view, projection), each (4,4); None where the points are too few, all in a plane, or of no pinhole camera
-        without skew (the median point misses its pixel by more than one).
+        (view, projection), each (4,4); None if the points are too few, all in one plane, or do not fit a pinhole camera
+        without skew (the median point misses its pixel by more than one pixel).
     """
     try:
         with np.errstate(all="ignore"):
             found = _solved(positions, drawn, planes)
-    except np.linalg.LinAlgError:  # of numbers near the largest that there are
+    except np.linalg.LinAlgError:  # numbers near the largest float
         return None
     return found if found is not None and all(np.isfinite(matrix).all() for matrix in found) else None
 
@@ -94,7 +94,7 @@ def _solved(
 
 
 def rotation_from_normals(world: Floats, view: Floats, drawn: npt.NDArray[np.bool_]) -> Matrix | None:
-    """The rotation (3,3) that turns world normals to view normals, by least squares over their pairs (Kabsch 1976).
+    """The rotation (3,3) that turns world normals into view normals, by least squares over pairs (Kabsch 1976).
 
     Args:
         world: (H,W,3) unit normals.
@@ -102,7 +102,7 @@ def rotation_from_normals(world: Floats, view: Floats, drawn: npt.NDArray[np.boo
         drawn: (H,W).
 
     Returns:
-        None where fewer than two directions are there, or the median pair is more than 20 degrees apart.
+        None if there are fewer than two directions, or the median pair is more than 20 degrees apart.
     """
     use = drawn & np.isfinite(view).all(-1) & (np.linalg.norm(world, axis=-1) > 0.5)
     if use.sum() < MIN_SAMPLES:
@@ -111,7 +111,7 @@ def rotation_from_normals(world: Floats, view: Floats, drawn: npt.NDArray[np.boo
     kept, turn, cosines = np.ones(len(a), bool), np.eye(3), np.zeros(len(a))
     for _ in range(ROUNDS):
         u, spread, v = np.linalg.svd(b[kept].T @ a[kept] / kept.sum())
-        if spread[1] < MIN_SPREAD:  # a single direction may turn about itself
+        if spread[1] < MIN_SPREAD:  # a single direction leaves rotation about itself free
             return None
         turn = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v
         cosines = (b * (a @ turn.T)).sum(-1)
@@ -120,7 +120,7 @@ def rotation_from_normals(world: Floats, view: Floats, drawn: npt.NDArray[np.boo
 
 
 def _has_depth(points: Matrix) -> bool:
-    """Whether points are not all in one plane."""
+    """Whether the points are not all in one plane."""
     spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
     return bool(spread[2] > FLAT * spread[0])
 
@@ -158,9 +158,9 @@ def _misses(matrix: Matrix, points: Matrix, pixels: Matrix) -> Matrix:
 def _refined(
     points: Matrix, pixels: Matrix, start: tuple[Matrix, Matrix, Matrix], middle: tuple[float, float]
 ) -> tuple[Matrix, Matrix, Matrix] | None:
-    """Lens, rotation and place of the least squared misses: Gauss-Newton over turn, place, focal lengths and centre.
+    """Lens, rotation and position with the least squared error: Gauss-Newton over these, focal lengths and centre.
 
-    None where it runs away: points that are nearly in a plane, and off their pixels' centres.
+    None if it diverges: the points are nearly in one plane, and off their pixel centres.
     """
     lens, turn, place = start
 
@@ -183,7 +183,7 @@ def _refined(
         change, missed = np.zeros(count), misses(np.zeros(count))
         for _ in range(STEPS):
             slopes = [misses(change + step) - misses(change - step) for step in np.eye(count) * NUDGE]
-            if not np.isfinite([*slopes, missed]).all():  # LAPACK would print so
+            if not np.isfinite([*slopes, missed]).all():  # LAPACK would print a message
                 break
             change -= np.linalg.lstsq(np.stack(slopes, 1) / (2 * NUDGE), missed, rcond=None)[0]
             missed = misses(change)
@@ -196,7 +196,7 @@ def _refined(
 
 
 def _turned(by: Matrix) -> Matrix:
-    """The rotation (3,3) about an axis by its length, radians (Rodrigues)."""
+    """The rotation (3,3) about an axis by the axis's length, radians (Rodrigues)."""
     angle = float(np.linalg.norm(by))
     x, y, z = by / max(angle, 1e-30)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -204,7 +204,7 @@ def _turned(by: Matrix) -> Matrix:
 
 
 def _parted(matrix: Matrix, points: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """Lens (3,3) upper triangular with last entry 1, rotation (3,3), the camera's place (3,)."""
+    """Lens (3,3), upper triangular with last entry 1; rotation (3,3); camera position (3,)."""
     if (points @ matrix[2, :3] + matrix[2, 3] < 0).mean() > 0.5:
         matrix = -matrix  # points are in front
     turned, upper = np.linalg.qr(np.linalg.inv(matrix[:, :3]))

@@ -1,4 +1,4 @@
-"""Named channels: `layer.pass.component`, where the layer is all before the last dot; case does not matter."""
+"""Named channels: `layer.pass.component`; the layer is everything before the last dot; case does not matter."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,9 +8,9 @@ from gbuffer_tools.frame import Array
 
 Channels = Mapping[str, Array]
 LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
-"""Components as Nuke and Arnold write them out."""
+"""Components as Nuke and Arnold spell them out."""
 FOREIGN = 0x250
-"""Letters before this one are Latin."""
+"""Letters below this code point are Latin."""
 COVERAGE = frozenset(("A", "AR", "AG", "AB"))
 """Components that say how much of a pixel is covered."""
 
@@ -22,14 +22,14 @@ def split(name: str) -> tuple[str, str]:
 
 
 def plain_names(names: Iterable[str], views: Sequence[str] = (), view: str = "") -> dict[str, str]:
-    """What sources look for -> a channel's name in its file, for the channels that belong to one eye of a stereo file.
+    """What sources look for -> a channel's name in its file, for the channels of one eye of a stereo file.
 
-    Components are letters: R for red, also where Unreal on Linux has garbled it (`letter`). The eye is a part of the
-    layer's name, which is left out; channels without a layer are the main eye's (OpenEXR, "Multi-View").
+    Components are letters: R for red, even if Unreal on Linux has garbled it (`letter`). The eye is a part of the
+    layer's name and is left out; channels without a layer belong to the main eye (OpenEXR, "Multi-View").
 
     Args:
         names: of all channels.
-        views: the eyes of the file, the main one first; empty where there is one.
+        views: the eyes of the file, the main one first; empty if there is only one.
         view: which of them.
     """
     mine = [(name, plain) for name in names if (plain := _plain(name, views, view))]
@@ -42,7 +42,7 @@ def plain_names(names: Iterable[str], views: Sequence[str] = (), view: str = "")
 
 
 def _plain(name: str, views: Sequence[str], view: str) -> str | None:
-    """The name without its eye; None where it is another one's."""
+    """The name without its eye; None if it belongs to another eye."""
     layer, component = split(name)
     parts = layer.split(".") if layer else []
     eye = next((part for part in reversed(parts) if part in views), None)
@@ -54,10 +54,10 @@ def _plain(name: str, views: Sequence[str], view: str) -> str | None:
 
 
 def letter(component: str) -> str:
-    """R, G, B or A for a component that means it, else the component.
+    """R, G, B or A for a component that means it, else the component itself.
 
-    Unreal's writer takes bytes for characters of two or four bytes on Linux. So what should be R starts with R and ends
-    in characters of no meaning, or is a character whose bytes, swapped, are R's: U+5200.
+    On Linux, Unreal's writer takes bytes for characters of two or four bytes. So what should be R starts with R and
+    ends in meaningless characters, or is a character whose swapped bytes are R's: U+5200.
     """
     if component.isascii():
         return LETTERS.get(component.lower(), component)
@@ -76,13 +76,13 @@ def layers(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def named(names: Iterable[str], wanted: str) -> str | None:
-    """The channel named `wanted`, as the file spells it; None where there is none."""
+    """The channel named `wanted`, as the file spells it; None if there is none."""
     known = tuple(names)
     return wanted if wanted in known else next((name for name in known if name.lower() == wanted.lower()), None)
 
 
 def components(names: Iterable[str], layer: str, letters: str) -> tuple[str, ...] | None:
-    """The channels `layer.X`, `layer.Y`, … as the file spells them, one a letter; None where one is missing."""
+    """The channels `layer.X`, `layer.Y`, … as the file spells them, one per letter; None if one is missing."""
     known = tuple(names)
     found = tuple(named(known, f"{layer}.{letter}" if layer else letter) for letter in letters)
     present = tuple(name for name in found if name is not None)
@@ -90,7 +90,7 @@ def components(names: Iterable[str], layer: str, letters: str) -> tuple[str, ...
 
 
 def only(names: Iterable[str], layer: str) -> str | None:
-    """The only channel of a layer, whatever its component is called; None where the layer has several or none."""
+    """The only channel of a layer, whatever its component is called; None if the layer has several or none."""
     known = tuple(names)
     same = [name for name in known if split(name)[0] == layer]
     found = same or [name for name in known if split(name)[0].lower() == layer.lower()]
@@ -98,18 +98,18 @@ def only(names: Iterable[str], layer: str) -> str | None:
 
 
 def within(layer: str, name: str) -> str:
-    """The full name of a layer or channel in a layer; the layer of what has none is empty."""
+    """The full name of a layer or channel within a layer; an empty layer adds nothing."""
     return f"{layer}.{name}" if layer else name
 
 
 def pick(channels: Channels, name: str) -> Array | None:
-    """A channel by its name; None where there is none."""
+    """A channel by name; None if there is none."""
     spelt = name if name in channels else named(channels, name)
     return None if spelt is None else channels[spelt]
 
 
 def stack(channels: Channels, names: Iterable[str]) -> Array:
-    """Channels by their names, stacked: (H,W,n).
+    """Channels by name, stacked: (H,W,n).
 
     Raises:
         ValueError: one is missing.
@@ -124,6 +124,6 @@ def stack(channels: Channels, names: Iterable[str]) -> Array:
 
 
 def listed(names: Iterable[str], max_count: int = 12) -> str:
-    """Names for an error message: the first `max_count`, and how many there are in all."""
+    """Names for an error message: the first `max_count`, and the total number if there are more."""
     known = list(names)
     return ", ".join(known[:max_count]) + (f", … ({len(known)} in all)" if len(known) > max_count else "")

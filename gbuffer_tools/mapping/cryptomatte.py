@@ -1,12 +1,12 @@
 """Cryptomatte: names of objects and materials as 32-bit ids in the pixels of an EXR file.
 
-Facts: "Cryptomatte Specification 1.2.0" (Psyop, github.com/Psyop/Cryptomatte). An id is MurmurHash3_x86_32 of the name
-(UTF-8, seed 0), its bits read as a float32; where the float's exponent would be 0 or 255 its lowest bit is flipped, so
-that no id is a denormal, an infinity or no number. A pixel holds pairs of (id, coverage), the largest coverage first:
+Source: "Cryptomatte Specification 1.2.0" (Psyop, github.com/Psyop/Cryptomatte). An id is the MurmurHash3_x86_32 of the
+name (UTF-8, seed 0), its bits read as a float32; if the float's exponent would be 0 or 255, its lowest bit is flipped,
+so no id is a denormal, an infinity or a nan. A pixel holds pairs of (id, coverage), the largest coverage first:
 channels R, G of the layer `<name>00` are the first pair, B, A the second, R, G of `<name>01` the third. What no pair
-covers is empty. Header attributes cryptomatte/<key>/name, hash, conversion, and manifest, a JSON object of name -> 8
-hexadecimal digits. manif_file names a file beside the EXR file that has the manifest instead (exr/mapped_source.py
-reads it).
+covers is empty. The header attributes are cryptomatte/<key>/name, hash, conversion, and manifest, a JSON object of
+name -> 8 hexadecimal digits; or manif_file, which names a file beside the EXR file that holds the manifest instead
+(exr/mapped_source.py reads it).
 """
 
 import json
@@ -24,17 +24,17 @@ from gbuffer_tools.mapping.channel_names import Channels, pick
 HASH, CONVERSION = "MurmurHash3_32", "uint32_to_float32"
 RED, GREEN, ALPHA = ("R", "red"), ("G", "green"), ("A", "alpha")
 ROUNDING = 1e-4
-"""By which sums of stored coverages may miss 1; so half a pixel is the thing's, not the background's."""
+"""How far sums of stored coverages may be from 1; with it, half a pixel goes to the object, not the background."""
 
 
 @dataclass(frozen=True)
 class Cryptomatte:
-    """What a header says of one cryptomatte.
+    """What a header says about one cryptomatte.
 
     Attributes:
-        name: start of its layers' names: "ViewLayer.CryptoObject".
-        names: id -> name; empty where the file has no manifest, or a damaged one.
-        problem: what is wrong with the manifest; some programs cut it off. Its ids are sound.
+        name: the start of its layers' names: "ViewLayer.CryptoObject".
+        names: id -> name; empty if the file has no manifest, or a damaged one.
+        problem: what is wrong with the manifest; some programs cut it off. The ids are sound.
     """
 
     name: str
@@ -46,7 +46,7 @@ def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
     """The cryptomattes that header attributes declare, by name.
 
     Raises:
-        ValueError: another hash or conversion than the specification's.
+        ValueError: the hash or conversion is not the specification's.
     """
     found = []
     for key, name in sorted(attributes.items()):
@@ -65,7 +65,7 @@ def cryptomattes(attributes: Mapping[str, object]) -> list[Cryptomatte]:
 
 
 def _declared(attributes: Mapping[str, object], key: str, name: str) -> Cryptomatte:
-    """A cryptomatte by the attributes that start with a key; raises `ValueError` where its manifest is damaged."""
+    """A cryptomatte from the attributes that start with a key; raises `ValueError` if its manifest is damaged."""
     beside = attributes.get(f"{key}/manif_file")
     if beside is not None and f"{key}/manifest" not in attributes:
         return Cryptomatte(name, {}, f"the manifest of cryptomatte {name!r} is to lie beside it as {str(beside)!r}")
@@ -73,7 +73,7 @@ def _declared(attributes: Mapping[str, object], key: str, name: str) -> Cryptoma
 
 
 def manifest(text: object, name: str) -> dict[int, str]:
-    """Id -> name, from the text of a manifest; raises `ValueError` where it is no JSON object of names and ids."""
+    """Id -> name, from a manifest's text; raises `ValueError` if it is not a JSON object of names and ids."""
     try:
         entries = json.loads(str(text))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -89,16 +89,16 @@ def manifest(text: object, name: str) -> dict[int, str]:
 
 
 def coarse(channels: Channels, name: str) -> str:
-    """The element type of a cryptomatte's pixels where it cannot hold ids; empty where it can, or there are none."""
+    """The element type of a cryptomatte's pixels if it cannot hold ids; empty if it can, or there are none."""
     first = _component(channels, f"{name}00", RED)
     return "" if first is None or first.dtype == np.float32 else f"storing as {first.dtype}"
 
 
 def ids(channels: Channels, name: str) -> Array | None:
-    """The id that covers most of each pixel: (H,W) uint32, the float's bits; 0 where more of it is not covered at all.
+    """The id that covers most of each pixel: (H,W) uint32, the float's bits; 0 if more of the pixel is uncovered.
 
     Raises:
-        ValueError: the channels are not float32: ids do not survive in anything else.
+        ValueError: the channels are not float32: ids do not survive in any other type.
     """
     first = _component(channels, f"{name}00", RED)
     coverage = _component(channels, f"{name}00", GREEN)
@@ -113,7 +113,7 @@ def ids(channels: Channels, name: str) -> Array | None:
 
 
 def _covered(channels: Channels, name: str) -> npt.NDArray[np.float64]:
-    """How much of each pixel (H,W) all pairs cover together."""
+    """How much of each pixel (H,W) all pairs together cover."""
     total: npt.NDArray[np.float64] = np.zeros(())
     for rank in count():
         part = _component(channels, f"{name}{rank // 2:02d}", (GREEN, ALPHA)[rank % 2])

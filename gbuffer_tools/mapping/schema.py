@@ -17,8 +17,8 @@
     camera: {degrees: 50, pose: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]}
     licence: CC0-1.0
 
-The class of each section below says what its keys mean. Every section is optional. Where a source knows the files, a
-section replaces what the source knows; entries of `buffers` and `ids` are added to the source's own.
+Each section's class below says what its keys mean. Every section is optional. If a source knows the files, a section
+replaces what the source knows; entries of `buffers` and `ids` are added to the source's own.
 """
 
 import math
@@ -49,11 +49,11 @@ def _count(what: str, values: tuple[object, ...], *wanted: int) -> None:
 
 @dataclass(frozen=True)
 class Image:
-    """The picture. One channel is grey.
+    """The picture. A single channel is grey.
 
     Attributes:
         channels: red, green, blue; or one.
-        colour: "linear" light, clipped to 0..1 and converted to sRGB; or "srgb" in 0..1 already.
+        colour: "linear": light, clipped to 0..1 and converted to sRGB; "srgb": already sRGB in 0..1.
     """
 
     channels: tuple[str, ...]
@@ -72,7 +72,7 @@ class Depth:
         along: "axis": along the view axis; "ray": the distance to the camera, which needs a camera to convert.
         metres: length of one unit.
         nothing: values that mean that nothing was drawn, besides those of `geometry.nothing_drawn`; .nan may be one.
-        beyond: values from here on mean so, too.
+        beyond: this value and larger ones mean the same.
     """
 
     channel: str
@@ -95,7 +95,7 @@ class Normal:
         space: "view" or "world"; the latter needs a camera, else it is stored as x_world_normal.
         axes: which of the file's components point right, up, and towards the camera (view), or along the world's x, y
             and z (world): [x, -y, -z] turns y down, z forward into y up, z backward.
-        encoding: "signed": -1..1; "unit": 0..1 means -1..1; "either": the one of them that gives unit lengths.
+        encoding: "signed": -1..1; "unit": 0..1 means -1..1; "either": whichever of these gives unit lengths.
     """
 
     channels: tuple[str, ...]
@@ -113,12 +113,12 @@ class Normal:
 
 @dataclass(frozen=True)
 class Motion:
-    """Motion of surfaces on the screen, stored as the way from a pixel to where its surface was in the previous frame.
+    """Screen-space motion, stored as the vector from a pixel to where its surface was in the previous frame.
 
     Attributes:
-        pixels: how many pixels to the right and down a channel's 1 stands for: [1, -1] where the file's y is up;
-            [-1, -1] where the file's vectors point from the previous place to the pixel, y down.
-        rest: the value that means no motion; taken off first.
+        pixels: how many pixels to the right and down a channel's 1 stands for: [1, -1] if the file's y is up; [-1, -1]
+            if the file's vectors point from the previous position to the pixel, y down.
+        rest: the value that means no motion; subtracted first.
     """
 
     channels: tuple[str, ...]
@@ -135,7 +135,7 @@ class Buffer:
     """Any other buffer: value = stored * scale + offset.
 
     Attributes:
-        plus: channels that are added to the first, as direct and indirect light are.
+        plus: channels that are added to the first ones, such as indirect to direct light.
     """
 
     channels: tuple[str, ...]
@@ -149,7 +149,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Ids:
-    """An id map: of a channel of whole numbers, or of a cryptomatte."""
+    """An id map, from a channel of whole numbers or from a cryptomatte."""
 
     channel: str = ""
     cryptomatte: str = ""
@@ -164,9 +164,9 @@ class Classes:
     """The classes, and which ids belong to them.
 
     Attributes:
-        names: the classes; the first is for pixels that nothing was drawn on.
-        of: the id map that tells them apart; "class" where it holds classes already.
-        rules: regular expression -> class; the first that is found in a name (of a cryptomatte's manifest) counts.
+        names: the classes; the first is for pixels where nothing was drawn.
+        of: the id map that tells them apart; "class" if it already holds classes.
+        rules: regular expression -> class; the first that matches a name (from a cryptomatte's manifest) counts.
         numbers: id -> class, for ids that have no names.
         default: the class of all other ids; the second class if this is empty.
     """
@@ -203,15 +203,15 @@ class PinholeCamera:
     """A pinhole camera, for files that do not hold their own.
 
     Attributes:
-        degrees: horizontal field of view. One of this and the next two is needed, or `positions`.
+        degrees: horizontal field of view. One of this, the next two and `positions` is needed.
         focal: (fx, fy), pixels.
         projection: OpenGL's for column vectors, 4 rows of 4, without shear.
-        centre: (cx, cy), pixels from the top left corner, where the first pixel's centre is (0.5, 0.5); by default the
-            picture's middle.
+        centre: (cx, cy), pixels from the top left corner; the first pixel's centre is (0.5, 0.5); by default the middle
+            of the picture.
         planes: near and far, metres.
-        pose: the camera in the world, 4 rows of 4, rigid: it looks along its -z, y up; a reflection where the world is
+        pose: the camera in the world, 4 rows of 4, rigid: it looks along its -z, y up; a reflection if the world is
             left-handed.
-        view: the inverse of `pose`, in its place. Without either the world is the camera's own space.
+        view: the inverse of `pose`, used instead. Without either, world space is the camera's own space.
         positions: channels of world positions, in metres, from which the whole camera is solved.
     """
 
@@ -258,7 +258,7 @@ class PinholeCamera:
 
 @dataclass(frozen=True)
 class Mapping:
-    """What a mapping file says of channels and ids. Sections that are None are not in the file."""
+    """What a mapping file says about channels and ids. Sections that are None are not in the file."""
 
     image: Image | None = None
     depth: Depth | None = None
@@ -284,7 +284,7 @@ NOTHING_SAID = Mapping()
 
 
 def merged(known: Mapping, user: Mapping) -> Mapping:
-    """What a source knows of its files, replaced and extended by what the user says of them."""
+    """What a source knows about its files, replaced and extended by what the user says about them."""
     said = {f.name: getattr(user, f.name) for f in fields(user) if getattr(user, f.name)}
     joined = {"buffers": known.buffers | user.buffers, "ids": known.ids | user.ids}
     return replace(known, **said | joined)
@@ -294,6 +294,6 @@ def read_mapping(path: Path) -> Mapping:
     """Read a mapping file.
 
     Raises:
-        InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
+        InputError: it cannot be read, or has keys or values that this program does not know; the message names the key.
     """
     return read_sections(path, Mapping)

@@ -1,1 +1,1 @@
-"""Many frames: what is to be made, by which processes or machines."""
+"""Many frames: which to make, and by which processes or machines."""

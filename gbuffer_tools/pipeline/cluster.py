@@ -1,7 +1,7 @@
 """A map over many machines, through a Dask cluster that the user runs (`dask scheduler`, `dask worker`).
 
-The machines have to see the same folders under the same names, and run the same version of this program. Dask brings
-work back when a worker dies; what it was writing has not yet got its real name. Whoever can reach a scheduler can run
+The machines must see the same folders under the same names and run the same version of this program. Dask reassigns
+work when a worker dies; what it was writing does not have its real name yet. Anyone who can reach a scheduler can run
 code on its workers: keep it inside your network, or give it TLS (docs.dask.org).
 """
 
@@ -16,19 +16,19 @@ CONNECT_SECONDS = 15
 
 
 def over(scheduler: str | None, jobs: int) -> AbstractContextManager[Map]:
-    """A map over a cluster where the user named one, else over processes of this machine."""
+    """A map over a cluster if the user named one, else over processes on this machine."""
     return on_cluster(scheduler) if scheduler else in_parallel(jobs)
 
 
 @contextmanager
 def on_cluster(address: str) -> Iterator[Map]:
-    """A map over the workers of a scheduler, its results in order.
+    """A map over a scheduler's workers, with results in order.
 
     Args:
-        address: of the scheduler, as `dask scheduler` prints it: tcp://host:8786.
+        address: the scheduler's, as `dask scheduler` prints it: tcp://host:8786.
 
     Raises:
-        InputError: Dask is not installed, nobody answers, there are no workers, or one piece of work killed several.
+        InputError: Dask is not installed, nothing answers, there are no workers, or one piece of work killed several.
     """
     try:
         from distributed import Client, KilledWorker

@@ -1,7 +1,7 @@
 """Which source reads what the user named, and what no source reads.
 
-The first source that finds frames in a folder takes it. EXR files of several kinds may lie in one folder, so all of
-their sources have a look; of what they do not take the general one says what is wrong with it.
+The first source that finds frames in a folder takes it. One folder may hold EXR files of several kinds, so all EXR
+sources look at it; for files that none of them takes, the general one says what is wrong.
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ from gbuffer_tools.sources import SOURCES
 
 
 def find(paths: list[Path], forced: Source | None) -> tuple[dict[str, list[Job]], list[str]]:
-    """The frames in what the user named, by the name of their source; and what is left out, a line each.
+    """The frames in what the user named, by the name of their source; and what is left out, one line each.
 
     Args:
         paths: files and folders.
         forced: the only source to try; None: all.
 
     Raises:
-        InputError: a path is not there or holds nothing to extract, or two frames would be one.
+        InputError: a path does not exist or holds nothing to extract, or two frames would become one.
     """
     found, left = dict[str, list[Job]](), list[str]()
     for path in paths:
@@ -45,7 +45,7 @@ def find(paths: list[Path], forced: Source | None) -> tuple[dict[str, list[Job]]
 
 
 def check_names(jobs: list[Job]) -> None:
-    """Raises `InputError` where two frames would have one name in one file."""
+    """Raises `InputError` if two frames would have the same name in the same file."""
     known = dict[tuple[str, str], Job]()
     for job in jobs:
         first = known.setdefault((job.shard, job.frame), job)
@@ -59,7 +59,7 @@ def check_names(jobs: list[Job]) -> None:
 
 
 def _frames(there: Walk, sources: list[Source]) -> dict[str, list[Job]]:
-    """The frames of the first source that finds any; where that is one of EXR files, of all such sources."""
+    """The frames of the first source that finds any; if that is an EXR source, those of all EXR sources."""
     found: dict[str, list[Job]] = {}
     for source in sources:
         if found and not isinstance(source, ExrSource):
@@ -68,7 +68,7 @@ def _frames(there: Walk, sources: list[Source]) -> dict[str, list[Job]]:
         shards = {job.shard for jobs in found.values() for job in jobs}
         mine = [job for job in source.find(there) if taken.isdisjoint(job.files)]
         if mine:
-            # Frames of one file have the same buffers, which frames of another renderer seldom have.
+            # Frames in one file have the same buffers; frames from different renderers seldom do.
             found[source.name] = [
                 replace(job, shard=f"{job.shard}-{source.name}") if job.shard in shards else job for job in mine
             ]
@@ -78,9 +78,9 @@ def _frames(there: Walk, sources: list[Source]) -> dict[str, list[Job]]:
 
 
 def _used(there: Walk, found: dict[str, list[Job]]) -> Iterable[Path]:
-    """The files of a walk that frames are made of, or that their sources know."""
+    """The files of a walk that frames are made from, or that their sources know."""
     jobs = [job for mine in found.values() for job in mine]
-    # What a list names is relative to the list.
+    # Paths in a list are relative to the list.
     known = {path for job in jobs for file in job.files for path in (file, job.file.parent / file)}
     patterns = [pattern for name in found for pattern in SOURCES[name].beside]
     for file in there.files:

@@ -1,10 +1,10 @@
-"""Frames are read and stored; those that cannot be are left out, and the user is told why.
+"""Reads and stores frames; those that cannot be read or stored are left out, and the user is told why.
 
 All frames of a file have the same buffers, ids and size: those that most of its frames have, or that it already has.
-Where frames are stored as they come (`by_frame`), the first says which. Others are left out.
+If frames are stored as they come (`by_frame`), the first one decides. Frames that differ are left out.
 
-Beside NAME.h5, NAME.json says what ids are called, where a source knows: {"textures": {ID: ...}} of captures, for
-/ids/texture; {"ids/object": {ID: {"name": NAME}}} of cryptomattes, for the id map of that name.
+Beside NAME.h5, NAME.json says what ids are called, if a source knows: {"textures": {ID: ...}} from captures, for
+/ids/texture; {"ids/object": {ID: {"name": NAME}}} from cryptomattes, for the id map of that name.
 """
 
 import json
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
-    """Make frames of slow sources: they are read in parallel, and each is stored once those before it are there."""
+    """Make frames from slow sources: they are read in parallel, and each is stored once those before it are."""
     tasks = [(work, job) for work in works for job in work.jobs]
     for work, results in groupby(zip(tasks, each(read, tasks), strict=True), key=lambda result: result[0][0]):
         layout = layout_in(work.path)
@@ -51,7 +51,7 @@ def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
             for (_, job), result in results:
                 made = fitting(result, job, work.path, layout) if isinstance(result, SourceFrame) else result
                 if isinstance(made, SourceFrame):
-                    # Names, then the frame: a frame without names would be skipped by the next run.
+                    # Names first, then the frame: the next run would skip a frame without names.
                     add_names(work.path, made.names)
                     file.add(made.frame)
                     layout = layout or layout_of(made.frame)
@@ -59,7 +59,7 @@ def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
 
 
 def by_file(works: list[Work], each: Map) -> Iterator[Outcome]:
-    """Make frames of fast sources: a process makes a whole frame file, so that compressing runs in parallel, too."""
+    """Make frames from fast sources: each process makes a whole frame file, so compression runs in parallel too."""
     for lines in each(make_file, works):
         yield from lines
 
@@ -67,7 +67,7 @@ def by_file(works: list[Work], each: Map) -> Iterator[Outcome]:
 def make_file(work: Work) -> list[Outcome]:
     """Add all missing frames of a frame file in one step; returns what became of each.
 
-    A cluster may start this again when it has lost the answer, or the worker that is still at it.
+    A cluster may start this again if it has lost the answer, or lost a worker that is still running it.
     """
     there = frames_in(work.path)
     lines = [Outcome(f"{work.path.stem}/{job.frame}: there already") for job in work.jobs if job.frame in there]
@@ -80,7 +80,7 @@ def make_file(work: Work) -> list[Outcome]:
     except InputError:
         if frames_in(work.path) == there:
             raise
-        return make_file(work)  # the other was faster
+        return make_file(work)  # the other run was faster
     return lines
 
 
@@ -94,18 +94,18 @@ def _add_to_file(work: Work, layout: Layout) -> list[Outcome]:
 
 
 class _MixedError(Exception):
-    """A frame does not fit the first one, which may be the odd one."""
+    """A frame does not fit the first one, which may be the odd one out."""
 
 
 def _frames(work: Work, layout: Layout, lines: list[Outcome]) -> Iterator[Frame]:
-    """The frames that can be made and fit together; then, while the file has not got its name, their names.
+    """Yield the frames that can be made and fit together; then store their names, before the file gets its own name.
 
-    Those that lack something wait for those that do not, which say what the file holds: else a first frame without a
-    camera would keep all others out. Where all lack it they are stored.
+    Frames that lack something wait for those that do not, which decide what the file holds: otherwise a first frame
+    without a camera would keep all others out. If all lack it, they are stored.
 
     Args:
         work: the file.
-        layout: that frames have to have; empty: that of the first.
+        layout: the one that frames must have; empty: that of the first.
         lines: receives what became of each frame.
 
     Raises:
@@ -131,9 +131,9 @@ def _frames(work: Work, layout: Layout, lines: list[Outcome]) -> Iterator[Frame]
 
 
 def commonest_layout(work: Work) -> Layout:
-    """The layout of most of the frames that lack nothing; of several alike that with the most parts.
+    """The commonest layout of frames that lack nothing; in a tie, the one with the most parts.
 
-    Reads all frames, and keeps none.
+    Reads all frames and keeps none.
     """
     made = (read((work, job)) for job in work.jobs)
     found = [layout_of(each.frame) for each in made if isinstance(each, SourceFrame) and not each.lacks]
@@ -141,7 +141,7 @@ def commonest_layout(work: Work) -> Layout:
 
 
 def read(task: tuple[Work, Job]) -> SourceFrame | Refused:
-    """Read one frame, and check it by the rules of the format that concern it alone."""
+    """Read one frame and check it against the format's rules for single frames."""
     work, job = task
     try:
         made = work.source.read(job, work.info)
@@ -157,25 +157,25 @@ def read(task: tuple[Work, Job]) -> SourceFrame | Refused:
 
 
 def refused(why: str) -> Refused:
-    """A refusal; what cannot be printed is escaped."""
+    """A refusal, with unprintable characters escaped."""
     return Refused(str(InputError(why)))
 
 
 def outcome(work: Work, job: Job, made: SourceFrame | Refused) -> Outcome:
-    """What to tell the user of a frame."""
+    """What to tell the user about a frame."""
     if isinstance(made, Refused):
         return Outcome(made.why, refused=True)
     return Outcome(f"{work.path.stem}/{job.frame}: {made.note}")
 
 
 def fitting(made: SourceFrame, job: Job, path: Path, layout: Layout) -> SourceFrame | Refused:
-    """The frame, or a refusal where it does not fit the others of its file.
+    """The frame, or a refusal if it does not fit the others in its file.
 
     Args:
         made: the frame.
-        job: what it was made of.
-        path: of the file.
-        layout: of the frames in the file; empty where there are none.
+        job: what it was made from.
+        path: the file.
+        layout: that of the frames in the file; empty if there are none.
     """
     mine = layout_of(made.frame)
     if not layout or mine == layout:
@@ -200,7 +200,7 @@ def layout_of(frame: Frame) -> Layout:
 
 
 def layout_in(path: Path) -> Layout:
-    """The layout of the frames of a file; empty where there is no file."""
+    """The layout of a file's frames; empty if there is no file."""
     if not path.exists():
         return {}
     with Shard(path) as shard:
@@ -217,10 +217,10 @@ def names_beside(frames: Path) -> Path:
 
 
 def add_names(frames: Path, names: Mapping[str, Names]) -> None:
-    """Add what ids are called to the JSON file beside a frame file.
+    """Add the names of ids to the JSON file beside a frame file.
 
     Raises:
-        InputError: what is there is of another kind.
+        InputError: the existing file is of another kind.
     """
     path = names_beside(frames)
     known = read_json(path) if path.exists() else {}

@@ -40,7 +40,7 @@ def cores() -> int:
 
 @contextmanager
 def in_parallel(processes: int) -> Iterator[Map]:
-    """A map over processes, its results in order; plain `map` for one process. For the main thread.
+    """A map over processes, with results in order; plain `map` for one process. Only for the main thread.
 
     Raises:
         InputError: a process died.
@@ -61,19 +61,19 @@ def in_parallel(processes: int) -> Iterator[Map]:
 
 
 class _Pool(ProcessPoolExecutor):
-    """Processes that Ctrl-C, which the terminal sends to them, too, interrupts in their work, and at no other time."""
+    """Processes that Ctrl-C, which the terminal sends to them too, interrupts only while they work."""
 
     def submit(self, function: Callable[..., Result], /, *arguments: object, **named: object) -> Future[Result]:
-        """Start processes if need be; Ctrl-C waits meanwhile, in them until they listen (`begin`)."""
+        """Start processes if needed; Ctrl-C waits meanwhile, and in the processes until they listen (`begin`)."""
         with interrupts_held():
             return super().submit(interruptible, function, *arguments, **named)
 
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let what stops this process wait for the end of the block, and Ctrl-C in processes that it starts longer.
+    """Hold back signals that stop this process until the block ends, and Ctrl-C in processes it starts even longer.
 
-    A mask alone would not do: any thread may hear a signal, for which Python then interrupts the main thread.
+    A mask alone is not enough: any thread may receive a signal, and Python then interrupts the main thread.
     """
     heard = list[int]()
     before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in STOPS}
@@ -90,7 +90,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def interruptible(function: Callable[..., Result], /, *arguments: object, **named: object) -> Result:
-    """Do a process's work, which Ctrl-C ends."""
+    """Do a process's work, which Ctrl-C interrupts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return function(*arguments, **named)
@@ -99,7 +99,7 @@ def interruptible(function: Callable[..., Result], /, *arguments: object, **name
 
 
 def begin() -> None:
-    """What a process of a pool does first: from now on it hears Ctrl-C, and without work it does not care."""
+    """What a pool's process does first: from now on it receives Ctrl-C, and ignores it while it has no work."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
@@ -107,7 +107,7 @@ def begin() -> None:
 
 
 def ahead(pool: Executor, window: int, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """`pool.map`, but never more than `window` results ahead of the one that is asked for: frames are large."""
+    """`pool.map`, but never more than `window` results ahead of the one requested: frames are large."""
     todo = iter(tasks)
     running = deque(pool.submit(function, task) for task in islice(todo, window))
     while running:
@@ -118,15 +118,15 @@ def ahead(pool: Executor, window: int, function: Callable[[Task], Result], tasks
 def end_with_parent() -> None:
     """End this process when the one that started it is killed.
 
-    A pool's processes would else wait for work for ever, and first finish what they have, which the command, started
-    again, is making by then. Linux ends them at once; a thread has to wait for libraries to let go of the interpreter,
-    but is what other systems have.
+    Otherwise a pool's processes would finish their current work, which the restarted command is making by then, and
+    wait for more forever. Linux ends them at once. Other systems need a thread, which has to wait until libraries
+    release the interpreter.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None, "for the processes of a pool"
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent.pid:  # it was gone before
+        if os.getppid() != parent.pid:  # it was already gone
             os._exit(1)
     else:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

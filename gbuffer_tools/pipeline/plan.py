@@ -1,8 +1,7 @@
-"""Which frame files a run of `extract` makes or completes, and of which frames.
+"""Which frame files a run of `extract` makes or completes, and from which frames.
 
-The frames of a shard are split into files of N in the order of time, whichever of them are there or cannot be
-read. So a frame that is made later, as it was missing or damaged, goes to the file of its place, behind those that are
-in it.
+A shard's frames are split into files of N in time order, whether or not they exist already or can be read. So a frame
+that was missing or damaged and is made later goes into the file where it belongs, behind the frames already in it.
 """
 
 import re
@@ -27,7 +26,7 @@ class Work:
 
     Attributes:
         source: where its frames come from.
-        path: of the frame file.
+        path: the frame file.
         info: what its frames have in common.
         jobs: the frames that it lacks, in order.
     """
@@ -46,17 +45,17 @@ class Work:
 def plan(
     source: Source, jobs: list[Job], out: Path, per_file: int, licence: str | None = None
 ) -> tuple[list[Work], list[str]]:
-    """The files that frames go to, complete ones included; and why frames are left out, a line each.
+    """The files that frames go to, complete ones included; and why frames are left out, one line each.
 
     Args:
-        source: of the frames.
+        source: where the frames come from.
         jobs: the frames.
         out: folder for the frame files.
         per_file: frames in a file.
-        licence: of the frames, as the user states it; None: what the source knows.
+        licence: that of the frames, as the user states it; None: what the source knows.
 
     Raises:
-        InputError: frames that do not belong together, a header that no file can hold, a frame file that is there and
+        InputError: frames that do not belong together, a header that no file can hold, an existing frame file that
             cannot be read, or a frame that would be stored twice.
     """
     works, refused = list[Work](), list[str]()
@@ -64,7 +63,7 @@ def plan(
     for shard, group in groupby(sorted(jobs, key=_in_time), key=lambda job: job.shard):
         mine = list(group)
         paths = [out / f"{shard}{f'-{i:03d}' if i else ''}.h5" for i in range(-(-len(mine) // per_file))]
-        # Frames may lie in another file than today's split would put them into: captures are added later.
+        # Frames may be in another file than today's split would put them in: captures are added later.
         held = {path: _names_and_header(path) for path in paths if path.exists()}
         there = {name for names, _ in held.values() for name in names}
         info, bad = judged(source, mine)
@@ -88,7 +87,7 @@ def _in_time(job: Job) -> tuple[object, ...]:
 
 
 def judged(source: Source, jobs: list[Job]) -> tuple[ShardInfo | None, dict[Job, str]]:
-    """What frames have in common, None where all are refused; and the frames that are refused, with the reason."""
+    """What frames have in common, None if all are refused; and the refused frames, with the reason."""
     try:
         return source.shard_info(jobs), {}
     except InputError:
@@ -106,7 +105,7 @@ def _refusal(source: Source, job: Job) -> str:
 
 
 def check_header(header: Header, file: Path) -> None:
-    """Raises `InputError`, which names `file`, where a header could not be stored and read again."""
+    """Raises `InputError`, which names `file`, if a header could not be stored and read back."""
     texts = [(key, getattr(header, key)) for key in HEADER_TEXTS] + [("a class", name) for name in header.classes]
     for what, text in texts:
         if len(text) > MAX_TEXT or any(c == "\0" or 0xD800 <= ord(c) < 0xE000 for c in text):
@@ -116,7 +115,7 @@ def check_header(header: Header, file: Path) -> None:
 
 
 def check_apart(works: list[Work]) -> None:
-    """Raises `InputError` where two sets of frames would go to one file, as shot-001 and the second file of shot do."""
+    """Raises `InputError` if two sets of frames would go into one file, as shot-001 and the second file of shot do."""
     paths = [work.path for work in works]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
@@ -124,12 +123,12 @@ def check_apart(works: list[Work]) -> None:
 
 
 def check_once(works: list[Work], first: Path, firsts: set[Path]) -> None:
-    """Raises `InputError` where a frame to make is in a file of its shard that today's split does not have.
+    """Raises `InputError` if a frame to make is in a file of its shard that today's split does not have.
 
-    Such a file was made with a smaller --per-file, or of more frames than are there now.
+    Such a file was made with a smaller --per-file, or from more frames than there are now.
 
     Args:
-        works: of the shard.
+        works: the shard's.
         first: its first file.
         firsts: the first files of all shards, whose names may look like those of a shard's later files.
     """
@@ -145,7 +144,7 @@ def check_once(works: list[Work], first: Path, firsts: set[Path]) -> None:
 
 
 def frames_in(path: Path) -> tuple[str, ...]:
-    """Names of the frames in a file; none where there is no file."""
+    """Names of the frames in a file; none if there is no file."""
     return _names_and_header(path)[0] if path.exists() else ()
 
 

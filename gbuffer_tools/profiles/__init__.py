@@ -1,4 +1,4 @@
-"""One file per game, code or YAML, and how they are found."""
+"""One profile per game, in Python or YAML, and how they are found."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from gbuffer_tools.profiles.yaml_profile import read_profile
 from gbuffer_tools.renderdoc.profile import GameProfile
 
 PROFILES: dict[str, GameProfile] = {"supertuxkart": supertuxkart.PROFILE}
-"""The profiles that are code."""
+"""The profiles written in Python."""
 SUFFIXES = (".yaml", ".yml")
 
 
 def names() -> tuple[str, ...]:
-    """Names of the profiles that ship, sorted."""
+    """Names of the built-in profiles, sorted."""
     return tuple(sorted({*PROFILES, *(path.stem for path in Path(__file__).parent.glob("*.yaml"))}))
 
 
 def load(key: str) -> GameProfile:
-    """A profile that ships, by its name, or a user's, by the path of its YAML file.
+    """A built-in profile by its name, or a user's by the path of its YAML file.
 
     Raises:
-        InputError: there is none, or its file is not a profile.
+        InputError: there is no such profile, or its file is not a profile.
     """
     if key in PROFILES:
         return PROFILES[key]

@@ -4,13 +4,13 @@
       program: mygame
       arguments: [--level, "{track}", --size, "{width}x{height}"]
       environment: {LIBGL_ALWAYS_SOFTWARE: "1"}
-      tracks: {street: scenes/street}   # files or folders beside the profile that `--track` names
+      tracks: {street: scenes/street}   # names for `--track` -> files or folders beside the profile
 
-The game gets a home of its own, so that it neither reads nor writes the user's.
+The game gets its own home folder, so it neither reads nor writes the user's.
 
-Games move on by the time that the last frame took, but by no more than a limit of their own. Under a clock that runs
-ahead, of which every look takes a second, every frame reaches that limit, on any machine and at any quality: the game
-shows the same frames however fast it draws them. libfaketime, loaded into the game, is such a clock.
+Games advance by the time that the last frame took, up to a limit of their own. With a clock that runs ahead by a second
+at every reading, every frame reaches that limit, on any machine and at any quality, so the game shows the same frames
+however fast it draws them. libfaketime, loaded into the game, is such a clock.
 """
 
 import os
@@ -40,10 +40,10 @@ class LaunchSection:
     Attributes:
         program: its path, or its name on PATH or in /usr/games.
         arguments: `{track}` and the other `WORDS` stand for the settings of `capture`, `{home}` for a private folder.
-        environment: variables to add; the same words.
-        tracks: what `--track` can name -> a file or folder beside the profile. Any other track is handed on as it is,
-            or as a whole path where it is one.
-        package: what to install where the program is absent.
+        environment: variables to add, with the same words.
+        tracks: name for `--track` -> file or folder beside the profile. Any other track is passed on unchanged, or as
+            an absolute path if it is a path.
+        package: what to install if the program is missing.
     """
 
     program: str
@@ -65,7 +65,7 @@ def launch(section: LaunchSection, beside: Path, settings: CaptureSettings, fold
     Args:
         section: how to start it.
         beside: the folder of the profile's file.
-        settings: of the run.
+        settings: the run's.
         folder: the private folder.
 
     Raises:
@@ -101,7 +101,7 @@ def launch(section: LaunchSection, beside: Path, settings: CaptureSettings, fold
 
 
 def track(section: LaunchSection, beside: Path, asked: str) -> str:
-    """The text that a game is given for `--track`.
+    """The text passed to a game for `--track`.
 
     Raises:
         InputError: it names neither a known track nor a file or folder.
@@ -117,12 +117,12 @@ def track(section: LaunchSection, beside: Path, asked: str) -> str:
 
 
 def clock_ahead(limit: str) -> dict[str, str]:
-    """The environment variables of a game that is to run under a clock that runs ahead; see the module's text.
+    """The environment variables that make a game use a clock that runs ahead; see the module docstring.
 
-    Where there is no such clock, the user is told.
+    If there is no such clock, the user is told.
 
     Args:
-        limit: what frames have to take for the game to repeat itself, without such a clock.
+        limit: how long frames must take for the game to repeat exactly without such a clock.
     """
     found = sorted(LIBRARIES.glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
@@ -133,6 +133,6 @@ def clock_ahead(limit: str) -> dict[str, str]:
 
 
 def sweep_clock(pid: int) -> None:
-    """Remove what libfaketime leaves of a game that was killed: another process of that number could not start."""
+    """Remove what libfaketime leaves of a killed game: another process with that number could not start."""
     for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
         (SHARED_MEMORY / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""SuperTuxKart 1.4, its deferred OpenGL pipeline.
+"""SuperTuxKart 1.4 and its deferred OpenGL pipeline.
 
 The G-buffer pass writes two RGBA8 targets and D24S8 (data/shaders/sp_solid.frag and its siblings):
 
@@ -9,7 +9,7 @@ The game's view space is left-handed, +z into the scene; frame files have z towa
 normals, view matrix and projection. World units are taken as metres. The game has gloss, a smoothness in [0,1];
 frame files have roughness = 1 - gloss.
 
-The lighting draw (data/shaders/combine_diffuse_color.frag) adds up what `relight` does over again.
+`relight` recomputes what the lighting draw (data/shaders/combine_diffuse_color.frag) adds up.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ def is_gbuffer(found: DrawPass) -> bool:
 
 
 def is_lighting(samplers: frozenset[str]) -> bool:
-    """The draw that reads the G-buffer's colours together with the light buffers."""
+    """Whether a draw reads the G-buffer's colours together with the light buffers."""
     return samplers >= {"diffuse_color", "normal_color", "diffuse_map", "specular_map"}
 
 
@@ -82,7 +82,7 @@ def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float3
 
 
 def emission(albedo: Doubles, emit: Doubles) -> Doubles:
-    """Light that a surface sends out by itself, (H,W,3), from albedo (H,W,3) and emission map (H,W,1)."""
+    """Light that a surface emits, (H,W,3), from albedo (H,W,3) and emission map (H,W,1)."""
     return emit * (albedo + EMISSION_GAIN * (albedo * emit) ** 2)
 
 
@@ -94,9 +94,9 @@ def relight(
 
     Args:
         buffers: as stored.
-        fog_data: start, end, most, density (negative).
+        fog_data: start, end, maximum, density (negative).
         fog_color: rgb and unused.
-        scatter: (H,W,4) light scattered in on the way, its last channel how much of the surface it hides.
+        scatter: (H,W,4) light scattered in along the way; the last channel is how much of the surface it hides.
     """
     depth = buffers["depth"].astype(np.float64)
     albedo, metal = (buffers[n].astype(np.float64).reshape(*depth.shape, -1) / 255 for n in ("albedo", "metallic"))

@@ -1,8 +1,8 @@
 """Semantic classes of SuperTuxKart's surfaces, read from the names of their textures.
 
-The game's image files have telling names (`stktex_generic_cobbleStoneA.jpg`); the first rule that fits the file's
-name wins, then, for shared objects, the first that fits the names of its folders. This is a heuristic, not the
-artists' intention: a tileable wood on a fence counts as a building.
+The game's image files have telling names (`stktex_generic_cobbleStoneA.jpg`). The first rule that matches the file's
+name wins; if none does, for shared objects, the first that matches the names of its folders. This is a heuristic, not
+the artists' intention: a tileable wood texture on a fence counts as a building.
 """
 
 import re

@@ -1,15 +1,14 @@
 """Starting SuperTuxKart 1.4 for capture: a race driven by the computer, in a private folder, at a fixed quality.
 
-The game gets a home and a data root of its own, so that it neither reads nor writes the user's. The data root links
-to the installed data, except for two things. The prefilter of the specular environment map takes 1024 samples per
-texel, more than ten minutes of a software renderer at every start; the private copy takes 32, which makes the specular
-reflection of the sky noisier and changes nothing else. And what karts find in boxes is drawn by lot with the time of
-day for a seed, which changes the race; the private copy has one thing in all boxes.
+The game gets its own home and data root, so it neither reads nor writes the user's. The data root links to the
+installed data, except for two things. The prefilter of the specular environment map takes 1024 samples per texel, which
+takes a software renderer more than ten minutes at every start; the private copy takes 32, which makes the specular
+reflection of the sky noisier and changes nothing else. And the items that karts find in boxes are random, seeded with
+the time of day, which changes the race; the private copy has the same item in all boxes.
 
-A race moves on by the time that a frame took, at most 0.05 s. Frames that are drawn faster would make another race of
-it, at another quality as on another machine; so the game gets a clock that runs ahead
-(gbuffer_tools/profiles/launch.py), if there is one. It makes what moves by the clock alone, such as leaves in the wind,
-jump from frame to frame.
+A race advances by the time that a frame took, at most 0.05 s. Frames drawn faster, at another quality or on another
+machine, would change the race. So the game gets a clock that runs ahead (gbuffer_tools/profiles/launch.py), if there is
+one. It makes whatever moves by the clock alone, such as leaves in the wind, jump from frame to frame.
 """
 
 import os
@@ -26,7 +25,7 @@ PREFILTER = "importance_sampling_specular.frag"
 SAMPLES_SHIPPED, SAMPLES_TAKEN = "i < 1024", "i < 32"
 FINDS = "powerup.xml"
 RACE_SECONDS = 3600
-"""Profile mode ends by itself after this long, should nobody be left to end it; of the race's time, 72,000 frames."""
+"""Profile mode ends by itself after this long, if nobody is left to end it; in race time, 72,000 frames."""
 
 
 def launch(settings: CaptureSettings, folder: Path) -> Launch:
@@ -89,7 +88,7 @@ def _data_root(root: Path) -> None:
 
 
 def video_options(settings: CaptureSettings) -> dict[str, dict[str, str]]:
-    """The game's settings by section. Not named by quality: anisotropic filtering off (slow in software)."""
+    """The game's settings by section. Anisotropic filtering is off at every quality (slow in software)."""
 
     def flag(on: bool) -> str:
         return "true" if on else "false"

@@ -1,4 +1,4 @@
-"""Profiles of games in YAML files, for `--profile FILE.yaml`: data alone, so that a user's own game needs no code.
+"""Game profiles in YAML files, for `--profile FILE.yaml`: only data, so a user's own game needs no code.
 
     name: mygame
     source: My Game 1.0
@@ -11,7 +11,7 @@
       projection: {byte: 0}
     surfaces: albedo_map              # sampler whose texture names a surface
     finished: {draw: 0}               # of the last pass: the finished frame, without HUD
-    later: {samplers: [ssao, lit]}    # a later draw, known by what it reads, which becomes channels, too
+    later: {samplers: [ssao, lit]}    # a later draw that reads these samplers, which become channels too
     normal: {channels: [normal.R, normal.G, normal.B], encoding: signed}
     buffers:
       albedo: {channels: [albedo.R, albedo.G, albedo.B]}
@@ -22,8 +22,8 @@
     images: {folder: game/textures, levels: scenes}
 
 `normal`, `motion`, `buffers` and `classes` are those of gbuffer_tools/mapping/schema.py; channels are `<target>.R` to
-`.A`, and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it is window depth
-through the projection. A worked profile is gbuffer_tools/profiles/godot3.yaml.
+`.A`, and `<sampler>.R` to `.A` of the later draw. 8-bit targets are 0..1. Depth needs no section: it follows from the
+window depth and the projection. For a complete profile see gbuffer_tools/profiles/godot3.yaml.
 """
 
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ Matrix = npt.NDArray[np.float64]
 
 COMPONENTS = "RGBA"
 DEPTH = "depth"
-"""Name of the channel that window depth becomes, in metres."""
+"""Name of the depth channel, in metres, made from window depth."""
 MAX_TARGETS = 8
 FORWARD = {"-z": np.eye(4), "+z": np.diag([1.0, 1.0, -1.0, 1.0])}
 PERSPECTIVE_TOLERANCE = 1e-3
-"""How far the last row of a perspective's matrix of floats may be from 0, 0, -1, 0."""
+"""How far the last row of a perspective matrix of floats may be from 0, 0, -1, 0."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class MatrixPlace:
     """Where a matrix is in a constant block.
 
     Attributes:
-        name: of the block's member; or
-        byte: where it starts.
-        inverse: the inverse of the wanted matrix is stored, e.g. the camera's pose in place of the view.
-        rows: it is stored row by row, as `layout(row_major)` does.
+        name: the block's member; or
+        byte: where the matrix starts.
+        inverse: the inverse of the wanted matrix is stored, e.g. the camera's pose instead of the view.
+        rows: the matrix is stored row by row, as with `layout(row_major)`.
     """
 
     name: str = ""
@@ -82,10 +82,10 @@ class MatrixPlace:
         return self.name or self.byte
 
     def read(self, stored: Matrix) -> Matrix:
-        """The matrix, for column vectors, from what is stored, read column by column.
+        """The matrix for column vectors, from the stored one, which was read column by column.
 
         Raises:
-            ValueError: no finite numbers, or no inverse where one is wanted.
+            ValueError: a number is not finite, or there is no inverse and one is wanted.
         """
         if not np.isfinite(stored).all():
             raise ValueError(f"the matrix at {self.at} has values that are no numbers")
@@ -98,7 +98,7 @@ class CameraSection:
     """Where the camera is.
 
     Attributes:
-        block: name of the constant block, of the vertex shader of the G-buffer pass's last draw.
+        block: name of the constant block in the vertex shader of the G-buffer pass's last draw.
         view: world to view.
         projection: OpenGL's, for window depth 0..1.
         forward: "-z" or "+z", the axis of its view space that the game's camera looks along.
@@ -116,8 +116,8 @@ class CameraSection:
 
 @dataclass(frozen=True)
 class Finished:
-    """The draw that leaves the finished frame without HUD: number `draw`, from 0, of the last pass where it reads all
-    of these samplers."""
+    """The draw that leaves the finished frame without HUD: number `draw`, from 0, of the last pass in which it reads
+    all of these samplers."""
 
     draw: int = 0
     samplers: tuple[str, ...] = ()
@@ -129,19 +129,19 @@ class Finished:
 
 @dataclass(frozen=True)
 class Later:
-    """A draw after the G-buffer pass that reads all these samplers; without it buffers made of them are absent."""
+    """A draw after the G-buffer pass that reads all these samplers; without it, buffers made from them are absent."""
 
     samplers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class TextureImages:
-    """Image files of the game's textures, to name surfaces by.
+    """Image files of the game's textures, which name surfaces.
 
     Attributes:
         folder: where they are; beside the profile if not absolute.
-        levels: a folder in it that has a folder for each level, of the name that captures have; of equal images those
-            of the captured level win. Where it is not said, images are of no level.
+        levels: a folder in it with a folder for each level, named as in captures; among equal images, those of the
+            captured level win. If empty, images belong to no level.
     """
 
     folder: str
@@ -150,10 +150,10 @@ class TextureImages:
 
 @dataclass(frozen=True)
 class ProfileFile:
-    """A profile as its file has it; see the module's text.
+    """A profile as it is in its file; see the module docstring.
 
     Attributes:
-        note: one line about what frames lack; `extract` prints it with each of them.
+        note: one line about what frames lack; `extract` prints it with each frame.
     """
 
     name: str
@@ -219,7 +219,7 @@ class ProfileFile:
         return set(self.later.samplers) <= samplers
 
     def classify(self, image: str | None) -> str:
-        """The class of surfaces with an image file; of None, that of surfaces whose image is not known."""
+        """The class of surfaces with an image file; for None, that of surfaces whose image is unknown."""
         return self.classes.names[self.classes.index(0, image)]
 
     def present(self, channels: dict[str, Array]) -> tuple[Mapping, tuple[str, ...]]:
@@ -235,7 +235,7 @@ class ProfileFile:
 
 
 def standard(profile: ProfileFile, captured: Captured) -> Standard:
-    """Make standard buffers of a capture, as a profile says.
+    """Make standard buffers from a capture, as a profile says.
 
     Raises:
         ValueError: the capture does not hold what the profile says.
@@ -267,7 +267,7 @@ def depth_of(captured: Captured, projection: Matrix) -> Matrix:
 
 
 def check_camera(view: Matrix, projection: Matrix) -> None:
-    """Raises `ValueError` where the matrices are no camera's: another place in the block, rows taken for columns."""
+    """Raises `ValueError` if the matrices are not a camera's: wrong place in the block, rows taken for columns."""
     if not geometry.is_rigid(view):
         raise ValueError("camera.view is no rotation and place; look for its name with --explain")
     if (
@@ -279,7 +279,7 @@ def check_camera(view: Matrix, projection: Matrix) -> None:
 
 
 def named(name: str, texture: Array, size: tuple[int, ...]) -> dict[str, Array]:
-    """A texture's components as channels (H,W), 8 bits as 0..1."""
+    """A texture's components as channels (H,W), 8-bit values as 0..1."""
     values = sampled(texture, size)
     return {f"{name}.{letter}": values[..., i] for i, letter in zip(range(values.shape[-1]), COMPONENTS, strict=False)}
 
@@ -288,7 +288,7 @@ def read_profile(path: Path) -> GameProfile:
     """Read a profile from a YAML file.
 
     Raises:
-        InputError: cannot be read, or has keys or values that this program does not know; the message names the key.
+        InputError: the file cannot be read, or has unknown keys or values; the message names the key.
     """
     found, beside = read_sections(path, ProfileFile), path.absolute().parent
     camera, images = found.camera, found.images

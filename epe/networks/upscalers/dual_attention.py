@@ -5,9 +5,9 @@ After Craap, "transformerSR" (github.com/Craap/models, 2023), whose blocks follo
 `legacy` is the published network. It divides logits by d^2 within windows and by N^2 between features (d features per
 head, N pixels of the image) instead of the usual square roots. So attention is nearly uniform at the start, and between
 features it changes with the image size. Its windows do not overlap and have no positions, so only the first and the
-last layer mix neighbours across their borders. Without `legacy`, the logits between features are cosines times a learnt factor,
-every other window layer is shifted, windows have a relative position bias, and the network's output is added to the
-bicubic enlargement (it is 0 at first), while the published network outputs the whole picture.
+last layer mix neighbours across their borders. Without `legacy`, the logits between features are cosines times a learnt
+factor, every other window layer is shifted, windows have a relative position bias, and the network's output is added to
+the bicubic enlargement (it is 0 at first), while the published network outputs the whole picture.
 
 Shapes: B images, C features, h heads, H W pixels, N = H W, s the factor.
 """

@@ -20,6 +20,12 @@ def pictures(seed: int, mean: tuple[int, int, int], spread: tuple[int, int, int]
     return list(np.clip(np.round(values), 0, 255).astype(np.uint8))
 
 
+@pytest.fixture
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five of each pixel: these pictures have 4,000."""
+    monkeypatch.setattr(idt, "SAMPLES", 20_000)
+
+
 DARK, LIGHT = pictures(0, (80, 100, 90), (20, 9, 4)), pictures(1, (150, 140, 120), (8, 25, 12))
 
 
@@ -111,11 +117,13 @@ class TestIdt:
             assert np.abs(ours - theirs).max() < 0.015
             assert np.abs(ours - theirs).mean() < 0.06 * np.abs(old - theirs).mean()
 
+    @pytest.mark.usefixtures("few_samples")
     def test_a_set_onto_itself_stays(self) -> None:
         own = idt.sample(DARK, 0)
         # Within the gaps between quantiles of 8-bit colours.
         assert np.abs(idt.transfer(DARK[0], idt.fit(own, own, 0)) * 255 - DARK[0]).max() < 0.5
 
+    @pytest.mark.usefixtures("few_samples")
     def test_the_seed_decides(self) -> None:
         chains = [idt.fit(idt.sample(DARK, 0), idt.sample(LIGHT, 0), seed) for seed in (0, 0, 1)]
         first, again, other = (idt.transfer(DARK[1], chain) for chain in chains)
@@ -137,6 +145,7 @@ class TestIdt:
             idt.sample([], 0)
 
 
+@pytest.mark.usefixtures("few_samples")
 @pytest.mark.parametrize("name", list(baselines.TRANSFERS))
 def test_the_command_brings_every_transfer_nearer(name: str, tmp_path) -> None:
     for folder, images in (("frames", DARK), ("photos", LIGHT)):

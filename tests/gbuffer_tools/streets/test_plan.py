@@ -13,7 +13,7 @@ from gbuffer_tools.streets.life import camera_ride, road_of
 from gbuffer_tools.streets.plan import DRIVE, Town, make_town
 from gbuffer_tools.streets.things import CLASSES, Ride, Still
 
-SEEDS = (1, 2, 7)
+SEEDS = (1, 7)
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -22,12 +22,12 @@ def town(request: pytest.FixtureRequest) -> Town:
 
 
 def digest(town: Town) -> str:
-    """Of all poses at two ticks, and of one mesh in ten."""
+    """Of all poses at two ticks, and of one mesh in forty."""
     found = hashlib.sha256()
     for i, thing in enumerate(town.things):
         for tick in (0, 450):
             found.update(thing.track.pose(tick).tobytes())
-        if i % 10 == 0:
+        if i % 40 == 0:
             mesh = thing.build()
             found.update(mesh.vertices.tobytes() + mesh.loops.tobytes() + mesh.colours.tobytes())
     return found.hexdigest() + repr(town.weather)
