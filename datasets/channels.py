@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float32]
 
 # Where nothing was drawn, depth is inf; the network receives this distance instead (metres).
 FAR = 1000.0
-# The name of the class ids among the buffers that features need, and by which they are withheld.
+# The name of the class ids among the buffers that features need; it also withholds them.
 CLASS = "class"
 RAW = re.compile(r"(?P<buffer>x_\w{1,60}):(?P<channels>[1-9]\d{0,2})")
 
@@ -67,7 +67,7 @@ def edges(values: Array) -> Array:
 
 
 def log_depth(depth: Array) -> Array:
-    """Return the logarithm of 1 + depth in metres, where nothing was drawn that of `FAR`."""
+    """Return the logarithm of 1 + depth in metres; where nothing was drawn, depth is `FAR`."""
     return np.log1p(np.minimum(depth, FAR))
 
 
@@ -80,7 +80,7 @@ class Feature:
         needs: names of the stored buffers; `CLASS` for the class ids, (h, w, 1).
         compute: returns (h, w, C) for the buffers (h, w, c) by name and the view vectors (h, w, 3).
         mirrored: channels that change sign when the frame is flipped left to right.
-        margin: how many pixels around a crop are looked at.
+        margin: how many pixels around a crop are read.
     """
 
     channels: int

@@ -1,11 +1,11 @@
-"""Make small pictures out of large ones, to judge upscalers: OUT/large and OUT/small hold pictures of the same names.
+"""Make small pictures out of large ones, to judge upscalers: OUT/large and OUT/small hold pictures with the same names.
 
     python -m datasets.degrade photos --out pairs
     python -m app.upscale upscaler/model.safetensors pairs/small --out made
     python -m eval.content --truth pairs/large --fake made --out content.json
 
-The large ones are the pictures, cut to multiples of the factor; the small ones are degraded as `train.upscaler` does.
-They are PNGs. A picture's random numbers depend on the seed and on its place in the folder. OUT/degrade.json has the
+The large ones are the pictures, cut to multiples of the factor; the small ones are degraded as in `train.upscaler`.
+All are PNGs. A picture's random numbers depend on the seed and on its place in the folder. OUT/degrade.json holds the
 settings.
 """
 
@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
         height, width = pictures.size(number)
         if min(height, width) < args.scale:
             raise InputError(f"{args.source}/{key}: is {width}x{height}, wanted {args.scale} pixels a side or more.")
-    # A pair is there once its small picture is, which is written last.
+    # A pair is complete once its small picture exists, because that is written last.
     paths = [args.out / "small" / f"{key}.png" for key in pictures.keys]
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
     settings = {name: getattr(args, name) for name in SETTINGS}
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
             settings, recorded(args.out), f"the pictures of {args.out / RECORD} were made with",
             "pass --overwrite to make all again, or give another --out",
         )  # fmt: skip
-    for number in wanted:  # those of other settings would stay where a run is stopped, and pass for these
+    for number in wanted:  # if the run is stopped, those of other settings would stay and pass for these
         paths[number].unlink(missing_ok=True)
     write_text(args.out / RECORD, json.dumps(settings) + "\n")
     for number in tqdm(wanted, desc="degrading", unit="picture"):
@@ -83,10 +83,10 @@ def main(args: argparse.Namespace) -> None:
 
 
 def recorded(out: Path) -> dict[str, object]:
-    """The settings that the pictures in a folder were made with.
+    """Return the settings that the pictures in a folder were made with.
 
     Raises:
-        InputError: nothing tells what they were.
+        InputError: they are not recorded.
     """
     record = out / RECORD
     if not record.exists():

@@ -57,12 +57,12 @@ class Recipe:
     Attributes:
         images: folder of the images.
         keys: digest of their names.
-        files: digest of the sizes of their files, and of when these were last written.
+        files: digest of their files' sizes and modification times.
         height: height in pixels that images are shrunk to; None: not shrunk.
         vgg: file of VGG16 weights; None: those that app.assets fetched.
         seed: seed of the positions of the crop grids.
         mean, std: colour statistics of the set.
-        crops, statistics: as of `Way`.
+        crops, statistics: as in `Way`.
     """
 
     images: str
@@ -205,7 +205,7 @@ def digest(texts: Iterable[str]) -> str:
 
 
 def states(images: Images) -> Iterator[str]:
-    """Yield of each file of a set how large it is, and when it was last written (ns): to read all would take long."""
+    """Yield each file's size and modification time (ns), because reading all files of a set would take long."""
     for path in dict.fromkeys(images.path(index) for index in range(len(images))):
         state = path.stat()
         yield f"{state.st_size} {state.st_mtime_ns}"
@@ -215,7 +215,7 @@ def alike(images: Images, pictures: Iterator[np.ndarray], height: int | None) ->
     """Yield the images; without a `height`, as for frames, check that all have the same size.
 
     Raises:
-        InputError: an image has another size than the first.
+        InputError: an image differs in size from the first.
     """
     first: tuple[int, ...] = ()
     for key, image in zip(images.keys, pictures, strict=True):
@@ -248,7 +248,7 @@ def make(folder: Path, recipe: Recipe, number: int) -> None:
             crops.append(np.column_stack([np.full(len(corners), index), corners]).astype(np.int32))
             features.append(vectors.astype(np.float16))
     for name, parts in (("features", features), ("crops", crops)):  # crops last: their file shows that both exist
-        packed = BytesIO()  # NumPy's own writing does not say why a disk refuses
+        packed = BytesIO()  # NumPy's own file writing does not say why a disk refuses
         np.save(packed, np.concatenate(parts))
         with replacing(folder / f"{number:05}.{name}.npy") as partial:
             partial.write_bytes(packed.getbuffer())

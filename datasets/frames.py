@@ -53,8 +53,8 @@ class Reading:
         optional: whether frames may lack buffers and cameras; channels that need them are then 0, their mean. For
             models that were trained with missing buffers (`drop_buffers`).
         withheld: names of buffers that are treated as missing in every frame, to find out what they are worth: the same
-            network without what they tell. "class": the class ids, so that all pixels are in the first stream.
-        no_stream: class names that belong to no stream: where they are, the network reads no G-buffers.
+            network without their information. "class": the class ids, so all pixels are in the first stream.
+        no_stream: class names that belong to no stream: at their pixels the network reads no G-buffers.
         soft: whether soft masks (`MASKS`) replace the class ids in frame files that have them. For networks that were
             trained with such masks.
     """
@@ -82,8 +82,8 @@ class Frames:
         buffers: names of the stored buffers that the features need.
 
     Raises:
-        InputError: a file lacks a buffer or the camera matrices that a feature needs, and they are not optional, or a
-            file has no class ids, or a class that is in no stream; or two files have frames of one key.
+        InputError: a file lacks a buffer or the camera matrices that a feature needs, and they are not optional; a file
+            has no class ids, or a class that is in no stream; or two files have frames with the same key.
     """
 
     def __init__(self, folder: Path | str, reading: Reading) -> None:
@@ -210,7 +210,7 @@ class Frames:
             return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int64)
         if reading.soft and CLASS not in reading.withheld and MASKS in shard.buffers:
             masks = shard.buffer(MASKS, i, rows, cols)
-            # One column more, for the classes without a stream.
+            # One more column, for the classes without a stream.
             of_streams = np.eye(len(reading.streams) + 1, dtype=np.float32)[table[: masks.shape[-1]], :-1]
             return masks @ of_streams
         ids = shard.id("class", i, rows, cols)
@@ -225,12 +225,12 @@ class Frames:
 
 
 def stored(shard: Shard) -> tuple[str, ...]:
-    """Return the names of what features can be computed from: buffers, and `CLASS` where there are class ids."""
+    """Return the names of what features can be computed from: buffers, and `CLASS` if the file has class ids."""
     return (*shard.buffers, *([CLASS] if CLASS in shard.ids else []))
 
 
 def grown(side: slice, margin: int, length: int) -> slice:
-    """Return a slice with a margin on both sides, inside of 0 .. length."""
+    """Return a slice with a margin on both sides, within 0 .. length."""
     return slice(max(side.start - margin, 0), min(side.stop + margin, length))
 
 
@@ -286,7 +286,7 @@ def measure(
 
     Raises:
         InputError: as in `Frames`; a feature is unknown; or a frame has values that are not finite, if `left_out` is
-            None or all frames have.
+            None or all frames do.
     """
     if not features:
         raise InputError(f"features: none; wanted one or more of {', '.join(FEATURES)} and x_BUFFER:CHANNELS.")

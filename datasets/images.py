@@ -24,11 +24,11 @@ class Images(Sequence[np.ndarray]):
 
     Args:
         folder: the folder.
-        suffixes: of image files, lower case; more than `SUFFIXES` for those who read the files themselves, by `path`.
+        suffixes: of image files, lower case; more than `SUFFIXES` for callers who read the files themselves, by `path`.
 
     Attributes:
         folder, suffixes: as above.
-        keys: one unique key per image, in the order of time (gbuffer_tools.io.folders).
+        keys: one unique key per image, in chronological order (gbuffer_tools.io.folders).
 
     Raises:
         InputError: the folder does not exist or has no images, or both images and frame files; two images have the
@@ -70,7 +70,7 @@ class Images(Sequence[np.ndarray]):
         files = found.of(self.suffixes)
         for line in found.left_out(files, "no images") if files else ():
             say(line)
-        # Those who read the files themselves have a use for all of them.
+        # Callers who read the files themselves have a use for all of them.
         sensors = sensor_pictures(files, self.folder) if self.suffixes == SUFFIXES else set()
         others = [path for path in files if path not in sensors]
         if sensors:
@@ -99,10 +99,10 @@ class Images(Sequence[np.ndarray]):
 
 
 def check_one_kind(found: Walk) -> None:
-    """Refuse a folder with frame files and pictures: its frames would be judged where the pictures are meant.
+    """Refuse a folder with both frame files and pictures: its frames would be judged when the pictures are meant.
 
     Raises:
-        InputError: names one of each.
+        InputError: the folder has both; the message names one of each.
     """
     frames, pictures = frame_files(found), found.of((*SUFFIXES, ".exr"))
     if frames and pictures:
@@ -114,18 +114,18 @@ def check_one_kind(found: Walk) -> None:
 
 
 def to_make(paths: Sequence[Path], *, overwrite: bool, resume: bool) -> list[int]:
-    """Which of the pictures of a command are to be made: all, or those that a run that was stopped did not come to.
+    """Return which of a command's pictures to make: all, or those that a stopped run did not reach.
 
     Args:
         paths: what the command writes.
-        overwrite: make all, whatever is there.
-        resume: make what is not there.
+        overwrite: make all, whatever exists.
+        resume: make what is missing.
 
     Returns:
         Indices in order.
 
     Raises:
-        InputError: some are there, and neither is wanted; or both are.
+        InputError: some pictures exist and neither option is set, or both options are set.
     """
     if overwrite and resume:
         raise InputError("--overwrite makes all pictures again, --resume those that are missing; wanted one of them.")
@@ -142,7 +142,7 @@ def check_out(out: Path, source: Path) -> None:
     """Refuse to write pictures among frame files, or among what is read: no reader could tell them apart.
 
     Args:
-        out: folder for pictures, there or not.
+        out: folder for pictures, which may not exist yet.
         source: the file or folder that is read.
 
     Raises:
@@ -157,10 +157,10 @@ def check_out(out: Path, source: Path) -> None:
 
 
 def check_not_read(target: Path, *read: Path | None) -> None:
-    """Refuse to write a file over one that is read, --overwrite or not; None: nothing is.
+    """Refuse to write a file over one that is read, with or without --overwrite; None: nothing is read.
 
     Raises:
-        InputError: it is one of them, or would lie in a folder of them.
+        InputError: the target is one of those read, or would lie in a folder that is read.
     """
     for path in read:
         if path is not None and (

@@ -2,19 +2,19 @@
 
     python -m datasets.label frames=captures/day photos=streets --out labels
 
-Label maps are written to LABELS/NAME/<key>.png; where a folder has no name in front, to LABELS/<folder, relative to
-the folders' common parent>/<key>.png. The options that give them to other commands are printed, to be pasted.
+Label maps are written to LABELS/NAME/<key>.png or, for a folder without a NAME, to LABELS/<folder, relative to the
+folders' common parent>/<key>.png. The options that pass them to other commands are printed, ready to paste.
 
 Method `clusters`: k-means over VGG16 features of all given folders at once, where each folder is its own domain
 (renderings, photographs). The clustering is written to LABELS/clusters.npz. Pass that file with --clusters to label
 further folders in the same way, in the same order of domains.
 
-Method `classes`: the class ids that frame files hold (a renderer's, or a person's of photographs), in the classes whose
-names all folders share, or in those of a YAML file (--classes, such as datasets/labelling/street.yaml). Pixels that
-have none of these get the last class, "other", by which eval.skvd never takes two crops for alike.
+Method `classes`: the class ids in frame files (a renderer's, or a person's for photographs), mapped to the classes
+whose names all folders share, or to those of a YAML file (--classes, such as datasets/labelling/street.yaml). Pixels
+with none of these get the last class, "other", which never makes two crops alike for eval.skvd.
 
 Method `segmenter`: a segmenter labels all folders (--segmenter): a model of train.segmenter, which knows its classes
-(--classes may group them), or another network, an ONNX file whose numbers --classes explains.
+(--classes may group them), or another network in an ONNX file, whose numbers --classes explains.
 """
 
 import argparse
@@ -80,14 +80,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 @dataclass(frozen=True)
 class Side:
-    """A folder to label, and what its folder of label maps is called; "" where the user gave it no name."""
+    """A folder to label, and the name of its folder of label maps; "" if the user gave it no name."""
 
     name: str
     folder: Path
 
 
 def side(text: str) -> Side:
-    """A folder as the command line names it: NAME=DIR or DIR."""
+    """Parse a folder from the command line: NAME=DIR or DIR."""
     name, equals, folder = text.partition("=")
     if not equals or "/" in name or Path(text).exists():
         return Side("", Path(text))
@@ -95,7 +95,7 @@ def side(text: str) -> Side:
 
 
 def label_folders(sides: Sequence[Side], out: Path) -> list[Path]:
-    """The folder under `out` for each folder's label maps: its name, or its path relative to the common parent.
+    """Return the folder under `out` for each folder's label maps: its name, or its path relative to the common parent.
 
     Raises:
         InputError: a folder or a name is given twice.
@@ -201,7 +201,7 @@ def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
 
 
 def by_classes(args: argparse.Namespace, targets: list[Path]) -> None:
-    """Write label maps of the class ids in frame files."""
+    """Write label maps from the class ids in frame files."""
     known = [class_names(folder) for folder in args.folders]
     taxonomy = read_taxonomy(args.classes) if args.classes else shared_taxonomy(known)
     listed = {name for meaning in taxonomy.classes.values() for name in meaning.game}
@@ -235,7 +235,7 @@ def by_segmenter(args: argparse.Namespace, targets: list[Path]) -> None:
 
 
 def print_fractions(folder: Path, target: Path, names: Sequence[str], fractions: np.ndarray) -> None:
-    """Tell the user what was written, and which part of the pixels each class has."""
+    """Tell the user what was written, and which fraction of the pixels each class has."""
     shares = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
     print(f"{target}: {len(names)} classes; fractions in {folder}: {shares}")
 
@@ -249,7 +249,7 @@ METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {
 
 
 def main(args: argparse.Namespace) -> None:
-    """Label the folders by the chosen method, and tell the user how to go on."""
+    """Label the folders by the chosen method, and tell the user how to continue."""
     targets = label_folders(args.folders, args.out)
     args.folders = [side.folder for side in args.folders]
     for folder in args.folders:

@@ -1,8 +1,8 @@
 """Label maps: the class of each pixel of an image, computed in the same way for frames and photographs.
 
     LABELS/<key>.png      (h, w) uint8, class per pixel, with the image's aspect ratio; any size, resized by nearest
-    LABELS/labels.json    method, number of classes, digests of what decides what an id means; names of the classes, and
-                          `other`, the id of pixels that have no class, where the method knows them
+    LABELS/labels.json    method, number of classes, digests of what determines the meaning of an id; class names and
+                          `other`, the id of pixels without a class, if the method knows them
 
 The discriminator and sKVD need the same taxonomy on both sides (Richter et al. 2021, sec. 3.3 and 4.1: "robust"
 labels from one network, run on both renderings and photographs).
@@ -70,7 +70,7 @@ def write_label(folder: Path, key: str, label: np.ndarray) -> None:
 
 
 def forget_facts(folder: Path) -> None:
-    """Remove `labels.json`, before maps are written again: half of them with new ids would have the old ones' names."""
+    """Remove `labels.json` before maps are rewritten: half-written, their new ids would have the old ids' names."""
     (folder / "labels.json").unlink(missing_ok=True)
 
 
@@ -101,7 +101,7 @@ def other_class(folder: Path) -> int | None:
     """Return the id that a folder's label maps give to pixels without a class, or None if all pixels have one.
 
     Raises:
-        InputError: as in `read_facts`, or `other` is no class.
+        InputError: as in `read_facts`, or `other` is not a class.
     """
     facts = read_facts(folder)
     other = facts.get("other")
@@ -120,7 +120,7 @@ def check_alike(folder: Path, facts: Mapping[str, object], wanted: Mapping[str, 
         like: the other folder, for the message.
 
     Raises:
-        InputError: the taxonomies differ; the message names how.
+        InputError: the taxonomies differ; the message says how.
     """
     for name in TAXONOMY:
         if facts.get(name) != wanted.get(name):

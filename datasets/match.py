@@ -183,7 +183,7 @@ def kept(args: argparse.Namespace, name: str, height: int | None, way: Way) -> t
 def search(
     frames: Features, photos: Features, image: np.ndarray, args: argparse.Namespace
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
-    """Find the nearest photo crops of all frame crops.
+    """Find the nearest photo crops for all frame crops.
 
     Args:
         frames, photos: features (N, 512) and (M, 512).

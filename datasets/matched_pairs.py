@@ -117,7 +117,7 @@ class Matches:
         keys: Sequence[str],
         sizes: Sequence[tuple[int, int]],
     ) -> np.ndarray:
-        """Check the boxes (P, 3), and replace the file's image indices by those of the present images."""
+        """Check the boxes (P, 3), and replace the file's image indices by those of the current images."""
         boxes = boxes.astype(np.int64)  # sums of values from a file must not wrap around
         number = {key: i for i, key in enumerate(keys)}
         missing = [key for key in stored.tolist() if key not in number]

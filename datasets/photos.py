@@ -12,12 +12,12 @@ PhotoFilter = Literal["area", "camera"]
 PHOTO_FILTERS: tuple[PhotoFilter, ...] = ("area", "camera")
 
 CAMERA_SIGMA = 0.5
-"""Deviation of a camera's blur beside the area of its pixels, in pixels of its frame.
+"""Deviation of a camera's blur besides its pixels' area, in pixels of its frame.
 
-Lens, low-pass filter and demosaicing are taken together as a Gaussian. With the square pixels' sinc(f) the contrast
-that is left, sinc(f) exp(-2 (pi 0.5 f)^2), is a half at 0.32 cycles per pixel and 0.19 at 0.5, Nyquist's frequency. A
-fifth there is taken as the usual compromise of a camera between blur and aliasing, without sharpening. This is a
-typical value by reasoning, not one that was measured of a camera here.
+Lens, low-pass filter and demosaicing are modelled together as a Gaussian. With the square pixels' sinc(f), the
+remaining contrast, sinc(f) exp(-2 (pi 0.5 f)^2), is a half at 0.32 cycles per pixel and 0.19 at 0.5, the Nyquist
+frequency. A fifth there is taken as a camera's usual compromise between blur and aliasing, without sharpening. This
+value is typical by reasoning; it was not measured on a camera here.
 """
 
 
@@ -29,10 +29,10 @@ def to_height(image: np.ndarray, height: int, photo_filter: PhotoFilter = "area"
 
     Args:
         image: sRGB; its values are averaged as they are.
-        height: wanted, in pixels.
+        height: target height in pixels.
         photo_filter: "area" averages the pixels under each new one: as crisp as a frame can be. "camera" blurs first,
             so that the result is as soft as a camera's own frame of that height (`CAMERA_SIGMA`). The photograph's own
-            camera has blurred its pixels as much already; the rest is added: nothing where nothing is shrunk.
+            camera has already blurred its pixels as much, so only the rest is added: nothing if nothing is shrunk.
     """
     if image.shape[0] <= height:
         return image

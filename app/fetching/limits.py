@@ -1,4 +1,4 @@
-"""How much a third-party checkpoint may hold, checked before memory is allocated for it."""
+"""How much a third-party checkpoint may hold; its bytes are checked before memory is allocated for it."""
 
 from pathlib import Path
 

@@ -26,7 +26,7 @@ def read_other_format(paths: Sequence[Path]) -> dict[str, Tensor] | None:
         paths: x.param and x.bin in any order, or x.safetensors.
 
     Raises:
-        InputError: a file cannot be read or is a model file already, or one of ncnn's two is alone or among others.
+        InputError: a file cannot be read or is a model file already, or a .param is alone or among others.
     """
     by_suffix = {path.suffix.lower(): path for path in paths}
     if ".param" in by_suffix:

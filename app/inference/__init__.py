@@ -1,1 +1,1 @@
-"""Running an enhancer for `app.enhance`: backends, controls, linear light."""
+"""Running networks on pictures and frames for the commands of app: backends, controls, linear light."""

@@ -1,4 +1,4 @@
-"""A backend for app.enhance that draws frames with codes of photographs (epe/networks/codes/enhancement.py)."""
+"""A backend for app.enhance that draws frames as codes of photographs (epe/networks/codes/enhancement.py)."""
 
 from pathlib import Path
 

@@ -264,7 +264,7 @@ def sources(
     """Yield key, height and width in pixels, and pixels of each input; without inputs, of one with the key "".
 
     Raises:
-        InputError: an input is smaller than the window, or a folder has none.
+        InputError: an input is smaller than the window, --size is no multiple of a code's side, or a folder has none.
     """
     least = sampler.network.spec.side * sampler.factor
     if inputs.size and any(length % sampler.factor for length in inputs.size):

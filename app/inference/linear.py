@@ -31,7 +31,7 @@ class Light(NamedTuple):
         colours: (3, H, W) float32, premultiplied by alpha if the file has it (OpenEXR, "Technical Introduction").
         alpha: (1, H, W) float32, or None.
         half: whether the file holds half floats.
-        texts: the header's texts, except those about colours, which are now Rec.709's.
+        texts: the header's texts, except those about colours, which are now Rec.709's, and the header's own entries.
         note: what was changed or left out, for the user; empty if nothing was.
     """
 
@@ -114,7 +114,7 @@ def read_light(path: Path, *, rest: bool = True) -> Light:
     """Read the picture in an EXR file.
 
     If the header names other primaries, colours are converted (gbuffer_tools/exr/attributes.py). NaN becomes 0,
-    infinity the largest half.
+    infinity the largest half, minus infinity 0.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""Crops for training an autoencoder: of images, of class maps (one channel a class), or of a renderer's buffers.
+"""Crops for training an autoencoder: of images, class maps (one channel per class), or a renderer's buffers.
 
 A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
 
@@ -27,8 +27,8 @@ class Pictures(Protocol):
     """Pictures of one kind, cut on access.
 
     Attributes:
-        folder: where they lie.
-        keys: one a picture.
+        folder: where they are.
+        keys: one per picture.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class ImagePictures:
 
     Args:
         folder: of images or frame files.
-        height: in pixels; larger images are shrunk to it, once, and kept in memory; None: read as they are, each time.
+        height: in pixels; larger images are shrunk to it once and kept in memory; None: read unchanged, each time.
 
     Raises:
         InputError: there are no images, or one cannot be read.
@@ -69,7 +69,7 @@ class ImagePictures:
 
 
 class ClassPictures:
-    """Class maps, one channel a class: 1 where it is, 0 elsewhere; pixels without a class are 0 in all.
+    """Class maps, one channel per class: 1 where the class is, 0 elsewhere; pixels without a class are 0 in all.
 
     Args:
         pictures: labelled pictures.

@@ -1,8 +1,8 @@
 """Pictures as maps of codes, and windows of them for training.
 
-A first stage is a large network, a window of codes is a hundred bytes: pictures are encoded once, not in each step
-(which is how the paper trains). A picture is encoded whole, as when it is enhanced or completed, in several variants:
-mirrored or not, and moved by a part of a code. Windows begin at any code.
+A first stage is a large network, while a window of codes is a kilobyte: pictures are encoded once, not in each
+step (as in the paper). A picture is encoded whole, as when it is enhanced or completed, in several variants: mirrored
+or not, and shifted by a fraction of a code. Windows begin at any code.
 
 Shapes: a map has h x w codes, a window s x s; H W pixels, f pixels per code along a side; P tokens of a condition.
 """
@@ -45,7 +45,7 @@ class CodeWindow(NamedTuple):
 
     Attributes:
         codes: (s * s,) int64, row by row.
-        seen: the same as the network reads them: some may be replaced by random ones.
+        seen: the same codes as the network reads them: some may be replaced by random ones.
         condition: (P,) int64.
     """
 
@@ -68,13 +68,13 @@ class Encoder:
 
     @torch.inference_mode()
     def __call__(self, image: Tensor) -> Codes:
-        """Return the codes (h, w) of a picture (C, H, W) as the network reads it, of which f divides the sides."""
+        """Return the codes (h, w) of a picture (C, H, W) as the network reads it, with sides that f divides."""
         return self.network.encode(image[None].to(self.device))[0].cpu().numpy().astype(np.int32)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What pictures are conditioned on: a label, or a map; without both, nothing.
+    """What pictures are conditioned on: a label or a map; without either, nothing.
 
     Attributes:
         labels: number of each picture's label, by key; empty: all pictures have the label `START`.
@@ -87,10 +87,10 @@ class Condition:
     encoder: Encoder | None = None
 
     def of(self, key: str, size: tuple[int, int], rows: slice, cols: slice, *, flip: bool) -> Codes:
-        """Return the condition of a picture of this size, or of a part of it, mirrored first or not.
+        """Return the condition of a picture of this size, or of a part of it; `flip` mirrors the picture first.
 
         Raises:
-            InputError: there is no map of this key, or it cannot be used.
+            InputError: no map has this key, or it cannot be used.
         """
         if self.maps is None or self.encoder is None:
             return np.array([self.labels.get(key, START)], np.int32)
@@ -106,12 +106,13 @@ def encode_pictures(
         pictures: the folder.
         encoder: the first stage of the pictures.
         condition: what they are conditioned on; maps have as many pixels per code as pictures.
-        side: s; a picture has at least one window.
-        variants: of each picture: as it is, mirrored, then moved by a random part of a code, each second one mirrored.
-        seed: of the moves.
+        side: s; each picture holds at least one window.
+        variants: number per picture: unchanged, mirrored, then shifted by a random fraction of a code, every second one
+            mirrored.
+        seed: seed of the shifts.
 
     Returns:
-        For each picture its variants.
+        The variants of each picture.
 
     Raises:
         InputError: a picture is too small, or has no condition.
@@ -136,7 +137,7 @@ def encode_pictures(
 
 
 def part(begin: int, length: int, factor: int) -> slice:
-    """Return the pixels from `begin` on, as many as there are whole codes."""
+    """Return the pixels from `begin` on, as many as make whole codes."""
     return slice(begin, begin + (length - begin) // factor * factor)
 
 
@@ -153,7 +154,7 @@ def as_window(codes: Codes, seen: Codes, condition: Codes) -> CodeWindow:
 
 
 def tiles(maps: Sequence[CodeMap], side: int) -> list[CodeWindow]:
-    """Return windows of maps, side by side, as many as each map holds; nothing is replaced."""
+    """Return adjacent windows of maps, as many as each map holds; no codes are replaced."""
     windows = []
     for found in maps:
         height, width = found.codes.shape
@@ -168,10 +169,10 @@ class CodeWindows(Dataset[CodeWindow]):
     """Random windows of maps of codes; a sample is a pure function of (seed, index).
 
     Args:
-        maps: for each picture its variants.
+        maps: the variants of each picture.
         side: s.
-        codes: how many codes there are.
-        keep: share of the codes that the network reads as they are; the others are replaced by random ones.
+        codes: number of different codes.
+        keep: share of the codes that the network reads unchanged; the others are replaced by random ones.
         length: number of samples.
         seed: seed of all draws.
     """

@@ -1,6 +1,6 @@
 """Maps that pictures are conditioned on, ready for a first stage: class maps as one-hot vectors, normalised G-buffers.
 
-Both are resized by nearest neighbour alone: between two classes, or two depths, there is nothing.
+Both are resized only by nearest neighbour, because nothing lies between two classes, or two depths.
 
 Shapes: C channels, H W pixels.
 """
@@ -28,7 +28,7 @@ from gbuffer_tools.schema import Shard, shards
 
 
 class Maps(Protocol):
-    """Maps by the keys of the pictures that they go with."""
+    """Maps, by the keys of the pictures that they belong to."""
 
     keys: tuple[str, ...]
 
@@ -40,7 +40,7 @@ class Maps(Protocol):
         """Return a map at a picture's size, (C, H, W) float32; `flip` mirrors it left to right.
 
         Raises:
-            InputError: there is no map of this key, or it cannot be used.
+            InputError: no map has this key, or it cannot be used.
         """
         ...
 
@@ -53,8 +53,8 @@ class ClassMaps:
     Args:
         folder: the folder; label maps have a labels.json.
         classes: YAML file of a taxonomy for class ids (datasets/labelling/taxonomy.py); None: each name is a class.
-        names: of the first stage's classes, in the order of its channels; empty: those of the folder, in its order.
-        channels: of the first stage.
+        names: the first stage's class names, in the order of its channels; empty: the folder's, in its order.
+        channels: the first stage's number of channels.
 
     Raises:
         InputError: the folder has a class that the first stage does not know, or holds no maps.
@@ -103,11 +103,11 @@ def one_hot(labels: Labels, channels: int) -> Tensor:
 
 
 Readers = dict[str, Callable[[], Labels]]
-"""What reads a class map (H, W), or `NONE`, by its key."""
+"""Functions that read a class map (H, W), or `NONE`, by its key."""
 
 
 def label_maps(folder: Path) -> tuple[tuple[str, ...], Readers]:
-    """Return the names of the classes of a folder of label maps, and what reads each."""
+    """Return the class names of a folder of label maps, and a reader for each map."""
     keys = [path.relative_to(folder).with_suffix("").as_posix() for path in files_below(folder, (".png",))]
     if not keys:
         raise InputError(f"{folder}: holds no label maps (.png); make them with `python -m datasets.label`.")
@@ -119,7 +119,7 @@ def label_maps(folder: Path) -> tuple[tuple[str, ...], Readers]:
 
 
 def class_ids(folder: Path, classes: Path | None) -> tuple[tuple[str, ...], Readers]:
-    """Return the names of the classes of a folder of frame files, and what reads the class map of each frame."""
+    """Return the class names of a folder of frame files, and a reader for each frame's class map."""
     taxonomy = read_taxonomy(classes) if classes else shared_taxonomy([class_names(folder)])
 
     def reader(path: Path, index: int) -> Callable[[], Labels]:
@@ -133,7 +133,7 @@ def class_ids(folder: Path, classes: Path | None) -> tuple[tuple[str, ...], Read
 
 
 def class_map(path: Path, index: int, taxonomy: SegmenterTaxonomy) -> Labels:
-    """Read the classes (H, W), or `NONE`, of a frame of a frame file."""
+    """Read the classes (H, W), or `NONE`, of a frame in a frame file."""
     with Shard(path) as shard:
         return taxonomy.of_game(shard.header.classes)[shard.id("class", index)]
 

@@ -1,4 +1,4 @@
-"""First stages from model files: that of pictures, and that of the maps that pictures are conditioned on."""
+"""First stages from model files: the one for pictures, and the one for the maps that pictures are conditioned on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ class FirstStages:
     """The first stages of a transformer over codes, frozen, on their device.
 
     Attributes:
-        pictures: that of pictures.
-        maps: that of the condition's maps, if there are any.
+        pictures: the one for pictures.
+        maps: the one for the condition's maps, if any.
         model: the model of `maps`.
         path: the file of `maps`.
     """
@@ -35,7 +35,7 @@ class FirstStages:
         """Load them from their files.
 
         Raises:
-            InputError: a file holds no first stage or one of other channels, or the two make codes of different sizes.
+            InputError: a file holds no first stage, or one for other content, or their codes differ in size.
         """
         encoder, _ = load_encoder(pictures, device)
         content = encoder.network.spec.content
@@ -55,7 +55,7 @@ class FirstStages:
         return cls(encoder, of_maps, model, maps)
 
     def open_maps(self, folder: Path, classes: Path | None) -> Maps | None:
-        """Open the maps of a folder of label maps or frame files; None where no maps are encoded.
+        """Open the maps of a folder of label maps or frame files; None if no maps are encoded.
 
         Args:
             folder: the folder.

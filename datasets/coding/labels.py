@@ -1,4 +1,4 @@
-"""One label for each picture: the folder that it is in, or what a CSV file says."""
+"""One label per picture: the folder that it is in, or its entry in a CSV file."""
 
 import csv
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def labels_by_folder(folder: Path, keys: Sequence[str]) -> dict[str, str]:
         keys: paths relative to it, without suffix.
 
     Raises:
-        InputError: a picture is in no folder below.
+        InputError: a picture is not in a sub-folder.
     """
     loose = [key for key in keys if "/" not in key]
     if loose:
@@ -35,7 +35,7 @@ def labels_by_file(path: Path, keys: Sequence[str]) -> dict[str, str]:
         keys: paths of the pictures in their folder, without suffix.
 
     Raises:
-        InputError: the file cannot be read, a line has other columns, or a picture has no label or two.
+        InputError: the file cannot be read, a line has other columns, or a picture has no label or two labels.
     """
     found: dict[str, str] = {}
     text = read_text(path, MAX_JSON_BYTES)

@@ -8,15 +8,15 @@ from datasets.degradations import render, second_order
 from datasets.degradations.resizing import MODES, Picture, resized
 
 Degradation = Callable[[Picture, int, np.random.Generator], Picture]
-"""A picture (H, W, 3) in [0, 1], the scale, which divides H and W, and the picture's own generator -> the picture of
+"""A picture (H, W, 3) in [0, 1], a scale that divides H and W, and the picture's own generator -> the picture at
 H / scale and W / scale."""
 
 
 def resampled(picture: Picture, scale: int, rng: np.random.Generator) -> Picture:
-    """Only smaller: bilinear, bicubic (both antialiased) or area, at random (Craap's transformerSR).
+    """Only shrink: bilinear, bicubic (both antialiased) or area, at random (Craap's transformerSR).
 
-    Its pictures were shifted, as sizes were no multiples of the scale, and large and small crops were cut apart; here
-    the small picture is made of the large one alone.
+    Its pictures were shifted, because sizes were not multiples of the scale and large and small crops were cut
+    separately; here the small picture is made from the large one alone.
     """
     height, width = (side // scale for side in picture.shape[:2])
     return np.clip(resized(picture, (height, width), MODES[rng.integers(len(MODES))], antialias=True), 0, 1)

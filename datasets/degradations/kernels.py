@@ -1,9 +1,9 @@
-"""Blur kernels of Real-ESRGAN: Gaussians, generalised and plateau-shaped ones, and sinc filters.
+"""Blur kernels of Real-ESRGAN: Gaussians, generalised Gaussians, plateaus, and sinc filters.
 
 Wang et al., "Real-ESRGAN", ICCVW 2021, section 3.2, with the probabilities and ranges of its release. The generalised
 Gaussian and the plateau are those of Liu et al., "Blind Image Super-Resolution", 2020.
 
-Shapes: K K side of a kernel, odd. All kernels sum to 1.
+Shapes: kernels are K x K, K odd. All kernels sum to 1.
 """
 
 import math
@@ -17,7 +17,7 @@ from scipy.special import j1
 Kernel = NDArray[np.float64]
 
 SIDES = tuple(range(7, 22, 2))
-"""Sides of kernels, of equal probability."""
+"""Sides of kernels, equally likely."""
 PROBABILITIES: Mapping[str, float] = {
     "iso": 0.45,
     "aniso": 0.25,
@@ -29,7 +29,7 @@ PROBABILITIES: Mapping[str, float] = {
 BETAS: Mapping[str, tuple[float, float]] = {"generalized": (0.5, 4.0), "plateau": (1.0, 2.0)}
 """Ranges of the shape's exponent. Half of the draws are below 1, and half above."""
 SMALL = 13
-"""Sinc filters of a smaller side have cutoffs from pi / 3, others from pi / 5."""
+"""Sinc filters with a smaller side have cutoffs from pi / 3, others from pi / 5."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Blur:
         kind: a key of `PROBABILITIES`, "sinc", or "none" for the kernel that changes nothing.
         kernel: (K, K).
         sigma, angle, beta: deviations along two axes in pixels, the first axis's direction in radians, and the shape's
-            exponent; of sinc filters without meaning.
-        cutoff: of a sinc filter, in radians a pixel.
+            exponent; meaningless for sinc filters.
+        cutoff: cutoff of a sinc filter, in radians per pixel.
     """
 
     kind: str
@@ -73,13 +73,13 @@ def plateau(side: int, sigma: tuple[float, float], angle: float = 0.0, beta: flo
 
 
 def sinc(side: int, cutoff: float) -> Kernel:
-    """The circular low-pass filter with a cutoff in (0, pi] radians a pixel: w J1(w r) / (2 pi r), w^2 / (4 pi) at 0.
+    """The circular low-pass filter with a cutoff in (0, pi] radians per pixel: w J1(w r) / (2 pi r), w^2 / (4 pi) at 0.
 
-    It rings, as pictures do that were sharpened or compressed.
+    It rings, like pictures that were sharpened or compressed.
     """
     axis = np.arange(side) - side // 2
     radius = np.hypot(axis[:, None], axis)
-    radius[side // 2, side // 2] = 1  # its value follows
+    radius[side // 2, side // 2] = 1  # its value is set below
     kernel = cutoff * j1(cutoff * radius) / (2 * math.pi * radius)
     kernel[side // 2, side // 2] = cutoff**2 / (4 * math.pi)
     return kernel / kernel.sum()
@@ -91,7 +91,7 @@ def draw_blur(rng: np.random.Generator, sigma: tuple[float, float], sinc_probabi
     Args:
         rng: the picture's own.
         sigma: range of deviations in pixels.
-        sinc_probability: of a sinc filter.
+        sinc_probability: probability of a sinc filter.
     """
     side = int(rng.choice(SIDES))
     if rng.random() < sinc_probability:

@@ -1,10 +1,10 @@
-"""What a renderer's small frame lacks in comparison with its large one. It has no sensor, so there is no noise.
+"""What a renderer's small frame lacks compared with its large one. A renderer has no sensor, so there is no noise.
 
-* Few samples a pixel: edges alias. One sample in the middle of each pixel, four, or all that there are.
-* Texture filtering: renderers choose the level of detail by the size of a pixel, so textures of small frames are
-  blurred by about a pixel of the small frame, less with a negative bias, which users of upscalers set.
-* Temporal antialiasing: what is accumulated over frames is blurred a little.
-* Compression, light, as in recorded frames.
+* Few samples per pixel: edges alias. One sample in the middle of each pixel, four, or all available ones.
+* Texture filtering: renderers choose the level of detail by pixel size, so textures in small frames are blurred by
+  about one pixel of the small frame; less with a negative bias, which users of upscalers set.
+* Temporal antialiasing: accumulation over frames blurs a little.
+* Light compression, as in recorded frames.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from datasets.degradations.steps import compressed, filtered, rounded
 
 SAMPLES = ("one", "four", "all")
 SAMPLED = (0.4, 0.3, 0.3)
-"""Probabilities of the numbers of samples a pixel."""
+"""Probabilities of the numbers of samples per pixel."""
 BIAS = (-1.0, 0.0)
-"""Range of the bias of the level of detail: textures lose what is finer than 2^bias pixels of the small frame."""
+"""Range of the level-of-detail bias: textures lose detail finer than 2^bias pixels of the small frame."""
 TEMPORAL, ACCUMULATED = 0.5, (0.3, 0.7)
 """Probability of temporal antialiasing, and the range of its blur's deviation in pixels of the small frame."""
 JPEG, QUALITY = 0.3, (80.0, 98.0)
@@ -33,9 +33,9 @@ class Draws:
 
     Attributes:
         samples: one of `SAMPLES`.
-        bias: of the level of detail.
-        accumulated: deviation of the blur of temporal antialiasing, in pixels of the small frame; 0: none.
-        quality: of JPEG; 0: not compressed.
+        bias: level-of-detail bias.
+        accumulated: deviation of temporal antialiasing's blur, in pixels of the small frame; 0: none.
+        quality: JPEG quality; 0: not compressed.
     """
 
     samples: str
@@ -45,7 +45,7 @@ class Draws:
 
 
 def draw(rng: np.random.Generator) -> Draws:
-    """Draw all that happens to one picture."""
+    """Draw everything that happens to one picture."""
     return Draws(
         SAMPLES[rng.choice(len(SAMPLES), p=SAMPLED)],
         rng.uniform(*BIAS),
@@ -60,7 +60,7 @@ def applied(picture: Picture, scale: int, draws: Draws) -> Picture:
     x = blurred(picture, LARGE * scale * 2**draws.bias) if scale > 1 else picture
     if draws.samples == "all":
         x = resized(x, (height, width), "area")
-    elif draws.samples == "four":  # the mean of four: bilinear samples of a picture of twice the size
+    elif draws.samples == "four":  # the mean of four bilinear samples, taken at twice the size
         x = resized(resized(x, (2 * height, 2 * width), "bilinear"), (height, width), "area")
     else:
         x = resized(x, (height, width), "bilinear")
@@ -69,7 +69,7 @@ def applied(picture: Picture, scale: int, draws: Draws) -> Picture:
 
 
 def blurred(picture: Picture, sigma: float) -> Picture:
-    """Blur a picture by a Gaussian of some pixels."""
+    """Blur a picture by a Gaussian with a deviation of `sigma` pixels."""
     side = 2 * max(round(3 * sigma), 1) + 1
     return filtered(picture, gaussian(side, (sigma, sigma)))
 

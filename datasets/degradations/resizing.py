@@ -1,8 +1,8 @@
-"""Resizing that keeps everything in its place: what lies at a fraction of a picture's sides stays there.
+"""Resizing that keeps everything in place: whatever lies at a fraction of a picture's sides stays at that fraction.
 
-Pixels are areas, with their centres at halves. One matrix for each axis; borders are repeated. Bicubic kernels are
+Pixels are areas with centres at halves. One matrix resizes each axis; borders are repeated. The bicubic kernel is
 Keys's with a = -0.5 ("Cubic convolution interpolation", 1981), which keeps ramps straight. torch's and OpenCV's -0.75
-does not: a picture resized by a factor near 1 moves by up to 0.05 px.
+does not: a picture resized by a factor near 1 shifts by up to 0.05 px.
 
 Shapes: H W pixels, n m pixels along an axis before and after.
 """
@@ -53,7 +53,7 @@ def weights(before: int, after: int, mode: Mode, antialias: bool) -> Weights:
 
 
 def area_weights(before: int, after: int) -> Weights:
-    """The mean over the area that a new pixel covers: which fraction of it each old pixel has."""
+    """Weights for the mean over the area that a new pixel covers: the fraction of it that each old pixel has."""
     edges = np.arange(after + 1) * before / after
     low, high = edges[:-1, None], edges[1:, None]
     pixel = np.arange(before)
@@ -68,10 +68,10 @@ def resized(picture: Picture, size: tuple[int, int], mode: Mode, antialias: bool
         picture: (H, W, C).
         size: height and width of the result.
         mode: the kernel; "area" is the mean over each new pixel.
-        antialias: whether the other kernels are stretched by what the picture shrinks, so that no pixel is passed over.
+        antialias: whether the other kernels are stretched by the shrink factor, so that no pixel is skipped.
 
     Returns:
-        (height, width, C), values beyond those of the picture where the kernel overshoots.
+        (height, width, C); where the kernel overshoots, values lie outside the picture's range.
     """
     down, across = (
         weights(before, after, mode, antialias).astype(np.float32)

@@ -1,10 +1,10 @@
 """The second-order degradation of Real-ESRGAN: blur, resize, noise and JPEG, twice, then a sinc filter.
 
-Wang et al., "Real-ESRGAN", ICCVW 2021, figure 2, with the probabilities and ranges of its release. What differs: every
-picture has its own draws (the release draws blur or not, factors, modes and kinds of noise once for a batch, and keeps
-a pool of 180 pairs to mix batches; there is nothing to mix here); JPEG is a real encoder, with whole numbers as its
-qualities; and resizing moves nothing (`resizing`). The release gives factors in place of sizes, so that pixels lie a
-factor apart from the upper left corner on, and its pictures move by up to a pixel.
+Wang et al., "Real-ESRGAN", ICCVW 2021, figure 2, with the probabilities and ranges of its release. Differences: every
+picture has its own draws (the release draws whether to blur, factors, modes and kinds of noise once per batch, and
+keeps a pool of 180 pairs to mix batches; here there is nothing to mix); JPEG is a real encoder with integer qualities;
+and resizing shifts nothing (`resizing`). The release passes factors instead of sizes, so pixels lie a factor apart
+starting at the upper left corner, and its pictures shift by up to a pixel.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from datasets.degradations.resizing import MODES, Mode, Picture, resized
 from datasets.degradations.steps import compressed, filtered, rounded, with_gaussian_noise, with_poisson_noise
 
 SINC, JPEG = 0.1, (30.0, 95.0)
-"""Probability of a sinc filter in place of a blur; range of JPEG's quality."""
+"""Probability of a sinc filter in place of a blur; range of JPEG quality."""
 FINAL_SINC, SINC_FIRST = 0.8, 0.5
-"""Probability of the last sinc filter; and of the last resizing before JPEG, not after it."""
+"""Probability of the last sinc filter; probability that the last resizing comes before JPEG, not after it."""
 GAUSSIAN, GREY = 0.5, 0.4
-"""Probability of Gaussian noise, Poisson noise otherwise; and of noise that is the same in all three channels."""
+"""Probability of Gaussian noise, else Poisson noise; probability that noise is the same in all three channels."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Order:
         blur: probability of a blur.
         sigma: range of its deviations in pixels.
         resize: probabilities of a larger, a smaller, and the same size.
-        factors: the smallest and the largest factor of the size.
-        noise: range of the deviation of Gaussian noise, of 255.
+        factors: the smallest and the largest resize factor.
+        noise: range of the deviation of Gaussian noise, out of 255.
         poisson: range of the factor of Poisson noise.
     """
 
@@ -57,12 +57,12 @@ class Round:
 
     Attributes:
         blur: None for no blur.
-        factor: of the size.
-        mode: of resizing.
+        factor: resize factor.
+        mode: resize mode.
         noise: kind of noise.
-        strength: of the noise: a deviation of 255, or Poisson's factor.
+        strength: strength of the noise: a deviation out of 255, or Poisson's factor.
         grey: whether the noise is the same in all three channels.
-        quality: of JPEG.
+        quality: JPEG quality.
     """
 
     blur: Blur | None
@@ -76,7 +76,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Draws:
-    """What was drawn for a picture, but for the noise itself."""
+    """What was drawn for a picture, except the noise itself."""
 
     rounds: tuple[Round, Round]
     last_mode: Mode
@@ -85,7 +85,7 @@ class Draws:
 
 
 def draw(rng: np.random.Generator) -> Draws:
-    """Draw all that happens to one picture."""
+    """Draw everything that happens to one picture."""
     first, second = (draw_round(order, rng) for order in ORDERS)
     return Draws((first, second), draw_mode(rng), draw_sinc(rng, FINAL_SINC), bool(rng.random() < SINC_FIRST))
 
@@ -110,12 +110,12 @@ def applied(picture: Picture, scale: int, draws: Draws, rng: np.random.Generator
 
     Args:
         picture: (H, W, 3); H and W are multiples of the scale. The release sharpens it first (`steps.sharpened`).
-        scale: what the result is smaller by.
-        draws: of `draw`.
+        scale: factor by which the result is smaller.
+        draws: what `draw` returned.
         rng: for the noise.
 
     Returns:
-        (H / scale, W / scale, 3), values that 8 bits can hold.
+        (H / scale, W / scale, 3), with values that 8 bits can hold.
     """
     height, width = (side // scale for side in picture.shape[:2])
     first, second = draws.rounds
@@ -130,14 +130,14 @@ def applied(picture: Picture, scale: int, draws: Draws, rng: np.random.Generator
 
 
 def blurred_and_resized(picture: Picture, base: tuple[int, ...], drawn: Round) -> Picture:
-    """The first half of a round; sizes are factors of `base`, and at least 1."""
+    """Apply the first half of a round; sizes are `base` times the factor, and at least 1."""
     x = picture if drawn.blur is None else filtered(picture, drawn.blur.kernel)
     height, width = (max(int(side * drawn.factor), 1) for side in base[:2])
     return resized(x, (height, width), drawn.mode)
 
 
 def noisy(picture: Picture, drawn: Round, rng: np.random.Generator) -> Picture:
-    """The noise of a round."""
+    """Add the noise of a round."""
     add = with_gaussian_noise if drawn.noise == "gaussian" else with_poisson_noise
     return add(picture, drawn.strength, drawn.grey, rng)
 

@@ -1,6 +1,6 @@
-"""The steps that degradations are made of, but for resizing: filtering, noise, JPEG, sharpening.
+"""The steps that degradations are made of, except resizing: filtering, noise, JPEG, sharpening.
 
-All randomness is an argument.
+All randomness is passed in.
 
 Facts: Wang et al., "Real-ESRGAN", ICCVW 2021, and its release.
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from datasets.degradations.resizing import Picture
 
 USM_SIDE, USM_WEIGHT, USM_THRESHOLD = 51, 0.5, 10
-"""Unsharp masking: side of the Gaussian, how much of the difference is added, and from which difference (of 255) on."""
+"""Unsharp masking: side of the Gaussian, weight of the added difference, and its threshold (out of 255)."""
 GREY = np.array([0.2989, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
@@ -27,7 +27,7 @@ def as_picture(pixels: NDArray[np.generic]) -> Picture:
 
 
 def as_pixels(picture: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """A picture as pixels (H, W, 3) in 0 .. 255, rounded, what lies outside [0, 1] clipped."""
+    """A picture as pixels (H, W, 3) in 0 .. 255, rounded; values outside [0, 1] are clipped."""
     return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
@@ -52,7 +52,7 @@ def with_gaussian_noise(picture: Picture, sigma: float, of_grey: bool, rng: np.r
 def with_poisson_noise(picture: Picture, scale: float, of_grey: bool, rng: np.random.Generator) -> Picture:
     """Add Poisson noise, multiplied by `scale`, the same in all three channels if `of_grey`; clipped.
 
-    One count stands for 1 / n, n the number of different 8-bit values in the picture, rounded up to a power of 2.
+    One count is 1 / n, where n is the number of different 8-bit values in the picture, rounded up to a power of 2.
     """
     clean = np.round(np.clip(grey(picture) if of_grey else picture, 0, 1) * 255) / 255
     levels = 2 ** math.ceil(math.log2(max(len(np.unique(clean)), 2)))
@@ -72,7 +72,7 @@ def compressed(picture: Picture, quality: float) -> Picture:
 
 
 def sharpened(picture: Picture) -> Picture:
-    """Sharpen a picture by unsharp masking, where its difference to the blurred one is large."""
+    """Sharpen a picture by unsharp masking, where it differs much from the blurred one."""
     blurred = cv2.GaussianBlur(picture, (USM_SIDE, USM_SIDE), 0)
     residual = picture - blurred
     mask = (np.abs(residual) * 255 > USM_THRESHOLD).astype(np.float32)
@@ -81,5 +81,5 @@ def sharpened(picture: Picture) -> Picture:
 
 
 def rounded(picture: Picture) -> Picture:
-    """A picture as a file of 8 bits holds it."""
+    """A picture as an 8-bit file holds it."""
     return as_picture(as_pixels(picture))

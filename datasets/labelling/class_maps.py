@@ -1,4 +1,4 @@
-"""Label maps from the class ids of frame files, and label maps with their facts written to a folder."""
+"""Label maps from the class ids of frame files, and writing label maps with their facts to a folder."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
 
 MAX_WRITTEN = 250
-"""Most classes of label maps, whose ids have 8 bits; a few ids are left for pixels without a class."""
+"""Maximum number of classes in label maps, whose ids have 8 bits; a few ids are left for pixels without a class."""
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
-    """The names of classes that the frame files of a folder have, each once.
+    """Return the class names in a folder's frame files, each once.
 
     Raises:
         InputError: there are no frame files, or one has no class ids.
@@ -32,7 +32,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 
 def class_maps(folder: Path, taxonomy: SegmenterTaxonomy) -> Iterator[tuple[str, Labels]]:
-    """Key and classes (H, W), or `NONE`, of every frame of a folder of frame files, in the order of the files."""
+    """Yield key and classes (H, W), or `NONE`, of every frame in a folder of frame files, in file order."""
     for path in shards(folder):
         with Shard(path) as shard:
             table = taxonomy.of_game(shard.header.classes)
@@ -48,12 +48,12 @@ def write_maps(
     Args:
         folder: folder of label maps.
         maps: key and classes (H, W), or `NONE`, of each picture.
-        names: of the classes.
+        names: class names.
         method: how they were made.
-        digests: what decides what an id means.
+        digests: digests of what determines the meaning of an id.
 
     Returns:
-        The fraction of pixels of each class, that of `OTHER` last.
+        Each class's fraction of the pixels, `OTHER` last.
 
     Raises:
         InputError: too many classes, or one that is called `OTHER`.

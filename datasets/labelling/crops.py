@@ -34,7 +34,7 @@ class SegmenterCrops(Dataset[SegmenterCrop]):
     Args:
         pictures: what they are cut from.
         size: side of a sample in pixels.
-        zoom: largest factor by which a picture is enlarged or reduced; log-uniform between both; 1 for none.
+        zoom: largest factor by which a picture is enlarged or reduced; log-uniform between the two; 1 for none.
         jitter: how much colours change, as in `jittered`; 0 for not at all.
         length: number of samples.
         seed: seed of all draws.
@@ -66,7 +66,7 @@ class SegmenterCrops(Dataset[SegmenterCrop]):
     def _cut(
         self, pixels: np.ndarray, labels: Labels, side: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, Labels]:
-        """Cut a random square, and resize it to that of a sample. Beyond a smaller picture is black without a class."""
+        """Cut a random square, resized to a sample's size. Beyond a smaller picture, it is black and has no class."""
         missing = [max(0, side - length) for length in labels.shape]
         if any(missing):
             pixels = np.pad(pixels, (*((0, more) for more in missing), (0, 0)))
@@ -85,8 +85,8 @@ def jittered(image: np.ndarray, rng: np.random.Generator, strength: float) -> np
     Args:
         image: (H, W, 3) float32, sRGB in [0, 1].
         rng: source of the changes.
-        strength: standard deviation of brightness and of the logarithms of the other factors; white balance moves half
-            as much. At 0 nothing changes.
+        strength: standard deviation of brightness and of the logarithms of the other factors; white balance changes
+            half as much. At 0 nothing changes.
 
     Returns:
         (H, W, 3) float32 in [0, 1].

@@ -58,7 +58,7 @@ class LabelledImages:
         return self._pixels[index], self._labels[index]
 
     def frequencies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many pixels each class has, and how many counted pixels there are in the pictures that have it."""
+        """Return each class's number of pixels, and the number of counted pixels in the pictures that have it."""
         pixels, around = np.zeros((2, len(self.names)), np.int64)
         for labels in self._labels:
             counts = np.bincount(labels[labels != NONE], minlength=len(self.names))
@@ -68,7 +68,7 @@ class LabelledImages:
 
 
 def read_maps(folder: Path, keys: Sequence[str]) -> tuple[tuple[str, ...], Iterator[tuple[str, Labels]]]:
-    """Read the label maps of some pictures: the names of the classes, and the maps with their keys, one at a time.
+    """Read the label maps of some pictures: the class names, and the maps with their keys, one at a time.
 
     Raises:
         InputError: a label map is missing or contradicts labels.json.
@@ -79,14 +79,14 @@ def read_maps(folder: Path, keys: Sequence[str]) -> tuple[tuple[str, ...], Itera
     if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
         raise InputError(f"{folder / 'labels.json'}: `names` are not the names of {count} classes; label again.")
     table = np.arange(count, dtype=np.int16)
-    if other is not None:  # the classes beyond it move up
+    if other is not None:  # the classes after it move up
         table = np.concatenate([table[:other], [NONE], table[other:-1]]).astype(np.int16)
     kept = tuple(name for number, name in enumerate(names) if number != other)
     return kept, ((key, table[read_ids(folder, key, count)]) for key in keys)
 
 
 def median_frequency_weights(pixels: np.ndarray, around: np.ndarray, power: float) -> np.ndarray:
-    """Return the weights of classes in a loss that make up for how rare they are, 0 for those that do not occur.
+    """Return class weights for a loss that compensate for rarity; 0 for classes that do not occur.
 
     Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a Common Multi-Scale Convolutional
     Architecture", ICCV 2015, sec. 3.3.2: the median frequency, divided by that of the class.
@@ -94,7 +94,7 @@ def median_frequency_weights(pixels: np.ndarray, around: np.ndarray, power: floa
     Args:
         pixels: (K,) pixels of each class.
         around: (K,) counted pixels of the pictures that have the class.
-        power: of the quotient; 1 as published, 0 for equal weights.
+        power: exponent of the quotient; 1 as published, 0 for equal weights.
     """
     frequency = np.divide(pixels, around, out=np.zeros(len(pixels)), where=around > 0)
     occurs = frequency > 0

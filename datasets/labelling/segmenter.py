@@ -1,4 +1,4 @@
-"""What labels pictures: a segmenter of train.segmenter (its model file, or ONNX), or the user's own ONNX file."""
+"""Segmenters that label pictures: one from train.segmenter (model file or ONNX), or the user's own ONNX file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ class OnnxNetwork:
         size: height and width of its input; None: any.
 
     Raises:
-        InputError: onnxruntime is not installed, or not a network of one picture, of sides that there are.
+        InputError: onnxruntime is not installed, or the network does not take one picture of a possible size.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,21 +54,21 @@ class OnnxNetwork:
 
     @property
     def header(self) -> str:
-        """The header of the model file that app.export made it of; "" for other people's networks."""
+        """The header of the model file that app.export made it from; "" for other people's networks."""
         return str(self.session.get_modelmeta().custom_metadata_map.get("model", ""))
 
     def __call__(self, values: NDArray[np.float32]) -> object:
-        """The network's first output.
+        """Return the network's first output.
 
         Raises:
-            InputError: it failed.
+            InputError: the network failed.
         """
         with one_line_errors(self.path, f"fails on a picture of {values.shape[3]}x{values.shape[2]}"):
             return self.session.run(None, {self.name: values})[0]
 
 
 def network_of(network: nn.Module) -> Callable[[NDArray[np.float32]], object]:
-    """A torch network as `Segmenter` calls it; it must be in evaluation mode."""
+    """Wrap a torch network, which must be in evaluation mode, as `Segmenter` calls it."""
 
     @torch.inference_mode()
     def run(values: NDArray[np.float32]) -> object:
@@ -81,9 +81,9 @@ def network_of(network: nn.Module) -> Callable[[NDArray[np.float32]], object]:
 class Segmenter:
     """Labels the pixels of pictures with classes.
 
-    The network gives scores (1, K, h, w), of which the largest counts, after they are enlarged to pixels, or numbers
-    (1, h, w) or (1, 1, h, w). Pictures are resized to its size where it has one, else shrunk to `height`, and continued
-    with the colours of their edge up to the next multiple.
+    The network returns scores (1, K, h, w), which are enlarged to pixels and of which the largest counts, or numbers
+    (1, h, w) or (1, 1, h, w). Pictures are resized to its size if it has one, else shrunk to `height` and padded with
+    their edge colours to the next multiple.
 
     Args:
         path: where the network is from, for messages.
@@ -106,10 +106,10 @@ class Segmenter:
         self.input, self.table = taxonomy.input, taxonomy.of_segmenter()
 
     def __call__(self, picture: Pixels) -> Labels:
-        """The class of each pixel (H, W), or `NONE`, of a picture (H, W, 3) uint8 sRGB.
+        """Return the class of each pixel (H, W), or `NONE`, of a picture (H, W, 3) uint8 sRGB.
 
         Raises:
-            InputError: the network failed, or gives something else than scores or numbers.
+            InputError: the network failed, or returned something other than scores or numbers.
         """
         fitted = self._fitted(picture)
         below, right = (0, 0) if self.size else (-side % self.input.multiple_of for side in fitted.shape[:2])
@@ -120,7 +120,7 @@ class Segmenter:
         return self.table[self._numbers(found, fed.shape[:2], fitted.shape[:2], picture.shape[:2])]
 
     def _fitted(self, picture: Pixels) -> Pixels:
-        """The picture in the size in which the network sees it."""
+        """Return the picture at the size at which the network sees it."""
         if self.size is None:
             return picture if self.height is None else to_height(picture, self.height)
         smaller = self.size[0] < picture.shape[0] and self.size[1] < picture.shape[1]
@@ -129,10 +129,10 @@ class Segmenter:
     def _numbers(
         self, found: object, fed: tuple[int, ...], fitted: tuple[int, ...], size: tuple[int, ...]
     ) -> NDArray[np.int64]:
-        """The segmenter's number per pixel; -1 and 65536 stand for all that is smaller and larger.
+        """Return the segmenter's number per pixel; -1 and 65536 stand for all smaller and larger numbers.
 
         Args:
-            found: what the network gives.
+            found: what the network returned.
             fed, fitted, size: heights and widths of what was fed, of the picture in it, and of the picture itself.
         """
         values = np.asarray(found)
@@ -158,10 +158,10 @@ class Segmenter:
 
 
 def open_segmenter(path: Path, classes: Path | None) -> Segmenter:
-    """Open a segmenter; one of train.segmenter knows its classes by itself.
+    """Open a segmenter; one of train.segmenter knows its own classes.
 
     Args:
-        path: a model file of train.segmenter (.safetensors), what app.export made of one, or another ONNX network.
+        path: a model file of train.segmenter (.safetensors), one exported by app.export, or another ONNX network.
         classes: YAML file of a taxonomy; None: the segmenter's own classes.
 
     Raises:
@@ -190,7 +190,7 @@ def open_segmenter(path: Path, classes: Path | None) -> Segmenter:
 def class_names_of(
     path: Path, spec: dict[str, object], classes: tuple[tuple[str, ...], ...]
 ) -> tuple[UNetSpec, tuple[str, ...]]:
-    """The sizes of a segmenter of train.segmenter and the names of its classes, out of the header of its file.
+    """Return the sizes and class names of a segmenter of train.segmenter, from its file's header.
 
     Raises:
         InputError: the header is damaged.
@@ -208,13 +208,13 @@ def class_names_of(
 def taxonomy_of(
     path: Path, spec: UNetSpec, names: tuple[str, ...], asked: SegmenterTaxonomy | None
 ) -> SegmenterTaxonomy:
-    """The taxonomy of a segmenter that knows the names of its classes, with its numbers.
+    """Return the taxonomy, with numbers, of a segmenter that knows its class names.
 
     Args:
-        path: of the segmenter, for messages.
+        path: path of the segmenter, for messages.
         spec: its sizes.
-        names: of its classes.
-        asked: the user's taxonomy; its classes go by their own names, or by those that it lists for frame files.
+        names: its class names.
+        asked: the user's taxonomy; its classes match by their own names, or by those that it lists for frame files.
 
     Raises:
         InputError: the user's taxonomy has none of the segmenter's classes.

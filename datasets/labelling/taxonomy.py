@@ -8,9 +8,9 @@
       std: [0.229, 0.224, 0.225]
       multiple_of: 32
 
-`game` lists names out of the frame files' `classes`, whatever game, simulator or data set they are of. What is listed
-nowhere has no class (`NONE`). `segmenter` lists numbers of the output of other people's segmenter, and `input` says how
-it is fed; without such a segmenter both are left out. For a key of `input` that is left out, the value above is taken.
+`game` lists names from the frame files' `classes`, whatever game, simulator or data set they are from. What is not
+listed has no class (`NONE`). `segmenter` lists the output numbers of a third-party segmenter, and `input` says how to
+feed it; without such a segmenter, leave both out. A key of `input` that is left out gets the value above.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ from gbuffer_tools.io.yaml import read_sections
 Labels = NDArray[np.int16]
 
 NONE = -1
-"""No class: of a pixel that nobody labelled, or whose class the taxonomy does not have."""
+"""No class: for a pixel that nobody labelled, or whose class is not in the taxonomy."""
 OTHER = "other"
-"""What label maps call the last of their classes, that of pixels without a class."""
+"""Name of the last class of label maps, which is that of pixels without a class."""
 NAMELESS = frozenset({"unlabelled", "unlabeled", "void", OTHER})
-"""Names by which data sets say that a pixel has no class, in small letters."""
+"""Names by which data sets say that a pixel has no class, in lower case."""
 MAX_CLASSES, MAX_ID, MAX_MULTIPLE = 1000, 65535, 1024
 
 
@@ -103,7 +103,7 @@ class SegmenterTaxonomy:
         return table
 
     def digest(self) -> str:
-        """SHA-256 of the names of the classes and of what each stands for: alike where ids mean the same."""
+        """SHA-256 of the class names and of what each stands for: equal if ids mean the same."""
         meant = [[name, sorted(meaning.game), sorted(meaning.segmenter)] for name, meaning in self.classes.items()]
         text = json.dumps(meant)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -113,7 +113,7 @@ def read_taxonomy(path: Path) -> SegmenterTaxonomy:
     """Read the YAML file.
 
     Raises:
-        InputError: the file is another one, or names no class; the message names the key that does not fit.
+        InputError: the file is not a taxonomy, or names no class; the message names the key that does not fit.
     """
     taxonomy = read_sections(path, SegmenterTaxonomy)
     if not taxonomy.classes:
@@ -122,10 +122,10 @@ def read_taxonomy(path: Path) -> SegmenterTaxonomy:
 
 
 def shared_taxonomy(names: Sequence[Collection[str]]) -> SegmenterTaxonomy:
-    """The taxonomy of the names of classes that all of some folders have, in alphabetical order.
+    """Return the taxonomy of the class names that all folders share, in alphabetical order.
 
     Args:
-        names: `classes` of the frame files of each folder; `NAMELESS` ones are no classes.
+        names: `classes` of each folder's frame files; `NAMELESS` ones are not classes.
     """
     common = set(names[0]).intersection(*names[1:])
     return SegmenterTaxonomy(

@@ -1,4 +1,4 @@
-"""Crops for training an upscaler: a large picture, the small one that was made of it or rendered, and guides.
+"""Crops for training an upscaler: a large picture, the small one that was made from it or rendered, and guides.
 
 A sample is a pure function of (seed, index), as in datasets/matched_pairs.py.
 """
@@ -25,7 +25,7 @@ from datasets.images import Images
 from gbuffer_tools.errors import InputError
 
 MARGIN = 72
-"""Pixels around a crop that are degraded with it: what filters mirror at a border is then cut off. Real-ESRGAN cuts
+"""Pixels around a crop that are degraded with it, so that what filters mirror at a border is cut off. Real-ESRGAN cuts
 256 of 400 pixels."""
 
 
@@ -33,10 +33,10 @@ class UpscalerCrop(NamedTuple):
     """A crop of a picture in two sizes.
 
     Attributes:
-        small: (3, s, s) float32, sRGB in [0, 1].
-        large: (3, S, S) float32, sRGB in [0, 1]; S is the scale times s.
-        sharp: the large crop, sharpened (`datasets.degradations.steps.sharpened`) where that was asked for.
-        guides: (G, S, S) float32, normalised per channel; G is 0 where there are none.
+        small: (3, h, h) float32, sRGB in [0, 1].
+        large: (3, S, S) float32, sRGB in [0, 1]; S = s h with the scale s.
+        sharp: the large crop, sharpened (`datasets.degradations.steps.sharpened`) if requested.
+        guides: (G, S, S) float32, normalised per channel; G is 0 without guides.
     """
 
     small: Tensor
@@ -46,15 +46,15 @@ class UpscalerCrop(NamedTuple):
 
 
 class LargePictures:
-    """A folder of pictures, kept in memory at their own size, whole multiples of the scale; or frame files with guides.
+    """A folder of pictures, in memory at their own size, cut to multiples of the scale; or frame files with guides.
 
     Args:
         folder: of images or frame files.
-        scale: s; the last rows and columns that are no multiple of it are cut off.
+        scale: s; the last rows and columns beyond a multiple of it are cut off.
         guides: the same frames, read with the features that guide; None: no guides.
 
     Raises:
-        InputError: there are no pictures, or the guides are those of other frames.
+        InputError: there are no pictures, or the guides belong to other frames.
     """
 
     def __init__(self, folder: Path, scale: int, guides: Frames | None = None) -> None:
@@ -79,11 +79,11 @@ class LargePictures:
         """Divide the pictures into those to train on and those that are held out.
 
         Args:
-            patterns: shell patterns of what is held out: keys, or sub-folders (frame files) with all that is in them,
+            patterns: shell patterns of what is held out: keys, or sub-folders (frame files) with everything in them,
                 so that pictures of one scene stay together.
 
         Raises:
-            InputError: a pattern fits nothing, or nothing is left.
+            InputError: a pattern matches nothing, or nothing is left.
         """
         for pattern in patterns:
             if not any(held_out(key, [pattern]) for key in self.keys):
@@ -101,10 +101,10 @@ class LargePictures:
         return part
 
     def guide(self, index: int, box: Box, *, flip: bool) -> Tensor:
-        """Return the guides of a crop, (G, h, w); (0, h, w) where there are none.
+        """Return the guides of a crop, (G, h, w); (0, h, w) without guides.
 
         Raises:
-            InputError: the frame has values that are not finite.
+            InputError: the frame has values that are not finite, or far from all that training can use.
         """
         rows, cols = box
         if self.guides is None:
@@ -121,10 +121,10 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
     Args:
         pictures: the large ones.
         small: the same pictures rendered small, by key; None: the large ones are degraded.
-        degradation: how; read only if `small` is None.
+        degradation: how they are degraded; used only if `small` is None.
         scale: s.
         size: side of a large crop, a multiple of the scale.
-        sharpen: whether to sharpen the targets, before they are degraded, too.
+        sharpen: whether to sharpen the targets, also before they are degraded.
         length: number of samples.
         seed: seed of all draws.
 
@@ -164,12 +164,12 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
         return self._cut(number, box, rng, flip=flip)
 
     def whole(self, number: int) -> UpscalerCrop:
-        """Picture `number` (counted, not drawn) in both sizes, not mirrored; it is degraded the same way each time."""
+        """Return picture `number` (not a random one) in both sizes, not mirrored; degraded the same way each time."""
         height, width = self.pictures[number].shape[:2]
         return self._cut(number, (slice(0, height), slice(0, width)), np.random.default_rng((self.seed, number)))
 
     def _cut(self, number: int, box: Box, rng: np.random.Generator, *, flip: bool = False) -> UpscalerCrop:
-        """Cut a box, whose borders are multiples of the scale where pictures are rendered small, out of a picture."""
+        """Cut a box out of a picture; its borders are multiples of the scale if pictures are rendered small."""
         pixels = self.pictures[number]
         if self._rendered is None:
             small, large, sharp = self._degraded(pixels, box, rng)
@@ -182,7 +182,7 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
         return UpscalerCrop(low, high, target, guides)
 
     def _degraded(self, pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[Picture, Picture, Picture]:
-        """A crop, degraded with what is around it: small, large and sharpened."""
+        """Return a crop, degraded with its surroundings: small, large and sharpened."""
         around, inner = with_margin(box, pixels.shape, self.scale)
         large = as_picture(pixels[around])
         sharp = sharpened(large) if self.sharpen else large
@@ -195,21 +195,21 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
 
 
 def held_out(key: str, patterns: Sequence[str]) -> bool:
-    """Whether a pattern fits a key, or a folder that it is in."""
+    """Return whether a pattern matches a key, or a folder that it is in."""
     path = PurePosixPath(key)
     names = [key, *(parent.as_posix() for parent in path.parents if parent.name)]
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def scaled(side: slice, factor: int) -> slice:
-    """A slice of pixels in a picture that is larger by a factor."""
+    """Return a slice of pixels, scaled to a picture that is larger by a factor."""
     return slice(side.start * factor, side.stop * factor)
 
 
 def with_margin(box: Box, shape: tuple[int, ...], scale: int) -> tuple[Box, Box]:
-    """A box with up to `MARGIN` pixels around it within a picture, and the box within that one.
+    """Return a box with up to `MARGIN` pixels around it within a picture, and the original box within that one.
 
-    The box starts at a multiple of the scale within the larger one, and the larger one has multiples as sides.
+    The original box starts at a multiple of the scale within the larger one, whose sides are multiples, too.
     """
     outer, inner = [], []
     for side, length in zip(box, shape[:2], strict=True):
@@ -221,16 +221,16 @@ def with_margin(box: Box, shape: tuple[int, ...], scale: int) -> tuple[Box, Box]
 
 
 def cut_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """Cut off the last rows and columns of a picture (H, W, 3) that are no multiple of the scale."""
+    """Cut off the last rows and columns of a picture (H, W, 3) that are beyond a multiple of the scale."""
     height, width = (side // scale * scale for side in pixels.shape[:2])
     return pixels[:height, :width]
 
 
 def rendered_small(pictures: LargePictures, small: Images, scale: int) -> list[np.ndarray]:
-    """The small renderings of pictures, (h, w, 3) uint8, in their order.
+    """Return the small renderings of pictures, (h, w, 3) uint8, in the same order.
 
     Raises:
-        InputError: one is missing, or its size is another one.
+        InputError: one is missing or has the wrong size.
     """
     number, found = {key: i for i, key in enumerate(small.keys)}, []
     for index, key in enumerate(pictures.keys):

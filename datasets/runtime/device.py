@@ -1,4 +1,4 @@
-"""Where networks compute: what --device names, and float32 that is the same everywhere."""
+"""Where networks compute: the device that --device names, and float32 that is the same everywhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +25,9 @@ def device_of(name: str) -> torch.device:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """While it is open, or in a function that it decorates, CUDA convolves in float32.
+    """Context manager or decorator in which CUDA convolves in float32.
 
-    TF32, CUDA's default in convolutions, is off by a thousandth: features are kept, and compared with a CPU's.
+    TF32, CUDA's default for convolutions, is off by a thousandth, but features are stored and compared with a CPU's.
     """
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         yield

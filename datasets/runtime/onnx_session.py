@@ -1,4 +1,4 @@
-"""ONNX networks, run by onnxruntime on the CPU: files of `app.export`, and users' segmenters."""
+"""ONNX networks, run by onnxruntime on the CPU: files from `app.export`, and users' segmenters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,10 +66,10 @@ def open_session(path: Path) -> "onnxruntime.InferenceSession":
 
 
 def picture_input(session: "onnxruntime.InferenceSession", path: Path) -> tuple[str, tuple[int, int] | None]:
-    """The name of a network's one input, a picture, and its size (H, W), or None where it takes any.
+    """Return the name of a network's only input, a picture, and its size (H, W), or None if it takes any size.
 
     Raises:
-        InputError: the network has other inputs, or wants a size that there is not.
+        InputError: the network has other inputs, or wants an impossible size.
     """
     nodes = session.get_inputs()
     shape = nodes[0].shape if nodes else []

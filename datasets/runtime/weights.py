@@ -33,7 +33,7 @@ def asset(name: str) -> Path:
 
 
 def unusable(path: Path, error: models.ModelError) -> InputError:
-    """What to say of a file that is no model file: what it is, where that is known."""
+    """Return the error for a file that is not a model file; it says what the file is, if that is known."""
     claim, mark, details = str(error).removeprefix(f"{path}: ").partition(" (")
     if zipfile.is_zipfile(path):  # which nobody should unpack
         return InputError(f"{path}: {claim}: a ZIP archive; if torch wrote it, app.convert makes a model file of it.")
@@ -57,7 +57,7 @@ def load_model(path: Path, kind: str, source: str) -> models.Model:
         raise unusable(path, error) from error
     if model.kind != kind:
         raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind!r} ({source}).")
-    # What takes the nearest or the likeliest of something makes pictures without complaint of NaN, too.
+    # Networks that take the nearest or the likeliest of something make pictures even from NaN, without complaint.
     for name, value in model.network.state_dict().items():
         if value.is_floating_point() and not value.isfinite().all():
             raise InputError(f"{path}: {name} has values that are not finite; fetch or train it again ({source}).")
@@ -82,13 +82,13 @@ def load_vgg(path: Path | None, padding: Padding) -> VGG16:
 
 
 def load_tensors(path: Path, wanted: Mapping[str, tuple[int, ...]], *, max_bytes: int, asset: str) -> dict[str, Tensor]:
-    """The tensors of a small file that `app.assets` fetched, by name.
+    """Return the tensors of a small file that `app.assets` fetched, by name.
 
     Args:
         path: a safetensors file.
         wanted: name -> shape; the file has to hold exactly these.
         max_bytes: a larger file is refused before it is read.
-        asset: what the user is told to fetch where the file is another one.
+        asset: what the user is told to fetch if the file is not the right one.
 
     Raises:
         InputError: the file cannot be read, is too large, or holds other tensors.
