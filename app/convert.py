@@ -194,7 +194,7 @@ def check_archive(path: Path) -> None:
 
 
 def usable(tensor: "Tensor") -> bool:
-    """Return whether a tensor is dense, holds floats (or one integer) and, if large, has separate bytes for each number."""
+    """Return whether a tensor is dense, holds floats (or one integer) and, if large, owns bytes for each number."""
     import torch
 
     if tensor.layout != torch.strided or tensor.is_meta:

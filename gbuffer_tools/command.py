@@ -157,7 +157,7 @@ def _threads_heard(debug: bool) -> Iterator[None]:
 
 
 def _reason(error: OSError) -> str:
-    """The reason of a system error, on one line."""
+    """The reason for a system error, on one line."""
     reason = system_reason(error) or one_line(error.strerror or error)
     return str(InputError(f"{error.filename}: {reason}" if error.filename else reason))
 

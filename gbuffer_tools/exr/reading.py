@@ -81,7 +81,7 @@ def unused_note(found: tuple[str, ...]) -> str:
 
 
 def mapped_channels(mapping: schema.Mapping) -> Iterator[str]:
-    """The names of all channels that a mapping uses, cryptomattes aside."""
+    """The names of all channels that a mapping names; cryptomatte channels are known by their layer's name."""
     if mapping.depth:
         yield mapping.depth.channel
     for part in (mapping.image, mapping.normal, mapping.motion, *mapping.buffers.values()):

@@ -1,7 +1,7 @@
-"""Datasets of maps, cut into tiles: what a crop reads is little more than the crop.
+"""Datasets of maps, cut into tiles, so reading a crop reads little more than the crop.
 
-A tile is stored as HDF5's own filters could store it, so every reader of HDF5 reads it. But libdeflate packs it, which
-searches for the shortest encoding where zlib takes the first good one, and shuffling is left out where that is shorter.
+A tile is stored as HDF5's own filters could store it, so every HDF5 reader can read it. But libdeflate packs it, which
+searches for the shortest encoding where zlib takes the first good one, and shuffling is left out if that is shorter.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def create(file: h5py.File, path: str, row: Array) -> h5py.Dataset:
 
 
 def part(side: int, max_side: int) -> int:
-    """A tile's side: the frame's is cut into parts as equal as can be, none above `max_side`."""
+    """A tile's side: the frame's is cut into parts that are as equal as possible, none above `max_side`."""
     return -(-side // -(-side // max_side))
 
 
 def pack_map(data: h5py.Dataset, row: Array, threads: Executor) -> list[Tile] | Array:
-    """A map of a dataset's shape and dtype for `put`: its tiles, or itself where the dataset has other filters."""
+    """A map of a dataset's shape and dtype for `put`: its tiles, or itself if the dataset has other filters."""
     if (data.compression, data.shuffle, data.fletcher32) != ("gzip", True, False) or data.chunks[0] != 1:
         return row  # somebody else's file
     _, *tile = data.chunks
@@ -68,7 +68,7 @@ def pack_map(data: h5py.Dataset, row: Array, threads: Executor) -> list[Tile] | 
 
 
 def put(data: h5py.Dataset, index: int, packed: list[Tile] | Array) -> None:
-    """Store number `index` of a dataset that is large enough: a map from `pack_map`, or any other array."""
+    """Store entry `index` of a dataset that is large enough: a map from `pack_map`, or any other array."""
     if not isinstance(packed, list):
         data[index] = packed
         return
@@ -82,7 +82,7 @@ def corners(shape: tuple[int, ...], tile: list[int]) -> Iterator[tuple[int, ...]
 
 
 def cut(row: Array, place: tuple[int, ...], tile: list[int]) -> Array:
-    """A tile, filled up with zeros where it reaches beyond the array."""
+    """A tile, padded with zeros where it reaches beyond the array."""
     inside = row[tuple(slice(first, first + length) for first, length in zip(place, tile, strict=True))]
     if inside.shape == tuple(tile):
         return np.ascontiguousarray(inside)
@@ -92,10 +92,10 @@ def cut(row: Array, place: tuple[int, ...], tile: list[int]) -> Array:
 
 
 def pack(tile: Array) -> tuple[int, bytes]:
-    """Apply HDF5's filters to a tile: which of them are left out, one bit each, and the bytes to store.
+    """Apply HDF5's filters to a tile; returns which of them are left out, one bit each, and the bytes to store.
 
-    Shuffle puts the first bytes of all elements before their second ones. That helps with noise in low bits and hurts
-    with values that come back, so the quick level tells which of the two a tile gets.
+    Shuffling puts the first bytes of all elements before their second ones. That helps with noise in low bits and hurts
+    with recurring values, so the quick level decides whether a tile is shuffled.
     """
     little = tile.astype(tile.dtype.newbyteorder("<"), copy=False)
     plain = little.tobytes()

@@ -1,4 +1,4 @@
-"""HDF5 that somebody else wrote: its structure is judged before any of its data is read.
+"""HDF5 files that somebody else wrote: their structure is checked before any of their data is read.
 
 An HDF5 file can point at other files on the reader's machine (soft, external and virtual links, external
 storage), name filters that load plugins, and declare terabytes in a few kilobytes. Frame files need none of
@@ -38,20 +38,20 @@ FILTERS = {
 }
 """By their numbers (HDF5 file format specification, IV.A.2.l)."""
 LAYOUTS = range(3)
-"""Compact, contiguous, chunked (the same, IV.A.2.i)."""
+"""Compact, contiguous, chunked (same specification, IV.A.2.i)."""
 MAX_CHUNK_BYTES = 64 * 2**20
 HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
-"""What the system says of a file that HDF5 may not lock, as somebody else has."""
+"""What the system says about a file that HDF5 cannot lock because somebody else has."""
 MAX_TEXT = 4096
 MAX_DEFLATE_RATIO, MAX_UNPACKED = 1032, 2**29
-"""How much deflate packs at most, and what a chunk may unpack to without a look at what it holds."""
+"""Deflate's highest compression ratio, and the bytes that a chunk may unpack to without a look at what it holds."""
 
 
 @contextmanager
 def broken(path: Path, where: str) -> Iterator[None]:
     """Turn what h5py raises on damaged files into an `InputError`.
 
-    The library reports damage as any of these, depending on the structure that the damage is in.
+    The library reports damage as any of these, depending on which structure is damaged.
     """
     try:
         yield
@@ -62,7 +62,7 @@ def broken(path: Path, where: str) -> Iterator[None]:
 
 
 def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
-    """Open for reading; raises `InputError` where `path` is no readable HDF5 file, let alone what is `wanted`."""
+    """Open for reading; raises `InputError` if `path` is not a readable HDF5 file, let alone what is `wanted`."""
     try:
         with path.open("rb") as file:
             head = file.read(len(SIGNATURE))
@@ -82,7 +82,7 @@ def open_read(path: Path, wanted: str = "a frame file (.h5)") -> h5py.File:
 
 
 def names(group: h5py.Group, path: Path) -> list[str]:
-    """Names in a group, sorted; raises `InputError` where one of them is not a hard link."""
+    """Names in a group, sorted; raises `InputError` if one of them is not a hard link."""
     found = sorted(group)
     for name in found:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -92,7 +92,7 @@ def names(group: h5py.Group, path: Path) -> list[str]:
 
 
 def group_in(parent: h5py.Group, name: str, path: Path) -> h5py.Group:
-    """The group `name` of a group whose `names` were checked."""
+    """The group `name` in a group whose `names` were checked."""
     found = parent[name]
     if not isinstance(found, h5py.Group):
         raise InputError(f"{path}: {found.name} is a dataset, wanted a group; see gbuffer_tools.schema")
@@ -100,10 +100,10 @@ def group_in(parent: h5py.Group, name: str, path: Path) -> h5py.Group:
 
 
 def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.dtype]) -> h5py.Dataset:
-    """The dataset `name` of a group whose `names` were checked: plain storage, known filters, no holes.
+    """The dataset `name` in a group whose `names` were checked: plain storage, known filters, no holes.
 
     Args:
-        dtypes: the element types that are welcome.
+        dtypes: the accepted element types.
 
     Raises:
         InputError: for virtual or external storage, unknown filters, other types, chunks above
@@ -120,17 +120,17 @@ def dataset_in(parent: h5py.Group, name: str, path: Path, dtypes: Collection[np.
 
 
 def either_order(dtypes: Collection[np.dtype]) -> frozenset[np.dtype]:
-    """These types in both orders of their bytes: other people's machines may have been big-endian."""
+    """These types in both byte orders: other people's machines may have been big-endian."""
     return frozenset(each for dtype in dtypes for each in (dtype.newbyteorder("<"), dtype.newbyteorder(">")))
 
 
 def native(values: np.ndarray) -> np.ndarray:
-    """The values with their bytes in this machine's order."""
+    """The values in this machine's byte order."""
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def is_text(found: object) -> bool:
-    """Whether a member of a group is one text: of fixed or variable length, alone, in a list of one, or as bytes."""
+    """Whether a group member is a single text: of fixed or variable length, alone, in a list of one, or as bytes."""
     if not isinstance(found, h5py.Dataset):
         return False
     alone = found.shape in ((), (1,)) and (found.dtype.kind == "S" or h5py.check_string_dtype(found.dtype) is not None)
@@ -138,10 +138,10 @@ def is_text(found: object) -> bool:
 
 
 def text_in(parent: h5py.Group, name: str, path: Path, *, max_bytes: int) -> str:
-    """The dataset `name` of a group whose `names` were checked: one UTF-8 text of at most `max_bytes`.
+    """The dataset `name` in a group whose `names` were checked: one UTF-8 text of at most `max_bytes`.
 
     Raises:
-        InputError: as `dataset_in`; also for lists of texts, and longer ones.
+        InputError: as for `dataset_in`; also for lists of texts, and for longer texts.
     """
     found = parent[name]
     too_long = f"{path}: {found.name} is no text of at most {max_bytes:,} bytes"
@@ -184,8 +184,8 @@ def _check_storage(dataset: h5py.Dataset, path: Path) -> None:
 
 
 def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, path: Path) -> None:
-    """HDF5 unpacks a chunk to whatever is in it, and finds out afterwards that it was too much."""
-    max_stored = chunk_bytes + chunk_bytes // 1000 + 64  # what cannot be packed grows by a few bytes
+    """HDF5 unpacks a chunk to whatever is in it, and only afterwards finds that it was too much."""
+    max_stored = chunk_bytes + chunk_bytes // 1000 + 64  # incompressible data grows by a few bytes
     doubtful: list[tuple[int, ...]] = []
 
     def judge(chunk: h5py.h5d.StoreInfo) -> None:
@@ -208,7 +208,7 @@ def _check_chunks(dataset: h5py.Dataset, filters: list[int], chunk_bytes: int, p
 
 
 def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> str:
-    """A string attribute of at most `MAX_TEXT` characters; hdf5_heap.py has judged its heap.
+    """A string attribute of at most `MAX_TEXT` characters; hdf5_heap.py has checked its heap.
 
     Other writers store it with a fixed length, or as an array of one.
     """
@@ -219,7 +219,7 @@ def text_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) -> s
 
 
 def texts_attribute(owner: h5py.Group, name: str, path: Path, *, max_entries: int) -> tuple[str, ...]:
-    """A 1-D string attribute of at most `max_entries` texts; as `text_attribute`."""
+    """A 1-D string attribute of at most `max_entries` texts; otherwise as `text_attribute`."""
     value = _attribute(owner, name, path, "SO", max_entries=max_entries)
     if not isinstance(value, np.ndarray) or value.ndim != 1 or not all(isinstance(v, str | bytes) for v in value):
         raise InputError(f"{path}: attribute {name} is not a list of texts")
@@ -235,7 +235,7 @@ def number_attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path) ->
 
 
 def _one(value: object) -> object:
-    """What an array of one holds; anything else as it is."""
+    """What an array of one holds; anything else unchanged."""
     return value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
@@ -246,7 +246,7 @@ def _attribute(owner: h5py.Group | h5py.Dataset, name: str, path: Path, kinds: s
     count = stored.get_space().get_simple_extent_npoints()
     if count > max_entries or count * stored.dtype.itemsize > 2**20:
         raise InputError(f"{path}: attribute {name} is larger than {max_entries} entries or 1 MiB")
-    # Of any other type, the library would have to follow references that nobody has judged.
+    # For any other type, the library would have to follow references that nobody has checked.
     if stored.dtype.kind not in kinds or (stored.dtype.kind == "O" and h5py.check_string_dtype(stored.dtype) is None):
         wanted = "a number" if "f" in kinds else "text"
         raise InputError(f"{path}: attribute {name} is {stored.dtype}, wanted {wanted}")

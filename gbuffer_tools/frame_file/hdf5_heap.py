@@ -1,10 +1,10 @@
-"""Judges where an HDF5 file keeps texts of variable length, before the library walks it.
+"""Checks where an HDF5 file keeps texts of variable length, before the library walks it.
 
-Such texts lie in "global heaps", lists of objects with their sizes. HDF5 2.0 follows the sizes without end where one of
-them leads it in a circle, so one damaged byte hangs the process for good. Here the heaps that are about to be read are
-found by the object header's and the dataset's own bytes, and their sizes are added up. The layouts are those of the
-HDF5 File Format Specification 3.0: III.E global heap, IV.A object headers, IV.A.2.m attributes, IV.A.2.q continuation.
-Call these functions within `hdf5.broken`: they raise `ValueError`.
+Such texts are in "global heaps", lists of objects with their sizes. HDF5 2.0 follows the sizes forever if one of them
+leads it in a circle, so one damaged byte hangs the process for good. This module finds the heaps that are about to be
+read from the bytes of the object header and of the dataset, and adds up their sizes. The layouts are those of the HDF5
+File Format Specification 3.0: III.E global heap, IV.A object headers, IV.A.2.m attributes, IV.A.2.q continuation. Call
+these functions within `hdf5.broken`: they raise `ValueError`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_HEAP_BYTES, MAX_HEADER_BYTES, MAX_BLOCKS = 2**24, 2**22, 256
 
 
 def check_attributes(file: h5py.File, path: Path) -> None:
-    """Judge the heaps of a file's root attributes."""
+    """Check the heaps of a file's root attributes."""
     with path.open("rb") as raw:
         try:
             for message in _attributes(raw, h5py.h5o.get_info(file.id).addr):
@@ -47,7 +47,7 @@ def check_attributes(file: h5py.File, path: Path) -> None:
 
 
 def check_elements(data: h5py.Dataset, path: Path) -> None:
-    """Judge the heaps of a dataset of texts of variable length, which must not be compressed."""
+    """Check the heaps of a dataset of variable-length texts, which must not be compressed."""
     stored = data.id
     if stored.get_create_plist().get_nfilters():
         raise ValueError("texts of variable length are compressed")
@@ -70,14 +70,14 @@ def _check_references(raw: BufferedReader, data: bytes) -> None:
 
 
 def _check_heap(raw: BufferedReader, at: int) -> None:
-    """Whether its objects, one behind the other, end where it ends."""
+    """Check that a heap's objects, one after the other, end where the heap ends."""
     signature, version, size = HEAP.unpack(_bytes(raw, at, HEAP.size))
     if signature != b"GCOL" or version != 1 or size > MAX_HEAP_BYTES:
         raise ValueError(f"no heap of texts at byte {at:,}")
     heap, inside = _bytes(raw, at, size), HEAP.size
     while inside + OBJECT.size <= size:
         index, _, length = OBJECT.unpack_from(heap, inside)
-        # Index 0 is the free rest, whose length includes its own header; others are filled up to 8 bytes.
+        # Index 0 is the free rest, whose length includes its own header; others are padded to 8 bytes.
         step = length if index == 0 else OBJECT.size + -(-length // 8) * 8
         if not OBJECT.size <= step <= size - inside:
             raise ValueError(f"the heap of texts at byte {at:,} is damaged")
@@ -111,14 +111,14 @@ def _attributes(raw: BufferedReader, at: int) -> Iterator[bytes]:
                 yield body
             elif kind == CONTINUATION_MESSAGE:
                 where, length = CONTINUATION.unpack_from(body)
-                # In the newer version with a signature before and a check sum behind.
+                # The newer version has a signature before it and a checksum after it.
                 blocks.append((where + 4, length - 8) if message is MESSAGE_2 else (where, length))
             elif kind == ATTRIBUTE_INFO and int.from_bytes(body[2 + 2 * (body[1] & 1) :][:8], "little") != NOWHERE:
                 raise ValueError("attributes in another place than the header")
 
 
 def _variable_data(message: bytes) -> bytes:
-    """The data of an attribute of variable length; empty for others."""
+    """The data of a variable-length attribute; empty for others."""
     version, flags, *sizes = ATTRIBUTE.unpack_from(message)
     if version == 1:
         sizes = [-(-size // 8) * 8 for size in sizes]

@@ -1,4 +1,4 @@
-"""Names of frames and frame files, made of the names of foreign files and folders."""
+"""Names of frames and frame files, made from the names of other people's files and folders."""
 
 import hashlib
 import re
@@ -8,9 +8,9 @@ from gbuffer_tools.frame import MAX_NAME_BYTES
 
 
 def fit_name(text: str) -> str:
-    """`text` as the name of a frame: what cannot be in a file's name becomes "_", what is too long is cut.
+    """`text` as a frame name: characters that a file name cannot have become "_", and a name that is too long is cut.
 
-    A cut name ends in a digest of the whole text, so that two texts with one beginning keep different names.
+    A cut name ends in a digest of the whole text, so two texts with the same beginning keep different names.
     """
     name = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]', "_", text) or "_"
     name = re.sub(r"^[. ]", "_", name)
@@ -21,6 +21,6 @@ def fit_name(text: str) -> str:
 
 
 def shard_name(root: Path, folder: Path) -> str:
-    """The frame file of a folder in or at `root`: the folders on the way, joined; the root's own name for itself."""
+    """The frame file of a folder in or at `root`: the folder names below `root`, joined; for `root`, its own name."""
     parts = folder.relative_to(root).parts if folder != root else ()
     return fit_name("-".join(parts) or root.resolve().name or "frames")

@@ -1,4 +1,4 @@
-"""Reading frame files: everything is checked on opening, pixels are read when asked for."""
+"""Reads frame files: everything is checked on opening, and pixels are read on request."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FLOAT64 = frozenset((np.dtype("float64"),))
 class Shard:
     """A frame file, open for reading.
 
-    Use it as a context manager, or call `close`. Not for sharing between processes: open one in each.
+    Use it as a context manager, or call `close`. Do not share it between processes: open one in each.
 
     Args:
         path: the file.
@@ -61,7 +61,7 @@ class Shard:
         ids: names of the id maps.
 
     Raises:
-        InputError: the file is not a frame file of this version, or is not to be trusted.
+        InputError: the file is not a frame file of this version, or cannot be trusted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,7 +107,7 @@ class Shard:
 
         Raises:
             KeyError: there is no such buffer.
-            InputError: what is stored is damaged.
+            InputError: the stored data is damaged.
         """
         stored = self._read(f"buffers/{name}", i, rows, cols)
         values = stored.astype(np.float32)
@@ -120,18 +120,18 @@ class Shard:
         return self._read(f"ids/{name}", i, rows, cols)
 
     def camera(self, i: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-        """(view, projection) of frame `i`, each (4,4) float64; None where the file has no cameras."""
+        """(view, projection) of frame `i`, each (4,4) float64; None if the file has no cameras."""
         if "camera/view" not in self._data:
             return None
         view, projection = (self._row(f"camera/{n}", i).astype(np.float64) for n in CAMERAS)
         return view, projection
 
     def number(self, name: str, i: int) -> float | None:
-        """The number "time" (seconds) or "relight" (-1..1) of frame `i`; None where the file has none."""
+        """The number "time" (seconds) or "relight" (-1..1) of frame `i`; None if the file has none."""
         return float(self._row(f"frame/{name}", i)) if f"frame/{name}" in self._data else None
 
     def frame(self, i: int) -> Frame:
-        """Frame `i` as it is stored, so that writing it again gives the same bits."""
+        """Frame `i` as it is stored, so writing it again gives the same bits."""
         camera = self.camera(i)
         return Frame(
             name=self.names[i],
@@ -177,7 +177,7 @@ class Shard:
         return Header(source, profile, classes, licence, tool)
 
     def _find_datasets(self) -> tuple[dict[str, h5py.Dataset], dict[str, float]]:
-        """Every dataset by its path from the root, and the scale of fixed point buffers."""
+        """Every dataset by its path from the root, and the scale of fixed-point buffers."""
         path, data, scale = self.path, {}, {}
         welcome = {
             "buffers": BUFFER_DTYPES, "ids": ID_DTYPES, "camera": FLOAT64, "frame": FLOAT64,
@@ -261,7 +261,7 @@ def _channels(data: h5py.Dataset) -> int:
 
 
 def shards(folder: Path) -> list[Path]:
-    """The frame files of a data set, in the order of time; those in folders below are left out, and the user is told.
+    """The frame files of a data set, in time order; those in subfolders are left out, and the user is told.
 
     Raises:
         InputError: there are none.
@@ -271,7 +271,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 def shards_in(there: Walk) -> list[Path]:
-    """As `shards`, of a folder that was walked already."""
+    """As `shards`, for a folder that was already walked."""
     found, below = frame_files(there), there.of(SUFFIXES)
     if not found:
         more = f"; {counted(below, there.folder)} lie in folders below: name one" if below else ""
@@ -284,5 +284,5 @@ def shards_in(there: Walk) -> list[Path]:
 
 
 def frame_files(there: Walk) -> list[Path]:
-    """The frame files of a folder, without those in folders below."""
+    """The frame files in a folder, without those in subfolders."""
     return [file for file in there.of(SUFFIXES) if file.parent == there.folder]

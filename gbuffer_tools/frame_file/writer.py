@@ -1,4 +1,4 @@
-"""Writing frame files: in one step, so that a killed writer never leaves half a file under a real name."""
+"""Writes frame files in one step, so a killed writer never leaves half a file under a real name."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ else:
     h5py = LateModule("h5py")
 
 HDF5_FORMAT = ("v110", "v110")
-"""HDF5 1.10 (2016): its list of tiles takes 18 bytes a tile; that of 1.8 takes 72, which is 2 % of a frame file."""
+"""HDF5 1.10 (2016): its list of tiles takes 18 bytes per tile; that of 1.8 takes 72, which is 2 % of a frame file."""
 
 Packed = dict[str, Array | list[chunks.Tile]]
 """Path of a dataset -> what a frame adds to it: packed tiles of a map, else its row."""
 
 
 def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
-    """Write a new frame file, replacing any of that name, in one step: the name appears when all is on disk.
+    """Write a new frame file, replacing any of that name, in one step: the name appears once all is on disk.
 
     Args:
-        path: of the file; folders are made as needed.
+        path: the file; folders are made as needed.
         frames: at least one; all of one size, with the same buffers and ids.
         header: the root attributes.
 
@@ -63,16 +63,16 @@ def write(path: Path, frames: Iterable[Frame], header: Header) -> None:
 def append(path: Path, frames: Iterable[Frame], header: Header) -> None:
     """Add frames to a frame file, or start it; as atomic as `write`.
 
-    Copies the file once: for frames that come one after the other use `Appender`.
+    Copies the file once: for frames that come one at a time, use `Appender`.
 
     Raises:
-        InputError: as `write`; also where the file has another header.
+        InputError: as for `write`; also if the file has another header.
     """
     append_checked(path, _checked(path, frames), header)
 
 
 def append_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
-    """Add frames that have passed `check_frame`; else as `append`."""
+    """Add frames that have passed `check_frame`; otherwise as `append`."""
     if not path.exists():
         _write_checked(path, frames, header)
         return
@@ -84,14 +84,14 @@ def append_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
 
 
 class Appender:
-    """Adds frames to a frame file, or starts it, one at a time: each is there, whole, when `add` returns.
+    """Adds frames one at a time to a frame file, or starts it: each is stored, whole, when `add` returns.
 
     A killed writer never leaves half a file under the real name, and never loses a frame that was there. The time that
-    a frame takes does not depend on how many there are, but for the first, for which a file that is there is copied.
+    a frame takes does not depend on how many there are, except for the first, for which an existing file is copied.
     Use it as a context manager.
 
     Args:
-        path: of the frame file; folders are made as needed.
+        path: the frame file; folders are made as needed.
         header: the root attributes.
     """
 
@@ -114,8 +114,8 @@ class Appender:
         """Add a frame that has passed `check_frame`.
 
         Raises:
-            InputError: it does not fit those that are there, or the file has another header, or is no frame file. What
-                is there is as it was.
+            InputError: it does not fit those in the file, or the file has another header or is not a frame file. The
+                file stays as it was.
         """
         if not self.path.exists():
             _write_checked(self.path, [frame], self.header)
@@ -129,22 +129,22 @@ class Appender:
         self._last = index, packed
 
     def _catch_up(self, partial: Path) -> None:
-        """Add the frame that was added last to the copy that lacks it."""
+        """Add the last added frame to the copy that lacks it."""
         assert self._last is not None
-        # A session of its own: so the file gets the bits that it would have without a twin.
+        # In a session of its own, so the file gets the same bits as without a twin.
         with _opened(partial, "r+") as file:
             _put(file, *self._last)
 
 
 def check_same_header(path: Path, header: Header) -> None:
-    """Raises `InputError`, which names what differs, where the frame file that is there has another header."""
+    """Raises `InputError`, which names what differs, if the existing frame file has another header."""
     with Shard(path) as shard:
         found = shard.header
     check_equal_headers(path, found, header)
 
 
 def check_equal_headers(path: Path, found: Header, header: Header) -> None:
-    """As `check_same_header`, of a file whose header `found` is known."""
+    """As `check_same_header`, for a file whose header `found` is known."""
     for field in fields(Header):
         there, wanted = getattr(found, field.name), getattr(header, field.name)
         if there != wanted:
@@ -177,7 +177,7 @@ def _write_checked(path: Path, frames: Iterable[Frame], header: Header) -> None:
 
 
 class _Output(io.FileIO):
-    """A file that never refuses what is written, but remembers that the disk did.
+    """A file that never refuses a write, but remembers that the disk did.
 
     HDF5 2.0 crashes the process when a write fails. It also needs no lock on a file that nobody else knows.
     """
@@ -206,10 +206,10 @@ class _Output(io.FileIO):
 
 @contextmanager
 def _opened(partial: Path, mode: Literal["w", "r+"]) -> Iterator[h5py.File]:
-    """A new frame file, or one that is there, to write into.
+    """A new or existing frame file, opened for writing.
 
     Raises:
-        OSError: the disk is full, or fails; when the block ends.
+        OSError: the disk is full or fails; raised when the block ends.
     """
     with _Output(partial, "w+" if mode == "w" else mode) as output:
         try:
@@ -238,7 +238,7 @@ def _names(file: h5py.File) -> set[str]:
 
 
 def _pack_new(file: h5py.File, frame: Frame, path: Path, known: set[str], threads: Executor) -> Packed:
-    """What a frame adds to the datasets of a file; `InputError`, and nothing written, where it does not fit them."""
+    """What a frame adds to a file's datasets; raises `InputError`, with nothing written, if it does not fit them."""
     rows = _rows(frame)
     try:
         if frame.name in known:
@@ -267,7 +267,7 @@ def _rows(frame: Frame) -> dict[str, Array]:
 
 
 def _check_fit(file: h5py.File, rows: dict[str, Array]) -> None:
-    """Raises `ValueError` where rows are of other datasets, types or shapes than those of the frames before."""
+    """Raises `ValueError` if rows are of other datasets, types or shapes than those of the frames before."""
     present = {f"{g}{n}" for g, members in _members(file).items() for n in members}
     if present != set(rows):
         odd = ", ".join(sorted(present ^ set(rows)))

@@ -94,7 +94,7 @@ def recognised(head: bytes, tail: bytes, size: int, kinds: Collection[str] = (),
 
 
 def kind_of(head: bytes) -> str:
-    """The kind of file that starts with these bytes; "" if it is not in `KINDS`."""
+    """The kind of file that starts with these bytes; "" if it is unknown."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":

@@ -51,7 +51,7 @@ def plain(text: object, max_length: int = 256) -> str:
 
 
 def inside(folder: Path, named: str) -> Path | None:
-    """The file that a list in `folder` names; None if it is outside that folder, links resolved.
+    """The file that a list in `folder` names; None if it is outside that folder, with links resolved.
 
     Paths are relative to the list's folder, or absolute.
     """

@@ -143,7 +143,7 @@ def odd_numbers(name: str, values: Floats, becomes: tuple[str, str] = ("", "")) 
 
 
 def _raw_depth(making: _Making, mapping: Mapping) -> Floats | None:
-    """Depth or distance in metres, inf where nothing was drawn, nan where it is nan; also sets `making.drawn`."""
+    """Depth or distance in metres, inf where nothing was drawn, nan where the file has nan; sets `making.drawn`."""
     depth = mapping.depth
     if depth is None:
         return None

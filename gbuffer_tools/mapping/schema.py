@@ -166,9 +166,9 @@ class Classes:
     Attributes:
         names: the classes; the first is for pixels where nothing was drawn.
         of: the id map that tells them apart; "class" if it already holds classes.
-        rules: regular expression -> class; the first that matches a name (from a cryptomatte's manifest) counts.
+        rules: regular expression -> class; the first one found in a name (from a cryptomatte's manifest) counts.
         numbers: id -> class, for ids that have no names.
-        default: the class of all other ids; the second class if this is empty.
+        default: the class of all other ids; if this is empty, the second class (the first if there is only one).
     """
 
     names: tuple[str, ...]

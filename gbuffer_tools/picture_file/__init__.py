@@ -1,1 +1,1 @@
-"""Picture files with all that they hold: grey, alpha, 16 bits, and what they say about themselves."""
+"""Picture files with everything they hold: grey, alpha, 16 bits, and what they say about themselves."""

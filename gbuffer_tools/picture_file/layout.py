@@ -1,4 +1,4 @@
-"""What a picture file holds, and what each format can."""
+"""What a picture file holds, and what each format can hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from gbuffer_tools.picture_file.notes import NOTHING, Notes
 MAX_SIDES: Mapping[str, int] = {".png": 2**31 - 1, ".jpg": 65535, ".jpeg": 65535, ".webp": 16383}
 TIFF, JPEG = (".tif", ".tiff"), (".jpg", ".jpeg")
 SUFFIXES = (*MAX_SIDES, *TIFF)
-"""Of the formats that are written."""
+"""Those of the formats that can be written."""
 MAX_TIFF_BYTES = 2**32 - 2**26
-"""Of pixels: places in a file are numbers of 32 bits (TIFF 6.0, section 2); the rest is for what stands before them."""
+"""Of pixels: offsets in a file have 32 bits (TIFF 6.0, section 2); the rest is for what precedes the pixels."""
 MAX_JPEG_NOTES = 65_500
-"""Bytes of EXIF or XMP that a segment holds (ITU T.81, B.1.1.4), less their marks."""
+"""Bytes of EXIF or XMP that a segment holds (ITU T.81, B.1.1.4), less their identifiers."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Layout:
     Attributes:
         height, width: in pixels.
         channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-        bits: of each number, 8 or 16.
+        bits: per number, 8 or 16.
     """
 
     height: int
@@ -38,7 +38,7 @@ class Layout:
 
 
 def bits_in(path: Path, bits: int) -> int:
-    """The bits with which a picture of 8 or 16 is written in a format: JPEG and WebP have 8."""
+    """The bits with which an 8- or 16-bit picture is written in a format: JPEG and WebP have 8."""
     return bits if path.suffix.lower() in (".png", *TIFF) else 8
 
 
@@ -46,8 +46,8 @@ def check_fit(path: Path, layout: Layout, notes: Notes = NOTHING) -> None:
     """Refuse a picture that its format cannot hold; the suffix names the format.
 
     Raises:
-        InputError: it is too large, or transparent in a JPEG, its notes are too long for one, or its colours are such
-            as only PNG can name.
+        InputError: it is too large, transparent in a JPEG, its notes are too long for a JPEG, or only PNG can describe
+            its colours.
     """
     suffix, count = path.suffix.lower(), layout.height * layout.row_bytes
     size = f"{path}: would be {layout.width:,} x {layout.height:,}"

@@ -1,4 +1,4 @@
-"""What a picture file says about its picture beside the pixels: EXIF, ICC profile, XMP, and chunks of a PNG."""
+"""What a picture file says about its picture besides the pixels: EXIF, ICC profile, XMP, and PNG chunks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ else:
     Image = LateModule("PIL.Image")
 
 CHUNKS = frozenset((*KINDS, b"pHYs", b"tEXt", b"zTXt", b"iTXt")) - {b"iCCP"}
-"""Chunks of a PNG that stay as they are: colours, resolution, texts, XMP among them (PNG specification, 11.3)."""
+"""PNG chunks that stay as they are: colours, resolution, and texts, XMP among them (PNG specification, 11.3)."""
 EXIF_DIRECTORY, EXIF_WIDTH, EXIF_HEIGHT = 0x8769, 0xA002, 0xA003
 XMP, ICC = 700, 34675
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 EMPTY_EXIF = 20
-"""Bytes of EXIF data without a tag: mark, header, the number of tags, and where there would be more."""
+"""Bytes of EXIF data without tags: identifier, header, number of tags, and where there would be more."""
 DAMAGED = "its EXIF data are damaged, and left out"
-# Of a TIFF's first directory: how and where the pixels are stored (TIFF 6.0, section 8), not what they show.
+# Tags of a TIFF's first directory: how and where the pixels are stored (TIFF 6.0, section 8), not what they show.
 STORAGE = frozenset((
     254, 255, *range(256, 260), 262, 263, 264, 265, 266, 273, *range(277, 282), 284, *range(288, 294), 297, 301, 317,
     320, *range(321, 326), 330, 332, 334, 336, 338, 339, *range(340, 348), *range(512, 522), 529, 530, 531, 532,
@@ -41,11 +41,11 @@ class Notes:
 
     Attributes:
         exif: as in a JPEG, "Exif\\0\\0" and a TIFF of tags without pixels; the orientation is upright.
-        icc: the profile of the colours.
-        xmp: a packet of XML.
-        chunks: type and data of a PNG's chunks that stay as they are; its XMP is among them, too.
-        only_png: whether chunks alone say what the colours are, which no other format can hold.
-        lost: why something is left out, for the user; empty where nothing is.
+        icc: the colour profile.
+        xmp: an XML packet.
+        chunks: type and data of the PNG chunks that stay as they are, XMP among them.
+        only_png: whether only chunks say what the colours are, which no other format can hold.
+        lost: what to tell the user about what is left out; empty if nothing is.
     """
 
     exif: bytes = b""
@@ -56,7 +56,7 @@ class Notes:
     lost: str = ""
 
     def exif_of(self, height: int, width: int) -> bytes:
-        """The EXIF data, which says the size of the picture, for a picture of this one; empty where there is none."""
+        """The EXIF data, which states the picture's size, for a picture of this size; empty if there is none."""
         if not self.exif:
             return b""
         exif = Image.Exif()
@@ -91,7 +91,7 @@ def read_notes(file: Image.Image, stored: bytes, *, only_png: bool) -> Notes:
 
 
 def _exif(file: Image.Image) -> tuple[bytes, bool, str]:
-    """EXIF data of an upright picture, whether it was not upright, and what to say where the data are damaged."""
+    """EXIF data for the upright picture, whether it was not upright, and what to say if the data are damaged."""
     try:
         kept = Image.Exif()
         if file.format == "TIFF":
@@ -106,17 +106,17 @@ def _exif(file: Image.Image) -> tuple[bytes, bool, str]:
                 del kept[tag]
         if ORIENTATION in kept:
             kept[ORIENTATION] = 1
-        return (kept.tobytes() if len(kept) else b""), turned, ""  # which leaves the thumbnail out
-    except (*BROKEN, AttributeError):  # tags whose values are not of their type
+        return (kept.tobytes() if len(kept) else b""), turned, ""  # leaves the thumbnail out
+    except (*BROKEN, AttributeError):  # tags with values of the wrong type
         return b"", False, DAMAGED
 
 
 def _others(file: Image.Image, stored: bytes) -> str:
-    """What to say of further pages, or frames of an animation; empty where there are none."""
+    """What to say about further pages or animation frames; empty if there are none."""
     count = 1
-    with suppress(*BROKEN):  # damaged pages behind the first
+    with suppress(*BROKEN):  # damaged pages after the first
         count = getattr(file, "n_frames", 1)
-    if stored.startswith(PNG):  # whose animation the opened file has not
+    if stored.startswith(PNG):  # the opened file lacks its animation
         animation = next((chunk for kind, chunk in png_chunks(stored) if kind == b"acTL"), b"")
         count = int.from_bytes(animation[8:12], "big")
     return f"the first of its {count} pages or frames is read" if count > 1 else ""
@@ -127,7 +127,7 @@ def _upright(xmp: bytes) -> bytes:
 
 
 def _chunks(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks that stay as they are; damaged ones are left out, as their readers would."""
+    """The chunks that stay as they are; damaged ones are left out, as readers would do."""
     for kind, chunk in png_chunks(stored):
         data = chunk[8:-4]
         if kind in CHUNKS and zlib.crc32(kind + data) == int.from_bytes(chunk[-4:], "big"):
@@ -135,7 +135,7 @@ def _chunks(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _packet(kind: bytes, data: bytes) -> bytes:
-    """The XMP in a PNG's text: keyword, 0, not compressed, method, language, 0, translated keyword, 0, text."""
+    """The XMP in a PNG text chunk: keyword, 0, not compressed, method, language, 0, translated keyword, 0, text."""
     if kind != b"iTXt" or not data.startswith(XMP_KEYWORD + b"\0\0"):
         return b""
     return data[len(XMP_KEYWORD) + 3 :].split(b"\0", 2)[-1]

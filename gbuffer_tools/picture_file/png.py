@@ -23,7 +23,7 @@ AT_ONCE = 2**24
 
 
 def write_png(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes) -> None:
-    """Write a PNG; arguments as of `gbuffer_tools.picture_file.writer.write_picture`."""
+    """Write a PNG; arguments as for `gbuffer_tools.picture_file.writer.write_picture`."""
     packer = zlib.compressobj()
     with path.open("wb") as file:
         file.write(PNG)
@@ -48,7 +48,7 @@ def write_png(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: No
 
 
 def _notes(notes: Notes, layout: Layout) -> Iterator[tuple[bytes, bytes]]:
-    """Chunks that stand before the pixels. A profile counts before sRGB, so the two do not stand together."""
+    """Chunks that precede the pixels. A profile overrides sRGB, so the two are not written together."""
     if notes.icc:
         yield b"iCCP", b"ICC\0\0" + zlib.compress(notes.icc)
     exif = notes.exif_of(layout.height, layout.width)

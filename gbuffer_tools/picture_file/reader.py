@@ -1,6 +1,6 @@
-"""Reading a picture to write it again: its numbers as they are stored, upright, and what the file says about them.
+"""Reads a picture that is to be written again: its numbers as stored, upright, and what the file says about them.
 
-`gbuffer_tools/io/images.py` reads what viewers show, as RGB of 8 bits; the checks of files are the same.
+`gbuffer_tools/io/images.py` reads what viewers show, as 8-bit RGB; both check files in the same way.
 
 Shapes: H W pixels, C channels.
 """
@@ -27,7 +27,7 @@ else:
     cv2 = LateModule("cv2")
 
 GREY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B"))
-"""Pillow's modes of pictures without colours."""
+"""Pillow's modes for pictures without colours."""
 EXTRA_SAMPLES, ASSOCIATED = 338, (1,)
 """TIFF 6.0, section 18: colours are multiplied by alpha."""
 
@@ -38,7 +38,7 @@ class Picture:
 
     Attributes:
         pixels: (H, W, C) uint8 or uint16, upright: grey, grey and alpha, RGB, or RGB and alpha. Colours are not
-            multiplied by alpha. They mean what the notes say, sRGB where these say nothing.
+            multiplied by alpha. The notes say what they mean; if they say nothing, it is sRGB.
         notes: what the file says about the picture.
     """
 
@@ -56,13 +56,13 @@ def read_picture(path: Path) -> Picture:
     Palettes become RGB, fewer than 8 bits become 8, ink becomes sRGB.
 
     Raises:
-        InputError: not a readable image, one too large, of another type of numbers, or of high dynamic range.
+        InputError: the image is not readable, too large, of another type of numbers, or of high dynamic range.
     """
     stored = images.stored_bytes(path)
     coding, content = images.colour_coding(path, stored), images.decodable(path, stored)
     try:
         with images.open_bounded(BytesIO(content)) as file:
-            if sorted(file.size) != sorted(image_size(path)):  # of which memory is taken
+            if sorted(file.size) != sorted(image_size(path)):  # memory is allocated for this size
                 raise images.unreadable(path)
             deep = images.bits_of(path, content, file) == 16
             pixels = _of_16_bits(path, content, file) if deep else _of_8_bits(file)
@@ -83,14 +83,14 @@ def _of_8_bits(file: Image.Image) -> np.ndarray:
 
 
 def _of_16_bits(path: Path, content: bytes, file: Image.Image) -> np.ndarray:
-    """By OpenCV, as Pillow keeps 16 bits of grey alone."""
+    """Decode with OpenCV, as Pillow keeps 16 bits only for grey."""
     pixels = images.decode(path, content, cv2.IMREAD_UNCHANGED)
     if pixels.dtype != np.uint16:
         raise images.unreadable(path)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     is_png, alpha = content.startswith(PNG), file.has_transparency_data
-    grey = content[25] in (0, 4) if is_png else file.mode in GREY  # to Pillow grey with alpha is RGBA
+    grey = content[25] in (0, 4) if is_png else file.mode in GREY  # to Pillow, grey with alpha is RGBA
     if alpha and pixels.shape[-1] != 4:
         raise InputError(f"{path}: names a transparent colour of 16 bits; wanted an alpha channel. Convert it.")
     order = ([0] if grey else [2, 1, 0]) + ([3] if alpha else [])
@@ -102,6 +102,6 @@ def _of_16_bits(path: Path, content: bytes, file: Image.Image) -> np.ndarray:
 
 
 def _divided(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colours (H, W, C) uint16 that were multiplied by alpha (H, W, 1); 0 where nothing is seen."""
+    """Undo the multiplication of colours (H, W, C) uint16 by alpha (H, W, 1); 0 where nothing is seen."""
     whole = (colours.astype(np.uint64) * 65535 + alpha // 2) // np.maximum(alpha, 1)
     return np.minimum(whole, 65535).astype(np.uint16)

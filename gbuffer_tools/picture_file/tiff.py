@@ -1,4 +1,4 @@
-"""TIFF files, written row by row, without compression, so that all places in the file are known before the pixels are.
+"""TIFF files, written row by row without compression, so all offsets in the file are known before the pixels are.
 
 Tags and their numbers are those of TIFF 6.0, section 8.
 """
@@ -26,13 +26,13 @@ BITS, PHOTOMETRIC, SAMPLES, PLANES, EXTRA_SAMPLES = 258, 262, 277, 284, 338
 STRIP_OFFSETS, STRIP_ROWS, STRIP_BYTES = 273, 278, 279
 GREY, RGB, UNASSOCIATED = 1, 2, 2
 STRIP = 2**20
-"""Bytes of a strip of rows, about."""
+"""Approximate bytes in a strip of rows."""
 
 
 def write_tiff(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes) -> None:
-    """Write a TIFF; arguments as of `gbuffer_tools.picture_file.writer.write_picture`."""
+    """Write a TIFF; arguments as for `gbuffer_tools.picture_file.writer.write_picture`."""
     with path.open("wb") as file:
-        _directory(layout, notes).save(file)  # which moves the strips' places behind itself
+        _directory(layout, notes).save(file)  # moves the strip offsets behind the directory
         for band in bands:
             file.write(np.ascontiguousarray(band, "<u2" if layout.bits == 16 else None).data)
 

@@ -1,4 +1,4 @@
-"""Writing a picture from top to bottom, with what the file that it comes from says about it.
+"""Writes a picture from top to bottom, with what its original file says about it.
 
 PNG and TIFF are written as their rows come, so a picture may be larger than memory; JPEG and WebP are gathered first.
 """
@@ -35,7 +35,7 @@ def write_picture(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes
         path: its suffix, one of `gbuffer_tools.picture_file.layout.SUFFIXES`, names the format.
         bands: (h, W, C) uint8 or uint16, as the layout says; their heights add up to H.
         layout: what the bands hold.
-        notes: what is kept of another file.
+        notes: what is kept from another file.
 
     Raises:
         InputError: as in `check_fit`.
@@ -46,7 +46,7 @@ def write_picture(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes
 
 
 def _gathered(kind: str, path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes) -> None:
-    """Write a format of which Pillow wants all pixels at once."""
+    """Write a format for which Pillow wants all pixels at once."""
     pixels, row = np.empty((layout.height, layout.width, layout.channels), np.uint8), 0
     for band in bands:
         pixels[row : row + len(band)] = band

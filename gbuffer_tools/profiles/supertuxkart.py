@@ -76,7 +76,7 @@ def standard(captured: Captured) -> Standard:
 
 
 def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float32]:
-    """float32 rounded to `bits` mantissa bits (of 23), so that it compresses; inf stays inf."""
+    """float32 rounded to `bits` mantissa bits (of 23), so it compresses well; inf stays inf."""
     step = np.uint32(1 << (23 - bits))
     return ((values.view(np.uint32) + step // 2) & ~(step - np.uint32(1))).view(np.float32)
 

@@ -1,1 +1,1 @@
-"""RenderDoc captures: replaying one, and making a frame of it."""
+"""RenderDoc captures: replaying one, and making a frame from it."""

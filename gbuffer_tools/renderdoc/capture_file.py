@@ -1,8 +1,8 @@
-"""The inside of a RenderDoc capture (.rdc): sections, and in one of them the chunks, which are the recorded calls.
+"""The inside of a RenderDoc capture (.rdc): sections, one of which holds the chunks, which are the recorded calls.
 
-Layout as RenderDoc 1.24 writes it: a header; sections, each with a header and a name; the frame's section, unpacked, is
-a list of chunks that start at multiples of 64 bytes: a word of kind and flags, what the flags announce (call stack,
-thread, duration, time), a length, the arguments. A section may also be stored as it is, which is what `rewrite` does.
+Layout as RenderDoc 1.24 writes it: a header; sections, each with a header and a name. The unpacked frame section is a
+list of chunks that start at multiples of 64 bytes: a word of kind and flags, what the flags announce (call stack,
+thread, duration, time), a length, the arguments. A section may also be stored unpacked, as `rewrite` does.
 """
 
 import struct
@@ -63,12 +63,12 @@ def chunk(kind: int, *words: int) -> bytes:
 
 
 def with_chunks(frame: bytes | bytearray, starts: list[int], before: Mapping[int, Iterable[bytes]]) -> list[bytes]:
-    """A frame section with further chunks, in pieces.
+    """A frame section with chunks inserted, in pieces.
 
     Args:
-        frame: unpacked.
-        starts: of its chunks.
-        before: index of a chunk -> chunks that are to precede it.
+        frame: the section, unpacked.
+        starts: first byte of each of its chunks.
+        before: index of a chunk -> chunks to insert before it.
     """
     cuts = [0, *(starts[index] for index in sorted(before)), len(frame)]
     view = memoryview(frame)
@@ -79,7 +79,7 @@ def with_chunks(frame: bytes | bytearray, starts: list[int], before: Mapping[int
 
 
 def rewrite(path: Path, target: Path, frame: list[bytes]) -> None:
-    """Copy a capture, its frame section replaced by one that is given unpacked, and stored so.
+    """Copy a capture, replacing its frame section by the given unpacked one, which is stored unpacked.
 
     The capture's outside was checked before (`renderdoc.check_capture`).
     """

@@ -1,4 +1,4 @@
-"""One capture to one frame: replay it in a child process, make standard buffers of it, name its surfaces."""
+"""Makes a frame from a capture: replays it in a child process, makes standard buffers, names its surfaces."""
 
 import tempfile
 import time
@@ -39,7 +39,7 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Extracted:
-    """A frame, what its textures are called, and how the extraction went."""
+    """A frame, the names of its textures, and how the extraction went."""
 
     frame: Frame
     names: dict[int, texture_names.TextureMatch]
@@ -52,12 +52,12 @@ class Extracted:
 def extract(
     path: Path, name: str, level: str, profile: GameProfile, index: texture_names.ImageIndex, *, patience: float
 ) -> Extracted:
-    """Make a frame of a capture.
+    """Make a frame from a capture.
 
     Args:
         path: the .rdc file.
-        name: of the frame.
-        level: name of the game's level, which helps in naming textures where the profile has a `level_folder`.
+        name: the frame's.
+        level: name of the game's level, which helps to name textures if the profile has a `level_folder`.
         index: the game's images.
         patience: seconds after which replaying is given up.
 
@@ -66,7 +66,7 @@ def extract(
     """
     began = time.monotonic()
     module.check_capture(path)
-    # The folder is ours and not the child's: a child that hangs is killed.
+    # The folder is ours, not the child's: a child that hangs is killed.
     with tempfile.TemporaryDirectory() as folder:
         got = in_child(replay, path, profile, Path(folder), seconds=patience, what=str(path))
     try:
@@ -121,7 +121,7 @@ def _gbuffer(capture: Replay, profile: GameProfile, path: Path) -> int:
 def _replay(capture: Replay, found: int, profile: GameProfile, drawn: Drawn) -> Replayed:
     gbuffer = capture.passes[found]
     state = capture.at(gbuffer.draws[-1])
-    # Further outputs than the profile names are not read.
+    # Outputs beyond those that the profile names are not read.
     targets = dict(zip(profile.targets, capture.colour_outputs(), strict=False))
     if len(targets) < len(profile.targets):
         raise ValueError(f"the G-buffer pass has {len(targets)} targets, wanted {', '.join(profile.targets)}")
@@ -155,7 +155,7 @@ def bytes_of(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 def _lighting(
     capture: Replay, passes: list[Pass], profile: GameProfile
 ) -> tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.float64] | None, dict[str, npt.NDArray[np.float64]]]:
-    """Inputs, result and constants of the draw that lights the scene; nothing where the frame has none."""
+    """Inputs, result and constants of the draw that lights the scene; nothing if the frame has none."""
     if profile.is_lighting is None:
         return {}, None, {}
     known = {p: frozenset(r.name for r in s.readOnlyResources) for p, s in capture.fragment_shaders().items()}
@@ -203,9 +203,9 @@ def class_map(
 def object_map(
     got: Replayed, depth: npt.NDArray[np.generic], view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.generic]:
-    """Object ids (H,W): a draw, or, where it draws several instances, the instance whose origin is nearest.
+    """Object ids (H,W): the draw or, if it draws several instances, the instance whose origin is nearest.
 
-    Numbered in the order of draws and instances, counting those that are seen.
+    Numbered in the order of draws and instances, counting only those that are seen.
     """
     flat = got.drawn.draw_map.reshape(-1)
     objects = np.zeros(flat.size, np.uint16)
@@ -226,7 +226,7 @@ def object_map(
 
 
 def nearest(points: npt.NDArray[np.float64], origins: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """For each point (P,3) the index of the nearest origin (K,3); all 0 where there are fewer than two."""
+    """For each point (P,3) the index of the nearest origin (K,3); all 0 if there are fewer than two."""
     if len(origins) < 2:
         return np.zeros(len(points), np.intp)
     half = (origins**2).sum(1) / 2
@@ -235,7 +235,7 @@ def nearest(points: npt.NDArray[np.float64], origins: npt.NDArray[np.float64]) -
 
 
 def correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], where: npt.NDArray[np.bool_]) -> float:
-    """Pearson's correlation of two images (H,W,C) over some pixels; 0 where one of them is constant."""
+    """Pearson's correlation of two images (H,W,C) over some pixels; 0 if one of them is constant."""
     x, y = a[where].ravel().astype(np.float64), b[where].ravel().astype(np.float64)
     if not x.size or not x.std() or not y.std():
         return 0.0

@@ -1,4 +1,4 @@
-"""Runs code that may crash or hang in a process of its own; returns its answer, or one line about how it ended."""
+"""Runs code that may crash or hang, in its own process; returns its answer, or one line about how it ended."""
 
 import multiprocessing
 import os
@@ -21,7 +21,7 @@ def in_child(function: Callable[..., Answer], *arguments: object, seconds: float
         what: names the work in errors, e.g. the file.
 
     Raises:
-        InputError: the function raised one, died by a signal, or took too long.
+        InputError: the function raised one, was killed by a signal, or took too long.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)

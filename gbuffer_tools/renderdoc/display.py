@@ -11,7 +11,7 @@ from gbuffer_tools.errors import InputError
 
 @contextmanager
 def private_display(width: int = 1280, height: int = 720) -> Iterator[str]:
-    """Start Xvfb on a free display number, yield its name (":99"), and end it, and only it.
+    """Start Xvfb on a free display number, yield its name (":99"), and end this server only.
 
     Raises:
         InputError: Xvfb is not installed, or did not start.
@@ -32,7 +32,7 @@ def private_display(width: int = 1280, height: int = 720) -> Iterator[str]:
 
 
 def _number(read: int) -> str:
-    """The display number, which Xvfb writes when it is ready; end of file where it died instead."""
+    """The display number, which Xvfb writes when it is ready; end of file if it died instead."""
     found = b""
     while not found.endswith(b"\n"):
         part = os.read(read, 16)
@@ -44,7 +44,7 @@ def _number(read: int) -> str:
 
 @contextmanager
 def some_display() -> Iterator[None]:
-    """Make sure that `DISPLAY` names a display: the user's own where there is one, else a private one."""
+    """Make sure that `DISPLAY` names a display: the user's own if there is one, else a private one."""
     if os.environ.get("DISPLAY"):
         yield
         return

@@ -15,7 +15,7 @@ from gbuffer_tools.renderdoc.stencil_ids import BLOCK, Marked, blocks
 MIN_TEXTURE_SIDE = 8
 """Smaller textures are flat fillers that look like any picture of their colour; they get no name."""
 MIN_AGREEMENT = 0.999
-"""Fraction of pixels on which marks and changes by the pass agree; below, something else writes the stencil."""
+"""Fraction of pixels where marks and changes by the pass agree; below this, something else writes the stencil."""
 WORDS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "V16"}
 STENCIL_FORMATS = ("D24S8",)
 
@@ -70,7 +70,7 @@ class Textures:
 
 
 def of_pass(capture: Replay, found: int, profile: GameProfile, marked: Marked | None) -> Drawn:
-    """The draws of pass number `found`: by their marks, or, where there are none to be trusted, by replaying to each.
+    """The draws of pass number `found`: by their marks or, if there are none to trust, by replaying to each.
 
     Raises:
         ValueError, LookupError: the capture is not as the profile's game makes it.
@@ -88,7 +88,7 @@ def chunk_of(draw: Any) -> int:
 
 
 def by_marks(capture: Replay, gbuffer: Pass, profile: GameProfile, marked: Marked) -> Drawn | None:
-    """The draws by their marks, one replay for every 255; None where another pass was marked, or pixels disagree."""
+    """The draws by their marks, one replay for every 255; None if another pass was marked, or pixels disagree."""
     if marked.draws != tuple(chunk_of(draw) for draw in gbuffer.draws):
         return None
     if capture.textures[gbuffer.depth].format.Name() not in STENCIL_FORMATS:
@@ -137,7 +137,7 @@ class Program:
 
 
 class Programs:
-    """The programs of a capture, from its calls where they tell, else by replaying to a draw that uses them."""
+    """A capture's programs, from its calls if they tell, else by replaying to a draw that uses them."""
 
     def __init__(self, capture: Replay, chunks: Any, profile: GameProfile) -> None:
         self.capture, self.profile = capture, profile
@@ -190,15 +190,15 @@ def named(gbuffer: Pass, profile: GameProfile) -> tuple[int, ...]:
 
 
 def colours(capture: Replay, watched: Sequence[int]) -> list[npt.NDArray[np.generic]]:
-    """The targets as they are now, (H W,) each: a word for a pixel, whatever it means."""
+    """The targets as they are now, (H W,) each: one word per pixel, whatever it means."""
     return [words(capture.raw(t), capture.textures[t].width * capture.textures[t].height) for t in watched]
 
 
 def words(raw: bytes, pixels: int) -> npt.NDArray[np.generic]:
-    """The bytes of a texture as a word for each pixel, to be compared.
+    """The bytes of a texture as one word per pixel, for comparison.
 
     Raises:
-        ValueError: pixels of another size than 1, 2, 4, 8 or 16 bytes.
+        ValueError: pixels are not of 1, 2, 4, 8 or 16 bytes.
     """
     size = len(raw) // max(pixels, 1)
     if size not in WORDS or size * pixels != len(raw):

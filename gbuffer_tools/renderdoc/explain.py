@@ -30,10 +30,10 @@ NAMES = (
 )
 """Standard buffer -> pattern, tried in order, on the names of outputs and of the samplers that read them later."""
 UNIT = 0.02
-"""How far the median length may be from 1 for vectors of unit length; 8 bits a channel stay below 0.01."""
+"""How far the median length of unit vectors may be from 1; 8 bits per channel stay below 0.01."""
 MIN_PIXELS = 64
 MAX_READ_DRAWS = 4
-"""Passes of up to so many draws make one picture of others; what each draw reads tells them apart."""
+"""Passes with up to this many draws make one picture from others; what each draw reads tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class PassSummary:
         draws, indexed: how many draws it has, and how many of them use indices, as meshes do.
         targets: colour targets, in the order of the shader's outputs.
         depth: format of the depth target, None for none.
-        reads: name of a sampler of the last draw -> what is bound to it; of each draw where they are few.
+        reads: name of a sampler of the last draw -> what is bound to it; of each draw if they are few.
         blocks: constant blocks of the last draw's shaders -> what they hold.
         instanced: per-instance vertex attributes of the last draw.
     """
@@ -75,7 +75,7 @@ def explain(path: Path, patience: float) -> Iterator[str]:
     """Lines that say what a capture holds.
 
     Raises:
-        InputError: not a whole capture, or it cannot be replayed here.
+        InputError: the capture is not whole, or cannot be replayed here.
     """
     module.check_capture(path)
     with some_display():
@@ -158,7 +158,7 @@ def targets(
 
 
 def decoded(capture: Replay, texture: int) -> npt.NDArray[np.generic] | None:
-    """A target's pixels, None where it is no texture or its format is not known."""
+    """A target's pixels, None if it is not a texture or its format is unknown."""
     try:
         return capture.pixels(texture) if texture in capture.textures else None
     except ValueError:
@@ -183,7 +183,7 @@ def guess(values: npt.NDArray[np.generic], names: str) -> str:
 
 
 def by_numbers(values: npt.NDArray[np.float64]) -> str:
-    """What values (N,C) look like; "" where they look like nothing known."""
+    """What values (N,C) look like; "" if they look like nothing known."""
     finite = values[np.isfinite(values).all(-1)]
     if finite.shape[1] >= 3 and len(finite):
         for what, vectors in (("unit vectors", finite[:, :3]), ("unit vectors as n / 2 + 1/2", 2 * finite[:, :3] - 1)):
@@ -225,5 +225,5 @@ def blocks(capture: Replay, state: Any) -> tuple[tuple[str, str], ...]:
 
 
 def instanced(state: Any) -> tuple[str, ...]:
-    """Names of the vertex attributes that advance by instance."""
+    """Names of the vertex attributes that advance per instance."""
     return tuple(a.name for a in state.GetVertexInputs() if a.perInstance and a.name)

@@ -2,7 +2,7 @@
 
 RenderDoc answers such questions only about the event that it has replayed to, and replays the frame from its start each
 time. A frame's calls, and the state before them, are in the capture by name ("structured data"); walking them once
-tells the same of all draws. Objects are resource ids of the capture.
+answers them for all draws. Objects are resource ids of the capture.
 """
 
 from collections.abc import Collection, Iterator
@@ -50,7 +50,7 @@ class VertexArray:
     slots: dict[int, Slot] = field(default_factory=dict)
 
     def source(self, attribute: int) -> Slot | None:
-        """Where an attribute comes from, None where it has no buffer."""
+        """Where an attribute comes from, None if it has no buffer."""
         found = self.attributes.get(attribute, Attribute(attribute))
         slot = self.slots.get(found.slot)
         return replace(slot, offset=slot.offset + found.offset) if slot and slot.buffer else None
@@ -58,13 +58,13 @@ class VertexArray:
 
 @dataclass(frozen=True)
 class Bound:
-    """What is bound where a draw happens.
+    """What is bound at a draw.
 
     Attributes:
         program: 0 for none, or a pipeline of separate ones.
         textures: texture unit -> 2-D texture.
         inputs: attribute -> where it is read from.
-        units: location of a sampler of the program -> texture unit, among other whole numbers.
+        units: location of a sampler of the program -> texture unit, among other integers.
     """
 
     program: int
@@ -78,7 +78,7 @@ class Linked:
     """Names in a linked program.
 
     Attributes:
-        samplers: uniform of whole numbers -> location.
+        samplers: integer uniform -> location.
         inputs: vertex attribute -> index.
     """
 
@@ -87,10 +87,10 @@ class Linked:
 
 
 def bound_at(chunks: Any, draws: Collection[int]) -> dict[int, Bound]:
-    """What is bound at each of some draws.
+    """What is bound at each of these draws.
 
     Args:
-        chunks: of RenderDoc's structured file (SDFile.chunks).
+        chunks: those of RenderDoc's structured file (SDFile.chunks).
         draws: indices of the draws' chunks.
 
     Raises:
@@ -108,14 +108,14 @@ def bound_at(chunks: Any, draws: Collection[int]) -> dict[int, Bound]:
 
 
 def attached(chunks: Any) -> Iterator[tuple[int, int]]:
-    """Programs and the shaders that they were made of, as far as the calls are in the capture."""
+    """Programs and the shaders that they were made from, as far as the calls are in the capture."""
     for chunk in chunks:
         if chunk.name == "glAttachShader":
             yield value(chunk, "program"), value(chunk, "shader")
 
 
 def linked(chunks: Any) -> dict[int, Linked]:
-    """Program -> its names, for those that were there before the frame."""
+    """Program -> its names, for programs that existed before the frame."""
     found = {}
     for chunk in chunks:
         if chunk.name == INITIAL and chunk.FindChild("ProgramUniforms") is not None:
@@ -128,7 +128,7 @@ def linked(chunks: Any) -> dict[int, Linked]:
 
 
 def _whole_numbers(initial: Any) -> Iterator[tuple[str, int, int]]:
-    """Names, locations and values of a program's uniforms of whole numbers; of arrays the first entry."""
+    """Names, locations and values of a program's integer uniforms; for arrays, the first entry."""
     for uniform in elements(initial.FindChild("ProgramUniforms"), "ValueUniforms"):
         for entry in islice(elements(uniform, "Values"), 1):
             data = entry.FindChild("data")
@@ -159,7 +159,7 @@ def elements(chunk: Any, name: str) -> Iterator[Any]:
 
 
 class _Walk:
-    """OpenGL's bindings, as far as draws are told apart by them."""
+    """OpenGL's bindings, as far as they tell draws apart."""
 
     def __init__(self) -> None:
         self.program, self.active, self.array = 0, 0, 0

@@ -1,7 +1,7 @@
 """Which framebuffer each draw goes to and which of its colour attachments it writes, from a capture's list of calls.
 
 RenderDoc tells what is attached. An engine may attach four textures once, and choose with glDrawBuffers which of them a
-draw writes: none for a pass of depth alone, three for surfaces, one for the sky.
+draw writes: none for a depth-only pass, three for surfaces, one for the sky.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Into:
 
     Attributes:
         framebuffer: resource id.
-        slots: indices of the colour attachments that are written, by output of the shader; None: not known, so all.
+        slots: indices of the colour attachments that are written, by shader output; None: not known, so all.
         empty: nothing is attached to any of them.
     """
 
@@ -74,7 +74,7 @@ def targets(chunks: Any) -> dict[int, Into]:
 
 
 def depth_attachment(chunk: Any) -> int:
-    """Resource id of what a framebuffer, given by its initial state, has for depth; 0 for nothing."""
+    """Resource id of a framebuffer's depth attachment, from the framebuffer's initial state; 0 for none."""
     state = chunk.FindChild("FramebufferState")
     attached = list(elements(state, "Attachments")) if state is not None else []
     return value(attached[COLOURS], "obj") if len(attached) > COLOURS else 0
@@ -97,7 +97,7 @@ def _initial(known: dict[int, _Framebuffer], chunk: Any) -> None:
 
 
 def _slots(buffers: Iterator[Any]) -> tuple[int, ...] | None:
-    """Indices of attachments by OpenGL's names; None where these name something else, as the window's back buffer."""
+    """Indices of attachments by OpenGL's names; None if these name something else, such as the window's back buffer."""
     names = [number(item) for item in buffers]
     slots = tuple(name - COLOUR0 for name in names if name)
     return slots if all(0 <= slot < COLOURS for slot in slots) else None

@@ -1,8 +1,8 @@
 """RenderDoc's Python module, and the outside of its capture files.
 
 The module is Debian's python3-renderdoc, a binary for the system's own Python version; a capture (.rdc) is a header
-and a list of sections. The header and the sections' sizes are checked here, without RenderDoc, so that a file which
-is not a capture, or was cut off, is refused before native code sees it.
+and a list of sections. The header and the sections' sizes are checked here, without RenderDoc, so a file that is not a
+capture or was cut off is refused before native code sees it.
 """
 
 import importlib
@@ -20,12 +20,12 @@ MAX_UNPACKED = 64 * 2**30
 
 
 def load() -> Any:
-    """The module `renderdoc`; raises `InputError` where it is not installed or not for this Python."""
+    """The module `renderdoc`; raises `InputError` if it is not installed or not for this Python."""
     try:
         return importlib.import_module("renderdoc")
     except ImportError:
         pass
-    # Last on the path, so that this environment's own packages stay first; off it again after the import.
+    # Last on the path, so this environment's own packages stay first; removed again after the import.
     sys.path.append(DIST_PACKAGES)
     try:
         return importlib.import_module("renderdoc")
@@ -40,7 +40,7 @@ def load() -> Any:
 
 
 def check_capture(path: Path) -> None:
-    """Raises `InputError` where `path` is not a whole RenderDoc capture, by its headers and section sizes."""
+    """Raises `InputError` if `path` is not a whole RenderDoc capture, judged by its headers and section sizes."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What the bytes of a texture mean: formats of the graphics interface to NumPy arrays."""
+"""What the bytes of a texture mean: formats of the graphics API to NumPy arrays."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ CHANNELS = {name: len(order) for name, (_, _, order) in PLAIN.items() if name !=
 
 
 def decode(raw: bytes, name: str, width: int, height: int) -> Array:
-    """(H,W,C) of a 2-D texture whose first row is its lowest, as OpenGL has it; row 0 of the result is the top.
+    """(H,W,C) from a 2-D texture whose first row is its lowest, as in OpenGL; row 0 of the result is the top.
 
     8-bit formats stay uint8 (also sRGB ones, not linearised), half floats and R11G11B10 become float16, which holds
     them exactly, depth becomes float in [0,1].
 
     Raises:
-        ValueError: unknown format, or another number of bytes than the size needs.
+        ValueError: unknown format, or the number of bytes does not match the size.
     """
     pixels: Array
     if name == "R11G11B10_FLOAT":

@@ -1,7 +1,7 @@
-"""What one game is: where its G-buffers are in a captured frame, and how to start it.
+"""What is specific to one game: where its G-buffers are in a captured frame, and how to start it.
 
-A profile is data and small functions, no more; the code that replays captures and runs games knows no game. A command
-loads its profile once and hands it on, also to other processes: all in it can be pickled.
+A profile is only data and small functions; the code that replays captures and runs games knows no game. A command loads
+its profile once and passes it on, also to other processes: everything in it can be pickled.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ QUALITIES = ("basic", "mid", "full")
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """How a game is to be run.
+    """How to run a game.
 
     Attributes:
         track: the game's name of a level.
         width, height: of the window.
         quality: one of `QUALITIES`.
         texture_side: largest side of a texture.
-        seed: of the game's own randomness, where it has one.
+        seed: for the game's own randomness, if it takes one.
     """
 
     track: str
@@ -46,7 +46,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class DrawPass:
-    """A run of consecutive draws with the same targets, as far as telling passes apart needs it.
+    """A run of consecutive draws with the same targets: what is needed to tell passes apart.
 
     Attributes:
         targets: texture formats of the colour targets.
@@ -63,14 +63,14 @@ class DrawPass:
 
 @dataclass(frozen=True)
 class Captured:
-    """What replaying a capture gives, before the profile makes standard buffers of it.
+    """What replaying a capture gives, before the profile makes standard buffers from it.
 
     Attributes:
-        targets: G-buffer targets in the profile's names, (H,W,C), 8-bit targets as uint8, others float.
+        targets: G-buffer targets by the profile's names, (H,W,C), 8-bit targets as uint8, others float.
         window_depth: (H,W) float64 in [0,1].
         drawn: (H,W) bool, whether any draw of the G-buffer pass touched the pixel.
         inputs: textures that the lighting draw reads, by sampler name, (h,w,C); they may be smaller than a frame.
-        lit: (H,W,3) the lighting draw's result, the profile's check; None where the draw is absent.
+        lit: (H,W,3) the lighting draw's result, to check the profile; None if there is no such draw.
         matrices: named (4,4) matrices, for column vectors, as the game has them.
         constants: named arrays of the lighting draw's other constants.
     """
@@ -86,7 +86,7 @@ class Captured:
 
 @dataclass(frozen=True)
 class Standard:
-    """Standard buffers of a frame, cameras in the frame file's convention, and the game's lighting redone.
+    """Standard buffers of a frame, cameras in the frame file's convention, and the game's lighting recomputed.
 
     `note` tells the user what a frame lacks.
     """
@@ -113,31 +113,31 @@ class MatrixBlock:
 
 @dataclass(frozen=True)
 class GameProfile:
-    """What the program knows of one game.
+    """What the program knows about one game.
 
     Attributes:
-        name: of the profile, as stored in frame files.
+        name: the profile's, as stored in frame files.
         source: name and version of the game.
-        licence: of the frames, as stored in frame files.
-        classes: what class ids mean; the first is for pixels that nothing was drawn on.
+        licence: that of the frames, as stored in frame files.
+        classes: what class ids mean; the first is for pixels where nothing was drawn.
         unknown: the class of surfaces that no rule names.
-        is_gbuffer: tells the G-buffer pass among `DrawPass`es; the one with the most draws wins.
+        is_gbuffer: recognises the G-buffer pass among `DrawPass`es; the one with the most draws wins.
         targets: names of the G-buffer pass's colour targets, in the order of the shader's outputs; further ones are
             not read.
         matrices: where the camera's matrices are.
         colour_sampler: the sampler whose texture names a surface.
-        standard: makes standard buffers of a capture.
+        standard: makes standard buffers from a capture.
         finished_draw: index of the draw, in the finished frame's pass, that leaves it without HUD.
         finished_samplers: the finished frame's pass is the last whose `finished_draw` reads all these.
-        is_lighting: tells the draw that lights the scene by the names of its samplers; None: it is not looked for.
+        is_lighting: recognises the draw that lights the scene by its sampler names; None: it is not looked for.
         constants: constant block of the lighting draw -> names and lengths of the vectors that it starts with.
         origin_attribute: the per-instance vertex attribute that holds an instance's place in the world; "" for none.
-        image_folders: where the game's data keeps images, below `data`.
-        level_folder: where in `data` there is a folder for each level, as "tracks"; of equal images those of the
-            captured level win. "": images are of no level.
+        image_folders: the folders below `data` with the game's images.
+        level_folder: the folder in `data` with a folder for each level, such as "tracks"; among equal images, those of
+            the captured level win. "": images belong to no level.
         data: the game's data folder.
-        classify: path of an image below `data` -> class; all are `unknown` if not said.
-        launch: prepares a private folder for the game and tells how to start it there; None: start it by hand.
+        classify: path of an image below `data` -> class; if None, all are `unknown`.
+        launch: prepares a private folder for the game and says how to start it there; None: start it by hand.
     """
 
     name: str
@@ -162,11 +162,11 @@ class GameProfile:
     launch: Callable[[CaptureSettings, Path], Launch] | None = None
 
     def class_of(self, image: str | None) -> str:
-        """The class of surfaces with an image file, given below `data`; None for surfaces whose image is not known."""
+        """The class of surfaces with an image file, given below `data`; None for surfaces whose image is unknown."""
         return self.classify(image) if image and self.classify else self.unknown
 
 
 def gbuffer_pass(passes: list[DrawPass], is_gbuffer: Callable[[DrawPass], bool]) -> int | None:
-    """Index of the pass that fits with the most draws, None where none fits."""
+    """Index of the fitting pass with the most draws, None if none fits."""
     fitting = [i for i, p in enumerate(passes) if is_gbuffer(p)]
     return max(fitting, key=lambda i: passes[i].draws, default=None)

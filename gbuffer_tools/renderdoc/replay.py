@@ -43,7 +43,7 @@ class Replay:
         return self.controller.GetPipelineState()
 
     def raw(self, texture: int) -> bytes:
-        """The bytes of a texture's largest level, at the event that was replayed last."""
+        """The bytes of a texture's largest level, at the event replayed last."""
         found = self.textures[texture]
         return bytes(self.controller.GetTextureData(found.resourceId, self.rd.Subresource(0, 0, 0)))
 
@@ -81,7 +81,7 @@ class Replay:
         return {name: texture for name, texture in named.items() if texture in self.textures}
 
     def fragment_shaders(self) -> dict[int, Any]:
-        """Program -> reflection of its fragment shader, for programs whose making is in the capture; no replay."""
+        """Program -> reflection of its fragment shader, for programs whose creation is in the capture; no replay."""
         stage, no_pipeline = self.rd.ShaderStage.Fragment, self.rd.ResourceId.Null()
         resources = {int(r.resourceId): r.resourceId for r in self.controller.GetResources()}
         found = {}
@@ -101,7 +101,7 @@ class Replay:
         return {r.name: units[r.bindPoint].bind for r in shader.readOnlyResources}
 
     def attribute(self, state: Any, name: str) -> int:
-        """Index of a vertex attribute by its name in the shader, -1 where the shader reads none of that name."""
+        """Index of a vertex attribute by its name in the shader, -1 if the shader reads none of that name."""
         stage = self.rd.ShaderStage.Vertex
         shader = state.GetShaderReflection(stage)
         inputs = [parameter.varName for parameter in shader.inputSignature] if shader is not None else []
@@ -111,7 +111,7 @@ class Replay:
         return slots.index(inputs.index(name)) if inputs.index(name) in slots else -1
 
     def constants(self, state: Any, block: str, stage: Any) -> npt.NDArray[np.float32] | None:
-        """A uniform block as floats, None where the shader has none of that name."""
+        """A uniform block as floats, None if the shader has none of that name."""
         shader = state.GetShaderReflection(stage)
         for index, found in enumerate(shader.constantBlocks if shader else ()):
             if found.name == block:
@@ -121,7 +121,7 @@ class Replay:
         return None
 
     def matrix(self, state: Any, block: str, at: int | str) -> npt.NDArray[np.float64]:
-        """(4,4) of a constant block of the vertex shader, by its first byte or its name; std140 stores columns.
+        """A (4,4) from a constant block of the vertex shader, by its first byte or its name; std140 stores columns.
 
         Raises:
             ValueError: there is no such block, or nothing of that size there.
@@ -142,7 +142,7 @@ class Replay:
         return floats[at // 4 : at // 4 + 16].astype(np.float64).reshape(4, 4).T
 
     def origins(self, state: Any, draw: Any, attribute: str) -> npt.NDArray[np.float32]:
-        """(instances,3) places in the world from a per-instance vertex attribute; (0,3) where it is absent."""
+        """(instances,3) places in the world from a per-instance vertex attribute; (0,3) if it is absent."""
         buffers = state.GetVBuffers()
         for found in state.GetVertexInputs():
             if attribute and found.name == attribute and found.perInstance:
@@ -192,14 +192,14 @@ def digest(data: bytes) -> int:
 def shader_digest(shader: Any) -> int:
     """First 32 bits of the SHA-256 of a shader's source, by its reflection: the same in every run."""
     files = shader.debugInfo.files if shader is not None else ()
-    # Comments hold paths of the machine that captured.
+    # Comments contain paths on the machine that captured.
     source = "\n".join(line for line in files[0].contents.splitlines() if not line.startswith("//")) if files else ""
     return digest(source.encode())
 
 
 @contextmanager
 def initialised(rd: Any) -> Iterator[None]:
-    """RenderDoc's replay, started and ended; once in a process, for it crashes the second time."""
+    """RenderDoc's replay, started and ended; only once per process, as it crashes the second time."""
     rd.InitialiseReplay(rd.GlobalEnvironment(), [])
     try:
         yield
@@ -213,8 +213,8 @@ def opened(rd: Any, path: Path, name: Path | None = None) -> Iterator[Replay]:
 
     Args:
         rd: RenderDoc's module, initialised.
-        path: of the capture.
-        name: what errors call it, where `path` is a copy.
+        path: the capture.
+        name: what errors call it, if `path` is a copy.
 
     Raises:
         InputError: RenderDoc cannot read or replay it here.
@@ -248,13 +248,13 @@ def shadows_muted(replay: Replay, before: int) -> Iterator[None]:
     """Skip the rasterisation of depth-only passes that come before a pass.
 
     Asking for the state after each draw replays the frame from its start each time. The G-buffer does not read the
-    shadow maps, so their vertex shaders are replaced by ones that place everything outside of the clip volume.
+    shadow maps, so their vertex shaders are replaced by ones that place everything outside the clip volume.
     """
     rd, controller = replay.rd, replay.controller
     replaced: dict[int, tuple[Any, Any]] = {}
     try:
         for found in replay.passes[:before]:
-            # The G-buffer's own depth may be drawn beforehand, and then is no shadow map.
+            # The G-buffer's own depth may be drawn beforehand; that is not a shadow map.
             for draw in found.draws if not found.targets and found.depth != replay.passes[before].depth else ():
                 state = replay.at(draw, force=False)
                 shader = state.GetShader(rd.ShaderStage.Vertex)
@@ -273,7 +273,7 @@ def shadows_muted(replay: Replay, before: int) -> Iterator[None]:
 
 
 def _muted(rd: Any, controller: Any, shader: Any) -> Any | None:
-    """A vertex shader that clips everything, None where it cannot be built (then the pass is just slow)."""
+    """A vertex shader that clips everything, None if it cannot be built (then the pass is just slow)."""
     if shader is None or not shader.debugInfo.files:
         return None
     source = shader.debugInfo.files[0].contents.replace("void main", "void unmuted_main", 1)

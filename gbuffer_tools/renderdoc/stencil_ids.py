@@ -1,11 +1,10 @@
-"""Which draw made which pixel, by one replay: in a copy of the capture every draw leaves its number in the stencil.
+"""Which draw made which pixel, with one replay: in a copy of the capture, every draw leaves its number in the stencil.
 
-Finding out by replaying to each draw in turn, and comparing, takes time that grows with the square of the number of
-draws. Here a copy of the capture is written in which, before each draw of the pass with the most of them, a call sets
-the stencil test to pass always and to write that draw's number where the depth test passes, too. After the pass the
-stencil names, per pixel, the last draw that wrote it. Only what else uses the stencil would notice, so a pass that
-touches it is left alone, and the slow way remains. A depth buffer without stencil, if it is a renderbuffer of 24 bits,
-gets one in the copy.
+Replaying to each draw in turn and comparing takes time that grows with the square of the number of draws. Instead, this
+module copies the capture and inserts a call before each draw of the pass with the most draws: the stencil test then
+always passes, and writes that draw's number where the depth test passes too. After the pass, the stencil names the last
+draw that wrote each pixel. Only other users of the stencil would notice, so a pass that touches it is left alone, and
+the slow way remains. A depth buffer without stencil gets one in the copy, if it is a renderbuffer of 24 bits.
 """
 
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 from gbuffer_tools.renderdoc import capture_file, gl_calls, gl_targets
 
 BLOCK = 255
-"""The stencil has eight bits, and 0 means that nothing was drawn: after so many draws it is cleared and counts anew."""
+"""The stencil has eight bits, and 0 means that nothing was drawn: after this many draws it is cleared and restarted."""
 MAX_FRAME_BYTES = 4 * 2**30
 
 # Numbers of recorded calls in the file format, and values of OpenGL's enumerations.
@@ -26,7 +25,7 @@ KINDS = {
     "glEnable": ENABLE, "glFramebufferRenderbuffer": ATTACH,
 }  # fmt: skip
 NO_MESSAGES = 0, 0
-"""Number of the driver's messages about a call, in 64 bits, where a call has such."""
+"""Number of the driver's messages about a call, in 64 bits, for calls that have them."""
 DEPTH24, DEPTH24_STENCIL8, DEPTH_STENCIL_ATTACHMENT, RENDERBUFFER = 0x81A6, 0x88F0, 0x821A, 0x8D41
 STENCIL_TEST, STENCIL_BUFFER_BIT, KEEP, REPLACE, ALWAYS = 0x0B90, 0x0400, 0x1E00, 0x1E01, 0x0207
 
@@ -36,10 +35,10 @@ class Marked:
     """A copy of a capture whose draws leave marks.
 
     Attributes:
-        path: of the copy.
+        path: the copy.
         draws: indices of the marked draws among the copy's chunks, in order; draw n leaves 1 + n % BLOCK.
-        deepened: the copy's depth buffer is of another format, which copying depth elsewhere may fail with: read
-            nothing but draw ids from it.
+        deepened: the copy's depth buffer has another format, and copying depth elsewhere may fail with it: read
+            nothing but draw ids from the copy.
     """
 
     path: Path
@@ -57,11 +56,11 @@ class Depthbuffer:
 
 
 def mark(rd: Any, path: Path, folder: Path) -> Marked | None:
-    """Write the copy, None where the pass with the most draws is not to be marked.
+    """Write the copy, None if the pass with the most draws must not be marked.
 
     Args:
         rd: RenderDoc's module, initialised.
-        path: of the capture; its outside was checked.
+        path: the capture; its outside was checked.
         folder: for the copy.
     """
     file = rd.OpenCaptureFile()
@@ -111,7 +110,7 @@ def marks(draws: tuple[int, ...]) -> dict[int, list[bytes]]:
 
 
 def blocks(draws: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """The draws between two clearings of the stencil."""
+    """The draws between two clears of the stencil."""
     return (draws[i : i + BLOCK] for i in range(0, len(draws), BLOCK))
 
 
@@ -127,7 +126,7 @@ def moved(draws: tuple[int, ...], before: dict[int, list[bytes]]) -> tuple[int, 
 
 
 def largest_pass(chunks: Any) -> tuple[int, ...] | None:
-    """Chunks of the draws into the framebuffer that the frame draws most often into; None where marks would disturb."""
+    """Chunks of the draws into the framebuffer that the frame draws into most often; None if marks would interfere."""
     names = [chunk.name for chunk in chunks]
     if gl_calls.BEGIN not in names:
         return None
@@ -136,7 +135,7 @@ def largest_pass(chunks: Any) -> tuple[int, ...] | None:
         return None
     passes: dict[gl_targets.Into, list[int]] = {}
     for index, into in gl_targets.targets(chunks).items():
-        if not into.empty:  # no shadow maps, no depth in advance
+        if not into.empty:  # no shadow maps, no depth prepass
             passes.setdefault(into, []).append(index)
     draws = max(map(tuple, passes.values()), key=len, default=())
     inside = range(draws[0], draws[-1] + 1) if draws else range(0)
@@ -150,7 +149,7 @@ def _uses_stencil(chunk: Any) -> bool:
 
 
 def without_stencil(chunks: Any, framebuffer: int) -> Depthbuffer | None:
-    """The depth buffer of a framebuffer where it is a renderbuffer of 24 bits of depth alone, by its initial state."""
+    """A framebuffer's depth buffer, by its initial state, if it is a renderbuffer of only 24 bits of depth."""
     depth = 0
     storage: dict[int, int] = {}
     for index, chunk in enumerate(chunks):
@@ -170,7 +169,7 @@ def attach(found: Depthbuffer) -> bytes:
 
 
 def deepen(frame: bytearray, start: int) -> bool:
-    """Make a renderbuffer's storage, whose call starts there, hold a stencil; False where the call is another one."""
+    """Make a renderbuffer's storage, whose call starts there, hold a stencil; False if it is another call."""
     at = capture_file.arguments(frame, start) + 8  # after the renderbuffer's id
     if frame[at : at + 4] != DEPTH24.to_bytes(4, "little"):
         return False

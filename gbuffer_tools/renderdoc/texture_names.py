@@ -1,8 +1,8 @@
-"""Naming the textures of a capture by their looks.
+"""Names the textures of a capture by their looks.
 
-A graphics interface knows a texture's pixels, not the file they came from. A game's image files are on the disk, so
-the 16 x 16 box averages of both tell which is which. Textures were linearised on upload, or not, and some have red
-and blue swapped; each texture is compared in all four readings.
+A graphics API knows a texture's pixels, not the file they came from. A game's image files are on disk, so the 16 x 16
+box averages of both tell which is which. Textures may have been linearised on upload, and some have red and blue
+swapped, so each texture is compared in all four readings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_ERROR = 0.03
 """Mean absolute difference up to which a texture counts as found; at 512 px most are below 0.005."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".ppm"}
 SHARED_BIAS, FOREIGN_BIAS = 1e-4, 3e-4
-"""Among equal pictures those of the captured level win over those of no level, and these over other levels."""
+"""Among equal pictures, those of the captured level win over those of no level, and these over other levels'."""
 
 Signature = npt.NDArray[np.float32]
 
@@ -53,7 +53,7 @@ class ImageIndex:
 
 @dataclass(frozen=True)
 class TextureMatch:
-    """The image file that looks most like a texture, None where none is near, and how near it is."""
+    """The image file that looks most like a texture, None if none is near, and how near it is."""
 
     file: str | None
     error: float
@@ -78,13 +78,13 @@ def readings(texture: npt.NDArray[np.uint8]) -> Signature:
 
 
 def match(texture: Signature, index: ImageIndex, level_folder: str, level: str) -> TextureMatch:
-    """The image file that one of the readings of a texture looks most like.
+    """The image file that looks most like one of a texture's readings.
 
     Args:
         texture: (R,16,16,3), its readings.
         index: the game's images.
-        level_folder: the folder of the index that has a folder for each level, with / between its parts; "" where
-            images are of no level.
+        level_folder: the folder of the index with a folder for each level, with / between its parts; "" if images
+            belong to no level.
         level: name of the captured level; its folder's files win over equal ones elsewhere.
     """
     if not index.files:
@@ -108,12 +108,12 @@ def _bias(file: str, level_folder: str, level: str) -> float:
 
 
 def image_index(data: Path, folders: Sequence[str], cache: Path) -> ImageIndex:
-    """Signatures of every image file of a game, from the cache where its files are the same as then.
+    """Signatures of all image files of a game, from the cache if the files have not changed.
 
     Args:
         data: the game's data folder.
         folders: where to look, below `data`.
-        cache: folder for the index; made where absent.
+        cache: folder for the index; made if absent.
     """
     files = sorted(p for f in folders for p in (data / f).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     listing = json.dumps([[str(p.relative_to(data)), p.stat().st_size] for p in files])

@@ -1,4 +1,4 @@
-"""One file per kind of files that renderers write, and the list of them, in the order in which they are tried."""
+"""One module per kind of file that renderers write, and the list of them, in the order in which they are tried."""
 
 from gbuffer_tools.source import Source
 from gbuffer_tools.sources import (
@@ -18,7 +18,7 @@ from gbuffer_tools.sources import (
     unreal,
 )
 
-# The special before the general: a folder of plain images would also hold those of a data set with labels.
+# The special come before the general: the images of a labelled data set could also be read as plain images.
 SOURCES: dict[str, Source] = {
     source.name: source
     for source in (

@@ -1,17 +1,17 @@
-"""BlenderProc's containers: N.hdf5, a frame each, its buffers as datasets in the root.
+"""BlenderProc containers: N.hdf5, one frame each, with its buffers as datasets in the root.
 
 What they hold follows from BlenderProc's code (DLR-RM/BlenderProc: WriterUtility, RendererUtility, FlowRendererUtility,
 CameraUtility). Space is Blender's camera space, which is the frame file's view space: x right, y up, z to the camera.
 
- * normals: the compositor turns Blender's world normals n by (R X)^T, R being the camera's rotation and X one by -90
-   degrees about x. With v = R^T n, the normal in camera space, that is X^T v = (v.x, -v.z, v.y). It stores 0.5 and
-   0.5, -0.5, 0.5 times these, the last two in each other's place: 0.5 v + 0.5, the two swaps undoing each other.
-   Background is 0.5.
- * depth lies along the axis, distance along the ray, metres. The background has 1e10, or 65504 after half precision;
-   anti-aliased, it has BlenderProc's greatest distance, 10000.
+ * normals: the compositor rotates Blender's world normals n by (R X)^T, where R is the camera's rotation and X rotates
+   by -90 degrees about x. With v = R^T n, the normal in camera space, that is X^T v = (v.x, -v.z, v.y). It stores 0.5
+   plus 0.5, -0.5, 0.5 times these, with the last two swapped: 0.5 v + 0.5, as the two swaps cancel out. The background
+   is 0.5.
+ * depth is along the axis, distance along the ray, in metres. The background is 1e10, or 65504 after half precision;
+   if anti-aliased, it is BlenderProc's largest distance, 10000.
  * K has the first pixel's centre at 0: half a pixel from the frame file's.
  * backward_flow points to where a pixel was, forward_flow to where it will be, both with y down (measured with Blender
-   3.4: of what moves right and up its vector pass has negative red and green, which BlenderProc takes, y negated).
+   3.4: for what moves right and up, its vector pass has negative red and green, which BlenderProc uses, y negated).
  * colors have 8 bits, as shown. diffuse has 8 bits through the scene's view transform, by default Filmic, which cannot
    be undone (measured: 0.5 becomes 177 of 255, sRGB would be 188): `x_diffuse`. Written as OPEN_EXR it has floats,
    linear light: albedo.
@@ -53,7 +53,7 @@ Types = frozenset[np.dtype[np.generic]]
 BYTES: Types = frozenset([np.dtype("u1")])
 FLOATS: Types = frozenset(np.dtype(kind) for kind in ("f2", "f4", "f8"))
 NUMBERS: Types = FLOATS.union(np.dtype(kind) for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"))
-# Dataset -> types, and channels; 0: none of its own.
+# Dataset -> types, and channels; 0: no channel axis.
 KNOWN: dict[str, tuple[Types, tuple[int, ...]]] = {
     "colors": (BYTES, (3, 4)), "depth": (FLOATS, (0, 1)), "distance": (FLOATS, (0, 1)), "normals": (FLOATS, (3,)),
     "diffuse": (BYTES | FLOATS, (3, 4)), "category_id_segmaps": (NUMBERS, (0, 1)), "class_segmaps": (NUMBERS, (0, 1)),
@@ -69,14 +69,14 @@ WANTED = "a container of BlenderProc"
 EYES = ("", "-left", "-right")
 MAX_DISTANCE, MAX_DISTANCE_TOLERANCE = 1e4, 0.1
 PLANES = (0.1, 1000.0)
-"""Blender's own, where files do not tell."""
+"""Near and far plane. The files do not hold them; these are Blender's defaults."""
 MIN_LENGTH = 0.1
 LARGEST = sys.float_info.max
-"""JSON may have whole numbers beyond it."""
+"""JSON may have larger whole numbers."""
 
 
 def find(there: Walk) -> list[Job]:
-    """The containers in a folder and those below it, or one. Stereo pairs are two frames."""
+    """The containers in a folder and its subfolders, or a single one. Stereo pairs are two frames."""
     folders = dict[Path, list[Path]]()
     for file in there.of((".hdf5",)):
         if not hypersim.NAME.fullmatch(file.name):
@@ -85,8 +85,8 @@ def find(there: Walk) -> list[Job]:
 
 
 def _jobs(root: Path, files: list[Path], alone: bool) -> list[Job]:
-    """The frames of a folder's files: where none is BlenderProc's, those that cannot be read, and one that was named
-    `alone`. `shard_info` tells what is wrong with them."""
+    """The frames of a folder's files. If none is BlenderProc's, only unreadable ones and one named `alone` are kept;
+    `shard_info` tells what is wrong with them."""
     eyes = {file: _eyes(file) for file in files}
     if not alone and not any(eyes.values()):
         eyes = {file: count for file, count in eyes.items() if count is None}
@@ -103,7 +103,7 @@ def _frame_name(file: Path, eye: int) -> str:
 
 
 def _eyes(file: Path) -> int | None:
-    """1, or 2 of a stereo pair; 0 where the file is not BlenderProc's, None where it cannot be read."""
+    """1, or 2 for a stereo pair; 0 if the file is not BlenderProc's, None if it cannot be read."""
     try:
         with hdf5.open_read(file, WANTED) as container, hdf5.broken(file, "the root"):
             if "colors" in container and isinstance(container.get("colors", getlink=True), h5py.HardLink):
@@ -114,9 +114,9 @@ def _eyes(file: Path) -> int | None:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Version and classes, which are named by the attribute maps of all frames.
+    """Version and classes, named by the attribute maps of all frames.
 
-    A class has the name of its objects where they all have one name.
+    A class has the name of its objects if they all have the same name.
     """
     named: dict[int, set[str]] = {}
     version, classes = "", False
@@ -141,14 +141,14 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
 
 
 def class_names(named: Mapping[int, set[str]]) -> tuple[str, ...]:
-    """Names by number: "class N" where the objects of a class have several names, or no file tells any."""
+    """Names by number: "class N" if the objects of a class have several names, or no file gives any."""
     only = {number: next(iter(names)) for number, names in named.items() if len(names) == 1 and "" not in names}
     count = max(named) + 1 if named else MAX_CLASSES
     return tuple("background" if i == 0 and i not in only else only.get(i, f"class {i}") for i in range(count))
 
 
 def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, object]]:
-    """The objects of the first of the JSON texts `keys` that is there: of a list, or one alone."""
+    """The objects in the first existing one of the JSON texts `keys`: a list of them, or a single one."""
     for key in keys:
         if key in there and hdf5.is_text(container[key]):
             text = hdf5.text_in(container, key, file, max_bytes=MAX_JSON_BYTES)
@@ -158,7 +158,7 @@ def _rows(container: h5py.File, there: list[str], file: Path, keys: tuple[str, .
 
 
 def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str, object]:
-    """What a container says of its camera: JSON of one object, and matrices stored as they are."""
+    """What a container says about its camera: a JSON object, and matrices stored as datasets."""
     row = next(_rows(container, there, file, CAMERAS), {})
     for key, (becomes, shape) in MATRICES.items():
         if key in there and getattr(container[key], "shape", None) == shape:
@@ -167,7 +167,7 @@ def _camera_row(container: h5py.File, there: list[str], file: Path) -> dict[str,
 
 
 def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py.Dataset | None:
-    """The dataset of a buffer, of the job's eye where it has its own; checked before any of it is read."""
+    """The dataset of a buffer, that of the job's eye if it has its own; checked before any of it is read."""
     name = f"{key}_{job.index - 1}" if job.index and key not in there else key
     if name not in there:
         return None
@@ -183,27 +183,27 @@ def _dataset(container: h5py.File, there: list[str], key: str, job: Job) -> h5py
 
 
 def _shape(data: h5py.Dataset, job: Job, key: str, there: list[str]) -> tuple[int, ...]:
-    """Shape of one eye's array."""
+    """The shape of one eye's array."""
     shape: tuple[int, ...] = data.shape
     return shape[1:] if _both_eyes(job, key, there) and shape[:1] == (2,) else shape
 
 
 def _both_eyes(job: Job, key: str, there: list[str]) -> bool:
-    """Whether a dataset has both eyes of a pair, (2,H,W) or (2,H,W,C)."""
+    """Whether a dataset holds both eyes of a pair, (2,H,W) or (2,H,W,C)."""
     return job.index > 0 and key in there
 
 
 def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix, Matrix] | None:
-    """(view, projection) from what scripts store of a camera; None where it lacks a pose or intrinsics.
+    """(view, projection) from what scripts store about a camera; None if it lacks a pose or intrinsics.
 
     Args:
         row: `cam_K` (9 numbers or 3 x 3) or `fov_x`, `fov_y` (radians); and `cam2world`, `cam2world_matrix` (4 x 4,
-            Blender's camera), or `location`, `rotation_euler` of it (XYZ, radians), or `cam_R_w2c`, `cam_t_w2c`
+            Blender's camera), or its `location`, `rotation_euler` (XYZ, radians), or `cam_R_w2c`, `cam_t_w2c`
             (OpenCV's camera).
         size: (height, width), pixels.
 
     Raises:
-        ValueError: matrices that are no camera's.
+        ValueError: the matrices are not a camera's.
     """
     height, width = size
     if "cam_K" in row:
@@ -225,7 +225,7 @@ def camera_of(row: Mapping[str, object], size: tuple[int, int]) -> tuple[Matrix,
 
 
 def _view(row: Mapping[str, object]) -> Matrix | None:
-    """World to view from the pose that a script stored in one of its ways."""
+    """World to view from a script's stored pose, in any of its forms."""
     pose = row.get("cam2world", row.get("cam2world_matrix"))
     if pose is not None:
         return geometry.view_from_pose(_numbers(pose, 16).reshape(4, 4))
@@ -243,7 +243,7 @@ def _view(row: Mapping[str, object]) -> Matrix | None:
 
 
 def euler(angles: Matrix) -> Matrix:
-    """Rotation (3,3) of Blender's Euler angles in its order XYZ: about x first, then y, then z; radians."""
+    """The rotation (3,3) of Blender's Euler angles in its order XYZ: about x first, then y, then z; radians."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -265,7 +265,7 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None) -> dict[st
     Args:
         found: the datasets, by BlenderProc's names: depth or distance (H,W), normals (H,W,3) in [0,1], diffuse (H,W,3)
             uint8 or linear floats, flows (H,W,2).
-        projection: None where it is not known; distances along the rays stay what they are then, 0 for nothing.
+        projection: None if unknown; distances along the rays then stay as they are, 0 for nothing.
     """
     buffers: dict[str, Array] = {}
     nothing: npt.NDArray[np.bool_] | None = None
@@ -319,12 +319,12 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         row = _camera_row(container, there, job.file)
     image = np.ascontiguousarray(found.pop("colors")[..., :3])
     try:
-        # The pose is the left eye's, or the middle's: neither tells.
+        # The pose may be the left eye's or the middle's; nothing says which.
         camera = None if job.index else camera_of(row, (image.shape[0], image.shape[1]))
         ids = to_ids(found, len(info.classes))
     except ValueError as error:
         raise InputError(f"{job.file}: {error}; write it again") from error
-    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+    with np.errstate(all="ignore"):  # damaged numbers; `check` finds nan
         buffers = to_buffers(found, camera[1] if camera else None)
     view, projection = camera or (None, None)
     note = (", ".join((*buffers, *ids)) or "RGB alone") + ("" if camera else "; no camera")
@@ -337,13 +337,13 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
 
 
 def to_ids(found: Mapping[str, Array], classes: int) -> dict[str, Array]:
-    """Classes and objects of a frame; raises `ValueError` for numbers that are none, or beyond the classes."""
+    """Classes and objects of a frame; raises `ValueError` for numbers that are not ids, or exceed the classes."""
     ids: dict[str, Array] = {}
     for name, dtype, keys in (("class", np.uint8, CLASSES), ("object", np.uint32, ("instance_segmaps",))):
         for key in keys:
             if key in found and name not in ids:
                 values, highest = found[key], classes - 1 if name == "class" else 2**32 - 1
-                with np.errstate(invalid="ignore"):  # of what is no number
+                with np.errstate(invalid="ignore"):  # nan
                     whole = values.astype(np.int64).clip(0, highest)
                 if (whole != values).any():
                     raise ValueError(f"{key} has numbers other than 0..{highest}")

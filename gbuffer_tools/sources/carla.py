@@ -2,24 +2,24 @@
 
     Frames/FinalColor-0000012.png                      the frame
     GBuffersCompressed/GBuffer-0000012.npz             arrays by name: SceneColor, SceneDepth, GBufferA, ...
-    GBuffers/GBuffer-0000012.npz                       `arr_0`, 18 channels: their stack, of which `STACK` tells
+    GBuffers/GBuffer-0000012.npz                       `arr_0`, 18 channels: their stack, in the order of `STACK`
     GBuffers/GBuffer-000012/GBufferA-000012.png        or an image each, also as GBufferA/000012.png
     SemanticSegmentation/SemanticSegmentation-0000012  .png: tags in red, as the sensor sends them;
                                                        .npz: `arr_0`, masks of the twelve groups of EPE
 
-Files of several cameras have the camera's name in their names, or in those of their folders: rgb_front/0000012.png and
+With several cameras, file or folder names contain the camera's name: rgb_front/0000012.png and
 GBufferA_front/0000012.png. Each camera becomes a frame file.
 
-All of it has 8 bits, which is enough for colours and materials and for nothing else:
- * SceneDepth was some depth in some scale before it was cut to 256 steps, and nothing in the files says which. It
-   is no distance: `x_scene_depth`. Images of sensor.camera.depth, saved raw as Depth/0000012.png, are: 24 bits over
+Everything has 8 bits, which is enough for colours and materials and for nothing else:
+ * SceneDepth was some depth in some scale before it was quantised to 256 steps, and nothing in the files says which. It
+   is not a distance: `x_scene_depth`. Images of sensor.camera.depth, saved raw as Depth/0000012.png, are: 24 bits over
    three channels, red the lowest, for 0..1000 m along the view axis.
- * GBufferA has 0.5 n + 0.5 of normals in the world, Unreal's: left-handed, x forward, y right, z up. They turn into
-   view space by the camera's pose, which none of these files has: `x_world_normal`.
- * SceneColor was radiance of any height, cut at 1: `x_scene_color`.
+ * GBufferA has 0.5 n + 0.5 of normals in Unreal's world space: left-handed, x forward, y right, z up. Turning them into
+   view space takes the camera's pose, which none of these files has: `x_world_normal`.
+ * SceneColor was unbounded radiance, clipped at 1: `x_scene_color`.
 
-Images of sensor.camera.normals, as Normals/0000012.png, are in view space or in the world's, which no file states, nor
-what the numbers of tags mean: the version decides (classes/carla_tags.py), which the user tells by `--carla`.
+Images of sensor.camera.normals, as Normals/0000012.png, are in view or in world space; no file says which, nor what the
+tag numbers mean. The version decides both (classes/carla_tags.py); the user gives it with `--carla`.
 """
 
 import re
@@ -44,7 +44,7 @@ from gbuffer_tools.source import Job, ShardInfo, SourceFrame
 from gbuffer_tools.sources.classes import carla_tags
 from gbuffer_tools.sources.classes.taxonomies import GROUPS, mask_ids
 
-# Buffer of CARLA -> what it becomes, and with how many of its channels. GBufferB's become three.
+# CARLA's buffer -> what it becomes, and how many of its channels. GBufferB becomes three buffers.
 BECOMES: dict[str, tuple[str, int]] = {
     "SceneColor": ("x_scene_color", 3), "SceneDepth": ("x_scene_depth", 1), "SceneStencil": ("x_scene_stencil", 1),
     "GBufferA": ("x_world_normal", 3), "GBufferB": ("", 3), "GBufferC": ("albedo", 3),
@@ -56,9 +56,9 @@ BECOMES: dict[str, tuple[str, int]] = {
 }  # fmt: skip
 MATERIAL = ("metallic", "specular", "roughness")
 
-# Channels of CARLA2Real's `arr_0`: buffer -> where it starts. Its stack for CARLA 0.10 (Unreal Engine 5) has the
-# channels of colours in the order BGR, noise where SSAO was, and the class where the stencil was; being made with
-# noise, it has floats, by which it is told apart.
+# Channels of CARLA2Real's `arr_0`: buffer -> where it starts. Its stack for CARLA 0.10 (Unreal Engine 5) has colour
+# channels in BGR order, noise in place of SSAO, and the class in place of the stencil; because of the noise it holds
+# floats, which tell it apart.
 STACK = {
     "SceneColor": 0, "SceneDepth": 3, "GBufferA": 4, "GBufferB": 7, "GBufferC": 10, "GBufferD": 13, "SSAO": 16,
     "CustomStencil": 17,
@@ -67,11 +67,11 @@ STACK_CHANNELS = 18
 UNREAL_5 = {
     "SceneColor": "SceneColor", "GBufferA": "WorldNormal", "GBufferC": "BaseColor", "GBufferD": "SubsurfaceColor",
 }  # fmt: skip
-"""What is in the places of buffers with three channels there."""
+"""What the CARLA 0.10 stack has in place of the three-channel buffers."""
 
 FRAME, ARRAYS, SEMANTIC, DEPTH, NORMALS = "frame", "arrays", "semantic", "depth", "normals"
 MAX_METRES = 1000.0
-"""Metres that the depth sensor reaches; the sky has this value."""
+"""The depth sensor's range in metres; the sky has this value."""
 KINDS = {name.lower(): name for name in BECOMES} | {
     "finalcolor": FRAME, "frames": FRAME, "rgb": FRAME, "gbuffer": ARRAYS, "gbuffers": ARRAYS,
     "gbufferscompressed": ARRAYS, "semanticsegmentation": SEMANTIC, "semantic": SEMANTIC, "segmentation": SEMANTIC,
@@ -83,7 +83,7 @@ NUMBER = re.compile("[0-9]{1,12}")
 
 
 def find(there: Walk) -> list[Job]:
-    """The frames of recordings with G-buffers, by the numbers in the names of the files."""
+    """The frames of recordings with G-buffers, by the numbers in the file names."""
     if there.alone:
         return []
     path = there.folder
@@ -98,7 +98,7 @@ def find(there: Walk) -> list[Job]:
 
 
 class Piece(NamedTuple):
-    """A file of a recording: the recording's folder, the camera, the frame's number, and what the file holds of it."""
+    """A file of a recording: the recording's folder, the camera, the frame number, and what the file holds."""
 
     base: Path
     camera: str
@@ -122,10 +122,10 @@ def _pieces(there: Walk) -> list[Piece]:
 
 
 def _recordings(pieces: list[Piece]) -> dict[Path, dict[int, dict[str, Path]]]:
-    """Recording -> number of a frame -> kind -> file; each camera of a rig counts as a folder of its own.
+    """Recording -> frame number -> kind -> file; each camera of a rig counts as a folder of its own.
 
-    It is a rig where two cameras have pictures and buffers, or one frame would have two files of a kind. In other
-    recordings words that are no buffer's say nothing: pictures may be named otherwise than buffers.
+    It is a rig if two cameras have pictures and buffers, or one frame would have two files of a kind. In other
+    recordings, words that do not name a buffer mean nothing: pictures may be named differently from buffers.
     """
     pictures = {(piece.base, piece.camera) for piece in pieces if piece.kind == FRAME}
     buffers = {(piece.base, piece.camera) for piece in pieces if piece.kind in SURE}
@@ -151,7 +151,7 @@ def _number(file: Path) -> int | None:
 
 
 def _kind(file: Path) -> str | None:
-    """What a file holds, by a word of its name, else by a word of the folder's; None where neither tells."""
+    """What a file holds, from a word in its name, else from a word in the folder's; None if neither says."""
     words = [*_words(file), *_words(file.parent)]
     kind = next((KINDS[word.lower()] for word in words if word.lower() in KINDS), None)
     wrong = {FRAME: file.suffix == ".npz", ARRAYS: file.suffix != ".npz"}
@@ -159,7 +159,7 @@ def _kind(file: Path) -> str | None:
 
 
 def _base(file: Path, root: Path) -> Path:
-    """The folder of the recording: the lowest above a file that is not named after a buffer."""
+    """The recording's folder: the lowest folder above a file that is not named after a buffer."""
     folder = file.parent
     while folder != root and any(word.lower() in KINDS for word in _words(folder)):
         folder = folder.parent
@@ -167,12 +167,12 @@ def _base(file: Path, root: Path) -> Path:
 
 
 def _camera(file: Path, base: Path, *, of_one_frame: bool) -> str:
-    """What the names of a file and of its folders in a recording tell beside buffers and the frame's number.
+    """What the names of a file and its folders in a recording say besides buffers and the frame number.
 
     Args:
         file: of the recording.
         base: the recording's folder.
-        of_one_frame: whether all files beside it are of one frame, whose number the folder's name may have.
+        of_one_frame: whether all files beside it belong to one frame, whose number may be in the folder's name.
     """
     folders = [word for part in file.parent.relative_to(base).parts for word in re.split("[-_]", part)]
     if of_one_frame:
@@ -183,13 +183,13 @@ def _camera(file: Path, base: Path, *, of_one_frame: bool) -> str:
 
 
 def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
-    """Buffers of a frame, made of CARLA's.
+    """A frame's buffers, made from CARLA's.
 
     Args:
-        found: by CARLA's names, (H,W) or (H,W,3 or more) uint8 in the order RGB.
+        found: by CARLA's names, (H,W) or (H,W,3 or more) uint8 in RGB order.
 
     Returns:
-        Name -> (H,W) or (H,W,3) uint8, fixed point; albedo is uint16 and linear, taken from sRGB, as Unreal stores it.
+        Name -> (H,W) or (H,W,3) uint8, fixed point; albedo is linear uint16, converted from sRGB, as Unreal stores it.
     """
     buffers: dict[str, Array] = {}
     for name, values in found.items():
@@ -205,10 +205,10 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def from_stack(stack: Array) -> dict[str, Array]:
-    """CARLA's buffers in CARLA2Real's stack (H,W,18), uint8, or float for that of Unreal Engine 5.
+    """CARLA's buffers in CARLA2Real's stack (H,W,18): uint8, or float for Unreal Engine 5.
 
     Raises:
-        ValueError: another number of channels, or numbers that are no 8 bits.
+        ValueError: another number of channels, or numbers that do not fit 8 bits.
     """
     if stack.shape[2] != STACK_CHANNELS:
         raise ValueError(f"arr_0 has {stack.shape[2]} channels, wanted {STACK_CHANNELS}")
@@ -230,7 +230,7 @@ def from_stack(stack: Array) -> dict[str, Array]:
 
 
 def sensor_depth(pixels: Array) -> Array:
-    """Metres along the view axis (H,W) float32, inf in the sky, of the depth sensor's raw image (H,W,3 or 4) uint8.
+    """Metres along the view axis (H,W) float32, inf in the sky, from the depth sensor's raw image (H,W,3 or 4) uint8.
 
     Raises:
         ValueError: the image was converted to grey.
@@ -243,7 +243,7 @@ def sensor_depth(pixels: Array) -> Array:
 
 
 def _found(files: dict[str, Path]) -> Iterator[tuple[str, Array]]:
-    """CARLA's buffers, by its names: those of the archive where there is one."""
+    """CARLA's buffers, by its names: those of the archive if there is one."""
     if ARRAYS not in files:
         yield from ((name, _eight_bits(files[name])) for name in files if name in BECOMES)
         return
@@ -283,7 +283,7 @@ def _depth(path: Path) -> Array:
 
 
 def class_ids(path: Path, tags: tuple[str, ...]) -> Array:
-    """Class ids (H,W): `tags` of an image of the semantic sensor, `GROUPS` of masks."""
+    """Class ids (H,W): `tags` from an image of the semantic sensor, `GROUPS` from masks."""
     if path.suffix == ".npz":
         masks = read_npz(path, {"arr_0": ("fub", 3)})["arr_0"]
         if masks.shape[2] != len(GROUPS) - 1:
@@ -302,10 +302,10 @@ def class_ids(path: Path, tags: tuple[str, ...]) -> Array:
 
 @dataclass(frozen=True)
 class CarlaSource:
-    """Recordings of CARLA: a `Source` (gbuffer_tools.source) that a user may tell the version.
+    """CARLA recordings: a `Source` (gbuffer_tools.source) that takes the version from the user.
 
     Attributes:
-        version: as "0.9.13"; "" where the user does not say.
+        version: such as "0.9.13"; "" if the user does not give it.
     """
 
     version: str = ""
@@ -320,15 +320,15 @@ class CarlaSource:
     beside: tuple[str, ...] = ()
 
     def ready(self) -> AbstractContextManager[None]:
-        """There is nothing to set up."""
+        """Nothing to set up."""
         return nullcontext()
 
     def find(self, there: Walk) -> list[Job]:
-        """The frames that have G-buffers, by the numbers in the names of the files."""
+        """The frames that have G-buffers, by the numbers in the file names."""
         return find(there)
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """What class ids mean: tags where label maps are images, groups where they are masks."""
+        """What class ids mean: tags if label maps are images, groups if they are masks."""
         tags = carla_tags.tags(carla_tags.parse(self.version))
         for job in jobs:
             if not job.file.is_file():
@@ -371,7 +371,7 @@ class CarlaSource:
         return SourceFrame(Frame(job.frame, image, buffers, ids), "; ".join(filter(None, notes)), lacks=lacks)
 
     def _assumed(self, files: Mapping[str, Path]) -> str:
-        """What the line says of tags."""
+        """What the frame's line says about tags."""
         if SEMANTIC not in files or files[SEMANTIC].suffix == ".npz":
             return ""
         if self.version:

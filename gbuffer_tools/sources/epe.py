@@ -1,22 +1,22 @@
-"""The file lists and archives of EPE (isl-org/PhotorealismEnhancement): what people prepared for it can be read on.
+"""File lists and archives for EPE (isl-org/PhotorealismEnhancement), so data prepared for it can still be read.
 
 A list is a text file; each line names the files of a frame, separated by commas: image, robust label map, G-buffers
-(.npz), ground truth label map. The order differs among its users, so it is found out from the files of the first
+(.npz), ground truth label map. Users order them differently, so the order is inferred from the files of the first
 line: the .npz by its name, the image by its three channels, and of two label maps the robust one by numbers above
-Cityscapes' 34 (MSeg has 194 classes), or by its path, or by being first. Of two .npz the one with twelve channels holds
-the masks of groups of classes in the place of a label map. All files have to be in the list's folder; "\\" in their
-names stands for "/" where there is no such file.
+Cityscapes' 34 (MSeg has 194 classes), or by its path, or because it is first. Of two .npz files, the one with twelve
+channels holds class group masks in place of a label map. All files must be in the list's folder; "\\" in their names
+stands for "/" if there is no such file.
 
 The archives hold one of
-* `data` (H,W,32), the release's stand-in for G-buffers made of VGG16 features;
-* `img` (H,W,3), `gbuffers` (H,W,26) and `shader` (H,W,12), the masks of its groups of classes. What the 26 channels
-  are was never published (the authors named normals, reflected view vector, distance, albedo, glossiness, irradiance,
-  but no order: issue 17), so none of them becomes a standard buffer;
-* `arr_0` (H,W,18) uint8, CARLA2Real's stack (carla.py), which has names;
-* `arr_0` of another kind, as np.savez names what is given no name: channels without names.
+* `data` (H,W,32), the release's stand-in for G-buffers, made from VGG16 features;
+* `img` (H,W,3), `gbuffers` (H,W,26) and `shader` (H,W,12), the masks of its class groups. The meaning of the 26
+  channels was never published (the authors named normals, reflected view vector, distance, albedo, glossiness,
+  irradiance, but no order: issue 17), so none of them becomes a standard buffer;
+* `arr_0` (H,W,18) uint8, CARLA2Real's stack (carla.py), whose channels have names;
+* `arr_0` of another kind, np.savez's name for unnamed arrays: channels without names.
 
-The release feeds its networks the masks themselves. They are soft where `shader` is, and where it resizes those of a
-label map of another size; so they are kept, as `x_class_masks`, beside the hard class ids.
+The release feeds the masks themselves to its networks. They are soft if `shader` is, and if it resizes those of a label
+map of another size; so they are kept, as `x_class_masks`, beside the hard class ids.
 """
 
 import re
@@ -43,7 +43,7 @@ WANTED = "image, robust label map, G-buffers (.npz), label map"
 UNNAMED = "arr_0"
 MAX_LABEL = 34
 SOFT_MASKS = "x_class_masks"
-# The release takes masks that exceed this for 0..255.
+# The release takes masks with values above this for 0..255.
 WIDE = 128
 GROUP_COUNT = len(GROUPS) - 1  # "other" has no mask
 # Label maps may have this many times the image's rows and columns.
@@ -62,7 +62,7 @@ def find(there: Walk) -> list[Job]:
 
 
 def _looks_like_a_list(file: Path) -> bool:
-    """Whether its first line names one .npz or two, an image, and nothing that is neither."""
+    """Whether its first line names one or two .npz files, an image, and nothing else."""
     try:
         with file.open("rb") as stream:
             head = stream.read(HEAD_BYTES).decode("utf-8-sig", "replace")
@@ -76,7 +76,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _kinds(cells: list[str]) -> list[str] | None:
-    """ "npz" or "picture" for each file of a line; None where it is no line of a list."""
+    """ "npz" or "picture" for each file of a line; None if it is not a line of a list."""
     suffixes = [Path(cell).suffix.lower() for cell in cells]
     kinds = ["npz" if s == ".npz" else "picture" if s in SUFFIXES else "" for s in suffixes]
     fits = 1 <= kinds.count("npz") <= 2 and 1 <= kinds.count("picture") <= 3 and len(kinds) <= 4
@@ -84,7 +84,7 @@ def _kinds(cells: list[str]) -> list[str] | None:
 
 
 def _named(folder: Path, cell: str) -> str:
-    """The file that a line names, with the signs of this system between folders."""
+    """The file that a line names, with this system's path separators."""
     windows = "\\" in cell and not (inside(folder, cell) or folder).is_file()
     return PureWindowsPath(cell).as_posix() if windows else cell
 
@@ -92,7 +92,7 @@ def _named(folder: Path, cell: str) -> str:
 def _jobs(file: Path) -> list[Job]:
     try:
         lines = read_text(file, MAX_LIST_BYTES).splitlines()
-    except InputError:  # not text after its first line, of which `shard_info` tells
+    except InputError:  # not text after its first line; `shard_info` reports it
         return [Job(fit_name(file.stem), "list", file)]
     folder = file.parent
     rows = [(n, [_named(folder, cell) for cell in _cells(line)]) for n, line in enumerate(lines, 1) if line.strip()]
@@ -108,7 +108,7 @@ def _jobs(file: Path) -> list[Job]:
 
 
 def _columns(folder: Path, cells: list[str]) -> list[str]:
-    """What the files of a line are, by what is in them; by their order where that does not tell."""
+    """What the files of a line are, by their content; by their order if that does not say."""
     kinds = _kinds(cells) or []
     labels = {i: _highest(folder, cells[i]) for i, kind in enumerate(kinds) if kind == "picture"}
     image = next((i for i, highest in labels.items() if highest is None), min(labels))
@@ -126,7 +126,7 @@ def _columns(folder: Path, cells: list[str]) -> list[str]:
 
 
 def _holds_masks(folder: Path, named: str) -> bool:
-    """Whether an archive holds one array of twelve channels, and nothing else."""
+    """Whether an archive holds one array with twelve channels, and nothing else."""
     path = inside(folder, named)
     try:
         shapes = [shape for _, shape in npz_headers(path).values()] if path and path.is_file() else []
@@ -136,7 +136,7 @@ def _holds_masks(folder: Path, named: str) -> bool:
 
 
 def _highest(folder: Path, named: str) -> int | None:
-    """The highest number of a label map, 255 aside; None for what has colours; 0 for what cannot be read."""
+    """The highest number in a label map, 255 aside; None for an image in colours; 0 for an unreadable file."""
     path = inside(folder, named)
     try:
         pixels = plane(read_pixels(path)) if path and path.is_file() else np.zeros((1, 1), np.uint8)
@@ -146,7 +146,7 @@ def _highest(folder: Path, named: str) -> int | None:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """The groups of classes of the release. Every line is checked now, before the first file is read."""
+    """The class groups of the release. Every line is checked now, before the first file is read."""
     for job in jobs:
         files = dict(job.others)
         if not files:
@@ -179,18 +179,18 @@ def _as_named(folder: Path, file: Path) -> str:
 
 
 def to_frame(name: str, image: Array, buffers: dict[str, Array], groups: Array | None, robust: Array | None) -> Frame:
-    """A frame of arrays as they are in the files.
+    """A frame from arrays as they are in the files.
 
     Args:
         name: of the frame.
         image: (H,W,3) uint8, sRGB.
         buffers: (H,W) or (H,W,C), C up to 64. Floats stay, float64 becomes float32.
-        groups: (h,w) ids of `GROUPS`, or (h,w,12) their masks, 0..1 or 0..255, or None; resized where the size is
-            another, softly as masks, by nearest neighbours as class ids.
+        groups: (h,w) ids of `GROUPS`, or their masks (h,w,12), 0..1 or 0..255, or None; resized if the size differs,
+            softly as masks, by nearest neighbours as class ids.
         robust: (h,w) ids of a robust segmentation, or None; resized by nearest neighbours.
 
     Raises:
-        ValueError: G-buffers of another size than the image, labels of a far larger one, or numbers beyond 8 bits.
+        ValueError: G-buffers differ in size from the image, labels are far larger, or numbers exceed 8 bits.
     """
     size = image.shape[:2]
     for values in buffers.values():
@@ -213,7 +213,7 @@ def _stored(values: Array) -> Array:
 
 
 def _soft_masks(groups: Array, size: tuple[int, ...]) -> Array:
-    """Masks (H,W,12) float16, one after the other: those of a large label map may take more memory than the frame."""
+    """Masks (H,W,12) float16, made one at a time: those of a large label map may take more memory than the frame."""
     if max(there / here for there, here in zip(groups.shape, size, strict=False)) > MAX_SHRINK:
         raise ValueError(f"labels are {groups.shape[:2]}, wanted at most {MAX_SHRINK} times the image's {size}")
     made = np.zeros((*size, GROUP_COUNT), np.float16)
@@ -263,7 +263,7 @@ def _buffers(archive: Path) -> dict[str, Array]:
 
 
 def _groups(files: dict[str, Path]) -> Array | None:
-    """Groups of classes of a line: ids (H,W) of its label map, or masks (H,W,12)."""
+    """The class groups of a line: ids (H,W) from its label map, or masks (H,W,12)."""
     if MASKS in files:
         return read_npz(files[MASKS], {UNNAMED: ("fub", 3)})[UNNAMED]
     return _truth(files[TRUTH]) if TRUTH in files else None
@@ -277,7 +277,7 @@ def _numbers(path: Path) -> Array:
 
 
 def _truth(path: Path) -> Array:
-    """Groups of classes from numbers or colours of Cityscapes."""
+    """Class groups from Cityscapes numbers or colours."""
     label = plane(read_pixels(path))
     try:
         return group_ids(label if label.ndim == 2 else CITYSCAPES.ids(label))

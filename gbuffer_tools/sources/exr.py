@@ -1,10 +1,10 @@
-"""EXR files of any renderer: R, G, B, Z and cryptomattes by their names, all else through a --mapping.
+"""EXR files of any renderer: R, G, B, Z and cryptomattes by name, everything else through a --mapping.
 
-The picture is R, G, B (or Y), bare or the first layer of a common name. Z, where there is one, is taken for metres
-along the view axis: the format's documents leave unit and direction open, so a mapping should say. Layers that are
-named as the standard buffers (albedo.R …) are taken for them, normals aside, whose space nothing tells. With --layer
-NAME all of this is looked for in the channels NAME.…; the main eye of stereo files is taken, or that of --layer.
-Files that `python -m gbuffer_tools.export` wrote are read back whole.
+The picture is R, G, B (or Y), bare or in the first layer with a common name. Z, if there is one, is taken for metres
+along the view axis: the format's documentation leaves unit and direction open, so a mapping should state them. Layers
+named like standard buffers (albedo.R …) are taken for them, except normals, whose space nothing states. With --layer
+NAME all of this is looked up in the channels NAME.…; in stereo files the main eye is taken, or that of --layer. Files
+written by `python -m gbuffer_tools.export` are read back whole.
 """
 
 import re
@@ -30,7 +30,7 @@ MIN_CHANNELS = 3
 
 
 def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
-    """What names alone say. Files with fewer than three channels hold no picture: None."""
+    """What names alone say; None for files with fewer than three channels, which hold no picture."""
     if len(names) < MIN_CHANNELS:
         return None
     mine = in_layer(names, layer)
@@ -47,7 +47,7 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
 
 
 def in_layer(names: tuple[str, ...], layer: str) -> tuple[str, ...]:
-    """The channels of a layer and of the layers in it; all where it is empty.
+    """The channels of a layer and of the layers in it; all channels if `layer` is empty.
 
     Raises:
         ValueError: there are none.
@@ -59,7 +59,7 @@ def in_layer(names: tuple[str, ...], layer: str) -> tuple[str, ...]:
 
 
 def picture(names: tuple[str, ...], start: str = "") -> Image | None:
-    """R, G, B or Y of the first common layer, in the layer `start`."""
+    """R, G, B or Y of the first layer with a common name, within the layer `start`."""
     for layer in PICTURES:
         for letters in ("RGB", "Y"):
             found = components(names, within(start, layer).rstrip("."), letters)
@@ -69,14 +69,14 @@ def picture(names: tuple[str, ...], start: str = "") -> Image | None:
 
 
 def depth(names: tuple[str, ...], start: str = "") -> Depth | None:
-    """Z, or a layer of one channel with depth's name."""
+    """Z, or a one-channel layer named like depth."""
     layers_of_one = (name for layer in DEPTHS if (name := only(names, within(start, layer))))
     found = named(names, within(start, "Z")) or next(layers_of_one, None)
     return Depth(found) if found else None
 
 
 def buffers(names: tuple[str, ...], start: str = "") -> dict[str, Buffer]:
-    """Layers that are named as standard buffers."""
+    """Layers named like standard buffers."""
     found = {}
     for name, spec in BUFFERS.items():
         layer = within(start, name)
@@ -88,18 +88,18 @@ def buffers(names: tuple[str, ...], start: str = "") -> dict[str, Buffer]:
 
 
 def crypto_ids(attributes: Attributes, layer: str | None = None) -> dict[str, Ids]:
-    """Cryptomattes by the kind that their names tell: CryptoMaterial becomes ids/material.
+    """Cryptomattes by the kind in their names: CryptoMaterial becomes ids/material.
 
-    The only one that there is, whatever it is called, becomes ids/object where its name tells no kind: so V-Ray's do.
+    A single cryptomatte becomes ids/object if its name tells no kind, whatever it is called, as V-Ray's do.
 
     Args:
         attributes: of the header.
-        layer: the one that they have to be in; empty: in none; None: in any.
+        layer: the layer that they must be in; empty: in none; None: in any.
     """
     found: dict[str, Ids] = {}
     try:
         known = [c for c in cryptomattes(attributes) if layer in (None, c.name.rpartition(".")[0])]
-    except ValueError:  # reading will tell
+    except ValueError:  # reading reports it
         return {}
     for crypto in known:
         word = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?i)crypto_?(matte_?)?", "", crypto.name.rpartition(".")[2]).lower())
@@ -117,17 +117,17 @@ def producer(attributes: Attributes) -> str:
 
 @dataclass(frozen=True)
 class AnyExrSource(ExrSource):
-    """EXR files of any renderer; among them those that were exported from frame files, which are read back whole."""
+    """EXR files of any renderer; those exported from frame files are read back whole."""
 
     def find(self, there: Walk) -> list[Job]:
-        """All EXR files: of those without a picture, and of unreadable ones, reading says what is wrong."""
+        """All EXR files; if they have no picture or are unreadable, reading says what is wrong."""
         return [Job(shard_name(there.folder, file.parent), fit_name(file.stem), file) for file in there.of(SUFFIXES)]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
         """For exported files, the header of the frame file that they come from; else as for any EXR file.
 
         Raises:
-            InputError: a damaged header, or files that were exported from several frame files, whose ids may differ.
+            InputError: a damaged header, or files exported from several frame files, whose ids may differ.
         """
         first, *others = (exported_from(job) for job in jobs)
         odd = next((job for job, other in zip(jobs[1:], others, strict=True) if other != first), None)
@@ -148,7 +148,7 @@ class AnyExrSource(ExrSource):
 
 
 def exported_from(job: Job) -> ShardInfo | None:
-    """The header of the frame file that a file was exported from; None where it was not exported.
+    """The header of the frame file that a file was exported from; None if it was not exported.
 
     Raises:
         InputError: the header is damaged.

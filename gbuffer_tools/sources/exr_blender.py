@@ -1,24 +1,24 @@
-"""Multilayer EXR files of Blender (Cycles, Eevee): Combined and whatever passes the view layer has.
+"""Multilayer EXR files from Blender (Cycles, Eevee): Combined and whatever passes the view layer has.
 
-What the passes hold (Blender manual, Render Layers, Passes; checked in closed form with renders of Cycles 3.4.1, one
-part a file, and 5.0.1, one part a pass: tests/gbuffer_tools/sources/test_exr_blender.py; Eevee was not run):
+What the passes hold (Blender manual, Render Layers, Passes; checked in closed form with renders by Cycles 3.4.1, one
+part per file, and 5.0.1, one part per pass: tests/gbuffer_tools/sources/test_exr_blender.py; Eevee was not run):
 
     Combined   scene-linear RGB, before the view transform (Filmic, AgX): the picture is clipped, not tone-mapped
-    Depth      metres along the view axis, 1e10 where nothing was drawn (measured: 1.5e-6 m off the Position pass's).
-               Cycles of Blender 2.8 wrote distances along rays: say so in a mapping,
+    Depth      metres along the view axis, 1e10 where nothing was drawn (measured: within 1.5e-6 m of the Position
+               pass). Cycles in Blender 2.8 wrote distances along rays: say so in a mapping,
                depth: {channel: ViewLayer.Depth.Z, along: ray, beyond: 1.0e+9}, with a camera
-    Normal     world space. The file does not hold the camera. With the pass Position it is solved from that; else from
-               a mapping's camera; where the camera's pose is not known, the view's rotation is solved from the depth's
-               normals. Without all of these normals stay x_world_normal
+    Normal     world space. The file does not hold the camera. It is solved from the Position pass if there is one, else
+               taken from a mapping; if the camera's pose is unknown, the view's rotation is solved from the depth's
+               normals. Without any of these, normals stay x_world_normal
     Vector     pixels, y up: X and Y to the previous frame, Z and W from the next
     DiffCol, Emit, AO, GlossCol            albedo, emission, occlusion, x_glossy_colour
-    DiffDir + DiffInd, GlossDir + GlossInd irradiance, irradiance_specular: light without the surface's colour, so that
-               Combined is albedo * irradiance + x_glossy_colour * irradiance_specular + emission, and transmission
+    DiffDir + DiffInd, GlossDir + GlossInd irradiance, irradiance_specular: light without the surface's colour, so
+               Combined is albedo * irradiance + x_glossy_colour * irradiance_specular + emission, plus transmission
     CryptoObject, CryptoMaterial, CryptoAsset, else IndexOB, IndexMA         ids/object, ids/material, ids/asset
 
 One view layer becomes the frame, that of --layer or the one with the most channels, with its own passes and
-cryptomattes. A File Output node writes passes without a view layer, under names that the user chose: those that are
-named as Blender names its passes are taken for them, and Image for Combined.
+cryptomattes. A File Output node writes passes without a view layer, under names that the user chose: those named like
+Blender's passes are taken for them, and Image for Combined.
 """
 
 from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, text
@@ -41,7 +41,7 @@ DEPTH = ("Depth", "Z")
 
 
 def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
-    """What a view layer, or a File Output node, holds; None where a picture, or Blender's mark, is missing."""
+    """What a view layer, or a File Output node, holds; None if a picture, or Blender's mark, is missing."""
     if MARK not in attributes:
         return None
     views = view_layers(names)
@@ -60,14 +60,14 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
 
 
 def view_layers(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """View layer -> its channels. Names may hold dots: a channel belongs to the longest that its own starts with."""
+    """View layer -> its channels. Names may contain dots: a channel belongs to the longest that starts its name."""
     views = [layer[: -len(COMBINED)] for layer in layers(names) if layer.lower().endswith(COMBINED)]
     owners = {name: max((v for v in views if name.startswith(f"{v}.")), key=len, default=None) for name in names}
     return {view: tuple(name for name, owner in owners.items() if owner == view) for view in views}
 
 
 def mapping_of(names: tuple[str, ...], view: str, attributes: Attributes) -> Mapping:
-    """What the channels of a view layer mean; an empty one is that of a File Output node."""
+    """What the channels of a view layer mean; an empty `view` stands for a File Output node."""
     image = components(names, within(view, "Combined"), "RGB")
     depth = next((name for key in DEPTH if (name := only(names, within(view, key)))), None)
     normal = components(names, within(view, "Normal"), "XYZ")
@@ -85,7 +85,7 @@ def mapping_of(names: tuple[str, ...], view: str, attributes: Attributes) -> Map
 
 
 def buffers(names: tuple[str, ...], view: str) -> dict[str, Buffer]:
-    """Colour passes that are standard buffers, and sums of light that are."""
+    """The colour passes and the sums of light passes that are standard buffers."""
     wanted = {"albedo": ALBEDO, "emission": EMISSION, "occlusion": OCCLUSION, "x_glossy_colour": GLOSSY}
     found = {}
     for name, keys in wanted.items():
@@ -102,7 +102,7 @@ def buffers(names: tuple[str, ...], view: str) -> dict[str, Buffer]:
 
 
 def ids(names: tuple[str, ...], view: str, attributes: Attributes) -> dict[str, Ids]:
-    """Indices, and over them the view layer's cryptomattes."""
+    """Index passes; the view layer's cryptomattes take precedence."""
     found = {}
     for kind, keys in INDEX.items():
         channel = next((name for key in keys if (name := only(names, within(view, key)))), None)
@@ -112,7 +112,7 @@ def ids(names: tuple[str, ...], view: str, attributes: Attributes) -> dict[str, 
 
 
 def producer(attributes: Attributes) -> str:
-    """Blender, and its version where the file tells it."""
+    """Blender, and its version if the file gives it."""
     version = text(attributes, "Software", "software", "Blender")[:100]
     return version if version.startswith("Blender") else f"Blender {version}".strip()
 

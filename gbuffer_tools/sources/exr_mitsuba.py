@@ -1,9 +1,9 @@
-"""EXR files of Mitsuba 3 with AOVs (the `aov` integrator), whose names the user chose.
+"""EXR files from Mitsuba 3 with AOVs (the `aov` integrator), whose names the user chose.
 
-An AOV `name:kind` becomes the layer `name`; its components tell most of its kind: R, G, B are an albedo, T a distance
-along the ray, I an index. X, Y, Z are positions or normals, which their names tell: pos, position, p; n, nn, normal,
-sh_normal, geo_normal. All are in world space; the file does not hold the camera, which is solved from positions, or
-given by a mapping. Render ids with one sample a pixel and a box filter: Mitsuba averages all AOVs, indices too.
+An AOV `name:kind` becomes the layer `name`; its components mostly tell the kind: R, G, B are an albedo, T a distance
+along the ray, I an index. X, Y, Z are positions or normals; their names tell which: pos, position, p; n, nn, normal,
+sh_normal, geo_normal. All are in world space; the file does not hold the camera, which is solved from positions or
+given by a mapping. Render ids with one sample per pixel and a box filter: Mitsuba averages all AOVs, even indices.
 """
 
 import re
@@ -21,7 +21,7 @@ ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
 
 
 def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
-    """What the AOVs hold, by their components and names; None where neither the header nor a distance `.T` says that
+    """What the AOVs hold, by their components and names; None if neither the header nor a distance `.T` shows that
     Mitsuba wrote them.
     """
     distances = [layer for layer in layers(names) if layer and split(only(names, layer) or "")[1] == "T"]
@@ -48,13 +48,13 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
 
 
 def _first(names: tuple[str, ...], pattern: re.Pattern[str], letters: str) -> tuple[str, ...] | None:
-    """The first layer with such a name and these components."""
+    """The first layer whose name matches and that has these components."""
     found = (components(names, layer, letters) for layer in layers(names) if pattern.fullmatch(layer))
     return next((channels for channels in found if channels), None)
 
 
 def producer(attributes: Attributes) -> str:
-    """Mitsuba as the header names it."""
+    """Mitsuba, as the header names it."""
     texts = (value for value in attributes.values() if isinstance(value, str))
     return next((value[:200] for value in texts if PROGRAM in value.lower()), "Mitsuba")
 

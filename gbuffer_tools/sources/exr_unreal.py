@@ -1,24 +1,24 @@
-"""EXR files of Unreal's Movie Render Queue and Movie Render Graph: one multilayer file a frame, or one file a pass.
+"""EXR files from Unreal's Movie Render Queue and Movie Render Graph: one multilayer file per frame, or one per pass.
 
-Layers are FinalImage (bare R, G, B), FinalImage<material> for each post process material, and ActorHitProxyMask00 …,
-the Object Ids pass, a cryptomatte. Files of one pass have the pass in their name or folder ({render_pass}).
-What is read, by the material's name (Epic's documentation, Cinematic Render Passes; metadata keys as the engine's
-MoviePipeline and MovieGraph write them). Nothing of this could be checked with an engine here:
+Layers are FinalImage (bare R, G, B), FinalImage<material> for each post-process material, and ActorHitProxyMask00 …,
+the Object Ids pass, a cryptomatte. Single-pass files have the pass in their file or folder name ({render_pass}).
+The following is read, by material name (Epic's documentation, Cinematic Render Passes; metadata keys as the engine's
+MoviePipeline and MovieGraph write them). None of this could be checked with an engine here:
 
     …WorldDepth, …SceneDepth    centimetres, red channel; taken as depth along the view axis. Half floats end at 65504,
-                                655.04 m: what has this value is sky, or further away. Movie Render Queue's depth is
-                                anti-aliased unless the job has one sample and no anti-aliasing: `check` tells
+                                655.04 m: this value means sky, or further away. Movie Render Queue's depth is
+                                anti-aliased unless the job has one sample and no anti-aliasing: `check` finds it
     …WorldNormal                world space; signed or 0..1, whichever gives unit lengths
     …BaseColor, …Roughness, …Metallic, …Specular, …AmbientOcclusion
-    …MotionVectors              0.5 means at rest, the unit is the whole screen. Its signs are not documented: kept as
-                                x_motion_unreal (0 at rest), until a mapping's motion section tells them
-    …CustomStencil              colours of a palette for the eye, no ids; the Object Ids pass has ids
-    unreal/camera/curPos, curRot, <pass>/fov     the camera; unreal/layerData/<layer>/curPos, curRot, fov in files of
+    …MotionVectors              0.5 means no motion; the unit is the whole screen. The signs are not documented: kept as
+                                x_motion_unreal (0 at rest), unless a mapping's motion section gives them
+    …CustomStencil              palette colours for viewing, not ids; the Object Ids pass has ids
+    unreal/camera/curPos, curRot, <pass>/fov     the camera; unreal/layerData/<layer>/curPos, curRot, fov in files from
                                 Movie Render Graph, where the picture's layer is rgba. The world stays Unreal's:
                                 left-handed, x forward, z up, but in metres; so camera/view holds a reflection
-    unreal/colorSpace/destination                primaries, where the header has no chromaticities (exr/attributes.py)
+    unreal/colorSpace/destination                primaries, if the header has no chromaticities (exr/attributes.py)
 
-Frames before the first one, with which the renderer warms up, have negative numbers: the sign is a part of the name.
+Warm-up frames before the first one have negative numbers: the sign is part of the name.
 """
 
 import math
@@ -48,7 +48,7 @@ OVERSCAN = "unreal/camera/overscanPercentage"
 
 
 def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
-    """What the layers hold, by their materials' names; None where there is neither Unreal's metadata nor its layers."""
+    """What the layers hold, by material name; None if there are neither Unreal's metadata nor its layers."""
     passes = {layer: layer.lower().removeprefix(PREFIX.lower()) for layer in layers(names) if layer}
     ours = any(layer.startswith((PREFIX, MASK)) for layer in passes)
     if not ours and not any(key.startswith(METADATA) for key in attributes):
@@ -76,7 +76,7 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
 
 
 def _channels(names: tuple[str, ...], passes: dict[str, str], word: str, letters: str) -> tuple[str, ...] | None:
-    """Channels of the first layer whose material's name has the word."""
+    """Channels of the first layer whose material name contains the word."""
     layer = next((layer for layer, name in passes.items() if word in name.replace("_", "")), None)
     return components(names, layer, letters) if layer else None
 
@@ -94,9 +94,9 @@ def _buffers(names: tuple[str, ...], passes: dict[str, str]) -> dict[str, Buffer
 
 
 def camera(attributes: Attributes) -> PinholeCamera | None:
-    """The camera of the metadata; None where some of it is missing, or the picture has an overscan.
+    """The camera in the metadata; None if some of it is missing, or the picture has an overscan.
 
-    Of several, as Movie Render Graph has one a layer, that of the picture counts: of unreal/camera, else of rgba.
+    Movie Render Graph has one per layer; the picture's counts: that of unreal/camera, else that of rgba.
     """
     lenses = [match[1] or match[2] for key in sorted(attributes) if (match := LENS.fullmatch(key))]
     start = min(lenses, key=lambda key: (key != f"{METADATA}camera", not key.endswith("/rgba")), default="")
@@ -113,7 +113,7 @@ def camera(attributes: Attributes) -> PinholeCamera | None:
 
 
 def _degrees(attributes: Attributes, start: str) -> float | None:
-    """The horizontal field of view of the picture's pass, else of any, by itself or by focal length and sensor."""
+    """The horizontal field of view of the picture's pass, else of any, stated or from focal length and sensor width."""
     own = re.compile(rf"{re.escape(start)}/([^/]+/)?\w+")
     parts = {match[1] or "" for key in attributes if (match := own.fullmatch(key))}
     for part in sorted(parts, key=lambda part: (part != f"{PREFIX}/", part)):
@@ -127,11 +127,11 @@ def _degrees(attributes: Attributes, start: str) -> float | None:
 
 
 def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.ndarray:
-    """Unreal's world to view space (4,4): its rows are the camera's right, up and backward axes.
+    """Unreal's world to view space (4,4); the rows are the camera's right, up and backward axes.
 
     Args:
-        place: (3,) metres, Unreal's axes: x forward, y right, z up.
-        pitch, yaw, roll: radians; the rotator turns by roll about x, then pitch about y, then yaw about z, where pitch
+        place: (3,) metres, in Unreal's axes: x forward, y right, z up.
+        pitch, yaw, roll: radians; the rotator rotates by roll about x, then pitch about y, then yaw about z; pitch
             lifts x towards z, yaw turns x towards y, and roll turns z towards y (Unreal documentation, FRotator).
     """
     (cp, cy, cr), (sp, sy, sr) = np.cos([pitch, yaw, roll]), np.sin([pitch, yaw, roll])
@@ -145,7 +145,7 @@ def view_matrix(place: np.ndarray, pitch: float, yaw: float, roll: float) -> np.
 
 
 def _number(attributes: Attributes, key: str) -> float | None:
-    """Metadata are texts."""
+    """A finite number from the metadata, which holds texts; else None."""
     value = attributes.get(key)
     if isinstance(value, str):
         try:
@@ -156,9 +156,9 @@ def _number(attributes: Attributes, key: str) -> float | None:
 
 
 def without_pass(stem: str) -> tuple[str, str]:
-    """A file's path without the pass and the sign before it, and the pass; the number of a frame keeps its own sign.
+    """A file's path without the pass and the separator before it, and the pass; frame numbers keep their own sign.
 
-    Of the signs between pass and number one parts them, and a minus after it belongs to the number.
+    The first character between pass and number separates them; a minus after it belongs to the number.
     """
     match = PASS_IN_NAME.match(stem)
     if match is None:
@@ -173,7 +173,7 @@ def without_pass(stem: str) -> tuple[str, str]:
 
 
 def job(root: Path, key: str, group: dict[str, Path]) -> Job:
-    """The frame of a group of files, named without the pass."""
+    """The frame made from a group of files, named without the pass."""
     *folders, name = key.split("/")
     folder = root.joinpath(*(part for part in folders if part))
     others = tuple(sorted((role, file) for role, file in group.items() if role != PREFIX))
@@ -181,22 +181,22 @@ def job(root: Path, key: str, group: dict[str, Path]) -> Job:
 
 
 def producer(attributes: Attributes) -> str:
-    """Unreal, and its version where the file tells it."""
+    """Unreal, and its version if the file gives it."""
     return f"Unreal Engine {text(attributes, 'unreal/engineVersion', 'unreal/system/engineVersion')[:100]}".strip()
 
 
 @dataclass(frozen=True)
 class UnrealSource(ExrSource):
-    """EXR files of Unreal, of which several may make a frame."""
+    """Unreal's EXR files, several of which may make up a frame."""
 
     def find(self, there: Walk) -> list[Job]:
-        """Frames of one file, and frames of several: files whose names differ in the pass only."""
+        """Frames made of one file, and of several: files whose names differ only in the pass."""
         root = there.folder
         groups: dict[tuple[str, int], dict[str, Path]] = {}
         for file in there.of(SUFFIXES):
             stem = file.relative_to(root).with_suffix("").as_posix()
             key, role = without_pass(stem)
-            # Two files of one pass and number are two frames of one name, which extract refuses.
+            # Two files with the same pass and number are two frames with the same name, which extract refuses.
             again = next(i for i in count() if role not in groups.get((key, i), {}))
             groups.setdefault((key, again), {})[role] = file
         found = [job(root, key, group) for (key, _), group in groups.items() if PREFIX in group]

@@ -1,22 +1,22 @@
-"""Hypersim's scenes (apple/ml-hypersim; its README and contrib/mikeroberts3000 say what follows): a file per buffer.
+"""Hypersim scenes (apple/ml-hypersim; what follows is from its README and contrib/mikeroberts3000): a file per buffer.
 
-    SCENE/images/scene_cam_00_final_hdf5/frame.0000.color.hdf5             radiance of any height; and
+    SCENE/images/scene_cam_00_final_hdf5/frame.0000.color.hdf5             unbounded radiance; and
                  diffuse_reflectance, diffuse_illumination, residual       linear, with
                                                                            color = reflectance * illumination + residual
-    SCENE/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg         the picture, where color is not there
+    SCENE/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg         the picture, if there is no color
     SCENE/images/scene_cam_00_geometry_hdf5/frame.0000.depth_meters.hdf5   metres to the camera's centre; nan: nothing
                  normal_cam, normal_bump_cam                               camera space: x right, y up, z to the camera
                  semantic, semantic_instance, render_entity_id             NYU40, numbers; -1 for none
     SCENE/_detail/cam_00/camera_keyframe_orientations.hdf5, …_positions    camera to world, asset units
-    SCENE/_detail/metadata_scene.csv                                       metres in an asset unit
+    SCENE/_detail/metadata_scene.csv                                       metres per asset unit
     metadata_camera_parameters.csv                                         lenses by scene; in any folder above
 
-or all of a camera's files in one folder. The picture is tone-mapped as by Hypersim's scene_generate_images_tonemap.py:
-the brightness that 90 % of the pixels stay below becomes 0.8, by a factor and the power 1 / 2.2; so each frame has an
-exposure of its own.
+or all of a camera's files in one folder. The picture is tone-mapped as in Hypersim's scene_generate_images_tonemap.py:
+a factor and the power 1 / 2.2 map the 90th percentile of the brightness to 0.8, so each frame has its own exposure.
 
-Lenses have 60 degrees from left to right, but for scenes with tilted or shifted ones, which metadata_camera_parameters
-lists. Its M_cam_from_uv takes (u, v, 1), u and v from -1 to 1, right and up, to a ray in camera space.
+Lenses have a horizontal field of view of 60 degrees, except in scenes with tilted or shifted lenses, which
+metadata_camera_parameters lists. Its M_cam_from_uv takes (u, v, 1), u and v from -1 to 1, right and up, to a ray in
+camera space.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ NAME = re.compile(r"(?:frame\.(?P<number>[0-9]{1,9})\.(?P<role>[a-z_]+)|camera_k
 IMAGES = re.compile(r"scene_(?P<camera>.+)_(?:final|geometry)_(?:hdf5|preview)")
 FLOATS = frozenset(np.dtype(kind) for kind in ("f2", "f4", "f8"))
 WHOLE = frozenset(np.dtype(kind) for kind in ("i2", "i4", "i8", "u1", "u2", "u4"))
-# Role -> types and channels, 0: none of its own.
+# Role -> types and channels; 0: no channel axis.
 KNOWN: dict[str, tuple[frozenset[np.dtype[np.generic]], int]] = {
     "color": (FLOATS, 3), "depth_meters": (FLOATS, 0), "normal_cam": (FLOATS, 3), "normal_world": (FLOATS, 3),
     "normal_bump_cam": (FLOATS, 3), "diffuse_reflectance": (FLOATS, 3), "diffuse_illumination": (FLOATS, 3),
@@ -69,7 +69,7 @@ WANTED = "one of Hypersim's HDF5 files"
 DEGREES = 60.0
 PLANES = (0.01, 1000.0)
 """Metres; the files name none."""
-# The 40 classes of NYU Depth v2 (Gupta, Arbelaez, Malik, CVPR 2013), which Hypersim's numbers are.
+# The 40 classes of NYU Depth v2 (Gupta, Arbelaez, Malik, CVPR 2013), which Hypersim's numbers refer to.
 NYU40 = (
     "unlabeled", "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture",
     "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes", "ceiling",
@@ -83,13 +83,13 @@ LUMA = np.array([0.3, 0.59, 0.11])
 
 @dataclass(frozen=True)
 class Camera:
-    """What is known of a frame's camera.
+    """What is known about a frame's camera.
 
     Attributes:
         from_uv: (3,3), to rays in camera space.
-        lens: in a few words, where it comes from.
+        lens: where it comes from, in a few words.
         orientation: (3,3), camera to world.
-        position: (3,), metres; None: the length of an asset unit is not known.
+        position: (3,), metres; None: the length of an asset unit is unknown.
     """
 
     from_uv: Matrix
@@ -99,7 +99,7 @@ class Camera:
 
 
 def find(there: Walk) -> list[Job]:
-    """The frames of scenes in a folder, or of one of their files."""
+    """The frames of the scenes in a folder, or of one of their files."""
     root = there.folder
     frames: dict[tuple[Path, str], dict[int, dict[str, Path]]] = {}
     for file in there.of((".hdf5", ".jpg", ".png")):
@@ -115,13 +115,13 @@ def find(there: Walk) -> list[Job]:
 
 
 def _shard(root: Path, base: Path, camera: str) -> str:
-    """The name of a camera's frame file. A user may have named a folder in the scene's, or a file."""
+    """The name of a camera's frame file. The user may have named a folder inside the scene's, or a file."""
     scene = shard_name(root, base) if base == root or root in base.parents else base.resolve().name
     return fit_name("-".join(filter(None, (scene, camera))))
 
 
 def _camera_folder(file: Path) -> tuple[Path, str]:
-    """The scene's folder and the camera's name; the file's folder and "" where files of a camera lie in one."""
+    """The scene's folder and the camera's name; the file's folder and "" if a camera's files are all in one folder."""
     match = IMAGES.fullmatch(file.parent.name)
     if not match:
         return file.parent, ""
@@ -130,7 +130,7 @@ def _camera_folder(file: Path) -> tuple[Path, str]:
 
 
 def _jobs(shard: str, base: Path, camera: str, root: Path, frames: dict[int, dict[str, Path]]) -> list[Job]:
-    """The frames of a camera. Where no frame has a picture, buffers make frames without."""
+    """The frames of a camera. If no frame has a picture, buffers make frames without one."""
     pictures = any(role in files for files in frames.values() for role in PICTURES)
     common = dict(_metadata(base, camera, root))
     jobs = []
@@ -144,7 +144,7 @@ def _jobs(shard: str, base: Path, camera: str, root: Path, frames: dict[int, dic
 
 
 def _metadata(base: Path, camera: str, root: Path) -> list[tuple[str, Path]]:
-    """The files that tell of cameras: in the scene's `_detail`, beside the frames, or in a folder above."""
+    """The files that describe cameras: in the scene's `_detail`, beside the frames, or in a folder above."""
     folders = [base / "_detail" / camera, base / "_detail", base]
     above = [folder for folder in (base, *base.parents) if folder == root or root in folder.parents]
     places = {f"camera_keyframe_{name}.hdf5": folders for name in CAMERAS} | {
@@ -203,7 +203,7 @@ def _read(file: Path, role: str) -> Array:
 
 
 def _camera(job: Job) -> Camera:
-    """The camera of a frame; a lens of 60 degrees, of pictures of 4:3, where no file tells of another."""
+    """A frame's camera; with a lens of 60 degrees, for 4:3 pictures, if no file describes another."""
     files = _roles(job)
     lens = _lens(files.get(LENSES), job)
     scale = _asset_unit(files.get(SCENE)) or (lens or {}).get("settings_units_info_meters_scale")
@@ -220,7 +220,7 @@ def _camera(job: Job) -> Camera:
 
 
 def _keyframe(file: Path | None, index: int) -> Matrix | None:
-    """The row of a frame in a camera's file."""
+    """A frame's row in a camera file."""
     if file is None:
         return None
     wanted = (3, 3) if "orientations" in file.name else (3,)
@@ -250,7 +250,7 @@ def _asset_unit(file: Path | None) -> float | None:
 
 
 def _lens(file: Path | None, job: Job) -> dict[str, float] | None:
-    """What the table of lenses says of the scene whose name is in the job's path."""
+    """What the lens table says about the scene whose name is in the job's path."""
     if file is None:
         return None
     parts = set(job.file.absolute().parts)
@@ -274,7 +274,7 @@ def _number(text: object, file: Path, key: str) -> float:
 
 
 def tone_mapped(colour: Array, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """The picture (H,W,3) of radiance; `there` (H,W) are the pixels that decide on its exposure."""
+    """The picture (H,W,3) from radiance; `there` (H,W) marks the pixels that determine its exposure."""
     linear = np.nan_to_num(colour.astype(np.float64), nan=0, posinf=geometry.HALF_MAX, neginf=0)
     bright = linear @ LUMA
     level = float(np.percentile(bright[there], PERCENTILE)) if there.any() else 0.0
@@ -288,7 +288,7 @@ def to_buffers(found: Mapping[str, Array], matrix: Matrix, orientation: Matrix |
     Args:
         found: by Hypersim's names: depth_meters (H,W), the others (H,W,3).
         matrix: M_cam_from_uv (3,3).
-        orientation: (3,3), camera to world; without it normals of the world stay `x_world_normal`.
+        orientation: (3,3), camera to world; without it, world normals stay `x_world_normal`.
     """
     buffers: dict[str, Array] = {}
     if "depth_meters" in found:
@@ -315,7 +315,7 @@ def to_buffers(found: Mapping[str, Array], matrix: Matrix, orientation: Matrix |
 
 
 def _unit(normals: Array) -> npt.NDArray[np.float16]:
-    """Normals of unit length; 0 where there is none."""
+    """Unit normals; 0 where there is none."""
     given = np.nan_to_num(normals.astype(np.float64), posinf=0, neginf=0)
     length = np.linalg.norm(given, axis=-1, keepdims=True)
     return np.where(length > 1e-3, given / np.maximum(length, 1e-3), 0).astype(np.float16)
@@ -335,7 +335,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         raise InputError(f"{files[odd]}: is {sizes[odd]}, {next(iter(sizes))} {size}; wanted one size")
     camera = _camera(job)
     matrix = geometry.uv_rays(DEGREES, (size[0], size[1])) if camera.lens else camera.from_uv
-    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+    with np.errstate(all="ignore"):  # damaged numbers; `check` finds nan
         buffers = to_buffers(found, matrix, camera.orientation)
         ids = _ids(found, files)
         if picture is None:
@@ -362,7 +362,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
 
 
 def _ids(found: Mapping[str, Array], files: Mapping[str, Path]) -> dict[str, Array]:
-    """Classes, 0 for none; and objects, numbered one higher than in the file, where -1 is none."""
+    """Classes, 0 for none; and objects, numbered one higher than in the file, in which -1 is none."""
     ids: dict[str, Array] = {}
     if "semantic" in found:
         numbers = np.maximum(found["semantic"], 0)

@@ -1,7 +1,7 @@
-"""Folders of plain images: frames that have nothing but RGB.
+"""Folders of plain images: frames that have only RGB.
 
-The images of a folder and of one size become the frame file FOLDER-WxH.h5; folders within it, FOLDER-DEEPER-WxH.h5.
-Images that are named after depth, classes or normals are left out (gbuffer_tools.io.sensor_pictures).
+The images of one size in a folder become the frame file FOLDER-WxH.h5; folders within it become FOLDER-DEEPER-WxH.h5.
+Images named after depth, classes or normals are left out (gbuffer_tools.io.sensor_pictures).
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 
 def find(there: Walk) -> list[Job]:
-    """All images of colours."""
+    """All colour images."""
     images = there.of(SUFFIXES)
     sensors = sensor_pictures(images, there.folder.parent)
     return [
@@ -27,13 +27,13 @@ def find(there: Walk) -> list[Job]:
 
 
 def sized_shard(name: str, image: Path) -> str:
-    """The name of a frame file with the image's size in it, as frames of one file have one size.
+    """A frame file's name with the image's size added, as all frames of a file have one size.
 
-    An image that cannot be read adds nothing.
+    An unreadable image adds nothing.
     """
     try:
         height, width = image_size(image)
-    except InputError:  # `shard_info` will tell
+    except InputError:  # `shard_info` reports it
         return name
     return f"{name}-{width}x{height}"
 

@@ -6,8 +6,8 @@
     train/0001TP_006690.png                     trainannot/0001TP_006690.png                CamVid, 480x360
     701_StillsRaw_full/0001TP_006690.png        LabeledApproved_full/0001TP_006690_L.png    CamVid's original, 960x720
 
-Label maps are numbers (also of the colours of a palette), or colours. Photographs that a data set divides into train,
-val and test become frame files in folders of these names, so that each can be given to a command on its own.
+Label maps are numbers (including palette indices) or colours. Photographs that a data set splits into train, val and
+test become frame files in folders with these names, so each can be given to a command on its own.
 """
 
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ class Layout:
 
     Attributes:
         name: of the data set.
-        folders: names of the folders of images, and of the folders of label maps beside them.
-        ends: how the names of an image and of its label map end.
+        folders: names of the image folders, and of the label map folders beside them.
+        ends: how the names of an image and its label map end.
         taxonomy: of the label maps.
         split: whether images of a split, in a folder train, val or test, become frame files in a folder of that name.
-        sequence: whether images of a sequence, named SEQUENCE_NUMBER, become frame files of their own.
+        sequence: whether each sequence of images, named SEQUENCE_NUMBER, becomes a frame file of its own.
     """
 
     name: str
@@ -69,12 +69,12 @@ LAYOUTS = {
 
 
 def find(there: Walk) -> list[Job]:
-    """The images that have a label map, in a folder, or two folders deep; the folder may be that of the images."""
+    """The images that have a label map, in a folder or two folders deep; the folder may be the image folder itself."""
     return [job for layout, images, labels in _places(there) for job in _jobs(there, layout, images, labels)]
 
 
 def _places(there: Walk) -> list[tuple[Layout, Path, Path]]:
-    """The folders of images that have one of label maps beside them, and these."""
+    """The image folders that have a label map folder beside them, and the latter."""
     if there.alone:
         return []
     around = dict.fromkeys(folder for file in there.files for folder in reversed(file.parents))
@@ -102,13 +102,13 @@ def _jobs(there: Walk, layout: Layout, images: Path, labels: Path) -> Iterator[J
 
 
 def _shard(path: Path, layout: Layout, images: Path, image: Path) -> str:
-    """The frame file of an image: the folders on the way to it, but for that of all images, and its sequence.
+    """The frame file of an image: the folders on the way to it, except the image folder itself, and its sequence.
 
     Args:
         path: what the user named.
         layout: of the data set.
-        images: the folder of all images.
-        image: one of them.
+        images: the image folder.
+        image: one of the images in it.
     """
     below = images != path and images.is_relative_to(path)
     root = path if below else images.parent
@@ -124,7 +124,7 @@ def _shard(path: Path, layout: Layout, images: Path, image: Path) -> str:
 
 
 def label_of(layout: Layout, labels: Path, image: Path) -> Path:
-    """The label map in the folder `labels` that belongs to an image; `image` is its path in the folder of images."""
+    """The label map in the folder `labels` that belongs to an image; `image` is its path within the image folder."""
     return labels / image.parent / f"{image.stem.removesuffix(layout.ends[0])}{layout.ends[1]}.png"
 
 
@@ -147,10 +147,10 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
 
 
 def to_frame(name: str, image: Array, label: Array, taxonomy: Taxonomy) -> Frame:
-    """A frame of an image (H,W,3) uint8 sRGB and a label map (H,W) of numbers or (H,W,3) of colours.
+    """A frame from an image (H,W,3) uint8 sRGB and a label map, (H,W) numbers or (H,W,3) colours.
 
     Raises:
-        ValueError: a number or colour that the taxonomy does not know.
+        ValueError: the taxonomy does not know a number or colour.
     """
     return Frame(name, image, ids={"class": taxonomy.ids(label)})
 

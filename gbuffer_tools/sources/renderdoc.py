@@ -1,7 +1,7 @@
 """RenderDoc captures (.rdc) of a game that has a profile.
 
-A capture TRACK_frame60.rdc becomes the frame "frame00060" of TRACK.h5; any other NAME.rdc the frame "NAME" of NAME.h5.
-TRACK.json says which image files the texture ids stand for.
+A capture TRACK_frame60.rdc becomes the frame "frame00060" of TRACK.h5; any other NAME.rdc becomes the frame "NAME" of
+NAME.h5. TRACK.json says which image files the texture ids stand for.
 """
 
 import functools
@@ -32,9 +32,9 @@ class CaptureSource:
     """Captures of one game: a `Source` (gbuffer_tools.source) that needs the game's profile.
 
     Attributes:
-        name, reads, conventions: as `Source` says.
+        name, reads, conventions: as in `Source`.
         profile: of the game.
-        patience: seconds after which replaying one capture is given up.
+        patience: give up replaying a capture after this many seconds.
     """
 
     name: str
@@ -54,11 +54,11 @@ class CaptureSource:
         return True
 
     def find(self, there: Walk) -> list[Job]:
-        """The captures of a folder, or a capture."""
+        """The captures in a folder, or a single capture."""
         return [job(file) for file in there.of((".rdc",)) if file.parent == there.folder]
 
     def shard_info(self, jobs: list[Job]) -> ShardInfo:
-        """What the game's profile says. Every capture's outside is checked now, before the first is replayed."""
+        """What the game's profile says. Every capture is checked from outside now, before the first is replayed."""
         for item in jobs:
             check_capture(item.file)
         return ShardInfo(self.profile.source, self.profile.name, self.profile.classes, self.profile.licence)
@@ -80,7 +80,7 @@ class CaptureSource:
 
         profile = self.profile
         index = image_index(profile.data, profile.image_folders)
-        with some_display():  # on another machine than the one that `ready` made one on
+        with some_display():  # in case `ready` ran on another machine
             done = capture_to_frame.extract(item.file, item.frame, item.shard, profile, index, patience=self.patience)
         names = {
             texture: {
@@ -99,7 +99,7 @@ class CaptureSource:
 
 
 def job(capture: Path) -> Job:
-    """Which frame of which file a capture becomes, by its name."""
+    """The frame and the file that a capture becomes, by its name."""
     match = re.fullmatch(r"(.+)_frame(\d+)", capture.stem)
     shard, frame = (match[1], f"frame{int(match[2]):05d}") if match else (capture.stem, capture.stem)
     return Job(shard, frame, capture)
@@ -107,7 +107,7 @@ def job(capture: Path) -> Job:
 
 @functools.cache
 def image_index(data: Path, folders: tuple[str, ...]) -> "ImageIndex":
-    """The images of a game (`texture_names.image_index`); made once a machine, read once a process."""
+    """A game's images (`texture_names.image_index`); made once per machine, read once per process."""
     from gbuffer_tools.renderdoc import texture_names
 
     return texture_names.image_index(data, folders, cache_folder())

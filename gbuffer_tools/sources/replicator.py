@@ -1,4 +1,4 @@
-"""Folders that writers of Omniverse Replicator (Isaac Sim) fill: a file per frame and annotator.
+"""Folders that Omniverse Replicator's writers (Isaac Sim) fill: one file per frame and annotator.
 
 The BasicWriter's:
 
@@ -7,19 +7,19 @@ The BasicWriter's:
     camera_params_0000.json                        matrices for row vectors; view space is OpenGL's, in scene units
     distance_to_image_plane_0000.npy               metres along the view axis; where nothing is, inf, or 0 as documented
     distance_to_camera_0000.npy                    metres along the ray
-    normals_0000.png, .npy                         of the world, right-handed; 0.5 n + 0.5 in the image, rounded down
+    normals_0000.png, .npy                         world space, right-handed; 0.5 n + 0.5 in the image, rounded down
     motion_vectors_0000.npy                        to where the pixel was: +x it moved left, +y it moved up
-    semantic_segmentation_0000.png                 ids or colours, of which semantic_segmentation_labels_0000.json tells
+    semantic_segmentation_0000.png                 ids or colours, explained by semantic_segmentation_labels_0000.json
     instance_segmentation_0000.png                 likewise, with instance_segmentation_mapping_0000.json
 
-Scripts with a writer of their own choose names, of which these are read: ldr_color_0.png for the picture; depth_0.png
-or .npy; semantic_0.png, with semantic_labels_0.json or semantic_0.json, or without. Nothing says what such a depth
-means: NVIDIA's example (synthetic-data-examples, replicator_augmentation_example.py) stores 65535 (1 - metres / 100)
-in it, others millimetres. It is no depth, but `x_depth`. The pose writer's files: omniverse/pose_writer.py.
+Scripts with their own writer choose names; these are read: ldr_color_0.png for the picture; depth_0.png or .npy;
+semantic_0.png, with semantic_labels_0.json or semantic_0.json, or without. Nothing says what such a depth means:
+NVIDIA's example (synthetic-data-examples, replicator_augmentation_example.py) stores 65535 (1 - metres / 100) in it,
+others store millimetres. It becomes `x_depth`, not depth. For the pose writer's files, see omniverse/pose_writer.py.
 
-NVIDIA's documentation (omni.replicator.core, annotators_details) names no unit of motion vectors; its example for an
-image of 512 pixels prints -93.8 to 23.5, which can only be pixels. Their y, downwards to where the pixel was, has the
-direction of the frame file's. Without camera parameters normals and distances along rays stay as they are,
+NVIDIA's documentation (omni.replicator.core, annotators_details) gives no unit for motion vectors; its example for a
+512-pixel image prints -93.8 to 23.5, which can only be pixels. Their y, downwards to where the pixel was, has the same
+direction as the frame file's. Without camera parameters, normals and distances along rays stay as they are,
 `x_world_normal` and `x_distance` (0 where nothing is).
 """
 
@@ -62,13 +62,13 @@ ROLES = {
 SAME = {("ldr_color", suffix): RGB for suffix in ROLES[RGB]} | {
     ("semantic_labels", "json"): LABELS, (OWN_SEMANTIC, "json"): LABELS,
 }  # fmt: skip
-"""Another name of an annotator, and the suffix of such a file -> the BasicWriter's name."""
+"""An annotator's other name, and the file's suffix -> the BasicWriter's name."""
 SURE = {AXIS, RAY, MOTION}
-"""What no other program writes; it makes a frame without a picture, too."""
+"""What no other program writes; it makes a frame even without a picture."""
 THEIRS = {*SURE, CAMERA, SEMANTIC, *INSTANCES, POSE}
-"""What tells that Replicator was the writer; anyone may call files rgb_1, depth_1 and normals_1."""
+"""What shows that Replicator was the writer; anyone may call files rgb_1, depth_1 and normals_1."""
 NAME = re.compile(rf"(?:(?P<product>.+?)_)?(?P<role>{'|'.join(ROLES)})_(?P<number>[0-9]{{1,12}})\.(?P<suffix>[a-z]+)")
-# Below this the normal of an image is none: the middle of the range is a step away from 0.
+# Below this, an image's normal counts as none: the middle of the range is one step away from 0.
 MIN_LENGTH = 0.02
 OWN_NAMES = "rgb, depth and the like, by the names of Replicator's scripts"
 UNSTATED_DEPTH = "no file says what x_depth means"
@@ -77,10 +77,9 @@ Files = dict[str, Path]
 
 
 def find(there: Walk) -> list[Job]:
-    """The frames of annotators' files, in a folder and those below it; or, where there are none, those of the pose
-    writer.
+    """The frames from annotators' files in a folder and its subfolders; if there are none, those of the pose writer.
 
-    A picture makes a frame where it, or another one beside it, has an annotator's file.
+    A picture makes a frame if it, or another one beside it, has an annotator's file.
     """
     if there.alone:
         return []
@@ -89,7 +88,7 @@ def find(there: Walk) -> list[Job]:
     for file in files:
         match = NAME.fullmatch(file.name)
         if match and match["suffix"] in ROLES[match["role"]]:
-            # An annotator's own folder; the root may happen to have the name of one.
+            # An annotator's own folder; the root may happen to be named like one.
             base = file.parent.parent if file.parent.name in ROLES and file.parent != path else file.parent
             role = SAME.get((match["role"], match["suffix"]), match["role"])
             frames = shards.setdefault((base, match["product"] or ""), {})
@@ -103,7 +102,7 @@ def _shard(path: Path, base: Path, product: str) -> str:
 
 
 def _jobs(shard: str, key: tuple[Path, str], frames: dict[int, Files]) -> Iterator[Job]:
-    """The frames of a render product. Where no frame has a picture, arrays make frames without."""
+    """The frames of a render product. If no frame has a picture, arrays make frames without one."""
     pictures = any(RGB in files for files in frames.values())
     if not any((RGB in files and len(files) > 1) or SURE & set(files) for files in frames.values()):
         return
@@ -126,9 +125,9 @@ def _posed(path: Path, files: list[Path]) -> Iterator[Job]:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Background, unlabelled, then all classes that the label files of these frames name, sorted.
+    """Background, unlabelled, then all classes named in these frames' label files, sorted.
 
-    Label maps that nothing explains are read, to find out which colours there are; each becomes a class.
+    Label maps that nothing explains are read to find their colours; each becomes a class.
     """
     for job in jobs:
         if not job.file.is_file():
@@ -160,8 +159,8 @@ def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dic
 
     Args:
         found: annotator -> its array: distances (H,W) or (H,W,1), `normals` (H,W,3 or 4) float or uint8,
-            `motion_vectors` (H,W,2 or more), `depth` of a script's own (H,W) or (H,W,C).
-        camera: None where it is not known.
+            `motion_vectors` (H,W,2 or more), a script's own `depth` (H,W) or (H,W,C).
+        camera: None if unknown.
     """
     buffers: dict[str, Array] = {}
     distances = {name: _something(found[name]) for name in (AXIS, RAY) if name in found}
@@ -188,14 +187,14 @@ def to_buffers(found: Mapping[str, Array], camera: CameraMatrices | None) -> dic
 
 
 def _something(distance: Array) -> Floats:
-    """Distances (H,W), inf where nothing is."""
+    """Distances (H,W), inf where there is nothing."""
     flat: Floats = distance.reshape(distance.shape[:2]).astype(np.float64)
     return np.where(np.isnan(flat) | geometry.nothing_drawn(flat), np.inf, flat)
 
 
 def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
-    """Unit normals in view space (H,W,3) from those of the world, uint8 for 0.5 n + 0.5; 0 where there is none."""
-    # The image was rounded down: the middle of the step is half a step up.
+    """View-space unit normals (H,W,3) from world normals, uint8 for 0.5 n + 0.5; 0 where there is none."""
+    # The image was rounded down: the middle of a step is half a step up.
     world = given.astype(np.float64)
     world = (world + 0.5) / 255 * 2 - 1 if given.dtype == np.uint8 else world
     length = np.linalg.norm(world, axis=-1, keepdims=True)
@@ -203,7 +202,7 @@ def view_normals(given: Array, view: Floats) -> npt.NDArray[np.float64]:
 
 
 def read(job: Job, info: ShardInfo) -> SourceFrame:
-    """Read a frame: the files of its number."""
+    """Read a frame: the files with its number."""
     files = dict(job.others)
     if POSE in files:
         return _read_posed(job)
@@ -221,7 +220,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
     for name, array in (*found.items(), *ids.items()):
         if array.shape[:2] != image.shape[:2]:
             raise InputError(f"{job.file}: is {image.shape[:2]}, its {name} {array.shape[:2]}; wanted one size")
-    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+    with np.errstate(all="ignore"):  # damaged numbers; `check` finds nan
         buffers = to_buffers(found, camera)
     view, projection = (camera.view, camera.projection) if camera else (None, None)
     notes = [
@@ -252,7 +251,7 @@ def _read_posed(job: Job) -> SourceFrame:
 
 
 def _arrays(files: Files) -> dict[str, Array]:
-    """What is in the files of annotators whose pixels are numbers, by the annotators' names."""
+    """The arrays of annotators whose pixels are numbers, by annotator name."""
     found: dict[str, Array] = {name: read_npy(files[name], "f", (2, 3)) for name in (AXIS, RAY) if name in files}
     for name, distance in found.items():
         if distance.shape[2:] not in ((), (1,)):
@@ -265,7 +264,7 @@ def _arrays(files: Files) -> dict[str, Array]:
 
 
 def _read_vectors(path: Path, min_channels: int) -> Array:
-    """(H,W,n), n being `min_channels` or more."""
+    """(H,W,n), where n is `min_channels` or more."""
     pixels = read_npy(path, "f", (3,)) if path.suffix == ".npy" else read_pixels(path)
     if pixels.ndim != 3 or pixels.shape[2] < min_channels or (path.suffix == ".png" and pixels.dtype != np.uint8):
         raise InputError(

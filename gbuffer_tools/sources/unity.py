@@ -1,22 +1,22 @@
-"""Data sets of Unity Perception in its format SOLO: JSON for each step of a sequence, and images beside it.
+"""Unity Perception data sets in the SOLO format: JSON for each step of a sequence, and images beside it.
 
     metadata.json, annotation_definitions.json      of the whole data set
     sequence.0/step0.frame_data.json                captures: a camera, its picture, and annotations with their images
     sequence.0/step0.camera.png                     the picture; 8 bits, as shown
     sequence.0/step0.camera.semantic segmentation.png, step0.camera.instance segmentation.png
                                                     colours, which the JSON names; black is nothing
-    sequence.0/step0.camera.Depth.exr               R: metres along the axis, or along the ray where the annotation's
+    sequence.0/step0.camera.Depth.exr               R: metres along the axis, or along the ray if the annotation's
                                                     measurementStrategy is Range; 0 where nothing is
     sequence.0/step0.camera.Normal.exr              0.5 n + 0.5 in camera space, x right, y up, z to the camera (the
-                                                    sign of z is turned after all else); 0 where nothing is
+                                                    sign of z is flipped after all else); 0 where nothing is
 
-These follow the package's code (Unity-Technologies/com.unity.perception, GroundTruth/Labelers, WorldToSensorNormals)
-and its manual (Schema/SoloSchema). Images are found by the JSON, or by the names that the package gives them, where
-the annotation's definition tells what they are. Colours of classes are the data set's, and so are those of instances,
-which the package makes of their numbers alone: a frame whose JSON names none uses what other frames say.
+This follows the package's code (Unity-Technologies/com.unity.perception, GroundTruth/Labelers, WorldToSensorNormals)
+and manual (Schema/SoloSchema). Images are found through the JSON, or by the names that the package gives them if the
+annotation's definition says what they are. Class colours are the same in the whole data set, and so are instance
+colours, which the package derives only from instance numbers: a frame whose JSON names none uses what other frames say.
 
 Unity's world is left-handed, x right, y up, z forward: `view` holds a reflection. `matrix` is the upper left 3 x 3 of
-an OpenGL projection; the near plane is not stored, Unity's default of 0.3 m is taken.
+an OpenGL projection; the near plane is not stored, so Unity's default of 0.3 m is used.
 """
 
 import sys
@@ -61,12 +61,12 @@ MIN_LENGTH = 0.1
 
 
 def find(there: Walk) -> list[Job]:
-    """The captures of all steps in a folder, or of one `.frame_data.json`. `shard_info` tells which cannot be read."""
+    """The captures of all steps in a folder, or of one `.frame_data.json`. `shard_info` reports unreadable ones."""
     return [job for file in there.files if file.name.endswith(ENDING) for job in _jobs(there.folder, file)]
 
 
 def _jobs(root: Path, data: Path) -> Iterator[Job]:
-    """The captures of a step; one job where its JSON cannot be read."""
+    """The captures of a step; a single job if its JSON cannot be read."""
     folder = _root(data) if data.parent != root else root
     step, sequence = data.name.removesuffix(ENDING), data.parent.name if folder != data.parent else ""
     name = fit_name("-".join(_padded(word) for word in (sequence, step) if word))
@@ -87,7 +87,7 @@ def _jobs(root: Path, data: Path) -> Iterator[Job]:
 
 
 def _padded(word: str) -> str:
-    """`sequence.3` and `step12` with numbers of one length, so that names are sorted by them."""
+    """`sequence.3` and `step12` with numbers padded to one length, so names sort by number."""
     text = word.rstrip("0123456789")
     return f"{text.rstrip('.')}{word[len(text) :]:0>6}" if text != word else word
 
@@ -95,7 +95,7 @@ def _padded(word: str) -> str:
 def _images(
     data: Path, step: str, sensor: str, capture: Object, defined: Mapping[str, str]
 ) -> Iterator[tuple[str, Path]]:
-    """The images of a capture by what they are: those that the JSON names, else those of the package's names."""
+    """A capture's images by what they are: those that the JSON names, else those with the package's names."""
     for kind, annotation in _annotations(capture):
         if annotation.get("filename"):
             yield kind, data.parent / str(annotation["filename"])
@@ -107,7 +107,7 @@ def _images(
 
 
 def _captures(data: Path) -> list[Object]:
-    """What a step's JSON says of its cameras."""
+    """What a step's JSON says about its cameras."""
     read = read_json(data)
     found = read.get("captures") if isinstance(read, dict) else None
     if not isinstance(found, list) or not all(isinstance(capture, dict) for capture in found):
@@ -116,7 +116,7 @@ def _captures(data: Path) -> list[Object]:
 
 
 def _annotations(capture: Object) -> list[tuple[str, Object]]:
-    """The annotations of a capture that have images, by what they are."""
+    """A capture's annotations that have images, by what they are."""
     found = capture.get("annotations")
     rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     kinds = [(KINDS.get(str(row.get("@type")).rpartition(".")[2]), row) for row in rows]
@@ -124,7 +124,7 @@ def _annotations(capture: Object) -> list[tuple[str, Object]]:
 
 
 def _definitions(file: Path | None) -> dict[str, str]:
-    """Id of an annotation -> what it is."""
+    """Annotation id -> what it is."""
     return {str(row.get("id")): kind for kind, row in _defined(file)}
 
 
@@ -135,7 +135,7 @@ def _defined(file: Path | None) -> list[tuple[str, Object]]:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Unity's and the package's versions, and the classes that any frame or the definitions name, background first."""
+    """Unity's and the package's versions, and the classes named in any frame or the definitions, background first."""
     metadata = next((dict(job.others)[METADATA] for job in jobs if METADATA in dict(job.others)), None)
     facts = read_json(metadata) if metadata else {}
     versions = facts if isinstance(facts, dict) else {}
@@ -151,7 +151,7 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
 
 
 def _check_files(job: Job) -> None:
-    """Whether a capture's JSON can be read, and its images are there and beside it."""
+    """Check that a capture's JSON can be read, and that its images exist and are beside it."""
     data = dict(job.others)[DATA]
     if job.index >= len(_captures(data)):
         raise InputError(f"{data}: has no captures of a camera; there is nothing to make a frame of")
@@ -163,7 +163,7 @@ def _check_files(job: Job) -> None:
 
 
 def _colours(jobs: Iterable[Job], kind: str) -> Iterator[tuple[str, tuple[Colour, int]]]:
-    """The name of each coloured thing, with its colour, and its instance's number; of definitions, then of frames."""
+    """The name of each coloured thing, its colour, and its instance number; from definitions, then from frames."""
     definitions, data = dict[Path, None](), dict[tuple[Path, int], None]()
     for job in jobs:
         files = dict(job.others)
@@ -192,7 +192,7 @@ def _first(row: object, *keys: str) -> object:
 
 
 def _colour(value: object, file: Path) -> Colour:
-    """[r, g, b, a], or {"r": …}, of 0..255."""
+    """[r, g, b, a], or {"r": …}, in 0..255."""
     numbers = [value.get(key) for key in "rgba"] if isinstance(value, dict) else value
     if not isinstance(numbers, list) or len(numbers) != 4 or not all(type(n) is int and 0 <= n < 256 for n in numbers):
         raise InputError(f"{file}: a colour is {str(value)[:60]}, wanted four numbers of 0..255")
@@ -206,14 +206,14 @@ def _number(value: object, file: Path) -> int:
 
 
 def camera_of(capture: Object) -> tuple[Matrix, Matrix] | None:
-    """(view, projection) of a capture; None where it tells of none, or its rays are parallel.
+    """(view, projection) of a capture; None if it has none, or its rays are parallel.
 
     Args:
         capture: `projection`; `matrix`, 9 numbers; `position`, metres; `rotation`, the quaternion (x, y, z, w) that
             turns the camera's x right, y up, z forward into the world.
 
     Raises:
-        ValueError: numbers that are no camera's.
+        ValueError: the numbers are not a camera's.
     """
     if capture.get("projection", "Perspective") != "Perspective" or not {"matrix", "position", "rotation"} <= set(
         capture
@@ -237,7 +237,7 @@ def camera_of(capture: Object) -> tuple[Matrix, Matrix] | None:
 
 
 def rotation_of(quaternion: Matrix) -> Matrix:
-    """The rotation (3,3) of a quaternion (x, y, z, w) of length 1."""
+    """The rotation (3,3) of a unit quaternion (x, y, z, w)."""
     x, y, z, w = quaternion
     return np.array([
         [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -250,7 +250,7 @@ def _numbers(row: Object, key: str, count: int) -> Matrix:
     value = row[key]
     if not isinstance(value, list) or len(value) != count or not all(type(n) in (int, float) for n in value):
         raise ValueError(f"{key} is {str(value)[:60]}, wanted {count} numbers")
-    if not all(abs(n) <= sys.float_info.max for n in value):  # JSON may have whole numbers beyond it
+    if not all(abs(n) <= sys.float_info.max for n in value):  # JSON may have larger whole numbers
         raise ValueError(f"{key} has numbers that are not finite")
     return np.array(value, np.float64)
 
@@ -260,8 +260,8 @@ def to_buffers(found: Mapping[str, Array], projection: Matrix | None, ray: bool)
 
     Args:
         found: "depth" (H,W) metres, 0 for nothing; "normal" (H,W,3) in [0,1], 0 for nothing.
-        projection: None where it is not known; distances along rays stay what they are then.
-        ray: "depth" lies along the rays, not along the axis.
+        projection: None if unknown; distances along rays then stay as they are.
+        ray: "depth" is along the rays, not along the axis.
     """
     buffers: dict[str, Array] = {}
     if DEPTH in found:
@@ -297,7 +297,7 @@ def read(job: Job, info: ShardInfo) -> SourceFrame:
         if array.shape[:2] != image.shape[:2]:
             raise InputError(f"{job.file}: is {image.shape[:2]}, its {kind} {array.shape[:2]}; wanted one size")
     ray = any(kind == DEPTH and row.get("measurementStrategy") == "Range" for kind, row in _annotations(capture))
-    with np.errstate(all="ignore"):  # of damaged numbers; `check` finds what is no number
+    with np.errstate(all="ignore"):  # damaged numbers; `check` finds nan
         buffers = to_buffers(found, camera[1] if camera else None, ray)
     view, projection = camera or (None, None)
     words = ", ".join((*buffers, *ids)) or "RGB alone", "" if camera else "no pinhole camera", not_numbers(found)
@@ -313,7 +313,7 @@ def _exr(path: Path, letters: str) -> Array:
 
 
 def _ids(job: Job, info: ShardInfo) -> tuple[dict[str, Array], dict[str, dict[int, Object]]]:
-    """Classes and instances of a frame, by its own colours or those that other frames name; and instances' names."""
+    """A frame's classes and instances, by its own colours or those that other frames name; and instance names."""
     files, ids, names = dict(job.others), dict[str, Array](), dict[str, dict[int, Object]]()
     for kind, name in ((SEMANTIC, "class"), (INSTANCE, "object")):
         if kind not in files:
@@ -344,13 +344,13 @@ def _root(data: Path) -> Path:
 
 @lru_cache(maxsize=8)
 def _siblings_colours(root: Path, index: int, kind: str) -> tuple[tuple[str, tuple[Colour, int]], ...]:
-    """What the captures of one sensor in all steps of a data set name; kept, as any frame may need it."""
+    """What the captures of one sensor name in all steps of a data set; cached, as any frame may need it."""
     jobs = [job for job in find(walk(root)) if job.file.suffix != ".json" and job.index == index]
     return tuple(dict.fromkeys(_colours(jobs, kind)))
 
 
 def _opaque(pixels: Array) -> Array:
-    """Colours (H,W,4) of colours (H,W,3) or greys (H,W)."""
+    """Colours (H,W,4) from colours (H,W,3) or greys (H,W)."""
     wide = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
     return wide if wide.shape[2] == 4 else np.dstack([wide, np.full_like(wide[..., 0], 255)])
 

@@ -1,20 +1,20 @@
 """Screenshots of Unreal Engine 4 and 5 with its buffer visualisations: no plugin, only the console (docs/sources.md).
 
-    HighresScreenshot00001.png, HighresScreenshot_2023.12.20-20.49.11.png, or the name of HighResShot filename=…
+    HighresScreenshot00001.png, HighresScreenshot_2023.12.20-20.49.11.png, or the name from HighResShot filename=…
                                                the picture; or …_FinalImage.png
     HighresScreenshot00001_WorldNormal.png     and so on, a file for each name in r.BufferVisualizationOverviewTargets
                                                .exr with r.BufferVisualizationDumpFramesAsHDR 1
 
     BaseColor       .png: sRGB as on the screen, so albedo; .exr: `x_base_color`, as nothing says whether it is linear
     Metallic, Specular, Roughness, AmbientOcclusion     0..1
-    WorldNormal     of the world, left-handed: x forward, y right, z up; 0.5 n + 0.5 in .png. No file has the camera, so
+    WorldNormal     world space, left-handed: x forward, y right, z up; 0.5 n + 0.5 in .png. No file has the camera, so
                     it stays `x_world_normal`
-    SceneDepth      `x_scene_depth`: 8 bits, or floats whose unit Unreal's documentation does not state. One user has
-                    measured on a flat wall that .exr has 1 for 100 m along the axis, and SceneDepthWorldUnits metres
-                    along the ray
-    CustomStencil   colours of a palette, one for each value
+    SceneDepth      `x_scene_depth`: 8 bits, or floats whose unit Unreal's documentation does not state. One user
+                    measured on a flat wall that .exr has 1 for 100 m along the axis, and that SceneDepthWorldUnits has
+                    metres along the ray
+    CustomStencil   palette colours, one for each value
 
-All others, materials of users among them, become `x_` with their own names: PPMI_Segmentation is `x_ppmi_segmentation`.
+All others, including users' materials, become `x_` with their own names: PPMI_Segmentation is `x_ppmi_segmentation`.
 """
 
 import re
@@ -35,7 +35,7 @@ from gbuffer_tools.io.label_maps import plane
 from gbuffer_tools.source import NO_PICTURE, Job, PlainSource, ShardInfo, SourceFrame
 
 SUFFIXES = (".exr", ".png", ".jpg", ".bmp")
-"""In the order in which they are taken, where a buffer is there twice."""
+"""In order of preference, if a buffer exists more than once."""
 BECOMES = {
     "BaseColor": "albedo", "Metallic": "metallic", "Specular": "specular", "Roughness": "roughness",
     "AmbientOcclusion": "occlusion",
@@ -45,7 +45,7 @@ ONLY_UNREAL_S = (
     "ShadingModel", "SubsurfaceColor", "SceneColor", "PreTonemapHDRColor", "PostTonemapHDRColor",
     "SeparateTranslucencyRGB", "SeparateTranslucencyA", "WorldTangent", "MaterialAO",
 )  # fmt: skip
-"""Names that no other program gives to files; those of `BECOMES` are textures' names, too."""
+"""Names that no other program gives to files; those in `BECOMES` are also names of textures."""
 OTHERS = ("Opacity", "Anisotropy", "Velocity", "LightingModel")
 PICTURE = "FinalImage"
 KNOWN = (*BECOMES, *ONLY_UNREAL_S, *OTHERS, PICTURE)
@@ -56,7 +56,7 @@ Files = dict[str, Path]
 
 
 def find(there: Walk) -> list[Job]:
-    """The screenshots that have buffers, in a folder and those below it."""
+    """The screenshots that have buffers, in a folder and its subfolders."""
     if there.alone:
         return []
     path, files = there.folder, there.of(SUFFIXES)
@@ -75,13 +75,13 @@ def find(there: Walk) -> list[Job]:
 
 
 def _parts(file: Path) -> tuple[str, str]:
-    """The screenshot and the buffer that a file's name tells; "" for the latter where it is no buffer's."""
+    """The screenshot and the buffer that a file name gives; "" for the latter if it is not a buffer."""
     match = SCREENSHOT.fullmatch(file.stem) or NAMED.fullmatch(file.stem)
     return (match["shot"], match["buffer"] or "") if match else (file.stem, "")
 
 
 def _jobs(path: Path, folder: Path, shots: dict[str, Files]) -> Iterator[Job]:
-    """The frames of a folder. Where none has a picture, buffers make frames without."""
+    """The frames of a folder. If none has a picture, buffers make frames without one."""
     pictures = any(PICTURE in files for files in shots.values())
     for shot, files in sorted(shots.items()):
         first = next(iter(files.values()))
@@ -91,7 +91,7 @@ def _jobs(path: Path, folder: Path, shots: dict[str, Files]) -> Iterator[Job]:
 
 
 def shard_info(jobs: list[Job]) -> ShardInfo:
-    """Screenshots tell no classes. Every header is checked now, before the first image is decoded."""
+    """Screenshots have no classes. Every header is checked now, before the first image is decoded."""
     for job in jobs:
         if not job.file.is_file():
             raise InputError(f"{job.file}: is not there, but buffers of this screenshot are; add it, or remove them")
@@ -107,10 +107,10 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
     """Buffers of a frame.
 
     Args:
-        found: by Unreal's names, (H,W) or (H,W,3): uint8, or floats of an EXR file.
+        found: by Unreal's names, (H,W) or (H,W,3): uint8, or floats from an EXR file.
 
     Returns:
-        Name -> (H,W) or (H,W,3): uint8, fixed point, of uint8; albedo uint16 and linear; float16 or float32 of floats.
+        Name -> (H,W) or (H,W,3): fixed-point uint8 from uint8; albedo linear uint16; float16 or float32 from floats.
     """
     buffers: dict[str, Array] = {}
     for name, values in found.items():
@@ -132,14 +132,14 @@ def to_buffers(found: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _directions(values: Array) -> Array:
-    """Normals (H,W,3) in [-1,1] of floats that are signed, or 0.5 n + 0.5: those are nowhere negative."""
+    """Normals (H,W,3) in [-1,1] from floats that are signed, or 0.5 n + 0.5 if they are nowhere negative."""
     given = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
     signed = given if given.min() < -0.01 else 2 * given - 1
     return np.clip(signed, -1, 1).astype(np.float16)
 
 
 def buffer_name(name: str) -> str:
-    """Unreal's name as that of a buffer: SceneDepth is x_scene_depth."""
+    """Unreal's name as a buffer name: SceneDepth is x_scene_depth."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return "x_" + (re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:40] or "buffer")
 
@@ -166,7 +166,7 @@ def read(job: Job, _: ShardInfo) -> SourceFrame:
 
 
 def _pixels(file: Path) -> Array:
-    """(H,W) or (H,W,3) of a buffer, without alpha."""
+    """A buffer's pixels, (H,W) or (H,W,3), without alpha."""
     if file.suffix.lower() == ".exr":
         return _exr(file)
     pixels = read_pixels(file)
@@ -185,7 +185,7 @@ def _exr(file: Path) -> Array:
 
 
 def _picture(file: Path) -> Array:
-    """(H,W,3) uint8 sRGB; of an EXR file, whose light is linear, cut at 1."""
+    """(H,W,3) uint8 sRGB; the linear light of an EXR file is clipped at 1."""
     if file.suffix.lower() != ".exr":
         return read_image(file)
     linear = np.clip(np.nan_to_num(_exr(file).astype(np.float64), posinf=geometry.HALF_MAX), 0, 1)

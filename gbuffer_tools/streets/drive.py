@@ -1,4 +1,4 @@
-"""Ways through the streets: the camera's, with turns, and those of traffic, straight along a street."""
+"""Ways through the streets: the camera's, with turns, and the traffic's, straight along a street."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STEP = 0.5
 
 
 class Path:
-    """A way through the world, by its length; beyond its ends it goes straight on.
+    """A way through the world, by its length; beyond its ends it continues straight.
 
     Args:
         points: (n,2) metres, at least two, none twice in a row.
@@ -36,19 +36,19 @@ class Path:
         return float(self.way[-1])
 
     def places(self, ways: npt.ArrayLike) -> Floats:
-        """The places (...,2) after so many metres."""
+        """The places (...,2) after these numbers of metres."""
         wanted = np.asarray(ways, np.float64)
         i = np.clip(np.searchsorted(self.way, wanted) - 1, 0, len(self.way) - 2)
         share = (wanted - self.way[i]) / (self.way[i + 1] - self.way[i])
         return self.points[i] + share[..., None] * (self.points[i + 1] - self.points[i])
 
     def at(self, way: float) -> tuple[float, float]:
-        """The place after so many metres."""
+        """The place after this many metres."""
         x, y = self.places(way)
         return float(x), float(y)
 
     def heading(self, way: float, *, over: float = 1.6) -> float:
-        """The direction there in radians, as the chord over some metres: vehicles turn smoothly."""
+        """The direction there in radians, from the chord over some metres, so vehicles turn smoothly."""
         (a, b), (c, d) = self.at(way - over / 2), self.at(way + over / 2)
         return math.atan2(d - b, c - a)
 
@@ -63,7 +63,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Route:
-    """The camera's way, and the streets that it takes."""
+    """The camera's way, and the streets it takes."""
 
     path: Path
     legs: tuple[Leg, ...]
@@ -71,13 +71,13 @@ class Route:
 
 
 def lane_offset(street: Street, direction: int) -> float:
-    """The other coordinate of the lane's middle on the left of a direction."""
+    """The other coordinate of the middle of the lane on the left, for a direction."""
     side = direction if street.axis == 0 else -direction
     return street.at + side * street.lane / 2
 
 
 def make_route(grid: Grid, seed: int, length: float) -> Route:
-    """A drive through the grid's inside of at least a length in metres, with turns at random."""
+    """A drive through the inside of the grid, at least `length` metres long, with random turns."""
     random = Random(f"{seed}/route")
     rows, columns = grid.along(0), grid.along(1)
     axis = random.randrange(2)
@@ -113,7 +113,7 @@ def _leg(a: tuple[int, ...], b: tuple[int, ...], rows: list[Street], columns: li
 
 
 def _rounded(places: list[tuple[float, float]], legs: list[Leg]) -> Floats:
-    """The lanes' middles, joined by arcs where a drive turns, in the straight grid, sampled every `STEP`."""
+    """The lanes' middles in the straight grid, joined by arcs where a drive turns, sampled every `STEP`."""
     corners: list[tuple[Floats, float]] = []
     for i, place in enumerate(places):
         before, after = legs[max(i - 1, 0)], legs[min(i, len(legs) - 1)]
@@ -147,7 +147,7 @@ def sampled(points: Floats) -> Floats:
 
 
 def along_street(grid: Grid, street: Street, direction: int, offset: float) -> Path:
-    """A street from end to end, `offset` metres to the left of its middle, as seen when going there."""
+    """A street from end to end, `offset` metres to the left of its middle, as seen in the direction of travel."""
     others = [other.at for other in grid.along(1 - street.axis)]
     ends = (min(others), max(others)) if direction > 0 else (max(others), min(others))
     across = street.at + offset * (direction if street.axis == 0 else -direction)

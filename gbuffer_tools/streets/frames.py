@@ -1,4 +1,4 @@
-"""Frames of what Blender drew, in the frame file's conventions. Pure: arrays and a town in, a frame out."""
+"""Frames from what Blender drew, in the frame file's conventions. Pure: arrays and a town in, a frame out."""
 
 import functools
 
@@ -17,7 +17,7 @@ from gbuffer_tools.streets.shapes.mesh import Floats
 from gbuffer_tools.streets.things import CLASSES, Still
 
 NEAR, FAR = 0.05, 2000.0
-"""The planes of the projection, metres."""
+"""The near and far planes of the projection, metres."""
 LAYER = "ViewLayer"
 FARTHEST = 1e9
 """Depths beyond this are sky; Cycles writes 1e10."""
@@ -52,9 +52,9 @@ def to_frame(name: str, ticks: tuple[int, int], town: Town, picture: Channels, d
     """A frame with all of its buffers.
 
     Args:
-        name: of the frame.
-        ticks: of the frame before, and its own.
-        town: that was drawn.
+        name: the frame's.
+        ticks: those of the previous frame and of this one.
+        town: the one that was drawn.
         picture: channels (H,W) of the picture.
         drawn: those of the buffers.
 
@@ -87,8 +87,8 @@ def tables(town: Town) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
 def developed(picture: Channels, depth: Array, town: Town) -> npt.NDArray[np.uint8]:
     """The picture (H,W,3) as sRGB: haze, exposure, and a tone curve that never clips.
 
-    The distance that haze goes by is smooth, as the picture is, from the mist pass; but where a pixel has a share of
-    sky, it is no farther than what else is there, by the depth (H,W).
+    The haze's distance is from the mist pass, so it is as smooth as the picture. But where a pixel has a share of sky,
+    it is no farther than what else is there, by the depth (H,W).
     """
     light = np.nan_to_num(stack(picture, tuple(f"{LAYER}.Combined.{c}" for c in "RGB")).astype(np.float64), nan=0.0)
     away = np.clip(stack(picture, (f"{LAYER}.Mist.Z",)).astype(np.float64), 0, 1) * MIST
@@ -110,16 +110,16 @@ def farthest_near(depth: Array) -> Floats:
 def motion(
     town: Town, ticks: tuple[int, int], depth: Array, number: npt.NDArray[np.int64], size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """The vector (H,W,2) in pixels from each pixel to where its surface was in the frame before.
+    """The vector (H,W,2) in pixels from each pixel to where its surface was in the previous frame.
 
-    It is 0 where that is no pixel. Parts are rigid, so it follows from the depth (H,W), the part numbers (H,W) and the
-    poses at the ticks of the frame before and of this one. The sky is endlessly far.
+    It is 0 where that is not a pixel. Parts are rigid, so it follows from the depth (H,W), the part numbers (H,W) and
+    the poses at the ticks of the previous frame and of this one. The sky is infinitely far.
     """
     earlier, tick = ticks
     lens = projection(town, size)
     seen = np.isfinite(depth)
     here = geometry.position(np.where(seen, depth, 1.0).astype(np.float64), lens)
-    points = np.concatenate([here, seen[..., None].astype(np.float64)], -1)  # a direction, where it is sky
+    points = np.concatenate([here, seen[..., None].astype(np.float64)], -1)  # a direction if it is sky
     pose, before = town.camera(tick), geometry.view_from_pose(town.camera(earlier))
     moved = points @ (before @ pose).T
     for part in np.unique(number[number > 0]):

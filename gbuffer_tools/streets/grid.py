@@ -1,4 +1,4 @@
-"""The streets of a town: a grid, bent a little, and the blocks between its streets. Traffic keeps to the left."""
+"""The streets of a town: a slightly bent grid, and the blocks between its streets. Traffic keeps to the left."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ STREETS = 4
 OUTSIDE = 55.0
 """How far blocks reach beyond the outermost streets, metres."""
 KERB = 0.12
-"""Height of pavements over the road, metres."""
+"""Height of pavements above the road, metres."""
 CORNER = 3.5
 """Radius of a block's corners, metres."""
 STYLES = ("terrace", "terrace", "shop", "shop", "detached", "office")
@@ -28,8 +28,8 @@ class Street:
         axis: 0 runs along x, 1 along y.
         at: its other coordinate, metres.
         lane: width of each of its two lanes, metres.
-        parking: width of the strip for parked cars on each side, metres; 0: there is none.
-        style: of the houses along it: "terrace", "shop", "detached" or "office".
+        parking: width of the strip for parked cars on each side, metres; 0: none.
+        style: that of the houses along it: "terrace", "shop", "detached" or "office".
         trees: whether trees stand on its pavements.
     """
 
@@ -48,14 +48,14 @@ class Street:
 
 @dataclass(frozen=True)
 class Bend:
-    """How the grid is bent: sideways, by a sine of the way along; amplitudes and wave lengths in metres."""
+    """How the grid is bent: sideways, by a sine of the way along; amplitudes and wavelengths in metres."""
 
     amplitude: tuple[float, float]
     wave: tuple[float, float]
     phase: tuple[float, float]
 
     def __call__(self, points: npt.ArrayLike) -> Floats:
-        """Points (n,2) of the straight grid in the world."""
+        """Where points (n,2) of the straight grid are in the world."""
         u, v = np.asarray(points, np.float64).reshape(-1, 2).T
         x = u + self.amplitude[0] * np.sin(v * (2 * np.pi / self.wave[0]) + self.phase[0])
         y = v + self.amplitude[1] * np.sin(u * (2 * np.pi / self.wave[1]) + self.phase[1])
@@ -78,11 +78,11 @@ class Block:
     pavement: float
 
     def length(self, side: int) -> float:
-        """Of a side, metres."""
+        """The length of a side, metres."""
         return (self.high[0] - self.low[0], self.high[1] - self.low[1])[side % 2]
 
     def point(self, side: int, along: float, inwards: float) -> tuple[float, float]:
-        """The grid's coordinates of a place so far along a side, counter-clockwise, and so far from its kerb."""
+        """Grid coordinates of a place by its metres along a side, counter-clockwise, and inwards from the kerb."""
         (a, b), (c, d) = self.low, self.high
         return [
             (a + along, b + inwards),
@@ -109,9 +109,9 @@ class Grid:
 
         Args:
             point: in the straight grid.
-            angle: of its direction there; the bend turns it.
+            angle: its direction there; the bend turns it.
             z: metres.
-            turn: a further turn, which the bend does not change.
+            turn: an extra turn, which the bend does not change.
         """
         step = 0.05 * math.cos(angle), 0.05 * math.sin(angle)
         ends = self.bend([(point[0] - step[0], point[1] - step[1]), (point[0] + step[0], point[1] + step[1])])
@@ -171,9 +171,9 @@ def _edge(street: Street | None, other: Street | None, sign: int) -> float:
 
 
 def outline(block: Block, inset: float, *, step: float = 4.0) -> Floats:
-    """Points (n,2) around a block, counter-clockwise, with round corners, in the straight grid.
+    """Points (n,2) around a block, counter-clockwise, with rounded corners, in the straight grid.
 
-    Their number does not depend on the inset, so that two outlines can be joined.
+    Their number does not depend on the inset, so two outlines can be joined.
     """
     points = []
     radius = max(CORNER - inset, 0.05)
@@ -190,7 +190,7 @@ def outline(block: Block, inset: float, *, step: float = 4.0) -> Floats:
 
 
 def contains(polygon: Floats, points: Floats) -> bool:
-    """Whether all points (m,2) are in a polygon (n,2): the ray to the right of each crosses it oddly often."""
+    """Whether all points (m,2) are in a polygon (n,2): a ray to the right of each crosses it an odd number of times."""
     a, b = polygon, np.roll(polygon, -1, 0)
     x, y = points[:, None, 0], points[:, None, 1]
     spans = (a[:, 1] > y) != (b[:, 1] > y)

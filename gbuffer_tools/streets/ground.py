@@ -1,4 +1,4 @@
-"""Roads, their markings, pavements and greens."""
+"""Roads, their markings, pavements and grass."""
 
 import math
 from itertools import pairwise
@@ -12,9 +12,9 @@ from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Floats, Mesh, rgb
 ASPHALT = 0.105, 0.105, 0.11
 PAINT, YELLOW = rgb("dcdcd4"), rgb("c8a028")
 MARKED, MENDED = 0.004, 0.002
-"""Heights of markings and of mended asphalt over the road, metres: enough to be told apart by a ray.
+"""Heights of markings and mended asphalt above the road, metres: enough for a ray to tell them apart.
 
-What lies at one height must not overlap: of two surfaces in one place each keeps the light from the other, and both are
+Surfaces at the same height must not overlap: two surfaces in one place keep the light from each other, and both are
 black.
 """
 ZEBRA = 1.4
@@ -22,14 +22,14 @@ ZEBRA = 1.4
 
 
 def road_mesh(size: float) -> Mesh:
-    """The plane z = 0, of which blocks leave the streets."""
+    """The plane z = 0; blocks cover all of it except the streets."""
     builder = Builder()
     builder.quad([(-size, -size, 0), (size, -size, 0), (size, size, 0), (-size, size, 0)], "asphalt", ASPHALT)
     return builder.mesh()
 
 
 def mended_mesh(grid: Grid, seed: int) -> Mesh:
-    """Patches of darker and lighter asphalt, and covers of manholes."""
+    """Patches of darker and lighter asphalt, and manhole covers."""
     random, builder = Random(f"{seed}/mended"), Builder()
     taken: list[Floats] = []
     for street in grid.streets:
@@ -65,7 +65,7 @@ def ribbon(
     builder: Builder, bend: Bend, street: Street, along: tuple[float, float], across: tuple[float, float], z: float,
     surface: str, colour: Colour,
 ) -> None:  # fmt: skip
-    """A strip on a street: from so far to so far along it, and across from its middle, metres."""
+    """A strip on a street, from where to where along it, and across it from its middle, metres."""
     count = max(int(abs(along[1] - along[0]) / 4), 1)
     ways = np.linspace(along[0], along[1], count + 1)
     both = [bend([_point(street, float(way), side) for way in ways]) for side in across]
@@ -100,7 +100,7 @@ def marking_mesh(grid: Grid, street: Street, seed: int) -> Mesh:
             elif edge and street.parking:
                 line((low + 2, high - 2), side * (street.half - street.parking), 0.1)
             at = low if side < 0 else high
-            # Traffic on the left arrives at the higher end on the higher side of a street along x, the lower along y.
+            # Left-hand traffic arrives at the higher end on the higher side of a street along x, the lower along y.
             arriving = (1 if at == high else -1) * (1 if street.axis == 0 else -1)
             near = sorted((arriving * 0.1, arriving * (street.lane - 0.1)))
             _entry(builder, bend, street, at, (near[0], near[1]), random)

@@ -17,23 +17,23 @@ from gbuffer_tools.streets.things import Ride, Still, Things, Track
 SPEED = 8.0
 """Of the camera, metres per second."""
 FAR = 110.0
-"""Who is never nearer to the camera than this, metres, is left out."""
+"""Whoever is never nearer to the camera than this is left out, metres."""
 CHORD = 2.4
-"""Metres over which vehicles, and the camera, take their direction."""
+"""Metres over which vehicles and the camera take their direction."""
 
 
 def camera_ride(route: Route) -> Ride:
-    """The camera's way; its height and its pitch are the plan's."""
+    """The camera's way; the plan sets its height and pitch."""
     return Ride(route.path, route.start, SPEED, chord=CHORD)
 
 
 @dataclass
 class Road:
-    """Who is on the road, so that nobody drives into anybody.
+    """Who is on the road, so nobody drives into anybody.
 
     Attributes:
         camera: its places (T,2).
-        ticks: (T,), at which this is judged.
+        ticks: (T,), at which this is checked.
         taken: points (T,5,2) of each vehicle.
     """
 
@@ -42,14 +42,14 @@ class Road:
     taken: list[Floats] = field(default_factory=list)
 
     def is_clear(self, track: Track, half: float, least: float) -> bool:
-        """Whether something that reaches `half` along its x keeps `least` metres away from the camera, and is seen."""
+        """Whether something that reaches `half` along its x stays `least` metres away from the camera, and is seen."""
         spots = track.spots(half, self.ticks)
         far = np.linalg.norm(spots - self.camera[:, None], axis=-1)
         far = np.where(np.isnan(far), np.inf, far)
         return least < float(far.min()) < FAR
 
     def take(self, track: Track, half: float) -> bool:
-        """Whether a vehicle finds room at all ticks; its room is then taken."""
+        """Whether a vehicle finds room at all ticks; if so, its room is taken."""
         if not self.is_clear(track, half, 2.2):
             return False
         spots = track.spots(half, self.ticks)
@@ -64,7 +64,7 @@ class Road:
 
 
 def add_traffic(things: Things, grid: Grid, route: Route, seed: int, ticks: int) -> None:
-    """Add vehicles and cyclists on the roads, of which none comes near the camera within so many ticks."""
+    """Add vehicles and cyclists on the roads; none of them comes near the camera within `ticks`."""
     random = Random(f"{seed}/traffic")
     road = road_of(route, ticks)
 
@@ -101,7 +101,7 @@ def road_of(route: Route, ticks: int) -> Road:
 
 
 def _parked(grid: Grid, block: Block, side: int, street: Street, random: Random) -> list[tuple[Still, str]]:
-    """Cars along the kerb, most of them the way that they came."""
+    """Cars along the kerb, most of them facing the way they came."""
     found = []
     at, full = CORNER + 6, random.uniform(0.45, 0.9)
     while street.parking and at < block.length(side) - CORNER - 6:
@@ -116,7 +116,7 @@ def _parked(grid: Grid, block: Block, side: int, street: Street, random: Random)
 
 
 def _waiting(grid: Grid, block: Block, side: int, street: Street, random: Random) -> list[tuple[Still, str]]:
-    """Cars that wait to enter a crossing, at the end of a block's side."""
+    """Cars waiting to enter a crossing, at the end of a block's side."""
     found = []
     at = block.length(side) - CORNER - 0.6
     while random.random() < 0.4:
@@ -129,7 +129,7 @@ def _waiting(grid: Grid, block: Block, side: int, street: Street, random: Random
 
 
 def _flow(grid: Grid, street: Street, direction: int, random: Random, ticks: int) -> list[tuple[Ride, str]]:
-    """Cars that go along a street."""
+    """Cars driving along a street."""
     path = along_street(grid, street, direction, street.lane / 2)
     speed = random.uniform(6.5, 10)
     found, at = [], path.length
@@ -154,7 +154,7 @@ def _add_cyclists(things: Things, road: Road, grid: Grid, street: Street, direct
 
 
 def add_walkers(things: Things, grid: Grid, route: Route, seed: int, ticks: int) -> None:
-    """Add people on pavements and some who cross the road ahead of the camera."""
+    """Add people on pavements, and some who cross the road ahead of the camera."""
     random = Random(f"{seed}/walkers")
     road = road_of(route, ticks)
     for block in grid.blocks:
@@ -176,7 +176,7 @@ def add_walkers(things: Things, grid: Grid, route: Route, seed: int, ticks: int)
 
 
 def _walk(grid: Grid, block: Block, side: int, at: float, random: Random, ticks: int) -> Ride:
-    """Along a pavement, up or down, or standing there."""
+    """A walk along a pavement, up or down, or someone standing there."""
     inwards = random.uniform(0.85, block.pavement - 0.35)
     ways = np.arange(CORNER, block.length(side) - CORNER, 1.0)
     points = grid.bend([block.point(side, float(way), inwards) for way in ways])
@@ -188,7 +188,7 @@ def _walk(grid: Grid, block: Block, side: int, at: float, random: Random, ticks:
 
 
 def _crossing(route: Route, way: float, tick: float, random: Random) -> Ride:
-    """Across the camera's road, so far along it, beginning at a tick."""
+    """A walk across the camera's road, `way` metres along it, starting at a tick."""
     x, y = route.path.at(way)
     heading = route.path.heading(way) + math.pi / 2
     offsets = np.linspace(-6, 4, 20) * random.choice((-1, 1))

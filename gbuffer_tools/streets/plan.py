@@ -1,4 +1,4 @@
-"""A whole town by its seed: things, the camera's drive, the weather. The same seed gives the same town."""
+"""A whole town from its seed: things, the camera's drive, the weather. The same seed gives the same town."""
 
 import math
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Town:
     """What a renderer draws.
 
     Attributes:
-        seed: that it was made of.
+        seed: the one it was made from.
         things: in the order of their part numbers, from 1.
-        grid, route, weather: what they say.
+        grid, route, weather: what their names say.
         degrees: the camera's horizontal angle of view.
-        height: of the camera, metres; pitch: radians, positive upwards.
+        height: the camera's, metres; pitch: radians, positive upwards.
     """
 
     seed: int
@@ -50,7 +50,7 @@ class Town:
 
 
 def make_town(seed: int, ticks: int = DRIVE) -> Town:
-    """The town of a seed, for a drive of so many ticks, which decide who is there and where the camera goes."""
+    """The town of a seed, for a drive of this many ticks, which decide who is there and where the camera goes."""
     random = Random(f"{seed}/camera")
     grid = make_grid(seed)
     route = make_route(grid, seed, life.SPEED * ticks / TICKS)

@@ -1,4 +1,4 @@
-"""Frames of a town by the worker (blender/worker.py), which runs in another interpreter: `bpy` needs NumPy 1."""
+"""Frames of a town from the worker (blender/worker.py), which runs in another interpreter: `bpy` needs NumPy 1."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class Settings:
         size: width and height, pixels.
         samples: rays per pixel of the picture, which is then denoised.
         every: ticks between frames.
-        threads: that one worker uses.
+        threads: how many one worker uses.
     """
 
     python: Path
@@ -44,7 +44,7 @@ class Settings:
     threads: int
 
     def tool(self, blender: str) -> str:
-        """What makes such frames, with that version of Blender, for the file's header; `MADE_WITH` reads it."""
+        """What makes such frames, with this version of Blender, for the file's header; `MADE_WITH` reads it."""
         motion = f", motion over {self.every} ticks" if self.every > 1 else ""
         return f"Cycles of Blender {blender}, {self.samples} samples{motion}"
 
@@ -63,10 +63,10 @@ def name_of(seed: int, tick: int) -> str:
 
 
 def missing(path: Path, seed: int, ticks: list[int], settings: Settings) -> list[int]:
-    """The ticks of which a frame file has no frame.
+    """The ticks for which a frame file has no frame.
 
     Raises:
-        InputError: it is no frame file, or was made with other settings.
+        InputError: it is not a frame file, or was made with other settings.
     """
     if not path.exists():
         return ticks
@@ -80,7 +80,7 @@ def missing(path: Path, seed: int, ticks: list[int], settings: Settings) -> list
 
 
 def add_frames(path: Path, seed: int, ticks: list[int], settings: Settings) -> Iterator[int]:
-    """Render frames of a town and add each to the town's frame file; yields each tick when its frame is there.
+    """Render frames of a town and add each to the town's frame file; yields each tick once its frame is there.
 
     Raises:
         InputError: the worker failed, or the file was made with other settings.
@@ -98,13 +98,13 @@ def add_frames(path: Path, seed: int, ticks: list[int], settings: Settings) -> I
 
 
 def _answer(line: str, word: str) -> str:
-    """What follows a word in a line of the worker's; "" where it is another line."""
+    """What follows a word in one of the worker's lines; "" if it is another line."""
     first, _, rest = line.strip().partition(" ")
     return rest if first == word else ""
 
 
 def _frame(town: Town, tick: int, every: int, scratch: Path) -> Frame:
-    """Read what the worker left of a frame, and remove it."""
+    """Read the worker's files of a frame, and remove them."""
     files = [scratch / f"{tick}.{kind}.exr" for kind in ("picture", "buffers")]
     (picture, _), (drawn, _) = (reader.read(file) for file in files)
     for file in files:
@@ -114,7 +114,7 @@ def _frame(town: Town, tick: int, every: int, scratch: Path) -> Frame:
 
 @contextmanager
 def _worker(seed: int, ticks: list[int], settings: Settings, scratch: Path) -> Iterator[Iterator[str]]:
-    """A running worker's lines. When the block ends, so does the worker; when it failed, the block raises that."""
+    """A running worker's lines. When the block ends, so does the worker; if it failed, the block raises its error."""
     job = {
         "seed": seed, "frames": ticks, "size": settings.size, "samples": settings.samples,
         "threads": settings.threads, "out": str(scratch),
@@ -144,7 +144,7 @@ def _reports(child: subprocess.Popen[str], output: IO[str], python: Path, log: P
     """The worker's own lines: Blender prints others between them.
 
     Raises:
-        InputError: it ended by itself before all was done.
+        InputError: the worker ended by itself before everything was done.
     """
     for line in output:
         if line.startswith(("blender ", "frame ")):

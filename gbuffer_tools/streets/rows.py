@@ -26,9 +26,9 @@ class Row:
     """The houses of a block's side.
 
     Attributes:
-        side: of the block.
-        style: of the houses.
-        front: from the kerb to them, metres; depth: theirs.
+        side: which side of the block.
+        style: that of the houses.
+        front: from the kerb to the houses, metres; depth: the houses'.
         span: from where to where along the side, metres.
     """
 
@@ -60,7 +60,7 @@ def rows_of(block: Block, seed: int) -> list[Row]:
 
 
 def add_block(things: Things, grid: Grid, block: Block, seed: int) -> None:
-    """Add all that stands on a block and does not move, street furniture aside."""
+    """Add everything that stands on a block and does not move, except street furniture."""
     random = Random(f"{seed}/block/{block.low}")
     for row in rows_of(block, seed):
         _add_row(things, grid, block, row, random)
@@ -114,7 +114,7 @@ def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random)
 def _garden(
     things: Things, grid: Grid, block: Block, row: Row, span: tuple[float, float], gap: float, random: Random
 ) -> None:
-    """What closes a front garden, with a way in, and what grows in it."""
+    """Add what encloses a front garden, with a way in, and what grows in it."""
     kind = random.choice(("hedge", "wall", "railing", "panel", "hedge", "open"))
     entry = random.uniform(0.3, 0.7) * (span[1] - span[0]) + span[0]
     seed = random.randrange(2**31)
@@ -165,7 +165,7 @@ def add_furniture(things: Things, grid: Grid, block: Block, seed: int) -> None:
             if random.random() < 0.35:
                 _sign(things, grid, block, side, at + 4.5, random)
             at += random.uniform(24, 30)
-        # Traffic on the left goes along a block's side in the side's own direction: it stops at the side's end.
+        # Left-hand traffic goes along a block's side in the side's own direction, so it stops at the side's end.
         if random.random() < 0.5:
             _signal(things, grid, block, side, length - CORNER - 1.5, random)
         else:

@@ -11,9 +11,9 @@ from gbuffer_tools.streets.shapes.mesh import Floats, Mesh, moved
 CLASSES = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
 )  # fmt: skip
-"""The eleven of CamVid, in the order of its 480x360 release; class ids are their places here."""
+"""CamVid's eleven, in the order of its 480x360 release; class ids are their places here."""
 MAX_PARTS = 32767
-"""The largest pass index of Blender."""
+"""Blender's largest pass index."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Still:
     matrix: Floats
 
     def pose(self, _: float) -> Floats:
-        """At any tick."""
+        """The pose at any tick."""
         return self.matrix
 
     def seen(self, _: float) -> bool:
@@ -38,13 +38,13 @@ class Still:
 
 @dataclass(frozen=True)
 class Ride:
-    """Along a path at a constant speed; it is there while it is between the path's ends.
+    """A ride along a path at a constant speed; the thing is there while it is between the path's ends.
 
     Attributes:
         path: the way.
         start: metres along it at tick 0; speed: metres per second, from there.
-        height: of the ground, metres.
-        joint: of the phase in radians, the matrix (4,4) from the part's space to the whole thing's.
+        height: that of the ground, metres.
+        joint: phase in radians -> the matrix (4,4) from the part's space to the whole thing's.
         stride: metres per radian of the phase.
         chord: metres over which it takes its direction.
     """
@@ -72,7 +72,7 @@ class Ride:
         return 0 <= self.way(tick) <= self.path.length
 
     def spots(self, half: float, ticks: Floats) -> Floats:
-        """As those of `Still`; nan at ticks when it is not there."""
+        """As for `Still`; nan at ticks when it is not there."""
         ways = self.start + self.speed * ticks / TICKS
         found = self.path.places(ways[:, None] + np.linspace(-half, half, 5))
         found[(ways < 0) | (ways > self.path.length)] = np.nan
@@ -109,13 +109,13 @@ class Things:
     objects: int = 0
 
     def stand(self, label: str, matrix: Floats, build: Callable[[], Mesh], shape: str = "") -> int:
-        """Add an object that stands still; the number of the object."""
+        """Add an object that stands still; returns its number."""
         self.objects += 1
         self.add(label, Still(matrix), build, shape)
         return self.objects
 
     def add(self, label: str, track: Track, build: Callable[[], Mesh], shape: str = "") -> None:
-        """Add a part of the object that was begun last."""
+        """Add a part to the object begun last."""
         self.all.append(Thing(label, self.objects, shape or f"part {len(self.all)}", build, track))
 
     def begin(self) -> None:

@@ -19,7 +19,7 @@ class Weather:
         zenith, horizon: radiance of the sky, linear RGB.
         clouds: share of the sky that they cover, 0..1.
         haze: extinction per metre.
-        exposure: what radiance is multiplied with before the tone curve.
+        exposure: what radiance is multiplied by before the tone curve.
     """
 
     elevation: float
@@ -34,7 +34,7 @@ class Weather:
 
 
 def make_weather(seed: int) -> Weather:
-    """The weather of a town; one seed after the other goes through `KINDS`, so that few towns have all of them."""
+    """The weather of a town; successive seeds go through `KINDS`, so a few towns have all of them."""
     random = Random(f"{seed}/weather")
     kind = KINDS[seed % len(KINDS)]
     azimuth = random.uniform(0, 2 * math.pi)

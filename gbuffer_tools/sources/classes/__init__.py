@@ -1,1 +1,1 @@
-"""What numbers and colours of classes mean, by data set and producer."""
+"""What class numbers and colours mean, by data set and producer."""

@@ -1,5 +1,5 @@
-"""CARLA's tags of classes, whose numbers changed between versions (LibCarla/source/carla/rpc/ObjectLabel.h and
-carla.readthedocs.io, sensors reference), and what else a version decides."""
+"""CARLA's class tags, whose numbers changed between versions (LibCarla/source/carla/rpc/ObjectLabel.h and
+carla.readthedocs.io, sensors reference), and what else depends on the version."""
 
 import re
 
@@ -10,25 +10,25 @@ TAGS = (
     "terrain", "sky", "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "static",
     "dynamic", "other", "water", "road line", "ground", "bridge", "rail track", "guard rail",
 )  # fmt: skip
-"""Of 0.9.14 and later."""
+"""For 0.9.14 and later."""
 TAGS_0_10 = (*TAGS, "rock")
 TAGS_0_9_13 = (
     "unlabeled", "building", "fence", "other", "pedestrian", "pole", "road line", "road", "sidewalk", "vegetation",
     "vehicle", "wall", "traffic sign", "sky", "ground", "bridge", "rail track", "guard rail", "traffic light", "static",
     "dynamic", "water", "terrain",
 )  # fmt: skip
-"""Of 0.9.13 and earlier; the first versions had the first 13 of them."""
+"""For 0.9.13 and earlier; the first versions had the first 13 of these."""
 ASSUMED = "0.9.14"
 
 Version = tuple[int, int, int]
-"""(0, 9, 13); () stands for one that nobody told."""
+"""(0, 9, 13); () stands for an unknown version."""
 
 
 def parse(text: str) -> Version | tuple[()]:
-    """A version such as 0.9.13 or 0.10; nothing of an empty text.
+    """A version such as 0.9.13 or 0.10; () for an empty text.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a version.
     """
     match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?", text)
     if text and not match:
@@ -37,7 +37,7 @@ def parse(text: str) -> Version | tuple[()]:
 
 
 def tags(version: Version | tuple[()]) -> tuple[str, ...]:
-    """The classes by tag; those of `ASSUMED` where the version is not told."""
+    """The classes by tag; those of `ASSUMED` if the version is unknown."""
     if not version or (0, 9, 14) <= version < (0, 10, 0):
         return TAGS
     return TAGS_0_10 if version >= (0, 10, 0) else TAGS_0_9_13
@@ -46,8 +46,8 @@ def tags(version: Version | tuple[()]) -> tuple[str, ...]:
 def sensor_normals(version: Version | tuple[()]) -> str:
     """The buffer for images of sensor.camera.normals.
 
-    Until April 2025 they were in view space, in an encoding that is not documented; since then in Unreal's world space,
-    0.5 n + 0.5 (pull requests 8810 for 0.10, 8859 for 0.9.16). Where the version is not told, neither can be said.
+    Until April 2025 they were in view space, in an undocumented encoding; since then they are in Unreal's world space,
+    0.5 n + 0.5 (pull requests 8810 for 0.10, 8859 for 0.9.16). If the version is unknown, it may be either.
     """
     if not version:
         return "x_sensor_normal"

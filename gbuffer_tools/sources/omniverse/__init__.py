@@ -1,1 +1,1 @@
-"""What the writers of Omniverse Replicator share: cameras, and what ids and colours mean."""
+"""What Omniverse Replicator's writers share: cameras, and the meaning of ids and colours."""

@@ -1,4 +1,4 @@
-"""Cameras as Replicator describes them: matrices for row vectors, view space OpenGL's, lengths in scene units."""
+"""Cameras as Replicator describes them: matrices for row vectors, OpenGL's view space, lengths in scene units."""
 
 import math
 import sys
@@ -11,7 +11,7 @@ from gbuffer_tools import geometry
 
 MIN_METRES, MAX_METRES = 1e-6, 1e9
 LARGEST = sys.float_info.max
-"""JSON may have whole numbers beyond it."""
+"""JSON may have larger whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class CameraMatrices:
 
 
 def camera_of(parameters: object) -> CameraMatrices | None:
-    """The camera of a `camera_params` file's content; None where it is no pinhole.
+    """The camera from the content of a `camera_params` file; None if it is not a pinhole camera.
 
     Raises:
-        ValueError: matrices that are no camera's.
+        ValueError: the matrices are not a camera's.
     """
     found = parameters if isinstance(parameters, dict) else {}
     if found.get("cameraModel", "pinhole") != "pinhole":
@@ -41,7 +41,7 @@ def camera_of(parameters: object) -> CameraMatrices | None:
     near, far = max(near, MIN_METRES), min(far, MAX_METRES)
     view[:3, 3] *= unit
     projection = np.zeros((4, 4))
-    # Theirs maps depth the other way round, far to 0; the rest is OpenGL's.
+    # Theirs reverses depth, far to 0; the rest is OpenGL's.
     projection[:2], projection[3] = given[:2], given[3]
     projection[2, 2:] = (far + near) / (near - far), 2 * far * near / (near - far)
     if not near < far or not geometry.is_perspective(projection):

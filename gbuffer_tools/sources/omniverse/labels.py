@@ -1,5 +1,5 @@
-"""What ids and colours of Replicator's label maps mean: by the JSON file beside them, or, where a script wrote none, by
-themselves."""
+"""What ids and colours in Replicator's label maps mean: according to the JSON file beside them or, if a script wrote
+none, each its own class."""
 
 import re
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ from gbuffer_tools.io.text import plain, read_json
 BACKGROUND, UNLABELLED = "BACKGROUND", "UNLABELLED"
 
 Table = dict[tuple[int, ...], object]
-"""An id, or a colour (r, g, b, a), as a tuple -> what the file says of it."""
+"""An id, or a colour (r, g, b, a), as a tuple -> what the file says about it."""
 
 
 def table(path: Path) -> Table:
     """The table of a JSON file, {"5": ...} or {"(r, g, b, a)": ...}.
 
     Raises:
-        InputError: the file cannot be read, or its keys are of another kind.
+        InputError: the file cannot be read, or has keys of another kind.
     """
     read = read_json(path)
     keys = (
@@ -35,27 +35,27 @@ def table(path: Path) -> Table:
 
 
 def class_names(path: Path) -> dict[tuple[int, ...], str]:
-    """The classes that a JSON file of labels names."""
+    """The classes that a JSON label file names."""
     return {key: class_name(value) for key, value in table(path).items()}
 
 
 def class_name(value: object) -> str:
-    """The name in {"class": NAME}; where an object has no class, its other types of semantics, joined."""
+    """The name in {"class": NAME}; if an object has no class, its other semantic types, joined."""
     if isinstance(value, dict):
         value = value.get("class", "/".join(str(value[key]) for key in sorted(value)))
     return plain(value) or UNLABELLED
 
 
 def objects(found: Table) -> dict[tuple[int, ...], int]:
-    """Ids of objects, from 1, in the order of their paths in the scene; 0 for the background."""
+    """Object ids, from 1, in the order of the objects' paths in the scene; 0 for the background."""
     paths = {key: str(value) for key, value in found.items()}
     order = {path: i for i, path in enumerate(sorted(set(paths.values()) - {BACKGROUND}), 1)}
     return {key: order.get(path, 0) for key, path in paths.items()}
 
 
 def read_label_map(path: Path, width: int) -> Array:
-    """A label map, uint8 or uint16: ids (H,W) where `width` is 1, colours (H,W,4) where it is 4, whichever way they are
-    stored; as it is where that cannot be. Raises `InputError` where the file cannot be read."""
+    """A label map, uint8 or uint16: ids (H,W) if `width` is 1, colours (H,W,4) if it is 4, however they are stored;
+    unchanged if that is impossible. Raises `InputError` if the file cannot be read."""
     pixels = read_pixels(path)
     if width == 1:
         return plane(pixels)
@@ -66,17 +66,17 @@ def read_label_map(path: Path, width: int) -> Array:
 
 
 def text_of(key: tuple[int, ...]) -> str:
-    """An id or a colour as the name of its own class: "5", "(255, 25, 171, 255)"."""
+    """The name of the class that an id or a colour becomes by itself: "5", "(255, 25, 171, 255)"."""
     return str(key[0]) if len(key) == 1 else str(key)
 
 
 def seen(paths: Iterable[Path]) -> tuple[str, ...]:
-    """The classes of label maps that nothing explains: a class for each id or colour, in their order.
+    """The classes of label maps that nothing explains: one class per id or colour, in their order.
 
-    All of the files are read for it.
+    This reads all of the files.
 
     Raises:
-        InputError: a file cannot be read, or holds more than 256 of them, as pictures do.
+        InputError: a file cannot be read, or there are more than 256 of them, as in pictures.
     """
     found: set[tuple[int, ...]] = set()
     for path in paths:

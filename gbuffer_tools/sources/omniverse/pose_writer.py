@@ -1,6 +1,6 @@
-"""Isaac Sim's pose writer: NUMBER.png or PRODUCT_NUMBER.png, and the cameras of these in .json files of the same names.
+"""Isaac Sim's pose writer: NUMBER.png or PRODUCT_NUMBER.png, and their cameras in .json files with the same names.
 
-Its matrices are those of `camera_params`, rounded to five decimals; it writes neither near nor far plane.
+The matrices are those of `camera_params`, rounded to five decimals; near and far planes are not written.
 """
 
 import re
@@ -23,8 +23,8 @@ KEYS = {
 
 
 def written(files: list[Path]) -> Iterator[tuple[Path, str, int, Path | None]]:
-    """Of these files those that the writer wrote: the JSON file, the product, the number, and the picture if there is
-    one."""
+    """Those of the files that the pose writer wrote: the JSON file, the product, the number, and the picture if there
+    is one."""
     for file in files:
         match = NAME.fullmatch(file.name)
         if match and _is_one(file):
@@ -41,7 +41,7 @@ def _is_one(file: Path) -> bool:
 
 
 def read_pose(path: Path) -> tuple[CameraMatrices | None, tuple[int, int]]:
-    """The camera of a file, None where it is no pinhole, and its pictures' (height, width).
+    """A file's camera, None if it is not a pinhole camera, and the (height, width) of its pictures.
 
     Raises:
         InputError: the file is damaged.

@@ -1,1 +1,1 @@
-"""Draws a town with Blender's Cycles. worker.py is started by an interpreter that has `bpy`; nothing imports it."""
+"""Draws a town with Blender's Cycles. worker.py runs in an interpreter that has `bpy`; nothing imports it."""

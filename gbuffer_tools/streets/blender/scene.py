@@ -1,4 +1,4 @@
-"""A town as a scene of Blender: meshes, the sun, a camera, and where all are at a tick."""
+"""A town as a Blender scene: meshes, the sun, a camera, and where they are at a tick."""
 
 import math
 from collections import defaultdict
@@ -13,9 +13,9 @@ from gbuffer_tools.streets.shapes.mesh import SURFACES, Mesh
 from gbuffer_tools.streets.things import Still, Thing
 
 REACH = 130.0
-"""Things that move and are farther from the camera than this are put away, metres."""
+"""Moving things that are farther from the camera than this are put away, metres."""
 AWAY = Matrix.Translation((0, 0, -500))
-"""Below the road, where nothing is seen. To hide an object would cost more: Cycles then builds it anew."""
+"""Below the road, where nothing is seen. Hiding an object would cost more: Cycles then rebuilds it."""
 MIST = 1000.0
 """Where the mist pass reaches 1, metres."""
 
@@ -76,7 +76,7 @@ class Scene:
 
 
 def to_blender(name: str, mesh: Mesh, made: dict[str, bpy.types.Material]) -> bpy.types.Mesh:
-    """A mesh of Blender with the same polygons."""
+    """A Blender mesh with the same polygons."""
     data = bpy.data.meshes.new(name)
     data.vertices.add(len(mesh.vertices))
     data.vertices.foreach_set("co", mesh.vertices.astype(np.float32).ravel())

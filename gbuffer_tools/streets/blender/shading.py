@@ -11,7 +11,7 @@ from gbuffer_tools.streets.shapes.mesh import SURFACES
 from gbuffer_tools.streets.weather import Weather
 
 COLOUR = "colour"
-"""The attribute of faces that holds their colour."""
+"""The face attribute that holds the colour."""
 ALBEDO, SURFACE = "albedo", "surface"
 """Names of the outputs: base colour; roughness, metallic and strength of emission as R, G, B."""
 GLOW = 2.5
@@ -24,7 +24,7 @@ class Finish:
 
     Attributes:
         roughness, metallic: of the principled shader.
-        grain: (scale per metre, strength) of noises that the colour is multiplied with.
+        grain: (scale per metre, strength) of noises that multiply the colour.
         pattern: "", "bricks", "slabs", "tiles", "cracks" or "dirt".
         coat: weight of a clear coat.
     """
@@ -60,7 +60,7 @@ FINISHES = {
 
 
 class Nodes:
-    """Makes nodes of a tree, briefly."""
+    """Makes a tree's nodes in few words."""
 
     def __init__(self, tree: bpy.types.NodeTree) -> None:
         self.tree = tree
@@ -87,7 +87,7 @@ class Nodes:
         return self.add("VectorMath", {0: colour, "Scale": factor}, operation="SCALE").outputs[0]
 
     def mixed(self, share: object, first: object, second: object) -> bpy.types.NodeSocket:
-        """Between two colours."""
+        """A mix of two colours."""
         return self.add("Mix", {0: share, 6: first, 7: second}, data_type="RGBA").outputs[2]
 
 
@@ -101,7 +101,7 @@ def _material(name: str, finish: Finish) -> bpy.types.Material:
     material.use_nodes = True
     nodes = Nodes(material.node_tree)
     colour = nodes.add("Attribute", attribute_name=COLOUR).outputs["Color"]
-    # Things that move keep their grain; those that stand have theirs in the world, so that neighbours differ.
+    # Things that move carry their grain along; those that stand have theirs in world space, so neighbours differ.
     place = nodes.add("NewGeometry").outputs["Position"]
     own = nodes.add("TexCoord").outputs["Object"]
     where = own if name in ("paint", "cloth", "rubber", "skin", "plastic", "glass", "light", "metal") else place
@@ -121,7 +121,7 @@ def _material(name: str, finish: Finish) -> bpy.types.Material:
         if name == "leaf":
             through = nodes.add("BsdfTranslucent", {"Color": nodes.scaled(colour, 1.3)}).outputs[0]
             shader = nodes.add("MixShader", {0: 0.35, 1: shader, 2: through}).outputs[0]
-        # Light that has been scattered needs no texture; Cycles skips the nodes of a shader that has no share.
+        # Scattered light needs no texture; Cycles skips the nodes of a shader that has no share.
         plain = nodes.add("BsdfDiffuse", {"Color": nodes.add("Attribute", attribute_name=COLOUR).outputs["Color"]})
         scattered = nodes.add("LightPath").outputs["Is Diffuse Ray"]
         shader = nodes.add("MixShader", {0: scattered, 1: shader, 2: plain.outputs[0]}).outputs[0]
@@ -151,7 +151,7 @@ def _patterned(
         vector = place
         width, tall, mortar, shade, squash = 0.62, 0.62, 0.012, 0.55, 0.08
     else:
-        # Along the wall and up: walls run along x or along y of a thing's own space.
+        # Along the wall and up: walls run along x or y of a thing's own space.
         normal = nodes.add("TexCoord").outputs["Normal"]
         parts, at = nodes.add("SeparateXYZ", {0: normal}), nodes.add("SeparateXYZ", {0: own})
         sideways = nodes.math("GREATER_THAN", nodes.math("ABSOLUTE", parts.outputs[0]), 0.6)

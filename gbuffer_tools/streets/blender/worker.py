@@ -30,7 +30,7 @@ def main(job: dict[str, Any]) -> None:
     prepare(scene.scene, job)
     out = Path(job["out"])
     for tick in job["frames"]:
-        if os.getppid() != parent:  # it was killed: nobody reads what comes
+        if os.getppid() != parent:  # it was killed: nobody reads the results
             return
         scene.show(tick)
         picture(scene.scene, job["samples"])
@@ -41,7 +41,7 @@ def main(job: dict[str, Any]) -> None:
 
 
 def prepare(scene: bpy.types.Scene, job: dict[str, Any]) -> None:
-    """What all frames have in common."""
+    """Settings that all frames have in common."""
     scene.render.engine = "CYCLES"
     scene.render.use_persistent_data = True
     scene.render.threads_mode, scene.render.threads = "FIXED", job["threads"]
@@ -80,7 +80,7 @@ def buffers(scene: bpy.types.Scene) -> None:
 
 
 def render(scene: bpy.types.Scene, path: Path) -> None:
-    """Render what is set, to a file."""
+    """Render to a file, with the current settings."""
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
 

@@ -34,7 +34,7 @@ def post_mesh(height: float) -> Mesh:
 
 
 def bollard_mesh(seed: str) -> Mesh:
-    """A bollard of about a metre."""
+    """A bollard about a metre high."""
     random, builder = Random(seed), Builder()
     colour = random.choice((BLACK, BLACK, rgb("7c7468")))
     height = random.uniform(0.85, 1.05)
@@ -44,7 +44,7 @@ def bollard_mesh(seed: str) -> Mesh:
 
 
 def sign_mesh(kind: str, seed: str) -> Mesh:
-    """A plate of `SIGNS` that faces -x, its middle at x = 0, y = 0, z = `PLATE_HEIGHT`."""
+    """A plate, one of `SIGNS`, that faces -x, with its middle at x = 0, y = 0, z = `PLATE_HEIGHT`."""
     random, builder = Random(seed), Builder()
     z, x = PLATE_HEIGHT, -0.05
     if kind == "no_entry":

@@ -27,7 +27,7 @@ class House:
         style: "terrace", "detached", "shop" or "office".
         width, depth: along the street and away from it.
         storeys: number of floors; height: of each.
-        seed: of the rest.
+        seed: for the rest.
     """
 
     style: str
@@ -117,7 +117,7 @@ def _walls(builder: Builder, house: House, look: _Look, random: Random) -> None:
 def _row(house: House, storey: int, random: Random) -> list[Opening]:
     """The openings of one storey's front."""
     low = storey * house.height
-    state = Random(f"{house.seed}/columns")  # all storeys have their windows above each other
+    state = Random(f"{house.seed}/columns")  # windows are above each other in all storeys
     if house.style == "office":
         pitch = state.choice((1.6, 2.2, 3.0))
         count = max(int(house.width / pitch), 1)

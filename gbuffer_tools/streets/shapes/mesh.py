@@ -52,7 +52,7 @@ class Builder:
 
     @contextmanager
     def placed(self, matrix: Floats) -> Iterator[None]:
-        """What is added within the block is moved by a matrix (4,4)."""
+        """Move what is added within the block by a matrix (4,4)."""
         before, self._frame = self._frame, self._frame @ matrix
         try:
             yield
@@ -113,7 +113,7 @@ class Builder:
         """Add an ellipsoid."""
         rows = max(sides // 2, 3)
         up = np.linspace(-np.pi / 2, np.pi / 2, rows + 1)
-        up[0], up[-1] = up[0] + 0.05, up[-1] - 0.05  # no triangles without area at the poles
+        up[0], up[-1] = up[0] + 0.05, up[-1] - 0.05  # no zero-area triangles at the poles
         angle = np.arange(sides) * 2 * np.pi / sides
         x, y = np.cos(up)[:, None] * np.cos(angle), np.cos(up)[:, None] * np.sin(angle)
         z = np.broadcast_to(np.sin(up)[:, None], x.shape)
@@ -132,7 +132,7 @@ class Builder:
         self.quad(np.stack(offsets, 1) + np.asarray(centre), surface, colour)
 
     def mesh(self) -> Mesh:
-        """All that was added."""
+        """Everything that was added."""
         counts = [face[0] for face in self._faces]
         return Mesh(
             np.concatenate(self._vertices),

@@ -1,4 +1,4 @@
-"""Pedestrians and cyclists, of rigid parts that move at their joints. They face +x and stand on z = 0."""
+"""Pedestrians and cyclists, made of rigid parts that move at their joints. They face +x and stand on z = 0."""
 
 import math
 from collections.abc import Callable
@@ -20,7 +20,7 @@ TROUSERS = [rgb(c) for c in ("20242e", "1a1a1c", "2c3c58", "4a443a", "6e6656", "
 SKINS = [rgb(c) for c in ("e0b494", "d0a080", "a87850", "6e4a34", "ecc4a8")]
 HAIRS = [rgb(c) for c in ("2a1e16", "12100e", "5c4028", "a08050", "8c8880")]
 HIP, THIGH, SHIN, SHOULDER = 0.93, 0.45, 0.44, 1.42
-"""Of a person of 1.75 m, metres."""
+"""Of a person 1.75 m tall, metres."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Part:
 
     Attributes:
         build: makes its mesh.
-        joint: of the phase in radians, the matrix (4,4) from the part's space to the person's.
+        joint: phase in radians -> the matrix (4,4) from the part's space to the person's.
     """
 
     build: Callable[[], Mesh]
@@ -125,7 +125,7 @@ def _torso(clothes: _Clothes) -> Mesh:
 
 
 def hash_of(colour: Colour) -> int:
-    """A number that a colour always gives."""
+    """A number that is always the same for a colour."""
     return sum(int(c * 997) for c in colour)
 
 

@@ -47,7 +47,7 @@ def _branch(
     builder: Builder, random: np.random.Generator, start: Floats, aim: Floats, length: float, radius: float,
     bark: Colour, depth: int, tips: list[Floats],
 ) -> None:  # fmt: skip
-    """A branch and those that grow on it, `depth` generations; collects where they end."""
+    """A branch and those that grow on it, `depth` generations; collects their ends in `tips`."""
     aim = aim / np.linalg.norm(aim)
     middle = start + aim * length / 2 + random.normal(0, 0.05 * length, 3)
     end = start + aim * length + np.array([0, 0, 0.06 * length])
@@ -84,7 +84,7 @@ def _leaves(
 
 
 def quads(builder: Builder, random: np.random.Generator, centres: Floats, size: float, colour: Colour) -> None:
-    """Leaves of about a size at centres (n,3)."""
+    """Leaves of about `size` at centres (n,3)."""
     first, second = random.normal(size=(2, len(centres), 3))
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second -= (second * first).sum(1, keepdims=True) * first

@@ -1,4 +1,4 @@
-"""Cars, vans, lorries and buses; they face +x and stand on z = 0, their middle at x = 0."""
+"""Cars, vans, lorries and buses; they face +x and stand on z = 0, with their middle at x = 0."""
 
 from dataclasses import dataclass
 from random import Random
