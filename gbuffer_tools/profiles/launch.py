@@ -41,8 +41,8 @@ class LaunchSection:
         program: its path, or its name on PATH or in /usr/games.
         arguments: `{track}` and the other `WORDS` stand for the settings of `capture`, `{home}` for a private folder.
         environment: variables to add, with the same words.
-        tracks: name for `--track` -> file or folder beside the profile. Any other track is passed on unchanged, or as
-            an absolute path if it is a path.
+        tracks: name for `--track` -> file or folder beside the profile. Any other track must be a path that exists,
+            and is made absolute; without names, it is passed on unchanged if it is no path.
         package: what to install if the program is missing.
     """
 

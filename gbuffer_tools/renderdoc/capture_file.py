@@ -81,7 +81,7 @@ def with_chunks(frame: bytes | bytearray, starts: list[int], before: Mapping[int
 def rewrite(path: Path, target: Path, frame: list[bytes]) -> None:
     """Copy a capture, replacing its frame section by the given unpacked one, which is stored unpacked.
 
-    The capture's outside was checked before (`renderdoc.check_capture`).
+    The capture's outside was checked before (`module.check_capture`).
     """
     size = path.stat().st_size
     with path.open("rb") as source, target.open("wb") as copy:

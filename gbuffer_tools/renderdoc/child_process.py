@@ -21,7 +21,7 @@ def in_child(function: Callable[..., Answer], *arguments: object, seconds: float
         what: names the work in errors, e.g. the file.
 
     Raises:
-        InputError: the function raised one, was killed by a signal, or took too long.
+        InputError: the function raised one, ended without an answer, or took too long.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)

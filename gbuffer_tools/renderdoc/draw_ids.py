@@ -41,7 +41,7 @@ class Drawn:
     Attributes:
         draw_map: (H,W) 1-based index of the draw that made the pixel, 0 = none.
         draws: in order.
-        readings: texture -> readings for naming (`textures.readings`); flat fillers are left out.
+        readings: texture -> readings for naming (`texture_names.readings`); flat fillers are left out.
     """
 
     draw_map: npt.NDArray[np.uint16]

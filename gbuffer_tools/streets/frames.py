@@ -112,8 +112,8 @@ def motion(
 ) -> npt.NDArray[np.float32]:
     """The vector (H,W,2) in pixels from each pixel to where its surface was in the previous frame.
 
-    It is 0 where that is not a pixel. Parts are rigid, so it follows from the depth (H,W), the part numbers (H,W) and
-    the poses at the ticks of the previous frame and of this one. The sky is infinitely far.
+    It is 0 if that was behind the camera. Parts are rigid, so it follows from the depth (H,W), the part numbers (H,W)
+    and the poses at the ticks of the previous frame and of this one. The sky is infinitely far.
     """
     earlier, tick = ticks
     lens = projection(town, size)
