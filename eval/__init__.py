@@ -1,1 +1,1 @@
-"""From tensors to numbers: metrics, their intervals, and the report made of them."""
+"""From tensors to numbers: metrics, their intervals, and the report made from them."""

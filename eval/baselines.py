@@ -1,12 +1,12 @@
 """Simple methods that an enhancer has to beat.
 
 python -m eval.baselines reinhard --source FRAMES --target PHOTOS --out DIR      (or: histogram, transport, idt)
-python -m eval.baselines grade --source FRAMES --target PHOTOS --out DIR           (gets grade.json and grade.cube, too)
+python -m eval.baselines grade --source FRAMES --target PHOTOS --out DIR         (also writes grade.json and grade.cube)
 python -m eval.baselines soften --source FRAMES --out DIR
 python -m eval.baselines bicubic --source SMALL --out DIR                          (what an upscaler has to beat)
 python -m eval.baselines wct2 --model FILE --source FRAMES --target PHOTOS --out DIR  (or: photowct)
-python -m eval.baselines cut --model MODEL --source FRAMES --out DIR               (of train.cut)
-python -m eval.baselines spade --model MODEL --source FRAMES --labels LABELS --out DIR    (of train.spade)
+python -m eval.baselines cut --model MODEL --source FRAMES --out DIR               (from train.cut)
+python -m eval.baselines spade --model MODEL --source FRAMES --labels LABELS --out DIR    (from train.spade)
 """
 
 import argparse
@@ -33,7 +33,7 @@ TRANSFERS = {
     "transport": "mean and covariance of RGB, by linear optimal transport (Pitie, Kokaram 2007)",
     "idt": "the whole distribution of colours (iterative distribution transfer; Pitie, Kokaram, Dahyot 2007)",
 }
-"""Transfers of colour: each is one map, fitted to the colours of all frames and of all photographs."""
+"""Colour transfers: each is a single map, fitted to the colours of all frames and all photographs."""
 
 GRADE = "tone curve, 3D lookup table, vignette, sharpness and grain, fitted to the photographs, fixed for all frames"
 
@@ -98,9 +98,9 @@ def write_all(frames: "Images", out: Path, change: "FrameChange", name: str, *, 
 
     Args:
         frames: the folder of frames.
-        out: the folder of the results.
-        change: makes a picture (H, W, 3) uint8 out of a frame and its key.
-        name: of the method, for the progress bar.
+        out: the folder for the results.
+        change: turns a frame and its key into a picture (H, W, 3) uint8.
+        name: the method's name, for the progress bar.
         overwrite: whether existing results are replaced.
 
     Returns:
@@ -143,7 +143,7 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
     """The style transfer that the options name, one of `STYLES`.
 
     Raises:
-        InputError: label maps of one side only, or of two taxonomies; an unknown device; no usable model.
+        InputError: label maps for one side only, or from two taxonomies; an unknown device; no usable model.
     """
     from datasets.images import Images
     from datasets.runtime.device import device_of
@@ -157,7 +157,7 @@ def stylist_of(args: argparse.Namespace) -> "Stylist":
 
 
 def bicubic(scale: int) -> "FrameChange":
-    """What enlarges pictures by a factor.
+    """A function that enlarges pictures by a factor.
 
     Raises:
         InputError: the factor is not 1 .. 8.
@@ -203,13 +203,13 @@ def change_of(args: argparse.Namespace, frames: "Images") -> "FrameChange":
 
 
 def write_graded(args: argparse.Namespace, frames: "Images") -> int:
-    """Fit a grade, write the graded frames, and beside them what was fitted.
+    """Fit a grade; write the graded frames and, beside them, what was fitted.
 
     Returns:
         The number of pictures written.
 
     Raises:
-        InputError: pictures that are too small, or results that are there already.
+        InputError: pictures that are too small, or results that already exist.
     """
     from datasets.degradations.steps import as_pixels
     from datasets.images import Images

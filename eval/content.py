@@ -1,11 +1,11 @@
-"""What a method kept of each frame (PSNR, SSIM, LPIPS), and how natural the result looks by itself (NIQE).
+"""How much of each frame a method kept (PSNR, SSIM, LPIPS), and how natural the result looks by itself (NIQE).
 
 PSNR, SSIM, LPIPS and ST-LPIPS compare a picture with the first method's, which should be the render. They say how far a
-method moved, not whether it moved to the better. NIQE judges one picture alone.
+method moved, not whether it improved. NIQE judges one picture alone.
 
     python -m eval.content --fake render=FRAMES --fake enhanced=OUT --out content.json
 
-Where there is a right answer, such as the same frames rendered well, pictures are compared with that:
+If there is a right answer, such as the same frames rendered well, compare with that instead:
 
     python -m eval.content --fake cheap=LOW --fake enhanced=OUT --truth HIGH --out truth.json
 """
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def measure(args: argparse.Namespace, _group: "ProcessGroup", device: str) -> "Measured":
-    """Values of every method frame by frame, and their means.
+    """Every method's values frame by frame, and their means.
 
     Raises:
         InputError: folders or pictures that do not fit together.

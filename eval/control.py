@@ -1,7 +1,7 @@
-"""What a method kept of each frame: its edges, its depth, and the colours of its classes.
+"""How much of each frame a method kept: its edges, its depth, and its class colours.
 
 Pictures are compared with the render, and with the buffers that the frame files hold: classes and depth. Plain pictures
-in place of frame files give the edges alone. What a segmenter still recognises is told by eval.segmentation.
+in place of frame files give only what needs no buffers. eval.segmentation measures what a segmenter still recognises.
 
     python -m eval.control --frames FRAMES --fake enhanced=OUT --out control.json
 """
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
-    """Values of every method frame by frame, and their means.
+    """Every method's values frame by frame, and their means.
 
     Raises:
         InputError: files that do not fit together, or an option that makes no sense.

@@ -1,4 +1,4 @@
-"""SHA-256 of what pictures show: of their pixels, whatever their files are called and however they are packed."""
+"""SHA-256 of what pictures show: of their pixels, regardless of how their files are named and compressed."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ def pixel_digest(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def folder_digest(pictures: Mapping[str, bytes]) -> str:
-    """One SHA-256, as hexadecimal digits, for a folder of pictures; their order plays no role.
+    """One SHA-256, as hexadecimal digits, for a folder of pictures; their order does not matter.
 
     Args:
         pictures: key of a picture -> its `pixel_digest`.
@@ -27,12 +27,12 @@ def folder_digest(pictures: Mapping[str, bytes]) -> str:
 
 
 def picture_numbers(keys: Sequence[str], pictures: Mapping[str, bytes]) -> NDArray[np.int64]:
-    """A number for the picture of each key, (N,), made from its pixels: equal pictures have equal numbers.
+    """A number for each key's picture, (N,), made from its pixels: equal pictures have equal numbers.
 
     Metrics use it to leave out pairs of a picture and its own copy on the other side.
 
     Args:
-        keys: N keys; one may come several times.
+        keys: N keys; a key may occur several times.
         pictures: key of a picture -> its `pixel_digest`.
     """
     # 63 of the digest's bits: two different pictures collide with a chance of 1 in 10^18.

@@ -1,4 +1,4 @@
-"""What is judged: folders of pictures of the same frames, one for each method, and the keys of their pictures."""
+"""What is judged: one folder per method with pictures of the same frames, and the keys of those pictures."""
 
 import hashlib
 import os
@@ -13,13 +13,13 @@ from gbuffer_tools.errors import InputError
 
 
 def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
-    """Open the folder of every method.
+    """Open every method's folder.
 
     Args:
-        folders: by the method's name.
+        folders: folders by method name.
 
     Raises:
-        InputError: a method does not show the frames that the first one shows.
+        InputError: a method does not show the same frames as the first one.
     """
     methods = {name: Images(folder) for name, folder in folders.items()}
     frames = next(iter(methods.values()))
@@ -35,7 +35,7 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
 
 
 RENDER = "render"
-"""The method that frame files stand for, in commands that read them by --frames."""
+"""The method that frame files stand for, in commands that read them with --frames."""
 
 
 def with_render(frames: Path, fakes: Mapping[str, Path]) -> dict[str, Path]:
@@ -50,21 +50,21 @@ def with_render(frames: Path, fakes: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def relative(folder: Path, to: Path) -> str:
-    """A folder as records write it: relative to the folder `to` of the record, with slashes."""
+    """A folder as records write it: relative to the record's folder `to`, with slashes."""
     return Path(os.path.relpath(folder.resolve(), to)).as_posix()
 
 
 def spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
-    """At most `count` of the keys, evenly spaced, the first and the last included."""
+    """At most `count` of the keys, evenly spaced, including the first and the last."""
     steps = np.linspace(0, len(keys) - 1, min(count, len(keys)))
     return tuple(keys[round(step)] for step in steps)
 
 
 def generator_for(key: str, seed: int) -> np.random.Generator:
-    """The random generator of one picture: the same whatever other pictures there are, and in whatever order.
+    """One picture's random generator, which does not depend on which other pictures there are, or on their order.
 
     Args:
-        key: of the picture.
+        key: the picture's key.
         seed: 0 or more, shared by all pictures.
     """
     words = np.frombuffer(hashlib.sha256(key.encode()).digest(), dtype="<u4")

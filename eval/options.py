@@ -56,13 +56,13 @@ def check_common(args: argparse.Namespace) -> None:
 
 
 def named(texts: Sequence[str]) -> dict[str, Path]:
-    """The folders that were given by the method's name.
+    """The given folders, by the method's name.
 
     Args:
-        texts: NAME=DIR, or DIR alone, whose last part is then the name.
+        texts: NAME=DIR, or only DIR, whose last part is then the name.
 
     Raises:
-        InputError: an empty name, or one that comes twice.
+        InputError: an empty name, or one that occurs twice.
     """
     found: dict[str, Path] = {}
     for text in texts:

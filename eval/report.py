@@ -1,8 +1,8 @@
-"""Reports of records: one self-contained page with tables, plots and pictures; Markdown, CSV, LaTeX and JSON beside it.
+"""Reports from records: one self-contained page of tables, plots and pictures; Markdown, CSV, LaTeX and JSON beside it.
 
-Records of eval.skvd, sets, content, temporal, segmentation and control, of any number of data sets: those whose first
-methods show the same frames, against the same photographs or none, are one table. With a record of eval.trial among
-them, each measure says what the trial found of it.
+The records are those of eval.skvd, sets, content, temporal, segmentation and control, from any number of data sets:
+those whose first methods show the same frames, against the same photographs or none, form one table. With a record of
+eval.trial among them, the report says what the trial found about each measure.
 
     python -m eval.report skvd.json sets.json content.json --out page.html
 """
@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
 def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecord]" = ()) -> str:
     """Markdown: a row per layer, a column per method; "skvd" with the change against the first method, or "kvd".
 
-    A layer that trials do not trust for some question has a mark.
+    A layer that trials do not trust for some question is marked.
     """
     from eval.reporting.trust import marked
     from eval.reporting.trust import verdict as found_of
@@ -111,7 +111,7 @@ def class_table(record: SkvdRecord) -> str:
 
 
 def moves(method: SkvdMethod, layer: str) -> str:
-    """On which side of the first method a method's sKVD lies, and by how much if that can be said."""
+    """On which side of the first method's sKVD a method's is, and by how much if that can be said."""
     found = method.ratio[layer]
     return side(method.difference[layer]) + (f" {change(found)}" if found else "")
 
@@ -179,7 +179,7 @@ def html(found: "Sequence[DataSet]") -> str:
 
 
 def section(data: "DataSet", label: str) -> dict[str, Any]:
-    """The values that the page's template needs of a data set; plots of several data sets differ by `label`."""
+    """The values that the page's template needs for a data set; `label` tells the plots of several data sets apart."""
     from eval.reporting import kept
     from eval.reporting.gallery import gallery
 
@@ -230,7 +230,7 @@ def plots(record: SkvdRecord, indices: dict[str, int], label: str) -> dict[str, 
 
 
 def others(data: "DataSet", label: str) -> list[tuple[object, "Markup"]]:
-    """A plot for each metric that is not of eval.skvd."""
+    """A plot for each metric that is not from eval.skvd."""
     from markupsafe import Markup
 
     from eval.reporting.plots import bars
@@ -260,7 +260,7 @@ def merged(found: "Sequence[DataSet]") -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the page, and beside it the same tables for other programs."""
+    """Write the page and, beside it, the same tables for other programs."""
     if args.out.suffix != ".html":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .html")
     targets = {suffix: args.out.with_suffix(suffix) for suffix in WRITTEN}

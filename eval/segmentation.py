@@ -1,19 +1,19 @@
-"""How much of pictures a segmenter recognises: mean IoU, and IoU of each class, with intervals over frames.
+"""How much a segmenter recognises in pictures: mean IoU, and IoU of each class, with intervals over frames.
 
-Of methods: the segmenter labels the render and each method's pictures. Its labels are compared with the class ids of
-the frame files, where a method loses as much as it comes below the render, and with its own labels of the render. The
+For methods: the segmenter labels the render and each method's pictures. Its labels are compared with the class ids of
+the frame files, where a method loses as much as it falls below the render, and with its own labels of the render: the
 FCN score of Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sec. 4.1.
 
     python -m eval.segmentation --frames FRAMES --fake enhanced=OUT --segmenter MODEL --out segmentation.json
 
-Of segmenters: several label the same frames, such as photographs that people labelled; each is compared with the first,
-frame by frame. Files of one name are seeds of one thing, and their values are averaged.
+For segmenters: several label the same frames, such as photographs that people labelled; each is compared with the
+first, frame by frame. Files with the same name are seeds of one thing, and their values are averaged.
 
     python -m eval.segmentation --frames PHOTOS --segmenter town=A.safetensors --segmenter town=B.safetensors \\
         --segmenter enhanced=C.safetensors --out segmentation.json
 
-A model of train.segmenter knows its classes. Of another network, an ONNX file, --classes says what its numbers mean,
-and of any segmenter, which of its classes are one; see datasets/labelling/taxonomy.py.
+A model from train.segmenter knows its classes. For another network, an ONNX file, --classes says what its numbers mean,
+and for any segmenter, which of its classes are one; see datasets/labelling/taxonomy.py.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
-    """Counts of pixels of every method or segmenter, and what they make.
+    """Pixel counts of every method or segmenter, and the values made from them.
 
     Raises:
         InputError: files that do not fit together.
@@ -122,10 +122,10 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
 
 
 def segmenter_files(texts: list[str]) -> dict[str, list[Path]]:
-    """The files of --segmenter by name: NAME=FILE, or FILE, whose last part is then the name; several may share one.
+    """The files of --segmenter by name: NAME=FILE, or FILE, whose last part is then the name; several may share a name.
 
     Raises:
-        InputError: an empty name, or a file that comes twice.
+        InputError: an empty name, or a file that occurs twice.
     """
     files: dict[str, list[Path]] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""How far whole sets of pictures are from photographs: distances of distributions, precision and recall, style.
+"""How far whole sets of pictures are from photographs: distribution distances, precision and recall, style.
 
 FID, KID, CMMD, precision and recall, and the same formulas on VGG16. They compare what pictures show as well as how
 they look: a method that invents what the photographs are full of gets nearer to them. Read them beside eval.skvd, which
@@ -6,7 +6,7 @@ compares like with like.
 
     python -m eval.sets --fake render=FRAMES --fake enhanced=OUT --real PHOTOS --out sets.json
 
-With --fake-labels and --real-labels, power spectra are compared class by class, too.
+With --fake-labels and --real-labels, power spectra are also compared class by class.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def measure(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Measured":
-    """Values of every method with every network there is.
+    """Every method's values with every network there is.
 
     Raises:
         InputError: folders, pictures or weights that do not fit together.

@@ -1,4 +1,4 @@
-"""How far frames are from photographs, where both show the same: sKVD per VGG layer, and KVD beside it.
+"""How far frames are from photographs where both show the same things: sKVD per VGG layer, with KVD beside it.
 
 Richter et al., "Enhancing Photorealism Enhancement", 2021, introduce sKVD (semantically aligned Kernel VGG Distance);
 the authors never released their code. Its parts: eval/kvd/alignment.py (which crops are compared),
@@ -10,8 +10,8 @@ eval/features/vgg_features.py (their features), eval/metrics/mmd.py (the kernel 
 `--protocol feamgan` follows the procedure behind the published rows instead (`eval.kvd.feamgan`); `--per-class` adds
 cKVD, which shows which classes look wrong (`eval.kvd.per_class`).
 
-All methods of one call are judged on the same crops with the same partners. Writes report.json, .md and .html.
-Several processes share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.
+All methods in one call are judged on the same crops with the same partners. Writes report.json, .md and .html. Several
+processes can share the work, with the same result: `torchrun --nproc_per_node N -m eval.skvd …`.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--class-groups", type=Path, metavar="FILE.yaml", help="groups of label ids (eval/kvd/mseg_groups.yaml is one)"
     )
-    # No defaults in the parser: a protocol that fixes one of these refuses what the user says.
+    # No defaults in the parser: a protocol that fixes one of these refuses the user's value.
     parser.add_argument("--crops", type=int, help="crops per frame (default 8)")
     parser.add_argument("--candidates", type=int, help="crops per photograph to choose partners from (default 32)")
     parser.add_argument(

@@ -1,9 +1,9 @@
-"""How steady enhanced frames are: the warping error between consecutive frames, against that of the renders.
+"""How steady enhanced frames are: the warping error between consecutive frames, compared with that of the renders.
 
-Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018. A pixel's way to the next frame comes from the depth
-and the cameras of the frame files, where they have them, else from optical flow between the renders; pixels that the
-next frame does not show are left out. The order of frames is that in the frame files; the record says whether times in
-them confirm it.
+Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018. A pixel's motion to the next frame comes from the
+depth and cameras of the frame files if they have them, otherwise from optical flow between the renders; pixels that the
+next frame does not show are left out. The order of frames is that in the frame files; the record says whether their
+times confirm it.
 
     python -m eval.temporal --frames FRAMES --fake enhanced=OUT --out temporal.json
 """
@@ -41,7 +41,7 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
     """Warping errors of every method step by step, and their means.
 
     Raises:
-        InputError: frames and pictures that do not fit together, or no two frames that follow each other.
+        InputError: frames and pictures that do not fit together, or no two consecutive frames.
     """
     from tqdm import tqdm
 

@@ -1,14 +1,14 @@
-"""Which measure to believe: each one measures pictures about which the answer is known.
+"""Which measure to believe: each one measures pictures for which the answer is known.
 
-Photographs are degraded by growing amounts (a measure should grow with them), and folders compared whose order is
-known (real before rendered, the same camera before others). For each measure: Spearman's and Kendall's coefficients
+Photographs are degraded by growing amounts (a measure should grow with them), and folders whose order is known are
+compared (real before rendered, the same camera before others). For each measure: Spearman's and Kendall's coefficients
 per degradation, which orders it keeps, and how many frames it needs; for the photographs, how varied and how dense they
-are. A measure below 0.9 is not trusted for that question. `eval.report` says so when it is given the record, too.
+are. A measure below 0.9 is not trusted for that question. `eval.report` says so if it is also given the record.
 
     python -m eval.trial --photos PHOTOS --degrade OTHERS --labels PHOTOS=LABELS/photos --labels OTHERS=LABELS/others \\
         --order 'real=OTHERS > render=FRAMES' --cache CACHE --out trial.json
 
-Writes trial.json, .md and .html. The same command again goes on where it was stopped, by --cache.
+Writes trial.json, .md and .html. With --cache, the same command resumes where it was stopped.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The feature vectors that metrics of sets are defined on: those of Inception v3 for FID and KID, of CLIP for CMMD."""
+"""The feature vectors that set metrics are defined on: Inception v3's for FID and KID, CLIP's for CMMD."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -33,9 +33,9 @@ class VectorEmbedding:
     """A network that turns a picture into one vector; an `eval.features.store.Embedding`.
 
     Attributes:
-        name: for readers.
-        digest: SHA-256 over the file of weights and the way that pictures are prepared. Vectors are comparable where
-            their digests are equal.
+        name: for display.
+        digest: SHA-256 of the weights file and of how pictures are prepared. Vectors are comparable if their digests
+            are equal.
         width: D.
         prepare: (1, 3, H, W) uint8 on `device` -> (1, 3, S, S) float.
         network: (B, 3, S, S) -> (B, D).
@@ -61,7 +61,7 @@ class VectorEmbedding:
     @full_precision()
     @torch.inference_mode()
     def of(self, pictures: Iterable[Pixels]) -> Floats:
-        """Vectors (N, D) of pictures (H, W, 3) uint8 sRGB, of any sizes, which are read one batch at a time."""
+        """Vectors (N, D) of pictures (H, W, 3) uint8 sRGB of any size, which are read one batch at a time."""
         ready = (
             self.prepare(torch.from_numpy(np.ascontiguousarray(picture)).to(self.device).permute(2, 0, 1)[None])
             for picture in pictures
@@ -74,10 +74,10 @@ class VectorEmbedding:
 def inception(path: Path | None, device: torch.device) -> VectorEmbedding:
     """The embedding of FID and KID: Inception v3 of 2015, pooled; pictures resized to 299 x 299 as TensorFlow 1 did.
 
-    The definition of torch-fidelity (Obukhov et al., 2020), which gives what the original program gives.
+    As torch-fidelity (Obukhov et al., 2020) defines it, which gives the same values as the original program.
 
     Args:
-        path: what `app.assets fetch inception` stored; None: in the cache.
+        path: the file that `app.assets fetch inception` stored; None: the one in the cache.
         device: where to run.
 
     Raises:
@@ -94,14 +94,14 @@ def inception(path: Path | None, device: torch.device) -> VectorEmbedding:
 
 
 def clip(path: Path | None, device: torch.device) -> VectorEmbedding:
-    """The embedding of CMMD: CLIP ViT-L/14@336, of length 1, of a picture's middle square at 336 x 336.
+    """The embedding of CMMD: CLIP ViT-L/14@336, of unit length, for a picture's middle square at 336 x 336.
 
     Pictures are resized as Pillow does, which is how the authors' program reads them (google-research/cmmd, io_util.py:
-    crop, then bicubic with averaging, to 8 bits; the resize in embedding.py then finds the size that it wants), and
-    cmmd-pytorch after it.
+    crop, then antialiased bicubic, to 8 bits; the resize in embedding.py then finds the size it wants), and likewise
+    cmmd-pytorch.
 
     Args:
-        path: what `app.assets fetch clip-vit-l-14-336` stored; None: in the cache.
+        path: the file that `app.assets fetch clip-vit-l-14-336` stored; None: the one in the cache.
         device: where to run.
 
     Raises:

@@ -1,13 +1,13 @@
-"""Inner products between the features of many crops, each of which goes through the network once.
+"""Inner products between the features of many crops; each crop goes through the network once.
 
 A flattened relu1_2 vector of a 126 px crop has a million dimensions. The photographs' features and those of one method
-at a time are kept strip by strip (`eval.features.strips`), in memory as far as they fit, the rest in a scratch file;
-then all products are summed while the strips are read once. Where disk and memory together are too small, some strips
-are done after the others, and crops are computed again for them.
+at a time are kept strip by strip (`eval.features.strips`), in memory as far as they fit, the rest in a scratch file.
+All products are then summed while each strip is read once. If disk and memory together are too small, the strips are
+processed in several sweeps, and the features are computed again for each.
 
-Products of strips of features are float32, their sums float64: five times as fast as float64 throughout, and on real
-crops MMD² moves by less than 2e-8 of itself. In float32 throughout, cubes of the products lose the signal. Strips and
-blocks of crops do not depend on memory, disk or the number of processes, so neither do the bits of the products.
+Products of feature strips are float32, their sums float64: five times as fast as float64 throughout, and on real crops
+the relative change in MMD² is below 2e-8. In float32 throughout, the cubes of the products lose the signal. Strips and
+crop blocks do not depend on memory, disk or the number of processes, so neither do the bits of the products.
 """
 
 import sys
@@ -33,18 +33,18 @@ from gbuffer_tools.errors import InputError
 Array = NDArray[np.float64]
 Tables = dict[tuple[int, int], Tensor]  # (N, M) float64 by the numbers of two sets
 
-# Dimensions that are summed in float32: few, so that rounding stays small, and two blocks of crops fit into a cache.
+# Dimensions summed in float32: few, so rounding stays small and two crop blocks fit into a cache.
 STRIP = 2048
-# Crops a side of a matrix product. Products of other shapes may be rounded otherwise.
+# Crops per side of a matrix product. Products of other shapes may round differently.
 BLOCK = 128
 
 
 class Extract(Protocol):
-    """Makes features of crops.
+    """Computes features of crops.
 
     Attributes:
         batch: crops per forward pass.
-        dtype, device: of the features.
+        dtype, device: the features' dtype and device.
     """
 
     @property
@@ -54,7 +54,7 @@ class Extract(Protocol):
     @property
     def device(self) -> torch.device: ...
     def widths(self, side: int, layers: Sequence[str]) -> dict[str, int]:
-        """Dimensions by layer of the features of crops of `side` pixels."""
+        """Feature dimensions by layer, for crops of `side` pixels."""
         ...
 
     def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -99,15 +99,15 @@ def crop_inner_products(
     """All inner products that sKVD needs: within the real crops, within each method's, and between them.
 
     Args:
-        extract: crops and layers to features.
+        extract: maps crops and layers to features.
         real: (M, S, S, 3) uint8.
         fakes: per method (N, S, S, 3) uint8; one method or more.
         layers: names of layers.
         memory: bytes of features to hold at a time. What does not fit goes to the scratch file.
         scratch: folder of the scratch file; None: the system's folder for temporary files.
         progress: show a bar on stderr.
-        group: the processes that share the work; each gets all of the products. Several keep all features in the
-            scratch file, which all of them have to see.
+        group: the processes that share the work; each gets all products. If there are several, they keep all features
+            in the scratch file, which all of them must be able to access.
 
     Raises:
         InputError: neither memory nor the scratch folder has room, or the folder cannot be used.
@@ -135,7 +135,7 @@ def crop_inner_products(
 def _plan(
     extract: Extract, widths: dict[str, int], rows: int, memory: int, scratch: Path, group: ProcessGroup
 ) -> list[Sweep]:
-    """How strips share memory and disk.
+    """How the strips are divided between memory and disk.
 
     Raises:
         InputError: not even one strip fits.
@@ -158,7 +158,7 @@ def _plan(
 
 
 def _needed(sets: int) -> list[tuple[int, int]]:
-    """Pairs of sets; no method is compared with another."""
+    """Pairs of sets; methods are not compared with each other."""
     return [(0, 0)] + [pair for fake in range(1, sets) for pair in ((fake, 0), (fake, fake))]
 
 
@@ -177,7 +177,7 @@ def _run(
     group: ProcessGroup,
     bar: "tqdm[NoReturn]",
 ) -> None:
-    """Add the products in a sweep's strips to the tables; the methods' features take each other's place."""
+    """Add the products in a sweep's strips to the tables; each method's features overwrite the previous method's."""
     base = len(sets[0])
 
     def fill(crops: Crops, row: int) -> None:
@@ -189,7 +189,7 @@ def _run(
     for number in range(1, len(sets)):
         fill(sets[number], base)
         bar.set_postfix_str(f"products {number} of {len(sets) - 1}")
-        group.wait()  # until all features are there
+        group.wait()  # until all features are stored
         blocks = list(_blocks(sets, number, group))
         for index, strip in enumerate(store.sweep.strips):
             values = store.read(index, base + len(sets[number]))
@@ -199,18 +199,18 @@ def _run(
             for a, x, b, y in blocks:
                 block = tables[strip.layer][a, b][x, y]
                 block += found[a][x] @ found[b][y].T
-        group.wait()  # until nobody reads them any more
+        group.wait()  # until no process reads them any more
 
 
 def _chunks(crops: Crops, batch: int, group: ProcessGroup) -> Iterator[tuple[int, Crops]]:
-    """This process's batches of crops, with the index of the first crop of each."""
+    """This process's batches of crops, each with the index of its first crop."""
     for number, start in enumerate(range(0, len(crops), batch)):
         if number % group.size == group.rank:
             yield start, crops[start : start + batch]
 
 
 def _blocks(sets: Sequence[Crops], number: int, group: ProcessGroup) -> Iterator[tuple[int, slice, int, slice]]:
-    """This process's blocks of a method's tables, and of the real crops' own together with the first method's."""
+    """This process's blocks of a method's tables; the first method's come with those of the real crops' own table."""
     pairs = [(number, 0), (number, number)] + [(0, 0)] * (number == 1)
     every = [
         (a, slice(i, min(i + BLOCK, len(sets[a]))), b, slice(j, min(j + BLOCK, len(sets[b]))))
@@ -222,7 +222,7 @@ def _blocks(sets: Sequence[Crops], number: int, group: ProcessGroup) -> Iterator
 
 
 def _collect(tables: Tables, sets: Sequence[Crops], width: int, group: ProcessGroup) -> InnerProducts:
-    """A layer's products out of the sums over its D = `width` dimensions."""
+    """A layer's products from the sums over its D = `width` dimensions."""
     found: dict[tuple[int, int], Array] = {}
     for pair, sums in tables.items():
         table = (sums / width).cpu().numpy()

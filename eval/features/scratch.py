@@ -1,6 +1,6 @@
-"""A file for what does not fit into memory, in a folder that the user names, gone however the command ends.
+"""A file for what does not fit into memory, in a folder that the user names; it is gone however the command ends.
 
-The file loses its name as soon as all processes have it open, before anything is written into it. The system frees its
+The file is unlinked as soon as all processes have opened it, before anything is written to it. The system frees its
 space when the last of them closes it or is killed.
 """
 
@@ -19,25 +19,25 @@ from epe.distributed.processes import ProcessGroup
 from gbuffer_tools.errors import InputError, one_line
 
 USABLE = 0.9
-"""The part of a disk's free space that is used: others write there, too."""
+"""The fraction of a disk's free space that is used: others write there too."""
 MAX_PATH = 4096
 
 Bytes = NDArray[np.uint8]
 
 
 class ScratchFile:
-    """A file that is read and written at places of the caller's choice.
+    """A file that is read and written at offsets of the caller's choice.
 
     Args:
-        file: unbuffered, open for both.
-        folder: where it lies, for messages.
+        file: unbuffered, open for reading and writing.
+        folder: where it is, for messages.
     """
 
     def __init__(self, file: FileIO, folder: Path) -> None:
         self.file, self.folder = file, folder
 
     def write(self, place: int, values: Bytes) -> None:
-        """Write bytes (n,) from byte `place` on.
+        """Write bytes (n,) starting at byte `place`.
 
         Raises:
             InputError: the disk is full, or fails.
@@ -54,7 +54,7 @@ class ScratchFile:
             ) from error
 
     def read(self, place: int, values: Bytes) -> None:
-        """Fill an array (n,) with the bytes from byte `place` on, all of which have been written.
+        """Fill an array (n,) with the bytes starting at byte `place`, all of which have been written.
 
         Raises:
             InputError: the disk fails.
@@ -72,10 +72,10 @@ class ScratchFile:
 
 
 def usable_bytes(folder: Path, group: ProcessGroup) -> int:
-    """Bytes that may be written into a folder, by the first process's count.
+    """Bytes that may be written to a folder, as counted by the first process.
 
     Raises:
-        InputError: it is no folder that can be written into.
+        InputError: it is not a writable folder.
     """
     found = np.zeros(1)
     if group.first:
@@ -86,10 +86,10 @@ def usable_bytes(folder: Path, group: ProcessGroup) -> int:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse what is no folder, or cannot be written into.
+    """Refuse anything that is not a writable folder.
 
     Raises:
-        InputError: names the folder.
+        InputError: it is not; the message names it.
     """
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"--scratch {folder}: not a folder that can be written into; name another one")
@@ -100,11 +100,11 @@ def scratch_file(folder: Path, group: ProcessGroup) -> Iterator[ScratchFile]:
     """An empty file that all processes share.
 
     Args:
-        folder: where it is made; of several processes all have to see it.
+        folder: where it is created; all processes must be able to see it.
         group: the processes; all enter and leave together.
 
     Raises:
-        InputError: it cannot be made, or not all processes see it.
+        InputError: it cannot be created, or not all processes see it.
     """
     path = _shared_path(folder, group)
     try:
@@ -126,7 +126,7 @@ def scratch_file(folder: Path, group: ProcessGroup) -> Iterator[ScratchFile]:
 
 
 def _shared_path(folder: Path, group: ProcessGroup) -> Path:
-    """A new file's path, told by the first process to all."""
+    """A new file's path, which the first process passes to all others."""
     told = np.zeros(MAX_PATH)
     if group.first:
         try:

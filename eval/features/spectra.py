@@ -1,4 +1,4 @@
-"""Power spectra of pictures as an embedding, so that those of many photographs are computed once."""
+"""Power spectra of pictures as an embedding, so those of many photographs are computed only once."""
 
 import hashlib
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class Spectra:
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many bands there are."""
+        """The number of bands."""
         return {SPECTRUM: len(CENTRES)}
 
     def __call__(self, picture: NDArray[np.uint8]) -> dict[str, Floats]:
-        """Power per band (K,) of a picture (H, W, 3) uint8 sRGB; NaN where it is smaller than a patch."""
+        """Power per band (K,) of a picture (H, W, 3) uint8 sRGB; NaN if it is smaller than a patch."""
         if min(picture.shape[:2]) < SIDE:
             return {SPECTRUM: np.full(len(CENTRES), np.nan, np.float32)}
         return {SPECTRUM: spectrum(picture).astype(np.float32)}

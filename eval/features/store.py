@@ -1,10 +1,10 @@
-"""A cache of features by what pictures show, so that none goes through a network twice.
+"""A feature cache keyed by what pictures show, so none goes through a network twice.
 
     CACHE/features/<digest of network and preparation>/<digest>.safetensors
 
 A file holds the rows of some pictures: `digests` (n, 32) uint8, SHA-256 of shape and pixels, and every part of the
-features, (n, D) float32. Names of files play no role. Files are written whole and never changed, so that several
-processes may add to them at once. Deleting the folder forgets all of it.
+features, (n, D) float32. File names do not matter. Files are written whole and never changed, so several processes may
+add files at once. Deleting the folder clears the cache.
 """
 
 import hashlib
@@ -30,15 +30,15 @@ Floats = NDArray[np.float32]
 Fit = Callable[[Pixels], Pixels]
 
 FLUSH = 64
-"""Pictures per file; a run that is stopped loses no more."""
+"""Pictures per file; an interrupted run loses no more than these."""
 
 
 class Embedding(Protocol):
     """A network, and how pictures are prepared for it.
 
     Attributes:
-        name: for readers.
-        digest: of the weights and of the preparation: two that differ in anything differ in it.
+        name: for display.
+        digest: of the weights and the preparation; any difference in them changes it.
         widths: dimensions of the vectors, by part.
     """
 
@@ -59,11 +59,11 @@ class Embedding(Protocol):
 
 @dataclass(frozen=True)
 class Features:
-    """Features of all pictures of a folder, in the order of its keys.
+    """Features of all pictures in a folder, in the order of its keys.
 
     Attributes:
         parts: (N, D) by part.
-        contents: SHA-256 of each picture as it lies in the folder, by key.
+        contents: SHA-256 of each picture as it is in the folder, by key.
     """
 
     parts: dict[str, Floats]
@@ -80,7 +80,7 @@ class Store:
         self.known: dict[Path, int] = {}  # rows by file
 
     def refresh(self) -> None:
-        """Read the digests of all files that are there.
+        """Read the digests of all files in the folder.
 
         Raises:
             InputError: a file holds no features.
@@ -136,18 +136,18 @@ class Store:
 def embed(
     images: Images, embedding: Embedding, cache: Path, *, fit: Fit, group: ProcessGroup, bar: "tqdm[NoReturn]"
 ) -> Features:
-    """Features of every picture of a folder; only those of unknown pictures are computed.
+    """Features of every picture in a folder; only those of unknown pictures are computed.
 
     Args:
         images: the folder.
         embedding: what makes features.
         cache: where they are kept.
-        fit: makes a picture as it is judged out of the picture as read.
-        group: processes that share the work; each gets all of the features.
-        bar: moves on by one with every picture.
+        fit: turns a picture as read into the picture as judged.
+        group: processes that share the work; each gets all features.
+        bar: advances by one with every picture.
 
     Raises:
-        InputError: a picture that the network cannot take, or a cache that is not shared or damaged.
+        InputError: a picture that the network cannot take, or a cache that is damaged or not shared.
     """
     store = Store(cache, embedding)
     store.refresh()

@@ -1,7 +1,7 @@
-"""Features of crops kept strip by strip: in memory while they fit, in a scratch file beyond.
+"""Crop features kept strip by strip: in memory as far as they fit, the rest in a scratch file.
 
-A strip is a few of a layer's dimensions, of all crops. Sums over dimensions read strips one after the other, each once,
-so that crops need not be computed again, and the file is read from its beginning to its end.
+A strip is a few of a layer's dimensions, for all crops. Sums over dimensions read the strips one after the other, each
+once, so crops need not be computed again, and the file is read from beginning to end.
 
 Shapes: R crops, D dimensions of a layer, W of a strip.
 """
@@ -31,11 +31,11 @@ class Strip:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Strips that are kept at the same time, so that one forward pass of each crop fills all of them.
+    """Strips that are kept at the same time, so one forward pass per crop fills all of them.
 
     Attributes:
-        strips: which; the first `in_memory` of them are in memory, the others in the scratch file.
-        scratch: bytes of the file.
+        strips: the first `in_memory` of them are in memory, the others in the scratch file.
+        scratch: size of the file in bytes.
     """
 
     strips: tuple[Strip, ...]
@@ -49,7 +49,7 @@ class Sweep:
 
 
 def cut(widths: Mapping[str, int], width: int) -> list[Strip]:
-    """All strips of layers: `width` dimensions each, a layer's last one what is left.
+    """All strips of some layers: `width` dimensions each; a layer's last strip has what is left.
 
     Args:
         widths: D by layer.
@@ -62,11 +62,11 @@ def cut(widths: Mapping[str, int], width: int) -> list[Strip]:
 
 
 def sweeps(strips: Sequence[Strip], *, column: int, memory: int, scratch: int) -> list[Sweep]:
-    """The fewest sweeps, in order, in which all strips fit: one, where memory and disk suffice together.
+    """The fewest sweeps, in order, that hold all strips: one if memory and disk together suffice.
 
     Args:
-        column: bytes of one dimension of all crops.
-        memory, scratch: bytes that strips may take of either.
+        column: bytes of one dimension for all crops.
+        memory, scratch: bytes that strips may take in either.
 
     Raises:
         ValueError: not even one strip fits.
@@ -95,8 +95,8 @@ class StripStore:
     Args:
         sweep: the strips, and where they are.
         rows: R.
-        dtype, device: of the features.
-        file: holds the strips that are not in memory; None where all are.
+        dtype, device: the features' dtype and device.
+        file: holds the strips that are not in memory; None if all are.
     """
 
     def __init__(
@@ -111,12 +111,12 @@ class StripStore:
         for row in self._row[len(kept) :]:
             self._places.append(place)
             place += rows * row
-        # Strips of the file are read into the same memory each time: fresh memory has to be cleared by the system.
+        # Strips from the file are read into the same memory each time: the system has to clear fresh memory.
         self._buffer = torch.empty(rows * max((strip.width for strip in spilled), default=0), dtype=dtype)
         self._device = device
 
     def write(self, row: int, features: Mapping[str, Tensor]) -> None:
-        """Keep the features (n, D) by layer of the crops from `row` on."""
+        """Store the features (n, D) by layer of the crops starting at `row`."""
         count = len(next(iter(features.values())))
         for index, strip in enumerate(self.sweep.strips):
             values = features[strip.layer][:, strip.start : strip.stop]
@@ -128,7 +128,7 @@ class StripStore:
                 self.file.write(self._places[index] + row * self._row[index], raw)
 
     def read(self, index: int, rows: int) -> Tensor:
-        """The first crops' features (rows, W) in a strip, which are valid until the next call."""
+        """The first crops' features (rows, W) in a strip, valid until the next call."""
         if index < len(self._kept):
             return self._kept[index][:rows]
         assert self.file is not None

@@ -17,7 +17,7 @@ from epe.networks.backbones.vgg import CHANNELS, IMAGENET_MEAN, VGG16
 
 # The last layer of each block, as the paper reports them.
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-# relu5_3 lies behind four poolings; 32 pixels leave it 2 x 2 cells.
+# relu5_3 comes after four poolings; 32 pixels leave it 2 x 2 cells.
 MIN_CROP_SIDE = 32
 
 Pooling = Literal["none", "mean"]
@@ -32,9 +32,9 @@ class Extractor:
     Attributes:
         vgg: in evaluation mode, on `device`.
         pooling: "none" keeps every place (D = C * H * W, the metric as defined), "mean" averages over places (D = C).
-        batch: crops per forward pass; changes nothing but time and memory.
+        batch: crops per forward pass; affects only time and memory.
         device: where features are computed and kept.
-        hidden: colour, in [0, 1], of pixels that a fourth channel hides; by default what is 0 to the network.
+        hidden: colour, in [0, 1], of pixels that a fourth channel hides; by default the one that is 0 to the network.
         precision: "bf16" convolves in bfloat16, and features are bfloat16: half the bytes, three digits.
     """
 
@@ -51,7 +51,7 @@ class Extractor:
         return torch.bfloat16 if self.precision == "bf16" else self.vgg.mean.dtype
 
     def widths(self, side: int, layers: Sequence[str]) -> dict[str, int]:
-        """Dimensions D by layer of the features of crops of `side` pixels: each block halves the map, rounded down."""
+        """Feature dimensions D by layer, for crops of `side` pixels: each block halves the map, rounded down."""
         places = {layer: 1 if self.pooling == "mean" else (side >> int(layer[4]) - 1) ** 2 for layer in layers}
         return {layer: CHANNELS[layer] * places[layer] for layer in layers}
 
@@ -61,8 +61,8 @@ class Extractor:
         """Features of crops: per layer (N, D) of `dtype` on `device`.
 
         Args:
-            crops: (N, S, S, 3) uint8 sRGB, or (N, S, S, 4), where the fourth is 0 for pixels that are hidden.
-            layers: of VGG16.
+            crops: (N, S, S, 3) uint8 sRGB, or (N, S, S, 4), where the fourth channel is 0 for hidden pixels.
+            layers: names of VGG16 layers.
         """
         features: dict[str, Tensor] = {}
         for start in range(0, len(crops), self.batch):
@@ -73,7 +73,7 @@ class Extractor:
                 found = maps.pop(layer)
                 rows = found.mean(dim=(2, 3)) if self.pooling == "mean" else found.flatten(1)
                 if layer not in features:
-                    # Filled in place: joining batches at the end would need the memory twice.
+                    # Filled in place: joining batches at the end would need twice the memory.
                     features[layer] = rows.new_empty((len(crops), rows.shape[1]))
                 features[layer][start : start + len(rows)] = rows
         return features

@@ -1,9 +1,9 @@
 """A picture's means and Gram matrices in VGG16, for the distances of eval.sets that need no fetched network.
 
 Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3-5: the Gram matrix of
-a layer's channels forgets where things are, and keeps texture and colour. Their style distance is of two pictures. That
-of two sets is the distance between the sets' mean Gram matrices, which is MMD² under the linear kernel, and so has an
-unbiased estimate (`eval.measuring.set_distances.style_distance`).
+a layer's channels forgets where things are, and keeps texture and colour. Their style distance compares two pictures.
+For two sets it is the distance between the sets' mean Gram matrices, which is MMD² under the linear kernel and
+therefore has an unbiased estimate (`eval.measuring.set_distances.style_distance`).
 
 Shapes: H W pixels, C channels of a layer, N M pictures.
 """
@@ -32,7 +32,7 @@ def part(layer: str) -> str:
 
 
 def triangle(features: Tensor) -> Tensor:
-    """A layer's Gram matrix F Fᵀ / (H W) as a vector (C (C + 1) / 2,), with the inner products of whole matrices.
+    """A layer's Gram matrix F Fᵀ / (H W) as a vector (C (C + 1) / 2,), with the inner products of the whole matrices.
 
     Args:
         features: (C, H, W).
@@ -40,7 +40,7 @@ def triangle(features: Tensor) -> Tensor:
     rows = features.flatten(1)
     gram = rows @ rows.T / rows.shape[1]
     upper, right = torch.triu_indices(len(rows), len(rows), device=rows.device)
-    # An entry off the diagonal stands for two.
+    # An off-diagonal entry stands for two.
     return gram[upper, right] * torch.where(upper == right, 1.0, 2**0.5)
 
 
@@ -53,7 +53,7 @@ class VggStatistics:
         weights: SHA-256 of its file.
         device: where it computes.
         styles: layers whose Gram matrices are wanted.
-        min_side: pixels of the smaller side that the deepest layer takes.
+        min_side: smallest side in pixels that the deepest layer takes.
     """
 
     vgg: VGG16
@@ -65,7 +65,7 @@ class VggStatistics:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the weights and of what is made with them."""
+        """SHA-256 of the weights and of what is computed with them."""
         return hashlib.sha256(f"{VERSION} {self.weights} {self.styles}".encode()).hexdigest()
 
     @property

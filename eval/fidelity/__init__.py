@@ -1,1 +1,1 @@
-"""What an enhancer kept of the frame: edges, depth, colours of classes."""
+"""How much of the frame an enhancer kept: edges, depth, class colours."""

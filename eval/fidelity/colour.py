@@ -1,8 +1,8 @@
-"""Colours in CIELAB, their mean per class, and how far two of them are apart.
+"""Colours in CIELAB, their mean per class, and how far apart two of them are.
 
-CIE 15:2018: L* from 0 (black) to 100 (white), a* from green to red, b* from blue to yellow, of sRGB under D65. The
-difference is CIEDE2000, written after Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and
-Application 30(1), 2005; 1 is about what the eye just sees.
+CIE 15:2018: L* from 0 (black) to 100 (white), a* from green to red, b* from blue to yellow, for sRGB under D65. The
+difference is CIEDE2000, implemented after Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula", Color Research
+and Application 30(1), 2005; 1 is about the smallest difference that the eye sees.
 """
 
 import numpy as np
@@ -27,13 +27,13 @@ def class_sums(lab: Array, ids: NDArray[np.integer], classes: int) -> Array:
     Args:
         lab: (H, W, 3).
         ids: (H, W) of 0 .. classes - 1.
-        classes: their number.
+        classes: the number of classes.
     """
     return np.stack([np.bincount(ids.ravel(), lab[..., i].ravel(), classes) for i in range(3)], axis=1)
 
 
 def ciede2000(one: Array, other: Array) -> Array:
-    """The difference of colours (..., 3) in CIELAB: (...). Names of variables are those of the paper."""
+    """The difference of colours (..., 3) in CIELAB: (...). Variable names are the paper's."""
     c_mean = (np.hypot(one[..., 1], one[..., 2]) + np.hypot(other[..., 1], other[..., 2])) / 2
     g = 0.5 * (1 - np.sqrt(c_mean**7 / (c_mean**7 + 25.0**7)))
     (l1, c1, h1), (l2, c2, h2) = (_adjusted(colour, g) for colour in (one, other))
@@ -41,7 +41,7 @@ def ciede2000(one: Array, other: Array) -> Array:
     turn = np.where(no_hue, 0.0, (h2 - h1 + 180) % 360 - 180)
     d_l, d_c, d_h = l2 - l1, c2 - c1, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))
     l_mean, c_mean = (l1 + l2) / 2, (c1 + c2) / 2
-    # The mean on the shorter arc; of a grey and a colour, the hue of the colour (the grey's is 0).
+    # The mean along the shorter arc; for a grey and a colour, the colour's hue (the grey's is 0).
     h_mean = np.where(no_hue, h1 + h2, (h1 + turn / 2) % 360)
     t = (
         1
@@ -58,7 +58,7 @@ def ciede2000(one: Array, other: Array) -> Array:
 
 
 def _adjusted(lab: Array, g: Array) -> tuple[Array, Array, Array]:
-    """Lightness, chroma and hue (degrees) with a* stretched near grey, where the formula wants it."""
+    """Lightness, chroma and hue (degrees) with a* stretched near grey, as the formula requires."""
     a = (1 + g) * lab[..., 1]
     return lab[..., 0], np.hypot(a, lab[..., 2]), np.degrees(np.arctan2(lab[..., 2], a)) % 360
 

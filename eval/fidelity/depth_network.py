@@ -1,4 +1,4 @@
-"""The user's network that estimates depth from one picture, an ONNX file: MiDaS, DPT, Depth Anything and their like."""
+"""The user's network that estimates depth from one picture, an ONNX file: MiDaS, DPT, Depth Anything and the like."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,16 +21,16 @@ Pixels = NDArray[np.uint8]
 class DepthNetwork:
     """Estimates inverse depth, up to scale and shift.
 
-    Pictures are fed as RGB less ImageNet's mean, over its deviation. Where the input has one size, they are resized to
-    it; elsewhere to the nearest multiples of `multiple_of`. The first output is read: (1, h, w) or (1, 1, h, w) floats,
-    which are enlarged to the picture linearly.
+    Pictures are fed as RGB minus ImageNet's mean, divided by its deviation. If the input has a fixed size, they are
+    resized to it; otherwise to the nearest multiples of `multiple_of`. The first output is read, floats (1, h, w) or
+    (1, 1, h, w), and resized to the picture linearly.
 
     Args:
         path: the ONNX file.
-        multiple_of: pixels by which the sides have to divide, if the network takes more than one size.
+        multiple_of: pixels that the sides must be a multiple of, if the network takes more than one size.
 
     Raises:
-        InputError: onnxruntime is not installed, or this is not a network of one picture.
+        InputError: onnxruntime is not installed, or the network does not take one picture.
     """
 
     def __init__(self, path: Path, multiple_of: int) -> None:
@@ -42,7 +42,7 @@ class DepthNetwork:
         """Inverse depth (H, W) of a picture (H, W, 3) uint8 sRGB.
 
         Raises:
-            InputError: the network failed, or gives something else.
+            InputError: the network failed, or returned something else.
         """
         height, width = picture.shape[:2]
         step = self.multiple_of

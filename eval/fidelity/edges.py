@@ -1,11 +1,11 @@
-"""Edges that two pictures share, or a picture and its geometry.
+"""Edges shared by two pictures, or by a picture and its geometry.
 
 Canny's edges of both (Canny, "A Computational Approach to Edge Detection", PAMI 8(6), 1986), and the F1 score of one
 set against the other, as in NVIDIA's Cosmos Cookbook ("Transfer Model Evaluation", Canny-F1 score). There an edge
 counts in its own pixel only. Here it counts within `TOLERANCE` pixels, as in the boundary score of Csurka et al., "What
 is a Good Evaluation Measure for Semantic Segmentation?", BMVC 2013, because a texture moves an edge by a pixel.
 
-The thresholds follow each picture's own gradients. Contrast alone thus makes and loses no edges.
+The thresholds follow each picture's own gradients, so contrast alone neither adds nor removes edges.
 """
 
 import cv2
@@ -16,17 +16,17 @@ Edges = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
 TOLERANCE = 1
-"""Edges this many pixels apart, diagonals included, are the same."""
+"""Edges this many pixels apart, diagonals included, count as the same."""
 SIGMA = 1.0
 """Blur in pixels, before gradients are taken."""
 STRONG, WEAK = 0.9, 0.4
 """The high threshold is the gradient that a tenth of the pixels exceed, the low one 0.4 of it."""
 JUMP = 0.05
-"""A bend of inverse depth from pixel to pixel, relative to the largest, that is no longer a plane's."""
+"""A bend of inverse depth from pixel to pixel, relative to the largest, that a plane no longer has."""
 
 
 def canny(picture: Pixels) -> Edges:
-    """The edges (H, W) of a picture (H, W, 3) uint8 sRGB; none where nine tenths of it are flat."""
+    """The edges (H, W) of a picture (H, W, 3) uint8 sRGB; none if nine tenths of it are flat."""
     blurred = cv2.GaussianBlur(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY), (0, 0), SIGMA)
     x, y = (cv2.Sobel(blurred, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
     high = float(np.quantile(np.hypot(x.astype(float), y.astype(float)), STRONG))
@@ -38,8 +38,8 @@ def canny(picture: Pixels) -> Edges:
 def of_geometry(classes: NDArray[np.uint8] | None, depth: NDArray[np.floating] | None) -> Edges:
     """Where classes change or depth jumps: (H, W), true on both sides.
 
-    On a plane inverse depth is linear in the picture, however steep it is seen; where it bends, something else begins.
-    Normals are not looked at: those of games hold the bumps of textures.
+    On a plane, inverse depth is linear in the picture, however steep the view; where it bends, something else begins.
+    Normals are not used: games put texture bumps into theirs.
 
     Args:
         classes: (H, W) ids.
@@ -85,5 +85,5 @@ def share_found(edges: Edges, among: Edges) -> float:
 
 
 def f1(precision: float, recall: float) -> float:
-    """The harmonic mean of two fractions; 0 where both are 0."""
+    """The harmonic mean of two fractions; 0 if both are 0."""
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

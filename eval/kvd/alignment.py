@@ -1,4 +1,4 @@
-"""sKVD's alignment: crops, and which real crop is compared with which rendered one, by their layout of labels.
+"""sKVD's alignment: crops, and which real crop is compared with which rendered one, by label layout.
 
 Richter et al., "Enhancing Photorealism Enhancement", 2021 (https://arxiv.org/abs/2105.04619): a metric that
 compares whole sets rewards the layout of the target's scenes, so only crops whose label maps agree are compared.
@@ -59,7 +59,7 @@ def crop_side(height: int, width: int) -> int:
 
 
 def draw_crops(key: str, height: int, width: int, *, side: int, count: int, seed: int) -> list[Crop]:
-    """Crops at uniformly random positions of one image.
+    """Crops at uniformly random positions in one image.
 
     The same key and seed give the same crops, whatever other files there are.
 
@@ -100,7 +100,7 @@ def labels_at(
     Args:
         labels: (h, w) label map of the whole image, as in `describe`.
         crop: region in pixels of the image.
-        offsets: (K,) rows and columns of the lattice, in pixels from the crop's corner; pixels' middles are at 0.5, ...
+        offsets: (K,) rows and columns of the lattice, in pixels from the crop's corner; pixel centres are at 0.5, ...
         size: height and width of the image.
 
     Returns:
@@ -119,10 +119,10 @@ def match(
     real_tickets: Sequence[int],
     above: float = ABOVE,
 ) -> list[CropMatch]:
-    """The nearest real crop of every rendered crop, where it is near enough. Real crops may serve several times.
+    """The nearest real crop for every rendered crop, if it is near enough. Real crops may serve several times.
 
-    Plain crops (all road, all sky) are equally near to many real ones. The first of the list would then serve
-    them all and its photograph would weigh too much; tickets spread them, and do not depend on the files' order.
+    Plain crops (all road, all sky) are equally near to many real ones. The first in the list would then serve them all,
+    and its photograph would weigh too much; tickets spread them and do not depend on file order.
 
     Args:
         fake: (N, 256) descriptors of rendered crops.

@@ -23,8 +23,8 @@ class Pictures:
     """The pictures of one side that crops can be drawn from; heights and widths in pixels, by key.
 
     Attributes:
-        own: of the files.
-        sizes: as judged.
+        own: sizes of the files.
+        sizes: sizes as judged.
     """
 
     own: Sizes
@@ -37,7 +37,7 @@ class PhotoPictures(Pictures):
 
     Attributes:
         pixels: SHA-256 of each photograph's own pixels, dropped ones included.
-        resized: how many of those that are large enough were resized.
+        resized: how many of the large enough ones were resized.
         dropped: how many are too small.
     """
 
@@ -52,7 +52,7 @@ class DrawnCrops:
 
     Attributes:
         crops: all candidates.
-        groups: (N,) index of the picture of each crop.
+        groups: (N,) index of each crop's picture.
         cells: (N, 256) labels of each crop.
         labels: digest of the label maps.
     """
@@ -68,11 +68,11 @@ class Maps:
     """Label maps of one side.
 
     Attributes:
-        folder: where they lie.
+        folder: where they are.
         pictures: what they belong to.
-        fit: makes a map of the judged picture out of a map of the picture's file and the file's size.
-        other: label of pixels without a class; None where all have one.
-        unlike: label that these get, which the other side has nowhere: what nobody named is like nothing.
+        fit: turns a map of the picture's file, and the file's size, into a map of the judged picture.
+        other: label of pixels without a class; None if all have one.
+        unlike: label that these get, which the other side never has, so unnamed pixels match nothing.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class Maps:
     unlike: int = 255
 
     def read(self, key: str) -> tuple[Pixels, bytes]:
-        """The label map of a picture as it is judged, and the digest of the map's file."""
+        """A picture's label map as judged, and the digest of the map's file."""
         label = _label(self.folder, key, self.pictures.own[key])
         named = label if self.other is None else np.where(label == self.other, self.unlike, label).astype(np.uint8)
         return self.fit(named, self.pictures.own[key]), pixel_digest(label)
@@ -93,8 +93,8 @@ def usable_photos(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pix
 
     Args:
         photos: all of them.
-        min_size: height and width that a photograph has to have as judged.
-        fit: makes a photograph as it is judged.
+        min_size: smallest height and width of a photograph as judged.
+        fit: turns a photograph into the photograph as judged.
 
     Raises:
         InputError: fewer than two are.
@@ -121,7 +121,7 @@ def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], 
 
     Args:
         crops: in any order; each label map is read once.
-        maps: of their pictures.
+        maps: their pictures' label maps.
         describe: label map of a picture, crop, size of the picture -> (256,) labels.
     """
     cells: list[Pixels] = [np.empty(0, np.uint8)] * len(crops)
@@ -136,7 +136,7 @@ def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], 
 
 
 def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
-    """Labels of all pixels of crops: (N, S, S) in the order of `crops`."""
+    """Labels of all crop pixels: (N, S, S) in the order of `crops`."""
     labels = np.empty((len(crops), side, side), np.uint8)
     for key, indices in by_picture(crops).items():
         label, _ = maps.read(key)
@@ -146,7 +146,7 @@ def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
 
 
 def by_picture(crops: list[Crop]) -> dict[str, list[int]]:
-    """Indices of the crops of each picture."""
+    """Indices of each picture's crops."""
     wanted: dict[str, list[int]] = {}
     for index, crop in enumerate(crops):
         wanted.setdefault(crop.key, []).append(index)
@@ -161,8 +161,8 @@ def read_crops(
     Args:
         images: where they are from.
         crops: in any order; each image is read once.
-        side: of a crop, in pixels.
-        fit: makes an image as it is judged out of the image as read (and its file, for messages).
+        side: a crop's side in pixels.
+        fit: turns an image as read (and its file, for messages) into the image as judged.
 
     Returns:
         (N, S, S, 3) uint8 sRGB in the order of `crops`, and SHA-256 of the pixels of each image, by key.
@@ -185,7 +185,7 @@ def region(image: Pixels, top: int, left: int, side: int) -> Pixels:
 
 
 def same_size(size: Size, fit: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Path], Pixels]:
-    """A `fit` for frames that raises an InputError where a file has another size than the first one."""
+    """A `fit` for frames that raises an InputError if a file's size differs from the first one's."""
 
     def checked(image: Pixels, path: Path) -> Pixels:
         check_size(path, image.shape[:2], size)
@@ -195,10 +195,10 @@ def same_size(size: Size, fit: Callable[[Pixels], Pixels]) -> Callable[[Pixels, 
 
 
 def check_size(path: Path, got: tuple[int, ...], wanted: Size) -> None:
-    """Refuse a frame's file of another size than the first one's.
+    """Refuse a frame file whose size differs from the first one's.
 
     Raises:
-        InputError: names the file.
+        InputError: the sizes differ; the message names the file.
     """
     if got != wanted:
         raise InputError(
@@ -208,7 +208,7 @@ def check_size(path: Path, got: tuple[int, ...], wanted: Size) -> None:
 
 
 def _label(folder: Path, key: str, size: Size) -> Pixels:
-    """Read a label map, and refuse one whose aspect is not the image's."""
+    """Read a label map; refuse it if its aspect is not the image's."""
     label = read_label(folder, key)
     (h, w), (height, width) = label.shape, size
     # One pixel of rounding is allowed on the smaller of the two sides.

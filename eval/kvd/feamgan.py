@@ -4,34 +4,35 @@ Stuhr et al., "Masked Discriminators for Content-Consistent Unpaired Image-to-Im
 (https://arxiv.org/abs/2309.13188), and its repository BonifazStuhr/feamgan, commit 35e65aa: `eval/kvdEval.py` with
 `Metrics/SkvdMetric.py`, `CkvdMetric.py`, `KidMetric.py`. `eval.kvd.protocols` puts these functions together.
 
-1. Frames and photographs are resized to 526 rows, cubically, and cut to the middle 957 columns (935 where the frames
-   have no more, as theirs of 16:9). Their loader is DALI 1.7: 4 x 4 pixels of Keys' kernel with a = -1/2, without the
-   filter against aliasing that DALI has had since 1.13. Label maps are resized to nearest.
-2. One crop per picture, of an eighth of the area. One generator of seed 42 draws row and column of its middle, first
-   for a frame, then for the photograph beside it (their script takes batches of 1 only; larger ones would draw in
-   another order). There are as many steps as frames: surplus photographs are left out, too few start again.
-3. A crop is described by its labels, resized to nearest to 16 x 16.
-4. Each photograph's crop takes the first of the most similar crops of frames, if more than half of the cells agree. In
-   the metric's own code rendered crops choose among real ones; but the script that the published rows were made with
-   hands it the frames as its real side and the photographs as its fake one.
+1. Frames and photographs are resized to 526 rows with cubic interpolation and cropped to the middle 957 columns (935 if
+   the frames have no more, as their 16:9 ones). Their loader is DALI 1.7: 4 x 4 pixels of Keys' kernel with a = -1/2,
+   without the antialiasing filter that DALI has had since 1.13. Label maps are resized by nearest neighbour.
+2. One crop per picture, of an eighth of the area. One generator with seed 42 draws the row and column of its centre,
+   first for a frame, then for the photograph beside it (their script only takes batches of 1; larger ones would draw in
+   another order). There are as many steps as frames: surplus photographs are left out; if there are too few, they start
+   again.
+3. A crop is described by its labels, resized to 16 x 16 by nearest neighbour.
+4. Each photograph's crop takes the first of the most similar frame crops, if more than half of the cells agree. In the
+   metric's own code, rendered crops choose among real ones, but the script behind the published rows passes it the
+   frames as the real side and the photographs as the fake one.
 5. relu5_3 of torchvision's VGG16, neither pooled nor scaled; the unbiased MMD² over all pairs. A crop that serves twice
-   counts as two samples, and pairs of crops of one picture are not left out. The published numbers are taken to be 1000
-   times it: their code has no factor.
-6. cKVD: for each of nine groups of MSeg's labels, crops of which it covers more than 5 % are matched anew among
-   themselves by the whole description. All else becomes 0 in [-1, 1], mid grey. "rest" is what belongs to no group, in
-   all crops, however little it is. The mean is over all of them.
+   counts as two samples, and pairs of crops from one picture are not left out. The published numbers are assumed to be
+   1000 times this: their code has no factor.
+6. cKVD: for each of nine groups of MSeg labels, the crops that it covers by more than 5 % are matched anew among
+   themselves by their whole description. Everything else becomes 0 in [-1, 1], mid grey. "rest" is what belongs to no
+   group, in all crops, however little it is. The mean is over all of these.
 
-What differs still:
-- Sums: float32 there, float64 here. DALI looks the kernel's weights up in a table and counts in float32: against DALI
-  2.4 with `antialias=False`, noise of 1024 x 2048 differed by one level in 3 % of the values, and labels in one row.
-  JPEGs are decoded by another library.
-- Photographs that are too narrow end their run; here they are dropped and counted.
-- A group that only photographs have, or that has no pair, ends their run. So does one of one or two pairs: beside the
-  estimate they compute its variance, which divides by (m - 1) (m - 2), m pairs, and do not use it. Here groups without
-  a pair, or of a single one, whose estimate does not exist, are left out; one of two pairs has its estimate.
-- Some of their rows took every 2nd, 4th or 8th step only (`--every_x_steps`): take such frames and photographs out of
+Remaining differences:
+- Sums are float32 there, float64 here. DALI looks up the kernel weights in a table and computes in float32: compared
+  with DALI 2.4 with `antialias=False`, noise of 1024 x 2048 differed by one level in 3 % of the values, and labels in
+  one row. JPEGs are decoded by another library.
+- Photographs that are too narrow abort their run; here they are dropped and counted.
+- A group that only photographs have, or that has no pair, aborts their run. So does one with one or two pairs: they
+  also compute the estimate's variance, which divides by (m - 1) (m - 2) for m pairs, but do not use it. Here groups
+  with no pair, or with a single one, for which no estimate exists, are left out; one with two pairs has its estimate.
+- Some of their rows used only every 2nd, 4th or 8th step (`--every_x_steps`): pick those frames and photographs from
   the folders first.
-- Files follow each other by key here, by folder and name there: the same unless names hold odd characters.
+- Files are ordered by key here, by folder and name there: the same unless names contain odd characters.
 - Intervals, differences between methods, and KVD are ours.
 """
 
@@ -53,14 +54,14 @@ PairIndices = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def judged_size(own: Size) -> Size:
-    """Height and width of a frame of a file's size as it is judged."""
+    """The height and width at which a frame of a given file size is judged."""
     return HEIGHT, min(WIDTH, _scaled_width(own, HEIGHT))
 
 
 def fit(picture: Pixels, size: Size) -> Pixels:
-    """A picture (H, W, 3) uint8 resized to the height of `size`, and the middle of `size` cut out of it.
+    """A picture (H, W, 3) uint8 resized to the height of `size` and cropped to the middle `size` of it.
 
-    One that is narrower keeps its width.
+    A narrower one keeps its width.
     """
     own = (picture.shape[0], picture.shape[1])
     rows, columns = _sources(own, own, size)
@@ -70,18 +71,18 @@ def fit(picture: Pixels, size: Size) -> Pixels:
 
 
 def fit_label(label: Pixels, own: Size, size: Size) -> Pixels:
-    """A label map (h, w) of a file of `own` size, resized to nearest and cut as its picture."""
+    """A label map (h, w) of a file of `own` size, resized by nearest neighbour and cropped like its picture."""
     rows, columns = _sources((label.shape[0], label.shape[1]), own, size)
     return label[np.ix_(_nearest(rows, label.shape[0]), _nearest(columns, label.shape[1]))]
 
 
 def draw(frames: Sizes, photos: Sizes, side: int, seed: int) -> tuple[list[Crop], list[Crop]]:
-    """A crop of each frame, and beside it a crop of the next photograph, by one generator for all.
+    """A crop of each frame and, beside it, a crop of the next photograph, all drawn by one generator.
 
     Args:
-        frames, photos: sizes as judged, by key; in the order of the keys.
-        side: of a crop.
-        seed: of the generator.
+        frames, photos: sizes as judged, by key, in key order.
+        side: a crop's side.
+        seed: the generator's seed.
     """
     rng, half = np.random.default_rng(seed), side // 2
     keys = sorted(photos)
@@ -89,7 +90,7 @@ def draw(frames: Sizes, photos: Sizes, side: int, seed: int) -> tuple[list[Crop]
     def drawn(key: str, size: Size, step: int) -> Crop:
         row = int(rng.integers(half, size[0] - half))
         column = int(rng.integers(half, size[1] - half))
-        # The ticket decides here only which pairs a report shows.
+        # Here the ticket only decides which pairs a report shows.
         return Crop(key, row - half, column - half, int(generator_for(f"{step} {key}", seed).integers(2**63)))
 
     fake, real = [], []
@@ -111,12 +112,12 @@ def match(fake: DrawnCrops, real: DrawnCrops) -> list[CropMatch]:
 
 
 def match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: PairIndices) -> PairIndices:
-    """Partners as in `match`, but only among the crops that have a class; the pairs of sKVD do not matter.
+    """Partners as in `match`, but only among the crops that have a class; sKVD's pairs do not matter.
 
     Args:
         fake, real: (N, 256) and (M, 256) descriptions of crops.
         fake_has, real_has: (N,) and (M,) which of them have the class.
-        pairs: of sKVD, by rendered and by real crop.
+        pairs: sKVD's pairs, by rendered and by real crop.
     """
     rows, columns = np.flatnonzero(fake_has), np.flatnonzero(real_has)
     found = _first_nearest(fake[rows], real[columns]) if len(rows) else []
@@ -136,12 +137,12 @@ def _first_nearest(fake: Pixels, real: Pixels) -> list[CropMatch]:
 
 
 def _scaled_width(own: Size, height: int) -> int:
-    """The width of a picture that is scaled to a height, in pixels; halves are rounded up."""
+    """The width in pixels of a picture scaled to a height; halves are rounded up."""
     return max(1, int(own[1] * height / own[0] + 0.5))
 
 
 def _sources(source: Size, own: Size, size: Size) -> tuple[Positions, Positions]:
-    """Where the middles of the rows and columns of a judged picture lie, in pixels of `source`: both have one middle.
+    """Where the row and column centres of a judged picture lie, in pixels of `source`: both share one centre.
 
     Args:
         source: size of the picture, or of its label map.

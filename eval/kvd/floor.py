@@ -1,7 +1,7 @@
 """The floor of sKVD: other photographs, judged as if they were frames.
 
-No enhancer can be expected to come closer to photographs than other photographs do. Their distance is 0 where both sets
-are of one distribution (the estimator is unbiased), and above 0 where they are not: another camera, another town. A
+No enhancer can be expected to come closer to photographs than other photographs do. Their distance is 0 if both sets
+come from one distribution (the estimator is unbiased), and above 0 if they do not: another camera, another town. A
 method's value can then be read as a fraction of the way from the render to the floor.
 """
 
@@ -37,7 +37,7 @@ class FloorSetup:
         photos: their folder.
         usable: those that are large enough.
         drawn: crops, as many per photograph as per frame.
-        pairing: who is compared with whom; real crops are counted as in `SkvdSetup.real`.
+        pairing: which crops are compared; real crops are indexed as in `SkvdSetup.real`.
     """
 
     photos: Images
@@ -50,12 +50,12 @@ def set_up_floor(settings: Settings, setup: SkvdSetup, folder: Path, labels: Pat
     """Draw crops of other photographs and find their partners among the same real crops that frames choose from.
 
     Args:
-        settings: of the judgement.
-        setup: of the frames; its protocol, crop side and real crops are used.
+        settings: the judgement's settings.
+        setup: the frames' setup; its protocol, crop side and real crops are used.
         folder, labels: the other photographs and their label maps.
 
     Raises:
-        InputError: photographs that are among those they are compared with, or that find no partners.
+        InputError: photographs that are also among those they are compared with, or that find no partners.
     """
     protocol = setup.protocol
     photos = Images(folder)
@@ -74,7 +74,7 @@ def set_up_floor(settings: Settings, setup: SkvdSetup, folder: Path, labels: Pat
     crops, _ = protocol.draw(
         usable.sizes, {}, setup.side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
     )
-    # They stand on the frames' side: a pixel that nobody named is like none of the photographs'.
+    # They take the frames' side: an unnamed pixel matches none of the photographs'.
     maps = Maps(
         labels, usable, lambda label, own: protocol.fit_label(label, own, setup.size), other_class(labels), UNLIKE[0]
     )
@@ -91,7 +91,7 @@ def read_floor(floor: FloorSetup, setup: SkvdSetup) -> Pixels:
 
 
 def sharing_real_crops(setup: SkvdSetup, floor: FloorSetup) -> tuple[SkvdSetup, FloorSetup]:
-    """Both, with real crops counted alike: within those that one or the other needs."""
+    """Both, with real crops indexed alike: among those that either needs."""
     used = np.union1d(setup.pairing.used, floor.pairing.used)
     ours, theirs = setup.pairing.within(used), floor.pairing.within(used)
     # KVD compares both with the same sample of the photographs.
@@ -103,7 +103,7 @@ def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: Settings
 
     Args:
         floor: their crops; they are the last set in the layers' products.
-        layers: of the frames.
+        layers: the frames' layers.
         settings: resamples and their seed.
     """
     keys = [crop.key for crop in floor.drawn.crops]
@@ -119,7 +119,7 @@ def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: Settings
 def floor_record(
     floor: FloorSetup, layers: dict[str, Layer], skvd: dict[str, Array], relative_to: Path
 ) -> skvd_record.SkvdFloor:
-    """What a record says of the other photographs.
+    """What a record says about the other photographs.
 
     Args:
         floor: their crops.
@@ -147,7 +147,7 @@ def toward_floor(values: Array, first: Array, floor: Array) -> Estimate | None:
         floor: (1 + B,) of the other photographs, resampled by themselves.
 
     Returns:
-        None where the first method's distance to the floor may be 0 or less: there is no way to go.
+        None if the first method's distance to the floor may be 0 or less: there is no way to go.
     """
     low = estimate(first - floor).low
     return None if low is None or low <= 0 else estimate((first - values) / (first - floor))

@@ -65,7 +65,7 @@ def judge(
         settings: what is judged, and how.
         relative_to: the folder that folders in the record are relative to.
         progress: show a bar on stderr.
-        group: the processes that share the work; all come to the same record.
+        group: the processes that share the work; all arrive at the same record.
 
     Raises:
         InputError: folders, labels, images or weights that do not fit together.
@@ -120,7 +120,7 @@ def judge(
 
 
 def _groups(settings: Settings, protocol: SkvdProtocol) -> LabelGroups:
-    """Groups of classes that a file names; {} where there is none."""
+    """Groups of classes that a file names; {} if there is none."""
     path = settings.class_groups or protocol.groups
     groups = read_groups(path) if settings.per_class and path else {}
     if protocol.rest and REST in groups:
@@ -131,7 +131,7 @@ def _groups(settings: Settings, protocol: SkvdProtocol) -> LabelGroups:
 
 
 def _of_layer(products: Callable[..., dict[str, InnerProducts]], real: Crops, fakes: list[Crops]) -> InnerProducts:
-    """Inner products in the one layer of cKVD."""
+    """Inner products in cKVD's only layer."""
     return products(real, fakes, layers=(CKVD_LAYER,), progress=False)[CKVD_LAYER]
 
 
@@ -194,7 +194,7 @@ def _method(
 def _worst(layers: dict[str, Layer], index: int, setup: SkvdSetup) -> tuple[skvd_record.CropPair, ...]:
     """The pairs whose rendered crop moved farthest away from photographs, over all layers, at most one per frame.
 
-    For the first method, which moved from nothing: the pairs whose crop is farthest away.
+    For the first method, which did not move: the pairs whose crop is farthest away.
     """
     matches = setup.pairing.matches
     values = np.sum([layer.remoteness(index) for layer in layers.values()], axis=0)

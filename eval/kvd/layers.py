@@ -28,12 +28,12 @@ class Layer:
     Attributes:
         products: inner products of the features, divided by their dimension.
         square: the squared scale of the layer, by which the products are divided.
-        frames: per method (N,) image of each rendered crop, by a number.
-        photos: (M,) image of each real crop; a picture on both sides has one number.
-        pairing: who is compared with whom.
+        frames: per method (N,), the image of each rendered crop, as a number.
+        photos: (M,) the image of each real crop; a picture on both sides has one number.
+        pairing: which crops are compared.
         draws: (1 + B, N) how often each rendered crop was drawn, shared by all layers; row 0 is ones.
-        by_image: crops of one image are not independent: pairs with an image twice are left out; otherwise a list of
-            crops is a list of samples, each its own, as in the release of feamgan.
+        by_image: whether pairs with an image twice are left out, as crops of one image are not independent; otherwise
+            each crop in a list is its own sample, as in feamgan's release.
     """
 
     products: InnerProducts
@@ -66,7 +66,7 @@ class Layer:
         return self._mmd2(method, every, sample, self.draws, np.ones((len(self.draws), len(sample))))
 
     def remoteness(self, method: int) -> Array:
-        """How far the rendered crop of each of P pairs lies from all partners: (P,), see `eval.kvd.outliers`."""
+        """How far the rendered crop of each of P pairs lies from all partners: (P,); see `eval.kvd.outliers`."""
         fake, real = self.pairing.fake, self.pairing.partner
         return remoteness(
             cubic_kernel(np.diag(self.products.fake[method])[fake] / self.square),
@@ -87,7 +87,7 @@ class Layer:
         )
 
     def _kernels(self, method: int, fake: Indices, real: Indices) -> tuple[Array, Array, Array]:
-        """Kernel values within the rendered crops, between them and the real ones, and within those."""
+        """Kernel values within the rendered crops, between them and the real ones, and within the real ones."""
         return (
             cubic_kernel(self.products.fake[method][np.ix_(fake, fake)] / self.square),
             cubic_kernel(self.products.across[method][np.ix_(fake, real)] / self.square),

@@ -15,16 +15,16 @@ Indices = NDArray[np.int64]
 
 
 def remoteness(own: Array, across: Array, *, groups: Indices, y_groups: Indices) -> Array:
-    """The squared distance of each crop to the photographs' mean in the kernel's space, but for a constant: (N,).
+    """The squared distance of each crop to the photographs' mean in the kernel's space, up to a constant: (N,).
 
     Args:
         own: (N,) kernel value of each crop with itself.
         across: (N, M) kernel values to the photographs' crops.
-        groups: (N,) the image that each crop comes from, by any number.
-        y_groups: (M,) likewise; crops of photographs that are of the crop's own image do not count.
+        groups: (N,) the image that each crop comes from, as any number.
+        y_groups: (M,) likewise; photograph crops from the crop's own image do not count.
 
     Returns:
-        (N,); NaN for a crop that has nothing to be compared with.
+        (N,); NaN for a crop that has nothing to compare with.
     """
     apart = (groups[:, None] != y_groups).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -33,12 +33,12 @@ def remoteness(own: Array, across: Array, *, groups: Indices, y_groups: Indices)
 
 
 def worst(values: Array, groups: Indices, count: int) -> Indices:
-    """Indices of the crops with the highest values, highest first, at most one of each image.
+    """Indices of the crops with the highest values, highest first, at most one per image.
 
     Args:
         values: (N,); values that are not finite are left out.
         groups: (N,) image of each crop.
-        count: how many crops at most.
+        count: the most crops to return.
     """
     found: list[int] = []
     taken: set[int] = set()

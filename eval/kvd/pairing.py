@@ -18,9 +18,9 @@ class Pairing:
     """Which crops are compared.
 
     Attributes:
-        matches: rendered crops with their partners; `real` counts all candidates.
-        used: (M,) candidates whose features are needed, ascending. The next three count within these.
-        sample: (S,) crops that stand for the photographs in KVD.
+        matches: rendered crops with their partners; `real` indexes all candidates.
+        used: (M,) candidates whose features are needed, ascending. `sample` and `partner` index into these.
+        sample: (S,) crops that represent the photographs in KVD.
         partner: (P,) partner of each match.
         fake: (P,) rendered crop of each match, out of all rendered crops.
     """
@@ -32,7 +32,7 @@ class Pairing:
     fake: Indices
 
     def within(self, used: Indices) -> "Pairing":
-        """The same pairs, with real crops counted within more candidates: `used`, ascending, holds all of these."""
+        """The same pairs, with real crops indexed within more candidates: `used`, ascending, contains all of these."""
         places = np.searchsorted(used, self.used)
         return replace(self, used=used, sample=places[self.sample], partner=places[self.partner])
 
@@ -44,7 +44,7 @@ def pair(fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], *, sample
         fake: all crops are judged.
         real: all real crops.
         matches: the pairs.
-        sample: the first so many crops of each photograph stand for it in KVD.
+        sample: how many of each photograph's first crops represent it in KVD.
 
     Raises:
         InputError: partners in fewer than two frames or two photographs.
@@ -66,7 +66,7 @@ def pair(fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], *, sample
 def shown_pairs(
     fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], count: int
 ) -> tuple[skvd_record.CropPair, ...]:
-    """At most `count` random pairs for the report, no frame and no photograph twice: not the best, but any."""
+    """At most `count` random pairs for the report, no frame and no photograph twice: not the best ones, but any."""
     pairs: list[skvd_record.CropPair] = []
     for found in sorted(matches, key=lambda found: fake.crops[found.fake].ticket):
         ours, theirs = fake.crops[found.fake], real.crops[found.real]
@@ -76,6 +76,6 @@ def shown_pairs(
 
 
 def as_pair(fake: DrawnCrops, real: DrawnCrops, found: CropMatch) -> skvd_record.CropPair:
-    """A pair as a record has it."""
+    """A pair as a record stores it."""
     ours, theirs = fake.crops[found.fake], real.crops[found.real]
     return skvd_record.CropPair(ours.key, ours.top, ours.left, theirs.key, theirs.top, theirs.left, found.similarity)

@@ -1,9 +1,9 @@
-"""cKVD: sKVD of one group of classes at a time, with all else in the crops hidden.
+"""cKVD: sKVD of one group of classes at a time, with everything else in the crops hidden.
 
 Stuhr et al., "Masked Discriminators for Content-Consistent Unpaired Image-to-Image Translation", 2023
 (https://arxiv.org/abs/2309.13188): a distance of whole crops does not tell which things look wrong. Here both crops of
-a pair show only the pixels of the group, and one colour elsewhere. Only relu5_3 is measured. It sees the outline of the
-group, too, so values of different groups, or of sKVD, cannot be compared with each other.
+a pair show only the group's pixels, and one colour elsewhere. Only relu5_3 is measured. It also sees the group's
+outline, so values of different groups, or of sKVD, cannot be compared with each other.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class ClassCrops:
     Attributes:
         cells: (N, 256) descriptions.
         labels: (N, S, S) of all pixels.
-        pixels: (N, S, S, 3) uint8 sRGB by each method; of the photographs, one entry.
+        pixels: (N, S, S, 3) uint8 sRGB per method; for the photographs, one entry.
     """
 
     cells: Pixels
@@ -73,7 +73,7 @@ class ClassDistances:
 
     Attributes:
         pairs: how many each group has.
-        values: (1 + B) distances of each method, by groups that were not left out.
+        values: each method's distances (1 + B,), by group; groups that were left out are absent.
     """
 
     pairs: dict[str, int] = field(default_factory=dict)
@@ -104,7 +104,7 @@ def distances(
     *,
     progress: bool,
 ) -> ClassDistances:
-    """Distances of each group that has enough pairs, and whose pairs are of more than one frame and photograph.
+    """Distances of each group that has enough pairs, and whose pairs come from more than one frame and photograph.
 
     Args:
         fake: all rendered crops.
@@ -112,7 +112,7 @@ def distances(
         groups: labels of each group.
         protocol: which crops have a class, and which are compared.
         layer: relu5_3 as in sKVD: its pairs, scale and resamples.
-        products: real crops and those of each method, with hidden pixels, to inner products.
+        products: maps real crops and those of each method, with hidden pixels, to inner products.
         progress: show a bar on stderr.
     """
     found = ClassDistances()

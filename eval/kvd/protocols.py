@@ -1,7 +1,7 @@
-"""The two protocols of sKVD, and what a protocol decides.
+"""sKVD's two protocols, and what a protocol decides.
 
-"ours" is the definition with several crops per picture and pairs of one picture left out; "feamgan" is the
-procedure behind the published rows (`eval.kvd.feamgan`). `eval.kvd.judge` follows either in the same steps.
+"ours" is the definition, with several crops per picture and pairs from one picture left out; "feamgan" is the procedure
+behind the published rows (`eval.kvd.feamgan`). `eval.kvd.judge` follows either in the same steps.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,16 +29,16 @@ class DrawCrops(Protocol):
 
         Args:
             frames, photos: heights and widths as judged, by key.
-            side: of a crop, in pixels.
-            crops, candidates: how many of each frame, and of each photograph.
-            seed: of the draws.
+            side: a crop's side in pixels.
+            crops, candidates: how many per frame and per photograph.
+            seed: seed for the draws.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ProtocolText:
-    """What a report says of a protocol, in words; see `eval.records.skvd_record.ProtocolFacts`."""
+    """What a report says about a protocol, in words; see `eval.records.skvd_record.ProtocolFacts`."""
 
     metric: str
     estimator: str
@@ -52,12 +52,12 @@ class ProtocolText:
 
 @dataclass(frozen=True)
 class SkvdProtocol:
-    """What a protocol of sKVD decides.
+    """What an sKVD protocol decides.
 
     Attributes:
         name: as --protocol takes it.
         asset: the weights that it is defined with.
-        layers: of VGG16.
+        layers: layers of VGG16.
         fixed: settings that the user cannot choose, by name.
         judged_size: size of a frame's file -> size of the frame as judged.
         fit: picture of either side, judged size of frames -> the picture as judged.
@@ -65,15 +65,15 @@ class SkvdProtocol:
         min_photo: judged size of frames, side of a crop -> the smallest photograph that is used.
         draw: draws the crops of both sides.
         describe: label map, crop, side of a crop, size of the picture as judged -> (256,) labels.
-        match: partners, out of the crops of both sides.
-        match_class: partners of a class: descriptions of both sides, which of them have the class, the pairs of sKVD ->
+        match: the crops of both sides -> partners.
+        match_class: partners for a class: descriptions of both sides, which of them have the class, sKVD's pairs ->
             pairs.
         by_image: whether pairs of crops of one image are left out; otherwise each entry of a list is its own sample.
-        groups: file of class groups where the user names none; None: each label is a group.
-        rest: whether labels of no group make a group of their own, for which all crops count.
+        groups: file of class groups if the user names none; None: each label is a group.
+        rest: whether labels in no group form a group of their own, for which all crops count.
         hidden: colour of pixels that are not of the class, RGB in [0, 1].
         min_pairs: a class with fewer pairs is left out.
-        text: what a report says of the protocol.
+        text: what a report says about the protocol.
     """
 
     name: str
@@ -108,7 +108,7 @@ def protocol_named(name: str) -> SkvdProtocol:
 
 
 def with_photo_filter(protocol: SkvdProtocol, photo_filter: PhotoFilter) -> SkvdProtocol:
-    """A protocol that shrinks photographs by another filter than by area; see `datasets.photos.to_height`.
+    """A protocol that shrinks photographs with a filter other than area; see `datasets.photos.to_height`.
 
     Raises:
         InputError: the protocol has a filter of its own.
@@ -128,7 +128,7 @@ def with_photo_filter(protocol: SkvdProtocol, photo_filter: PhotoFilter) -> Skvd
 def _draw(
     frames: Sizes, photos: Sizes, side: int, *, crops: int, candidates: int, seed: int
 ) -> tuple[list[Crop], list[Crop]]:
-    """Several crops of each picture, which do not depend on what other pictures there are."""
+    """Several crops per picture, which do not depend on what other pictures there are."""
     fake, real = (
         [
             crop
@@ -158,7 +158,7 @@ def _match(fake: DrawnCrops, real: DrawnCrops) -> list[CropMatch]:
 
 
 def _match_class(fake: Pixels, real: Pixels, fake_has: Has, real_has: Has, pairs: PairIndices) -> PairIndices:
-    """The pairs of sKVD of which both crops have the class."""
+    """The sKVD pairs in which both crops have the class."""
     both = fake_has[pairs[0]] & real_has[pairs[1]]
     return pairs[0][both], pairs[1][both]
 
@@ -168,8 +168,8 @@ OURS = SkvdProtocol(
     asset="vgg16",
     layers=LAYERS,
     judged_size=lambda own: own,
-    # A crop has to show as much of a scene in a photograph as in a frame: photographs that are higher than the frames
-    # are reduced by area, where every source pixel counts. Lower ones stay as they are: enlarging would invent blur.
+    # A crop has to show as much of a scene in a photograph as in a frame: photographs taller than the frames are
+    # reduced by area, so every source pixel counts. Shorter ones stay as they are: enlarging would invent blur.
     fit=lambda picture, size: to_height(picture, size[0]),
     fit_label=lambda label, own, size: label,
     min_photo=lambda size, side: (side, side),

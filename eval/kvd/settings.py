@@ -16,21 +16,21 @@ class Settings:
         methods: folders by name; the first is what the others are compared with.
         real: folder of photographs.
         fake_labels, real_labels: folders of label maps.
-        vgg: file of VGG16's weights.
-        crops: per frame.
+        vgg: file of VGG16 weights.
+        crops: crops per frame.
         candidates: crops per photograph that partners are chosen from.
         scaling: "as trained" undoes the constants that the file's layers are divided by.
         pooling: see `eval.features.vgg_features.Extractor`.
-        resamples: of the bootstrap.
-        seed: of crops and resamples.
+        resamples: number of bootstrap resamples.
+        seed: seed for crops and resamples.
         batch: crops per forward pass.
         memory: bytes of features to hold at a time.
         scratch: folder for the features that do not fit; None: the system's folder for temporary files.
-        precision: of the network and its features.
+        precision: precision of the network and its features.
         device: where the network runs.
-        protocol: one of `eval.kvd.protocols`; settings that it fixes are set to what it wants.
-        per_class: measure cKVD, too.
-        class_groups: file of groups of classes; None: those of the protocol.
+        protocol: one of `eval.kvd.protocols`; it overrides the settings that it fixes.
+        per_class: whether to measure cKVD as well.
+        class_groups: file of class groups; None: the protocol's.
         floor, floor_labels: folders of other photographs, judged as if they were frames, and of their label maps.
     """
 

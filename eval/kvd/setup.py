@@ -30,7 +30,7 @@ from eval.kvd.settings import Settings
 from gbuffer_tools.errors import InputError
 
 UNLIKE = (254, 255)
-"""Labels of pixels without a class, of frames and of photographs; `datasets.label` gives no class such an id."""
+"""Labels of pixels without a class, in frames and in photographs; `datasets.label` gives no class such an id."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class SkvdSetup:
     Attributes:
         methods: folders of rendered frames, by the method's name.
         photos: the folder of photographs.
-        protocol: what decides about crops and partners.
+        protocol: decides about crops and partners.
         own: height and width of the frames' files, in pixels.
         size: height and width of the frames as judged.
-        side: of a crop, in pixels as judged.
+        side: a crop's side, in pixels as judged.
         usable: the photographs that are large enough.
         maps: label maps of the frames and of the photographs.
         fake, real: the crops drawn on both sides.
@@ -102,7 +102,7 @@ def set_up(settings: Settings) -> SkvdSetup:
         cut(crops, of_side, lambda label, crop, shape: protocol.describe(label, crop, side, shape))
         for crops, of_side in zip(drawn, maps, strict=True)
     )
-    # About as many crops stand for the photographs in KVD as for the frames.
+    # In KVD, about as many crops represent the photographs as the frames.
     sample = math.ceil(len(fake.crops) / len(np.unique(real.groups)))
     pairing = pair(fake, real, protocol.match(fake, real), sample=sample)
     return SkvdSetup(methods, photos, protocol, own, size, side, usable, (maps[0], maps[1]), fake, real, pairing)

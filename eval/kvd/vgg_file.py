@@ -1,4 +1,4 @@
-"""What a file of VGG16's weights says of itself: where they come from, and how they were scaled."""
+"""What a file of VGG16 weights says about itself: where they come from, and how they were scaled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ TORCHVISION_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de5
 
 @dataclass(frozen=True)
 class VggFile:
-    """A file of VGG16's weights.
+    """A file of VGG16 weights.
 
     Attributes:
         weights: names and digests, for the record.
@@ -26,15 +26,15 @@ class VggFile:
     divided_by: dict[str, float]
 
     def scale(self, layer: str) -> float:
-        """What a layer's features are divided by to become those of the network as it was trained."""
+        """What a layer's features are divided by to become those of the network as trained."""
         return 1.0 / self.divided_by.get(layer, 1.0)
 
 
 def read_vgg_file(path: Path) -> VggFile:
-    """Read what a file of VGG16's weights says of itself.
+    """Read what a file of VGG16 weights says about itself.
 
     Raises:
-        InputError: the file is no model file, or its constants are no numbers above 0.
+        InputError: the file is not a model file, or its constants are not numbers above 0.
     """
     try:
         found: dict[str, Any] = models.read_header(path)["record"]

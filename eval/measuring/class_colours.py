@@ -1,6 +1,6 @@
 """The mean colour of each class in each frame, before and after, and the metrics made from them.
 
-To add a metric of colours, add a row to `COLOURS`.
+To add a colour metric, add a row to `COLOURS`.
 
 Shapes: F frames, C classes, R resamples.
 """
@@ -18,9 +18,9 @@ from eval.records.scores_record import CLASS_COLOUR, Metric
 Array = NDArray[np.float64]
 
 MIN_PIXELS = 64
-"""A class counts in the frames that show so many pixels of it, or more."""
+"""A class counts in the frames that show at least this many of its pixels."""
 MIN_CHROMA = 5.0
-"""Of greys that have less, the hue is chance."""
+"""Below this, colours are grey and their hue is chance."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ClassColours:
     """Colours of one class in the render and in a method's pictures.
 
     Attributes:
-        pixels: (F,) of the class, 0 where they are too few.
+        pixels: (F,) pixel counts of the class, 0 where there are too few.
         before, after: (F, 3) mean CIELAB; any value where there are no pixels.
     """
 
@@ -40,8 +40,8 @@ class ClassColours:
         """The mean over the pixels of the class.
 
         Args:
-            values: (F,) of frames, real or complex.
-            draws: (R, F) how often each frame counts; None: each frame for itself.
+            values: (F,) per frame, real or complex.
+            draws: (R, F) how often each frame counts; None: each frame by itself.
 
         Returns:
             (R,) or (F,), NaN where there are no pixels.
@@ -57,9 +57,9 @@ class ColourMetric:
     """A row of the table.
 
     Attributes:
-        key, name, what: of the metric, without its class.
-        measure: colours of a class, and draws as of `ClassColours.mean` -> (R,) or (F,), NaN where there is none.
-        of_render: whether the render has a value, too.
+        key, name, what: the metric's, without its class.
+        measure: colours of a class, and draws as in `ClassColours.mean` -> (R,) or (F,), NaN where there is none.
+        of_render: whether the render also has a value.
     """
 
     key: str
@@ -70,10 +70,10 @@ class ColourMetric:
 
 
 def hue_turn(colours: ClassColours, draws: Array | None) -> Array:
-    """The angle in degrees by which the hue turned, counterclockwise: from red over yellow to green, blue, violet.
+    """The angle in degrees by which the hue turned, counterclockwise: from red through yellow to green, blue, violet.
 
-    Strong colours count more: it is the angle of the mean of conj(z) z', z and z' being a* + i b* before and after. NaN
-    where the render or the method is grey.
+    Strong colours count more: it is the angle of the mean of conj(z) z', where z and z' are a* + i b* before and after.
+    NaN where the render or the method is grey.
     """
     before, after = (lab[:, 1] + 1j * lab[:, 2] for lab in (colours.before, colours.after))
     turned = colours.mean(before.conj() * after, draws)
@@ -117,7 +117,7 @@ def colour_values(
         sums: by method, sums of L*, a*, b* over the pixels of each class (F, C, 3); the render's are among them.
         pixels: (F, C) of each class.
         classes: names (C,) of those that are wanted; "" for others.
-        draws: (R, F) how often each frame counts; None: each frame for itself.
+        draws: (R, F) how often each frame counts; None: each frame by itself.
     """
     counted = np.where(pixels >= MIN_PIXELS, pixels, 0.0)
     means = {name: found / np.maximum(pixels, 1)[..., None] for name, found in sums.items()}

@@ -1,7 +1,7 @@
 """Power spectra class by class, for eval.sets with label maps: whether roads are too crisp, or skies too noisy.
 
-Only patches that a class covers count for it (`eval.metrics.spectrum.class_spectra`). Pictures go by the number of such
-patches that they have.
+Only patches that a class covers count for it (`eval.metrics.spectrum.class_spectra`). Pictures are weighted by how many
+such patches they have.
 
 Shapes: F frames, M photographs, C classes, K bands, B resamples.
 """
@@ -25,12 +25,12 @@ from eval.records.scores_record import Metric
 Array = NDArray[np.float64]
 
 LEAST = 20
-"""A class of fewer patches on a side is left out."""
+"""A class with fewer patches on a side is left out."""
 
 
 @dataclass(frozen=True)
 class ClassSums:
-    """Spectra of the pictures of one folder by class: sums (N, C, K) in decibels, and how many patches (N, C)."""
+    """Spectra of one folder's pictures by class: sums (N, C, K) in decibels, and patch counts (N, C)."""
 
     sums: Array
     counts: Array
@@ -66,7 +66,7 @@ def class_values(
         The metrics; values (1 + B,) by method and metric; what they depend on, in words.
 
     Raises:
-        InputError: label maps that are missing, or of two taxonomies.
+        InputError: label maps that are missing, or from two taxonomies.
     """
     method, classes = label_facts(fake_labels, real_labels)
     height = next(iter(methods.values()))[0].shape[0]
@@ -101,15 +101,15 @@ def class_values(
 def class_sums(
     images: Images, labels: Path, classes: int, height: int | None, photo_filter: PhotoFilter, bar: "tqdm[NoReturn]"
 ) -> ClassSums:
-    """Spectra of the pictures of a folder; a picture smaller than a patch has none of any class.
+    """Spectra of a folder's pictures; a picture smaller than a patch has none for any class.
 
     Args:
         images: the folder.
         labels: folder of their label maps.
         classes: how many there are.
-        height: that higher pictures are reduced to; None: they stay as they are.
+        height: the height that taller pictures are reduced to; None: they stay as they are.
         photo_filter: how.
-        bar: moves on by one with every picture.
+        bar: advances by one with every picture.
 
     Raises:
         InputError: a label map is missing.

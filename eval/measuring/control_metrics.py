@@ -1,6 +1,6 @@
-"""What eval.control measures of each frame: shared edges, geometry, depth, and sums of colours per class.
+"""What eval.control measures in each frame: shared edges, geometry, depth, and colour sums per class.
 
-To add a metric of frames, write it in eval/fidelity, add a row to `METRICS`, and its value to `found`.
+To add a frame metric, write it in eval/fidelity, add a row to `METRICS`, and its value to `found`.
 
 Shapes: F frames, C classes, H W pixels.
 """
@@ -48,12 +48,12 @@ METRICS = (
 
 @dataclass(frozen=True)
 class FrameBuffers:
-    """What a frame file says of a frame.
+    """What a frame file says about a frame.
 
     Attributes:
-        ids: (H, W) classes, numbers in `names`; None where the file has none.
-        names: of the file's classes.
-        depth: (H, W) metres; None where the file has none.
+        ids: (H, W) classes, as indices into `names`; None if the file has none.
+        names: the file's class names.
+        depth: (H, W) metres; None if the file has none.
     """
 
     ids: NDArray[np.uint8] | None = None
@@ -63,14 +63,14 @@ class FrameBuffers:
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """All that was measured, frame by frame.
+    """Everything that was measured, frame by frame.
 
     Attributes:
         values: by method and metric of `METRICS`, (F,), NaN where there is none.
         sums: by method, sums of L*, a*, b* over the pixels of each class, (F, C, 3).
-        pixels: (F, C) of each class.
+        pixels: (F, C) pixel counts of each class.
         classes: names (C,), in the order in which files name them.
-        digests: by method and key, of the pictures.
+        digests: the pictures' digests, by method and key.
     """
 
     values: dict[str, dict[str, Array]]
@@ -81,7 +81,7 @@ class FrameFacts:
 
 
 def frame_buffers(frames: Images) -> Iterator[FrameBuffers]:
-    """The buffers of each frame, in the order of the keys; empty ones where the folder holds plain pictures."""
+    """The buffers of each frame, in key order; empty ones if the folder holds plain pictures."""
     opened: tuple[object, Shard | None] = (None, None)
     for number, key in enumerate(frames.keys):
         path = frames.path(number)
@@ -108,11 +108,11 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
     """Measure every frame in every method.
 
     Args:
-        methods: by name, of the same frames; the render is the folder of frames.
+        methods: pictures of the same frames, by method name; the render is the folder of frames.
         estimate: a depth network, if there is one.
 
     Raises:
-        InputError: pictures of another size than the frame's.
+        InputError: pictures whose size is not the frame's.
     """
     keys = methods[RENDER].keys
     values = {name: {metric.key: np.full(len(keys), np.nan) for metric in METRICS} for name in methods}
@@ -144,7 +144,7 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
 
 
 def _longer(of_classes: Array, count: int) -> Array:
-    """Values of classes, with zeros for those that were met in later frames only."""
+    """Values per class, with zeros for classes that only appear in later frames."""
     return np.concatenate([of_classes, np.zeros((count - len(of_classes), *of_classes.shape[1:]))])
 
 
@@ -159,7 +159,7 @@ def _same_size(images: Images, index: int, rendered: Pixels) -> Pixels:
 
 
 def _numbered(beside: FrameBuffers, numbers: dict[str, int], path: Path) -> NDArray[np.int64] | None:
-    """A frame's classes (H, W) by the numbers that names have in all files; new names get the next ones.
+    """A frame's classes (H, W), with one number per name across all files; new names get the next numbers.
 
     Raises:
         InputError: the files name too many classes.
@@ -181,7 +181,7 @@ def _geometry(beside: FrameBuffers) -> Edges | None:
 
 
 def _edge_values(edges: Edges, before: Edges | None, geometry: Edges | None) -> dict[str, float]:
-    """Values of a picture's edges: against the render's, unless it is the render, and against the geometry's."""
+    """A picture's edge values: against the render's, unless it is the render, and against the geometry's."""
     found = {}
     if before is not None:
         precision, recall = _or_nan(share_found, edges, before), _or_nan(share_found, before, edges)
@@ -205,7 +205,7 @@ def _defects(
 
 
 def _or_nan(measure: Callable[..., float], *planes: NDArray[np.generic]) -> float:
-    """A value; NaN where there is none, which a ValueError says."""
+    """A value; NaN if there is none, which a ValueError signals."""
     try:
         return measure(*planes)
     except ValueError:
@@ -213,6 +213,6 @@ def _or_nan(measure: Callable[..., float], *planes: NDArray[np.generic]) -> floa
 
 
 def shown_classes(facts: FrameFacts) -> tuple[str, ...]:
-    """The names of classes that some frame shows enough of; "" in place of the others."""
+    """The names of the classes that at least one frame shows enough of; "" in place of the others."""
     most = facts.pixels.max(axis=0, initial=0).tolist()
     return tuple(name if pixels >= MIN_PIXELS else "" for name, pixels in zip(facts.classes, most, strict=True))

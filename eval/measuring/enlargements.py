@@ -1,7 +1,7 @@
-"""How good enlarged pictures are, beside the large pictures that they should be: the means that papers report.
+"""How good enlarged pictures are, compared with the large pictures that they should be: the means that papers report.
 
-As in the validation of Real-ESRGAN's release (BasicSR): PSNR of 8-bit RGB without 4 pixels at each border, in dB, and
-its mean over pictures.
+As in the validation of Real-ESRGAN's release (BasicSR): PSNR in dB of 8-bit RGB without the 4 pixels at each border,
+and its mean over pictures.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,8 +22,8 @@ def measured(made: Iterable[tuple[Pixels, Pixels]], niqe: Niqe | None) -> dict[s
     """Mean "PSNR" (dB, of 0 .. 255), and mean "NIQE" over the pictures that it can judge.
 
     Args:
-        made: pictures (H, W, 3), each with what it should be; more than two borders a side.
-        niqe: None: it is not measured.
+        made: pictures (H, W, 3), each with what it should be; each side longer than two borders.
+        niqe: measures NIQE; None: it is not measured.
 
     Raises:
         ValueError: two pictures differ in size.
@@ -33,11 +33,11 @@ def measured(made: Iterable[tuple[Pixels, Pixels]], niqe: Niqe | None) -> dict[s
         ratios.append(psnr(picture[inside, inside], truth[inside, inside]))
         try:
             naturals += [] if niqe is None else [niqe(picture)]
-        except ValueError:  # smaller than two of its blocks, or even
+        except ValueError:  # smaller than two of its blocks, or flat
             continue
     return {"PSNR": float(np.mean(ratios))} | ({"NIQE": float(np.mean(naturals))} if naturals else {})
 
 
 def worded(values: dict[str, float]) -> str:
-    """What was measured, for a line on the screen."""
+    """What was measured, as text for a line on the screen."""
     return ", ".join(f"{name} {value:.3f}{' dB' if name == 'PSNR' else ''}" for name, value in values.items())

@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 
 
 def value_of(measure: Compare | Judge, *pictures: Pixels) -> float:
-    """A metric's value; NaN where it raises a ValueError, as NIQE does of pictures that are too small for it."""
+    """A metric's value; NaN if it raises a ValueError, as NIQE does for pictures that are too small for it."""
     try:
         return measure(*pictures)
     except ValueError:
@@ -39,13 +39,13 @@ def frame_values(
     """By method and metric, one value per frame (F,); by method and key, the digest of each picture.
 
     Args:
-        methods: by name, of the same frames.
-        truth: what all methods are compared with; None: the first method, which is then compared with nothing.
+        methods: pictures of the same frames, by method name.
+        truth: what all methods are compared with; None: the first method, which then is not compared with anything.
         compare: metrics of a picture and its reference.
         judge: metrics of one picture.
 
     Raises:
-        InputError: a picture of another size than its reference, or too small for the perceptual distances.
+        InputError: a picture that differs in size from its reference, or is too small for the perceptual distances.
     """
     names = list(methods)
     references = methods[names[0]] if truth is None else truth
@@ -79,10 +79,10 @@ def frame_values(
 
 
 def means(frames: Mapping[str, Mapping[str, Array]], draws: Array) -> dict[str, dict[str, Array]]:
-    """Means by method and metric, plain and resampled (1 + B,), over the frames of which all methods have a value.
+    """Means by method and metric, plain and resampled (1 + B,), over the frames for which all methods have a value.
 
-    A method that has no value of any frame has no mean, and does not stop the others. Where one frame alone counts,
-    there are no resamples: (1,).
+    A method without a value for any frame has no mean, and does not affect the others. If only one frame counts, there
+    are no resamples: (1,).
 
     Args:
         frames: by method and metric, one value per frame (F,).
@@ -106,7 +106,7 @@ def photographs(photos: Images, height: int, judge: Mapping[Metric, Judge]) -> R
 
     Args:
         photos: the folder.
-        height: of the frames, in pixels.
+        height: the frames' height in pixels.
         judge: metrics of one picture.
     """
     contents: dict[str, bytes] = {}

@@ -1,6 +1,6 @@
-"""The metrics of eval.content: a table of those that compare two pictures, and one of those that look at one alone.
+"""The metrics of eval.content: a table of those that compare two pictures, and one of those that look at a single one.
 
-To add a metric of pictures, write it in eval/metrics and add a row here.
+To add a picture metric, write it in eval/metrics and add a row here.
 """
 
 import dataclasses
@@ -19,9 +19,9 @@ from eval.records.scores_record import Metric
 
 Pixels = NDArray[np.uint8]
 Compare = Callable[[Pixels, Pixels], float]
-"""A picture and its reference, (H, W, 3) uint8 sRGB of one size -> value; a ValueError says that there is none."""
+"""A picture and its reference, (H, W, 3) uint8 sRGB of one size -> value; a ValueError means that there is none."""
 Judge = Callable[[Pixels], float]
-"""A picture (H, W, 3) uint8 sRGB -> value; a ValueError says that there is none."""
+"""A picture (H, W, 3) uint8 sRGB -> value; a ValueError means that there is none."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class PairedMetric:
     """A metric of a picture and its reference: PSNR, SSIM, LPIPS.
 
     Attributes:
-        metric: its key and name where the reference is the render, which a method may well move away from.
-        load: the device to compute on -> the function; None where its weights have not been fetched.
-        better: which side is better, "lower" or "higher", where the reference is the right answer.
+        metric: its key and name if the reference is the render, which a method may well move away from.
+        load: the device to compute on -> the function; None if its weights have not been fetched.
+        better: which side is better, "lower" or "higher", if the reference is the right answer.
     """
 
     metric: Metric
@@ -45,7 +45,7 @@ class SingleMetric:
 
     Attributes:
         metric: its key and name, and which side is better.
-        load: the function; None where its model has not been fetched.
+        load: the function; None if its model has not been fetched.
     """
 
     metric: Metric
@@ -78,14 +78,14 @@ SINGLE = (SingleMetric(Metric("niqe", "NIQE", "lower", "how natural a picture's 
 
 
 def paired(device: torch.device, *, truth: bool) -> dict[Metric, Compare]:
-    """The metrics of `PAIRED` whose weights are there; with the right answer those of `OF_THE_TRUTH`, too.
+    """The metrics of `PAIRED` whose weights are available; with the right answer, also those of `OF_THE_TRUTH`.
 
     Args:
         device: where networks compute.
         truth: whether the reference is the right answer, instead of the render.
 
     Raises:
-        InputError: a file of weights that is not what was fetched.
+        InputError: a weights file that is not what was fetched.
     """
     rows = (*PAIRED, *OF_THE_TRUTH) if truth else PAIRED
     loaded = ((to_truth(row) if truth else row.metric, row.load(device)) for row in rows)
@@ -93,7 +93,7 @@ def paired(device: torch.device, *, truth: bool) -> dict[Metric, Compare]:
 
 
 def single() -> dict[Metric, Judge]:
-    """The metrics of `SINGLE` whose models are there.
+    """The metrics of `SINGLE` whose models are available.
 
     Raises:
         InputError: a model that is not what was fetched.
@@ -103,6 +103,6 @@ def single() -> dict[Metric, Judge]:
 
 
 def to_truth(row: PairedMetric) -> Metric:
-    """A row's metric where the reference is the right answer: it now has a better side."""
+    """A row's metric if the reference is the right answer: one side is now better."""
     name, what = row.metric.name.replace("render", "truth"), "how near it is to what it should be"
     return dataclasses.replace(row.metric, key=f"truth_{row.metric.key}", name=name, better=row.better, what=what)

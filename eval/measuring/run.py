@@ -1,4 +1,4 @@
-"""The runner that eval.sets, content, segmentation and temporal share: options in, a record and a table out.
+"""The runner that eval.sets, content, segmentation, control and temporal share: options in, a record and a table out.
 
 A command supplies one function that measures; everything around it (options, processes, intervals, the record, the
 printed table) is here.
@@ -24,7 +24,7 @@ from eval.reporting.wording import ends, number
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, Array]]
-"""By method and by the metric's key, several values."""
+"""Several values, by method and by the metric's key."""
 Pictures = Mapping[str, bytes]
 """The digest of each picture of a folder, by key; see `eval.digests`."""
 
@@ -36,7 +36,7 @@ class RealSide:
     Attributes:
         images: the folder.
         pictures: digests of all photographs.
-        values: their own means of metrics that look at one picture alone, by the metric's key.
+        values: their own means of single-picture metrics, by the metric's key.
     """
 
     images: Images
@@ -53,11 +53,11 @@ class Measured:
         keys: what is resampled: F frames, or steps between frames.
         methods: folders by the method's name; the first is what the others are compared with.
         pictures: digests of each method's pictures.
-        resampled: (1 + B,) the plain value and those of B resamples, or (1,) where nothing is resampled. A metric that
-            a method has no value of may be absent.
+        resampled: (1 + B,) the plain value and those of B resamples, or (1,) if nothing is resampled. A metric for
+            which a method has no value may be absent.
         protocol: what the values depend on, in words.
         frames: (F,) one value per key, NaN where there is none; empty for metrics of whole sets.
-        photos: the real side, where there is one.
+        photos: the real side, if there is one.
         resampled_unit: what `keys` are, in words.
         heading: a line that is printed above the table; "" for none.
     """
@@ -131,7 +131,7 @@ def record_of(command: str, args: argparse.Namespace, found: Measured) -> Scores
 def table(found: Scores) -> str:
     """A record as plain text: a row per metric, a column per method, intervals in brackets.
 
-    Of the colours of classes only the size of the change is shown; the record and the report have the rest.
+    For class colours, only the size of the change is shown; the record and the report have the rest.
     """
     real = found.photos.values if found.photos else {}
     rows = [["", *(method.name for method in found.methods), *(["photographs"] if real else [])]]

@@ -1,4 +1,4 @@
-"""The metrics of eval.segmentation, a table of them, and the counts of pixels that they are made from.
+"""The metrics of eval.segmentation as a table, and the pixel counts that they are made from.
 
 To add a metric, write it in eval/metrics and add a row to `segmentation_metrics`.
 
@@ -23,12 +23,12 @@ from gbuffer_tools.errors import InputError
 
 Array = NDArray[np.float64]
 Labelled = tuple[str, int]
-"""Pictures that a segmenter labelled: the name of a method, or of segmenters, and which of those of one name."""
+"""Pictures that a segmenter labelled: the name of a method or of segmenters, and which of those with that name."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a method's labels agree, as counts of pixels: (F, C) by frame, or (R, C) by resample.
+    """How a method's labels agree, as pixel counts: (F, C) by frame, or (R, C) by resample.
 
     Attributes:
         truth: with the class ids of the frame files.
@@ -39,7 +39,7 @@ class Agreement:
     render: PixelCounts
 
     def weighted(self, draws: Array) -> "Agreement":
-        """Sums over frames: (R, C), for `draws` (R, F) of how often each frame counts."""
+        """Sums over frames (R, C), where `draws` (R, F) says how often each frame counts."""
         return Agreement(self.truth.weighted(draws), self.render.weighted(draws))
 
 
@@ -50,7 +50,7 @@ class AgreementMetric:
     Attributes:
         metric: its key, name, and which side is better.
         measure: counts (R, C) -> values (R,), NaN where there is none.
-        of_render: whether the first method has a value, too: the render is not compared with itself.
+        of_render: whether the first method also has a value: the render is not compared with itself.
     """
 
     metric: Metric
@@ -63,7 +63,7 @@ def segmentation_metrics(classes: Sequence[str], *, of_methods: bool = True) -> 
 
     Args:
         classes: their names.
-        of_methods: whether methods are judged, or else segmenters, of which none has to agree with the first.
+        of_methods: whether methods are judged; otherwise segmenters are, none of which has to agree with the first.
     """
     of = "of the segmenter's labels with the frames' classes"
     table = (
@@ -90,7 +90,7 @@ def _of_class(index: int, name: str, of: str) -> AgreementMetric:
 
 
 def values(found: Mapping[Labelled, Agreement], rows: Sequence[AgreementMetric]) -> dict[Labelled, dict[str, Array]]:
-    """By what was labelled and by metric, a value for each row of the counts: (F,) or (R,)."""
+    """A value for each row of the counts, (F,) or (R,), by what was labelled and by metric."""
     first = next(iter(found))
     return {
         which: {row.metric.key: row.measure(agreement) for row in rows if row.of_render or which != first}
@@ -99,7 +99,7 @@ def values(found: Mapping[Labelled, Agreement], rows: Sequence[AgreementMetric])
 
 
 def averaged(found: Mapping[Labelled, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
-    """By name and metric, the means over the seeds of a name."""
+    """The means over the seeds of each name, by name and metric."""
     seeds: dict[str, list[Mapping[str, Array]]] = {}
     for (name, _), rows in found.items():
         seeds.setdefault(name, []).append(rows)
@@ -117,7 +117,7 @@ def open_alike(paths: Sequence[Path], classes: Path | None) -> tuple[dict[Path, 
         classes: YAML file of a taxonomy; None: the segmenters' own classes.
 
     Raises:
-        InputError: a file is no segmenter, or one has other classes than the first.
+        InputError: a file is not a segmenter, or one has other classes than the first.
     """
     opened = {path: open_segmenter(path, classes) for path in paths}
     taxonomy = opened[paths[0]].taxonomy
@@ -164,16 +164,16 @@ def agreements(
 
     Args:
         truth: key and classes (H, W) of every frame, in any order.
-        labelled: pictures, and what labels them: picture (H, W, 3) uint8 -> classes (H, W). Of methods, the first are
-            those of the render.
+        labelled: pictures, and what labels them: picture (H, W, 3) uint8 -> classes (H, W). With methods, the first are
+            the render's.
         classes: C.
 
     Raises:
-        InputError: pictures of another size than the frame's.
+        InputError: pictures whose size is not the frame's.
     """
     keys = next(iter(labelled.values()))[0].keys
     indices = {key: index for index, key in enumerate(keys)}
-    # To the truth and to the render: both, either, truth. Not the confusion matrices: of many classes they are large.
+    # Against the truth and the render: both, either, truth. Not confusion matrices: with many classes they are large.
     tables = {which: np.zeros((2, 3, len(keys), classes), np.int64) for which in labelled}
     contents: dict[Labelled, dict[str, bytes]] = {which: {} for which in labelled}
     for key, labels in truth:

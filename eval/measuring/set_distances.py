@@ -1,6 +1,6 @@
 """Distances between two sets of feature vectors, as eval.sets reports them.
 
-Each function takes `FeatureSets` and returns values (1 + B,), or (1,) where a resample would cost too much; B is the
+Each function takes `FeatureSets` and returns values (1 + B,), or (1,) if resampling would cost too much; B is the
 number of resamples. The arithmetic is in eval.metrics.
 """
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 MAX_RESAMPLED = 4096
-"""Pictures of a side up to which kernel values of all pairs are kept, and resampled."""
+"""Up to this many pictures per side, the kernel values of all pairs are kept and resampled."""
 SUBSET = 1000
 KID_PAIRS = (
     f"over all pairs up to {MAX_RESAMPLED:,} pictures a side; above, without intervals, over 100 subsets of "
@@ -39,8 +39,7 @@ class FeatureSets:
     Attributes:
         judged: (N, D).
         real: (M, D), of the photographs.
-        judged_numbers, real_numbers: (N,), (M,) the picture of each row by a number; one picture on both sides has one
-            number.
+        judged_numbers, real_numbers: (N,), (M,) each row's picture as a number; a picture on both sides has one number.
         draws: (1 + B, N) how often each judged picture was drawn; row 0 is ones.
     """
 
@@ -54,7 +53,7 @@ class FeatureSets:
 def plain(measure: Callable[[Tensor, Tensor], float]) -> Callable[[FeatureSets], Array]:
     """A metric of two sets of vectors, (N, D) judged and (M, D) real, as one that is not resampled.
 
-    It has no value (NaN) where the metric raises a ValueError, as precision does of too few vectors.
+    It has no value (NaN) if the metric raises a ValueError, as precision does for too few vectors.
     """
 
     def measured(sets: FeatureSets) -> Array:
@@ -79,7 +78,7 @@ def kernel_distance(sets: FeatureSets, kernel: Callable[[Array], Array], square:
 def resampled_kid(sets: FeatureSets, square: float = 1.0) -> Array:
     """1000 x KID's MMD² of features whose inner products are divided by `square`.
 
-    (1 + B,), or (1,) where a side has more than `MAX_RESAMPLED` pictures; `KID_PAIRS` says of which pairs.
+    (1 + B,), or (1,) if a side has more than `MAX_RESAMPLED` pictures; `KID_PAIRS` says over which pairs.
     """
     if max(len(sets.judged), len(sets.real)) <= MAX_RESAMPLED:
         return UNIT * kernel_distance(sets, cubic_kernel, square)
@@ -95,7 +94,7 @@ def scaled_kid(sets: FeatureSets) -> Array:
 
 
 def unit_cmmd(x: Tensor, y: Tensor) -> float:
-    """CMMD's formula for (N, D) and (M, D), whose rows are first brought to length 1."""
+    """CMMD's formula for (N, D) and (M, D), whose rows are first normalised to length 1."""
     judged, real = (rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12) for rows in (x, y))
     return kid_cmmd.cmmd(judged, real)
 
@@ -114,7 +113,7 @@ def style_distance(sets: FeatureSets) -> Array:
 def gram_mmd(sets: FeatureSets) -> Array:
     """(1 + B,) 1000 x Gram-MMD (`eval.metrics.gram_mmd`), from vectors of `eval.features.vgg_statistics.triangle`.
 
-    NaN where no two photographs differ.
+    NaN if no two photographs differ.
     """
     x, y = (torch.from_numpy(upper_triangle(side)) for side in (sets.judged, sets.real))
     xx, xy, yy = (inner_products(a, b).numpy() for a, b in ((x, x), (x, y), (y, y)))
@@ -124,11 +123,11 @@ def gram_mmd(sets: FeatureSets) -> Array:
 def gram_mmd_of_products(
     xx: Array, xy: Array, yy: Array, x_numbers: Indices, y_numbers: Indices, draws: Array
 ) -> Array:
-    """As `gram_mmd`, from the inner products of upper triangles: (N, N), (N, M), (M, M), in any one unit.
+    """As `gram_mmd`, from the inner products of upper triangles: (N, N), (N, M), (M, M), all in the same unit.
 
     Args:
-        xx, xy, yy: among judged pictures, between these and photographs, among photographs.
-        x_numbers, y_numbers, draws: as of `FeatureSets`.
+        xx, xy, yy: among judged pictures, between them and photographs, among photographs.
+        x_numbers, y_numbers, draws: as in `FeatureSets`.
     """
     try:
         sigma_square = median_square(yy, y_numbers)
@@ -146,7 +145,7 @@ def gram_mmd_of_products(
 def spectral_distance(sets: FeatureSets) -> Array:
     """(1 + B,) `eval.metrics.spectrum.distance` between mean spectra (N, K) and (M, K), in decibels.
 
-    Pictures without a spectrum (NaN) do not count; NaN where a side has fewer than two.
+    Pictures without a spectrum (NaN) do not count; NaN if a side has fewer than two.
     """
     seen, real = _with_spectrum(sets)
     centre = sets.real[real].mean(0, dtype=np.float64)
@@ -163,7 +162,7 @@ def spectral_distance(sets: FeatureSets) -> Array:
 def spectral_excess(sets: FeatureSets) -> Array:
     """(1 + B,) `eval.metrics.spectrum.high_excess` of the judged pictures, in decibels.
 
-    NaN where a side has no spectrum.
+    NaN if a side has no spectrum.
     """
     seen, real = _with_spectrum(sets)
     drawn = sets.draws[:, seen]

@@ -1,7 +1,7 @@
 """The metrics of eval.sets: a table for each network whose features they are measured with.
 
-To add a metric of sets, write it in eval/metrics and add a row to a table. Names belong to features: FID and KID are
-Inception v3's, CMMD is CLIP's. Of VGG16 the same formulas are called by what they are.
+To add a set metric, write it in eval/metrics and add a row to a table. Names belong to features: FID and KID are
+Inception v3's, CMMD is CLIP's. On VGG16, the same formulas are named after what they are.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from eval.records.scores_record import Metric
 INCEPTION, CLIP = "inception", "clip-vit-l-14-336"
 """Assets."""
 GRAM_LAYER = "relu3_3"
-"""The layer of Gram-MMD where not all are asked for (--style)."""
+"""The layer of Gram-MMD unless all are asked for (--style)."""
 
 
 @dataclass(frozen=True)
@@ -151,19 +151,19 @@ CLIP_METRICS = (
 
 
 def style_metric(layer: str) -> SetMetric:
-    """The row of the style distance at a layer of VGG16 (--style)."""
+    """The row for the style distance at a VGG16 layer (--style)."""
     what = "squared distance of mean Gram matrices, as a share"
     return SetMetric(Metric(f"style_{layer}", f"style, {layer}", "lower", what), style_distance, part(layer))
 
 
 def gram_metric(layer: str) -> SetMetric:
-    """The row of Gram-MMD at a layer of VGG16."""
+    """The row for Gram-MMD at a VGG16 layer."""
     what = "Gaussian kernel distance of Gram matrices (Napolitano, Nguyen 2026), × 1000"
     return SetMetric(Metric(f"gram_mmd_{layer}", f"Gram-MMD, VGG16 {layer}", "lower", what), gram_mmd, part(layer))
 
 
 def families(args: argparse.Namespace, device_name: str) -> list[Family]:
-    """VGG16's family, that of spectra, and those of the networks whose weights are named or have been fetched.
+    """The families of VGG16, of spectra, and of the networks whose weights are named or have been fetched.
 
     Args:
         args: options of eval.sets.
@@ -182,7 +182,7 @@ def families(args: argparse.Namespace, device_name: str) -> list[Family]:
 
 
 def vgg_family(path: Path, device: torch.device, styles: tuple[str, ...]) -> Family:
-    """VGG16's, whose weights everybody has; with style distances and Gram-MMD at the layers `styles`, if any."""
+    """VGG16's family, whose weights everybody has: style distances and Gram-MMD at `styles`, or Gram-MMD at one layer."""
     grams = styles or (GRAM_LAYER,)
     network = VggStatistics(load_vgg(path, "zeros").to(device), models.digest(path), device, grams)
     protocol = (
@@ -194,7 +194,7 @@ def vgg_family(path: Path, device: torch.device, styles: tuple[str, ...]) -> Fam
 
 
 def spectral_family() -> Family:
-    """Power spectra against the photographs'."""
+    """Power spectra, compared with the photographs'."""
     protocol = (
         "luma in 64 x 64 patches under a Hann window, rings of half an octave, decibels averaged over patches and "
         "pictures; photographs reduced to the frames' height"

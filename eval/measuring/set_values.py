@@ -1,4 +1,4 @@
-"""Values of whole sets of pictures, one network after the other, for eval.sets."""
+"""Values of whole sets of pictures, one network at a time, for eval.sets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,9 +36,9 @@ def set_values(
         methods: N pictures each, by the method's name.
         photos: M photographs.
         family: the network and its metrics.
-        photo_filter: how photographs are reduced, where the family wants it.
-        cache: the folder in which features are kept.
-        group: the processes that share the work; each gets all of the values.
+        photo_filter: how photographs are reduced, if the family wants it.
+        cache: the folder that features are kept in.
+        group: the processes that share the work; each gets all values.
         draws: (1 + B, N) how often each picture was drawn; row 0 is ones.
 
     Returns:
@@ -46,7 +46,7 @@ def set_values(
         photographs.
 
     Raises:
-        InputError: a picture that the network cannot take, or a cache that is not shared or damaged.
+        InputError: a picture that the network cannot take, or a cache that is damaged or not shared.
     """
     height = next(iter(methods.values()))[0].shape[0]
 

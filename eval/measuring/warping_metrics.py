@@ -1,6 +1,6 @@
-"""The metrics of eval.temporal, a table of them, and the steps between frames that they are measured on.
+"""The metrics of eval.temporal as a table, and the steps between frames that they are measured on.
 
-To add a metric of the warping error, add a row to `WARPING_METRICS`; the error itself is in eval.metrics.warping.
+To add a warping-error metric, add a row to `WARPING_METRICS`; the error itself is in eval.metrics.warping.
 
 Shapes: S steps, R resamples, H W pixels.
 """
@@ -27,21 +27,21 @@ Motion = Literal["auto", "cameras", "flow"]
 MIN_SEEN = 0.25
 """Fraction of a frame that the next one must show: below it, a pair (a cut, a jump) says nothing."""
 MIN_SIDE = 16
-"""Pixels of a frame's side: optical flow of OpenCV crashes on wide frames that are lower."""
+"""Smallest side of a frame in pixels: OpenCV's optical flow crashes on wide frames that have fewer rows."""
 STILL = (0.01 / 255) ** 2
 """Mean square of a hundredth of an 8-bit step."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Two frames that follow each other.
+    """Two consecutive frames.
 
     Attributes:
         here, there: keys.
-        motion: what the flow was made of, "cameras" or "flow".
+        motion: what the flow was made from, "cameras" or "flow".
         seen: fraction of the frame that the next one shows.
-        errors: warping error of each method, the render first: mean squared difference of colours in [0, 1]. Empty
-            where too little is seen again.
+        errors: warping error of each method, the render first: mean squared difference of colours in [0, 1]. Empty if
+            too little is seen again.
     """
 
     here: str
@@ -58,7 +58,7 @@ class WarpingMetric:
     Attributes:
         metric: its key, name, and which side is better.
         measure: mean warping errors (R,) of a method and of the render -> values (R,), NaN where there is none.
-        of_render: whether the render has a value, too.
+        of_render: whether the render also has a value.
     """
 
     metric: Metric
@@ -67,7 +67,7 @@ class WarpingMetric:
 
 
 def _ratio(error: Array, of_render: Array) -> Array:
-    # A render that stands still has rounding for an error, of which there are no multiples.
+    # The error of a still render is only rounding, and multiples of it mean nothing.
     return error / np.where(of_render > STILL, of_render, np.nan)
 
 
@@ -88,7 +88,7 @@ def values(steps: Sequence[Step], draws: Array | None = None) -> dict[str, dict[
     """By method and metric, values of each step (S,), or of weighted means over steps (R,).
 
     Args:
-        steps: those that say something.
+        steps: those that have errors.
         draws: (R, S) how often each step counts; None: each by itself.
     """
     errors = {name: np.array([step.errors[name] for step in steps]) for name in steps[0].errors}
@@ -105,7 +105,7 @@ def values(steps: Sequence[Step], draws: Array | None = None) -> dict[str, dict[
 
 
 def camera_of(shard: Shard, i: int) -> CameraMatrices | str:
-    """The camera of frame i; where its motion cannot be derived from it, the reason, in words."""
+    """The camera of frame i, or, if motion cannot be derived from it, the reason in words."""
     camera = shard.camera(i)
     if camera is None or "depth" not in shard.buffers:
         return "has no depth or no cameras"
@@ -114,7 +114,7 @@ def camera_of(shard: Shard, i: int) -> CameraMatrices | str:
 
 
 def flows(shard: Shard, i: int, motion: Motion) -> tuple[Array, Array, str]:
-    """Flows (H, W, 2) from frame i of a file to the next one and back, and what they were made of.
+    """Flows (H, W, 2) from frame i of a file to the next one and back, and what they were made from.
 
     Raises:
         InputError: cameras are wanted and the file has none, or none in the format's convention.
@@ -131,7 +131,7 @@ def flows(shard: Shard, i: int, motion: Motion) -> tuple[Array, Array, str]:
 
 
 def order_of(frames: Path) -> str:
-    """From where the order of frames is taken, in words: from their places in frame files, and what times say of it.
+    """Where the frame order comes from, in words: from places in frame files, and what the frames' times say about it.
 
     Args:
         frames: folder of frame files.
@@ -155,15 +155,15 @@ def order_of(frames: Path) -> str:
 
 
 def measured_steps(frames: Path, methods: Mapping[str, Images], motion: Motion) -> Iterator[Step]:
-    """Every two frames that follow each other in a frame file.
+    """Every two consecutive frames of every frame file.
 
     Args:
         frames: folder of frame files: the render.
         methods: folders of the other methods, by name.
-        motion: what flows are made of.
+        motion: what flows are made from.
 
     Raises:
-        InputError: no frame files, too small frames, or methods that lack a picture or have another size.
+        InputError: no frame files, frames that are too small, or methods that lack a picture or have another size.
     """
     indices = {name: {key: k for k, key in enumerate(images.keys)} for name, images in methods.items()}
     for path in shards(frames):

@@ -1,1 +1,1 @@
-"""One metric a file: arrays in, numbers out."""
+"""One metric per file: arrays in, numbers out."""

@@ -27,13 +27,13 @@ def resample_counts(groups: NDArray[np.int64], count: int, rng: np.random.Genera
 def draw_resamples(groups: NDArray[np.int64], *, count: int, seed: int, stream: int = 1) -> NDArray[np.float64]:
     """How often each sample counts, in the plain estimate and in every resample.
 
-    All methods and layers of a command use the same draws, so that they can be compared draw by draw. Photographs are
-    not resampled: they are the yardstick, the same for all methods.
+    All methods and layers of a command use the same draws, so they can be compared draw by draw. Photographs are not
+    resampled: they are the yardstick, the same for all methods.
 
     Args:
-        groups: (N,) image index of each sample, 0 .. G-1; of one sample per image `np.arange(N)`.
+        groups: (N,) image index of each sample, 0 .. G-1; with one sample per image, `np.arange(N)`.
         count: number of resamples B.
-        seed: of the draws.
+        seed: seed for the draws.
         stream: sets of pictures that are drawn independently of each other have streams of their own.
 
     Returns:

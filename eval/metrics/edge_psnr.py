@@ -1,7 +1,7 @@
 """Edge PSNR: PSNR where the right answer has edges, which is where enlarged pictures differ.
 
 After EPSNR of ITU-T J.144 (2004), which takes pixels whose gradient is above a fixed threshold; here they are a fixed
-share, so that dark pictures have edges, too.
+share, so dark pictures have edges too.
 """
 
 import cv2
@@ -14,11 +14,11 @@ from gbuffer_tools.io.psnr import psnr
 Pixels = NDArray[np.uint8]
 
 SHARE = 0.1
-"""Of a picture's pixels, those with the steepest gradients."""
+"""The share of a picture's pixels that are edges: those with the steepest gradients."""
 
 
 def edges(truth: Pixels) -> NDArray[np.bool_]:
-    """Mark the steepest tenth of a picture's pixels, (H, W, 3) uint8 -> (H, W), and those as steep as the last of them.
+    """Mark the steepest tenth of a picture's pixels, (H, W, 3) uint8 -> (H, W), and any as steep as the last of them.
 
     The gradient is Sobel's, of the sum of the channels.
 

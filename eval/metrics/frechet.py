@@ -1,4 +1,4 @@
-"""Fréchet (Frechet) distance between two normal distributions: FID where the features are Inception v3's.
+"""Fréchet (Frechet) distance between two normal distributions: FID if the features are Inception v3's.
 
 Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017, eq. 6;
 Dowson, Landau, "The Frechet Distance between Multivariate Normal Distributions", 1982.
@@ -24,7 +24,7 @@ class FeatureMoments:
 
 
 def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
-    """Mean and covariance of features that come in blocks (n, D), so that they need not fit into memory.
+    """Mean and covariance of features that come in blocks (n, D), so they need not fit into memory.
 
     Raises:
         ValueError: fewer than two vectors.
@@ -51,7 +51,7 @@ def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
     """Fréchet distance of two normal distributions: |mean difference|² + trace(A + B - 2 (A B)^½).
 
     The trace of the root is the sum of roots of the eigenvalues of A^½ B A^½, a symmetric matrix: no complex roots, and
-    no trouble where fewer vectors than dimensions leave the covariances singular.
+    no trouble if fewer vectors than dimensions leave the covariances singular.
     """
     values, axes = np.linalg.eigh(a.covariance)
     half = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
@@ -61,7 +61,7 @@ def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
 
 
 def frechet_of_few(x: Array, y: Array) -> float:
-    """As `frechet` of the moments of (N, D) and (M, D), where N and M are small against D.
+    """As `frechet` of the moments of (N, D) and (M, D), for N and M that are small compared with D.
 
     With A = X Xᵀ and B = Y Yᵀ of centred vectors as columns, the roots of the eigenvalues of A B are the singular
     values of Xᵀ Y, an N x M matrix.

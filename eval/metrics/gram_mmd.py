@@ -1,16 +1,17 @@
-"""Gram-MMD: the kernel distance of two sets of pictures whose Gram matrices in a network are compared.
+"""Gram-MMD: the kernel distance between two sets of pictures, by their Gram matrices in a network.
 
-Napolitano, Nguyen, "Gram-MMD: A Texture-Aware Metric for Image Realism Assessment", 2026 (arXiv 2604.03064): the upper
-triangle of a layer's Gram matrix, which keeps texture and forgets where things are, is a picture's vector, and MMD is
-taken between the vectors of real pictures (the anchor) and of those that are judged.
+Napolitano, Nguyen, "Gram-MMD: A Texture-Aware Metric for Image Realism Assessment", 2026 (arXiv 2604.03064): a
+picture's vector is the upper triangle of a layer's Gram matrix, which keeps texture and forgets where things are, and
+MMD is taken between the vectors of real pictures (the anchor) and of judged ones.
 
-Only the abstract and summaries of the paper could be read here. What they leave open is chosen as follows:
+Only the paper's abstract and summaries of it could be read here. What they leave open is chosen as follows:
 
-- Gram matrices are F Fᵀ / (H W) (Gatys et al., CVPR 2016, eq. 3, divided by the number of places), so that the size of
-  a picture plays no role; entries off the diagonal count once.
-- The kernel is Gaussian, as CMMD's, which they compare with. Its σ is the median distance between photographs (Gretton
-  et al., "A Kernel Two-Sample Test", JMLR 2012, sec. 8): of the anchor alone, so that it is the same for all methods.
-- MMD² is the unbiased estimate, as that of all kernel distances here, times 1000.
+- Gram matrices are F Fᵀ / (H W) (Gatys et al., CVPR 2016, eq. 3, divided by the number of places), so picture size does
+  not matter; off-diagonal entries count once.
+- The kernel is Gaussian, like CMMD's, which they compare with. Its σ is the median distance between photographs
+  (Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, sec. 8): from the anchor alone, so it is the same for all
+  methods.
+- MMD² is the unbiased estimate, as for all kernel distances here except CMMD, times 1000.
 - The network is VGG16; theirs are VGG19 and others.
 
 Values are therefore not comparable with the paper's.
@@ -27,13 +28,13 @@ Array = NDArray[np.float64]
 
 
 def upper_triangle(weighted: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Upper triangles (N, D) as they stand in Gram matrices, each entry once.
+    """Upper triangles (N, D) as they are in Gram matrices, each entry once.
 
     Args:
-        weighted: (N, D) row by row, as of `eval.features.vgg_statistics.triangle`: entries off the diagonal times √2.
+        weighted: (N, D) row by row, as from `eval.features.vgg_statistics.triangle`: off-diagonal entries times √2.
 
     Raises:
-        ValueError: D is of no triangle.
+        ValueError: D entries do not form a triangle.
     """
     side = (math.isqrt(8 * weighted.shape[1] + 1) - 1) // 2
     if side * (side + 1) // 2 != weighted.shape[1]:
@@ -52,7 +53,7 @@ def median_square(yy: Array, groups: NDArray[np.int64]) -> float:
 
     Args:
         yy: (M, M) inner products of the photographs' triangles.
-        groups: (M,) the picture that each one is, by a number; copies of one picture form no pair.
+        groups: (M,) the picture that each one is, as a number; copies of one picture form no pair.
 
     Raises:
         ValueError: no two of them differ.

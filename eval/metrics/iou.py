@@ -1,8 +1,8 @@
-"""How well label maps agree: intersection over union per class, its mean, and the fraction of right pixels.
+"""How well label maps agree: intersection over union per class, its mean, and the fraction of correct pixels.
 
 Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", 2010, whose segmentation accuracy this is.
-Pixels are counted before anything is divided, so that the counts of pictures may be added up, or resampled. A pixel of
-no class (`NONE`) does not count in the truth; in what was found it is a miss, whatever the truth is.
+Pixels are counted before anything is divided, so the counts of pictures can be added up, or resampled. A pixel without
+a class (`NONE`) does not count in the truth; in the prediction it is a miss, whatever the truth is.
 
 Shapes: C classes; `...` any number of pictures, or of resamples of them.
 """
@@ -21,12 +21,12 @@ Pixels = NDArray[np.integer] | Array
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Counts of pixels per class, (..., C) each.
+    """Pixel counts per class, (..., C) each.
 
     Attributes:
-        both: of the class in truth and in what was found.
-        either: of the class in one of them or in both.
-        truth: of the class in truth.
+        both: pixels of the class in the truth and in the prediction.
+        either: pixels of the class in either or both.
+        truth: pixels of the class in the truth.
     """
 
     both: Pixels
@@ -57,10 +57,10 @@ def confusion(truth: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
         classes: C.
 
     Returns:
-        (C, C + 1): rows are the truth's classes, the last column is what was taken for none.
+        (C, C + 1): rows are the truth's classes, the last column counts pixels taken for none.
 
     Raises:
-        ValueError: other shapes, or numbers that are no class.
+        ValueError: shapes that differ, or numbers that are not a class.
     """
     if truth.shape != found.shape:
         raise ValueError(f"label maps of {truth.shape} and {found.shape}; wanted one shape.")
@@ -88,15 +88,15 @@ def iou(found: PixelCounts) -> Array:
 def mean_iou(found: PixelCounts) -> Array:
     """Mean IoU over the classes that the truth has, (...) in [0, 1]; NaN where it has none.
 
-    What the truth lacks is left out even if it was found, so that all that is compared with one truth is averaged over
-    the same classes. A class found in vain still counts as a miss of the right one.
+    Classes that the truth lacks are left out even if they were found, so everything compared with one truth is averaged
+    over the same classes. A wrongly found class still counts as a miss of the right one.
     """
     occurs = found.truth > 0
     return _quotient(np.where(occurs, iou(found), 0).sum(-1), occurs.sum(-1))
 
 
 def accuracy(found: PixelCounts) -> Array:
-    """Pixel accuracy (...): fraction of the counted pixels that are right; NaN where none counts."""
+    """Pixel accuracy (...): fraction of the counted pixels that are correct; NaN where none counts."""
     return _quotient(found.both.sum(-1), found.truth.sum(-1))
 
 

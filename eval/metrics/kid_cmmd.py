@@ -2,7 +2,7 @@
 
 `eval.metrics.mmd` starts from all inner products, which suits a few hundred samples of a million dimensions. These
 functions are for the opposite case: 100,000 samples of a few hundred dimensions, whose table of kernel values would
-take 80 GB. They make it block by block, and keep the sums alone.
+take 80 GB. They compute it block by block, and keep only the sums.
 
 Shapes: N samples x, M samples y, D dimensions.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 1024
-"""Samples per side of a block, whose 8 MiB of float64 stay in a cache."""
+"""Samples per side of a block, whose 8 MiB of float64 stay in the cache."""
 Kernel = Callable[[Tensor, Tensor], Tensor]
 """Features (n, D) and (m, D) float64 -> kernel values (n, m)."""
 
@@ -51,7 +51,7 @@ def total(x: Tensor, y: Tensor, kernel: Kernel) -> float:
 
 
 def total_within(x: Tensor, kernel: Kernel) -> tuple[float, float]:
-    """Sum of the kernel over all ordered pairs of two different samples of (N, D), and over each with itself."""
+    """Sum of the kernel over all ordered pairs of two different samples of (N, D), and over each sample with itself."""
     apart, same = 0.0, 0.0
     blocks = x.split(BLOCK)
     for i, rows in enumerate(blocks):
@@ -69,8 +69,8 @@ def mmd2_in_blocks(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> f
 
     Args:
         x, y: (N, D), (M, D) floats, on one device.
-        kernel: of pairs.
-        unbiased: leave a sample's pair with itself out (their lemma 6), or count it (eq. 5).
+        kernel: applied to all pairs.
+        unbiased: whether to leave out a sample's pair with itself (their lemma 6) or to count it (eq. 5).
 
     Raises:
         ValueError: other shapes, or fewer than two samples.
@@ -87,7 +87,7 @@ def mmd2_in_blocks(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> f
 
 @dataclass(frozen=True)
 class KID:
-    """KID over random subsets: the mean of their distances, and the standard deviation (no error of the mean)."""
+    """KID over random subsets: the mean of their distances, and the standard deviation (not an error of the mean)."""
 
     mean: float
     deviation: float
@@ -101,8 +101,8 @@ def kid(x: Tensor, y: Tensor, *, subsets: int = 100, size: int = 1000, seed: int
     Args:
         x, y: (N, D), (M, D).
         subsets: how many.
-        size: samples of each side in a subset.
-        seed: of the draws.
+        size: samples per side in a subset.
+        seed: seed for the draws.
 
     Raises:
         ValueError: fewer samples than a subset takes.
@@ -121,6 +121,6 @@ def cmmd(x: Tensor, y: Tensor) -> float:
     """1000 times the biased MMD² under a Gaussian kernel of σ = 10, as the authors of CMMD report it.
 
     Jayasumana et al., "Rethinking FID: Towards a Better Evaluation Metric for Image Generation", CVPR 2024, sec. 4: of
-    CLIP embeddings of unit length. Of other features it is another measure, and is to be named so.
+    CLIP embeddings of unit length. Of other features it is another measure, and must be named so.
     """
     return 1000 * mmd2_in_blocks(x, y, GaussianKernel(), unbiased=False)

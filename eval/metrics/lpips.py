@@ -1,9 +1,9 @@
-"""LPIPS v0.1 and ST-LPIPS: perceptual distances whose channels people's judgements have weighted.
+"""LPIPS v0.1 and ST-LPIPS: perceptual distances whose channels are weighted by human judgements.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018. The published
-weights belong to torchvision's VGG16 (`app.assets fetch vgg16-torchvision`, `lpips-vgg`); on another trunk this is no
-LPIPS, and must not be called so. Whether a layer was divided by a constant makes no difference: its features have unit
-length.
+weights belong to torchvision's VGG16 (`app.assets fetch vgg16-torchvision`, `lpips-vgg`); on another trunk this is not
+LPIPS, and must not be called that. Whether a layer was divided by a constant makes no difference: its features are
+scaled to unit length.
 
 Ghildyal, Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022, trained the weights and a trunk of their own
 that pools without aliasing; it is published whole (`app.assets fetch st-lpips`).
@@ -27,9 +27,9 @@ Pixels = NDArray[np.uint8]
 TRUNK, CHANNEL_WEIGHTS, SHIFT_TOLERANT = "vgg16-torchvision", "lpips-vgg", "st-lpips"
 """Assets."""
 MIN_SIDE = 18
-"""Pixels of the smaller side that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
+"""Smallest side in pixels that ST-LPIPS's blurred poolings take; LPIPS takes 16."""
 MAX_BYTES, MAX_TRUNK_BYTES = 100_000, 60_000_000
-"""Bytes of a file of weights, without and with a trunk."""
+"""Largest weights file in bytes, without and with a trunk."""
 WEIGHTS: dict[str, tuple[int, ...]] = {name: (CHANNELS[name],) for name in LAYERS}
 SMALL = 1e-10
 """Added to lengths, as published."""
@@ -42,7 +42,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the published weights of LPIPS, per layer (C,).
 
     Raises:
-        InputError: the file is another one.
+        InputError: the file is not that one.
     """
     found = load_tensors(path, WEIGHTS, max_bytes=MAX_BYTES, asset="lpips-vgg")
     return {name: value.float() for name, value in found.items()}
@@ -52,7 +52,7 @@ def read_shift_tolerant(path: Path) -> tuple[VGG16, dict[str, Tensor]]:
     """Read the published trunk and weights of ST-LPIPS.
 
     Raises:
-        InputError: the file is another one.
+        InputError: the file is not that one.
     """
     vgg = VGG16("zeros", "blurred")
     trunk = {name: tuple(value.shape) for name, value in vgg.state_dict().items()}
@@ -66,7 +66,7 @@ def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: ChannelWeig
 
     Args:
         a, b: VGG16 features per layer of `weights`, (B, C, H, W).
-        weights: of channels.
+        weights: channel weights.
     """
     total = torch.zeros(())
     for name, weight in weights.items():
@@ -78,7 +78,7 @@ def lpips(a: Mapping[str, Tensor], b: Mapping[str, Tensor], weights: ChannelWeig
 class LPIPS:
     """LPIPS or ST-LPIPS of two pictures.
 
-    A picture that several others are compared with in a row goes through the network once.
+    A reference that several pictures in a row are compared with goes through the network once.
 
     Args:
         vgg: the trunk that the weights belong to.
@@ -86,7 +86,7 @@ class LPIPS:
         device: where it computes.
 
     Attributes:
-        kept: of how many references the features are kept: those that were asked for last.
+        kept: how many references' features are kept: the newest.
     """
 
     def __init__(self, vgg: VGG16, weights: ChannelWeights, device: torch.device) -> None:
@@ -98,7 +98,7 @@ class LPIPS:
     @full_precision()
     @torch.inference_mode()
     def __call__(self, picture: Pixels, reference: Pixels) -> float:
-        """The distance of two pictures (H, W, 3) uint8 sRGB; 0 for equal ones.
+        """The distance between two pictures (H, W, 3) uint8 sRGB; 0 for equal ones.
 
         The features of `reference` are kept for the next calls.
         """
@@ -119,7 +119,7 @@ class LPIPS:
 
 
 def fetched_lpips(device: torch.device) -> LPIPS | None:
-    """LPIPS with the published weights; None where they have not been fetched.
+    """LPIPS with the published weights; None if they have not been fetched.
 
     Raises:
         InputError: a file in the cache is not what was fetched.
@@ -131,7 +131,7 @@ def fetched_lpips(device: torch.device) -> LPIPS | None:
 
 
 def fetched_st_lpips(device: torch.device) -> LPIPS | None:
-    """ST-LPIPS with the published weights; None where they have not been fetched.
+    """ST-LPIPS with the published weights; None if they have not been fetched.
 
     Raises:
         InputError: the file in the cache is not what was fetched.

@@ -1,8 +1,8 @@
 """sKVD's kernel and estimators: unbiased MMD², the kernel distance of two sets, under KID's cubic polynomial kernel.
 
-sKVD and cKVD put features of matched crops into it (`paired_mmd2`), KVD those of crops (`eval.kvd.layers`), KID those
-of Inception v3 (`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6; the
-kernel is that of Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
+sKVD and cKVD apply it to features of matched crops (`paired_mmd2`), KVD to those of crops (`eval.kvd.layers`), KID to
+those of Inception v3 (`eval.measuring.set_distances`). Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, lemma 6;
+the kernel is that of Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
 
 All functions start from inner products, not from features: flattened features have millions of dimensions, and there
 are a few hundred samples (`eval.features.inner_products`). For many samples of few dimensions see
@@ -40,20 +40,20 @@ def mmd2(
 
     Two samples of one group (crops of one image) are not independent draws, so their pair says nothing about
     the distributions: such pairs count neither in the sums nor in the means. With every sample in a
-    group of its own this is the usual estimate, which leaves out k(x, x) only. A count is how often a sample
-    stands in the set, as in a bootstrap resample; a sample never forms a pair with its own copies.
+    group of its own this is the usual estimate, which only leaves out k(x, x). A count is how often a sample occurs in
+    the set, as in a bootstrap resample; a sample never forms a pair with its own copies.
 
     Args:
         xx: (N, N) kernel values within x.
         xy: (N, M) kernel values between x and y.
         yy: (M, M) kernel values within y.
-        x_groups: (N,) the image that each x comes from, by any number.
-        y_groups: (M,) the image that each y comes from. A number that both sides have is one image on both sides.
+        x_groups: (N,) the image that each x comes from, as any number.
+        y_groups: (M,) the image that each y comes from. A number on both sides is one image on both sides.
         x_counts: (..., N) at least 0; ones when None.
         y_counts: (..., M) at least 0; ones when None. Leading axes as in `x_counts`.
 
     Returns:
-        (...) float64; NaN where no pair is left, as when all samples that one side counts are of one group.
+        (...) float64; NaN where no pair is left, as when all samples that one side counts are in one group.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -86,17 +86,17 @@ def paired_mmd2(
 ) -> Array:
     """Unbiased MMD² of two sets whose samples were matched: y_i shows what x_i shows (lemma 6, equation 4).
 
-    The mean of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) over pairs i, j. All four values then speak of the
-    same two layouts. Means of their own would not: two crops of one photograph say nothing about photographs, and
-    a pair that is left out among the y, but not among the x, leaves the sides with layouts of different frequency.
+    The mean of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) over pairs i, j. All four values then refer to the
+    same two layouts. Separate means would not: two crops of one photograph say nothing about photographs, and a pair
+    that is left out among the y, but not among the x, leaves the two sides with different layout frequencies.
 
     A pair i, j counts if it has no image twice: not among the x, not among the y, and not one as x_i and y_j. A count
-    is how often a sample stands in the set, as in a bootstrap resample.
+    is how often a sample occurs in the set, as in a bootstrap resample.
 
     Args:
         xx, xy, yy: (N, N) kernel values.
-        x_groups: (N,) the image that each x comes from, by any number.
-        y_groups: (N,) the image that each y comes from. A number that both sides have is one image on both sides.
+        x_groups: (N,) the image that each x comes from, as any number.
+        y_groups: (N,) the image that each y comes from. A number on both sides is one image on both sides.
         counts: (..., N) at least 0; ones when None.
 
     Returns:
@@ -117,6 +117,6 @@ def paired_mmd2(
 
 
 def _mean(values: Array, apart: NDArray[np.bool_], row_counts: Array, column_counts: Array) -> Array:
-    """Mean of values over the pairs that lie `apart`, each as often as its samples count."""
+    """Mean of values over the pairs that are `apart`, each weighted by how often its samples count."""
     total = ((row_counts @ (values * apart)) * column_counts).sum(axis=-1)
     return total / ((row_counts @ apart.astype(np.float64)) * column_counts).sum(axis=-1)

@@ -1,11 +1,11 @@
-"""NIQE: how natural the statistics of a picture are, without a picture to compare it with; lower is more natural.
+"""NIQE: how natural a picture's statistics are, without a picture to compare it with; lower is more natural.
 
 Mittal, Soundararajan, Bovik, "Making a 'Completely Blind' Image Quality Analyzer", IEEE SPL 20(3), 2013, with the
-conventions that papers report it in (MATLAB's code, re-implemented in BasicSR): luma of BT.601 in 16..235, blocks of
-96 x 96, all blocks count, MATLAB's bicubic halving. The model of pristine pictures is theirs (`app.assets fetch niqe`).
+conventions that papers report it in (MATLAB's code, re-implemented in BasicSR): BT.601 luma in 16..235, 96 x 96 blocks,
+all blocks count, MATLAB's bicubic halving. The model of pristine pictures is theirs (`app.assets fetch niqe`).
 
-Pictures and moments are float32, as BasicSR's are: in even areas, where deviations are as small as what rounding
-leaves, NIQE measures the rounding, and double precision gives other values (by 0.03 for one with a black corner).
+Pictures and moments are float32, as in BasicSR: in flat areas, where deviations are as small as rounding errors, NIQE
+measures the rounding, and double precision gives other values (by 0.03 for a picture with a black corner).
 
 Shapes: N blocks of S x S pixels.
 """
@@ -29,14 +29,14 @@ Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8 | np.floating]
 
 MAX_BYTES = 100_000
-"""A larger file is no model."""
+"""A larger file is not a model."""
 BLOCK = 96
 FEATURES = 36
 LUMA = np.array([65.481, 128.553, 24.966])
-# Of the local mean and deviation: 7 x 7, deviation 7 / 6.
+# Window of the local mean and deviation: 7 x 7, deviation 7 / 6.
 WINDOW = np.exp(-(np.arange(-3, 4)[:, None] ** 2 + np.arange(-3, 4) ** 2) / (2 * (7 / 6) ** 2))
 WINDOW /= WINDOW.sum()
-# Neighbours whose products are looked at: right, below, and the two diagonals.
+# Neighbours whose products are used: right, below, and the two diagonals.
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 SHAPES = np.arange(200, 10001) / 1000
 """Candidates for the shape of a generalised normal distribution."""
@@ -55,7 +55,7 @@ def read_pristine(path: Path) -> Pristine:
     """Read the published model of pristine pictures.
 
     Raises:
-        InputError: the file is another one.
+        InputError: the file is not that one.
     """
     wanted = {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES)}
     found = load_tensors(path, wanted, max_bytes=MAX_BYTES, asset="niqe")
@@ -63,7 +63,7 @@ def read_pristine(path: Path) -> Pristine:
 
 
 def fetched_niqe() -> Callable[[Picture], float] | None:
-    """NIQE of a picture with the published model; None where it has not been fetched.
+    """NIQE of a picture with the published model; None if it has not been fetched.
 
     Raises:
         InputError: the file in the cache is not what was fetched.
@@ -76,7 +76,7 @@ def niqe(image: Picture, pristine: Pristine) -> float:
     """NIQE: the distance of a picture's features from those of pristine pictures, 0 or more.
 
     Args:
-        image: (H, W, 3) sRGB, 0 .. 255. What is left of the right and lower border after the last whole block does not
+        image: (H, W, 3) sRGB, 0 .. 255. What is left at the right and lower borders after the last whole block does not
             count.
 
     Raises:
@@ -93,7 +93,7 @@ def niqe(image: Picture, pristine: Pristine) -> float:
     whole = found[np.isfinite(found).all(1)]
     if len(whole) < 2:
         raise ValueError("NIQE sees nothing in a picture of even areas.")
-    # As published: means leave single numbers out that are not finite, covariances whole blocks.
+    # As published: means leave out single numbers that are not finite, covariances whole blocks.
     apart = np.nanmean(np.where(np.isfinite(found), found, np.nan), axis=0) - pristine.mean
     spread = (np.cov(whole, rowvar=False) + pristine.covariance) / 2
     return float(np.sqrt(apart @ np.linalg.pinv(spread) @ apart))
@@ -102,7 +102,7 @@ def niqe(image: Picture, pristine: Pristine) -> float:
 def features(luma: Floats, side: int) -> Array:
     """Features (N, 18) of the blocks of a picture whose sides are multiples of the block's side.
 
-    They are not finite where a block is even.
+    They are not finite where a block is flat.
     """
     mean = blurred(luma)
     deviation = np.sqrt(np.abs(blurred(luma**2) - mean**2))
@@ -124,7 +124,7 @@ def asymmetric(blocks: Floats) -> tuple[Array, Array, Array]:
     ratio = left / right
     moment = np.abs(values).mean(1) ** 2 / squares.mean(1)
     wanted = moment * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
-    # Where a block is even, this is not finite, and so is what follows.
+    # Where a block is flat, this is not finite, nor is what follows.
     shape = SHAPES[np.argmin((RATIOS - np.nan_to_num(wanted)[:, None]) ** 2, axis=1)]
     scale = np.sqrt(gamma(1 / shape) / gamma(3 / shape))
     return np.where(np.isfinite(wanted), shape, np.nan), left * scale, right * scale
@@ -137,7 +137,7 @@ def cut(x: Floats, side: int) -> Floats:
 
 
 def blurred(x: Floats) -> Floats:
-    """Gaussian means, the border repeated."""
+    """Gaussian means, with the border repeated."""
     found: Floats = convolve(x, WINDOW, mode="nearest")
     return found
 

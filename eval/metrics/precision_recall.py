@@ -1,7 +1,7 @@
-"""Precision and recall of a set of pictures: do they look real, and is everything real among them?
+"""Precision and recall of a set of pictures: do they look real, and do they cover everything real?
 
 Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019, sec. 2: a
-set's manifold is the union of balls around its feature vectors, each up to the k-th nearest other one.
+set's manifold is the union of balls around its feature vectors, each reaching to the k-th nearest other one.
 
 Shapes: N vectors x (pictures that are judged), M vectors y (real ones), D dimensions.
 """
@@ -18,7 +18,7 @@ BLOCK = 2048
 def distances(x: Tensor, y: Tensor) -> Tensor:
     """Euclidean distances between all rows of two sets: (n, D) and (m, D) -> (n, m) float64.
 
-    They are taken from differences: from norms and products in float32, nearest neighbours would be wrong.
+    They are computed from differences: with norms and products in float32, nearest neighbours would be wrong.
     """
     return torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -41,7 +41,7 @@ def precision(judged: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
     Args:
         judged: (N, D) features of the pictures that are judged.
         real: (M, D) features of photographs.
-        k: which neighbour a ball reaches up to.
+        k: which neighbour a ball reaches.
 
     Raises:
         ValueError: a side has no more than k vectors.
@@ -54,6 +54,6 @@ def precision(judged: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
 def recall(judged: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
     """Recall: the fraction of the real pictures that lie inside the manifold of the judged ones, in [0, 1].
 
-    Args and errors as of `precision`.
+    Args and errors as for `precision`.
     """
     return precision(real, judged, k)

@@ -1,4 +1,4 @@
-"""PSNR and SSIM: how alike two pictures of one thing are. For reconstructions, where there is a right answer.
+"""PSNR and SSIM: how alike two pictures of the same thing are. For reconstructions, where there is a right answer.
 
 Shapes: (H, W, 3) uint8.
 """
@@ -19,10 +19,10 @@ C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
 def check(a: Pixels, b: Pixels) -> None:
-    """Refuse what are no two pictures (H, W, 3) uint8 of one size.
+    """Refuse anything but two pictures (H, W, 3) uint8 of one size.
 
     Raises:
-        ValueError: the shapes or types.
+        ValueError: other shapes or types.
     """
     if a.shape != b.shape or a.ndim != 3 or a.dtype != np.uint8 or b.dtype != np.uint8:
         raise ValueError(f"wanted two pictures (H, W, 3) uint8, got {a.shape} {a.dtype} and {b.shape} {b.dtype}.")
@@ -44,7 +44,7 @@ def ssim(a: Pixels, b: Pixels) -> float:
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, eq. 13.
 
     Raises:
-        ValueError: smaller than the window.
+        ValueError: pictures smaller than the window.
     """
     check(a, b)
     if min(a.shape[:2]) < WINDOW:

@@ -2,13 +2,13 @@
 
 The radially averaged power spectrum of natural pictures falls about as 1 / f² (Field, "Relations between the statistics
 of natural images and the response properties of cortical cells", JOSA A 4(12), 1987). Sharpening lifts its end, blur
-lowers it, and noise makes it flat. Compared in decibels, band by band, the difference to photographs has a sign.
+lowers it, and noise flattens it. Compared in decibels, band by band, the difference to photographs has a sign.
 
-A picture's luma (BT.601, sRGB values in [0, 1]) is cut into patches of 64 x 64 pixels that overlap by half. The mean of
-a patch is taken off, a Hann window laid over it, and its periodogram (Welch, "The Use of Fast Fourier Transform for the
-Estimation of Power Spectra", 1967) averaged over rings of half an octave. Decibels are averaged over patches, so that
-each patch counts alike, whatever its contrast. What 8 bits cannot hold is no detail: the power of their rounding, 1/12
-of a step squared, is added before the logarithm.
+A picture's luma (BT.601, sRGB values in [0, 1]) is cut into patches of 64 x 64 pixels that overlap by half. A patch's
+mean is subtracted, a Hann window is applied, and its periodogram (Welch, "The Use of Fast Fourier Transform for the
+Estimation of Power Spectra", 1967) is averaged over rings of half an octave. Decibels are averaged over patches, so
+each patch counts the same, whatever its contrast. What 8 bits cannot hold is not detail: the power of their rounding,
+1/12 of a step squared, is added before the logarithm.
 
 Shapes: H W pixels, N patches, K bands.
 """
@@ -26,27 +26,27 @@ STEP = SIDE // 2
 CENTRES = 2.0 ** np.arange(-6, -0.9, 0.5)
 """Middle of each band, in cycles per pixel: from one cycle per patch to half a cycle per pixel."""
 HIGH = CENTRES > 0.3
-"""Bands of high frequencies: of 0.30 to 0.5 cycles per pixel, the finest detail that a picture can hold."""
+"""High-frequency bands: 0.30 to 0.5 cycles per pixel, the finest detail that a picture can hold."""
 BESIDE = slice(22, 29)
-"""Frequencies beside the highest one, 22/64 to 28/64 cycles per pixel."""
+"""Frequencies just below the highest one, 22/64 to 28/64 cycles per pixel."""
 ROUNDING = (1 / 255) ** 2 / 12
 """Power per pixel of rounding to 8 bits."""
 LUMA = np.array([0.299, 0.587, 0.114])
 COVERED = 0.5
-"""A patch is of a class if more than this fraction of its window shows it."""
+"""A patch belongs to a class if more than this fraction of its window shows it."""
 
 
 def hann() -> Array:
-    """The window of a patch, (64, 64), of mean square 1."""
+    """A patch's window, (64, 64), with mean square 1."""
     row = np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE) ** 2
     window = np.outer(row, row)
     return window / np.sqrt(np.mean(window**2))
 
 
 def rings() -> list[NDArray[np.intp]]:
-    """By band, the places in a flattened `fft2` of a patch that belong to it.
+    """For each band, the places in a patch's flattened `fft2` that belong to it.
 
-    Frequencies above 0.5 cycles per pixel, in the corners, are of no band: there are none along rows and columns.
+    Frequencies above 0.5 cycles per pixel, in the corners, belong to no band: there are none along rows and columns.
     """
     f = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)).ravel()
     band = np.round(2 * np.log2(np.maximum(f, 1e-9) / CENTRES[0])).astype(int)
@@ -77,9 +77,9 @@ def periodograms(light: Array) -> Array:
 def weave(light: Array) -> float:
     """How far the finest pattern stands out, in decibels: stripes of one pixel, or a chequerboard.
 
-    Power at 1/2 cycle per pixel along rows or columns, over that at frequencies just below. Sharpening and noise lift
-    both; resampling in a network (Odena, Dumoulin, Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016)
-    lifts the first alone. White noise has 0, natural pictures less than a decibel more or less.
+    Power at 1/2 cycle per pixel along rows or columns, relative to that at frequencies just below. Sharpening and noise
+    lift both; resampling in a network (Odena, Dumoulin, Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016)
+    lifts only the first. White noise has 0, natural pictures are within a decibel of that.
 
     Args:
         light: (H, W) in [0, 1].
@@ -98,8 +98,8 @@ def weave(light: Array) -> float:
 def patch_spectra(light: Array) -> Array:
     """Power of each patch and band in decibels, (N, K), patches row by row.
 
-    White noise of variance v has 10 log10(v + `ROUNDING`). In the lowest bands it lies lower, by 4, 2, 1 and 0.4 dB:
-    the mean is taken off, and the logarithm of a mean over few frequencies is low. Both sides of a comparison have it.
+    White noise of variance v has 10 log10(v + `ROUNDING`). In the lowest bands it is lower, by 4, 2, 1 and 0.4 dB: the
+    mean is subtracted, and the logarithm of a mean over few frequencies is low. Both sides of a comparison share this.
 
     Args:
         light: (H, W) in [0, 1].
@@ -122,12 +122,12 @@ def spectrum(picture: NDArray[np.uint8]) -> Array:
 
 
 def class_shares(labels: Labels, size: tuple[int, int], classes: int) -> Array:
-    """Which fraction of each patch's window shows each class, (N, classes).
+    """The fraction of each patch's window that shows each class, (N, classes).
 
     Args:
         labels: (h, w) label map of a whole picture; any size, the picture's aspect.
         size: height and width of the picture.
-        classes: how many there are; ids beyond are of none.
+        classes: how many there are; ids beyond belong to none.
     """
     rows, columns = (((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(size, labels.shape, strict=True))
     patches = sliding_window_view(labels[np.ix_(rows, columns)], (SIDE, SIDE))[::STEP, ::STEP].reshape(-1, SIDE, SIDE)
@@ -136,11 +136,11 @@ def class_shares(labels: Labels, size: tuple[int, int], classes: int) -> Array:
 
 
 def class_spectra(picture: NDArray[np.uint8], labels: Labels, classes: int) -> tuple[Array, Array]:
-    """Power per class and band, summed over the patches of a class (classes, K), and how many these are (classes,).
+    """Power per class and band, summed over each class's patches (classes, K), and the number of patches (classes,).
 
     Args:
         picture: (H, W, 3) uint8 sRGB.
-        labels, classes: as of `class_shares`.
+        labels, classes: as in `class_shares`.
 
     Raises:
         ValueError: the picture is smaller than a patch.
@@ -153,9 +153,9 @@ def class_spectra(picture: NDArray[np.uint8], labels: Labels, classes: int) -> t
 def distance(square: Array) -> Array:
     """The size of the difference between two mean spectra, in decibels: its root mean square over bands.
 
-    The mean spectra of two finite sets differ even where the pictures are alike, and the square of that difference is
-    too large. So the square is estimated without bias, as MMD² under the kernel x·y / K, and may come out below 0; its
-    root then has its sign.
+    The mean spectra of two finite sets differ even if the pictures are alike, and the square of that difference is too
+    large. So the square is estimated without bias, as MMD² under the kernel x·y / K, and may come out below 0; the root
+    then keeps its sign.
 
     Args:
         square: estimates of the squared difference, mean over bands, of any shape.
@@ -167,7 +167,7 @@ def high_excess(difference: Array) -> Array:
     """How much more power there is at high frequencies, in decibels: mean over the bands `HIGH`; (..., K) -> (...).
 
     Args:
-        difference: spectra of the judged pictures less those of the photographs. Above 0, the pictures have more fine
+        difference: spectra of the judged pictures minus those of the photographs. Above 0, the pictures have more fine
             detail than photographs (sharpened, noisy); below 0 less (blurred).
     """
     return difference[..., HIGH].mean(-1)

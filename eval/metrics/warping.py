@@ -1,4 +1,4 @@
-"""Flow from a frame to the next one, by depth and cameras or by optical flow, and the warping error along it.
+"""Flow from a frame to the next one, from depth and cameras or by optical flow, and the warping error along it.
 
 Flows are (H, W, 2) float64, pixels to the right and down; NaN where a pixel has no place in the other frame.
 """
@@ -18,7 +18,7 @@ CameraMatrices = tuple[Array, Array]
 
 
 def flow_of_cameras(depth: Array, here: CameraMatrices, there: CameraMatrices) -> Array:
-    """Flow of a scene in which only the camera moves; what was not drawn is infinitely far.
+    """Flow of a scene in which only the camera moves; what was not drawn is infinitely far away.
 
     Args:
         depth: (H, W) of the frame, along the view axis; inf where nothing was drawn.
@@ -27,7 +27,7 @@ def flow_of_cameras(depth: Array, here: CameraMatrices, there: CameraMatrices) -
     height, width = depth.shape
     drawn = np.isfinite(depth)
     points = np.concatenate([position(np.where(drawn, depth, 1.0), here[1]), drawn[..., None].astype(float)], axis=-1)
-    # A point that is infinitely far has the last coordinate 0: it turns with the camera, and does not move.
+    # A point that is infinitely far away has last coordinate 0: it turns with the camera but does not shift.
     clip = points @ (there[1] @ there[0] @ np.linalg.inv(here[0])).T
     with np.errstate(divide="ignore", invalid="ignore"):
         ndc = np.where(clip[..., 3:] > 0, clip[..., :2] / clip[..., 3:], np.nan)
@@ -43,7 +43,7 @@ def optical_flow(here: Pixels, there: Pixels) -> Array:
 
 
 def warped(there: Array, flow: Array) -> Array:
-    """The other frame (H, W, C) read where the flow leads, bilinear: (H, W, C), NaN outside of it."""
+    """The other frame (H, W, C) sampled where the flow leads, bilinearly: (H, W, C), NaN outside it."""
     height, width = flow.shape[:2]
     column, row = flow[..., 0] + np.arange(width), flow[..., 1] + np.arange(height)[:, None]
     inside = (column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1)
@@ -54,10 +54,10 @@ def warped(there: Array, flow: Array) -> Array:
 
 
 def seen_again(forward: Array, backward: Array) -> Bools:
-    """Which pixels the next frame still shows, (H, W), by the test that Lai et al. take over.
+    """Which pixels the next frame still shows, (H, W), by the test that Lai et al. adopt.
 
     Sundaram, Brox, Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow", 2010, eq. 5
-    and 6: the way there and back ends where it began, and the pixel lies on no border of motion.
+    and 6: the way there and back ends where it began, and the pixel is not on a motion boundary.
 
     Args:
         forward: flow from this frame to the next.
@@ -74,14 +74,14 @@ def seen_again(forward: Array, backward: Array) -> Bools:
 
 
 def warping_error(here: Pixels, there: Pixels, flow: Array, seen: Bools) -> float:
-    """Warping error: the mean squared difference, of colours in [0, 1], of what both frames show; NaN for nothing.
+    """Warping error: the mean squared difference of colours in [0, 1] over what both frames show; NaN for nothing.
 
     Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018, eq. 11.
 
     Args:
         here, there: (H, W, 3).
         flow: from here to there.
-        seen: of `seen_again`.
+        seen: from `seen_again`.
     """
     apart = warped(there / 255.0, flow) - here / 255.0
     return float(np.square(apart[seen]).mean()) if seen.any() else float("nan")

@@ -41,7 +41,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object that a JSON file holds.
 
     Raises:
-        InputError: the file is no JSON, holds no object, or is too large.
+        InputError: the file is not JSON, does not hold an object, or is too large.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -61,11 +61,11 @@ def read_record(kind: type[Kind], path: Path, name: str, version: int, command: 
     Args:
         kind: the dataclass.
         path: the JSON file.
-        name, version: what `format` and `version` have to say.
-        command: which command makes such files; errors name it where the file itself names none of ours.
+        name, version: what `format` and `version` must be.
+        command: which command makes such files; errors name it if the file itself names none of ours.
 
     Raises:
-        InputError: the file is no such record; the message names the first entry that does not fit.
+        InputError: the file is not such a record; the message names the first entry that does not fit.
     """
     content = read_json(path)
     command = command_of(content, command)
@@ -94,13 +94,13 @@ def _build(kind: Any, value: Any, entry: str) -> Any:
     Args:
         kind: the wanted type.
         value: what the file holds.
-        entry: where in the file it stands, such as "record.methods[0].name".
+        entry: where in the file it is, such as "record.methods[0].name".
 
     Raises:
-        ValueError: a value is of another type; the message says what was got and wanted, and where.
+        ValueError: a value has another type; the message says what was found and wanted, and where.
     """
     if is_dataclass(kind):
-        # What has a default came later than the first records of its version, which lack it.
+        # Fields with a default were added after the first records of their version, which lack them.
         names = [field.name for field in fields(kind)]
         wanted = {field.name for field in fields(kind) if field.default is MISSING}
         if not isinstance(value, dict) or not wanted <= set(value) <= set(names):
@@ -117,7 +117,7 @@ def _build(kind: Any, value: Any, entry: str) -> Any:
     if type(value) is not kind and not (kind is float and type(value) is int):
         raise ValueError(f"{entry} is a {type(value).__name__}, wanted {getattr(kind, '__name__', kind)}")
     if kind is str:
-        value.encode()  # half a surrogate pair is JSON, but no page could be written with it
+        value.encode()  # half a surrogate pair is valid JSON, but no page could be written with it
     elif abs(value) > (sys.float_info.max if kind is float else MAX_COUNT):
         raise ValueError(f"{entry} is beyond all numbers of its kind")
     return float(value) if kind is float else value

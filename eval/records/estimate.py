@@ -15,7 +15,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with the ends of its interval; both ends are None where there is no interval."""
+    """A value with the ends of its interval; both ends are None if there is no interval."""
 
     value: float
     low: float | None
@@ -26,8 +26,8 @@ def estimate(values: Array, level: float = LEVEL) -> Estimate:
     """The plain value with the bootstrap interval of its resamples.
 
     Args:
-        values: (1 + B,); the first is the plain value, the others are those of B resamples, NaN where one has none. Of
-            shape (1,) there are no resamples, and no interval.
+        values: (1 + B,); the first is the plain value, the others are those of B resamples, NaN where one has none.
+            With shape (1,) there are no resamples and no interval.
         level: coverage of the interval.
     """
     low, high = (interval(values[1:], level) if len(values) > 1 else None) or (None, None)
@@ -35,7 +35,7 @@ def estimate(values: Array, level: float = LEVEL) -> Estimate:
 
 
 def ratio(values: Array, first: Array, level: float = LEVEL) -> Estimate | None:
-    """The ratio of two values, resample by resample; None where the interval of the second one reaches 0.
+    """The ratio of two values, resample by resample; None if the interval of the second one reaches 0.
 
     Args:
         values, first: (1 + B,) each, from the same resamples.

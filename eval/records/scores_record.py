@@ -1,4 +1,4 @@
-"""The record of eval.sets, content, segmentation, temporal, control: values of methods on equal frames, with intervals.
+"""The record of eval.sets, content, segmentation, temporal, control: methods' values on shared frames, with intervals.
 
     format, version   "scores", 1
     tool, command     name and version of this project, and the command that measured
@@ -6,12 +6,12 @@
     keys              the frames that were judged
     methods           per method: name, folder, digest of its pictures, and by the metrics' keys
         values        {value, low, high}
-        differences   {value, low, high} of the value less the first method's, from the same resamples
+        differences   {value, low, high} of the value minus the first method's, from the same resamples
         frames        per frame in the order of `keys`, null where a frame has none
-    photos            the real side, where there is one, and its own values
+    photos            the real side, if there is one, and its own values
     protocol          what the numbers depend on, in words
 
-Where a method has no value, the metric is absent: the render is not compared with itself.
+If a method has no value, the metric is absent: the render is not compared with itself.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 FORMAT, VERSION = "scores", 1
 CLASS_COLOUR = "colour."
-"""What the keys of metrics begin with that tell the colour of a class: colour.CLASS.QUANTITY."""
+"""What the keys of class colour metrics begin with: colour.CLASS.QUANTITY."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Metric:
     Attributes:
         key: a short name for columns of files.
         name: its name as papers write it.
-        better: which values are better, "lower" or "higher"; "" where neither is.
+        better: which values are better, "lower" or "higher"; "" if neither is.
         what: what it measures, in one line.
     """
 
@@ -50,12 +50,12 @@ class Metric:
 
 @dataclass(frozen=True)
 class ScoredMethod:
-    """One method's pictures of the frames, and what was measured of them.
+    """One method's pictures of the frames, and what was measured on them.
 
     Attributes:
-        name, folder, digest: of its pictures.
+        name, folder, digest: the method's name, and its pictures' folder and digest.
         values: with intervals, by the metric's key.
-        differences: to the first method, likewise.
+        differences: differences to the first method, likewise.
         frames: one value per frame, None where there is none, by the metric's key.
     """
 
@@ -72,10 +72,10 @@ class ScoredPhotos:
     """The photographs that methods are compared with.
 
     Attributes:
-        folder: where they lie.
+        folder: where they are.
         images: how many there are.
-        digest: of all of them.
-        values: their own means of metrics that look at one picture alone, by the metric's key.
+        digest: digest of all of them.
+        values: their own means of single-picture metrics, by the metric's key.
     """
 
     folder: str
@@ -86,7 +86,7 @@ class ScoredPhotos:
 
 @dataclass(frozen=True)
 class Scores:
-    """All that one command measured; the module says what the entries are."""
+    """Everything that one command measured; the module says what the entries are."""
 
     format: str
     version: int
@@ -100,7 +100,7 @@ class Scores:
 
 
 def class_colour(key: str) -> tuple[str, str] | None:
-    """The class and the quantity that a metric's key stands for; None if it does not tell the colour of a class."""
+    """The class and the quantity that a metric's key stands for; None if it is not a class colour."""
     if not key.startswith(CLASS_COLOUR):
         return None
     name, _, quantity = key.removeprefix(CLASS_COLOUR).rpartition(".")
@@ -115,7 +115,7 @@ def new_scores(
     photos: ScoredPhotos | None,
     protocol: dict[str, str],
 ) -> Scores:
-    """A record with this format, version and tool; the other entries are as of `Scores`."""
+    """A record with this format, version and tool; the other entries are as in `Scores`."""
     return Scores(FORMAT, VERSION, tool(), command, metrics, keys, methods, photos, protocol)
 
 
@@ -130,10 +130,10 @@ def scored_method(
     """A method with the intervals of its values and of its differences to the first method.
 
     Args:
-        name, folder, digest: of its pictures.
-        resampled: by metric, the plain value and those of B resamples (1 + B,), or (1,) where nothing was resampled. A
+        name, folder, digest: the method's name, and its pictures' folder and digest.
+        resampled: by metric, the plain value and those of B resamples (1 + B,), or (1,) if nothing was resampled. A
             metric whose plain value is not finite is left out.
-        first: the same of the first method. A metric that it has no finite plain value of gets no difference.
+        first: the same for the first method. A metric for which it has no finite plain value gets no difference.
         frames: by metric, one value per frame, NaN where there is none. With fewer than two finite ones there is no
             interval: whatever is drawn, the mean is that of one frame.
     """
@@ -166,7 +166,7 @@ def read(path: Path) -> Scores:
     """Read a record.
 
     Raises:
-        InputError: the file is no record of this version; the message names the first entry that does not fit, and the
-            command to run again.
+        InputError: the file is not a record of this version; the message names the first entry that does not fit, and
+            the command to run again.
     """
     return read_record(Scores, path, FORMAT, VERSION, "eval.sets")

@@ -4,21 +4,21 @@
     tool              name and version of this project
     methods           per method: name, folder, digest of its pictures, and per layer
         skvd, kvd     {value, low, high}, 1000 x unbiased MMD²; low and high are null where there were too few images
-        difference    {value, low, high} of sKVD less the first method's, both from the same resamples: what the real
-                      crops have among themselves cancels, so this tells methods apart where their own intervals overlap
-        ratio         {value, low, high} of sKVD over the first method's, likewise; null where that may be 0
-        worst         pairs whose rendered crop went farthest away from photographs (eval/kvd/outliers.py), worst first
+        difference    {value, low, high} of sKVD minus the first method's, both from the same resamples: what the real
+                      crops share among themselves cancels, so this separates methods whose own intervals overlap
+        ratio         {value, low, high} of sKVD over the first method's, likewise; null if that may be 0
+        worst         pairs whose rendered crop moved farthest away from photographs (eval/kvd/outliers.py), worst first
         ckvd          the same by groups of classes: value, difference, their means; null if not asked for
         toward_floor  {value, low, high} of the fraction of the way from the first method to the floor, by layer; null
-                      where there is no way to go, or no floor
+                      if there is no way to go, or no floor
     frames, photos    what was judged and what was dropped (class docstrings below)
     classes           groups of classes and how many pairs each has; null if not asked for
     protocol          everything that a number depends on
-    weights           name and SHA-256 of the file of the feature network, and what it was made from
+    weights           name and SHA-256 of the feature network's file, and what it was made from
     floor             other photographs, judged as if they were frames (eval/kvd/floor.py); null if not asked for
     shown, pairs      which frames and which matched crops the page shows; folders are relative to the record's own
 
-Digests of picture folders depend on keys and pixels only, not on the order, dates or compression of files.
+Digests of picture folders depend only on keys and pixels, not on the order, dates or compression of files.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ FORMAT, VERSION = "skvd-record", 2
 
 @dataclass(frozen=True)
 class ClassEstimates:
-    """cKVD of one method; groups of classes that were left out are not there.
+    """cKVD of one method; groups of classes that were left out are absent.
 
     Attributes:
         value: by group, in sKVD's unit.
-        difference: less the first method's, from the same resamples.
-        mean, mean_difference: over the groups that are there; None where none is.
+        difference: value minus the first method's, from the same resamples.
+        mean, mean_difference: over the groups that are present; None if none is.
     """
 
     value: dict[str, Estimate]
@@ -67,10 +67,10 @@ class SkvdFloor:
     """Other photographs, judged as if they were frames: as near as anything real gets.
 
     Attributes:
-        folder: where they lie.
+        folder: where they are.
         images: those that are large enough.
         crops, matched: crops drawn from them, and those that found a partner.
-        digest, labels: of the photographs and of their label maps.
+        digest, labels: digests of the photographs and of their label maps.
         skvd, kvd: by layer.
     """
 
@@ -109,14 +109,14 @@ class SkvdPhotos:
     """The real side.
 
     Attributes:
-        folder: where the photographs lie.
+        folder: where the photographs are.
         images: photographs found; `dropped` of them are too small.
         resized: photographs that were resized to the frames' height.
         candidates: crops drawn from them.
-        partners: distinct crops that are in a pair, out of `partner_images` photographs.
+        partners: distinct crops that are in a pair, from `partner_images` photographs.
         largest_share: fraction of the pairs that the busiest photograph serves.
-        sample: crops that stand for the photographs in KVD.
-        digest: of the photographs.
+        sample: crops that represent the photographs in KVD.
+        digest: digest of the photographs.
         labels: digest of their label maps.
     """
 
@@ -139,12 +139,12 @@ class ClassGroups:
 
     Attributes:
         groups: labels of each group.
-        pairs: how many pairs each group has; of "rest", too, where the protocol has what belongs to no group.
-        least_pairs: a group with fewer is left out, and one whose pairs are all of one frame or photograph.
+        pairs: how many pairs each group has; also of "rest", what belongs to no group, if the protocol has it.
+        least_pairs: a group with fewer is left out, and so is one whose pairs all come from one frame or photograph.
         share_above: fraction of a crop that a group has to cover; "rest" need not.
-        layer: of the network.
+        layer: the network's layer.
         partners: what makes pairs, in words.
-        hidden: what stands in place of other classes, in words.
+        hidden: what replaces other classes, in words.
     """
 
     groups: dict[str, tuple[int, ...]]
@@ -161,9 +161,9 @@ class ProtocolFacts:
     """What a number depends on besides the pictures. The strings say it in words, for readers.
 
     Attributes:
-        name: of the protocol in `eval.kvd.protocols`.
+        name: the protocol's name in `eval.kvd.protocols`.
         seeking: whose crops look for partners, "rendered" or "real"; `SkvdFrames.dropped` are those that found none.
-        precision: of the features, "fp32" or "bf16"; older records do not have it, and are fp32.
+        precision: the features' precision, "fp32" or "bf16"; older records lack it and are fp32.
     """
 
     name: str
@@ -197,8 +197,8 @@ class VggWeights:
 
     Attributes:
         file, sha256: name and digest of the file.
-        what: what the file says that it is, in words; "" where it says nothing.
-        source_sha256: digest of the file that it was made from; "" where it says nothing.
+        what: what the file says it is, in words; "" if it says nothing.
+        source_sha256: digest of the file that it was made from; "" if it says nothing.
     """
 
     file: str
@@ -222,7 +222,7 @@ class CropPair:
 
 @dataclass(frozen=True)
 class SkvdRecord:
-    """All of one judgement."""
+    """Everything about one judgement."""
 
     format: str
     version: int
@@ -247,6 +247,6 @@ def read(path: Path) -> SkvdRecord:
     """Read a record.
 
     Raises:
-        InputError: the file is no record of this version; the message names the first entry that does not fit.
+        InputError: the file is not a record of this version; the message names the first entry that does not fit.
     """
     return read_record(SkvdRecord, path, FORMAT, VERSION, "eval.skvd")

@@ -1,23 +1,23 @@
-"""The record of eval.trial: what measures say of pictures about which the answer is known.
+"""The record of eval.trial: what measures say about pictures for which the answer is known.
 
     format, version   "trial", 1
     tool              name and version of this project
     metrics           the measures: key, name, which side is better, what each is; keys as in the commands' records
     photographs       the reference: folder, pictures, digest, and by feature space effective rank and sparseness
-    degraded          the pictures that were degraded; null where none were
+    degraded          the pictures that were degraded; null if none were
     degradations      per kind, its strengths (0 first), and by the metrics' keys
         values        {value, low, high} at each strength
-        differences   {value, low, high} of the value at each strength less that at 0, from the same resamples
+        differences   {value, low, high} of the value at each strength minus that at 0, from the same resamples
         spearman      {value, low, high} between strength and value, where more is worse
         kendall       likewise, without interval
         frames        how many frames the sign of the difference at the middle strength needs; null: more than half
     orders            per order, both sides, whether frames are paired, and by the metrics' keys
         better, worse {value, low, high} of either side
-        difference    {value, low, high} worse less better, so that above 0 the order is kept
+        difference    {value, low, high} worse minus better, so above 0 the order is kept
         frames        as above, of the difference's sign
     protocol          what the numbers depend on, in words
 
-Where a measure has no value, its key is absent.
+If a measure has no value, its key is absent.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ COMMAND = "eval.trial"
 
 @dataclass(frozen=True)
 class TrialPictures:
-    """A folder of pictures: its name in the trial, where it lies, how many there are, their digest."""
+    """A folder of pictures: its name in the trial, where it is, how many pictures there are, and their digest."""
 
     name: str
     folder: str
@@ -43,10 +43,10 @@ class TrialPictures:
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """What the photographs are like in one space of features (`eval.trials.reference_set`).
+    """What the photographs are like in one feature space (`eval.trials.reference_set`).
 
     Attributes:
-        name: of the features.
+        name: the features' name.
         effective_rank: in how many directions they vary.
         sparseness: how far the k-th neighbour is, relative to any other one.
     """
@@ -58,7 +58,7 @@ class FeatureSpace:
 
 @dataclass(frozen=True)
 class DegradationResult:
-    """What measures say of one kind of degradation; the module says what the entries are."""
+    """What measures say about one kind of degradation; the module says what the entries are."""
 
     name: str
     what: str
@@ -72,7 +72,7 @@ class DegradationResult:
 
 @dataclass(frozen=True)
 class OrderResult:
-    """What measures say of one known order; the module says what the entries are."""
+    """What measures say about one known order; the module says what the entries are."""
 
     better_pictures: TrialPictures
     worse_pictures: TrialPictures
@@ -85,7 +85,7 @@ class OrderResult:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """All that one trial found; the module says what the entries are."""
+    """Everything that one trial found; the module says what the entries are."""
 
     format: str
     version: int
@@ -110,7 +110,7 @@ def new_trial(
     trusted_from: float,
     protocol: dict[str, str],
 ) -> TrialRecord:
-    """A record with this format, version and tool; the other entries are as of `TrialRecord`."""
+    """A record with this format, version and tool; the other entries are as in `TrialRecord`."""
     return TrialRecord(
         FORMAT, VERSION, tool(), metrics, photographs, spaces, degraded, degradations, orders, trusted_from, protocol
     )
@@ -125,6 +125,6 @@ def read(path: Path) -> TrialRecord:
     """Read a record.
 
     Raises:
-        InputError: the file is no record of this version; the message names the first entry that does not fit.
+        InputError: the file is not a record of this version; the message names the first entry that does not fit.
     """
     return read_record(TrialRecord, path, FORMAT, VERSION, COMMAND)

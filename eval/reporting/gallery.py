@@ -1,4 +1,4 @@
-"""The pictures of a report page, embedded as WebP, so that the page is one file."""
+"""The pictures of a report page, embedded as WebP, so the page is one file."""
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,8 +49,8 @@ class Gallery:
 
     Attributes:
         frames: evenly spaced ones.
-        pairs: what is compared, a random handful, in all methods.
-        worst: by method, pairs whose crop went farthest away from photographs: in the first method and in this one.
+        pairs: a random handful of what is compared, in all methods.
+        worst: by method, pairs whose crop moved farthest away from photographs, in the first method and in this one.
     """
 
     frames: tuple[Shown, ...]
@@ -102,7 +102,7 @@ class _Folder:
         return self.images[self._index(key)]
 
     def buffers(self, key: str) -> Iterator[tuple[str, str]]:
-        """The G-buffers of a frame file, each with a line of text; nothing where the folder holds plain pictures."""
+        """The G-buffers of a frame file, each with a line of text; nothing if the folder holds plain pictures."""
         path = self.images.path(self._index(key))
         if path.suffix == ".h5":
             with Shard(path) as shard:

@@ -29,7 +29,7 @@ class Panel:
     """A table of text.
 
     Attributes:
-        heads: of the columns, the method's name left out.
+        heads: the column heads, without the method's name.
         rows: a method's name, and its cells, each of one or several lines.
     """
 
@@ -38,7 +38,7 @@ class Panel:
 
 
 def panel(data: DataSet) -> Panel | None:
-    """The panel of a data set; None where eval.control has measured nothing of it."""
+    """The panel of a data set; None if eval.control has measured nothing in it."""
     records = [record for _, record in data.scores if record.command == COMMAND]
     if not records:
         return None
@@ -60,7 +60,7 @@ def colour_shifts(method: ScoredMethod) -> tuple[str, ...]:
     found: dict[str, dict[str, Estimate]] = {}
     for key, value in method.values.items():
         if parts := class_colour(key):
-            # Where the render has a value, too, the panel tells the difference.
+            # If the render has a value too, the panel shows the difference.
             found.setdefault(parts[0], {})[parts[1]] = method.differences.get(key, value)
     moved = sorted((name for name in found if "dE" in found[name]), key=lambda name: -found[name]["dE"].value)
     return tuple(_line(name, found[name]) for name in moved[:MOST_SHIFTED])

@@ -1,4 +1,4 @@
-"""Plots of a report as SVG that takes the page's text colour and font."""
+"""Report plots as SVG that takes on the page's text colour and font."""
 
 import io
 import math
@@ -17,7 +17,7 @@ COLOURS = (
     "#8b929c", "#d9822b", "#2f86d6", "#2aa67a", "#b065c9", "#c94f5d", "#b59a1f", "#16a3b8", "#8a6d4f", "#6f7bd6",
 )  # fmt: skip
 PHOTOGRAPHS = -1
-"""The place of other photographs, which are no method."""
+"""The place of other photographs, which are not a method."""
 GREEN = "#5b9a4b"
 # Stands for the page's text colour until the SVG is text.
 INK = "#0a0b0c"
@@ -25,7 +25,7 @@ WIDTH, ROW, REST = 3.3, 0.235, 0.3
 """Inches: the width of a plot, the height of a method's bar, and the height of what lies below."""
 SMALL = 7.5
 MAX_LETTERS = 17
-"""A longer name of a method is cut."""
+"""A longer method name is cut."""
 
 
 def colour(index: int) -> str:
@@ -39,7 +39,7 @@ def bars(estimates: list[tuple[int, str, Estimate]], *, label: str) -> str:
     """A bar with its interval per method, the first on top; names to the left, values to the right.
 
     Args:
-        estimates: place of a method in the table, its name, and its value.
+        estimates: each method's place in the table, its name, and its value.
         label: what a screen reader says; unique on the page.
     """
     figure = Figure(figsize=(WIDTH, ROW * len(estimates) + REST), layout="constrained")
@@ -87,6 +87,6 @@ def _svg(figure: Figure, label: str) -> str:
     width, height = (math.ceil(inches * 72) for inches in figure.get_size_inches())
     said = f'role="img" aria-label="{escape(label)}"'
     opening = f'<svg {said} viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"'
-    # The page's font, and no names of parts, which would be the same in every plot of a page.
+    # The page's font, and no ids of parts, which would be the same in every plot on a page.
     body = re.sub(r"font-family:[^;\"]*;? ?| id=\"[a-z0-9.]*_\d+\"", "", text[text.index(">", start) :])
     return (opening + ' xmlns:xlink="http://www.w3.org/1999/xlink"' + body).replace(INK, "currentColor")

@@ -1,8 +1,8 @@
 """Several records of one set of frames as one table: a row per method, a column per metric.
 
-Records belong together where their first methods show the same pictures and their photographs are the same, by digest.
-A record without photographs belongs to all records of its frames. A method is known by its name. Its pictures must be
-the same in every record, and so must a value that several records hold.
+Records belong together if their first methods show the same pictures and their photographs are the same, by digest. A
+record without photographs belongs to all records of its frames. A method is identified by its name. Its pictures must
+be the same in every record, and so must a value that several records hold.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,10 +31,10 @@ class Column:
     Attributes:
         key: a short name of one word.
         name: its name as papers write it.
-        better: which values are better, "lower" or "higher"; "" where neither is.
+        better: which values are better, "lower" or "higher"; "" if neither is.
         what: what it measures, in one line.
         group: the command that measures it.
-        trial: what trials found of it (`eval.reporting.trust.verdict`); "" where none tried it.
+        trial: what trials found about it (`eval.reporting.trust.verdict`); "" if none tried it.
     """
 
     key: str
@@ -51,9 +51,9 @@ class Cell:
 
     Attributes:
         value: with its interval.
-        against: "better", "worse" or "undecided", by the interval of the paired difference; "" where there is none, or
-            where neither side is better.
-        best: whether no method but the first has a better one.
+        against: "better", "worse" or "undecided", by the interval of the paired difference; "" if there is none, or if
+            neither side is better.
+        best: whether no method except the first has a better one.
     """
 
     value: Estimate
@@ -71,16 +71,16 @@ class Row:
 
 @dataclass(frozen=True)
 class DataSet:
-    """All that was measured on the same frames, against the same photographs.
+    """Everything that was measured on the same frames, against the same photographs.
 
     Attributes:
         title: folders of frames and photographs.
-        folders: of each method's pictures.
+        folders: the folder of each method's pictures.
         columns, rows: the table; the first row is what the others are compared with.
-        photographs: the photographs' own values, by column; of sKVD, those of the floor.
+        photographs: the photographs' own values, by column; for sKVD, those of the floor.
         skvd: records of eval.skvd, each with its file.
         scores: the other records.
-        trials: records of eval.trial that were handed in beside them.
+        trials: records of eval.trial that were passed in beside them.
     """
 
     title: str
@@ -97,7 +97,7 @@ def read_any(path: Path) -> SkvdRecord | Scores:
     """Read a record of any of the measuring commands.
 
     Raises:
-        InputError: the file is no such record, or its entries contradict each other.
+        InputError: the file is not such a record, or its entries contradict each other.
     """
     kind = read_json(path).get("format")
     if kind not in (skvd.FORMAT, scores_record.FORMAT):
@@ -116,7 +116,7 @@ def read_any(path: Path) -> SkvdRecord | Scores:
 
 
 def problem_of(found: SkvdRecord | Scores) -> str:
-    """In what a record contradicts itself, in words; "" if it does not."""
+    """How a record contradicts itself, in words; "" if it does not."""
     if isinstance(found, Scores):
         odd = [metric.better for metric in found.metrics if metric.better not in ("lower", "higher", "")]
         return f"better is {odd[0]!r:.40}, wanted 'lower', 'higher' or ''" if odd else ""
@@ -141,14 +141,14 @@ def problem_of(found: SkvdRecord | Scores) -> str:
 
 
 def data_sets(records: Iterable[Read], trials: Sequence[TrialRecord] = ()) -> list[DataSet]:
-    """Records put together by the frames that they judge and by photographs, in the order in which they come.
+    """Records grouped by the frames that they judge and by photographs, in the order in which they come.
 
     Args:
         records: each with its file.
-        trials: whose findings stand beside the measures.
+        trials: those whose findings are shown beside the measures.
 
     Raises:
-        InputError: a name that stands for different pictures, or a value that comes twice and differs.
+        InputError: a name that stands for different pictures, or a value that occurs twice and differs.
     """
     of_frames: dict[str, list[Read]] = {}
     for path, found in records:
@@ -157,7 +157,7 @@ def data_sets(records: Iterable[Read], trials: Sequence[TrialRecord] = ()) -> li
 
 
 def tried(data: DataSet, trials: Sequence[TrialRecord]) -> DataSet:
-    """The same table, whose columns say what trials found of them."""
+    """The same table, whose columns say what trials found about them."""
     columns = tuple(replace(column, trial=verdict(trials, column.key)) for column in data.columns)
     return replace(data, columns=columns, trials=tuple(trials))
 
@@ -175,7 +175,7 @@ def data_set(members: Sequence[Read]) -> DataSet:
     """The table of records whose frames and photographs are the same.
 
     Raises:
-        InputError: a name that stands for different pictures, or a value that comes twice and differs.
+        InputError: a name that stands for different pictures, or a value that occurs twice and differs.
     """
     sources: dict[tuple[str, str], tuple[object, Path]] = {}
     columns: dict[str, Column] = {}
@@ -243,7 +243,7 @@ Values = dict[str, tuple[Estimate, Estimate | None]]
 
 
 def of_skvd(found: SkvdRecord) -> list[tuple[Column, Values]]:
-    """sKVD of every layer and the mean of cKVD; another protocol than ours has columns of its own."""
+    """sKVD of every layer and the mean of cKVD; a protocol other than ours has columns of its own."""
     first, protocol = found.methods[0].name, found.protocol.name
     key, name = ("", "") if protocol == "ours" else (f"{protocol}_", f" ({protocol})")
     what = "distance of crops to photographs' of the same layout"
@@ -264,7 +264,7 @@ def of_skvd(found: SkvdRecord) -> list[tuple[Column, Values]]:
 
 
 def of_scores(found: Scores) -> list[tuple[Column, Values]]:
-    """The columns of another command: each of its metrics; colours of classes are a group for each class."""
+    """The columns of another command: each of its metrics; class colours form a group for each class."""
     command = found.command.rpartition(".")[2]
 
     def group(key: str) -> str:
@@ -297,14 +297,14 @@ def rows(columns: Sequence[Column], cells: dict[str, Values]) -> tuple[Row, ...]
 
 
 def best_of(column: Column, methods: Sequence[Values]) -> float | None:
-    """The best value of a column; None where neither side is better, or nothing is there to be chosen from."""
+    """The best value of a column; None if neither side is better, or there is nothing to choose from."""
     pick: dict[str, Callable[[list[float]], float]] = {"lower": min, "higher": max}
     values = [values[column.key][0].value for values in methods if column.key in values]
     return pick[column.better](values) if column.better and len(values) > 1 else None
 
 
 def against(column: Column, difference: Estimate | None) -> str:
-    """How a method compares with the first one: "better", "worse" or "undecided", or "" where nothing can be said."""
+    """How a method compares with the first one: "better", "worse" or "undecided", or "" if nothing can be said."""
     if difference is None or difference.low is None or not column.better:
         return ""
     found = side(difference)

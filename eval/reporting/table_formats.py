@@ -57,7 +57,7 @@ def markdown(data: DataSet) -> str:
 
 
 def findings(data: DataSet) -> str:
-    """Markdown: what trials found of each measure of a table."""
+    """Markdown: what trials found about each measure in a table."""
     lines = [literal(trial_of(trial)) + "\n" for trial in data.trials]
     for column in data.columns:
         mark = f"{MARK} " if column.trial.startswith(NOT_TRUSTED) else ""

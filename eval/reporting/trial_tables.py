@@ -12,7 +12,7 @@ from eval.reporting.wording import ends, literal, number
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text: a heading, what it says, the heads of its columns, and rows; cells that are bad news."""
+    """A text table: a heading, what it says, column heads, rows, and the cells that are bad news."""
 
     heading: str
     text: str
@@ -135,7 +135,7 @@ def reference(trial: TrialRecord) -> Table:
 
 
 def tried(trial: TrialRecord) -> list[Metric]:
-    """The measures of which something can be said: one side is better."""
+    """The measures about which something can be said: one side is better."""
     return [metric for metric in trial.metrics if questions(trial, metric.key)]
 
 

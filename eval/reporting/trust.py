@@ -1,4 +1,4 @@
-"""What a trial found of a measure, for the reports that show its numbers."""
+"""What a trial found about a measure, for the reports that show its numbers."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,11 +6,11 @@ from eval.records.trial_record import OrderResult, TrialRecord
 
 ORDERS = "known orders"
 ORIGINAL = "truth_"
-"""Similarity to the render has the trial of similarity to the original; its key lacks this prefix."""
+"""Similarity to the render is judged by the trial of similarity to the original; its key lacks this prefix."""
 
 
 def kept(order: OrderResult, key: str) -> str:
-    """Whether a measure keeps an order: "kept", "reversed", or with "?" where the interval holds 0 or there is none."""
+    """Whether a measure keeps an order: "kept", "reversed", or with "?" if the interval contains 0 or there is none."""
     found = order.difference[key]
     word = "kept" if found.value > 0 else "reversed"
     decided = found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
@@ -18,11 +18,11 @@ def kept(order: OrderResult, key: str) -> str:
 
 
 def questions(trial: TrialRecord, key: str) -> dict[str, float]:
-    """How far a measure is to be trusted, by question: Spearman's coefficient, and the fraction of orders kept.
+    """How far a measure can be trusted, by question: Spearman's coefficient, and the fraction of orders kept.
 
     Args:
         trial: the record.
-        key: of the measure.
+        key: the measure's key.
     """
     found = {kind.name: kind.spearman[key].value for kind in trial.degradations if key in kind.spearman}
     signs = [order.difference[key].value > 0 for order in trial.orders if key in order.difference]
@@ -46,11 +46,11 @@ def distrusted(trials: Sequence[TrialRecord], key: str) -> dict[str, float]:
 
 NOT_TRUSTED = "not trusted for "
 MARK = "†"
-"""Stands behind the name of a measure that is not trusted for some question."""
+"""Follows the name of a measure that is not trusted for some question."""
 
 
 def marked(name: str, said: str) -> str:
-    """A measure's name, with the mark where a verdict says that it is not trusted for some question."""
+    """A measure's name, with the mark if a verdict says that it is not trusted for some question."""
     return f"{name} {MARK}" if said.startswith(NOT_TRUSTED) else name
 
 
@@ -64,7 +64,7 @@ def trial_of(trial: TrialRecord) -> str:
 
 
 def verdict(trials: Sequence[TrialRecord], key: str) -> str:
-    """What the trials found of a measure, in one line; "" where they did not try it."""
+    """What the trials found about a measure, in one line; "" if they did not try it."""
     if not merged_questions(trials, key):
         return ""
     found = distrusted(trials, key)

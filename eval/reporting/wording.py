@@ -55,7 +55,7 @@ def change(found: Estimate | None) -> str:
 
 
 def side(difference: Estimate) -> str:
-    """On which side of the first method: "closer", "farther" or "undecided"."""
+    """On which side of the first method it is: "closer", "farther" or "undecided"."""
     if difference.high is not None and difference.high < 0:
         return "closer"
     return "farther" if difference.low is not None and difference.low > 0 else "undecided"
@@ -110,7 +110,7 @@ def floor_rows(record: SkvdRecord) -> list[tuple[str, list[str]]]:
 
 
 def fraction(value: float | None) -> str:
-    """A fraction with two decimals; a dash where there is none."""
+    """A fraction with two decimals; a dash if there is none."""
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
@@ -221,5 +221,5 @@ def protocol(record: SkvdRecord) -> list[tuple[str, str]]:
 
 
 def literal(text: str) -> str:
-    """Text escaped so that Markdown shows it as it is, on one line, in a cell of a table too."""
+    """Text escaped so that Markdown shows it as it is, on one line, in a table cell too."""
     return "".join("\\" + letter if letter in "\\|<`*[" else letter for letter in " ".join(text.split()))

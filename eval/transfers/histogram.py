@@ -1,7 +1,7 @@
-"""Histogram matching between two sets of pictures, each of red, green and blue for itself.
+"""Histogram matching between two sets of pictures, for red, green and blue separately.
 
-Gonzalez, Woods, "Digital Image Processing", sec. 3.3: a value goes where the target has the same fraction of pixels
-below. Histograms are those of whole sets, so that one table serves all pictures and a sequence does not flicker.
+Gonzalez, Woods, "Digital Image Processing", sec. 3.3: a value moves to where the target has the same fraction of pixels
+below. Histograms are those of whole sets, so one table serves all pictures and a sequence does not flicker.
 """
 
 from collections.abc import Iterable
@@ -30,11 +30,10 @@ def histogram(images: Iterable[Pixels]) -> Array:
 def table(source: Array, target: Array) -> Array:
     """The value that each value of each channel becomes, (3, 256) in 0 .. 255, not rounded.
 
-    A value's place among its set's is the middle of its step of the cumulative histogram, which keeps equal sets as
-    they are.
+    A value's place in its set is the middle of its step in the cumulative histogram, which leaves equal sets unchanged.
 
     Args:
-        source, target: of `histogram`.
+        source, target: from `histogram`.
     """
     values = np.arange(256)
     found = np.empty((3, 256))
@@ -46,5 +45,5 @@ def table(source: Array, target: Array) -> Array:
 
 
 def match(image: Pixels, where: Array) -> Array:
-    """Replace each value of a picture (H, W, 3) uint8 by the table's: (H, W, 3) RGB in [0, 1]."""
+    """Replace each value of a picture (H, W, 3) uint8 with the table's: (H, W, 3) RGB in [0, 1]."""
     return np.stack([where[channel][image[..., channel]] for channel in range(3)], axis=-1) / 255

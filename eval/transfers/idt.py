@@ -1,9 +1,9 @@
-"""Iterative distribution transfer (IDT) of the whole distribution of colours.
+"""Iterative distribution transfer (IDT) of the whole colour distribution.
 
 Pitie, Kokaram, Dahyot, "Automated Colour Grading Using Colour Distribution Transfer", CVIU 107, 2007, algorithm 1: turn
-the colours by a random rotation, match the distribution along each axis, turn back, again and again. Fitted to samples
-of whole sets, and applied as a chain of maps, so that one chain serves all pictures. Their regraining of the pictures
-afterwards is left out: it brings back the source's gradients, and blurs what is judged here.
+the colours by a random rotation, match the distribution along each axis, turn back, and repeat. It is fitted to samples
+of whole sets and applied as a chain of maps, so one chain serves all pictures. Their regraining of the pictures
+afterwards is left out: it brings back the source's gradients and blurs what is judged here.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ ROUNDS = 20
 # Quantiles per axis: steps of the distribution that a map follows.
 STEPS = 400
 MIN_STEP = 1e-300
-"""A step between two quantiles that can still be divided by: the slope of a smaller one may be infinite."""
+"""The smallest step between two quantiles that can be divided by: the slope of a smaller one may be infinite."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Round:
 
 
 def moved_along(values: Array, ours: Array, theirs: Array) -> Array:
-    """Values (N,) moved as quantiles move: linearly between two of them, beyond the outermost ones as far as these.
+    """Values (N,) moved as quantiles move: linearly between two of them, and beyond the outermost ones as far as these.
 
     Args:
         values: (N,) to be moved.
@@ -61,7 +61,7 @@ def moved_along(values: Array, ours: Array, theirs: Array) -> Array:
 
 
 def sample(images: Collection[Pixels], seed: int) -> Array:
-    """Draw about `SAMPLES` pixels, as many of each picture: (N, 3) RGB in [0, 1].
+    """Draw about `SAMPLES` pixels, equally many from each picture: (N, 3) RGB in [0, 1].
 
     Raises:
         ValueError: no pictures.
@@ -79,7 +79,7 @@ def fit(source: Array, target: Array, seed: int) -> list[Round]:
 
     Args:
         source, target: colours (N, 3) and (M, 3).
-        seed: of the rotations.
+        seed: seed for the rotations.
     """
     rng, levels = np.random.default_rng(seed), np.linspace(0, 1, STEPS + 1)
     chain = []

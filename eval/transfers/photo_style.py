@@ -1,9 +1,9 @@
-"""Frames in the style of photographs: PhotoWCT (Li et al. 2018) and WCT2 (Yoo et al. 2019), one photograph a frame.
+"""Frames in the style of photographs: PhotoWCT (Li et al. 2018) and WCT2 (Yoo et al. 2019), one photograph per frame.
 
 Both take the style of a single picture, so every frame gets the photograph that is nearest to it, shrunk to the
-frame's height. With label maps this is the photograph whose fractions of labels overlap most with the frame's. Without
-them it is the one whose mean features at the network's deepest level are nearest, both pictures at most
-`MATCHING_HEIGHT` pixels high. Of equally near photographs the first one is taken.
+frame's height. With label maps, this is the photograph whose label fractions overlap most with the frame's. Without
+them, it is the one whose mean features at the network's deepest level are nearest, with both pictures at most
+`MATCHING_HEIGHT` pixels high. Of equally near photographs, the first one is taken.
 """
 
 from collections.abc import Collection
@@ -45,7 +45,7 @@ def load_network(path: Path, kind: str) -> WCT2 | PhotoWCT:
         kind: "wct2" or "photowct".
 
     Raises:
-        InputError: the file is no model file, or one of another kind.
+        InputError: the file is not a model file, or is one of another kind.
     """
     network = load_model(path, kind, "train.style, or app.convert").network
     assert isinstance(network, WCT2 | PhotoWCT)
@@ -58,10 +58,10 @@ class Stylist:
 
     Attributes:
         network: encodes and decodes.
-        photos: to choose from.
-        labels: folders of the label maps of frames and of photographs, of one taxonomy; None: there are none.
-        parts: of WCT2, where features are changed; others are changed everywhere.
-        device: to compute on.
+        photos: the photographs to choose from.
+        labels: folders of the label maps of frames and of photographs, in one taxonomy; None: there are none.
+        parts: where WCT2 changes features; other networks change them everywhere.
+        device: the device to compute on.
 
     Raises:
         InputError: the label folders were not labelled alike.
@@ -135,7 +135,7 @@ class Stylist:
         return torch.from_numpy(image.copy()).to(self.device).movedim(-1, 0)[None] / 255
 
     def fitted(self, label: Pixels | None, image: Pixels) -> Tensor | None:
-        """A label map at an image's size, (H, W), by nearest neighbours."""
+        """A label map at an image's size, (H, W), by nearest neighbour."""
         if label is None:
             return None
         height, width = image.shape[:2]

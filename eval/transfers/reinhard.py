@@ -1,9 +1,9 @@
 """Colour transfer between two sets of pictures: mean and deviation per axis of the l-alpha-beta space.
 
-Reinhard, Ashikhmin, Gooch, Shirley, "Color Transfer between Images", IEEE CG&A 21(5), 2001. Two things differ from
-the paper: statistics are taken over whole sets, so that one map serves all pictures and a sequence does not flicker;
-and the way back uses the exact inverse of the paper's RGB-to-LMS matrix instead of its printed, rounded one.
-RGB values are taken as they are stored, without linearisation.
+Reinhard, Ashikhmin, Gooch, Shirley, "Color Transfer between Images", IEEE CG&A 21(5), 2001. Two things differ from the
+paper: statistics are taken over whole sets, so one map serves all pictures and a sequence does not flicker; and the way
+back uses the exact inverse of the paper's RGB-to-LMS matrix instead of its printed, rounded one. RGB values are used as
+stored, without linearisation.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1
 AXES = np.diag(1 / np.sqrt([3.0, 6.0, 2.0])) @ np.array([[1.0, 1, 1], [1, 1, -2], [1, -1, 0]])
 # The logarithm of black does not exist. A quarter of an 8-bit step still rounds back to black.
 FLOOR = 0.25 / 255
-# Standard deviation below which an axis has no spread to stretch: rounding leaves 1e-16 to pictures that have none (all
+# Standard deviation below which an axis has no spread to stretch: rounding leaves 1e-16 in pictures that have none (all
 # greys in alpha and beta), while one 8-bit step is 1e-3.
 FLAT = 1e-6
 

@@ -19,12 +19,12 @@ NOISE = 4.0
 
 
 def soften(image: Pixels, key: str, seed: int) -> Pixels:
-    """Blur by a Gaussian of 0.7 px, scale by 0.9, add 10 and normal noise of deviation 4, in steps of 8 bits.
+    """Blur by a Gaussian of 0.7 px, scale by 0.9, add 10 and normal noise of deviation 4, in 8-bit steps.
 
     Args:
         image: (H, W, 3) uint8.
-        key: of the picture; with the seed it decides the noise, whatever other pictures there are.
-        seed: of all pictures.
+        key: the picture's key; with the seed it determines the noise, whatever other pictures there are.
+        seed: shared by all pictures.
     """
     noise = NOISE * generator_for(key, seed).standard_normal(image.shape)
     blurred = cv2.GaussianBlur(image.astype(np.float64), (0, 0), BLUR, borderType=cv2.BORDER_REPLICATE)

@@ -18,14 +18,14 @@ from gbuffer_tools.errors import InputError
 
 Pixels = NDArray[np.uint8]
 FrameChange = Callable[[Pixels, str], Pixels]
-"""A frame (H, W, 3) uint8 and its key -> its picture in a method."""
+"""A frame (H, W, 3) uint8 and its key -> a method's picture of it."""
 
 
 def translator(path: Path) -> FrameChange:
     """Load a model of train.cut.
 
     Raises:
-        InputError: the file is another one. When the function is called: the frame is too small for it.
+        InputError: the file is not such a model. When the function is called: the frame is too small for it.
     """
     network = load_model(path, Translator.kind, "train.cut").network
 
@@ -44,10 +44,10 @@ def synthesis(path: Path, labels: Path) -> FrameChange:
 
     Args:
         path: the model file.
-        labels: folder of the label maps, of the taxonomy that it was trained with.
+        labels: folder of the label maps, in the taxonomy that it was trained with.
 
     Raises:
-        InputError: the file or the taxonomy is another one. When the function is called: a frame has no label map.
+        InputError: the wrong file or taxonomy. When the function is called: a frame has no label map.
     """
     model = load_model(path, Synthesis.kind, "train.spade")
     facts, wanted = read_facts(labels), model.record.get("labels")

@@ -1,7 +1,7 @@
 """Linear optimal transport of colours: the map of least movement that gives a set the target's mean and covariance.
 
 Pitie, Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer", CVMP 2007,
-eq. 10. VggStatistics are those of whole sets, so that one map serves all pictures. RGB as it is stored.
+eq. 10. Means and covariances are those of whole sets, so one map serves all pictures. RGB is used as stored.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ def root(matrix: Array, power: float, flat: float = FLAT) -> Array:
     Args:
         matrix: (3, 3).
         power: such as 0.5, or -0.5.
-        flat: eigenvalues of at most so much become 0; of a covariance, these are the directions without spread.
+        flat: eigenvalues up to this become 0; for a covariance, these are the directions without spread.
     """
     values, axes = np.linalg.eigh(matrix)
     powers = np.where(values > flat, np.maximum(values, flat) ** power, 0.0)
@@ -60,7 +60,7 @@ def root(matrix: Array, power: float, flat: float = FLAT) -> Array:
 def transport(source: ColourMoments, target: ColourMoments) -> Array:
     """The map between two sets: the symmetric A (3, 3) with A S A = T for their covariances S and T."""
     half, back = root(source.covariance, 0.5), root(source.covariance, -0.5)
-    # Products of two variances, to which FLAT does not apply; below 0 is rounding.
+    # Products of two variances, to which FLAT does not apply; anything below 0 is rounding.
     return back @ root(half @ target.covariance @ half, 0.5, flat=0.0) @ back
 
 

@@ -1,1 +1,1 @@
-"""Measures on trial: what they say of pictures about which the answer is known."""
+"""Measures on trial: what they say about pictures for which the answer is known."""

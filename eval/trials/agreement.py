@@ -1,7 +1,7 @@
 """How well a measure's values follow the strength of a degradation: Spearman's and Kendall's coefficients.
 
 Spearman, "The Proof and Measurement of Association between Two Things", 1904; Kendall, "A New Measure of Rank
-Correlation", 1938, with the correction for ties (tau b), as scipy.stats has both. Strengths grow, so 1 says that the
+Correlation", 1938, with the correction for ties (tau b), both as in scipy.stats. Strengths grow, so 1 means that the
 measure grew with each of them, and -1 that it fell.
 
 Shapes: C strengths, the first of which is none; S selections of pictures.
@@ -14,13 +14,13 @@ from scipy.stats import kendalltau, rankdata
 Array = NDArray[np.float64]
 
 TRUSTED = 0.9
-"""A measure is trusted for a question from this value on: Spearman's coefficient, or the fraction of orders kept."""
+"""A measure is trusted for a question at or above this: Spearman's coefficient, or the fraction of orders kept."""
 
 
 def spearman(values: Array) -> Array:
     """Spearman's coefficient between strengths and values, (C, S) -> (S,).
 
-    NaN where all values are equal or one is NaN.
+    NaN if all values are equal or one is NaN.
     """
     ranks = np.where(np.isnan(values).any(0), 0.0, rankdata(values, axis=0))
     strengths = np.arange(len(values), dtype=np.float64)
@@ -31,5 +31,5 @@ def spearman(values: Array) -> Array:
 
 
 def kendall(values: Array) -> float:
-    """Kendall's coefficient between strengths and values (C,); NaN where all values are equal."""
+    """Kendall's coefficient between strengths and values (C,); NaN if all values are equal."""
     return float(kendalltau(np.arange(len(values)), values).statistic)

@@ -1,7 +1,7 @@
-"""sKVD and KVD on trial: crops at fixed places, whose partners were found once, by label maps that do not change.
+"""sKVD and KVD on trial: crops at fixed places, whose partners are found once, from label maps that do not change.
 
-The parts are those of eval.skvd: crops, alignment, pairs, features, `eval.kvd.layers`. Without label maps there is KVD
-alone.
+The parts are those of eval.skvd: crops, alignment, pairs, features, `eval.kvd.layers`. Without label maps there is only
+KVD.
 """
 
 import hashlib
@@ -35,9 +35,9 @@ class CropScorer:
         weights: SHA-256 of its file.
         photos: the photographs.
         judged: the pictures as they are in their folder; those that are measured show the same.
-        side: of a crop, in pixels.
-        crops, candidates: per picture, and per photograph.
-        seed: of the crops.
+        side: a crop's side in pixels.
+        crops, candidates: crops per picture and per photograph.
+        seed: seed for the crops.
 
     Raises:
         InputError: a picture smaller than a crop, or too few pairs.
@@ -77,7 +77,7 @@ class CropScorer:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """sKVD of every layer where there are label maps, and KVD."""
+        """sKVD of every layer if there are label maps, and KVD."""
         what = "distance of crops to photographs' of the same layout", "distance of crops to photographs', unaligned"
         skvd = [Metric(f"skvd_{layer}", f"sKVD {layer}", "lower", what[0]) for layer in LAYERS if self.aligned]
         return (*skvd, *(Metric(f"kvd_{layer}", f"KVD {layer}", "lower", what[1]) for layer in LAYERS))
@@ -123,7 +123,7 @@ class CropScorer:
 
 
 def _drawn(pictures: Pictures, side: int, count: int, seed: int) -> DrawnCrops:
-    """Crops of pictures, described by label maps where there are any."""
+    """Crops of pictures, described by label maps if there are any."""
     crops: list[Crop] = []
     cells: list[Pixels] = []
     groups: list[int] = []

@@ -1,8 +1,8 @@
-"""Degradations of known kind and growing strength: what makes a photograph less of one, by how much.
+"""Degradations of known kind and growing strength: what makes a picture less of a photograph, and by how much.
 
-Strengths were fixed before any measure was looked at: from what is hardly seen to what nobody would miss. Two kinds,
-`desaturate` and `flatten`, came after the others had been looked at, with the strengths of their opposites. All work on
-sRGB values, 0 to 255, and end in 8 bits.
+Strengths were fixed before any measure was looked at, from hardly visible to impossible to miss. Two kinds,
+`desaturate` and `flatten`, were added after the others had been looked at, with the strengths of their opposites. All
+work on sRGB values, 0 to 255, and end in 8 bits.
 
 Shapes: H W pixels.
 """
@@ -49,7 +49,7 @@ def blurred(picture: Pixels, sigma: float, _: np.random.Generator) -> Floats:
 
 
 def sharpened(picture: Pixels, amount: float, rng: np.random.Generator) -> Floats:
-    """An unsharp mask: `amount` times what a blur of 1 pixel takes away is added."""
+    """An unsharp mask: adds `amount` times what a blur of 1 pixel takes away."""
     values = picture.astype(np.float32)
     found: Floats = values + np.float32(amount) * (values - blurred(picture, 1.0, rng))
     return found
@@ -119,4 +119,4 @@ DEGRADATIONS = (
     Degradation("desaturate", "chroma reduced by this fraction", (0.15, 0.3, 0.5, 0.75, 1.0), desaturated),
     Degradation("flatten", "contrast reduced by this fraction", (0.1, 0.2, 0.35, 0.5, 0.75), flattened),
 )
-"""In the order of tables."""
+"""In table order."""

@@ -15,11 +15,11 @@ from eval.trials.scorer import Array, Arrays
 
 @dataclass(frozen=True)
 class FrameScorer:
-    """Means of values of single pictures; the photographs of a trial play no role.
+    """Means of single-picture values; a trial's photographs do not matter.
 
     Attributes:
         judge: metrics of one picture.
-        compare: metrics of a picture and its original, where there is one.
+        compare: metrics of a picture and its original, if there is one.
         weights: digest of what they compute with.
     """
 

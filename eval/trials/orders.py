@@ -1,4 +1,4 @@
-"""Orders that are known: folders of which one is nearer to the photographs than another, by construction."""
+"""Known orders: folders of which one is nearer to the photographs than another, by construction."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ def parse_order(text: str) -> Order:
     """What --order says: "BETTER=DIR > WORSE=DIR".
 
     Raises:
-        InputError: text of another form, or the same folder twice.
+        InputError: text in another form, or the same folder twice.
     """
     sides = [side.strip() for side in text.split(" > ")]
     if len(sides) != 2:
@@ -47,7 +47,7 @@ def parse_labels(texts: list[str]) -> dict[Path, Path]:
     """What --labels says, "DIR=LABELS" each: folder of label maps by folder of pictures, resolved.
 
     Raises:
-        InputError: text of another form, or a folder twice.
+        InputError: text in another form, or a folder twice.
     """
     found: dict[Path, Path] = {}
     for text in texts:

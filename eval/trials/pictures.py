@@ -24,11 +24,11 @@ class Pictures:
     """Some pictures of a folder, as a trial sees them.
 
     Attributes:
-        folder: where they lie.
-        keys: of the pictures.
-        pixels: (H, W, 3) uint8 each, of the trial's height or lower.
-        labels: (h, w) uint8 label map of each, of any size; None where there are none.
-        originals: what each picture was before it was degraded; None where nothing was.
+        folder: where they are.
+        keys: the pictures' keys.
+        pixels: (H, W, 3) uint8 each, of the trial's height or less.
+        labels: (h, w) uint8 label map of each, of any size; None if there are none.
+        originals: what each picture was before it was degraded; None if nothing was.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class Pictures:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of pictures and originals, as hexadecimal digits; label maps play no role."""
+        """SHA-256 of pictures and originals, as hexadecimal digits; label maps do not matter."""
         originals = zip(self.keys, self.originals or (), strict=False)
         return folder_digest({**self.contents, **{f"original {key}": pixel_digest(x) for key, x in originals}})
 
@@ -63,10 +63,10 @@ def read_pictures(
     """Read pictures of a folder.
 
     Args:
-        folder: of images or frame files.
-        height: that higher pictures are reduced to.
+        folder: holds images or frame files.
+        height: the height that taller pictures are reduced to.
         labels: folder of their label maps.
-        keys: which of them.
+        keys: which pictures to read.
         photo_filter: see `datasets.photos.to_height`.
 
     Raises:

@@ -1,7 +1,7 @@
-"""What a set of reference photographs is like: of how many kinds they are, and how close they lie.
+"""What a set of reference photographs is like: how many kinds there are, and how close together they lie.
 
-Distances to a reference set depend on the set. A set of one camera in one town is narrow and dense, a set of
-photographs from everywhere wide and sparse, and what is near the one may be far from the other.
+Distances to a reference set depend on the set. A set from one camera in one town is narrow and dense, a set of
+photographs from everywhere is wide and sparse, and what is near one may be far from the other.
 
 Shapes: M photographs, D dimensions of their features.
 """
@@ -37,7 +37,7 @@ def effective_rank(features: NDArray[np.floating]) -> float:
 def sparseness(features: NDArray[np.floating], k: int = NEIGHBOUR) -> float:
     """Mean distance to the k-th neighbour, as a fraction of the root mean square distance of all pairs.
 
-    Near 1, all photographs are about equally far from each other; the lower, the denser they lie in groups.
+    Near 1, all photographs are about equally far from each other; the lower it is, the more densely they are grouped.
 
     Args:
         features: (M, D).

@@ -44,11 +44,11 @@ Values = dict[str, Array]
 
 @dataclass(frozen=True)
 class Cell:
-    """What all scorers keep of some pictures.
+    """What all scorers keep about some pictures.
 
     Attributes:
         scorers: the scorers.
-        found: of each scorer, its arrays: common ones, and those of the pictures.
+        found: each scorer's arrays: common ones, and those of the pictures.
         count: N.
     """
 
@@ -103,7 +103,7 @@ class Trial:
         return found
 
     def _labels(self, folder: Path) -> Path | None:
-        """Label maps of a folder of pictures, of the photographs' taxonomy; None where there are none."""
+        """Label maps of a folder of pictures, in the photographs' taxonomy; None if there are none."""
         own, photos = (self.settings.labels.get(path.resolve()) for path in (folder, self.settings.photos))
         if own and photos:
             label_facts(own, photos)
@@ -149,7 +149,7 @@ class Trial:
         return read_pictures(photos, self.height, self._labels(photos), self.degraded_keys, self.settings.photo_filter)
 
     def _cell(self, pictures: Pictures, bar: "tqdm[NoReturn]", scorers: tuple[Scorer, ...] | None = None) -> Cell:
-        """Measure some pictures, or find what was measured of them."""
+        """Measure some pictures, or find what was already measured."""
         scorers = scorers or self.scorers.of(pictures)
         found = []
         for scorer in scorers:
@@ -164,7 +164,7 @@ class Trial:
         return Cell(scorers, tuple(found), len(pictures))
 
     def _of_photos(self, scorer: Scorer) -> Arrays:
-        """What a scorer keeps of the photographs; held, as all cells need it."""
+        """What a scorer keeps about the photographs; held in memory, as all cells need it."""
         if scorer.digest not in self._common:
             self._common[scorer.digest] = self.cache.get(("common", scorer.digest), scorer.common)
         return self._common[scorer.digest]
@@ -209,7 +209,7 @@ class Trial:
         sides = (order.better, order.worse)
         pair = [cells[side.folder] for side in sides]
         paired = self.folders[order.better.folder] == self.folders[order.worse.folder]
-        # Frames of the same names are drawn together, others apart.
+        # Frames with the same names are drawn together, others separately.
         draws = [
             draw_resamples(
                 np.arange(cell.count), count=settings.resamples, seed=settings.seed + (0 if paired else index)
@@ -282,7 +282,7 @@ class Trial:
 
 
 def _sign(metric: Metric) -> float:
-    """1 for measures of which more is worse, -1 for those of which less is."""
+    """1 for measures where more is worse, -1 for those where less is."""
     return -1.0 if metric.better == "higher" else 1.0
 
 

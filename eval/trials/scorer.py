@@ -1,8 +1,8 @@
-"""What a trial asks of a group of measures, and the cache of what is expensive about them.
+"""What a trial asks of a group of measures, and the cache for what is expensive about them.
 
-A scorer looks at pictures once (`measure`: networks, transforms) and keeps small arrays, from which values of any
-selection of the pictures follow in no time (`values`): all of them, bootstrap resamples, subsets. The arrays are
-cached as files, one per scorer and set of pictures, so that a trial that was stopped goes on where it was.
+A scorer looks at pictures once (`measure`: networks, transforms) and keeps small arrays, from which values for any
+selection of the pictures follow in no time (`values`): all of them, bootstrap resamples, subsets. The arrays are cached
+as files, one per scorer and set of pictures, so a trial that was stopped resumes where it was.
 
     CACHE/trials/<digest of scorer and pictures>.safetensors
 
@@ -30,15 +30,15 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 VERSION = "1"
 MAX_BYTES = 2**31
-"""A larger file is none of a trial's."""
+"""A larger file is not a trial's."""
 
 
 class Scorer(Protocol):
-    """A group of measures that look at pictures in one way, towards fixed photographs.
+    """A group of measures that look at pictures in one way, against fixed photographs.
 
     Attributes:
         metrics: its measures.
-        digest: of all that `common` and `measure` depend on besides the pictures.
+        digest: of everything that `common` and `measure` depend on besides the pictures.
     """
 
     @property
@@ -46,11 +46,11 @@ class Scorer(Protocol):
     @property
     def digest(self) -> str: ...
     def common(self) -> Arrays:
-        """What is the same for all pictures: that of the photographs."""
+        """What is the same for all pictures: the part that comes from the photographs."""
         ...
 
     def measure(self, pictures: Pictures) -> Arrays:
-        """All that `values` needs of some pictures."""
+        """Everything that `values` needs from some pictures."""
         ...
 
     def values(self, common: Arrays, found: Arrays, draws: Array) -> dict[str, Array]:
@@ -65,15 +65,15 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of arrays by what they were made from; None keeps nothing."""
+    """A folder of arrays, keyed by what they were made from; None keeps nothing."""
 
     folder: Path | None
 
     def get(self, parts: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
-        """The arrays made from some parts; made and kept where they are not there.
+        """The arrays made from some parts; made and kept if they are missing.
 
         Raises:
-            InputError: a file of the cache that is damaged.
+            InputError: a file in the cache is damaged.
         """
         if self.folder is None:
             return make()

@@ -1,4 +1,4 @@
-"""All measures of a trial: those whose weights are there."""
+"""All measures of a trial: those whose weights are available."""
 
 import hashlib
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ KEPT = 32
 
 @dataclass(frozen=True)
 class Scorers:
-    """The measures towards some photographs.
+    """The measures against some photographs.
 
     Attributes:
-        settings: of the trial.
+        settings: the trial's settings.
         photos: the photographs.
-        height: of the trial.
+        height: the trial's height.
     """
 
     settings: TrialSettings
@@ -53,7 +53,7 @@ class Scorers:
 
     @cached_property
     def side(self) -> int:
-        """Pixels of a crop: of an eighth of a frame of 4 to 3."""
+        """Side of a crop in pixels: an eighth of the area of a 4:3 frame."""
         return crop_side(self.height, round(self.height * 4 / 3))
 
     @cached_property
@@ -84,7 +84,7 @@ class Scorers:
         ):
             if path or asset_path(name).exists():
                 found.append(SetScorer(load(path, self._device), rows, (), self.photos))
-        # Which files there are decides about the metrics, and the files are checked by digest when they are fetched.
+        # The metrics depend on which files are present, and the files are checked by digest when they are fetched.
         present = [name for name in ("niqe", "st-lpips", "lpips-vgg", "vgg16-torchvision") if asset_path(name).exists()]
         weights = hashlib.sha256(str(present).encode()).hexdigest()
         compare = paired(self._device, truth=True)

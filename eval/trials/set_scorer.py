@@ -31,7 +31,7 @@ class SetScorer:
 
     Attributes:
         embedding: makes features.
-        rows: of a table of eval.sets, whose parts are vectors.
+        rows: rows of a table of eval.sets, whose parts are vectors.
         grams: layers whose Gram-MMD is measured.
         photos: the photographs.
     """
@@ -109,8 +109,8 @@ class SetScorer:
 def drawn(row: SetMetric, sets: FeatureSets) -> Array:
     """Values (S,) of a row of eval.sets for each selection, whether or not the row resamples by itself.
 
-    A row that does not has NaN where a selection repeats a picture: a copy is as near to its picture as no other
-    picture is, so sets with copies look narrower than they are, and intervals of them would be biased.
+    A row that does not has NaN where a selection repeats a picture: a copy is nearer to its picture than any other
+    picture is, so sets with copies look narrower than they are, and intervals from them would be biased.
     """
     if len(sets.draws) > 1:
         found = row.measure(sets)

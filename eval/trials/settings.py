@@ -13,19 +13,19 @@ class TrialSettings:
     """What is put on trial, with which pictures.
 
     Attributes:
-        photos: folder of the photographs that everything is measured towards.
-        degrade: folder of the pictures that are degraded; None: every second photograph, which is then no reference.
+        photos: folder of the photographs that everything is measured against.
+        degrade: folder of the pictures that are degraded; None: every second photograph, which is then not a reference.
         degradations: kinds; none for orders alone.
         orders: known orders.
         labels: folder of label maps by folder of pictures, resolved.
-        height: that higher pictures are reduced to; None: that of the lowest picture.
-        most_photos, most_pictures: of the photographs, and of any other folder, at most so many; None: all.
+        height: the height that taller pictures are reduced to; None: that of the shortest picture.
+        most_photos, most_pictures: how many photographs, and pictures of any other folder, are used at most; None: all.
         photo_filter: how photographs are reduced.
-        crops, candidates: per picture and per photograph, for sKVD and KVD.
+        crops, candidates: crops per picture and per photograph, for sKVD and KVD.
         vgg, inception, clip: files of weights; None: the fetched ones, if any.
-        resamples: of the bootstrap.
-        subsets: of each size, for the number of frames that are needed.
-        seed: of crops, noise, resamples and subsets.
+        resamples: number of bootstrap resamples.
+        subsets: number of subsets of each size, for the number of frames that are needed.
+        seed: seed for crops, noise, resamples and subsets.
         cache: folder that results are kept in; None keeps nothing.
         device: where networks run.
     """

@@ -1,7 +1,7 @@
 """How many frames a measure needs before it says the same as with all of them.
 
 Frames are drawn without replacement, as a smaller data set would have been. Subsets of more than half of the frames
-share most of them with each other and with the whole, so they agree whatever the measure; sizes end there.
+share most of them with each other and with the whole, so they agree whatever the measure; sizes stop there.
 
 Shapes: N frames, S subsets.
 """
@@ -15,21 +15,21 @@ Sizes = NDArray[np.int64]
 SUBSETS = 100
 """Subsets of each size."""
 AGREEING = 0.95
-"""The fraction of subsets that have to have the sign of the whole set."""
+"""The fraction of subsets that must have the sign of the whole set."""
 LEAST = 2
-"""Frames of the smallest subset: fewer have no kernel distance."""
+"""Frames in the smallest subset: fewer have no kernel distance."""
 
 
 def subsets(count: int, frames: tuple[int, ...], seed: int) -> tuple[Sizes, tuple[Array, ...]]:
     """Random subsets of some sets of frames, of all sizes from 2 to half of the smallest set.
 
     Args:
-        count: of each size.
-        frames: how many frames each set has; sets of equal numbers are drawn alike only where they are one set.
-        seed: of the draws.
+        count: subsets of each size.
+        frames: how many frames each set has; sets with equal numbers are drawn alike only if they are one set.
+        seed: seed for the draws.
 
     Returns:
-        (S,) size of each subset; by set (S, N) 1 for frames that are in it, otherwise 0.
+        (S,) size of each subset; by set, (S, N): 1 for frames that are in the subset, otherwise 0.
     """
     sizes = np.repeat(np.arange(LEAST, min(frames) // 2 + 1), count)
     drawn = []
@@ -40,15 +40,15 @@ def subsets(count: int, frames: tuple[int, ...], seed: int) -> tuple[Sizes, tupl
 
 
 def frames_needed(differences: Array, sizes: Sizes, whole: float) -> int | None:
-    """The smallest size from which on subsets agree with the whole set; None where there is none.
+    """The smallest size from which subsets agree with the whole set; None if there is none.
 
     Args:
-        differences: (S,) of subsets; NaN where one has no value, which does not agree.
+        differences: (S,) of the subsets; NaN where one has no value, which counts as not agreeing.
         sizes: (S,) of the subsets.
         whole: the difference of the whole sets.
 
     Returns:
-        The smallest n such that of all sizes from n on at least 95 % of the subsets have the sign of `whole`.
+        The smallest n such that, for every size from n up, at least 95 % of the subsets have the sign of `whole`.
     """
     needed = None
     for size in sorted(set(sizes.tolist()), reverse=True):

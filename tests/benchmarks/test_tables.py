@@ -13,6 +13,7 @@ from eval.metrics.bootstrap import draw_resamples
 from eval.records import scores_record, skvd_record
 from eval.records.scores_record import CLASS_COLOUR, Metric
 from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
 from tests.eval.made.records import made, method, with_floor
 
 
@@ -126,6 +127,8 @@ def test_differences_to_any_method_are_those_of_its_frames(tmp_path: Path, capsy
     for name, found in again.items():
         np.testing.assert_allclose(astuple(found), astuple(stored[name]), rtol=1e-12)  # sums in another order
     assert set(again) == {"a", "b"}
+    with pytest.raises(InputError, match="--against c: wanted one of plain, a, b"):
+        differences_to(record, "c")
     lines = printed(capsys, "differences", tmp_path / "r.json", "--against", "a")
     assert lines[0] == "| less a | PSNR |"
     assert lines[3] == "| b | +0.50 (0.50 to 0.50) |"
@@ -133,8 +136,7 @@ def test_differences_to_any_method_are_those_of_its_frames(tmp_path: Path, capsy
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("differences", "--against", "c"), "--against c: wanted one of plain, other."),
-     (("differences", "--against", "plain"), "no values of single frames"),
+    [(("differences", "--against", "plain"), "wanted one of eval.content"),
      (("scores", "--against", "plain"), "is for the table of differences")],
 )  # fmt: skip
 def test_what_nothing_can_be_compared_with(words, said: str, tmp_path: Path, capsys) -> None:

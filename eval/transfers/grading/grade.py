@@ -1,8 +1,8 @@
-"""One grade for all frames, as a person makes it with post-processing shaders, here fitted to photographs.
+"""One grade for all frames, as a person would make it with post-processing shaders, here fitted to photographs.
 
 In order: a tone curve, a 3D lookup table (both in one .cube file), a vignette, sharpening or a blur, and grain. Each is
-fitted to the frames as the steps before leave them, and to the photographs at the frames' height. Values are sRGB as it
-is stored. Nothing looks at a frame to be graded: the same colour becomes the same colour in all frames.
+fitted to the frames as the previous steps leave them, and to the photographs at the frames' height. Values are sRGB as
+stored. Nothing adapts to the frame being graded: the same colour becomes the same colour in all frames.
 """
 
 import json
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 LOOKED_AT = 64
-"""How many pictures of a set vignette, sharpness and grain are fitted to, evenly spaced; colours are fitted to all."""
+"""How many evenly spaced pictures of a set vignette, sharpness and grain are fitted to; colours are fitted to all."""
 MIN_SIDE = 64
 
 
@@ -37,9 +37,9 @@ class Grade:
         table: (N, N, N, 3) RGB in [0, 1]: tone curve and colours.
         tone_curve: (K,) values at evenly spaced levels of [0, 1]; already in the table.
         vignette: brightness is multiplied by 1 + vignette (r² - mean of r²), r = 1 in the corners.
-        sharpness: strength as of `eval.transfers.grading.sharpness`.
+        sharpness: strength as in `eval.transfers.grading.sharpness`.
         grain: deviation of the noise, values in [0, 1].
-        seed: of the noise.
+        seed: seed for the noise.
     """
 
     table: Array
@@ -59,12 +59,12 @@ def fit(frames: Images, photos: Images, seed: int) -> Grade:
     """Fit a grade to whole folders.
 
     Args:
-        frames: what is to be graded.
-        photos: what it is to look like; those that are higher than the first frame are reduced to its height.
-        seed: of the colours that are drawn, and of the grain.
+        frames: what will be graded.
+        photos: what it should look like; those taller than the first frame are reduced to its height.
+        seed: for drawing colours, and for the grain.
 
     Raises:
-        InputError: a picture with a side below `MIN_SIDE` pixels, after that.
+        InputError: a picture with a side below `MIN_SIDE` pixels after that.
     """
     curve = tone_curve.fit(tone_curve.quantiles(frames), tone_curve.quantiles(photos))
     table = _table(frames, photos, curve, seed)
@@ -81,13 +81,13 @@ def fit(frames: Images, photos: Images, seed: int) -> Grade:
     noises = grain.noise(ours(k, 0.0)), grain.noise(theirs())
     spectra = sharpness.spectrum(ours(k, 0.0)), sharpness.spectrum(theirs())
     strength = sharpness.fit(*spectra, (noises[0] ** 2, noises[1] ** 2))
-    # Sharpening brings noise up.
+    # Sharpening amplifies noise.
     lacking = grain.fit(grain.noise(ours(k, strength)), noises[1])
     return Grade(table, curve, k, strength, lacking, seed)
 
 
 def _table(frames: Images, photos: Images, curve: Array, seed: int) -> Array:
-    """The table that holds the curve and, after it, the colours' way from frames to photographs."""
+    """The table that holds the curve and, after it, the mapping of colours from frames to photographs."""
     source, target = tone_curve.apply(idt.sample(frames, seed), curve), idt.sample(photos, seed)
     moved, target = source, with_lumas(target, source)
     for one in idt.fit(source, target, seed):
@@ -97,10 +97,10 @@ def _table(frames: Images, photos: Images, curve: Array, seed: int) -> Array:
 
 
 def with_lumas(colours: Array, of: Array) -> Array:
-    """Colours (N, 3) scaled so that their luma is distributed as that of other ones (M, 3); not clipped.
+    """Colours (N, 3) scaled so that their luma is distributed like that of others (M, 3); not clipped.
 
-    The curve has set brightness and contrast already. Matched here again, over the pixels of all pictures, the
-    photographs' different exposures would become contrast.
+    The curve has already set brightness and contrast. If they were matched again here, over the pixels of all pictures,
+    the photographs' different exposures would become contrast.
     """
     before, levels = tone_curve.luma(colours), np.linspace(0, 1, 1001)
     after = idt.moved_along(before, np.quantile(before, levels), np.quantile(tone_curve.luma(of), levels))
@@ -108,7 +108,7 @@ def with_lumas(colours: Array, of: Array) -> Array:
 
 
 def _looked_at(images: Images, height: int = MAX_SIDE) -> Iterator[Pixels]:
-    """Evenly spaced pictures of a folder, those that are higher reduced to a height."""
+    """Evenly spaced pictures of a folder, with taller ones reduced to a height."""
     for index in np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).round().astype(int)):
         picture = to_height(images[index], height)
         if min(picture.shape[:2]) < MIN_SIDE:

@@ -1,8 +1,8 @@
-"""The grain of a grade: the noise that flat places of photographs have, and renderings lack.
+"""The grain of a grade: the noise that flat areas of photographs have and renderings lack.
 
 The noise of a picture is measured with the mask of Immerkaer, "Fast Noise Variance Estimation", Computer Vision and
 Image Understanding 64(2), 1996, which cancels whatever is linear, at the flattest blocks of the picture. These are
-chosen by a blurred copy, so that the choice knows little of the noise.
+chosen on a blurred copy, so the choice hardly depends on the noise.
 """
 
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ MASK = np.array([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
 """White noise of deviation 1 has a response of deviation 1."""
 BLOCK, BLUR = 16, 2.0
 FLATTEST = 0.1
-"""The fraction of a picture's blocks that is looked at."""
+"""The fraction of a picture's blocks that is used."""
 FAINTEST = 0.25 / 255
-"""Weaker noise would round to nothing in most pixels of flat places."""
+"""Weaker noise would round to nothing in most pixels of flat areas."""
 BLACK, WHITE = 0.06, 0.94
-"""Blocks whose mean is outside are left out: values that are clipped have no noise."""
+"""Blocks whose mean is outside are left out: clipped values have no noise."""
 
 
 def noise(lumas: Iterable[Array]) -> float:
-    """The deviation of the noise of a set: the median over pictures (H, W) of luma that have blocks to look at.
+    """The noise deviation of a set: the median over luma pictures (H, W) that have usable blocks.
 
     Raises:
         ValueError: no pictures.
@@ -47,7 +47,7 @@ def _noise(luma: Array) -> float:
         return float("nan")
     spread, response = smooth.std(1)[usable], response[usable]
     flattest = np.argsort(spread, kind="stable")[: max(1, round(FLATTEST * len(means)))]
-    # The median over blocks: a wire before the sky is in some of them.
+    # The median over blocks: some of them show a wire in front of the sky.
     return float(np.sqrt(np.median((response[flattest] ** 2).mean(1))))
 
 
@@ -59,7 +59,7 @@ def _blocks(plane: Array) -> Array:
 
 
 def fit(source: float, target: float) -> float:
-    """The deviation of the noise that a source of one noise lacks to another: variances add up. 0 below `FAINTEST`."""
+    """The deviation of the noise that the source lacks against the target: variances add up. 0 below `FAINTEST`."""
     lacking = float(np.sqrt(max(target**2 - source**2, 0.0)))
     return lacking if lacking >= FAINTEST else 0.0
 
@@ -69,9 +69,9 @@ def apply(rgb: Array, deviation: float, key: str, seed: int) -> Array:
 
     Args:
         rgb: in [0, 1].
-        deviation: of the noise, on the same scale.
-        key: of the picture; with the seed it decides the noise, whatever other pictures there are.
-        seed: of all pictures.
+        deviation: deviation of the noise, on the same scale.
+        key: the picture's key; with the seed it determines the noise, whatever other pictures there are.
+        seed: shared by all pictures.
     """
     if deviation == 0:
         return rgb

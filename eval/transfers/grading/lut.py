@@ -1,4 +1,4 @@
-"""The 3D lookup table of a grade: fitted to moved colours, smooth, and kept as a .cube file.
+"""The 3D lookup table of a grade: fitted to moved colours, smooth, and stored as a .cube file.
 
 The fit is lattice regression (Garcia, Gupta, "Lattice Regression", NIPS 2009): the table whose trilinear interpolation
 is nearest to the moved colours, with a penalty on its roughness. File format: Adobe, "Cube LUT Specification", version
@@ -19,13 +19,13 @@ from gbuffer_tools.io.atomic import write_text
 Array = NDArray[np.float64]
 
 FITTED, WRITTEN = 17, 33
-"""Nodes along an axis, while the table is fitted, and in the file."""
+"""Nodes along an axis: while the table is fitted, and in the file."""
 BENDING, STRETCHING = 1e-5, 1e-8
 """Weights of squared second and first differences of the displacement between neighbouring nodes, summed over the
 lattice, against the mean squared error over colours in [0, 1]. The first keeps the table smooth; the second lets the
-displacement run out evenly where no colours are."""
+displacement fade out evenly where there are no colours."""
 SLOPES = (0.2, 3.0)
-"""Bounds of the slope of each channel of the table along its own axis."""
+"""Bounds on the slope of each of the table's channels along its own axis."""
 MAX_TRIES = 30
 
 
@@ -36,13 +36,13 @@ def nodes(size: int) -> Array:
 
 
 def sampled(change: Callable[[Array], Array], size: int = WRITTEN) -> Array:
-    """A table of a change of colours (N, 3) in [0, 1], clipped, with the six decimals that the file keeps."""
+    """The table of a colour change (N, 3) in [0, 1], clipped, with the six decimals that the file keeps."""
     values = change(nodes(size).reshape(-1, 3)).reshape(size, size, size, 3)
     return np.clip(values, 0, 1).round(6)
 
 
 def apply(rgb: Array, table: Array) -> Array:
-    """Look colours (..., 3) in [0, 1] up in a table (N, N, N, 3), with trilinear interpolation: (..., 3)."""
+    """Look up colours (..., 3) in [0, 1] in a table (N, N, N, 3), with trilinear interpolation: (..., 3)."""
     places = np.moveaxis(rgb, -1, 0) * (len(table) - 1)
     return np.stack([map_coordinates(table[..., c], places, order=1, mode="nearest") for c in range(3)], axis=-1)
 
@@ -77,7 +77,7 @@ def _is_gentle(table: Array) -> bool:
 
 
 def _trilinear(colours: Array, size: int) -> sparse.csr_matrix:
-    """The weights (M, size^3) of the nodes round each colour."""
+    """The weights (M, size^3) of the nodes around each colour."""
     places = np.clip(colours, 0, 1) * (size - 1)
     low = np.minimum(places.astype(int), size - 2)
     part = places - low

@@ -1,8 +1,8 @@
-"""The sharpness of a grade: an unsharp mask or a blur, by which the fine detail falls off as in the photographs.
+"""The sharpness of a grade: an unsharp mask or a blur that makes fine detail fall off as in the photographs.
 
 Natural pictures have a power spectrum that falls as a power of the frequency (Field, "Relations between the statistics
 of natural images and the response properties of cortical cells", JOSA A 4(12), 1987). Sharpening and blurring multiply
-it by a known function, so the strength that brings one slope to another is found without filtering anything.
+it by a known function, so the strength that turns one slope into another is found without filtering anything.
 
 Strength s: for s > 0 an unsharp mask of that amount and a radius of 1 px, on luma; for s < 0 a Gaussian blur of -s px.
 """
@@ -19,26 +19,26 @@ Array = NDArray[np.float64]
 Bands = NDArray[np.bool_]
 
 FREQUENCIES = (np.arange(8, 29) + 0.5) / 64
-"""Centres of the bands that are looked at, in cycles per pixel: 1/8 to 29/64, just below the finest."""
+"""Centres of the bands that are used, in cycles per pixel: 1/8 to 29/64, just below the finest."""
 RADIUS = 1.0
 WEAKEST, STRONGEST = -2.0, 0.65
 """A blur of 2 px, and an unsharp mask that makes a step overshoot by a fifth of its height on either side.
 
-Frames without noise and fine texture have a steeper spectrum than any photograph. The mask that mends the slope of
-such frames draws a halo around every edge, which nobody who looks at the picture would accept.
+Frames without noise and fine texture have a steeper spectrum than any photograph. The mask that corrects the slope of
+such frames draws a halo around every edge, which nobody looking at the picture would accept.
 """
 EQUAL = 0.02
-"""Slopes that differ by less are equal: a blur of 0.1 px changes them by more."""
+"""Slopes that differ by less count as equal: a blur of 0.1 px changes them by more."""
 CLEAN = 3.0
-"""How much stronger than noise the rest of the power has to be in a band that counts."""
+"""How much stronger than the noise the rest of a band's power must be for the band to count."""
 STEPS, DIRECTIONS, MIN_BANDS = 40, 64, 4
 
 
 def spectrum(lumas: Iterable[Array]) -> Array:
-    """The mean power of pictures in bands of frequency, all directions together.
+    """The mean power of pictures in frequency bands, all directions together.
 
     Args:
-        lumas: (H, W) each, of any size from 64 pixels on. White noise has its variance in every band.
+        lumas: (H, W) each, of any size from 64 pixels up. White noise has its variance in every band.
 
     Returns:
         (len(FREQUENCIES),).
@@ -75,7 +75,7 @@ def kernel(sigma: float) -> Array:
 
 
 def gain(strength: float) -> Array:
-    """What the filter multiplies the power in each band by, the mean over all directions."""
+    """The factor by which the filter multiplies the power in each band, averaged over all directions."""
     if strength == 0:
         return np.ones(len(FREQUENCIES))
     weights = kernel(RADIUS if strength > 0 else -strength)
@@ -93,14 +93,14 @@ def gain(strength: float) -> Array:
 
 
 def fit(source: Array, target: Array, noises: tuple[float, float]) -> float:
-    """The strength that gives a set the slope of the target, both without their noise, by bisection.
+    """The strength that gives a set the target's slope, both without their noise, by bisection.
 
-    White noise has no slope, and is not brought about by sharpening. Its variance is taken off, and bands in which it
-    is more than a quarter of the power are left out; where fewer than `MIN_BANDS` remain, nothing is sharpened.
+    White noise has no slope, and sharpening does not create it. Its variance is subtracted, and bands in which it is
+    more than a quarter of the power are left out; if fewer than `MIN_BANDS` remain, nothing is sharpened.
 
     Args:
-        source, target: of `spectrum`.
-        noises: variances of the noise of source and target, on the scale of the pictures.
+        source, target: from `spectrum`.
+        noises: noise variances of source and target, on the scale of the pictures.
     """
     clean = [power - noise for power, noise in zip((source, target), noises, strict=True)]
     bands = np.all([part > CLEAN * noise for part, noise in zip(clean, noises, strict=True)], axis=0)

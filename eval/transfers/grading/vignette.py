@@ -1,8 +1,8 @@
-"""The vignette of a grade: how much darker than its centre a set of pictures is towards the corners.
+"""The vignette of a grade: how much darker a set of pictures is towards the corners than in the centre.
 
 Brightness is 1 + k r², where r is the distance from the centre, 1 in the corners. The sky is above and the ground
-below, so a radial profile as such tells about scenes, not about lenses. Only what varies along a row is looked at here.
-Even so a motif in the middle looks like a vignette; hence a falloff counts only where it is certain over the pictures.
+below, so a plain radial profile tells about scenes, not about lenses. Only what varies along a row is used here. Even
+so, a subject in the middle looks like a vignette, so a falloff counts only if it is certain over the pictures.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 ERRORS = 2.0
-"""A falloff is certain where it is so many standard errors away from 0."""
+"""A falloff is certain if it is at least this many standard errors away from 0."""
 STRONGEST = -0.8
 
 
@@ -49,19 +49,19 @@ def _falloff(luma: Array) -> float:
     squares = radius_squared(*luma.shape)
     along = squares - squares.mean(1, keepdims=True)
     slope = (luma * along).sum() / (along**2).sum()
-    # Luma is centre (1 + k r²): its mean holds k, too.
+    # Luma is centre (1 + k r²), so its mean also contains k.
     centre = luma.mean() - slope * squares.mean()
     return float(slope / centre) if centre > 0 else 0.0
 
 
 def fit(source: Falloff, target: Falloff) -> float:
-    """The k, 0 or less, that the source lacks; 0 where the target shows no falloff, or no more than the source."""
+    """The k, 0 or less, that the source lacks; 0 if the target shows no falloff, or no more than the source."""
     lacking = target.mean - source.mean
     certain = target.mean + ERRORS * target.error < 0 and lacking + ERRORS * np.hypot(source.error, target.error) < 0
     return max(lacking, STRONGEST) if certain else 0.0
 
 
 def apply(rgb: Array, k: float) -> Array:
-    """Darken the corners of a picture (H, W, 3) and brighten its centre, so that its mean stays; not clipped."""
+    """Darken the corners of a picture (H, W, 3) and brighten its centre, keeping its mean; not clipped."""
     squares = radius_squared(*rgb.shape[:2])
     return rgb * (1 + k * (squares - squares.mean()))[..., None] if k else rgb
