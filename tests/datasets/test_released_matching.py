@@ -18,7 +18,7 @@ from tests.datasets.made import smooth, write_frames
 from tests.datasets.made_match import command
 
 SIZE = (230, 244)
-CROPS, NEIGHBOURS = 5, 10
+CROPS, NEIGHBOURS = 3, 10
 RELEASED = ("--crops", f"{CROPS}", "--per-photo", f"{NEIGHBOURS}", "--statistics", "images", "--balance", "0")
 
 
@@ -96,7 +96,7 @@ def test_pairs_and_weights_are_the_released_ones(folder, vgg_file, released, tmp
         frame, photo, weight, cosine = (file[name] for name in ("frame", "photo", "weight", "cosine"))
     got = [(*a, *b) for a, b in zip(frame.tolist(), photo.tolist(), strict=True)]
     assert len(got) == len(set(got))
-    assert len(got) > 80
+    assert len(got) > 50
     # The release rounds features to float16: one pair in a hundred may fall on the other side of the limit.
     assert len(set(got) ^ wanted) <= 0.02 * len(wanted)
     if kept == 1:  # half a step of float16 on each of 512 numbers
