@@ -182,7 +182,7 @@ def families(args: argparse.Namespace, device_name: str) -> list[Family]:
 
 
 def vgg_family(path: Path, device: torch.device, styles: tuple[str, ...]) -> Family:
-    """VGG16's family, whose weights everybody has: style distances and Gram-MMD at `styles`, or Gram-MMD at one layer."""
+    """VGG16's family, whose weights everybody has: style distances and Gram-MMD at `styles`, else Gram-MMD at one."""
     grams = styles or (GRAM_LAYER,)
     network = VggStatistics(load_vgg(path, "zeros").to(device), models.digest(path), device, grams)
     protocol = (

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,8 +16,10 @@ from datasets.frames import measure
 from datasets.images import read_image
 from datasets.matched_pairs import MatchedCrops
 from epe import models
+from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
-from tests.train.made import STEPS, configured, settings, write_data
+from tests.datasets.made import write_frames
+from tests.train.made import SIZE, STEPS, configured, settings, write_data
 from tests.train.runs import (
     Straight,
     Writer,
@@ -100,6 +104,31 @@ class TestResume:
         monkeypatch.setattr(training, "SummaryWriter", Writer)
         with pytest.raises(InputError, match="does not fit this run"):
             epe_run.train(configured(data, vgg_file, straight.out, critic_width=32), "text: of the run\n")
+
+    def test_other_inputs_than_it_was_begun_with(
+        self, data: Path, vgg_file: Path, tmp_path: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Paths may change, as folders are moved; what lies there may not."""
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        moved_data = tmp_path / "moved"
+        shutil.copytree(data, moved_data)
+        shutil.copy(vgg_file, tmp_path / "vgg16.safetensors")
+        epe_run.train(configured(moved_data, tmp_path / "vgg16.safetensors", straight.out), "text: of the run\n")
+        torch.manual_seed(1)
+        models.save(models.Model(VGG16(), "vgg16"), tmp_path / "other.safetensors")
+        with pytest.raises(InputError, match=r"--vgg: the run in .* was begun with others"):
+            epe_run.train(configured(data, tmp_path / "other.safetensors", straight.out), "text: of the run\n")
+        initial = straight.out / "model.safetensors"
+        with pytest.raises(InputError, match=r"--initial: the run in .* was begun with none"):
+            epe_run.train(configured(data, vgg_file, straight.out, initial=initial), "text: of the run\n")
+        with np.load(moved_data / "matches.npz") as file:
+            np.savez(moved_data / "matches.npz", **(dict(file) | {"weight": file["weight"] + 1}))
+        with pytest.raises(InputError, match=r"--matches: the run in .* was begun with others"):
+            epe_run.train(configured(moved_data, vgg_file, straight.out), "text: of the run\n")
+        shutil.copy(data / "matches.npz", moved_data)
+        write_frames(moved_data / "frames", size=SIZE, seed=50)
+        with pytest.raises(InputError, match=r"means and deviations of the buffers: .* others"):
+            epe_run.train(configured(moved_data, vgg_file, straight.out), "text: of the run\n")
 
 
 class TestResults:

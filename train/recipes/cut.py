@@ -56,7 +56,9 @@ class CutConfig(LinearDecayConfig, GanConfig):
 
     def check(self) -> None:
         super().check()
-        check_ranges(self, minimum={"critic_width": 1, "patches": 2, "contrast_weight": 0}, fractions=("ema",))
+        # Of less than 24 pixels, the critic's last features are a single position, which cannot be normalised.
+        minimum = {"crop": 24, "critic_width": 1, "patches": 2, "contrast_weight": 0}
+        check_ranges(self, minimum=minimum, fractions=("ema",))
         check_preset(self.preset, PRESETS)
         multiple_of = CutSpec(**PRESETS[self.preset]).multiple_of
         if self.crop % multiple_of:  # else the features of a crop and of its translation differ in size

@@ -30,7 +30,7 @@ from train.loop.training import run_training
 from train.recipes.adaptive_updates import AdaptiveUpdates
 from train.recipes.epe import EPETrainState, step
 from train.recipes.epe_config import EPEConfig
-from train.recipes.generator import as_model, new_generator, sha256_by_name
+from train.recipes.generator import as_model, new_generator, run_inputs, sha256_by_name
 
 
 def train(config: EPEConfig, text: str) -> None:
@@ -78,12 +78,12 @@ def train_with(
         drop_buffers=config.drop_buffers,
     )
     state = build_state(config, network, pairs.label_classes, group, state_type)
+    sha256 = sha256_by_name({"matches": config.matches, "vgg": config.vgg or asset("vgg16"), "initial": config.initial})
     parts: dict[str, Stateful] = {
         "generator": state.generator, "average": state.average.network, "critics": state.critics,
         "adaptive": state.adaptive, "generator_optimiser": state.generator_optimiser,
-        "critics_optimiser": state.critics_optimiser,
+        "critics_optimiser": state.critics_optimiser, "inputs": run_inputs(config.out, reading, sha256),
     }  # fmt: skip
-    sha256 = sha256_by_name({"matches": config.matches, "vgg": config.vgg or asset("vgg16"), "initial": config.initial})
     left_out = LeftOut(config.out / "left_out.txt")
 
     def note_flawed_frames() -> None:

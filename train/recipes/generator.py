@@ -17,6 +17,7 @@ from epe.networks.generators import build_generator
 from gbuffer_tools.errors import InputError
 from train.loop.fine_tuning import select_trainable
 from train.loop.power_iteration import rest_norms
+from train.loop.run_inputs import RunInputs
 
 # Photographs that the kept style is averaged over. More hardly change it, and all are read each time a model is saved.
 MAX_PHOTOS = 64
@@ -94,6 +95,20 @@ def keep_style(network: Generator, photos: Photos | Targets) -> None:
 def sha256_by_name(files: Mapping[str, Path | None]) -> dict[str, str]:
     """Return the SHA-256 digests of a run's input files, by name; entries that are None are skipped."""
     return {name: models.digest(path) for name, path in files.items() if path is not None}
+
+
+def run_inputs(out: Path, reading: Reading | None, sha256: Mapping[str, str] | None = None) -> RunInputs:
+    """Return what a resumed run must find again: the statistics of its buffers, and the digests of its input files.
+
+    Args:
+        out: the run's folder.
+        reading: how frames are read; None: the run reads no buffers.
+        sha256: as `sha256_by_name` returns them, by the option's name.
+    """
+    facts: dict[str, Any] = {f"--{name}": digest for name, digest in (sha256 or {}).items()}
+    if reading is not None:
+        facts["means and deviations of the buffers"] = [reading.mean, reading.std]
+    return RunInputs(out, facts)
 
 
 def as_model(network: Generator, reading: Reading, licence: str, record: dict[str, Any]) -> models.Model:

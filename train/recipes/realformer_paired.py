@@ -33,7 +33,7 @@ from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
 from train.recipes.features import compared_features
-from train.recipes.generator import as_model, keep_style, new_generator, sha256_by_name
+from train.recipes.generator import as_model, keep_style, new_generator, run_inputs, sha256_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ class PairedConfig(LinearDecayConfig, PrecisionConfig):
     def check(self) -> None:
         super().check()
         weights = ("l1_weight", "perceptual_weight", "style_weight", "variation_weight")
-        check_ranges(self, minimum=dict.fromkeys(weights, 0), positive=("clip",), fractions=("ema",))
+        # VGG16 pools four times.
+        check_ranges(self, minimum=dict.fromkeys(weights, 0) | {"crop": 16}, positive=("clip",), fractions=("ema",))
         check_preset(self.preset, preset_names())
 
 
@@ -180,7 +181,12 @@ def train(config: PairedConfig, text: str) -> None:
         text,
         step=partial(step, state),
         batches=partial(single_process_batches, samples, config.batch, config.workers),
-        parts={"generator": state.generator, "average": state.average.network, "optimiser": state.optimiser},
+        parts={
+            "generator": state.generator,
+            "average": state.average.network,
+            "optimiser": state.optimiser,
+            "inputs": run_inputs(config.out, reading, sha256),
+        },
         preview=partial(write_preview, state, samples),
         model=lambda done: as_model(finished(state, targets), reading, config.licence, record(config, done, sha256)),
     )

@@ -62,7 +62,8 @@ class SegmenterConfig(LinearDecayConfig, PrecisionConfig):
 
     def check(self) -> None:
         super().check()
-        check_ranges(self, minimum={"height": 16, "width": 4, "zoom": 1, "jitter": 0, "balance": 0})
+        # At the coarsest scale 16 pixels are a single position, which has no deviation to normalise by.
+        check_ranges(self, minimum={"crop": 17, "height": 16, "width": 4, "zoom": 1, "jitter": 0, "balance": 0})
 
 
 @dataclass

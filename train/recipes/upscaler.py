@@ -56,6 +56,7 @@ from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import single_process_batches
 from train.loop.training import check_single_process, run_training
 from train.recipes.features import Features, compared_features
+from train.recipes.generator import run_inputs, sha256_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +113,9 @@ class UpscalerConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
 
     def check(self) -> None:
         super().check()
-        check_ranges(
-            self, minimum=dict.fromkeys(("pixel_weight", "perceptual_weight", "gan_weight"), 0), fractions=("ema",)
-        )
+        weights = ("pixel_weight", "perceptual_weight", "gan_weight")
+        # VGG pools four times.
+        check_ranges(self, minimum=dict.fromkeys(weights, 0) | {"crop": 16}, fractions=("ema",))
         check_preset(self.preset, upscaler_names())
         if self.crop % self.scale:
             raise InputError(f"--crop {self.crop}: wanted a multiple of the scale, {self.scale}.")
@@ -367,8 +368,10 @@ def train(config: UpscalerConfig, text: str) -> None:
         held_out, niqe = cropped(apart, length=len(apart)), fetched_niqe()
     crops = cropped(pictures, length=config.samples)
     state = build_state(config, network)
+    sha256 = sha256_by_name({"initial": config.initial, "critic": config.critic})
     parts: dict[str, Stateful] = {
-        "network": state.network, "average": state.average.network, "optimiser": state.optimiser
+        "network": state.network, "average": state.average.network, "optimiser": state.optimiser,
+        "inputs": run_inputs(config.out, reading, sha256),
     }  # fmt: skip
     if state.critic is not None and state.critic_optimiser is not None:
         parts |= {"critic": state.critic, "critic_optimiser": state.critic_optimiser}

@@ -35,7 +35,7 @@ from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
 from train.loop.training import run_training
 from train.recipes.coding.vqgan_pictures import visible
-from train.recipes.generator import sha256_by_name
+from train.recipes.generator import run_inputs, sha256_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,15 +343,19 @@ def train_with(config: CodesConfig, text: str, group: ProcessGroup) -> None:
     data = read_data(config, config.steps * sampler.samples_per_step)
     state = build_state(config, data, group)
     names = ("autoencoder", "condition_autoencoder", "initial")
-    files: dict[str, Path | None] = {name: getattr(config, name) for name in names}
+    sha256 = sha256_by_name({name: getattr(config, name) for name in names})
     run_training(
         config,
         text,
         step=partial(step, state),
         batches=partial(process_batches, data.windows, sampler, config.workers),
-        parts={"network": state.network, "optimiser": state.optimiser},
+        parts={
+            "network": state.network,
+            "optimiser": state.optimiser,
+            "inputs": run_inputs(config.out, None, sha256),
+        },
         preview=partial(write_preview, state, data),
-        model=partial(as_model, state, data, sha256_by_name(files)),
+        model=partial(as_model, state, data, sha256),
         group=group,
         samples_per_step=sampler.samples_per_step,
         validation=partial(validate, state, data.validation),

@@ -62,6 +62,7 @@ from train.recipes.coding.vqgan_pictures import (
     visible,
 )
 from train.recipes.features import compared_features
+from train.recipes.generator import run_inputs, sha256_by_name
 
 IMAGES_ONLY = ("perceptual_weight", "gan_weight")
 
@@ -134,7 +135,11 @@ class VQGANConfig(LinearDecayConfig, GanConfig, PrecisionConfig):
         super().check()
         weights = ("perceptual_weight", "codebook_weight", "beta", "gan_weight")
         counts = ("gan_start", "critic_warmup", "kmeans", "restart_below")
-        check_ranges(self, minimum=dict.fromkeys((*weights, *counts), 0), fractions=("average_codes",))
+        # Of less than 24 pixels, the critic's last features are a single position, which cannot be normalised; VGG16
+        # pools four times. Without either, a code is enough.
+        crop = 24 if self.gan_weight else 16 if self.perceptual_weight else 1
+        minimum = dict.fromkeys((*weights, *counts), 0) | {"crop": crop}
+        check_ranges(self, minimum=minimum, fractions=("average_codes",))
         check_preset(self.preset, tuple(PRESETS))
         if self.gan_weight and self.critic_warmup > self.gan_start:
             raise InputError(f"--critic_warmup {self.critic_warmup}: wanted --gan_start {self.gan_start} or less.")
@@ -363,7 +368,10 @@ def train_with(config: VQGANConfig, text: str, group: ProcessGroup) -> None:
     crops = AutoencoderCrops(pictures, size=config.crop, length=length, seed=config.seed)
     if config.kmeans and config.initial is None and not (config.out / "checkpoint.safetensors").exists():
         make_first_codes(state, crops)
-    parts: dict[str, Stateful] = {"network": state.network, "usage": state.usage, "optimiser": state.optimiser}
+    inputs = run_inputs(config.out, reading, sha256_by_name({"initial": config.initial}))
+    parts: dict[str, Stateful] = {
+        "network": state.network, "usage": state.usage, "optimiser": state.optimiser, "inputs": inputs
+    }  # fmt: skip
     if state.critic is not None and state.critic_optimiser is not None:
         parts |= {"critic": state.critic, "critic_optimiser": state.critic_optimiser}
     run_training(
