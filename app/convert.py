@@ -226,8 +226,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--heads",
         type=int,
         metavar="N",
-        help="heads of a RealFormer's attention, of which its file has no trace (default: 16 with an encoder, as in "
-        "v1_1; 12 without, as in v1_3)",
+        help="attention heads of a RealFormer or of a transformer over codes, of which their files have no trace "
+        "(default: 16; 12 for a RealFormer without an encoder, as in v1_3)",
     )
     parser.add_argument(
         "--part", choices=PARTS, help="network to convert from a file of Taming Transformers that holds several"
@@ -337,13 +337,13 @@ def main(args: argparse.Namespace) -> None:
         found = released(files)
         if found is None and len(files) == 1:
             found = realformer(files[0], args.heads) or upscalers.released(files[0])
-            found = found or vqgan.released(files[0]) or codes.gpt(files[0])
+            found = found or vqgan.released(files[0]) or codes.gpt(files[0], args.heads)
         if found and args.description:
             raise InputError(
                 f"--description: is for generators that read G-buffers, but {names} holds a {found.kind}; leave it out."
             )
-        if args.heads is not None and not (found and found.kind.startswith("realformer")):
-            raise InputError(f"--heads: is for RealFormer, which {names} is not; leave it out.")
+        if args.heads is not None and not (found and found.kind.startswith(("realformer", "gpt"))):
+            raise InputError(f"--heads: is for RealFormer and transformers over codes, not for {names}; leave it out.")
         if found:
             network = build_with_tensors(found.kind, found.spec, found.tensors).eval()
             model = Model(network, found.kind, found.spec, multiple_of=found.multiple_of, licence=found.licence)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from gbuffer_tools.command import run
-from gbuffer_tools.errors import InputError
+from gbuffer_tools.command import parse_size, run
 
 if TYPE_CHECKING:
     from torch import nn
@@ -205,18 +204,6 @@ def measure(name: str, build: "Builder", height: int, width: int) -> Entry:
     return Entry(name, sum(p.numel() for p in network.parameters()), macs.total, f"{width}x{height}")
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse "WxH" into height and width.
-
-    Raises:
-        InputError: not two numbers in 16 .. 65536; VGG16 pools four times and needs at least 16 pixels.
-    """
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and 16 <= int(part) <= 1 << 16 for part in parts):
-        raise InputError(f"--size {text}: wanted WIDTHxHEIGHT with both in 16 .. 65536, for example 1280x720.")
-    return int(parts[1]), int(parts[0])
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m app.models", description=__doc__)
@@ -229,7 +216,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Print the table."""
-    height, width = parse_size(args.size)
+    height, width = parse_size(args.size, "--size")
 
     from tqdm import tqdm
 

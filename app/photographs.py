@@ -61,16 +61,16 @@ class Photograph:
     sha256: str
 
 
-def packages(path: Path = SAMPLES / "packages.csv") -> dict[str, Package]:
+def packages() -> dict[str, Package]:
     """Return the pinned packages that contain the photographs, by name."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with (SAMPLES / "packages.csv").open(newline="", encoding="utf-8") as file:
         rows = [Package(**{**row, "size": int(row["size"])}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
     return {package.name: package for package in rows}
 
 
-def table(path: Path = SAMPLES / "photographs.csv") -> list[Photograph]:
+def table() -> list[Photograph]:
     """Return the rows of the table of photographs, in order."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with (SAMPLES / "photographs.csv").open(newline="", encoding="utf-8") as file:
         return [
             Photograph(**{**row, "box": numbers(row["box"], int), "view": numbers(row["view"], float)})  # type: ignore[arg-type]
             for row in csv.DictReader(file)

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from app.inference.memory import memory_advice
-from app.models import parse_size
-from gbuffer_tools.command import run
+from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 
 
@@ -153,7 +152,7 @@ def main(args: argparse.Namespace) -> None:
     except ValueError as error:
         raise InputError(f"--{str(error).replace('_', '-')}") from error
     sampler = open_sampler(args.model, args.autoencoder, args.condition_autoencoder, str(device))
-    size = parse_size(args.size) if args.size else None
+    size = parse_size(args.size, "--size") if args.size else None
     inputs = Inputs(args.condition, args.classes, args.label, args.complete, args.height, args.mask, size, args.count)
     jobs = make_jobs(sampler, inputs, args.step)
     folders = {value: args.out / f"temperature-{printed(value)}" if len(choices) > 1 else args.out for value in choices}

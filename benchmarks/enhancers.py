@@ -25,11 +25,11 @@ from pathlib import Path
 
 import torch
 
-from app.models import CHANNELS, CLASSES, parse_size
+from app.models import CHANNELS, CLASSES
 from epe.inference.macs import Macs
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import build_generator, preset_names
-from gbuffer_tools.command import run
+from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 
 CROP = 196
@@ -131,7 +131,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"--names {unknown[0]}: wanted some of {', '.join(preset_names())}")
     if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {args.device}: is not there; try cpu")
-    size, threads = parse_size(args.size), torch.get_num_threads()
+    size, threads = parse_size(args.size, "--size"), torch.get_num_threads()
     speeds = {precision: multiply_adds_per_second(args.device, DTYPES[precision]) for precision in args.precision}
     named = ", ".join(f"{precision} {speed / 1e9:,.0f} GMAC/s" for precision, speed in speeds.items())
     print(f"{processor(args.device)}, {threads} threads, {named}, load {os.getloadavg()[0]:.1f}, {args.size}")

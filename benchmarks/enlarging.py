@@ -19,15 +19,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from app.fetching.realesrgan import NETWORKS
 from app.inference.enlarging import Enlarger
 from app.inference.upscalers import open_upscaler
-from app.models import parse_size
 from datasets.crops import as_tensor
 from datasets.images import write_png
-from datasets.runtime.weights import asset_path
+from datasets.runtime.weights import asset
 from epe.models import Model, save
-from epe.networks.generators import build_upscaler
-from gbuffer_tools.command import run
+from epe.networks.generators import build_upscaler, upscaler_names
+from gbuffer_tools.command import parse_size, run
+from gbuffer_tools.errors import InputError
 
 ROLLED = (17, 40)
 """Pixels down and right."""
@@ -43,11 +44,20 @@ def made_picture(height: int, width: int) -> np.ndarray:
 
 
 def model_file(name: str, folder: Path) -> str:
-    """Return the name of a fetched asset unchanged, or the file of a preset with random weights."""
-    if asset_path(name).is_file():
+    """Return the name of a fetched asset unchanged, or the file of a preset with random weights.
+
+    Raises:
+        InputError: it is neither, or reads guides, of which there are none here.
+    """
+    if name in NETWORKS:
+        asset(name)  # refused if it was not fetched
         return name
+    if name not in upscaler_names():
+        raise InputError(f"--name {name}: wanted one of {', '.join((*upscaler_names(), *NETWORKS))}")
     torch.manual_seed(0)
     network = build_upscaler(name)
+    if network.spec.guides:
+        raise InputError(f"--name {name}: reads guides, of which there are none here; wanted an upscaler without")
     path = folder / "model.safetensors"
     save(Model(network=network, kind=network.kind, spec=network.spec.as_dict()), path)
     return str(path)
@@ -99,17 +109,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Measure and print."""
+    sizes = {text: parse_size(text, "--sizes") for text in args.sizes}
+    crop, texture = parse_size(args.crop, "--crop"), parse_size(args.texture, "--texture")
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = model_file(args.name, folder)
-        for text in args.sizes:
-            memory, seconds = measure(model, parse_size(text), folder, args.threads)
+        for text, size in sizes.items():
+            memory, seconds = measure(model, size, folder, args.threads)
             print(f"{args.name}, {text}: {memory:.2f} GiB, {seconds:.0f} s", flush=True)
-        tile, most = difference(model, parse_size(args.crop))
+        tile, most = difference(model, crop)
         print(f"{args.name}, {args.crop} in tiles of {tile}: {most:.2g} of 255 off the whole picture")
         for circular in (True, False):
-            most, mean = rolled_difference(model, parse_size(args.texture), circular)
+            most, mean = rolled_difference(model, texture, circular)
             how = "--circular" if circular else "without it"
             print(f"{args.name}, {args.texture} rolled, {how}: {most:.2g} of 255 off at most, mean {mean:.2g}")
 

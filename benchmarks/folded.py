@@ -17,20 +17,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.models import CHANNELS, CLASSES, parse_size
+from app.models import CHANNELS, CLASSES
 from benchmarks.enhancers import processor
 from epe.inference.fold import fold, without_copies
-from epe.networks.enhancers.enhancer import every_channel
+from epe.networks.enhancers.enhancer import Enhancer, every_channel
+from epe.networks.enhancers.lite import Lite
 from epe.networks.generators import build_generator
-from gbuffer_tools.command import run
+from gbuffer_tools.command import parse_size, run
+from gbuffer_tools.errors import InputError
+
+NAMES = (*Lite.presets, *Enhancer.presets)
+"""Generators that have something to fold, or class streams to route."""
 
 
 def network_of(name: str) -> nn.Module:
-    """Return a generator with random weights, also in the last layer, so the picture depends on all of them."""
+    """Return a generator with random weights, also in the last layer, so the picture depends on all of them.
+
+    Raises:
+        InputError: it is none of `NAMES`.
+    """
+    if name not in NAMES:
+        raise InputError(f"--name {name}: wanted one of {', '.join(NAMES)}")
     torch.manual_seed(0)
     network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
-    last = network.image.out if name.startswith("lite") else network.image.head.out  # type: ignore[union-attr]
-    nn.init.normal_(last.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    if isinstance(network, Enhancer):
+        nn.init.normal_(network.image.head.out.weight, std=0.05)
+    elif isinstance(network, Lite):
+        nn.init.normal_(network.image.out.weight, std=0.05)
     return network
 
 
@@ -55,7 +68,7 @@ def layouts(folder: Path, max_classes: int, size: tuple[int, int]) -> list[tuple
 
 def main(args: argparse.Namespace) -> None:
     """Measure and print."""
-    size = parse_size(args.size)
+    size = parse_size(args.size, "--size")
     plain = network_of(args.name)
     nhwc = network_of(args.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fast = without_copies(fold(plain)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

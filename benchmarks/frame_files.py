@@ -8,6 +8,7 @@ rebuilt from the same channels: the picture as uint8, all buffers stacked as flo
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +21,8 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 
+from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import Array, Frame
 from gbuffer_tools.frame_file import chunks
 from gbuffer_tools.frame_file.writer import Appender
@@ -28,11 +31,16 @@ from gbuffer_tools.schema import Shard, append, shards, write
 CROP = 196
 """Side of EPE's training crops."""
 PROCESSES = 2
+TOO_FEW = "fewer than the four frames that a mosaic is made of; name files with more"
 
 
 def mosaics(path: Path) -> Iterator[Frame]:
     """Yield frames of twice the side lengths, each made of four of the file's frames."""
     with Shard(path) as shard:
+        if min(shard.height, shard.width) < CROP / 2:
+            raise InputError(
+                f"{path}: has frames of {shard.width}x{shard.height}, wanted {CROP // 2} or more, half of a crop's side"
+            )
         for start in range(0, len(shard) - 3, 4):
             four = [shard.frame(start + i) for i in range(4)]
             yield Frame(
@@ -106,8 +114,8 @@ def _start(_: int) -> None:
     time.sleep(0.5)
 
 
-def main() -> None:
-    """Measure and print."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.frame_files", description=__doc__.splitlines()[0])
     both = [Path("samples/frames/train"), Path("samples/frames/heldout")]
     parser.add_argument("--frames", type=Path, nargs="+", default=both, help="folders of frame files (the samples)")
@@ -115,7 +123,15 @@ def main() -> None:
     parser.add_argument(
         "--append", type=int, metavar="N", help="only time N frames that are stored one after the other"
     )
-    args = parser.parse_args()
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure and print."""
+    for name in ("crops", "append"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} {value}: wanted 1 or more")
     with TemporaryDirectory() as folder:
         if args.append:
             print(appending(shards(args.frames[0])[0], args.append, Path(folder)))
@@ -136,6 +152,8 @@ def appending(path: Path, count: int, folder: Path) -> str:
     """
     chunks.LEVEL = chunks.BYTES_LEVEL = chunks.QUICK_LEVEL = 1
     frames = [replace(frame, name=f"{i:05d}") for i, frame in zip(range(count), cycle(mosaics(path)), strict=False)]
+    if not frames:
+        raise InputError(f"{path}: {TOO_FEW}")
     with Shard(path) as shard:
         header = shard.header
     began = time.perf_counter()
@@ -170,6 +188,8 @@ def written(paths: list[Path], folder: Path) -> tuple[list[Path], dict[Path, lis
         theirs[ours[-1]] = [folder / f"{path.stem}-{frame.name}.npz" for frame in frames]
         for frame, file in zip(frames, theirs[ours[-1]], strict=True):
             released(frame, len(header.classes), file)
+    if not ours:
+        raise InputError(f"{', '.join(map(str, paths))}: {TOO_FEW}")
     return ours, theirs
 
 
@@ -190,4 +210,4 @@ def sizes(ours: list[Path], theirs: dict[Path, list[Path]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main, build_parser()))

@@ -25,7 +25,7 @@ import torch
 
 from app.enhance import enhance
 from app.inference.backends import torch_backend
-from app.models import CHANNELS, CLASSES, parse_size
+from app.models import CHANNELS, CLASSES
 from benchmarks.enhancers import inputs, multiply_adds_per_second, processor, timed
 from datasets.frames import Sample
 from epe.inference.macs import Macs
@@ -33,7 +33,7 @@ from epe.inference.tiling import run_tiled
 from epe.models import Model, save
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import build_generator, build_upscaler, find_upscaler, preset_names, upscaler_names
-from gbuffer_tools.command import run
+from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 
 
@@ -130,7 +130,7 @@ def main(args: argparse.Namespace) -> None:
     unknown = [name for name in args.upscalers if name not in upscaler_names()]
     if unknown:
         raise InputError(f"--upscalers {unknown[0]}: wanted some of {', '.join(upscaler_names())}")
-    size, threads = parse_size(args.size), torch.get_num_threads()
+    size, threads = parse_size(args.size, "--size"), torch.get_num_threads()
     speed = multiply_adds_per_second("cpu", torch.float32)
     load = os.getloadavg()[0]
     print(f"{processor()}, {threads} threads, fp32 {speed / 1e9:,.0f} GMAC/s, load {load:.1f}, {args.size}")

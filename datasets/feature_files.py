@@ -23,8 +23,10 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from datasets.photos import to_height
-from datasets.runtime.weights import load_vgg
+from datasets.runtime.weights import asset, load_vgg
+from epe import models
 from epe.matching import matching
+from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing, write_text
 
@@ -35,8 +37,8 @@ STATISTICS = {"pixels": matching.moments, "images": matching.image_moments}
 
 
 @dataclass(frozen=True)
-class Way:
-    """How an image set is described.
+class CropSettings:
+    """Which crops of an image set are described, and how its colours are measured.
 
     Attributes:
         crops: number of random crops per image; None: all of a 16 px grid.
@@ -47,28 +49,28 @@ class Way:
     statistics: str = "pixels"
 
 
-DEFAULT = Way()
+DEFAULT = CropSettings()
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that the features depend on.
+class FeatureSetRecord:
+    """Everything that the features of an image set depend on, as written to set.json.
 
     Attributes:
         images: folder of the images.
         keys: digest of their names.
         files: digest of their files' sizes and modification times.
         height: height in pixels that images are shrunk to; None: not shrunk.
-        vgg: file of VGG16 weights; None: those that app.assets fetched.
-        seed: seed of the positions of the crop grids.
-        mean, std: colour statistics of the set.
-        crops, statistics: as in `Way`.
+        vgg: SHA-256 of the file of VGG16 weights.
+        seed: seed of the crops' positions.
+        mean, std: colour statistics of the set, (3,) each, in [0, 1].
+        crops, statistics: as in `CropSettings`.
     """
 
     images: str
     keys: str
     height: int | None
-    vgg: str | None
+    vgg: str
     seed: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -77,7 +79,7 @@ class Recipe:
     files: str = ""
 
 
-class Stored:
+class FeatureFiles:
     """Features in files, accessed like one array (M, 512).
 
     Args:
@@ -133,70 +135,94 @@ def load(path: Path, dtype: type, width: int) -> np.ndarray:
     return array
 
 
-def store(
-    folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int, jobs: int, way: Way = DEFAULT
-) -> Stored:
-    """Compute the features of all images in a folder, unless their files exist already.
+def write_groups(
+    folder: Path,
+    images: Path,
+    height: int | None,
+    vgg: Path | None,
+    seed: int,
+    jobs: int,
+    settings: CropSettings = DEFAULT,
+) -> FeatureFiles:
+    """Compute the features of all images in a folder, and write the files of each group that has none yet.
 
     Args:
         folder: folder for the files.
-        images, height, vgg, seed: as in `Recipe`.
+        images, height, seed: as in `FeatureSetRecord`.
+        vgg: file of VGG16 weights; None: those that app.assets fetched.
         jobs: number of processes.
-        way: how images are described.
+        settings: which crops are described.
 
     Raises:
-        InputError: the folder holds features of something else, or no image is large enough.
+        InputError: the folder holds features of something else, no image is large enough, or VGG16 is missing.
     """
-    recipe = recall_or_measure(folder, images, height, vgg, seed, way)
-    files = range(-(-len(Images(images)) // PER_FILE))
-    todo = [number for number in files if not (folder / f"{number:05}.crops.npy").exists()]
-    progress = tqdm(total=len(files), initial=len(files) - len(todo), desc=f"features of {images}", unit="file")
+    weights = vgg or asset("vgg16")
+    record = load_or_create_record(folder, images, height, weights, seed, settings)
+    groups = range(-(-len(Images(images)) // PER_FILE))
+    todo = [number for number in groups if not (folder / f"{number:05}.crops.npy").exists()]
+    progress = tqdm(total=len(groups), initial=len(groups) - len(todo), desc=f"features of {images}", unit="file")
     with progress as bar:
         if jobs == 1:
             for number in todo:
-                make(folder, recipe, number)
+                write_group(folder, record, weights, number)
                 bar.update()
         else:
+            given = [(folder, record, weights, number) for number in todo]
             with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-                for _ in pool.map(make, *zip(*((folder, recipe, number) for number in todo), strict=True)):
+                for _ in pool.map(write_group, *zip(*given, strict=True)):
                     bar.update()
-    stored = Stored(folder, len(files))
-    if not len(stored.crops):
+    found = FeatureFiles(folder, len(groups))
+    if not len(found.crops):
         raise InputError(f"{images}: every image is smaller than {matching.CROP} px; use larger ones.")
-    return stored
+    return found
 
 
-def recall_or_measure(folder: Path, images: Path, height: int | None, vgg: Path | None, seed: int, way: Way) -> Recipe:
-    """Return the recipe stored in the folder; else measure the colours of all images, and store a new one.
+def load_or_create_record(
+    folder: Path, images: Path, height: int | None, vgg: Path, seed: int, settings: CropSettings
+) -> FeatureSetRecord:
+    """Return the record in the folder; if there is none, measure the colours of all images, and write one.
+
+    Args:
+        folder, images, height, seed, settings: as in `write_groups`.
+        vgg: file of VGG16 weights.
 
     Raises:
-        InputError: the stored recipe is damaged or differs from the arguments, or frames differ in size.
+        InputError: the record is damaged or differs from the arguments, the weights are not a VGG16's, or frames differ
+            in size.
     """
     found = Images(images)
     path = folder / "set.json"
     facts = {
-        "images": str(images), "keys": digest(found.keys), "files": digest(states(found)), "height": height,
-        "vgg": str(vgg) if vgg else None, "seed": seed, **asdict(way),
+        "images": str(images), "keys": digest(found.keys), "files": digest(file_states(found)), "height": height,
+        "vgg": models.digest(vgg), "seed": seed, **asdict(settings),
     }  # fmt: skip
     if path.exists():
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            recipe = Recipe(**(stored | {name: tuple(map(float, stored[name])) for name in ("mean", "std")}))
+            record = FeatureSetRecord(**(stored | {name: tuple(map(float, stored[name])) for name in ("mean", "std")}))
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise InputError(f"{path}: damaged ({error}); delete the folder.") from error
         for name, value in facts.items():
-            if getattr(recipe, name) == value:
+            there = getattr(record, name)
+            if there == value:
                 continue
             if name in ("keys", "files"):
                 raise InputError(f"{path}: made before files in {images} were changed; give another folder.")
-            raise InputError(f"{path}: made with {name} {getattr(recipe, name)}, now {value}; give another folder.")
-        return recipe
+            if name == "vgg":
+                raise InputError(
+                    f"{path}: made with other VGG16 weights than {vgg} (SHA-256 {there}, now {value}); give another "
+                    "folder, or those weights as --vgg."
+                )
+            raise InputError(f"{path}: made with {name} {there}, now {value}; give another folder.")
+        return record
+    load_vgg(vgg, "none")  # refuse a file of anything else before its digest is on record
     progress = tqdm(range(len(found)), desc=f"colours of {images}", unit="image")
-    mean, std = STATISTICS[way.statistics](alike(found, (picture(found, i, height) for i in progress), height))
-    recipe = Recipe(**facts, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    pictures = same_size(found, (picture(found, i, height) for i in progress), height)
+    mean, std = STATISTICS[settings.statistics](pictures)
+    record = FeatureSetRecord(**facts, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(asdict(recipe), indent=1) + "\n")
-    return recipe
+    write_text(path, json.dumps(asdict(record), indent=1) + "\n")
+    return record
 
 
 def digest(texts: Iterable[str]) -> str:
@@ -204,14 +230,14 @@ def digest(texts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
-def states(images: Images) -> Iterator[str]:
+def file_states(images: Images) -> Iterator[str]:
     """Yield each file's size and modification time (ns), because reading all files of a set would take long."""
     for path in dict.fromkeys(images.path(index) for index in range(len(images))):
         state = path.stat()
         yield f"{state.st_size} {state.st_mtime_ns}"
 
 
-def alike(images: Images, pictures: Iterator[np.ndarray], height: int | None) -> Iterator[np.ndarray]:
+def same_size(images: Images, pictures: Iterator[np.ndarray], height: int | None) -> Iterator[np.ndarray]:
     """Yield the images; without a `height`, as for frames, check that all have the same size.
 
     Raises:
@@ -232,21 +258,61 @@ def picture(images: Images, index: int, height: int | None) -> np.ndarray:
     return images[index] if height is None else to_height(images[index], height)
 
 
-def make(folder: Path, recipe: Recipe, number: int) -> None:
-    """Compute the features of one group of `PER_FILE` images, and write its two files."""
+def image_generator(seed: int, index: int) -> np.random.Generator:
+    """Return one image's generator of crop positions, so that no other image, process or order changes them."""
+    return np.random.default_rng((seed, index))
+
+
+def describe_image(
+    vgg: VGG16,
+    image: np.ndarray,
+    index: int,
+    mean: torch.Tensor,
+    std: torch.Tensor,
+    rng: np.random.Generator,
+    settings: CropSettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Describe the crops of one image of a set.
+
+    Args:
+        vgg: a VGG16 with padding "none".
+        image: (H, W, 3) uint8, sRGB.
+        index: its place in the set.
+        mean, std: (3,) colour statistics of the set.
+        rng: random generator for the crops' positions.
+        settings: which crops.
+
+    Returns:
+        Image, top and left of the crops (n, 3) int32, and their features (n, 512) float32, unit length; n is 0 if the
+        image is smaller than a crop.
+    """
+    found = matching.describe_crops(vgg, image, mean, std, rng, settings.crops)
+    if found is None:
+        return np.zeros((0, 3), np.int32), np.zeros((0, LENGTH), np.float32)
+    corners, features = found
+    return np.column_stack([np.full(len(corners), index), corners]).astype(np.int32), features
+
+
+def write_group(folder: Path, record: FeatureSetRecord, vgg: Path, number: int) -> None:
+    """Compute the features of one group of `PER_FILE` images, and write its two files.
+
+    Args:
+        folder: folder of the files.
+        record: what the features are made from.
+        vgg: the file of VGG16 weights whose digest is in `record`.
+        number: number of the group, from 0.
+    """
     torch.set_num_threads(1)
-    vgg = load_vgg(Path(recipe.vgg) if recipe.vgg else None, "none")
-    images = Images(Path(recipe.images))
-    mean, std = torch.tensor(recipe.mean), torch.tensor(recipe.std)
-    crops, features = [np.zeros((0, 3), np.int32)], [np.zeros((0, LENGTH), np.float16)]
+    network = load_vgg(vgg, "none")
+    images = Images(Path(record.images))
+    mean, std = torch.tensor(record.mean), torch.tensor(record.std)
+    settings = CropSettings(record.crops, record.statistics)
+    crops, features = [], []
     for index in range(number * PER_FILE, min((number + 1) * PER_FILE, len(images))):
-        # A generator for each image, so that the result does not depend on which process reads it, or when.
-        rng = np.random.default_rng((recipe.seed, index))
-        found = matching.describe_crops(vgg, picture(images, index, recipe.height), mean, std, rng, recipe.crops)
-        if found is not None:
-            corners, vectors = found
-            crops.append(np.column_stack([np.full(len(corners), index), corners]).astype(np.int32))
-            features.append(vectors.astype(np.float16))
+        image, rng = picture(images, index, record.height), image_generator(record.seed, index)
+        table, vectors = describe_image(network, image, index, mean, std, rng, settings)
+        crops.append(table)
+        features.append(vectors.astype(np.float16))
     for name, parts in (("features", features), ("crops", crops)):  # crops last: their file shows that both exist
         packed = BytesIO()  # NumPy's own file writing does not say why a disk refuses
         np.save(packed, np.concatenate(parts))

@@ -39,7 +39,7 @@ from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.matching.clusters import LAYERS, MAX_SEED, Clusters, fit, pixel_features
 from epe.networks.backbones.vgg import CHANNELS, VGG16
-from gbuffer_tools.command import check_seed, run
+from gbuffer_tools.command import check_seed, name_and_path, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.arrays import read_npz
@@ -88,10 +88,8 @@ class Side:
 
 def side(text: str) -> Side:
     """Parse a folder from the command line: NAME=DIR or DIR."""
-    name, equals, folder = text.partition("=")
-    if not equals or "/" in name or Path(text).exists():
-        return Side("", Path(text))
-    return Side(fit_name(name), Path(folder))
+    name, folder = name_and_path(text)
+    return Side("" if name is None else fit_name(name), Path(folder))
 
 
 def label_folders(sides: Sequence[Side], out: Path) -> list[Path]:

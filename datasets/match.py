@@ -14,7 +14,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from datasets.feature_files import STATISTICS, Stored, Way, store
+from datasets.feature_files import (
+    STATISTICS,
+    CropSettings,
+    FeatureFiles,
+    describe_image,
+    image_generator,
+    write_groups,
+)
 from datasets.images import Images
 from datasets.photos import to_height
 from datasets.runtime.weights import load_vgg
@@ -26,7 +33,7 @@ from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 
-Features = np.ndarray | Stored
+Features = np.ndarray | FeatureFiles
 """Features in memory or in files."""
 
 # Number of frame crops on which an approximate search is compared with the exact one.
@@ -70,8 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--features",
         type=Path,
         metavar="DIR",
-        help="store features in files in this folder, for sets larger than memory and to resume a stopped run "
-        "(default: in memory)",
+        help="store features in files in this folder (float16), for sets larger than memory and to resume a stopped "
+        "run; grids lie elsewhere than in memory, --crops do not (default: in memory)",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes that compute --features (default: %(default)s)")
     parser.add_argument(
@@ -82,33 +89,44 @@ def build_parser() -> argparse.ArgumentParser:
         "recall (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the positions of the crop grids (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of the positions of crops or of their grids (default: %(default)s)",
     )
     return parser
 
 
 def describe_all(
-    vgg: VGG16, images: Sequence[np.ndarray], rng: np.random.Generator, name: str, way: Way
+    vgg: VGG16, images: Sequence[np.ndarray], seed: int, grids: np.random.Generator, name: str, settings: CropSettings
 ) -> tuple[matching.Crops, np.ndarray]:
     """Describe crops of every image.
+
+    Args:
+        vgg: a VGG16 with padding "none".
+        images: (H, W, 3) uint8 each, sRGB.
+        seed: seed of the random crops; each image has a generator of its own, as with --features.
+        grids: places the grids of images without random crops, one image after the other.
+        name: what messages call the set.
+        settings: which crops.
 
     Returns:
         The N crops, and their features (N, 512).
 
     Raises:
-        InputError: all images are too small; the message calls the set `name`.
+        InputError: all images are too small.
     """
-    mean, std = STATISTICS[way.statistics](images)
+    mean, std = STATISTICS[settings.statistics](images)
     crops: list[np.ndarray] = []
     features: list[np.ndarray] = []
     for index, image in enumerate(tqdm(images, desc=f"features of {name}", unit="image")):
-        found = matching.describe_crops(vgg, image, mean, std, rng, way.crops)
-        if found is not None:
-            crops.append(np.column_stack([np.full(len(found[0]), index), found[0]]))
-            features.append(found[1])
-    if not crops:
+        rng = grids if settings.crops is None else image_generator(seed, index)
+        table, vectors = describe_image(vgg, image, index, mean, std, rng, settings)
+        crops.append(table)
+        features.append(vectors)
+    table = np.concatenate(crops).astype(np.int64)
+    if not len(table):
         raise InputError(f"{name}: every image is smaller than {matching.CROP} px; use larger ones.")
-    table = np.concatenate(crops)
     return matching.Crops(table[:, 0], table[:, 1], table[:, 2]), np.concatenate(features)
 
 
@@ -125,24 +143,24 @@ def main(args: argparse.Namespace) -> None:
     check_seed(args.seed, MAX_SEED)
     if args.per_photo > 1 and args.index != "flat":
         raise InputError(f"--per-photo {args.per_photo}: wanted 1 with --index {args.index}, or --index flat.")
-    way = Way(args.crops, args.statistics)
+    settings = CropSettings(args.crops, args.statistics)
     frames, photos = Images(args.frames), Images(args.photos)
     height, width = frames[0].shape[:2]
     frame_features: Features
     photo_features: Features
     if args.features:
-        frame_crops, frame_features = kept(args, "frames", None, way)
-        photo_crops, photo_features = kept(args, "photos", height, way)
+        frame_crops, frame_features = kept(args, "frames", None, settings)
+        photo_crops, photo_features = kept(args, "photos", height, settings)
     else:
         vgg = load_vgg(args.vgg, "none")
-        rng = np.random.default_rng(args.seed)
+        grids = np.random.default_rng(args.seed)
         frame_pixels = [frames[i] for i in range(len(frames))]
         for key, image in zip(frames.keys, frame_pixels, strict=True):
             if image.shape[:2] != (height, width):
                 raise InputError(f"{args.frames}/{key}: is {image.shape[1]}x{image.shape[0]}, others {width}x{height}.")
         photo_pixels = [to_height(photos[i], height) for i in range(len(photos))]
-        frame_crops, frame_features = describe_all(vgg, frame_pixels, rng, str(args.frames), way)
-        photo_crops, photo_features = describe_all(vgg, photo_pixels, rng, str(args.photos), way)
+        frame_crops, frame_features = describe_all(vgg, frame_pixels, args.seed, grids, str(args.frames), settings)
+        photo_crops, photo_features = describe_all(vgg, photo_pixels, args.seed, grids, str(args.photos), settings)
 
     try:
         found, cosines, recalled = search(frame_features, photo_features, photo_crops.image, args)
@@ -174,10 +192,12 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def kept(args: argparse.Namespace, name: str, height: int | None, way: Way) -> tuple[matching.Crops, Stored]:
+def kept(
+    args: argparse.Namespace, name: str, height: int | None, settings: CropSettings
+) -> tuple[matching.Crops, FeatureFiles]:
     """Return the crops and features of one of the two sets, stored in files below `--features`."""
-    stored = store(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs, way)
-    return stored.crops, stored
+    found = write_groups(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs, settings)
+    return found.crops, found
 
 
 def search(

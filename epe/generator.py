@@ -98,8 +98,8 @@ class Generator(nn.Module, ABC):
                 sides; None: whole frames. Networks that do not use positions ignore it.
 
         Returns:
-            (B, 3, H, W), sRGB in [0, 1] or (0, 1). Only networks that reproduce a release (`hr_new`, `legacy`
-            RealFormers) may leave that range, as their docstrings say; whoever shows or stores pictures clamps them.
+            (B, 3, H, W), sRGB in [0, 1] or (0, 1). Only networks that reproduce a release may leave that range, as
+            their docstrings say; whoever shows or stores pictures clamps them.
 
         Raises:
             ValueError: the number of G-buffer channels is wrong, or the inputs differ in size.

@@ -45,7 +45,6 @@ class Upscaler(nn.Module, ABC):
         kind: key in model files; never renamed.
         spec_type: class of `spec`.
         presets: sizes by preset name.
-        checkpointed: classes of the blocks that `--checkpoint_activations` recomputes; they are called with tensors.
         tile: default for the longest side, in pixels of the small image, that is run at once; four overlaps or more.
         margin: width in pixels of the small image of the strip along a tile's border where results are off by more than
             an 8-bit step, because the network does not see beyond the tile; these results are not used.
@@ -56,7 +55,6 @@ class Upscaler(nn.Module, ABC):
     kind: ClassVar[str]
     spec_type: ClassVar[type[UpscalerSpec]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
-    checkpointed: ClassVar[tuple[type[nn.Module], ...]]
     tile: int
     margin: int
     exports_to_onnx: ClassVar[bool] = False

@@ -19,7 +19,6 @@ from eval.options import add_common
 from gbuffer_tools.command import run
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -35,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "ProcessGroup", device: str) -> "Measured":
+def measure(args: argparse.Namespace) -> "Measured":
     """Every method's values frame by frame, and their means.
 
     Raises:
@@ -53,7 +52,7 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", device: str) -> "M
     methods = opened(named(args.fake))
     first = next(iter(methods))
     truth = opened({first: methods[first].folder, "--truth": args.truth})["--truth"] if args.truth else None
-    compare, judge = paired(device_of(device), truth=truth is not None), single()
+    compare, judge = paired(device_of(args.device), truth=truth is not None), single()
     frames, pictures = frame_values(methods, truth, compare, judge)
     keys = methods[first].keys
     reference = first

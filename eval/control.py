@@ -16,7 +16,6 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -39,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
+def measure(args: argparse.Namespace) -> "Measured":
     """Every method's values frame by frame, and their means.
 
     Raises:

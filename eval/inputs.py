@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.labels import check_alike, read_facts
@@ -32,6 +33,26 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
                     f"wanted the {len(frames.keys)} frames of {frames.folder}"
                 )
     return methods
+
+
+def picture_like(images: Images, index: int, rendered: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A method's picture (H, W, 3) of a frame.
+
+    Args:
+        images: the method's pictures.
+        index: which one.
+        rendered: the frame as rendered, (H, W, 3).
+
+    Raises:
+        InputError: it has another size than the frame.
+    """
+    picture: NDArray[np.uint8] = images[index]
+    if picture.shape != rendered.shape:
+        raise InputError(
+            f"{images.path(index)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
+            f"{rendered.shape[1]}x{rendered.shape[0]} as the frame has; compare pictures of one size."
+        )
+    return picture
 
 
 RENDER = "render"

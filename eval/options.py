@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from gbuffer_tools.command import name_and_path
 from gbuffer_tools.errors import InputError
 
 MOST_RESAMPLES = 100_000
@@ -59,16 +60,16 @@ def named(texts: Sequence[str]) -> dict[str, Path]:
     """The given folders, by the method's name.
 
     Args:
-        texts: NAME=DIR, or only DIR, whose last part is then the name.
+        texts: NAME=DIR, or only DIR, whose last part is then the name; see `name_and_path`.
 
     Raises:
         InputError: an empty name, or one that occurs twice.
     """
     found: dict[str, Path] = {}
     for text in texts:
-        name, equals, folder = text.partition("=")
-        path = Path(folder if equals else text)
-        name = name if equals else path.resolve().name
+        given, folder = name_and_path(text)
+        path = Path(folder)
+        name = path.resolve().name if given is None else given
         if not name or name in found:
             raise InputError(f"{text}: got the name {name!r}, wanted one name per method; write NAME=DIR")
         found[name] = path

@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.options import add_common
-from gbuffer_tools.command import run
+from gbuffer_tools.command import name_and_path, run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -53,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
+def measure(args: argparse.Namespace) -> "Measured":
     """Pixel counts of every method or segmenter, and the values made from them.
 
     Raises:
@@ -129,9 +128,9 @@ def segmenter_files(texts: list[str]) -> dict[str, list[Path]]:
     """
     files: dict[str, list[Path]] = {}
     for text in texts:
-        name, equals, file = text.partition("=")
-        path = Path(file if equals else text)
-        name = name if equals else path.name
+        given, file = name_and_path(text)
+        path = Path(file)
+        name = path.name if given is None else given
         if not name or any(path in paths for paths in files.values()):
             raise InputError(
                 f"--segmenter {text}: got the name {name!r} or a file twice, wanted NAME=FILE, each file once"

@@ -102,9 +102,9 @@ def measure(args: argparse.Namespace, group: "ProcessGroup", device: str) -> "Me
 
 def main(args: argparse.Namespace) -> None:
     """Measure, write the record, print it."""
-    from eval.measuring.run import run_measuring
+    from eval.measuring.run import run_shared
 
-    run_measuring("eval.sets", args, measure)
+    run_shared("eval.sets", args, measure)
 
 
 if __name__ == "__main__":

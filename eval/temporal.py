@@ -18,7 +18,6 @@ from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from epe.distributed.processes import ProcessGroup
     from eval.measuring.run import Measured
 
 
@@ -37,31 +36,25 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "Measured":
+def measure(args: argparse.Namespace) -> "Measured":
     """Warping errors of every method step by step, and their means.
 
     Raises:
         InputError: frames and pictures that do not fit together, or no two consecutive frames.
     """
-    from tqdm import tqdm
-
-    from datasets.images import Images
-    from eval.digests import pixel_digest
-    from eval.inputs import RENDER, with_render
+    from eval.inputs import opened, with_render
     from eval.measuring.run import Measured, resample
     from eval.measuring.warping_metrics import MIN_SEEN, WARPING_METRICS, measured_steps, order_of, values
     from eval.options import named
 
-    folders = with_render(args.frames, named(args.fake))
-    others = {name: Images(folder) for name, folder in folders.items() if name != RENDER}
-    every = list(tqdm(measured_steps(args.frames, others, args.motion), desc="steps", unit="step"))
+    methods = opened(with_render(args.frames, named(args.fake)))
+    every, pictures = measured_steps(methods, args.motion)
     steps = [step for step in every if step.errors]
     if not steps:
         raise InputError(
             f"{args.frames}: none of {len(every)} steps shows {MIN_SEEN:.0%} of a frame again; wanted frame files of "
             "frames that follow each other closely."
         )
-    methods = {RENDER: Images(args.frames), **others}
     motions = sorted({step.motion for step in steps})
     order = order_of(args.frames)
     counted = f"{len(steps)} of {len(every)}; the others show less than {MIN_SEEN:.0%} of a frame again"
@@ -69,10 +62,7 @@ def measure(args: argparse.Namespace, _group: "ProcessGroup", _device: str) -> "
         metrics=tuple(row.metric for row in WARPING_METRICS),
         keys=tuple(f"{step.here} → {step.there}" for step in steps),
         methods=methods,
-        pictures={
-            name: {key: pixel_digest(images[i]) for i, key in enumerate(images.keys)}
-            for name, images in methods.items()
-        },
+        pictures=pictures,
         resampled=values(steps, resample(args, len(steps))),
         frames=values(steps),
         protocol={

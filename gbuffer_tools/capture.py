@@ -8,7 +8,6 @@ a folder of its own under OUT. When the command ends, it stops the game and its 
 
 import argparse
 import os
-import re
 import shlex
 import signal
 import sys
@@ -21,8 +20,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gbuffer_tools.command import run
+from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
+from gbuffer_tools.frame import MAX_SIDE
 from gbuffer_tools.frame_file.naming import fit_name
 from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.profiles import load, names
@@ -48,9 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", default="supertuxkart", metavar="NAME", help=f"the game: {', '.join(names())}, FILE.yaml"
     )
-    parser.add_argument(
-        "--size", type=size, default=(640, 360), metavar="WxH", help="size of the frames in pixels (640x360)"
-    )
+    parser.add_argument("--size", default="640x360", metavar="WxH", help="size of the frames in pixels (%(default)s)")
     parser.add_argument("--first", type=positive, default=60, help="number of the first frame (60)")
     parser.add_argument("--step", type=positive, default=120, help="frames from one capture to the next (120)")
     parser.add_argument("--count", type=positive, default=8, help="how many captures (8)")
@@ -65,12 +63,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def size(text: str) -> tuple[int, int]:
-    """(width, height) in pixels from a text like "640x360"; `ArgumentTypeError` for anything else."""
-    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"got {text!r}, wanted WxH, e.g. 640x360")
-    return int(match[1]), int(match[2])
+def window(args: argparse.Namespace) -> tuple[int, int]:
+    """(width, height) of the game's window in pixels; `InputError` if --size is none."""
+    height, width = parse_size(args.size, "--size", (16, MAX_SIDE))
+    return width, height
 
 
 def positive(text: str) -> int:
@@ -82,8 +78,8 @@ def positive(text: str) -> int:
 
 def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop what we started, whoever stops us
+    width, height = window(args)
     check_folder(args.out)
-    width, height = args.size
     settings = CaptureSettings(args.track, width, height, args.quality, args.textures)
     paths = capture_paths(args.out, args.track, frame_numbers(args))
     made = capture(load(args.profile), settings, paths, args.patience)

@@ -7,6 +7,7 @@ its reason. If the reader of our output goes away (such as `head`), the command 
 import argparse
 import io
 import os
+import re
 import select
 import sys
 import threading
@@ -72,6 +73,41 @@ def parsed(parse: Callable[[], Options], prog: str) -> Options:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
         raise SystemExit(guarded(lambda: code, prog, debug=False)) from None
+
+
+def parse_size(text: str, option: str, limits: tuple[int, int] = (16, 1 << 16)) -> tuple[int, int]:
+    """Parse "WxH" into (height, width) in pixels.
+
+    Args:
+        text: the option's value.
+        option: its name with dashes, for the message.
+        limits: the smallest and the largest allowed side. VGG16 pools four times, so it needs 16 pixels.
+
+    Raises:
+        InputError: not two whole numbers within the limits.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.lower())
+    width, height = (int(match[1]), int(match[2])) if match else (-1, -1)
+    least, most = limits
+    if not (least <= width <= most and least <= height <= most):
+        wanted = f"wanted WIDTHxHEIGHT with both in {least} .. {most}, for example 1280x720"
+        raise InputError(f"{option} {text}: {wanted}.")
+    return height, width
+
+
+def name_and_path(text: str) -> tuple[str | None, str]:
+    """Split what a user wrote for a file or folder: NAME=PATH, or PATH alone, which may hold "=" itself.
+
+    Args:
+        text: it is a path alone if it exists, or if its first "=" comes after a "/", as in `runs/lr=1e-4/out`.
+
+    Returns:
+        The name, None if there is none; and the path. Both may be empty, as in "=" or "NAME=".
+    """
+    name, equals, path = text.partition("=")
+    if not equals or "/" in name or Path(text).exists():
+        return None, text
+    return name, path
 
 
 def check_seed(seed: int, largest: int = 2**63 - 1) -> None:

@@ -32,6 +32,7 @@ from gbuffer_tools.profiles import load, names
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.sources.carla import CarlaSource
+from gbuffer_tools.sources.renderdoc import SOURCE as CAPTURES
 from gbuffer_tools.sources.renderdoc import CaptureSource
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="view layer, or eye, of EXR files with several (default: the fullest, the main)",
     )
     parser.add_argument(
-        "--profile", default="supertuxkart", metavar="NAME", help=f"game of captures: {', '.join(names())}, FILE.yaml"
+        "--profile",
+        metavar="NAME",
+        help=f"game of captures: {', '.join(names())}, FILE.yaml (default: {CAPTURES.profile.name})",
     )
     parser.add_argument(
         "--carla", default="", metavar="VERSION", help="CARLA's version, which decides what tags and normals mean"
@@ -75,7 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--jobs", type=int, default=cores(), metavar="N", help="number of processes (one per core: %(default)s)"
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786")
-    parser.add_argument("--patience", type=float, default=600, help="give up on a frame after so many seconds (600)")
+    parser.add_argument(
+        "--patience", type=float, help=f"give up on a capture after so many seconds ({CAPTURES.patience:g})"
+    )
     return parser
 
 
@@ -86,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
         from gbuffer_tools.renderdoc.explain import explain
 
         for path in args.sources:
-            for line in explain(path, args.patience):
+            for line in explain(path, CAPTURES.patience if args.patience is None else args.patience):
                 print(line)
         return 0
     if args.out is None:
@@ -116,11 +121,14 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
     """A source with the options that it needs from the user.
 
     Raises:
-        InputError: there is no such profile; or a mapping or a layer was given to a source that would silently ignore
-            it.
+        InputError: there is no such profile; or an option was given to a source that would silently ignore it.
     """
     if args.carla and not isinstance(source, CarlaSource):
         raise InputError(f"--carla {args.carla}: these are files of {source.name}; leave --carla out")
+    for name in ("profile", "patience"):
+        value = getattr(args, name)
+        if value is not None and not isinstance(source, CaptureSource):
+            raise InputError(f"--{name} {value}: these are files of {source.name}; leave --{name} out")
     if isinstance(source, ExrSource):
         return replace(source, mapping=mapping or NOTHING_SAID, layer=args.layer or "")
     if args.layer:
@@ -130,7 +138,8 @@ def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None
     if isinstance(source, CarlaSource):
         return replace(source, version=args.carla)
     if isinstance(source, CaptureSource):
-        return replace(source, profile=load(args.profile), patience=args.patience)
+        profile = source.profile if args.profile is None else load(args.profile)
+        return replace(source, profile=profile, patience=source.patience if args.patience is None else args.patience)
     return source
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gbuffer_tools.capture import add_options, capture, capture_paths, frame_numbers, positive
+from gbuffer_tools.capture import add_options, capture, capture_paths, frame_numbers, positive, window
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.extract import extract
@@ -109,7 +109,7 @@ def check_settings(args: argparse.Namespace) -> None:
     path = args.out / "pairs.json"
     begun = any(file.is_file() for name in (*SIDES, "captures") for file in (args.out / name).rglob("*"))
     names = ("profile", "low", "high", "samples", "size", "textures")
-    now = json.dumps({name: getattr(args, name) for name in names})
+    now = json.dumps({name: window(args) if name == "size" else getattr(args, name) for name in names})
     if not (begun and path.exists()):
         write_text(path, now + "\n")
     elif (before := path.read_text("utf-8", "replace").strip()) != now:
@@ -124,7 +124,7 @@ def make(args: argparse.Namespace, profile: GameProfile, track: str, side: str) 
     there = frames_in(file)
     missing = {n: path for n, path in paths.items() if jobs[n].frame not in there}
     if missing:
-        width, height = (n * (args.samples if side == "high" else 1) for n in args.size)
+        width, height = (n * (args.samples if side == "high" else 1) for n in window(args))
         settings = CaptureSettings(track, width, height, getattr(args, side), args.textures)
         capture(profile, settings, missing, args.patience)
         wanted: list[tuple[Source, list[Job]]] = [

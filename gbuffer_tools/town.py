@@ -8,7 +8,6 @@ earlier.
 """
 
 import argparse
-import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from threading import Lock
 
 from tqdm import tqdm
 
-from gbuffer_tools.command import run
+from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
 from gbuffer_tools.io.atomic import clear
@@ -53,7 +52,8 @@ def main(args: argparse.Namespace) -> None:
     """Plan which frames are missing, and render them town by town."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the workers, whoever stops us
     check(args)
-    settings = Settings(args.blender, size_of(args.size), args.samples, args.every, max(cores() // args.jobs, 1))
+    height, width = parse_size(args.size, "--size", (16, MAX_SIDE))
+    settings = Settings(args.blender, (width, height), args.samples, args.every, max(cores() // args.jobs, 1))
     wanted = plan(args.seed, args.frames, args.per_town, args.every)
     todo = {seed: missing(file_of(args.out, seed), seed, ticks, settings) for seed, ticks in wanted.items()}
     print(f"{sum(map(len, todo.values()))} of {args.frames} frames of {len(wanted)} towns to render", file=sys.stderr)
@@ -88,19 +88,6 @@ def check(args: argparse.Namespace) -> None:
     towns = -(-args.frames // args.per_town)
     if not (args.seed >= 0 and args.seed + towns - 1 <= MAX_SEED):
         raise InputError(f"--seed {args.seed}: wanted 0..{MAX_SEED + 1 - towns} for {towns} towns")
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """Width and height from a text such as 480x360.
-
-    Raises:
-        InputError: it is not a size, or out of range.
-    """
-    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(16 <= side <= MAX_SIDE for side in size):
-        raise InputError(f"--size {text}: wanted a width and a height of 16..{MAX_SIDE} pixels, such as 480x360")
-    return size
 
 
 def plan(seed: int, frames: int, per_town: int, every: int) -> dict[int, list[int]]:

@@ -131,10 +131,12 @@ def test_labels_matches_and_features(tmp_path, vgg_file, capsys):
         assert f"{tmp_path}/out/" in last
         assert SAYS in last
         assert files_in(tmp_path / "out") == []
-    way = feature_files.Way(4)
-    recipe = feature_files.recall_or_measure(tmp_path / "f", tmp_path / "photos", 212, vgg_file, 0, way)
+    settings = feature_files.CropSettings(4)
+    record = feature_files.load_or_create_record(tmp_path / "f", tmp_path / "photos", 212, vgg_file, 0, settings)
     with full_disk(1000):
-        assert guarded(lambda: feature_files.make(tmp_path / "f", recipe, 0), "match", debug=False) == 2
+        assert (
+            guarded(lambda: feature_files.write_group(tmp_path / "f", record, vgg_file, 0), "match", debug=False) == 2
+        )
     assert capsys.readouterr().err.splitlines()[-1] == f"match: {tmp_path}/f/00000.features.npy: {SAYS}"
     assert [path.name for path in files_in(tmp_path / "f")] == ["set.json"]
 

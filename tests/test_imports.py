@@ -56,6 +56,7 @@ FLOORS: dict[str, list[str]] = {
         "label match degrade",
     ],
     "eval": [
+        "no_value",
         "digests inputs metrics options fidelity",
         "features records",
         "kvd transfers",

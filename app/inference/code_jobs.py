@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.inference.controls import mask_path, read_mask
-from datasets.coding.code_maps import START, Codes
+from datasets.coding.code_maps import Codes
 from datasets.coding.conditions import Maps
 from datasets.coding.first_stages import FirstStages
 from datasets.crops import as_pixels, as_tensor
@@ -22,7 +22,7 @@ from datasets.photos import to_height
 from datasets.runtime.weights import load_model
 from epe.models import Model, digest
 from epe.networks.codes.choice import Choice
-from epe.networks.codes.gpt import GPT
+from epe.networks.codes.gpt import GPT, START
 from epe.networks.codes.sampling import sample
 from epe.networks.codes.windows import check_step
 from gbuffer_tools.errors import InputError

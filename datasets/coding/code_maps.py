@@ -22,10 +22,9 @@ from datasets.coding.conditions import Maps
 from datasets.crops import as_tensor, check_size
 from datasets.photos import Photos
 from epe.first_stage import FirstStage
+from epe.networks.codes.gpt import START
 
 Codes = NDArray[np.int32]
-START = 0
-"""The label of pictures that have none."""
 
 
 class CodeMap(NamedTuple):

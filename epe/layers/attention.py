@@ -6,7 +6,6 @@ Sources: softmax attention, Vaswani et al., "Attention Is All You Need", 2017; l
 Windows of maps are in epe/layers/windows.py.
 """
 
-import math
 from typing import Literal
 
 import torch
@@ -223,48 +222,3 @@ class ChannelAttention(Projected):
         q, k, v = (found.mT for found in self.project(x, x))
         q, k = self.temperature * F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         return self.out(joined(F.scaled_dot_product_attention(q, k, v, scale=1.0).mT))
-
-
-class LocationBias(nn.Module):
-    """A relative position bias: per head, a learnt function of the row distance plus one of the column distance.
-
-    Distances are on a logarithmic scale and entries are interpolated, so one table serves maps of all sizes (after the
-    continuous biases of Liu et al., "Swin Transformer V2", 2022).
-
-    Args:
-        heads: h.
-        steps: entries of a table on each side of 0.
-        reach: distance in tokens at the last entry; larger distances are clamped to it.
-    """
-
-    def __init__(self, heads: int, steps: int = 12, reach: int = 64) -> None:
-        super().__init__()
-        self.steps, self.reach = steps, reach
-        self.rows, self.columns = (nn.Parameter(torch.zeros(heads, 2 * steps + 1)) for _ in range(2))
-
-    def forward(self, size: tuple[int, int], memory: tuple[int, int] | None = None) -> Tensor:
-        """Return the bias for attention from a map of H x W tokens, row by row, to a memory of H' x W' tokens.
-
-        A memory of another size covers the same area evenly.
-
-        Args:
-            size: H and W.
-            memory: H' and W'; None: the map itself.
-
-        Returns:
-            (h, HW, H'W').
-        """
-        parts = zip((self.rows, self.columns), size, size if memory is None else memory, strict=True)
-        rows, columns = (self.between(table, to, of) for table, to, of in parts)
-        return (rows[:, :, None, :, None] + columns[:, None, :, None, :]).flatten(3).flatten(1, 2)
-
-    def between(self, table: Tensor, to: int, of: int) -> Tensor:
-        """Look up a table at the distances between `to` and `of` positions along one axis; return (h, to, of)."""
-        here = torch.arange(to, device=table.device) + 0.5
-        there = (torch.arange(of, device=table.device) + 0.5) * (to / of)
-        apart = there[None] - here[:, None]
-        scaled = apart.sign() * torch.log1p(apart.abs()) / math.log1p(self.reach)
-        position = (scaled.clamp(-1, 1) + 1) * self.steps
-        low = position.floor().clamp(max=2 * self.steps - 1).long()
-        fraction = (position - low).to(table.dtype)
-        return table[:, low] * (1 - fraction) + table[:, low + 1] * fraction

@@ -2,8 +2,9 @@
 
 Based on facts from CompVis/taming-transformers (MIT): the names in mingpt.py, and the contents of its model files,
 which hold a whole `Net2NetTransformer`: the transformer under "transformer.", and both first stages. Every attention
-layer stores its mask, from which the number of unmasked tokens follows; the number of heads is always 16. About
-conditions, the files only tell how many tokens there is room for; a picture is 16 x 16 codes.
+layer stores its mask, from which the number of unmasked tokens follows. The number of heads leaves no trace: it is 16
+in the published files, but another one can be trained. About conditions, the files only tell how many tokens there is
+room for; a picture is 16 x 16 codes.
 """
 
 import re
@@ -33,18 +34,19 @@ NAMES = (
 )
 
 
-def gpt(tensors: Mapping[str, Tensor], heads: int = HEADS) -> Released | None:
+def gpt(tensors: Mapping[str, Tensor], heads: int | None = None) -> Released | None:
     """Convert the weights of a transformer, alone or in a file with its first stages, which are left out.
 
     Args:
         tensors: the tensors of the file by name.
-        heads: number of attention heads, which the tensors do not tell; divides the width.
+        heads: number of attention heads, which the tensors do not tell; None: 16, as in all published files.
 
     Returns:
         None if there is no such transformer.
 
     Raises:
-        ValueError: a tensor is missing, unexpected, or of another shape, or a size is not supported.
+        ValueError: a tensor is missing, unexpected, or of another shape, the heads do not divide the width, or a size
+            is not supported.
     """
     inside = {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
     theirs = dict(inside or tensors)
@@ -52,6 +54,9 @@ def gpt(tensors: Mapping[str, Tensor], heads: int = HEADS) -> Released | None:
         return None
     masks = [theirs.pop(name) for name in list(theirs) if MASK.fullmatch(name)]
     codes, width = sizes(theirs, "tok_emb.weight", 2)
+    heads = HEADS if heads is None else heads
+    if heads > 0 and width % heads:
+        raise ValueError(f"{heads} heads do not divide its {width} features; say how many it has: --heads N")
     batch, context, _ = sizes(theirs, "pos_emb", 3)
     if batch != 1:
         raise ValueError(f"pos_emb has positions of {batch} sequences, wanted 1")

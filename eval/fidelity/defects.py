@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.no_value import NoValueError
+
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
@@ -56,14 +58,14 @@ def halo(change: Array, depth: NDArray[np.floating]) -> float:
         depth: (H, W) metres along the view axis, inf where nothing was drawn.
 
     Raises:
-        ValueError: nothing hides anything else.
+        NoValueError: nothing hides anything else.
     """
     near = 1 / np.maximum(depth.astype(np.float64), 1e-6)
     side = np.ones((3, 3), np.uint8)
     high, low = cv2.dilate(near, side), cv2.erode(near, side)
     jumps = high > (1 + JUMP) * low
     if not jumps.any():
-        raise ValueError("no jumps of depth")
+        raise NoValueError("no jumps of depth")
     distance, label = cv2.distanceTransformWithLabels(
         (~jumps).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -77,7 +79,7 @@ def halo(change: Array, depth: NDArray[np.floating]) -> float:
     (sums, counts), (around, others) = (_by_key(change, key, where) for where in (fringe, surroundings))
     both = (counts > 0) & (others > 0)
     if not both.any():
-        raise ValueError("nothing beside the jumps of depth")
+        raise NoValueError("nothing beside the jumps of depth")
     differences = sums[both] / counts[both] - around[both] / others[both]
     return float(np.sqrt(np.average(np.square(differences), weights=counts[both])))
 
@@ -97,12 +99,12 @@ def chroma_kept(lab: Array, rendered: Array) -> float:
         lab, rendered: (H, W, 3) in CIELAB, of the picture and of the render.
 
     Raises:
-        ValueError: the render has hardly any strong colours.
+        NoValueError: the render has hardly any strong colours.
     """
     before, after = (np.hypot(colours[..., 1], colours[..., 2]) for colours in (rendered, lab))
     strong = before >= SATURATED
     if strong.sum() < MIN_PIXELS:
-        raise ValueError("no strong colours")
+        raise NoValueError("no strong colours")
     return float(after[strong].sum() / before[strong].sum())
 
 

@@ -9,6 +9,8 @@ using a Multi-Scale Deep Network", NIPS 2014, eq. 1.
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.no_value import NoValueError
+
 Array = NDArray[np.float64]
 
 
@@ -44,10 +46,10 @@ def depth_error(estimate: Array, truth: Array) -> float:
         truth: (H, W) metres, inf where nothing was drawn.
 
     Raises:
-        ValueError: fewer than three pixels show anything.
+        NoValueError: fewer than three pixels show anything.
     """
     drawn = np.isfinite(truth) & (truth > 0)
     if drawn.sum() < 3:
-        raise ValueError("no depth")
+        raise NoValueError("no depth")
     found, wanted = estimate[drawn].astype(np.float64), truth[drawn].astype(np.float64)
     return si_rmse(aligned(found, wanted), wanted)

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.no_value import NoValueError
+
 Edges = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
@@ -75,10 +77,10 @@ def share_found(edges: Edges, among: Edges) -> float:
         edges, among: (H, W) each.
 
     Raises:
-        ValueError: there are no edges to be found.
+        NoValueError: there are no edges to be found.
     """
     if not edges.any():
-        raise ValueError("no edges")
+        raise NoValueError("no edges")
     side = 2 * TOLERANCE + 1
     near = cv2.dilate(among.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     return float((edges & near).sum() / edges.sum())

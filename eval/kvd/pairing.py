@@ -58,9 +58,25 @@ def pair(fake: DrawnCrops, real: DrawnCrops, matches: list[CropMatch], *, sample
             f"from {frames} frames and {photos} photographs, wanted 2 of each or more; "
             "add photographs of such scenes, raise --candidates, or label both sides with fewer classes"
         )
-    first = np.concatenate([np.flatnonzero(real.groups == image)[:sample] for image in np.unique(real.groups)])
+    first = first_crops(real, sample)
     used = np.union1d(first, chosen)
     return Pairing(matches, used, np.searchsorted(used, first), np.searchsorted(used, chosen), origin)
+
+
+def unpaired(real: DrawnCrops, *, sample: int) -> Pairing:
+    """No pairs: the sample alone, for KVD where there are no label maps.
+
+    Args:
+        real, sample: as for `pair`.
+    """
+    first = first_crops(real, sample)
+    none = np.zeros(0, np.int64)
+    return Pairing([], first, np.arange(len(first)), none, none)
+
+
+def first_crops(real: DrawnCrops, count: int) -> Indices:
+    """The first `count` crops of each photograph, as indices among all real crops, photograph by photograph."""
+    return np.concatenate([np.flatnonzero(real.groups == image)[:count] for image in np.unique(real.groups)])
 
 
 def shown_pairs(

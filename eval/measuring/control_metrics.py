@@ -19,9 +19,10 @@ from eval.fidelity.colour import class_sums, to_lab
 from eval.fidelity.defects import beyond_grading, chroma_kept, corner_lightness, halo
 from eval.fidelity.depth import depth_error
 from eval.fidelity.edges import Edges, canny, f1, of_geometry, share_found
-from eval.inputs import RENDER
+from eval.inputs import RENDER, picture_like
 from eval.measuring.class_colours import MIN_PIXELS
 from eval.metrics.spectrum import luma, weave
+from eval.no_value import value_or_nan
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard
@@ -126,15 +127,15 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
         pixels.append(np.bincount([] if ids is None else ids.ravel(), minlength=len(numbers)).astype(float))
         before, geometry = canny(rendered), _geometry(beside)
         for name, images in methods.items():
-            picture = rendered if name == RENDER else _same_size(images, index, rendered)
+            picture = rendered if name == RENDER else picture_like(images, index, rendered)
             digests[name][key] = pixel_digest(picture)
             lab = of_render if name == RENDER else to_lab(picture)
             found = _edge_values(canny(picture), None if name == RENDER else before, geometry)
-            found["weave_db"] = _or_nan(weave, luma(picture))
+            found["weave_db"] = value_or_nan(weave, luma(picture))
             if name != RENDER:
                 found |= _defects(picture, rendered, lab, of_render, beside.depth)
             if estimate is not None and beside.depth is not None:
-                found["depth_si_rmse"] = _or_nan(depth_error, estimate(picture), beside.depth)
+                found["depth_si_rmse"] = value_or_nan(depth_error, estimate(picture), beside.depth)
             for metric, value in found.items():
                 values[name][metric][index] = value
             sums[name].append(np.zeros((0, 3)) if ids is None else class_sums(lab, ids, len(numbers)))
@@ -146,16 +147,6 @@ def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> 
 def _longer(of_classes: Array, count: int) -> Array:
     """Values per class, with zeros for classes that only appear in later frames."""
     return np.concatenate([of_classes, np.zeros((count - len(of_classes), *of_classes.shape[1:]))])
-
-
-def _same_size(images: Images, index: int, rendered: Pixels) -> Pixels:
-    picture: Pixels = images[index]
-    if picture.shape != rendered.shape:
-        raise InputError(
-            f"{images.path(index)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
-            f"{rendered.shape[1]}x{rendered.shape[0]} as the frame has; compare pictures of one size."
-        )
-    return picture
 
 
 def _numbered(beside: FrameBuffers, numbers: dict[str, int], path: Path) -> NDArray[np.int64] | None:
@@ -184,10 +175,10 @@ def _edge_values(edges: Edges, before: Edges | None, geometry: Edges | None) -> 
     """A picture's edge values: against the render's, unless it is the render, and against the geometry's."""
     found = {}
     if before is not None:
-        precision, recall = _or_nan(share_found, edges, before), _or_nan(share_found, before, edges)
+        precision, recall = value_or_nan(share_found, edges, before), value_or_nan(share_found, before, edges)
         found = {"edges_f1": f1(precision, recall), "edges_precision": precision, "edges_recall": recall}
     if geometry is not None:
-        found["geometry_recall"] = _or_nan(share_found, geometry, edges)
+        found["geometry_recall"] = value_or_nan(share_found, geometry, edges)
     return found
 
 
@@ -196,20 +187,12 @@ def _defects(
 ) -> dict[str, float]:
     """Defects of a picture that its render does not have."""
     found = {
-        "chroma_kept": _or_nan(chroma_kept, lab, of_render),
-        "corner_lightness": _or_nan(corner_lightness, lab[..., 0] - of_render[..., 0]),
+        "chroma_kept": value_or_nan(chroma_kept, lab, of_render),
+        "corner_lightness": corner_lightness(lab[..., 0] - of_render[..., 0]),
     }
     if depth is not None:
-        found["halo"] = 255 * _or_nan(halo, beyond_grading(luma(picture), rendered), depth)
+        found["halo"] = 255 * value_or_nan(halo, beyond_grading(luma(picture), rendered), depth)
     return found
-
-
-def _or_nan(measure: Callable[..., float], *planes: NDArray[np.generic]) -> float:
-    """A value; NaN if there is none, which a ValueError signals."""
-    try:
-        return measure(*planes)
-    except ValueError:
-        return float("nan")
 
 
 def shown_classes(facts: FrameFacts) -> tuple[str, ...]:

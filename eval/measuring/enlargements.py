@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.metrics.psnr_ssim import psnr
+from eval.no_value import value_or_nan
 
 Pixels = NDArray[np.uint8]
 Niqe = Callable[[Pixels], float]
@@ -31,11 +32,9 @@ def measured(made: Iterable[tuple[Pixels, Pixels]], niqe: Niqe | None) -> dict[s
     inside, ratios, naturals = slice(BORDER, -BORDER), [], []
     for picture, truth in made:
         ratios.append(psnr(picture[inside, inside], truth[inside, inside]))
-        try:
-            naturals += [] if niqe is None else [niqe(picture)]
-        except ValueError:  # smaller than two of its blocks, or flat
-            continue
-    return {"PSNR": float(np.mean(ratios))} | ({"NIQE": float(np.mean(naturals))} if naturals else {})
+        naturals += [] if niqe is None else [value_or_nan(niqe, picture)]
+    judged = np.array(naturals)[np.isfinite(naturals)]
+    return {"PSNR": float(np.mean(ratios))} | ({"NIQE": float(judged.mean())} if len(judged) else {})
 
 
 def worded(values: dict[str, float]) -> str:

@@ -15,19 +15,11 @@ from eval.digests import pixel_digest
 from eval.measuring.picture_metrics import Compare, Judge
 from eval.measuring.run import RealSide
 from eval.metrics.lpips import MIN_SIDE
+from eval.no_value import value_or_nan
 from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
 
 Array = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
-
-
-def value_of(measure: Compare | Judge, *pictures: Pixels) -> float:
-    """A metric's value; NaN if it raises a ValueError, as NIQE does for pictures that are too small for it."""
-    try:
-        return measure(*pictures)
-    except ValueError:
-        return float("nan")
 
 
 def frame_values(
@@ -72,9 +64,9 @@ def frame_values(
                     f"{reference.shape[1]}x{reference.shape[0]} as {whose} has; compare pictures of one size."
                 )
             for metric, alone in judge.items():
-                found[name][metric.key][i] = value_of(alone, picture)
+                found[name][metric.key][i] = value_or_nan(alone, picture)
             for metric, distance in compare.items() if name in compared else ():
-                found[name][metric.key][i] = value_of(distance, picture, reference)
+                found[name][metric.key][i] = value_or_nan(distance, picture, reference)
     return found, contents
 
 
@@ -114,6 +106,6 @@ def photographs(photos: Images, height: int, judge: Mapping[Metric, Judge]) -> R
     for key, photo in zip(photos.keys, photos, strict=True):
         contents[key], judged = pixel_digest(photo), to_height(photo, height)
         for metric, alone in judge.items():
-            values[metric.key].append(value_of(alone, judged))
+            values[metric.key].append(value_or_nan(alone, judged))
     own = {key: float(np.nanmean(found)) for key, found in values.items() if np.isfinite(found).any()}
     return RealSide(photos, contents, own)

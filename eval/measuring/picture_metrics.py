@@ -19,9 +19,9 @@ from eval.records.scores_record import Metric
 
 Pixels = NDArray[np.uint8]
 Compare = Callable[[Pixels, Pixels], float]
-"""A picture and its reference, (H, W, 3) uint8 sRGB of one size -> value; a ValueError means that there is none."""
+"""A picture and its reference, (H, W, 3) uint8 sRGB of one size -> value; `NoValueError` means that there is none."""
 Judge = Callable[[Pixels], float]
-"""A picture (H, W, 3) uint8 sRGB -> value; a ValueError means that there is none."""
+"""A picture (H, W, 3) uint8 sRGB -> value; `NoValueError` means that there is none."""
 
 
 @dataclass(frozen=True)

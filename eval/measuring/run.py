@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.images import Images
 from datasets.runtime.device import device_of
+from datasets.runtime.one_process import check_one_process
 from epe.distributed.processes import ProcessGroup, process_group
 from eval.digests import folder_digest
 from eval.inputs import relative
@@ -74,30 +75,53 @@ class Measured:
     heading: str = ""
 
 
-Measure = Callable[[argparse.Namespace, ProcessGroup, str], Measured]
+Measure = Callable[[argparse.Namespace], Measured]
+"""Options -> what was measured."""
+SharedMeasure = Callable[[argparse.Namespace, ProcessGroup, str], Measured]
 """Options, the processes that share the work, and the device of this one -> what was measured."""
 
 
 def run_measuring(command: str, args: argparse.Namespace, measure: Measure) -> None:
-    """Measure, write the record, print it as a table.
+    """Measure in one process, write the record, print it as a table.
+
+    Args:
+        command: its name, such as "eval.content".
+        args: its options.
+        measure: what it does.
+
+    Raises:
+        InputError: torchrun started several processes, an option that makes no sense, or what `measure` raises.
+    """
+    check_one_process()
+    check_common(args)
+    device_of(getattr(args, "device", "cpu"))
+    write(command, args, measure(args))
+
+
+def run_shared(command: str, args: argparse.Namespace, measure: SharedMeasure) -> None:
+    """As `run_measuring`, for a command whose work the processes that torchrun started share; the first one writes.
 
     Args:
         command: its name, such as "eval.sets".
-        args: its options.
+        args: its options, with --device.
         measure: what it does.
 
     Raises:
         InputError: an option that makes no sense, or what `measure` raises.
     """
     check_common(args)
-    name = getattr(args, "device", "cpu")
-    device_of(name)
-    with process_group(name) as (group, device):
+    device_of(args.device)
+    with process_group(args.device) as (group, device):
         found = measure(args, group, device)
     if group.first:
-        record = record_of(command, args, found)
-        scores_record.write(record, args.out)
-        print(f"{found.heading}\n{table(record)}" if found.heading else table(record))
+        write(command, args, found)
+
+
+def write(command: str, args: argparse.Namespace, found: Measured) -> None:
+    """Write the record to --out, and print it."""
+    record = record_of(command, args, found)
+    scores_record.write(record, args.out)
+    print(f"{found.heading}\n{table(record)}" if found.heading else table(record))
 
 
 def resample(args: argparse.Namespace, count: int) -> Array:

@@ -16,6 +16,7 @@ from eval.features.inner_products import inner_products
 from eval.metrics import kid_cmmd, spectrum
 from eval.metrics.gram_mmd import gaussian_kernel, median_square, squared_distances, upper_triangle
 from eval.metrics.mmd import cubic_kernel, mmd2
+from eval.no_value import value_or_nan
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -53,16 +54,9 @@ class FeatureSets:
 def plain(measure: Callable[[Tensor, Tensor], float]) -> Callable[[FeatureSets], Array]:
     """A metric of two sets of vectors, (N, D) judged and (M, D) real, as one that is not resampled.
 
-    It has no value (NaN) if the metric raises a ValueError, as precision does for too few vectors.
+    It has no value (NaN) if the metric raises `NoValueError`, as precision does for too few vectors.
     """
-
-    def measured(sets: FeatureSets) -> Array:
-        try:
-            return np.array([measure(torch.from_numpy(sets.judged), torch.from_numpy(sets.real))])
-        except ValueError:
-            return np.array([np.nan])
-
-    return measured
+    return lambda sets: np.array([value_or_nan(measure, torch.from_numpy(sets.judged), torch.from_numpy(sets.real))])
 
 
 def kernel_distance(sets: FeatureSets, kernel: Callable[[Array], Array], square: float) -> Array:
@@ -129,9 +123,8 @@ def gram_mmd_of_products(
         xx, xy, yy: among judged pictures, between them and photographs, among photographs.
         x_numbers, y_numbers, draws: as in `FeatureSets`.
     """
-    try:
-        sigma_square = median_square(yy, y_numbers)
-    except ValueError:
+    sigma_square = value_or_nan(median_square, yy, y_numbers)
+    if np.isnan(sigma_square):
         return np.full(len(draws), np.nan)
     a, b = np.diag(xx), np.diag(yy)
     squares = (squared_distances(xx, a, a), squared_distances(xy, a, b), squared_distances(yy, b, b))

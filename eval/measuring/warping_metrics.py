@@ -5,16 +5,18 @@ To add a warping-error metric, add a row to `WARPING_METRICS`; the error itself 
 Shapes: S steps, R resamples, H W pixels.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from datasets.images import Images
-from eval.inputs import RENDER
+from eval.digests import pixel_digest
+from eval.inputs import RENDER, picture_like
 from eval.metrics.warping import CameraMatrices, flow_of_cameras, optical_flow, seen_again, warping_error
 from eval.records.scores_record import Metric
 from gbuffer_tools.checks.frame import camera_problem
@@ -22,6 +24,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import Shard, shards
 
 Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
 Motion = Literal["auto", "cameras", "flow"]
 
 MIN_SEEN = 0.25
@@ -154,36 +157,60 @@ def order_of(frames: Path) -> str:
     return f"{place}; {'not all of them state' if timed else 'none of them states'} times"
 
 
-def measured_steps(frames: Path, methods: Mapping[str, Images], motion: Motion) -> Iterator[Step]:
-    """Every two consecutive frames of every frame file.
+def measured_steps(
+    methods: Mapping[str, Images], motion: Motion
+) -> tuple[tuple[Step, ...], dict[str, dict[str, bytes]]]:
+    """Every two consecutive frames of every frame file, and the digests of all pictures, by method and key.
 
     Args:
-        frames: folder of frame files: the render.
-        methods: folders of the other methods, by name.
+        methods: pictures of the same frames, by method name; the render is the folder of frame files.
         motion: what flows are made from.
 
     Raises:
-        InputError: no frame files, frames that are too small, or methods that lack a picture or have another size.
+        InputError: no frame files, frames that are too small, or pictures of another size than the frame's.
     """
-    indices = {name: {key: k for k, key in enumerate(images.keys)} for name, images in methods.items()}
-    for path in shards(frames):
+    render = methods[RENDER]
+    indices = {key: index for index, key in enumerate(render.keys)}
+    steps, digests = list[Step](), {name: dict[str, bytes]() for name in methods}
+    bar = tqdm(desc="frames", total=len(render), unit="frame")
+    for path in shards(render.folder):
         with Shard(path) as shard:
             if min(shard.height, shard.width) < MIN_SIDE:
                 raise InputError(f"{path}: frames of {shard.width}x{shard.height}, wanted sides of {MIN_SIDE} or more.")
-            for i in range(len(shard) - 1):
-                keys = [f"{path.stem}/{shard.names[k]}" for k in (i, i + 1)]
-                pictures = {RENDER: (shard.image(i), shard.image(i + 1))}
-                for name, images in methods.items():
-                    lacking = [key for key in keys if key not in indices[name]]
-                    if lacking:
-                        raise InputError(f"{images.folder}: {name} lacks the frame {lacking[0]!r} of {path}.")
-                    pictures[name] = images[indices[name][keys[0]]], images[indices[name][keys[1]]]
-                    if any(picture.shape != pictures[RENDER][0].shape for picture in pictures[name]):
-                        raise InputError(f"{images.folder}: {keys[0]} or {keys[1]} has another size than in {path}.")
-                forward, backward, made_of = flows(shard, i, motion)
-                seen = seen_again(forward, backward)
-                fraction = float(seen.mean())
-                errors = {}
-                if fraction >= MIN_SEEN:
-                    errors = {name: warping_error(*pair, forward, seen) for name, pair in pictures.items()}
-                yield Step(keys[0], keys[1], made_of, fraction, errors)
+            keys, before = [f"{path.stem}/{name}" for name in shard.names], dict[str, Pixels]()
+            for i, key in enumerate(keys):
+                pictures = _pictures(methods, indices[key])
+                for name, picture in pictures.items():
+                    digests[name][key] = pixel_digest(picture)
+                if before:
+                    seen, made_of, errors = _errors(shard, i - 1, motion, before, pictures)
+                    steps.append(Step(keys[i - 1], key, made_of, seen, errors))
+                before = pictures
+                bar.update()
+    bar.close()
+    return tuple(steps), digests
+
+
+def _pictures(methods: Mapping[str, Images], index: int) -> dict[str, Pixels]:
+    """The pictures (H, W, 3) of a frame, by method."""
+    rendered: Pixels = methods[RENDER][index]
+    return {
+        name: rendered if name == RENDER else picture_like(images, index, rendered) for name, images in methods.items()
+    }
+
+
+def _errors(
+    shard: Shard, i: int, motion: Motion, here: Mapping[str, Pixels], there: Mapping[str, Pixels]
+) -> tuple[float, str, dict[str, float]]:
+    """From frame i of a file to the next one: the fraction seen again, what the flow was made from, and the errors.
+
+    Args:
+        shard, i, motion: as for `flows`.
+        here, there: pictures (H, W, 3) of both frames, by method.
+    """
+    forward, backward, made_of = flows(shard, i, motion)
+    seen = seen_again(forward, backward)
+    fraction = float(seen.mean())
+    if fraction < MIN_SEEN:
+        return fraction, made_of, {}
+    return fraction, made_of, {name: warping_error(here[name], there[name], forward, seen) for name in here}

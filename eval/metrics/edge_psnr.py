@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.metrics.psnr_ssim import check
+from eval.no_value import NoValueError
 from gbuffer_tools.io.psnr import psnr
 
 Pixels = NDArray[np.uint8]
@@ -23,13 +24,13 @@ def edges(truth: Pixels) -> NDArray[np.bool_]:
     The gradient is Sobel's, of the sum of the channels.
 
     Raises:
-        ValueError: the picture is flat.
+        NoValueError: the picture is flat.
     """
     grey = truth.sum(-1, dtype=np.float64)
     gradient = np.hypot(*(cv2.Sobel(grey, cv2.CV_64F, 1 - axis, axis, ksize=3) for axis in (0, 1)))
     least = np.quantile(gradient, 1 - SHARE, method="lower")
     if not gradient.any():
-        raise ValueError("the picture is flat, so it has no edges.")
+        raise NoValueError("the picture is flat, so it has no edges.")
     return (gradient >= least) & (gradient > 0)
 
 
@@ -41,7 +42,8 @@ def edge_psnr(a: Pixels, truth: Pixels) -> float:
         truth: what it should be, of the same shape.
 
     Raises:
-        ValueError: other shapes or types, or the right answer is flat.
+        ValueError: other shapes or types.
+        NoValueError: the right answer is flat.
     """
     check(a, truth)
     there = edges(truth)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eval.no_value import NoValueError
+
 Array = NDArray[np.float64]
 
 
@@ -27,7 +29,7 @@ def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
     """Mean and covariance of features that come in blocks (n, D), so they need not fit into memory.
 
     Raises:
-        ValueError: fewer than two vectors.
+        NoValueError: fewer than two vectors.
     """
     count, shift = 0, np.zeros(0)
     total, products = np.zeros(0), np.zeros((0, 0))
@@ -42,7 +44,7 @@ def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
         total += values.sum(0)
         products += values.T @ values
     if count < 2:
-        raise ValueError(f"a covariance takes two vectors or more, got {count}.")
+        raise NoValueError(f"a covariance takes two vectors or more, got {count}.")
     mean = total / count
     return FeatureMoments(mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count)
 
@@ -67,10 +69,10 @@ def frechet_of_few(x: Array, y: Array) -> float:
     values of Xᵀ Y, an N x M matrix.
 
     Raises:
-        ValueError: a set has fewer than two vectors.
+        NoValueError: a set has fewer than two vectors.
     """
     if min(len(x), len(y)) < 2:
-        raise ValueError(f"a covariance takes two vectors or more, got {len(x)} and {len(y)}.")
+        raise NoValueError(f"a covariance takes two vectors or more, got {len(x)} and {len(y)}.")
     centred = [(rows - rows.mean(0)) / np.sqrt(len(rows) - 1) for rows in (x, y)]
     roots = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False)
     apart = float(np.square(x.mean(0) - y.mean(0)).sum())
@@ -81,7 +83,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     """Fréchet distance between two sets of feature vectors, (N, D) and (M, D) on the CPU: FID's formula.
 
     Raises:
-        ValueError: a set has fewer than two vectors.
+        NoValueError: a set has fewer than two vectors.
     """
     if len(x) + len(y) < x.shape[1]:
         return frechet_of_few(x.double().numpy(), y.double().numpy())

@@ -24,6 +24,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.no_value import NoValueError
+
 Array = NDArray[np.float64]
 
 
@@ -56,14 +58,14 @@ def median_square(yy: Array, groups: NDArray[np.int64]) -> float:
         groups: (M,) the picture that each one is, as a number; copies of one picture form no pair.
 
     Raises:
-        ValueError: no two of them differ.
+        NoValueError: no two of them differ.
     """
     squares = np.diag(yy)
     pairs = np.triu(groups[:, None] != groups, 1)
     apart = squared_distances(yy, squares, squares)[pairs]
     found = float(np.median(np.sqrt(apart)) ** 2) if len(apart) else 0.0
     if not found > 0:
-        raise ValueError(f"{len(groups)} photographs of which no two differ have no bandwidth; wanted two that do.")
+        raise NoValueError(f"{len(groups)} photographs of which no two differ have no bandwidth; wanted two that do.")
     return found
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eval.no_value import NoValueError
+
 BLOCK = 1024
 """Samples per side of a block, whose 8 MiB of float64 stay in the cache."""
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -73,10 +75,14 @@ def mmd2_in_blocks(x: Tensor, y: Tensor, kernel: Kernel, *, unbiased: bool) -> f
         unbiased: whether to leave out a sample's pair with itself (their lemma 6) or to count it (eq. 5).
 
     Raises:
-        ValueError: other shapes, or fewer than two samples.
+        ValueError: other shapes.
+        NoValueError: fewer than two samples.
     """
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(f"wanted (N, D) and (M, D) with N and M above 1, got {tuple(x.shape)} and {tuple(y.shape)}.")
+    problem = f"wanted (N, D) and (M, D) with N and M above 1, got {tuple(x.shape)} and {tuple(y.shape)}."
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise ValueError(problem)
+    if min(len(x), len(y)) < 2:
+        raise NoValueError(problem)
     means = []
     for one in (x, y):
         apart, same = total_within(one, kernel)

@@ -23,6 +23,7 @@ from scipy.special import gamma
 
 from datasets.runtime.weights import asset_path, load_tensors
 from epe.networks.backbones.resize import keys_cubic
+from eval.no_value import NoValueError
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -80,11 +81,11 @@ def niqe(image: Picture, pristine: Pristine) -> float:
             count.
 
     Raises:
-        ValueError: fewer than two blocks, or none in which anything can be seen.
+        NoValueError: fewer than two blocks, or none in which anything can be seen.
     """
     rows, columns = image.shape[0] // BLOCK, image.shape[1] // BLOCK
     if rows * columns < 2:
-        raise ValueError(
+        raise NoValueError(
             f"NIQE takes two blocks of {BLOCK}x{BLOCK} or more, the picture is {image.shape[1]}x{image.shape[0]}."
         )
     light = image[: rows * BLOCK, : columns * BLOCK].astype(np.float32) / 255
@@ -92,7 +93,7 @@ def niqe(image: Picture, pristine: Pristine) -> float:
     found = np.concatenate([features(luma, BLOCK), features(halved(luma / 255) * 255, BLOCK // 2)], axis=1)
     whole = found[np.isfinite(found).all(1)]
     if len(whole) < 2:
-        raise ValueError("NIQE sees nothing in a picture of even areas.")
+        raise NoValueError("NIQE sees nothing in a picture of even areas.")
     # As published: means leave out single numbers that are not finite, covariances whole blocks.
     apart = np.nanmean(np.where(np.isfinite(found), found, np.nan), axis=0) - pristine.mean
     spread = (np.cov(whole, rowvar=False) + pristine.covariance) / 2

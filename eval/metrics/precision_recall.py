@@ -9,6 +9,8 @@ Shapes: N vectors x (pictures that are judged), M vectors y (real ones), D dimen
 import torch
 from torch import Tensor
 
+from eval.no_value import NoValueError
+
 NEIGHBOURS = 3
 """k: a ball reaches up to the third nearest vector of its own set."""
 BLOCK = 2048
@@ -44,10 +46,10 @@ def precision(judged: Tensor, real: Tensor, k: int = NEIGHBOURS) -> float:
         k: which neighbour a ball reaches.
 
     Raises:
-        ValueError: a side has no more than k vectors.
+        NoValueError: a side has no more than k vectors.
     """
     if min(len(judged), len(real)) <= k:
-        raise ValueError(f"the {k}-th neighbour needs more than {k} vectors, got {len(judged)} and {len(real)}.")
+        raise NoValueError(f"the {k}-th neighbour needs more than {k} vectors, got {len(judged)} and {len(real)}.")
     return fraction_inside(judged, real, radii(real, k))
 
 

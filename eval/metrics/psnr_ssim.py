@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.no_value import NoValueError
 from gbuffer_tools.io.psnr import PEAK
 from gbuffer_tools.io.psnr import psnr as peak_ratio
 
@@ -44,11 +45,12 @@ def ssim(a: Pixels, b: Pixels) -> float:
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, eq. 13.
 
     Raises:
-        ValueError: pictures smaller than the window.
+        ValueError: other shapes or types.
+        NoValueError: pictures smaller than the window.
     """
     check(a, b)
     if min(a.shape[:2]) < WINDOW:
-        raise ValueError(f"SSIM's window has {WINDOW} pixels a side, the pictures {a.shape[1]}x{a.shape[0]}.")
+        raise NoValueError(f"SSIM's window has {WINDOW} pixels a side, the pictures {a.shape[1]}x{a.shape[0]}.")
     x, y = a.astype(np.float64), b.astype(np.float64)
     mean_x, mean_y = blurred(x), blurred(y)
     variance_x, variance_y = blurred(x * x) - mean_x**2, blurred(y * y) - mean_y**2

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from eval.no_value import NoValueError
+
 Array = NDArray[np.float64]
 Labels = NDArray[np.uint8]
 
@@ -65,10 +67,10 @@ def periodograms(light: Array) -> Array:
     """The periodogram of each patch, (N, 64, 64), patches row by row; white noise has its variance everywhere.
 
     Raises:
-        ValueError: the picture is smaller than a patch.
+        NoValueError: the picture is smaller than a patch.
     """
     if min(light.shape) < SIDE:
-        raise ValueError(f"{light.shape[1]}x{light.shape[0]} pixels, wanted {SIDE} or more a side for a spectrum")
+        raise NoValueError(f"{light.shape[1]}x{light.shape[0]} pixels, wanted {SIDE} or more a side for a spectrum")
     patches = sliding_window_view(light, (SIDE, SIDE))[::STEP, ::STEP].reshape(-1, SIDE, SIDE)
     centred = patches - (patches * WINDOW).sum((1, 2), keepdims=True) / WINDOW.sum()
     return np.square(np.abs(np.fft.fft2(centred * WINDOW))) / SIDE**2
@@ -85,7 +87,7 @@ def weave(light: Array) -> float:
         light: (H, W) in [0, 1].
 
     Raises:
-        ValueError: the picture is smaller than a patch.
+        NoValueError: the picture is smaller than a patch.
     """
     power = periodograms(light).mean(0) + ROUNDING
     half = SIDE // 2
@@ -105,7 +107,7 @@ def patch_spectra(light: Array) -> Array:
         light: (H, W) in [0, 1].
 
     Raises:
-        ValueError: the picture is smaller than a patch.
+        NoValueError: the picture is smaller than a patch.
     """
     power = periodograms(light).reshape(-1, SIDE**2)
     bands = np.stack([power[:, places].mean(1) for places in RINGS], axis=1)
@@ -116,7 +118,7 @@ def spectrum(picture: NDArray[np.uint8]) -> Array:
     """Mean power per band of a picture (H, W, 3) uint8 sRGB, in decibels, (K,).
 
     Raises:
-        ValueError: the picture is smaller than a patch.
+        NoValueError: the picture is smaller than a patch.
     """
     return patch_spectra(luma(picture)).mean(0)
 
@@ -143,7 +145,7 @@ def class_spectra(picture: NDArray[np.uint8], labels: Labels, classes: int) -> t
         labels, classes: as in `class_shares`.
 
     Raises:
-        ValueError: the picture is smaller than a patch.
+        NoValueError: the picture is smaller than a patch.
     """
     found = patch_spectra(luma(picture))
     inside = (class_shares(labels, picture.shape[:2], classes) > COVERED).astype(np.float64)

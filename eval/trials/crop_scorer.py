@@ -18,7 +18,8 @@ from eval.kvd import alignment
 from eval.kvd.alignment import Crop
 from eval.kvd.crops import DrawnCrops, by_picture, region
 from eval.kvd.layers import Layer, mean_square
-from eval.kvd.pairing import Pairing, pair
+from eval.kvd.pairing import pair, unpaired
+from eval.kvd.protocols import OURS
 from eval.records.scores_record import Metric
 from eval.trials.pictures import Pictures
 from eval.trials.scorer import Array, Arrays
@@ -60,15 +61,9 @@ class CropScorer:
         self.fake, self.real = _drawn(judged, side, crops, seed), _drawn(photos, side, candidates, seed)
         sample = math.ceil(len(self.fake.crops) / len(photos))
         if self.aligned:
-            matches = alignment.match(
-                self.fake.cells,
-                self.real.cells,
-                fake_tickets=[crop.ticket for crop in self.fake.crops],
-                real_tickets=[crop.ticket for crop in self.real.crops],
-            )
-            self.pairing = pair(self.fake, self.real, matches, sample=sample)
+            self.pairing = pair(self.fake, self.real, OURS.match(self.fake, self.real), sample=sample)
         else:
-            self.pairing = _sample_alone(self.real, sample)
+            self.pairing = unpaired(self.real, sample=sample)
         text = (
             f"crops {weights} {photos.digest} {judged.keys} {[picture.shape for picture in judged.pixels]} "
             f"{self.fake.labels} {self.real.labels} {side} {crops} {candidates} {seed}"
@@ -142,13 +137,6 @@ def _drawn(pictures: Pictures, side: int, count: int, seed: int) -> DrawnCrops:
     described = np.stack(cells) if cells else np.zeros((len(crops), 0), np.uint8)
     digest = hashlib.sha256(described.tobytes()).hexdigest()
     return DrawnCrops(crops, np.array(groups, dtype=np.int64), described, digest)
-
-
-def _sample_alone(real: DrawnCrops, sample: int) -> Pairing:
-    """No pairs: the first crops of each photograph, for KVD."""
-    first = np.concatenate([np.flatnonzero(real.groups == image)[:sample] for image in np.unique(real.groups)])
-    none = np.zeros(0, np.int64)
-    return Pairing([], first, np.arange(len(first)), none, none)
 
 
 def _pixels(pictures: Pictures, crops: list[Crop], side: int) -> Pixels:

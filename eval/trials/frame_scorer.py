@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.measuring.frame_values import value_of
 from eval.measuring.picture_metrics import Compare, Judge
+from eval.no_value import value_or_nan
 from eval.records.scores_record import Metric
 from eval.trials.pictures import Pictures
 from eval.trials.scorer import Array, Arrays
@@ -44,10 +44,10 @@ class FrameScorer:
 
     def measure(self, pictures: Pictures) -> Arrays:
         """One value per picture (N,) by the metric's key, NaN where there is none."""
-        found = {metric.key: [value_of(judge, x) for x in pictures.pixels] for metric, judge in self.judge.items()}
+        found = {metric.key: [value_or_nan(judge, x) for x in pictures.pixels] for metric, judge in self.judge.items()}
         for metric, compare in self.compare.items() if pictures.originals else ():
             pairs = zip(pictures.pixels, pictures.originals or (), strict=True)
-            found[metric.key] = [value_of(compare, picture, original) for picture, original in pairs]
+            found[metric.key] = [value_or_nan(compare, picture, original) for picture, original in pairs]
         return {key: np.array(values) for key, values in found.items()}
 
     def values(self, common: Arrays, found: Arrays, draws: Array) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gbuffer_tools.command import name_and_path
 from gbuffer_tools.errors import InputError
 
 
@@ -33,8 +34,8 @@ def parse_order(text: str) -> Order:
         raise InputError(f"--order {text!r}: got {len(sides)} sides, wanted 'BETTER=DIR > WORSE=DIR'")
     found = []
     for side in sides:
-        name, equals, folder = side.partition("=")
-        if not (equals and name and folder):
+        name, folder = name_and_path(side)
+        if not (name and folder):
             raise InputError(f"--order {text!r}: got the side {side!r}, wanted NAME=DIR")
         found.append(NamedFolder(name, Path(folder)))
     better, worse = found

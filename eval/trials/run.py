@@ -69,14 +69,13 @@ class Trial:
 
     Args:
         settings: what is put on trial.
-        progress: show a bar on stderr.
 
     Raises:
         InputError: folders, pictures or label maps that cannot be used.
     """
 
-    def __init__(self, settings: TrialSettings, *, progress: bool = True) -> None:
-        self.settings, self.progress = settings, progress
+    def __init__(self, settings: TrialSettings) -> None:
+        self.settings = settings
         keys = chosen_keys(settings.photos, settings.most_photos)
         self.own_half = settings.degrade is None and bool(settings.degradations)
         self.degraded_keys = keys[1::2] if self.own_half else ()
@@ -126,7 +125,7 @@ class Trial:
         strengths = sum(len(kind.strengths) for kind in settings.degradations)
         of_orders = {side.folder for order in settings.orders for side in (order.better, order.worse)}
         total = (strengths + 1) * len(judged or ()) + sum(len(self.folders[folder]) for folder in of_orders)
-        with tqdm(total=total, desc="trial", unit="picture", disable=not self.progress) as bar:
+        with tqdm(total=total, desc="trial", unit="picture") as bar:
             degradations = tuple(self._degradations(judged, bar)) if judged else ()
             cells = {folder: self._cell(self._read(folder), bar) for folder in sorted(of_orders)}
         orders = tuple(self._order(order, cells, relative_to) for order in settings.orders)

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Sizes = NDArray[np.int64]
 
-SUBSETS = 100
-"""Subsets of each size."""
 AGREEING = 0.95
 """The fraction of subsets that must have the sign of the whole set."""
 LEAST = 2

@@ -1,6 +1,5 @@
 """Roads, their markings, pavements and grass."""
 
-import math
 from itertools import pairwise
 from random import Random
 
@@ -170,8 +169,3 @@ def forecourt_mesh(grid: Grid, block: Block, side: int, along: tuple[float, floa
     quads = np.stack([i, i + 1, i + len(ways) + 1, i + len(ways)], 1)
     builder.polygons(points, quads, "paving", rgb("8c867c"))
     return builder.mesh()
-
-
-def is_flat(mesh: Mesh) -> bool:
-    """Whether all of a mesh lies in one horizontal plane."""
-    return math.isclose(*(float(f(mesh.vertices[:, 2])) for f in (np.min, np.max)), abs_tol=1e-9)

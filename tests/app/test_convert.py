@@ -110,7 +110,7 @@ def test_heads_are_asked_for_where_they_do_not_divide(tmp_path: Path, capsys: py
     torch.save(file_of(published("v1_3")), tmp_path / "v1_3.pth")
     for words, complaint in (
         ([str(tmp_path / "v1_3.pth")], "12 heads do not divide its 64 features; say how many it has: --heads N."),
-        ([str(checkpoint(tmp_path / "c.pth.tar")), "--heads", "4"], "--heads: is for RealFormer"),
+        ([str(checkpoint(tmp_path / "c.pth.tar")), "--heads", "4"], "--heads: is for RealFormer and transformers"),
     ):
         assert run(main, build_parser(), [*words, "--out", str(tmp_path / "m.safetensors")]) == 2
         assert complaint in capsys.readouterr().err

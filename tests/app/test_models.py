@@ -7,11 +7,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from app import models
-from app.models import CHANNELS, CLASSES, build_parser, builders, main, measure, parse_size
+from app.models import CHANNELS, CLASSES, build_parser, builders, main, measure
 from epe.networks.backbones.vgg import CHANNELS as WIDTHS
 from epe.networks.enhancers.enhancer import PRESETS, Enhancer, EnhancerSpec, every_channel
 from gbuffer_tools.command import run
-from gbuffer_tools.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -72,9 +71,3 @@ def test_the_table_for_people(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_presets_are_listed_under_their_names() -> None:
     assert {*PRESETS, "perceptual-discriminator"} <= set(builders())
     assert "hr" in builders()
-
-
-@pytest.mark.parametrize("size", ["", "64", "64x", "64x-32", "8x64", "64x32x3", "axb", "1x99999999"])
-def test_a_size_that_is_none(size: str) -> None:
-    with pytest.raises(InputError, match="WIDTHxHEIGHT"):
-        parse_size(size)

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from datasets import feature_files
-from datasets.feature_files import Stored, load, store
+from datasets.feature_files import FeatureFiles, load, write_groups
 from datasets.images import Images, write_png
 from datasets.runtime.weights import load_vgg
+from epe import models
 from epe.matching import matching
+from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import smooth
 from tests.datasets.made_match import SIZE, command, write_match_folder
@@ -43,7 +45,7 @@ def kept(images: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactory)
     path = tmp_path_factory.mktemp("features")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_files, "PER_FILE", 2)
-        store(path, images, 220, vgg_file, 0, 1)
+        write_groups(path, images, 220, vgg_file, 0, 1)
     return path
 
 
@@ -52,7 +54,7 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 def test_rows_are_the_features_of_their_crops(images: Path, vgg_file: Path, kept: Path) -> None:
-    found = Stored(kept, 2)
+    found = FeatureFiles(kept, 2)
     assert sorted(p.name for p in kept.iterdir()) == [
         *(f"{n:05}.{name}.npy" for n in range(2) for name in ("crops", "features")), "set.json",
     ]  # fmt: skip
@@ -76,10 +78,10 @@ def test_only_what_is_missing_is_made_and_to_the_same_bytes(
     again = Path(shutil.copytree(kept, tmp_path / "again"))
     (again / "00001.crops.npy").unlink()
     made: list[int] = []
-    real = feature_files.make
-    monkeypatch.setattr(feature_files, "make", lambda *given: (made.append(given[2]), real(*given)))
+    real = feature_files.write_group
+    monkeypatch.setattr(feature_files, "write_group", lambda *given: (made.append(given[3]), real(*given)))
     monkeypatch.setattr(matching, "moments", None)  # the colours are not measured again
-    store(again, images, 220, vgg_file, 0, 1)
+    write_groups(again, images, 220, vgg_file, 0, 1)
     assert made == [1]
     assert contents(again) == contents(kept)
 
@@ -88,7 +90,7 @@ def test_processes_make_the_same(
     images: Path, vgg_file: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feature_files, "PER_FILE", 64)  # as in the processes, which know nothing of this test
-    found, wanted = store(tmp_path, images, 220, vgg_file, 0, 2), Stored(kept, 2)
+    found, wanted = write_groups(tmp_path, images, 220, vgg_file, 0, 2), FeatureFiles(kept, 2)
     assert np.array_equal(found.crops.top, wanted.crops.top)
     assert np.array_equal(np.concatenate(list(found.parts())), np.concatenate(list(wanted.parts())))
 
@@ -99,7 +101,7 @@ class TestRefused:
         self, images: Path, vgg_file: Path, kept: Path, changes: dict[str, int]
     ) -> None:
         with pytest.raises(InputError, match=rf"set\.json: made with {next(iter(changes))} "):
-            store(kept, images, vgg=vgg_file, jobs=1, **({"height": 220, "seed": 0} | changes))
+            write_groups(kept, images, vgg=vgg_file, jobs=1, **({"height": 220, "seed": 0} | changes))
 
     @pytest.mark.parametrize("change", ["content", "name"])
     def test_features_of_other_files_in_the_same_folder(
@@ -107,14 +109,51 @@ class TestRefused:
     ) -> None:
         """Also by equal names; frames are that of every run of one game."""
         folder = Path(shutil.copytree(images, tmp_path / "images"))
-        store(tmp_path / "features", folder, 220, vgg_file, 0, 1)
-        store(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+        write_groups(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+        write_groups(tmp_path / "features", folder, 220, vgg_file, 0, 1)
         if change == "content":
             write_png(folder / "0.png", np.zeros((208, 214, 3), np.uint8))
         else:
             (folder / "0.png").rename(folder / "3.png")
         with pytest.raises(InputError, match=rf"set\.json: made before files in {folder} were changed; give another"):
-            store(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+            write_groups(tmp_path / "features", folder, 220, vgg_file, 0, 1)
+
+    def test_features_of_other_weights_at_the_same_path(self, images: Path, vgg_file: Path, tmp_path: Path) -> None:
+        """A changed file is told by its digest; a copy of the same weights is the same."""
+        weights = Path(shutil.copy(vgg_file, tmp_path / "vgg16.safetensors"))
+        made = tmp_path / "features"
+        write_groups(made, images, 220, weights, 0, 1)
+        first = models.digest(weights)
+        assert json.loads((made / "set.json").read_text())["vgg"] == first
+        write_groups(made, images, 220, vgg_file, 0, 1)
+        (made / "00001.crops.npy").unlink()
+        torch.manual_seed(5)
+        models.save(models.Model(VGG16(), "vgg16"), weights)
+        with pytest.raises(InputError) as error:
+            write_groups(made, images, 220, weights, 0, 1)
+        assert str(error.value) == (
+            f"{made}/set.json: made with other VGG16 weights than {weights} (SHA-256 {first}, now "
+            f"{models.digest(weights)}); give another folder, or those weights as --vgg."
+        )
+        assert not (made / "00001.crops.npy").exists()
+
+    def test_weights_of_something_else_are_not_noted(self, images: Path, tmp_path: Path) -> None:
+        """Else the right file, put in their place, would be refused."""
+        weights, made = tmp_path / "vgg16.safetensors", tmp_path / "features"
+        weights.write_text("half a download")
+        with pytest.raises(InputError, match=r"vgg16\.safetensors: "):
+            write_groups(made, images, 220, weights, 0, 1)
+        assert not made.exists()
+
+    def test_features_whose_weights_nobody_noted(
+        self, images: Path, vgg_file: Path, kept: Path, tmp_path: Path
+    ) -> None:
+        """As before digests were: null for the fetched weights."""
+        again = Path(shutil.copytree(kept, tmp_path / "again"))
+        facts = json.loads((again / "set.json").read_text())
+        (again / "set.json").write_text(json.dumps(facts | {"vgg": None}))
+        with pytest.raises(InputError, match=r"set\.json: made with other VGG16 weights than .* \(SHA-256 None, now"):
+            write_groups(again, images, 220, vgg_file, 0, 1)
 
     def test_features_whose_files_nobody_noted(self, images: Path, vgg_file: Path, kept: Path, tmp_path: Path) -> None:
         again = Path(shutil.copytree(kept, tmp_path / "again"))
@@ -122,17 +161,17 @@ class TestRefused:
         del facts["files"]
         (again / "set.json").write_text(json.dumps(facts))
         with pytest.raises(InputError, match="made before files in"):
-            store(again, images, 220, vgg_file, 0, 1)
+            write_groups(again, images, 220, vgg_file, 0, 1)
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"mean": 1}', json.dumps({"mean": [1], "std": [1], "x": 2})])
-    def test_a_damaged_recipe(self, images: Path, vgg_file: Path, tmp_path: Path, text: str) -> None:
+    def test_a_damaged_record(self, images: Path, vgg_file: Path, tmp_path: Path, text: str) -> None:
         (tmp_path / "set.json").write_text(text)
         with pytest.raises(InputError, match=r"set\.json: damaged"):
-            store(tmp_path, images, 240, vgg_file, 0, 1)
+            write_groups(tmp_path, images, 240, vgg_file, 0, 1)
 
     def test_frames_of_two_sizes(self, images: Path, vgg_file: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"1: is 300x100, others 214x208"):
-            store(tmp_path, images, None, vgg_file, 0, 1)
+            write_groups(tmp_path, images, None, vgg_file, 0, 1)
 
     def test_damaged_arrays(self, tmp_path: Path) -> None:
         path = tmp_path / "a.npy"
@@ -149,7 +188,7 @@ class TestRefused:
         np.save(tmp_path / "00000.crops.npy", np.zeros((2, 3), np.int32))
         np.save(tmp_path / "00000.features.npy", np.zeros((1, 512), np.float16))
         with pytest.raises(InputError, match="2 crops, 1 features"):
-            Stored(tmp_path, 1)
+            FeatureFiles(tmp_path, 1)
 
 
 def test_matching_from_files(

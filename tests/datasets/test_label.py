@@ -116,6 +116,8 @@ class TestFolders:
     def test_a_path_with_an_equals_sign_is_a_path(self, tmp_path: Path) -> None:
         (tmp_path / "run=1").mkdir()
         assert side(str(tmp_path / "run=1")) == Side("", tmp_path / "run=1")
+        assert side("runs/lr=1e-4/out") == Side("", Path("runs/lr=1e-4/out"))
+        assert side("=photos") == Side("_", Path("photos"))
 
     def test_given_twice(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="given twice"):

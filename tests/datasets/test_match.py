@@ -52,6 +52,16 @@ def test_is_what_training_reads(folder: Path, matches: Path) -> None:
     assert (found.frame[:, 1] <= SIZE[0] - CROP).all()
 
 
+def test_grids_lie_where_they_always_did(matches: Path) -> None:
+    """One generator places the grids of all frames, then those of the photographs (one of which is too small)."""
+    rng, sides = np.random.default_rng(0), {"frame": [SIZE] * 3, "photo": [(212, 216), SIZE]}
+    with np.load(matches) as file:
+        for name, sizes in sides.items():
+            corners = [tuple(int(rng.integers(min(16, side - CROP + 1))) for side in size) for size in sizes]
+            for index, top, left in file[name].tolist():
+                assert (top % 16, left % 16) == tuple(value % 16 for value in corners[index]), name
+
+
 def test_a_cosine_is_that_of_its_two_crops(folder: Path, matches: Path, vgg_file: Path) -> None:
     vgg, frames, photos = load_vgg(vgg_file, "none"), Images(folder / "frames"), Photos(folder / "photos", SIZE[0])
     with np.load(matches) as file:

@@ -255,24 +255,20 @@ class TestRefused:
         assert sizes == [0]
 
     @pytest.mark.parametrize(
-        "spec",
+        ("kind", "spec"),
         [
-            {"taps": ["relu9_9"]}, {"taps": []}, {"taps": ["x"]}, {"taps": ["relu1_1"], "layers": 10**9},
-            {"classes": -1}, {"taps": ["relu1_1", "relu1_1"]}, {"max_width": 12}, {"a": 1}, {"taps": None},
+            *(("perceptual-discriminator", spec) for spec in (
+                {"taps": ["relu9_9"]}, {"taps": []}, {"taps": ["x"]}, {"taps": ["relu1_1"], "layers": 10**9},
+                {"classes": -1}, {"taps": ["relu1_1", "relu1_1"]}, {"max_width": 12}, {"a": 1}, {"taps": None},
+            )),
+            *(("clip-vision", spec) for spec in (
+                {"depth": 10**9}, {"patch": 0}, {"heads": 3}, {"side": "336"}, {"layers": 1},
+            )),
+            *(("vgg16", spec) for spec in ({"padding": "reflect"}, {"padding": 3}, {"depth": 19})),
         ],
     )  # fmt: skip
-    def test_a_discriminator_of_an_impossible_spec(self, path: Path, spec: dict[str, Any]) -> None:
-        rewrite(path, kind="perceptual-discriminator", spec=spec)
-        assert "do not fit" in refusal(path)
-
-    @pytest.mark.parametrize("spec", [{"depth": 10**9}, {"patch": 0}, {"heads": 3}, {"side": "336"}, {"layers": 1}])
-    def test_a_clip_of_an_impossible_spec(self, path: Path, spec: dict[str, Any]) -> None:
-        rewrite(path, kind="clip-vision", spec=spec)
-        assert "do not fit" in refusal(path)
-
-    @pytest.mark.parametrize("spec", [{"padding": "reflect"}, {"padding": 3}, {"depth": 19}])
-    def test_a_vgg_of_an_impossible_spec(self, path: Path, spec: dict[str, Any]) -> None:
-        rewrite(path, kind="vgg16", spec=spec)
+    def test_an_impossible_spec(self, path: Path, kind: str, spec: dict[str, Any]) -> None:
+        rewrite(path, kind=kind, spec=spec)
         assert "do not fit" in refusal(path)
 
 

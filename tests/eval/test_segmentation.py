@@ -14,7 +14,7 @@ from epe import models
 from epe.networks.segmenters.unet import UNet, UNetSpec
 from eval.measuring.segmentation_metrics import agreements
 from eval.records import scores_record
-from eval.segmentation import build_parser, main
+from eval.segmentation import build_parser, main, segmenter_files
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
 from gbuffer_tools.schema import write
@@ -235,6 +235,10 @@ class TestSegmenters:
         assert self.judge(scene, f"torch={word}", f"onnx={scene / 'one.onnx'}") == 0
         first, second = measured(scene)
         assert plain(first) == plain(second)
+
+    def test_a_path_may_hold_an_equals_sign(self) -> None:
+        found = segmenter_files(["runs/lr=1e-4/x.onnx", "town=runs/lr=1e-4/y.onnx"])
+        assert found == {"x.onnx": [Path("runs/lr=1e-4/x.onnx")], "town": [Path("runs/lr=1e-4/y.onnx")]}
 
     def test_refused(self, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
         one, two = self.models(scene, one=(1, 0, 0), two=(0, 1, 0))

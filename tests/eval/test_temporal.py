@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.images import write_png
+from datasets.images import Images, write_png
 from eval import temporal
+from eval.digests import folder_digest, pixel_digest
 from eval.measuring.warping_metrics import order_of
 from eval.records import scores_record
 from gbuffer_tools import command, schema
@@ -72,6 +73,8 @@ def test_what_moves_with_the_scene_is_steady_and_what_flickers_is_not(folder: Pa
 
 def test_one_step_makes_no_interval(folder: Path) -> None:
     schema.write(folder / "frames" / "walk.h5", sequence(cameras=False)[:2], HEADER)
+    for name in ("f2", "f3"):
+        (folder / "flicker" / "walk" / f"{name}.png").unlink()
     assert run(folder, *fake(folder, "flicker")) == 0
     _, flicker = scores_record.read(folder / "t.json").methods
     assert set(flicker.values) == {"warping", "warping_ratio"}
@@ -123,15 +126,46 @@ def test_frames_too_small_for_flow_are_refused(folder: Path, capsys: pytest.Capt
 def test_what_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "flicker" / "walk" / "f2.png").unlink()
     write_png(folder / "same" / "walk" / "f1.png", np.zeros((9, 9, 3), np.uint8))
+    for i in range(5):
+        write_png(folder / "surplus" / "walk" / f"f{i}.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     cases = {
-        "flicker lacks the frame 'walk/f2'": fake(folder, "flicker"),
-        "another size": fake(folder, "same"),
+        "flicker lacks 1 frames, such as 'walk/f2'": fake(folder, "flicker"),
+        "surplus has in addition 1 frames, such as 'walk/f4'": fake(folder, "surplus"),
+        f"f1.png: 9x9 pixels, wanted {WIDTH}x{HEIGHT} as the frame has": fake(folder, "same"),
         "other names": ["--fake", f"render={folder / 'same'}"],
     }
     for words, arguments in cases.items():
         assert run(folder, *arguments) == 2
         assert words in capsys.readouterr().err
         assert not (folder / "t.json").exists()
+
+
+def test_a_file_of_one_frame_has_no_steps_but_a_digest(folder: Path) -> None:
+    alone = sequence()[0]
+    schema.write(folder / "frames" / "alone.h5", [alone], HEADER)
+    for name in ("same", "flicker"):
+        write_png(folder / name / "alone" / "f0.png", alone.image)
+    assert run(folder, *fake(folder, "same", "flicker")) == 0
+    found = scores_record.read(folder / "t.json")
+    assert found.keys == ("walk/f0 → walk/f1", "walk/f1 → walk/f2", "walk/f2 → walk/f3")
+    for method, name in zip(found.methods, ("frames", "same", "flicker"), strict=True):
+        images = Images(folder / name)
+        assert len(images) == 5
+        wanted = folder_digest({key: pixel_digest(image) for key, image in zip(images.keys, images, strict=True)})
+        assert method.digest == wanted
+
+
+def test_every_picture_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    taken = Images.__getitem__
+
+    def noted(images: Images, index: int) -> np.ndarray:
+        read.append(f"{images.folder.name} {images.keys[index]}")
+        return taken(images, index)
+
+    monkeypatch.setattr(Images, "__getitem__", noted)
+    assert run(folder, *fake(folder, "same")) == 0
+    assert sorted(read) == [f"{name} walk/f{i}" for name in ("frames", "same") for i in range(4)]
 
 
 def test_frames_that_have_nothing_in_common(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,14 +21,19 @@ def command(*arguments: object) -> int:
     return run(capture.main, capture.build_parser(), [str(a) for a in arguments])
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--size", "640"], ["--size", "1x1"], ["--count", "0"], ["--step", "-1"], ["--quality", "best"]]
-)
+@pytest.mark.parametrize("arguments", [["--count", "0"], ["--step", "-1"], ["--quality", "best"]])
 def test_bad_arguments_end_with_2(tmp_path, capsys, arguments):
     with pytest.raises(SystemExit) as end:
         command("--track", "x", "--out", tmp_path, *arguments)
     assert end.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["640", "1x1", "640x16385"])
+def test_a_size_that_is_none_is_refused(tmp_path, capsys, size):
+    assert command("--track", "x", "--out", tmp_path / "out", "--size", size) == 2
+    assert f"--size {size}: wanted WIDTHxHEIGHT with both in 16 .. 16384" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_started_when_all_is_there(tmp_path, capsys, monkeypatch):

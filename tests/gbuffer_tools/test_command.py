@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
-from gbuffer_tools.command import run
+from gbuffer_tools.command import name_and_path, parse_size, run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import write
 from tests.gbuffer_tools.made import HEADER, frame
@@ -74,6 +74,45 @@ def test_an_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> N
         run(complain, parser(), ["--cuont", "3"])
     assert caught.value.code == 2
     assert "--cuont" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["64x32", "64X32"])
+def test_a_size_is_height_and_width(text: str) -> None:
+    assert parse_size(text, "--crop") == (32, 64)
+
+
+@pytest.mark.parametrize("text", ["", "64", "64x", "64x-32", "8x64", "64x32x3", "axb", "1x99999999", "٣٢x64", "64x9\n"])
+def test_a_size_that_is_none_is_blamed_on_its_option(text: str) -> None:
+    with pytest.raises(InputError, match=r"^--crop .*: wanted WIDTHxHEIGHT with both in 16 \.\. 65536"):
+        parse_size(text, "--crop")
+
+
+def test_a_size_has_the_limits_of_its_option() -> None:
+    assert parse_size("8x100", "--size", (8, 100)) == (100, 8)
+    for text in ("7x100", "8x101"):
+        with pytest.raises(InputError, match=f"^--size {text}: wanted WIDTHxHEIGHT with both in 8 .. 100,"):
+            parse_size(text, "--size", (8, 100))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("render=frames", ("render", "frames")),
+        ("frames", (None, "frames")),
+        ("runs/lr=1e-4/out", (None, "runs/lr=1e-4/out")),
+        ("best=runs/lr=1e-4/out", ("best", "runs/lr=1e-4/out")),
+        ("run=1", (None, "run=1")),  # which exists
+        ("run=2", ("run", "2")),
+        ("=frames", ("", "frames")),
+        ("render=", ("render", "")),
+    ],
+)
+def test_a_name_before_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, wanted: tuple[str | None, str]
+) -> None:
+    (tmp_path / "run=1").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert name_and_path(text) == wanted
 
 
 def refuse(error: Exception) -> Callable[[argparse.Namespace], None]:

@@ -14,7 +14,7 @@ from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping
 from gbuffer_tools.sources import SOURCES
 from gbuffer_tools.sources.renderdoc import CaptureSource
 
-ASKED = ["x", "--mapping", "m.yaml", "--profile", "godot3", "--patience", "7"]
+ASKED = ["x", "--mapping", "m.yaml"]
 
 
 @pytest.fixture
@@ -40,10 +40,33 @@ def test_others_refuse_a_mapping(name: str, args: argparse.Namespace) -> None:
         configured(SOURCES[name], args, NOTHING_SAID)
 
 
-def test_captures_get_the_profile_and_the_patience(args: argparse.Namespace) -> None:
-    found = configured(SOURCES["renderdoc"], args, None)
+@pytest.mark.parametrize(
+    ("asked", "name", "patience"),
+    [
+        (["--profile", "godot3", "--patience", "7"], "godot3", 7),
+        ([], "supertuxkart", 600),
+        (["--patience", "0"], "supertuxkart", 0),
+    ],
+)
+def test_captures_get_the_profile_and_the_patience(asked: list[str], name: str, patience: float) -> None:
+    found = configured(SOURCES["renderdoc"], build_parser().parse_args(["x", *asked]), None)
     assert isinstance(found, CaptureSource)
-    assert (found.profile.name, found.patience) == ("godot3", 7)
+    assert (found.profile.name, found.patience) == (name, patience)
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "renderdoc"])
+@pytest.mark.parametrize(("option", "value"), [("--profile", "supertuxkart"), ("--patience", "600.0")])
+def test_others_refuse_a_profile_and_a_patience(name: str, option: str, value: str) -> None:
+    """Also the values that captures take by default."""
+    line = rf"{option} {value}: these are files of {name}; leave {option} out"
+    with pytest.raises(InputError, match=line):
+        configured(SOURCES[name], build_parser().parse_args(["x", option, value]), None)
+
+
+def test_help_tells_what_captures_take_by_default() -> None:
+    said = " ".join(build_parser().format_help().split())
+    assert "(default: supertuxkart)" in said
+    assert "(600)" in said
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -26,7 +26,7 @@ def test_frames_are_spread_over_towns_and_ticks() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--size", "480"), "--size 480: wanted a width and a height"),
+        (("--size", "480"), "--size 480: wanted WIDTHxHEIGHT with both in 16 .. 16384"),
         (("--size", "8x8"), "--size 8x8: wanted"),
         (("--size", "99999x480"), "--size 99999x480: wanted"),
         (("--frames", 0), "--frames 0: wanted 1 or more"),

@@ -251,12 +251,19 @@ class TestInitial:
             recipe.new_network(c, recipe.read_data(c, 8))
 
 
+@pytest.mark.parametrize("condition", ["none", "maps"])
+def test_the_smallest_crop_is_of_two_codes_a_side(condition: str, data: Path, tmp_path: Path) -> None:
+    straight = trained(data, tmp_path, crop=8, batch=1, steps=1, **(on_maps(data) if condition == "maps" else {}))
+    assert (straight.out / "model.safetensors").is_file()
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
             ({"keep": 1.5}, "--keep 1.5: wanted 0 .. 1"),
             ({"dropout": 1.0}, "--dropout 1.0"),
+            ({"crop": 0}, "--crop 0: wanted 1 or more"),
             ({"height": 31}, "--height 31: wanted 32 or more"),
             ({"variants": 0}, "--variants 0"),
             ({"condition": "maps"}, "--condition maps and --condition_autoencoder go together"),
@@ -274,6 +281,7 @@ class TestRefused:
         coarse = write_blocks(tmp_path / "coarse.safetensors", BlocksSpec(2, 2, "classes", side=8))
         for changes, words in (
             ({"crop": 34, "height": 99}, "--crop 34: wanted a multiple of 4"),
+            ({"crop": 4}, "--crop 4: wanted a multiple of 4, the side of a code in pixels, 8 or more"),
             ({"autoencoder": data / "classes.safetensors"}, "encodes classes, wanted images"),
             ({"autoencoder": data / "gone"}, "no such file"),
             ({"crop": 40, "height": 99}, "is 38x34, wanted 40 pixels"),

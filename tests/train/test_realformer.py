@@ -293,6 +293,15 @@ def test_one_process_only(data: Path, vgg_file: Path, tmp_path: Path, monkeypatc
         case.module.train(case.config(tmp_path), "")
 
 
+@pytest.mark.parametrize("preset", ["realformer-tiny", "hr-tiny", "lite-tiny"])
+def test_the_smallest_crop_of_pairs(preset: str, data: Path, vgg_file: Path, tmp_path: Path) -> None:
+    case = made("paired", data, vgg_file)
+    with pytest.raises(InputError, match="--crop 15: wanted 16 or more"):
+        case.config(tmp_path, preset=preset, crop=15).check()
+    out = straight_through(case, tmp_path, preset=preset, crop=16, batch=1, steps=1).out
+    assert (out / "model.safetensors").is_file()
+
+
 class TestStyled:
     """The matched photograph leads the generator."""
 

@@ -153,13 +153,19 @@ def test_classes_of_validation_go_by_name(data: Path, tmp_path: Path) -> None:
         ({"zoom": 0.5}, "--zoom 0.5: wanted 1 or more"),
         ({"balance": -1}, "--balance -1: wanted 0 or more"),
         ({"precision": "fp16"}, "wanted fp32 or bf16"),
-        ({"crop": 16}, "--crop 16: wanted 32 or more"),
+        ({"crop": 16}, "--crop 16: wanted 17 or more"),
         ({"labels": Path("x"), "classes": Path("y")}, "leave --classes out"),
     ],
 )
 def test_bad_settings(data: Path, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         recipe.train(config(data, tmp_path, **changes), "")
+
+
+def test_the_smallest_crop(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
+    recipe.train(config(data, tmp_path, crop=17, batch=1, steps=1), "")
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_bf16_is_near_fp32(data: Path) -> None:

@@ -212,7 +212,7 @@ class TestRefused:
             ({"steps": 0}, "--steps 0"),
             ({"photos": Path("gone")}, "gone: no such folder"),
             ({"crop": 44}, "wanted 44 pixels a side"),
-            ({"crop": 31}, "--crop 31"),
+            ({"crop": 23}, "--crop 23: wanted (24|33) or more"),
         ],
     )
     def test_settings_that_no_run_can_have(self, case: Case, tmp_path: Path, changes: Change, reason: str) -> None:
@@ -220,6 +220,11 @@ class TestRefused:
             case.module.train(case.config(tmp_path / "out", **changes), "")
         assert len(str(caught.value).splitlines()) == 1
         assert not (tmp_path / "out").exists()
+
+    def test_the_smallest_crop(self, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "SummaryWriter", Writer)
+        case.module.train(case.config(tmp_path, crop=24 if case.module is cut else 33, batch=1, steps=1), "")
+        assert (tmp_path / "model.safetensors").is_file()
 
     def test_crops_whose_copies_would_have_another_size(self, data: Path, tmp_path: Path) -> None:
         """Patches are found again by their number, so both must have as many."""

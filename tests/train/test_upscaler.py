@@ -21,6 +21,7 @@ from epe.networks.backbones.vgg import VGG16, frozen
 from epe.networks.generators import build_upscaler
 from epe.networks.upscalers.rrdb import RRDBNet
 from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
+from eval.no_value import NoValueError
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_photos
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
@@ -255,7 +256,7 @@ class TestHeldOut:
     ) -> None:
         def niqe(pixels: np.ndarray) -> float:
             if pixels.shape[1] == 64:
-                raise ValueError("too small")
+                raise NoValueError("too small")
             return float(pixels.shape[1])
 
         monkeypatch.setattr(recipe, "fetched_niqe", lambda: niqe)
@@ -313,10 +314,22 @@ class TestHeldOut:
         assert made.std() > 5
 
 
+@pytest.mark.usefixtures("small_critic")
+@pytest.mark.parametrize("preset", ["rrdb-x4-tiny", "srvgg-16", "dual-attention-x4-small"])
+def test_the_smallest_crop(
+    preset: str, data: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
+    changes: dict[str, Any] = {"perceptual_weight": 1.0, "gan_weight": 0.1, "vgg": vgg_file, "batch": 1, "steps": 1}
+    recipe.train(config(data, tmp_path, preset=preset, crop=16, **changes), "")
+    assert (tmp_path / "model.safetensors").is_file()
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
+            ({"crop": 12}, "--crop 12: wanted 16 or more"),
             ({"crop": 33}, "--crop 33: wanted a multiple of the scale, 4"),
             ({"preset": "lite"}, "--preset lite: wanted one of rrdb-x4"),
             ({"critic": Path("x")}, "is not used without a --gan_weight"),

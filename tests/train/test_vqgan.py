@@ -323,6 +323,24 @@ class TestContents:
         assert (6, "validation/mean absolute difference") in Writer.curve
 
 
+@pytest.mark.usefixtures("small_critic")
+@pytest.mark.parametrize(
+    ("crop", "changes"),
+    [
+        (24, {"gan_start": 0, "critic_warmup": 0}),
+        (16, WITHOUT_CRITIC | {"perceptual_weight": 1.0}),
+        (2, WITHOUT_CRITIC | {"kmeans": 0}),
+    ],
+)
+def test_the_smallest_crop(
+    crop: int, changes: dict[str, Any], data: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a critic; with VGG16; without either, of one code."""
+    monkeypatch.setattr(training, "SummaryWriter", Writer)
+    recipe.train(config(data, tmp_path, vgg=vgg_file, crop=crop, batch=1, steps=1, **changes), "")
+    assert (tmp_path / "model.safetensors").is_file()
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         ("changes", "words"),
@@ -330,6 +348,8 @@ class TestRefused:
             ({"content": "classes"}, r"--gan_weight 0\.8: is for images"),
             ({"features": ("normal",)}, "--features: is for --content buffers"),
             ({"critic_warmup": 9}, "--critic_warmup 9: wanted --gan_start 4 or less"),
+            ({"crop": 22}, "--crop 22: wanted 24 or more"),
+            (WITHOUT_CRITIC | {"crop": 14, "perceptual_weight": 1.0}, "--crop 14: wanted 16 or more"),
             ({"crop": 33}, "--crop 33: wanted a multiple of 2"),
             ({"kmeans": 1, "codes": 512}, "--kmeans 1: 256 latents for 512 codes; wanted 2 or more"),
             ({"preset": "vqgan-huge"}, "--preset vqgan-huge: wanted one of"),

@@ -138,7 +138,6 @@ class LinearDecayConfig(OptimiserConfig):
 
     def check(self) -> None:
         super().check()
-        check_ranges(self, minimum={"crop": 32})
         if not 0 <= self.constant <= 1:
             raise InputError(f"--constant {self.constant}: wanted 0 .. 1.")
 

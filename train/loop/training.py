@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from datasets.runtime.device import device_of
+from datasets.runtime.one_process import check_one_process
 from epe import models
-from epe.distributed.processes import ProcessGroup, world_size
+from epe.distributed.processes import ProcessGroup
 from gbuffer_tools.command import check_same_settings
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
@@ -35,8 +36,7 @@ def check_single_process(config: RunConfig) -> None:
     Raises:
         InputError: torchrun started several processes, or a setting is invalid; the message names it.
     """
-    if world_size() > 1:
-        raise InputError(f"torchrun started {world_size()} processes, wanted 1: start this command without torchrun.")
+    check_one_process()
     config.check()
     device_of(config.device)
 

@@ -15,9 +15,9 @@ from epe import models
 from epe.generator import Generator, Streams
 from epe.networks.generators import build_generator
 from gbuffer_tools.errors import InputError
+from train.loop.checkpoint import RunInputs
 from train.loop.fine_tuning import select_trainable
 from train.loop.power_iteration import rest_norms
-from train.loop.run_inputs import RunInputs
 
 # Photographs that the kept style is averaged over. More hardly change it, and all are read each time a model is saved.
 MAX_PHOTOS = 64

@@ -15,13 +15,11 @@ from torch import Tensor
 
 from epe.first_stage import FirstStage
 from epe.networks.codes.choice import Choice
-from epe.networks.codes.gpt import GPT
+from epe.networks.codes.gpt import GPT, START
 from epe.networks.codes.scoring import resample
 
 FAINT, STRONG = 0.06, 0.16
 """Differences between a frame and its decoded codes, of 1: nothing is restored below the first, all above the other."""
-START = 0
-"""The only condition of an unconditional transformer."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def enhance_by_codes(first_stage: FirstStage, frame: Tensor, prior: Prior | None
     if prior is not None and prior.fraction > 0:
         condition = torch.full((1,), START, dtype=torch.int64, device=frame.device)
         generator = torch.Generator().manual_seed(prior.seed)
-        codes, _ = resample(
+        codes = resample(
             prior.network, condition, codes, [generator], fraction=prior.fraction, choice=prior.choice, step=prior.step
         )
         made = first_stage.decode(codes)

@@ -26,6 +26,8 @@ LIMITS = {
     "codes": (2, 1 << 17), "context": (2, 1 << 13), "layers": (1, 128), "width": (1, 8192), "heads": (1, 128),
     "side": (1, 64), "conditions": (1, 1 << 12), "condition_codes": (0, 1 << 17), "unmasked": (0, 1 << 12),
 }  # fmt: skip
+START = 0
+"""The label of pictures that have none: the only condition of an unconditional transformer."""
 DEVIATION = 0.02
 """Standard deviation of the initial weights."""
 

@@ -4,7 +4,6 @@ Shapes: B maps of h x w codes; a window has s x s of them.
 """
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -96,27 +95,22 @@ def resample(
     codes: Tensor,
     generators: Sequence[torch.Generator],
     *,
-    fraction: float = 1.0,
-    threshold: float = math.inf,
+    fraction: float,
     choice: Choice = PLAIN,
     step: int = 1,
-    batch: int = 8,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Redraw the unlikely codes of a map, row by row; the others are kept.
 
     Args:
-        network, condition, codes, step, batch: as in `log_probabilities`.
+        network, condition, codes, step: as in `log_probabilities`.
         generators: B generators on the CPU, as in `sample`.
         fraction: share of the codes that are redrawn, the least likely ones.
-        threshold: of these, only codes whose log probability is below this are redrawn.
         choice: temperature, top-k, top-p.
 
     Returns:
-        The codes (B, h, w), and where they were redrawn, (B, h, w) bool.
+        The codes, (B, h, w).
     """
-    scores = log_probabilities(network, condition, codes, step=step, batch=batch)
-    anew = least_likely(scores, fraction) & (scores < threshold)
+    anew = least_likely(log_probabilities(network, condition, codes, step=step), fraction)
     size = (codes.shape[1], codes.shape[2])
     given = codes.masked_fill(anew, -1)
-    drawn = sample(network, condition, size, generators, choice=choice, given=given, step=step)
-    return drawn, anew
+    return sample(network, condition, size, generators, choice=choice, given=given, step=step)

@@ -112,7 +112,6 @@ class DualAttention(Upscaler):
         "dual-attention-x4-legacy": {"scale": 4, "legacy": True},
         "dual-attention-x4-small": {"scale": 4, "pairs": 4, "width": 96, "heads": 6},
     }
-    checkpointed = (Block,)
     tile = 128
     margin = 8  # channels are mixed according to the tile's content, which no margin can fix
     spec: DualAttentionSpec

@@ -56,7 +56,6 @@ class Guided(Upscaler):
     kind = "guided-upscaler"
     spec_type = GuidedSpec
     presets: ClassVar[dict[str, dict[str, Any]]] = {"guided-x4": {"scale": 4}, "guided-x2": {"scale": 2}}
-    checkpointed = (ResidualBlock,)
     tile = 320
     margin = 16
     exports_to_onnx = True

@@ -110,7 +110,6 @@ class RRDBNet(Upscaler):
         "rrdb-x2": {"scale": 2, "blocks": 23},
         "rrdb-x4-tiny": {"scale": 4, "blocks": 1, "width": 16, "growth": 8},
     }
-    checkpointed = (ResidualBlock,)
     exports_to_onnx = True
     spec: RRDBSpec
 

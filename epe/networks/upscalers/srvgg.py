@@ -43,7 +43,6 @@ class SRVGG(Upscaler):
         "srvgg-16": {"scale": 4, "convolutions": 16},
         "srvgg-32": {"scale": 4, "convolutions": 32},
     }
-    checkpointed = (nn.Conv2d,)
     tile = 512
     margin = 32
     exports_to_onnx = True

@@ -13,7 +13,6 @@ from epe.layers.attention import (
     ChannelAttention,
     LinearAttention,
     LocationAttention,
-    LocationBias,
     one_plus_elu,
     split,
 )
@@ -162,35 +161,6 @@ class TestChannels:
         torch.manual_seed(0)
         attention, x = ChannelAttention(8, 2).double(), drawn(1, 6, 8)
         torch.testing.assert_close(attention(x.repeat(1, 4, 1)), attention(x).repeat(1, 4, 1))
-
-
-class TestLocation:
-    def test_a_table_of_its_own_size_is_read_as_it_is(self) -> None:
-        bias = LocationBias(2, steps=1, reach=1).double()
-        with torch.no_grad():
-            bias.rows.copy_(torch.tensor([[1.0, 2, 4], [0, 0, 0]]))
-            bias.columns.copy_(torch.tensor([[0.0, 0, 0], [10, 20, 40]]))
-        rows, columns = bias((2, 2)).detach()
-        # Tokens (0, 0), (0, 1), (1, 0), (1, 1): one above is entry 0, beside is entry 1, one below entry 2.
-        assert rows.tolist() == [[2, 2, 4, 4], [2, 2, 4, 4], [1, 1, 2, 2], [1, 1, 2, 2]]
-        assert columns.tolist() == [[20, 40, 20, 40], [10, 20, 10, 20], [20, 40, 20, 40], [10, 20, 10, 20]]
-
-    def test_maps_of_any_size_and_far_tokens(self) -> None:
-        torch.manual_seed(0)
-        bias = LocationBias(2, steps=4, reach=8)
-        torch.nn.init.normal_(bias.rows)
-        assert bias((3, 20)).shape == (2, 60, 60)
-        assert bias((4, 6), (2, 3)).shape == (2, 24, 6)
-        far = bias((1, 20))[0, 0]
-        assert torch.equal(far[9:], far[9].expand(11))
-
-    def test_it_tells_places_apart(self) -> None:
-        torch.manual_seed(0)
-        attention, bias, x = Attention(8, 2), LocationBias(2), drawn(1, 12, 8).float()
-        torch.nn.init.normal_(bias.rows)
-        order = torch.randperm(12)
-        made, moved = attention(x, bias=bias((3, 4))), attention(x[:, order], bias=bias((3, 4)))
-        assert (moved - made[:, order]).abs().max() > 1e-3
 
 
 def test_heads_are_neighbouring_features() -> None:

@@ -8,10 +8,10 @@ import torch
 from app.models import Entry, builders
 from app.models import measure as measured
 from epe import models
-from epe.generator import StyledGenerator
+from epe.generator import Generator, StyledGenerator
 from epe.networks.enhancers.realformer_v1 import RealFormerV1
 from epe.networks.enhancers.realformer_v2 import RealFormerV2
-from epe.networks.generators import build_generator, kinds, preset_names
+from epe.networks.generators import GENERATORS, build_generator, kinds, preset_names
 from tests.epe.networks.made import SMALL, Spec, inputs, made, trained
 
 
@@ -27,6 +27,18 @@ def test_every_name_makes_a_generator() -> None:
             assert network.kind in kinds()
             assert isinstance(network, RealFormerV1 | RealFormerV2) or network.spec.channels == 5
             assert network.tile % network.spec.multiple_of == network.overlap % network.spec.multiple_of == 0
+
+
+@pytest.mark.parametrize(
+    "generator", [one for one in GENERATORS if one not in (RealFormerV1, RealFormerV2)], ids=lambda one: one.kind
+)
+def test_whoever_reads_gbuffers_refuses_other_channels_and_sizes(generator: type[Generator]) -> None:
+    tiny = next(name for name in generator.presets if name.endswith("-tiny"))
+    network, (image, gbuffers, classes) = build_generator(tiny, 5, ((0, 1), (2, 3, 4))), inputs(1, 16, 16)
+    with pytest.raises(ValueError, match="5 G-buffer channels"):
+        network(image, gbuffers[:, :4], classes)
+    with pytest.raises(ValueError, match="pixels"):
+        network(image[..., 1:], gbuffers, classes)
 
 
 @small

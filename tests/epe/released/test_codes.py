@@ -11,9 +11,9 @@ from tests.epe.networks.codes.made import codes_of
 from tests.epe.released.published_gpt import Published
 
 
-def published(length: int = 512, unmasked: int = 0) -> Published:
+def published(length: int = 512, unmasked: int = 0, heads: int = 16) -> Published:
     torch.manual_seed(0)
-    network = Published(30, length, 2, 32, 16, unmasked).eval()
+    network = Published(30, length, 2, 32, heads, unmasked).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return network
@@ -33,6 +33,19 @@ def test_logits_are_those_of_the_published_code(length: int, conditions: int, un
     # Sums of fp32 products in another order, of logits of about 1.
     torch.testing.assert_close(network(codes[:, :-1], condition), wanted, rtol=1e-5, atol=1e-5)
     assert wanted.std() > 0.5
+
+
+@torch.no_grad()
+def test_another_number_of_heads() -> None:
+    theirs = published(heads=8)
+    found = gpt(theirs.state_dict(), heads=8)
+    assert found
+    network = build_with_tensors(found.kind, found.spec, found.tensors).eval()
+    condition, codes = codes_of(2, 256, codes=30), codes_of(2, 256, codes=30, seed=1)
+    wanted = theirs(torch.cat([condition, codes], 1)[:, :-1])[:, 255:]
+    torch.testing.assert_close(network(codes[:, :-1], condition), wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="5 heads do not divide its 32 features; say how many it has: --heads N"):
+        gpt(theirs.state_dict(), heads=5)
 
 
 def test_all_published_tensors_are_ours() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from eval.kvd.alignment import Crop
 from eval.kvd.crops import DrawnCrops
-from eval.kvd.pairing import pair, shown_pairs
+from eval.kvd.pairing import pair, shown_pairs, unpaired
 from eval.kvd.protocols import OURS
 from gbuffer_tools.errors import InputError
 
@@ -27,6 +27,18 @@ def test_partners_and_sample_by_hand():
     assert found.used[found.sample].tolist() == [0, 3]
     assert found.used[found.partner].tolist() == [match.real for match in found.matches]
     assert found.used.tolist() == sorted({0, 3} | {match.real for match in found.matches})
+
+
+def test_without_pairs_the_sample_is_that_of_the_pairs():
+    fake = side("f", [1, 2, 9, 6], [0, 0, 1, 1])
+    real = side("p", [5, 2, 1, 6, 7, 2], [0, 0, 0, 1, 1, 1])
+    for sample in (1, 2, 5):
+        found, paired = unpaired(real, sample=sample), pair(fake, real, OURS.match(fake, real), sample=sample)
+        assert found.used.tolist() == paired.used[paired.sample].tolist()
+        assert found.sample.tolist() == list(range(len(found.used)))
+        assert found.matches == []
+        assert len(found.partner) == len(found.fake) == 0
+    assert unpaired(real, sample=2).used.tolist() == [0, 1, 3, 4]
 
 
 def test_no_partners_is_one_line():

@@ -9,6 +9,7 @@ from datasets.images import write_png
 from eval import content
 from eval.measuring import picture_metrics
 from eval.measuring.picture_metrics import PAIRED, SINGLE, PairedMetric, SingleMetric
+from eval.no_value import NoValueError
 from eval.records import scores_record
 from eval.records.scores_record import Metric
 from gbuffer_tools import command
@@ -20,7 +21,7 @@ def mean_difference(picture: np.ndarray, reference: np.ndarray) -> float:
 
 def brightness(picture: np.ndarray) -> float:
     if picture[0, 0, 0] == 0:
-        raise ValueError("black")
+        raise NoValueError("black")
     return float(picture.mean())
 
 

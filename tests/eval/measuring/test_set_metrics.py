@@ -11,6 +11,7 @@ from eval.features.vgg_statistics import MEANS
 from eval.measuring import set_metrics
 from eval.measuring.set_distances import FeatureSets, plain
 from eval.measuring.set_metrics import VGG_METRICS, SetMetric
+from eval.no_value import NoValueError
 from eval.records import scores_record
 from eval.records.scores_record import Metric
 from gbuffer_tools import command
@@ -37,7 +38,7 @@ def test_a_row_is_measured_and_recorded(
 
 def test_what_a_metric_refuses_has_no_value() -> None:
     def refuses(judged: Tensor, real: Tensor) -> float:
-        raise ValueError("too few")
+        raise NoValueError("too few")
 
     one = np.zeros((1, 2), np.float32)
     numbers = np.zeros(1, np.int64)

@@ -14,10 +14,16 @@ def test_an_order_names_two_folders() -> None:
     )
 
 
+def test_a_folder_may_hold_an_equals_sign() -> None:
+    found = parse_order("real=runs/lr=1e-4/a > render=b=c")
+    assert found == Order(NamedFolder("real", Path("runs/lr=1e-4/a")), NamedFolder("render", Path("b=c")))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("real=a", "got 1 sides"),
+        ("runs/lr=1e-4/a > b=b", "got the side 'runs/lr=1e-4/a', wanted NAME=DIR"),
         ("a=a > b=b > c=c", "got 3 sides"),
         ("a > b=b", "got the side 'a', wanted NAME=DIR"),
         ("a= > b=b", "wanted NAME=DIR"),

@@ -14,10 +14,13 @@ from eval.features.spectra import Spectra
 from eval.features.vgg_features import LAYERS, Extractor
 from eval.features.vgg_statistics import MEANS, VggStatistics, part
 from eval.kvd.judge import judge
+from eval.kvd.pairing import pair, unpaired
+from eval.kvd.protocols import OURS
 from eval.kvd.settings import Settings
 from eval.measuring.set_distances import FeatureSets, gram_mmd, spectral_distance
 from eval.measuring.set_metrics import SPECTRAL_METRICS, VGG_METRICS
 from eval.metrics.bootstrap import draw_resamples
+from eval.no_value import NoValueError
 from eval.records.scores_record import Metric
 from eval.trials.crop_scorer import CropScorer
 from eval.trials.degradations import DEGRADATIONS
@@ -65,6 +68,22 @@ def test_crops_have_the_distances_of_eval_skvd(scenes: Path, extract: Extractor,
     alone_values = alone.values(alone.common(), alone.measure(kept), np.ones((1, 5)))
     if len(alone.pairing.sample) == len(scorer.pairing.sample):
         assert few["kvd_relu3_3"][0] == pytest.approx(alone_values["kvd_relu3_3"][0], rel=1e-4, abs=1e-3)
+
+
+def test_crops_are_paired_as_eval_skvd_pairs_them(scenes: Path, extract: Extractor) -> None:
+    """The same to the bit, with label maps and without."""
+    photos = side(scenes, "photos")
+    aligned = crop_scorer(extract, photos, side(scenes, "frames"))
+    fake, real = aligned.fake, aligned.real
+    # 24 crops of 8 frames, 10 photographs: three of each.
+    pairs = pair(fake, real, OURS.match(fake, real), sample=3)
+    alone = crop_scorer(extract, photos, side(scenes, "frames", labelled=False))
+    assert aligned.pairing.matches == pairs.matches
+    for found, wanted in ((aligned.pairing, pairs), (alone.pairing, unpaired(real, sample=3))):
+        for name in ("used", "sample", "partner", "fake"):
+            ours, theirs = getattr(found, name), getattr(wanted, name)
+            assert ours.dtype == theirs.dtype
+            assert np.array_equal(ours, theirs)
 
 
 def test_degraded_crops_lie_where_the_crops_lay(scenes: Path, extract: Extractor) -> None:
@@ -129,7 +148,7 @@ def test_frames_have_means_and_compare_with_their_originals(scenes: Path) -> Non
 
     def fails_when_dark(picture: np.ndarray) -> float:
         if picture.mean() < 1:
-            raise ValueError("too dark")
+            raise NoValueError("too dark")
         return float(picture.mean())
 
     scorer = FrameScorer({light: fails_when_dark}, {apart: lambda a, b: float(a.mean() - b.mean())}, "w")

@@ -121,7 +121,7 @@ def test_a_sample_that_cannot_be_read_is_one_line(workers: int) -> None:
     ("changes", "reason"),
     [
         ({"batch": 0}, "--batch 0: wanted 1"),
-        ({"crop": 31}, "--crop 31: wanted 32"),
+        ({"crop": 0}, "--crop 0: wanted 1"),
         ({"workers": -1}, "--workers -1"),
         ({"rate": 0.0}, "--rate 0.0"),
         ({"critic_rate": float("nan")}, "--critic_rate nan"),

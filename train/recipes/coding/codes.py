@@ -141,8 +141,9 @@ def read_data(config: CodesConfig, length: int) -> CodesData:
     """
     stages = FirstStages.load(config.autoencoder, config.condition_autoencoder, config.device)
     first = stages.pictures.network
-    if config.crop % first.factor:
-        raise InputError(f"--crop {config.crop}: wanted a multiple of {first.factor}, the side of a code in pixels.")
+    if config.crop % first.factor or config.crop < 2 * first.factor:
+        wanted = f"a multiple of {first.factor}, the side of a code in pixels, {2 * first.factor} or more"
+        raise InputError(f"--crop {config.crop}: wanted {wanted}.")
     side, photos = config.crop // first.factor, Photos(config.images, config.height)
     names: tuple[str, ...] = ()
     if config.condition == "label":

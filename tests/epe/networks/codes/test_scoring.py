@@ -1,11 +1,9 @@
 """Likelihoods of codes against single forward passes, and unlikely codes drawn anew."""
 
-import math
-
 import pytest
 import torch
 
-from epe.networks.codes.sampling import NextCode
+from epe.networks.codes.sampling import NextCode, sample
 from epe.networks.codes.scoring import least_likely, log_probabilities, resample
 from tests.epe.networks.codes.made import codes_of, generators, tiny
 
@@ -52,27 +50,20 @@ class TestResample:
     def test_only_the_unlikely_ones_change(self) -> None:
         network, codes, zero = tiny(double=True), codes_of(2, 6, 6), torch.zeros(2, dtype=torch.int64)
         scores = log_probabilities(network, zero, codes)
-        found, anew = resample(network, zero, codes, generators(2), fraction=0.25)
+        found, anew = resample(network, zero, codes, generators(2), fraction=0.25), least_likely(scores, 0.25)
         assert anew.flatten(1).sum(1).tolist() == [9, 9]
         assert scores[0][anew[0]].max() <= scores[0][~anew[0]].min()
         assert torch.equal(found[~anew], codes[~anew])
         assert not torch.equal(found[anew], codes[anew])
 
-    def test_a_threshold(self) -> None:
-        network, codes, zero = tiny(double=True), codes_of(1, 5, 5), torch.tensor([0])
-        scores = log_probabilities(network, zero, codes)
-        _, anew = resample(network, zero, codes, generators(1), threshold=-3.0)
-        assert torch.equal(anew, scores < -3)
-        assert 0 < anew.sum() < 25
-
     def test_nothing_and_all(self) -> None:
         network, codes, zero = tiny(double=True), codes_of(1, 5, 5), torch.tensor([0])
-        assert torch.equal(resample(network, zero, codes, generators(1), fraction=0)[0], codes)
-        assert resample(network, zero, codes, generators(1))[1].all()
-        assert not resample(network, zero, codes, generators(1), threshold=-math.inf)[1].any()
+        assert torch.equal(resample(network, zero, codes, generators(1), fraction=0), codes)
+        drawn = sample(network, zero, (5, 5), generators(1))
+        assert torch.equal(resample(network, zero, codes, generators(1), fraction=1), drawn)
 
     def test_a_likelier_map_comes_out(self) -> None:
         network, codes, zero = tiny(double=True), codes_of(4, 6, 6, seed=3), torch.zeros(4, dtype=torch.int64)
-        found, _ = resample(network, zero, codes, generators(4), fraction=0.5)
+        found = resample(network, zero, codes, generators(4), fraction=0.5)
         before, after = (log_probabilities(network, zero, made).mean() for made in (codes, found))
         assert after > before + 0.2

@@ -100,11 +100,3 @@ def test_the_default_overlap_hides_tiles_of_the_default_depth() -> None:
 def test_spec_refuses(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=name):
         LiteSpec(**({"channels": 5, "classes": 3} | {name: value}))
-
-
-def test_refuses_other_channels_and_sizes() -> None:
-    network, (image, gbuffers, classes) = trained(), inputs(1, 16, 16)
-    with pytest.raises(ValueError, match="5 G-buffer channels"):
-        network(image, gbuffers[:, :4], classes)
-    with pytest.raises(ValueError, match="pixels"):
-        network(image[..., 1:], gbuffers, classes)

@@ -282,11 +282,3 @@ def test_a_model_file_keeps_it(tmp_path: Path) -> None:
 def test_spec_refuses(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=name):
         RealFormerSpec(**({"channels": 5, "classes": 3} | PRESETS["realformer-tiny"] | {name: value}))
-
-
-def test_refuses_other_channels_and_sizes() -> None:
-    network, (image, gbuffers, classes) = trained(), inputs(1, 16, 16)
-    with pytest.raises(ValueError, match="5 G-buffer channels"):
-        network(image, gbuffers[:, :4], classes)
-    with pytest.raises(ValueError, match="pixels"):
-        network(image[..., 1:], gbuffers, classes)

@@ -91,10 +91,14 @@ def test_labels_of_less_than_a_hundredth_count_for_none() -> None:
     torch.testing.assert_close(made[..., :2, :4], whole[..., :2, :4])
 
 
-def test_a_label_of_a_single_cell_is_no_error() -> None:
+def test_a_label_of_a_single_cell_is_changed_as_the_whole_picture_is() -> None:
+    content, style = drawn(16, 16, 0), drawn(16, 16, 1)
     labels = torch.zeros(16, 16, dtype=torch.int64)
     labels[0, 0:2] = labels[1, 0:2] = labels[5, 0] = 1  # 5 of 256, one cell of which is sampled
-    stylise(Plain(), drawn(16, 16, 0), encode_style(Plain(), drawn(16, 16, 1), labels), labels)
+    made = cells(stylise(Plain(), content, encode_style(Plain(), style, labels), labels))
+    whole = cells(stylise(Plain(), content, encode_style(Plain(), style)))
+    torch.testing.assert_close(made[:, 0], whole[:, 0])
+    assert_moments(made[:, 1:], cells(style)[:, 1:])
 
 
 @pytest.fixture(scope="module")
