@@ -25,6 +25,7 @@ from gbuffer_tools.errors import InputError
 from tests.datasets.coding.made import NAMES, use_blocks, write_pictures
 from tests.datasets.made import CLASSES, write_frames
 from tests.epe.networks.codes.made import Blocks, BlocksSpec, generators, write_blocks
+from tests.train.golden import check_curve
 from tests.train.runs import ROOT, Straight, Writer, assert_same_bits, contents, plain, stop_and_resume
 from train.loop import training
 from train.recipes.coding import codes as recipe
@@ -79,6 +80,10 @@ def trained(data: Path, out: Path, **changes: Any) -> Straight:
 @pytest.fixture(scope="module")
 def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
     return trained(data, tmp_path_factory.mktemp("straight"), keep=0.9, dropout=0.1, variants=3, **on_maps(data))
+
+
+def test_loss_curve(straight: Straight) -> None:
+    check_curve("train_codes", straight.curve)
 
 
 def test_stopped_and_resumed_equals_straight_through(

@@ -1,7 +1,6 @@
 """train.epe on a miniature: goes on to the same bits, moves what it should, writes what it promises."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from epe import models
 from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames
+from tests.train.golden import check_curve
 from tests.train.made import SIZE, STEPS, configured, settings, write_data
 from tests.train.runs import (
     Straight,
@@ -36,8 +36,6 @@ from train.loop import training
 from train.loop.checkpoint import ravel
 from train.recipes import epe_run
 from train.recipes.epe import EPETrainState, step
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "train_epe.txt"
 
 
 @pytest.fixture(scope="module")
@@ -133,19 +131,7 @@ class TestResume:
 
 class TestResults:
     def test_loss_curve(self, straight: Straight) -> None:
-        """Against the stored one; `GOLDEN=write` writes it anew after a change that is meant to change the maths.
-
-        2 %: another processor sums in another order, Adam's first steps turn that into whole steps of the few weights
-        whose gradient is about 0, and eight steps let it grow. Measured, at most: 0.25 % for two threads in the place
-        of one, 0.57 % without oneDNN, 0.25 % for weights 3e-7 off. A changed formula or sign shows at once.
-        """
-        found = {f"{n} {name}": value for (n, name), value in straight.curve.items() if name.startswith("loss/")}
-        if os.environ.get("GOLDEN") == "write":
-            GOLDEN.write_text("".join(f"{key} {value:.8g}\n" for key, value in found.items()))
-        stored = dict(line.rsplit(" ", 1) for line in GOLDEN.read_text().splitlines())
-        assert found.keys() == stored.keys()
-        # abs: the untrained enhancer's distance to its input, which is rounding.
-        assert found == pytest.approx({key: float(value) for key, value in stored.items()}, rel=2e-2, abs=1e-6)
+        check_curve("train_epe", straight.curve)
 
     def test_model_file(self, straight: Straight, data: Path) -> None:
         model = models.load(straight.out / "model.safetensors")

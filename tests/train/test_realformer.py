@@ -24,6 +24,7 @@ from epe.losses.gram_style import style_distance
 from epe.losses.perceptual import LAYERS, perceptual_distance
 from epe.networks.generators import build_generator
 from gbuffer_tools.errors import InputError
+from tests.train.golden import check_curve
 from tests.train.made import settings, write_data
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, furthest, steps_done, torchrun
 from tests.train.states import batch
@@ -86,6 +87,11 @@ def straight_through(case: Case, out: Path, **changes: Any) -> Straight:
 @pytest.fixture(scope="module")
 def straight(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Straight:
     return straight_through(case, tmp_path_factory.mktemp("straight"))
+
+
+def test_loss_curve(case: Case, straight: Straight) -> None:
+    steps = STEPS if case.module is realformer_paired else 1
+    check_curve(f"train_{case.module.__name__.rpartition('.')[2]}", straight.curve, steps)
 
 
 class TestRuns:

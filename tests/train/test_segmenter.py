@@ -15,6 +15,7 @@ from datasets.labelling.segmenter import open_segmenter
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.labelling.made import street, write_streets
+from tests.train.golden import check_curve
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
 from train import segmenter as command
 from train.loop import training
@@ -47,6 +48,10 @@ def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
         patch.setattr(training, "SummaryWriter", Writer)
         recipe.train(config(data, out), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
+
+
+def test_loss_curve(straight: Straight) -> None:
+    check_curve("train_segmenter", straight.curve)
 
 
 class TestResume:

@@ -15,6 +15,7 @@ from datasets.images import read_image
 from epe import models
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_labels, write_photos
+from tests.train.golden import check_curve
 from tests.train.runs import (
     Straight,
     Writer,
@@ -88,6 +89,10 @@ def straight(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Straight:
         patch.setattr(training, "SummaryWriter", Writer)
         case.module.train(case.config(out), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
+
+
+def test_loss_curve(case: Case, straight: Straight) -> None:
+    check_curve(f"train_{case.module.__name__.rpartition('.')[2]}", straight.curve, steps=1)
 
 
 class TestResume:

@@ -24,6 +24,7 @@ from epe.networks.upscalers.unet_sn import UNetSN, UNetSNSpec
 from eval.no_value import NoValueError
 from gbuffer_tools.errors import InputError
 from tests.datasets.made import write_frames, write_photos
+from tests.train.golden import check_curve
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, stop_and_resume
 from tests.train.states import moved, weights_of
 from train import upscaler as command
@@ -86,6 +87,10 @@ def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
         patch.setattr(recipe, "UNetSNSpec", partial(UNetSNSpec, width=4))
         recipe.train(config(data, out, gan_weight=0.1), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
+
+
+def test_loss_curve(straight: Straight) -> None:
+    check_curve("train_upscaler", straight.curve)
 
 
 class TestResume:

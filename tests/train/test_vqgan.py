@@ -19,6 +19,7 @@ from epe.networks.autoencoders.vqgan import VQGAN
 from gbuffer_tools.errors import InputError
 from tests.datasets.labelling.made import write_streets
 from tests.datasets.made import write_frames, write_photos
+from tests.train.golden import check_curve
 from tests.train.runs import Straight, Writer, assert_same_bits, contents, plain, stop_and_resume
 from train import vqgan as command
 from train.loop import training
@@ -79,6 +80,10 @@ def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
         patch.setattr(recipe, "PatchDiscriminatorSpec", partial(PatchDiscriminatorSpec, width=4))
         recipe.train(config(data, out), "text: of the run\n")
     return Straight(out, dict(Writer.curve))
+
+
+def test_loss_curve(straight: Straight) -> None:
+    check_curve("train_vqgan", straight.curve, steps=4)
 
 
 class TestResume:
