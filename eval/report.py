@@ -67,8 +67,7 @@ def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecor
 
     A layer that trials do not trust for some question is marked.
     """
-    from eval.reporting.trust import marked
-    from eval.reporting.trust import verdict as found_of
+    from eval.reporting.trust import marked, trial_verdict
 
     names = [literal(method.name) for method in record.methods] + ([OTHER_PHOTOGRAPHS] if record.floor else [])
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
@@ -82,7 +81,7 @@ def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecor
         if record.floor:
             own: Estimate = getattr(record.floor, metric)[layer]
             cells.append(f"{number(own.value)} ({ends(own)})")
-        said = found_of(trials, f"{metric}_{layer}") if record.protocol.name == "ours" else ""
+        said = trial_verdict(trials, f"{metric}_{layer}") if record.protocol.name == "ours" else ""
         lines.append(f"| {literal(marked(layer, said))} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -163,8 +162,7 @@ def html(found: "Sequence[DataSet]") -> str:
 
     from eval.reporting.plots import colour
     from eval.reporting.table_formats import MARKS
-    from eval.reporting.trust import marked, trial_of
-    from eval.reporting.trust import verdict as found_of
+    from eval.reporting.trust import marked, trial_of, trial_verdict
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "reporting/page"), autoescape=True, undefined=StrictUndefined,
@@ -174,7 +172,7 @@ def html(found: "Sequence[DataSet]") -> str:
     sections = [section(data, f"data set {index + 1}") for index, data in enumerate(found)]
     return page.render(
         sections=sections, colour=colour, number=number, ends=ends, side_of=side, marks=MARKS, floor_means=FLOOR_MEANS,
-        marked=marked, found_of=found_of, trial_of=trial_of,
+        marked=marked, trial_verdict=trial_verdict, trial_of=trial_of,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from eval.records.estimate import Estimate
 from eval.records.scores_record import Scores
 from eval.records.skvd_record import SkvdRecord
 from eval.records.trial_record import TrialRecord
-from eval.reporting.trust import verdict
+from eval.reporting.trust import trial_verdict
 from eval.reporting.wording import side
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
@@ -34,7 +34,7 @@ class Column:
         better: which values are better, "lower" or "higher"; "" if neither is.
         what: what it measures, in one line.
         group: the command that measures it.
-        trial: what trials found about it (`eval.reporting.trust.verdict`); "" if none tried it.
+        trial: what trials found about it (`eval.reporting.trust.trial_verdict`); "" if none tried it.
     """
 
     key: str
@@ -158,7 +158,7 @@ def data_sets(records: Iterable[Read], trials: Sequence[TrialRecord] = ()) -> li
 
 def tried(data: DataSet, trials: Sequence[TrialRecord]) -> DataSet:
     """The same table, whose columns say what trials found about them."""
-    columns = tuple(replace(column, trial=verdict(trials, column.key)) for column in data.columns)
+    columns = tuple(replace(column, trial=trial_verdict(trials, column.key)) for column in data.columns)
     return replace(data, columns=columns, trials=tuple(trials))
 
 

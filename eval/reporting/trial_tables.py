@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eval.records.scores_record import Metric
 from eval.records.trial_record import OrderResult, TrialRecord
-from eval.reporting.trust import kept, questions, verdict
+from eval.reporting.trust import kept, questions, trial_verdict
 from eval.reporting.wording import ends, literal, number
 
 
@@ -119,7 +119,7 @@ def _certain(low: float | None, high: float | None) -> str:
 
 def summary(trial: TrialRecord) -> Table:
     """A line per measure."""
-    rows = tuple((metric.name, verdict([trial], metric.key)) for metric in tried(trial))
+    rows = tuple((metric.name, trial_verdict([trial], metric.key)) for metric in tried(trial))
     return Table("What it is trusted for", "", ("measure", "the trial found"), rows)
 
 

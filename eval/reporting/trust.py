@@ -63,7 +63,7 @@ def trial_of(trial: TrialRecord) -> str:
     )
 
 
-def verdict(trials: Sequence[TrialRecord], key: str) -> str:
+def trial_verdict(trials: Sequence[TrialRecord], key: str) -> str:
     """What the trials found about a measure, in one line; "" if they did not try it."""
     if not merged_questions(trials, key):
         return ""

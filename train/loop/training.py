@@ -133,7 +133,7 @@ def run_training(
         for name, value in ({tag(name): value for name, value in values.items()} | scalars()).items():
             writer.add_scalar(name, value, done)
 
-    def look(done: int) -> None:
+    def write_preview(done: int) -> None:
         preview(out / "previews" / f"{done:07d}.png")
         for name, value in validation(done).items():
             writer.add_scalar(f"validation/{name}", value, done)
@@ -157,7 +157,7 @@ def run_training(
         begun=first_step_follows,
         throughput=throughput,
         log=log,
-        preview=look,
+        preview=write_preview,
         saved=save,
     )
     writer.close()

@@ -178,10 +178,10 @@ def step(state: UpscalerTrainState, batch: UpscalerCrop, n: int) -> dict[str, Te
     if torch.isfinite(norm):
         state.average.update(state.network, n)
     losses = {name: value.detach() for name, (_, value) in terms.items()} | {"gradient": norm}
-    return losses | judge(state, made.detach(), batch.large, n)
+    return losses | discriminator_step(state, made.detach(), batch.large, n)
 
 
-def judge(state: UpscalerTrainState, made: Tensor, large: Tensor, n: int) -> dict[str, Tensor]:
+def discriminator_step(state: UpscalerTrainState, made: Tensor, large: Tensor, n: int) -> dict[str, Tensor]:
     """Update the discriminator, if there is one, on generated and on original pictures."""
     if state.critic is None or state.critic_optimiser is None:
         return {}

@@ -337,14 +337,14 @@ class RealFormer(StyledGenerator):
         size = patches.shape[-2:]
         x = (patches + self.positions(*size, crop_box)).flatten(2).mT
         features = known.features.flatten(2).mT
-        x = self.see(x, features, self.style_or_kept(style, image), sequence)
+        x = self.encode_decode(x, features, self.style_or_kept(style, image), sequence)
         x, features = x.unflatten(1, size), features.unflatten(1, size)
         for block in self.windows:
             x = block(x, features)
         residual = self.head(x, whole, known.joined)[..., : image.shape[-2], : image.shape[-1]]
         return add_logit_residual(image, residual)
 
-    def see(self, x: Tensor, features: Tensor, style: Tensor, sequence: SequenceParallel) -> Tensor:
+    def encode_decode(self, x: Tensor, features: Tensor, style: Tensor, sequence: SequenceParallel) -> Tensor:
         """Run encoder and decoder on tokens (B, N, C), with G-buffer features (B, N, E) and styles (B, S)."""
         x, features, halfway = sequence.shard(x), sequence.shard(features), []
         for block in self.encoder:

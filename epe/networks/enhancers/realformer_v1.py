@@ -288,7 +288,7 @@ class RealFormerV1(StyledGenerator):
     def encode_style(self, photo: Tensor) -> Tensor:
         return photo.new_zeros(len(photo), 0) if self.style is None else self.style(photo)
 
-    def see(self, x: Tensor, style: Tensor) -> Tensor:
+    def encode_decode(self, x: Tensor, style: Tensor) -> Tensor:
         """Run encoder and decoder on tokens (B, N, C), with styles (B, S)."""
         halfway = []
         for block in self.encoder:
@@ -322,7 +322,7 @@ class RealFormerV1(StyledGenerator):
         patches = self.embed(2 * padded(image, self.spec.multiple_of) - 1)
         size = patches.shape[-2:]
         x = (patches + self.positions(*size, crop_box)).flatten(2).mT
-        x = self.see(x, self.style_or_kept(style, image)).unflatten(1, size)
+        x = self.encode_decode(x, self.style_or_kept(style, image)).unflatten(1, size)
         for block in self.windows:
             x = block(x)
         made = self.refinement(self.mlp(self.norm(x)))[..., : image.shape[-2], : image.shape[-1]]

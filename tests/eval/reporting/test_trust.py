@@ -9,7 +9,7 @@ from eval import report
 from eval.records import skvd_record, trial_record
 from eval.records.estimate import Estimate
 from eval.reporting import trial_tables
-from eval.reporting.trust import distrusted, kept, marked, merged_questions, questions, verdict
+from eval.reporting.trust import distrusted, kept, marked, merged_questions, questions, trial_verdict
 from gbuffer_tools import command
 from gbuffer_tools.errors import InputError
 from tests.eval.made.records import made, trial
@@ -17,17 +17,17 @@ from tests.eval.made.records import made, trial
 
 def test_a_measure_is_trusted_from_nine_tenths_on() -> None:
     found = trial({"a": 0.89, "b": 0.9, "c": 1.0})
-    assert verdict([found], "a") == "not trusted for blur (0.89)"
-    assert verdict([found], "b") == verdict([found], "c") == "trusted for every question of the trial"
-    assert verdict([found], "d") == verdict([], "a") == ""
+    assert trial_verdict([found], "a") == "not trusted for blur (0.89)"
+    assert trial_verdict([found], "b") == trial_verdict([found], "c") == "trusted for every question of the trial"
+    assert trial_verdict([found], "d") == trial_verdict([], "a") == ""
     assert questions(found, "a") == {"blur": 0.89, "known orders": 1.0}
-    assert marked("a", verdict([found], "a")) == "a †"
-    assert marked("b", verdict([found], "b")) == "b"
+    assert marked("a", trial_verdict([found], "a")) == "a †"
+    assert marked("b", trial_verdict([found], "b")) == "b"
 
 
 def test_an_order_that_is_reversed_counts() -> None:
     found = trial({"a": 1.0}, kept=False)
-    assert verdict([found], "a") == "not trusted for known orders (0.00)"
+    assert trial_verdict([found], "a") == "not trusted for known orders (0.00)"
     order = found.orders[0]
     assert kept(order, "a") == "reversed?"
     assert kept(replace(order, difference={"a": Estimate(-5.0, -9.0, -1.0)}), "a") == "reversed"
@@ -43,7 +43,7 @@ def test_of_several_trials_the_worst_counts() -> None:
 
 def test_likeness_to_the_render_has_the_trial_of_likeness_to_the_original() -> None:
     found = trial({"truth_lpips": 0.5})
-    assert verdict([found], "lpips") == verdict([found], "truth_lpips") == "not trusted for blur (0.50)"
+    assert trial_verdict([found], "lpips") == trial_verdict([found], "truth_lpips") == "not trusted for blur (0.50)"
 
 
 def run(*argv: object) -> int:

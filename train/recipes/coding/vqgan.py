@@ -208,7 +208,7 @@ def step(state: VQGANTrainState, batch: Tensor, n: int) -> dict[str, Tensor]:
     losses = state.group.mean([{name: value for name, (_, value) in terms.items()}]) | {"gradient": norm} | facts
     if torch.isfinite(norm):
         losses |= keep_codes(state, found)
-    return losses | judge(state, made.detach(), picture, n)
+    return losses | discriminator_step(state, made.detach(), picture, n)
 
 
 def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
@@ -224,7 +224,7 @@ def keep_codes(state: VQGANTrainState, found: Quantised) -> dict[str, Tensor]:
     return facts
 
 
-def judge(state: VQGANTrainState, made: Tensor, picture: Tensor, n: int) -> dict[str, Tensor]:
+def discriminator_step(state: VQGANTrainState, made: Tensor, picture: Tensor, n: int) -> dict[str, Tensor]:
     """Update the discriminator on pictures and their reconstructions, once it trains; return its losses."""
     c = state.config
     if state.critic is None or state.critic_optimiser is None or n <= c.gan_start - c.critic_warmup:
