@@ -35,22 +35,25 @@ def opened(folders: Mapping[str, Path]) -> dict[str, Images]:
     return methods
 
 
-def picture_like(images: Images, index: int, rendered: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A method's picture (H, W, 3) of a frame.
+def picture_like(
+    images: Images, index: int, reference: NDArray[np.uint8], whose: str = "the frame"
+) -> NDArray[np.uint8]:
+    """A method's picture (H, W, 3) of a frame, as large as what it is compared with.
 
     Args:
         images: the method's pictures.
         index: which one.
-        rendered: the frame as rendered, (H, W, 3).
+        reference: what it is compared with, (H, W, 3).
+        whose: what messages call that.
 
     Raises:
-        InputError: it has another size than the frame.
+        InputError: it has another size.
     """
     picture: NDArray[np.uint8] = images[index]
-    if picture.shape != rendered.shape:
+    if picture.shape != reference.shape:
         raise InputError(
             f"{images.path(index)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
-            f"{rendered.shape[1]}x{rendered.shape[0]} as the frame has; compare pictures of one size."
+            f"{reference.shape[1]}x{reference.shape[0]} as {whose} has; compare pictures of one size."
         )
     return picture
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from datasets.images import Images
 from datasets.photos import to_height
 from eval.digests import pixel_digest
+from eval.inputs import picture_like
 from eval.measuring.picture_metrics import Compare, Judge
 from eval.measuring.run import RealSide
 from eval.metrics.lpips import MIN_SIDE
@@ -56,13 +57,8 @@ def frame_values(
                 "side; compare larger pictures."
             )
         for name in names:
-            picture = methods[name][i]
+            picture = picture_like(methods[name], i, reference, whose)
             contents[name][key] = pixel_digest(picture)
-            if picture.shape != reference.shape:
-                raise InputError(
-                    f"{methods[name].path(i)}: {picture.shape[1]}x{picture.shape[0]} pixels, wanted "
-                    f"{reference.shape[1]}x{reference.shape[0]} as {whose} has; compare pictures of one size."
-                )
             for metric, alone in judge.items():
                 found[name][metric.key][i] = value_or_nan(alone, picture)
             for metric, distance in compare.items() if name in compared else ():

@@ -97,7 +97,7 @@ def sha256_by_name(files: Mapping[str, Path | None]) -> dict[str, str]:
     return {name: models.digest(path) for name, path in files.items() if path is not None}
 
 
-def run_inputs(out: Path, reading: Reading | None, sha256: Mapping[str, str] | None = None) -> RunInputs:
+def run_inputs(out: Path, reading: Reading | None, sha256: Mapping[str, str]) -> RunInputs:
     """Return what a resumed run must find again: the statistics of its buffers, and the digests of its input files.
 
     Args:
@@ -105,7 +105,7 @@ def run_inputs(out: Path, reading: Reading | None, sha256: Mapping[str, str] | N
         reading: how frames are read; None: the run reads no buffers.
         sha256: as `sha256_by_name` returns them, by the option's name.
     """
-    facts: dict[str, Any] = {f"--{name}": digest for name, digest in (sha256 or {}).items()}
+    facts: dict[str, Any] = {f"--{name}": digest for name, digest in sha256.items()}
     if reading is not None:
         facts["means and deviations of the buffers"] = [reading.mean, reading.std]
     return RunInputs(out, facts)
