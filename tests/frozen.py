@@ -51,8 +51,8 @@ FROZEN: dict[str, set[str]] = {
         "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },
     "datasets.match": {
-        "--balance", "--crops", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out",
-        "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
+        "--balance", "--crops", "--features", "--frames", "--index", "--jobs", "--min-similarity", "--neighbours",
+        "--out", "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
     },
     "train.epe": EPE,
     "train.realformer paired": DESCENT
@@ -130,7 +130,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.trial": {
         "--cache", "--candidates", "--clip", "--crops", "--degradations", "--degrade", "--device", "--height",
-        "--inception", "--labels", "--most-photos", "--most-pictures", "--order", "--out", "--photo-filter", "--photos",
+        "--inception", "--labels", "--max-photos", "--max-pictures", "--order", "--out", "--photo-filter", "--photos",
         "--resamples", "--seed", "--subsets", "--vgg",
     },
     "app.assets": set(),
@@ -146,7 +146,7 @@ FROZEN: dict[str, set[str]] = {
     "app.upscale": {
         "--circular", "--device", "--format", "--guides", "--out", "--overwrite", "--precision", "--resume", "--tile",
     },
-    "app.compare": {"--key", "--most", "--out", "--overwrite"},
+    "app.compare": {"--key", "--max-frames", "--out", "--overwrite"},
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},

@@ -76,7 +76,7 @@ class Trial:
 
     def __init__(self, settings: TrialSettings) -> None:
         self.settings = settings
-        keys = chosen_keys(settings.photos, settings.most_photos)
+        keys = chosen_keys(settings.photos, settings.max_photos)
         self.own_half = settings.degrade is None and bool(settings.degradations)
         self.degraded_keys = keys[1::2] if self.own_half else ()
         keys = keys[::2] if self.own_half else keys
@@ -95,10 +95,10 @@ class Trial:
         """Folders that are judged, with the keys that are used."""
         settings, found = self.settings, {}
         if settings.degradations and settings.degrade:
-            found[settings.degrade] = chosen_keys(settings.degrade, settings.most_pictures)
+            found[settings.degrade] = chosen_keys(settings.degrade, settings.max_pictures)
         for order in settings.orders:
             for side in (order.better, order.worse):
-                found[side.folder] = chosen_keys(side.folder, settings.most_pictures)
+                found[side.folder] = chosen_keys(side.folder, settings.max_pictures)
         return found
 
     def _labels(self, folder: Path) -> Path | None:
