@@ -187,7 +187,7 @@ def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
             {
                 "method": "clusters",
                 "classes": len(counts),
-                "shares": fractions[-1].round(4).tolist(),
+                "fractions": fractions[-1].round(4).tolist(),
                 "digests": digests,
             },
         )

@@ -75,5 +75,5 @@ def test_thin_ground_is_said():
     assert cautions(record) == []
     few = replace(record, frames=replace(record.frames, matched=5, dropped=7))
     assert [text.split(" rendered")[0] for text in cautions(few)] == ["Only 5 of 12"]
-    one = replace(record, photos=replace(record.photos, largest_share=0.62))
+    one = replace(record, photos=replace(record.photos, largest_fraction=0.62))
     assert cautions(one)[0].startswith("One photograph serves 62 % of the pairs")
