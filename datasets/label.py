@@ -234,8 +234,8 @@ def by_segmenter(args: argparse.Namespace, targets: list[Path]) -> None:
 
 def print_fractions(folder: Path, target: Path, names: Sequence[str], fractions: np.ndarray) -> None:
     """Tell the user what was written, and which fraction of the pixels each class has."""
-    shares = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
-    print(f"{target}: {len(names)} classes; fractions in {folder}: {shares}")
+    listed = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
+    print(f"{target}: {len(names)} classes; fractions in {folder}: {listed}")
 
 
 METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {

@@ -82,13 +82,13 @@ def settings(args: argparse.Namespace) -> "TrialSettings":
     from eval.trials.orders import parse_labels, parse_order
     from eval.trials.settings import TrialSettings
 
-    for name, least in (
+    for name, minimum in (
         ("height", 80), ("max_photos", 4), ("max_pictures", 4), ("crops", 1), ("candidates", 1), ("resamples", 10),
         ("subsets", 10), ("seed", 0),
     ):  # fmt: skip
         value = getattr(args, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name.replace('_', '-')}: got {value}, wanted {least} or more")
+        if value is not None and value < minimum:
+            raise InputError(f"--{name.replace('_', '-')}: got {value}, wanted {minimum} or more")
     check_resamples(args.resamples)
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")

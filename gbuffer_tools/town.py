@@ -81,9 +81,9 @@ def check(args: argparse.Namespace) -> None:
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
     if args.per_town * args.every > DRIVE:
-        most = DRIVE // args.every
+        max_frames = DRIVE // args.every
         raise InputError(
-            f"--per-town {args.per_town}: a drive has {DRIVE} ticks, so {most} frames with --every {args.every}"
+            f"--per-town {args.per_town}: a drive has {DRIVE} ticks, so {max_frames} frames with --every {args.every}"
         )
     towns = -(-args.frames // args.per_town)
     if not (args.seed >= 0 and args.seed + towns - 1 <= MAX_SEED):

@@ -133,9 +133,9 @@ def class_facts(record: SkvdRecord) -> list[str]:
     if classes is None:
         return []
     facts = [
-        f"Crops of which a group of classes covers more than {100 * classes.min_fraction:g} %, with {classes.hidden} in "
-        f"place of all else; {classes.layer} alone. Pairs: {classes.partners}. Values of different groups are not to "
-        "be compared: the outline of a group is seen, too."
+        f"Crops of which a group of classes covers more than {100 * classes.min_fraction:g} %, with {classes.hidden} "
+        f"in place of all else; {classes.layer} alone. Pairs: {classes.partners}. Values of different groups are not "
+        "to be compared: the outline of a group is seen, too."
     ]
     measured = record.methods[0].ckvd.value if record.methods[0].ckvd else {}
     left = [f"{name} ({pairs})" for name, pairs in classes.pairs.items() if name not in measured]

@@ -116,7 +116,7 @@ class ExrHeader:
 
     @property
     def covered(self) -> tuple[tuple[float, float], ...]:
-        """For each part, the share of the picture that has pixels, and the share of its pixels inside the picture."""
+        """For each part, the fraction of the picture with pixels, and the fraction of its pixels inside the picture."""
         picture = math.prod(self.display.shape)
         inside = [(part.data.overlap(self.display), math.prod(part.data.shape)) for part in self.parts]
         return tuple((count / picture, count / stored) for count, stored in inside)

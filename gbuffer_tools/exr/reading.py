@@ -39,10 +39,10 @@ def header_notes(header: ExrHeader) -> Iterator[str]:
     aspect = header.attributes.get(ASPECT)
     if isinstance(aspect, float) and math.isfinite(aspect) and abs(aspect - 1) > SQUARE_TOLERANCE:
         yield f"its pixels are {aspect:g} times as wide as high (pixelAspectRatio), taken for square ones"
-    if max(share for share, _ in header.covered) == 0:
+    if max(fraction for fraction, _ in header.covered) == 0:
         data, display = header.parts[0].data, header.display
         raise ValueError(f"all of its pixels ({data}) lie outside of its picture ({display}); write it again")
-    drawn, inside = (min(shares) for shares in zip(*header.covered, strict=True))
+    drawn, inside = (min(fractions) for fractions in zip(*header.covered, strict=True))
     if drawn < 1:
         yield f"only {drawn:.1%} of the picture have pixels (data window), the rest is 0"
     if inside < 1:
