@@ -110,9 +110,9 @@ class ExrHeader:
         """
         named = self.attributes.get(VIEWS, ())
         found = named if isinstance(named, tuple) else ()
-        told = tuple(dict.fromkeys(view for view in (*found, *(part.view for part in self.parts)) if view))
+        stated = tuple(dict.fromkeys(view for view in (*found, *(part.view for part in self.parts)) if view))
         eyes = {name.rpartition(".")[0].rpartition(".")[2] for name in self.channels}
-        return told or (STEREO if set(STEREO) <= eyes else ())
+        return stated or (STEREO if set(STEREO) <= eyes else ())
 
     @property
     def covered(self) -> tuple[tuple[float, float], ...]:

@@ -67,8 +67,8 @@ def test_a_cosine_is_that_of_its_two_crops(folder: Path, matches: Path, vgg_file
     with np.load(matches) as file:
         frame, photo, cosine = (file[name] for name in ("frame", "photo", "cosine"))
 
-    def features(image: np.ndarray, place: np.ndarray, domain: list[np.ndarray]) -> torch.Tensor:
-        top, left = place.tolist()
+    def features(image: np.ndarray, corner: np.ndarray, domain: list[np.ndarray]) -> torch.Tensor:
+        top, left = corner.tolist()
         crop = torch.from_numpy(image[top : top + CROP, left : left + CROP].copy()).movedim(-1, 0) / 255
         return describe(vgg, crop, *moments(domain))[0, 0]
 

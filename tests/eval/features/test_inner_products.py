@@ -72,7 +72,7 @@ def tables(found):
     return [table for layer in found.values() for table in (layer.real, *layer.fake, *layer.across)]
 
 
-def test_gram_agrees_with_numpy(monkeypatch):
+def test_inner_products_agree_with_numpy(monkeypatch):
     monkeypatch.setattr(module, "STRIP", 7)  # uneven: 40 dimensions in strips of 7
     x, y = torch.randn(5, 40), torch.randn(3, 40)
     wanted = x.double().numpy() @ y.double().numpy().T / 40
