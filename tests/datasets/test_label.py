@@ -61,7 +61,7 @@ def test_facts(folder: Path, labels: Path, vgg_file: Path) -> None:
     assert frames["digests"]["vgg"] == models.digest(vgg_file)  # type: ignore[index]
     found = maps(folder, labels)
     ids = np.concatenate([m.ravel() for name, m in found.items() if name.startswith("frames")])
-    # The shares are written with four digits.
+    # The fractions are written with four digits.
     assert frames["fractions"] == pytest.approx((np.bincount(ids, minlength=4) / len(ids)).tolist(), abs=5e-5)
 
 
