@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--key", action="append", metavar="KEY", help="show this frame (its path in the folders, no suffix); repeat"
     )
     rows.add_argument(
-        "--most", type=int, default=6, metavar="N", help="show N frames, evenly spaced (default %(default)s)"
+        "--max-frames", type=int, default=6, metavar="N", help="show N frames, evenly spaced (default %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing sheet")
     return parser
@@ -43,8 +43,8 @@ def check_arguments(args: argparse.Namespace) -> None:
     Raises:
         InputError: an option is out of range, or the sheet exists.
     """
-    if args.most < 1:
-        raise InputError(f"--most {args.most}: wanted 1 or more.")
+    if args.max_frames < 1:
+        raise InputError(f"--max-frames {args.max_frames}: wanted 1 or more.")
     if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--out {args.out}: wanted a name that ends in .png or .jpg.")
     if args.out.exists() and not args.overwrite:
@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
         if key not in keys:
             raise InputError(f"--key {key}: no such frame; there are {len(keys)}, such as {keys[0]!r}.")
     rows = []
-    for key in args.key or spread(keys, args.most):
+    for key in args.key or spread(keys, args.max_frames):
         index = keys.index(key)  # folders with the same keys list them in the same order
         row = [images[index] for images in folders.values()]
         sizes = {name: picture.shape[1::-1] for name, picture in zip(folders, row, strict=True)}

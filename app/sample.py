@@ -106,10 +106,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     Raises:
         InputError: an option is out of range, or does not go with another.
     """
-    for name, least in (("batch", 1), ("count", 1), ("seed", 0), ("height", 1)):
+    for name, minimum in (("batch", 1), ("count", 1), ("seed", 0), ("height", 1)):
         value = getattr(args, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name} {value}: wanted {least} or more.")
+        if value is not None and value < minimum:
+            raise InputError(f"--{name} {value}: wanted {minimum} or more.")
     for name in ("mask", "height"):
         if getattr(args, name) is not None and not args.complete:
             raise InputError(f"--{name} {getattr(args, name)}: is for pictures to --complete; leave it out.")

@@ -81,9 +81,9 @@ def measure(model: str, size: tuple[int, int], folder: Path, threads: int) -> tu
 def difference(model: str, size: tuple[int, int]) -> tuple[int, float]:
     """Return the smallest tiles' side, and their largest difference from an H x W picture in one piece, of 255."""
     network = open_upscaler(model)[0]
-    image, least = as_tensor(made_picture(*size), flip=False), 4 * network.overlap
-    whole, tiled = (Enlarger(network, tile, network.spec.scale).whole(image) for tile in (max(size), least))
-    return least, float((whole - tiled).abs().max()) * 255
+    image, min_tile = as_tensor(made_picture(*size), flip=False), 4 * network.overlap
+    whole, tiled = (Enlarger(network, tile, network.spec.scale).whole(image) for tile in (max(size), min_tile))
+    return min_tile, float((whole - tiled).abs().max()) * 255
 
 
 def rolled_difference(model: str, size: tuple[int, int], circular: bool) -> tuple[float, float]:
@@ -118,12 +118,12 @@ def main(args: argparse.Namespace) -> None:
         for text, size in sizes.items():
             memory, seconds = measure(model, size, folder, args.threads)
             print(f"{args.name}, {text}: {memory:.2f} GiB, {seconds:.0f} s", flush=True)
-        tile, most = difference(model, crop)
-        print(f"{args.name}, {args.crop} in tiles of {tile}: {most:.2g} of 255 off the whole picture")
+        tile, largest = difference(model, crop)
+        print(f"{args.name}, {args.crop} in tiles of {tile}: {largest:.2g} of 255 off the whole picture")
         for circular in (True, False):
-            most, mean = rolled_difference(model, texture, circular)
+            largest, mean = rolled_difference(model, texture, circular)
             how = "--circular" if circular else "without it"
-            print(f"{args.name}, {args.texture} rolled, {how}: {most:.2g} of 255 off at most, mean {mean:.2g}")
+            print(f"{args.name}, {args.texture} rolled, {how}: {largest:.2g} of 255 off at most, mean {mean:.2g}")
 
 
 if __name__ == "__main__":

@@ -69,9 +69,9 @@ def ratios(paths: Sequence[Path]) -> Iterator[str]:
     for name, seeds in by_name(record.methods[1:]).items():
         cells = []
         for layer in layers:
-            share = mean_and_ends([one.ratio[layer] for one in seeds], digits=2)
+            ratio = mean_and_ends([one.ratio[layer] for one in seeds], digits=2)
             closer = decided([one.difference[layer] for one in seeds], below=True)
-            cells.append(share if share == "–" else f"{share} {closer}")
+            cells.append(ratio if ratio == "–" else f"{ratio} {closer}")
         yield line(name, cells)
 
 

@@ -48,7 +48,7 @@ class Reading:
     Attributes:
         features: names for `channels.feature`, stacked in this order.
         streams: class names, as in frame files, of each class stream; "*": all others. None for networks that do not
-            read classes; frames need no class ids then.
+            read classes; frames need no class ids then. Model files call them `classes`.
         mean, std: statistics per channel, over the training frames.
         optional: whether frames may lack buffers and cameras; channels that need them are then 0, their mean. For
             models that were trained with missing buffers (`drop_buffers`).
@@ -105,8 +105,8 @@ class Frames:
             with Shard(path) as shard:
                 self._check(shard)
                 self._absent[path] = absent_features(shard, reading.features, reading.withheld)
-                streams = stream_table(shard, reading.streams, reading.no_stream)
-                self._streams[path] = np.zeros_like(streams) if CLASS in reading.withheld else streams
+                table = stream_table(shard, reading.streams, reading.no_stream)
+                self._streams[path] = np.zeros_like(table) if CLASS in reading.withheld else table
                 keys += [f"{path.stem}/{name}" for name in shard.names]
                 positions += [(path, i) for i in range(len(shard))]
                 sizes += [(shard.height, shard.width)] * len(shard)

@@ -187,7 +187,7 @@ def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
             {
                 "method": "clusters",
                 "classes": len(counts),
-                "shares": fractions[-1].round(4).tolist(),
+                "fractions": fractions[-1].round(4).tolist(),
                 "digests": digests,
             },
         )
@@ -234,8 +234,8 @@ def by_segmenter(args: argparse.Namespace, targets: list[Path]) -> None:
 
 def print_fractions(folder: Path, target: Path, names: Sequence[str], fractions: np.ndarray) -> None:
     """Tell the user what was written, and which fraction of the pixels each class has."""
-    shares = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
-    print(f"{target}: {len(names)} classes; fractions in {folder}: {shares}")
+    listed = " ".join(f"{name} {fraction:.3f}" for name, fraction in zip(names, fractions, strict=True))
+    print(f"{target}: {len(names)} classes; fractions in {folder}: {listed}")
 
 
 METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 from epe.layers.spec import Spec
 
-Streams = Sequence[Sequence[int]]
+StreamChannels = Sequence[Sequence[int]]
 """The indices of the G-buffer channels that each class stream reads."""
 
 Crops = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -29,12 +29,13 @@ class GeneratorSpec(Spec, ABC):
 
     @classmethod
     @abstractmethod
-    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+    def for_data(cls, channels: int, stream_channels: StreamChannels, sizes: Mapping[str, Any]) -> Self:
         """Return the spec of a preset, completed with the sizes that depend on the data.
 
         Args:
             channels: G.
-            streams: channels that each class stream reads; generators without streams use only the number of classes.
+            stream_channels: channels that each class stream reads; generators without streams use only the number of
+                classes.
             sizes: the other fields.
 
         Raises:
@@ -73,9 +74,9 @@ class Generator(nn.Module, ABC):
     spec: GeneratorSpec
 
     @classmethod
-    def from_preset(cls, name: str, channels: int, streams: Streams) -> Self:
+    def from_preset(cls, name: str, channels: int, stream_channels: StreamChannels) -> Self:
         """Build an untrained generator from one of `presets`; see `GeneratorSpec.for_data`."""
-        return cls(cls.spec_type.for_data(channels, streams, cls.presets[name]))
+        return cls(cls.spec_type.for_data(channels, stream_channels, cls.presets[name]))
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:

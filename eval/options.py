@@ -7,7 +7,7 @@ from pathlib import Path
 from gbuffer_tools.command import name_and_path
 from gbuffer_tools.errors import InputError
 
-MOST_RESAMPLES = 100_000
+MAX_RESAMPLES = 100_000
 
 
 def add_common(parser: argparse.ArgumentParser, *, fakes: bool = True) -> None:
@@ -36,10 +36,8 @@ def check_resamples(count: int | None) -> None:
     Raises:
         InputError: there are too many.
     """
-    if count is not None and count > MOST_RESAMPLES:
-        raise InputError(
-            f"--resamples: got {count}, wanted {MOST_RESAMPLES} or fewer; intervals gain nothing from more"
-        )
+    if count is not None and count > MAX_RESAMPLES:
+        raise InputError(f"--resamples: got {count}, wanted {MAX_RESAMPLES} or fewer; intervals gain nothing from more")
 
 
 def check_common(args: argparse.Namespace) -> None:

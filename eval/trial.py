@@ -56,8 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--height", type=int, help="lines that higher pictures are reduced to (default: those of the lowest picture)"
     )
-    parser.add_argument("--most-photos", type=int, help="at most so many photographs, evenly spaced (default: all)")
-    parser.add_argument("--most-pictures", type=int, help="at most so many of any other folder (default: all)")
+    parser.add_argument("--max-photos", type=int, help="at most so many photographs, evenly spaced (default: all)")
+    parser.add_argument("--max-pictures", type=int, help="at most so many of any other folder (default: all)")
     add_photo_filter(parser)
     parser.add_argument("--crops", type=int, default=4, help="per picture, for sKVD and KVD (default %(default)s)")
     parser.add_argument("--candidates", type=int, default=16, help="crops per photograph (default %(default)s)")
@@ -82,13 +82,13 @@ def settings(args: argparse.Namespace) -> "TrialSettings":
     from eval.trials.orders import parse_labels, parse_order
     from eval.trials.settings import TrialSettings
 
-    for name, least in (
-        ("height", 80), ("most_photos", 4), ("most_pictures", 4), ("crops", 1), ("candidates", 1), ("resamples", 10),
+    for name, minimum in (
+        ("height", 80), ("max_photos", 4), ("max_pictures", 4), ("crops", 1), ("candidates", 1), ("resamples", 10),
         ("subsets", 10), ("seed", 0),
     ):  # fmt: skip
         value = getattr(args, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name.replace('_', '-')}: got {value}, wanted {least} or more")
+        if value is not None and value < minimum:
+            raise InputError(f"--{name.replace('_', '-')}: got {value}, wanted {minimum} or more")
     check_resamples(args.resamples)
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
@@ -104,7 +104,7 @@ def settings(args: argparse.Namespace) -> "TrialSettings":
     return TrialSettings(
         photos=args.photos, degrade=args.degrade, degradations=tuple(kinds[name] for name in dict.fromkeys(names)),
         orders=tuple(parse_order(text) for text in args.order), labels=parse_labels(args.labels), height=args.height,
-        most_photos=args.most_photos, most_pictures=args.most_pictures, photo_filter=args.photo_filter,
+        max_photos=args.max_photos, max_pictures=args.max_pictures, photo_filter=args.photo_filter,
         crops=args.crops, candidates=args.candidates, vgg=args.vgg, inception=args.inception, clip=args.clip,
         resamples=args.resamples, subsets=args.subsets, seed=args.seed, cache=args.cache, device=args.device,
     )  # fmt: skip

@@ -136,7 +136,7 @@ def overlay_line(found: Overlay, frames: int) -> str:
     x, y, width, height = found.boxes[0]
     more = f" and {len(found.boxes) - 1} more areas" if len(found.boxes) > 1 else ""
     where = f"columns {x}..{x + width - 1}, rows {y}..{y + height - 1}{more}"
-    return f"image has a HUD? {found.share:.2%} of it stay the same in {frames} frames, whatever is behind: {where}"
+    return f"image has a HUD? {found.fraction:.2%} of it stay the same in {frames} frames, whatever is behind: {where}"
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ def parse_size(text: str, option: str, limits: tuple[int, int] = (16, 1 << 16)) 
     """
     match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.lower())
     width, height = (int(match[1]), int(match[2])) if match else (-1, -1)
-    least, most = limits
-    if not (least <= width <= most and least <= height <= most):
-        wanted = f"wanted WIDTHxHEIGHT with both in {least} .. {most}, for example 1280x720"
+    low, high = limits
+    if not (low <= width <= high and low <= height <= high):
+        wanted = f"wanted WIDTHxHEIGHT with both in {low} .. {high}, for example 1280x720"
         raise InputError(f"{option} {text}: {wanted}.")
     return height, width
 

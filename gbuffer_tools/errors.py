@@ -4,7 +4,7 @@ import os
 import re
 
 # HDF5 and Rust libraries (safetensors) quote the system's error in their message.
-_TOLD = re.compile(r"error message = '([^']+)'|([^:()]+?) \(os error \d+\)")
+_REASON = re.compile(r"error message = '([^']+)'|([^:()]+?) \(os error \d+\)")
 
 
 class InputError(Exception):
@@ -36,7 +36,7 @@ def one_line(error: object, max_length: int | None = None) -> str:
 
 def system_reason(error: BaseException) -> str:
     """The operating system's message in an error, such as "No space left on device"; "" if there is none."""
-    told = _TOLD.search(str(error))
-    if told:
-        return (told[1] or told[2]).strip()
+    found = _REASON.search(str(error))
+    if found:
+        return (found[1] or found[2]).strip()
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""

@@ -1,4 +1,4 @@
-"""Resizing maps: labels and ids, whose values cannot be mixed, and shares, whose values can."""
+"""Resizing maps: labels and ids, whose values cannot be mixed, and soft masks, whose values can."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,25 +26,25 @@ def nearest(label: Array, size: tuple[int, ...], rows: slice = ALL, cols: slice 
     return np.ascontiguousarray(label[y[:, None], x])
 
 
-def antialiased(shares: Array, size: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Maps of shares at another size: blurred as much as they shrink, then interpolated linearly; 0 outside.
+def antialiased(masks: Array, size: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Soft masks at another size: blurred as much as they shrink, then interpolated linearly; 0 outside.
 
-    The result is that of `skimage.transform.resize(shares, size, anti_aliasing=True, mode="constant")` for floats,
+    The result is that of `skimage.transform.resize(masks, size, anti_aliasing=True, mode="constant")` for floats,
     which the EPE release calls: the blur is a Gaussian of (factor - 1) / 2 pixels, truncated at four times that, and
     borders fade.
 
     Args:
-        shares: (h,w,C), any float type.
+        masks: (h,w,C) fractions, any float type.
         size: the wanted height and width.
 
     Returns:
         (H,W,C).
     """
-    found = shares.astype(np.float32)
+    found = masks.astype(np.float32)
     for axis, side in enumerate(size):
         if found.shape[axis] != side:
             found = np.moveaxis(_resized(np.moveaxis(found, axis, 0), side), 0, axis)
-    return np.ascontiguousarray(found.clip(float(shares.min()), float(shares.max())))
+    return np.ascontiguousarray(found.clip(float(masks.min()), float(masks.max())))
 
 
 def _resized(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
@@ -58,12 +58,12 @@ def _resized(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float
     position = (np.arange(side) + 0.5) * factor - 0.5
     first = np.floor(position).astype(int)
     total = np.zeros((side, *values.shape[1:]), np.float32)
-    for step, share in ((0, 1 - (position - first)), (1, position - first)):
+    for step, nearness in ((0, 1 - (position - first)), (1, position - first)):
         middle = first + step
         for offset, weight in zip(offsets, blur, strict=True):
             row = middle + offset
             # There is nothing outside, neither to interpolate with nor to blur.
             inside = (middle >= 0) & (middle < rows) & (row >= 0) & (row < rows)
-            factors = (share * weight * inside).astype(np.float32)
+            factors = (nearness * weight * inside).astype(np.float32)
             total += factors.reshape(-1, *[1] * (values.ndim - 1)) * values[row.clip(0, rows - 1)]
     return total

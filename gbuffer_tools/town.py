@@ -23,7 +23,7 @@ from gbuffer_tools.io.atomic import clear
 from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.pipeline.parallel import cores
 from gbuffer_tools.streets.plan import DRIVE
-from gbuffer_tools.streets.rendering import Settings, add_frames, file_of, missing
+from gbuffer_tools.streets.rendering import RenderSettings, add_frames, file_of, missing
 
 PROG = "python -m gbuffer_tools.town"
 BLENDER = Path(".venv-blender/bin/python")
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the workers, whoever stops us
     check(args)
     height, width = parse_size(args.size, "--size", (16, MAX_SIDE))
-    settings = Settings(args.blender, (width, height), args.samples, args.every, max(cores() // args.jobs, 1))
+    settings = RenderSettings(args.blender, (width, height), args.samples, args.every, max(cores() // args.jobs, 1))
     wanted = plan(args.seed, args.frames, args.per_town, args.every)
     todo = {seed: missing(file_of(args.out, seed), seed, ticks, settings) for seed, ticks in wanted.items()}
     print(f"{sum(map(len, todo.values()))} of {args.frames} frames of {len(wanted)} towns to render", file=sys.stderr)
@@ -81,9 +81,9 @@ def check(args: argparse.Namespace) -> None:
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: wanted 1 or more")
     if args.per_town * args.every > DRIVE:
-        most = DRIVE // args.every
+        max_frames = DRIVE // args.every
         raise InputError(
-            f"--per-town {args.per_town}: a drive has {DRIVE} ticks, so {most} frames with --every {args.every}"
+            f"--per-town {args.per_town}: a drive has {DRIVE} ticks, so {max_frames} frames with --every {args.every}"
         )
     towns = -(-args.frames // args.per_town)
     if not (args.seed >= 0 and args.seed + towns - 1 <= MAX_SEED):

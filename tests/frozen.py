@@ -20,11 +20,11 @@ EPE = {
     "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
 }  # fmt: skip
 # What runs of one process have in common.
-DESCENT = {
+LINEAR_DECAY = {
     "--config", "--print_config", "--out", "--licence", "--crop", "--batch", "--steps", "--rate", "--constant",
     "--beta1", "--beta2", "--device", "--workers", "--seed", "--log_every", "--preview_every", "--save_every",
 }  # fmt: skip
-SOLO = DESCENT | {"--critic_rate"}
+SOLO = LINEAR_DECAY | {"--critic_rate"}
 # Command line up to `--help` -> its long options, those of all commands aside.
 FROZEN: dict[str, set[str]] = {
     "gbuffer_tools.capture": {
@@ -51,11 +51,11 @@ FROZEN: dict[str, set[str]] = {
         "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },
     "datasets.match": {
-        "--balance", "--crops", "--features", "--frames", "--index", "--jobs", "--least", "--neighbours", "--out",
-        "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
+        "--balance", "--crops", "--features", "--frames", "--index", "--jobs", "--min-similarity", "--neighbours",
+        "--out", "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
     },
     "train.epe": EPE,
-    "train.realformer paired": DESCENT
+    "train.realformer paired": LINEAR_DECAY
     | {
         "--frames", "--targets", "--features", "--streams", "--preset", "--initial", "--trainable", "--vgg",
         "--l1_weight", "--perceptual_weight", "--style_weight", "--variation_weight", "--clip", "--ema", "--precision",
@@ -68,25 +68,25 @@ FROZEN: dict[str, set[str]] = {
         "--photos", "--photo_labels", "--height", "--preset", "--critic_width", "--matching_weight",
         "--perceptual_weight", "--vgg",
     },
-    "train.segmenter": DESCENT
+    "train.segmenter": LINEAR_DECAY
     | {
         "--images", "--labels", "--classes", "--validation", "--validation_labels", "--height", "--width", "--zoom",
         "--jitter", "--balance", "--precision",
     },
-    "train.upscaler": DESCENT
+    "train.upscaler": LINEAR_DECAY
     | {
         "--images", "--small", "--held_out", "--degradation", "--guides", "--preset", "--initial", "--trainable",
         "--critic", "--critic_rate", "--sharpen", "--pixels", "--pixel_weight", "--perceptual_weight", "--perceptual",
         "--gan_weight", "--gan_rule", "--vgg", "--ema", "--precision",
     },
-    "train.vqgan": DESCENT
+    "train.vqgan": LINEAR_DECAY
     | {
         "--images", "--validation", "--content", "--labels", "--validation_labels", "--classes", "--features",
         "--height", "--preset", "--codes", "--code_width", "--unit_codes", "--initial", "--perceptual_weight",
         "--codebook_weight", "--beta", "--legacy_beta", "--gan_weight", "--gan_start", "--critic_warmup",
         "--critic_rate", "--average_codes", "--kmeans", "--restart_below", "--vgg", "--precision",
     },
-    "train.codes": DESCENT
+    "train.codes": LINEAR_DECAY
     | {
         "--images", "--autoencoder", "--condition", "--condition_autoencoder", "--labels", "--classes", "--validation",
         "--validation_labels", "--height", "--variants", "--initial", "--layers", "--width", "--heads", "--unmasked",
@@ -130,7 +130,7 @@ FROZEN: dict[str, set[str]] = {
     },
     "eval.trial": {
         "--cache", "--candidates", "--clip", "--crops", "--degradations", "--degrade", "--device", "--height",
-        "--inception", "--labels", "--most-photos", "--most-pictures", "--order", "--out", "--photo-filter", "--photos",
+        "--inception", "--labels", "--max-photos", "--max-pictures", "--order", "--out", "--photo-filter", "--photos",
         "--resamples", "--seed", "--subsets", "--vgg",
     },
     "app.assets": set(),
@@ -146,7 +146,7 @@ FROZEN: dict[str, set[str]] = {
     "app.upscale": {
         "--circular", "--device", "--format", "--guides", "--out", "--overwrite", "--precision", "--resume", "--tile",
     },
-    "app.compare": {"--key", "--most", "--out", "--overwrite"},
+    "app.compare": {"--key", "--max-frames", "--out", "--overwrite"},
     "app.export": {"--onnx", "--overwrite"},
     "app.photographs": {"--out"},
     "app.models": {"--json", "--size"},

@@ -161,10 +161,11 @@ def open_sampler(path: Path, autoencoder: Path, condition_autoencoder: Path | No
             )
     if stages.pictures.network.spec.codes != spec.codes:
         raise InputError(f"{autoencoder}: has {stages.pictures.network.spec.codes} codes, {path} knows {spec.codes}.")
-    most = spec.condition_codes or spec.codes
-    if stages.maps is not None and stages.maps.network.spec.codes > most:
+    max_codes = spec.condition_codes or spec.codes
+    if stages.maps is not None and stages.maps.network.spec.codes > max_codes:
         raise InputError(
-            f"{condition_autoencoder}: has {stages.maps.network.spec.codes} codes, {path} knows {most} as a condition."
+            f"{condition_autoencoder}: has {stages.maps.network.spec.codes} codes, {path} knows {max_codes} as a "
+            "condition."
         )
     return Sampler(network, model, stages, path, device)
 
@@ -266,7 +267,7 @@ def sources(
     Raises:
         InputError: an input is smaller than the window, --size is no multiple of a code's side, or a folder has none.
     """
-    least = sampler.network.spec.side * sampler.factor
+    min_side = sampler.network.spec.side * sampler.factor
     if inputs.size and any(length % sampler.factor for length in inputs.size):
         height, width = inputs.size
         raise InputError(
@@ -278,12 +279,12 @@ def sources(
     elif maps is not None:
         found = ((key, inputs.size or maps.size(key), None) for key in maps.keys)
     else:
-        found = iter([("", inputs.size or (least, least), None)])
+        found = iter([("", inputs.size or (min_side, min_side), None)])
     for key, size, pixels in found:
-        if min(size) < least:
+        if min(size) < min_side:
             raise InputError(
-                f"{key or '--size'}: is {size[1]}x{size[0]}, wanted {least} pixels a side or more, the window that the "
-                "model was trained on."
+                f"{key or '--size'}: is {size[1]}x{size[0]}, wanted {min_side} pixels a side or more, the window that "
+                "the model was trained on."
             )
         if any(length % sampler.factor for length in size):
             say(f"{key}: rows and columns after the last whole code ({sampler.factor} pixels) are cut off")
@@ -321,11 +322,11 @@ def known_codes(sampler: Sampler, mask: Path | None, key: str, pixels: np.ndarra
     return np.where(anew.numpy(), -1, codes).astype(np.int32)
 
 
-def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
-    """Yield jobs in order, in batches of one size and at most `most` jobs."""
+def batches(jobs: Sequence[Job], max_size: int) -> Iterator[list[Job]]:
+    """Yield jobs in order, in batches of one size and at most `max_size` jobs."""
     part: list[Job] = []
     for job in jobs:
-        if part and (len(part) == most or job.size != part[0].size):
+        if part and (len(part) == max_size or job.size != part[0].size):
             yield part
             part = []
         part.append(job)
@@ -336,5 +337,5 @@ def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
 def entropy_of(codes: Sequence[Tensor]) -> float:
     """Return the entropy in bits of the code frequencies in some maps: 0 if all codes are the same."""
     counts = torch.bincount(torch.cat([found.flatten().cpu() for found in codes])).double()
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * shares.log2()).sum())
+    fractions = counts[counts > 0] / counts.sum()
+    return float(-(fractions * fractions.log2()).sum())

@@ -75,8 +75,8 @@ class Enlarger:
         is opaque stays opaque.
         """
         alpha = self._around(alpha)
-        least, greatest = -F.max_pool2d(-alpha, 3, 1, 1), F.max_pool2d(alpha, 3, 1, 1)
-        return self._bands(self._between, [alpha, least, greatest])
+        lowest, highest = -F.max_pool2d(-alpha, 3, 1, 1), F.max_pool2d(alpha, 3, 1, 1)
+        return self._bands(self._between, [alpha, lowest, highest])
 
     def light(self, light: Tensor, key: str = "") -> Iterator[Tensor]:
         """Enlarge a picture in linear light (3, H, W); the bands are in linear light, too.
@@ -138,13 +138,13 @@ class Enlarger:
         cut = Cut(above[0], below[0]).enlarged(self.network.spec.scale)
         return lit(self._shown(image, folded)[0], cut)[None]
 
-    def _between(self, alpha: Tensor, least: Tensor, greatest: Tensor) -> Tensor:
+    def _between(self, alpha: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
         scale = self.network.spec.scale
         if self.network.spec.guides:
             made = F.interpolate(alpha, scale_factor=scale, mode="bicubic", align_corners=False)
         else:
             made = self._run(alpha)
-        low, high = (F.interpolate(x, scale_factor=scale, mode="nearest") for x in (least, greatest))
+        low, high = (F.interpolate(x, scale_factor=scale, mode="nearest") for x in (lowest, highest))
         return torch.minimum(torch.maximum(made, low), high)
 
     def _run(self, image: Tensor, folded: Tensor | None = None) -> Tensor:

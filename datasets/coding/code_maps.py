@@ -126,7 +126,8 @@ def encode_pictures(
         for variant in range(variants):
             room = [min(factor - 1, length - side * factor) if variant > 1 else 0 for length in size]
             rows, cols = (
-                part(int(rng.integers(most + 1)), length, factor) for most, length in zip(room, size, strict=True)
+                part(int(rng.integers(max_shift + 1)), length, factor)
+                for max_shift, length in zip(room, size, strict=True)
             )
             flip = bool(variant % 2)
             codes = encoder(as_tensor(pixels, flip=flip)[:, rows, cols])

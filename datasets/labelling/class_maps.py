@@ -73,7 +73,7 @@ def write_maps(
     fractions = counts / counts.sum()
     facts = {
         "method": method, "classes": len(counts), "names": [*names, OTHER], "other": len(names),
-        "shares": fractions.round(4).tolist(), "digests": digests,
+        "fractions": fractions.round(4).tolist(), "digests": digests,
     }  # fmt: skip
     write_facts(folder, facts)
     return fractions

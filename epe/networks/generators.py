@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from epe.generator import Generator, Streams
+from epe.generator import Generator, StreamChannels
 from epe.networks.autoencoders.patch_discriminator import PatchDiscriminator, PatchDiscriminatorSpec
 from epe.networks.autoencoders.vqgan import VQGAN, VQGANSpec
 from epe.networks.backbones.clip import ClipSpec, ClipVision
@@ -70,19 +70,19 @@ def find_preset(name: str) -> type[Generator]:
     return {preset: generator for generator in GENERATORS for preset in generator.presets}[name]
 
 
-def build_generator(name: str, channels: int, streams: Streams) -> Generator:
+def build_generator(name: str, channels: int, stream_channels: StreamChannels) -> Generator:
     """Build an untrained generator.
 
     Args:
         name: one of `preset_names()`.
         channels: number of G-buffer channels in the data; generators that read none ignore it.
-        streams: channels that each class stream reads.
+        stream_channels: channels that each class stream reads.
 
     Raises:
         ValueError: a size is invalid.
         KeyError: no generator has a preset of this name.
     """
-    return find_preset(name).from_preset(name, channels, streams)
+    return find_preset(name).from_preset(name, channels, stream_channels)
 
 
 def find_upscaler(name: str) -> type[Upscaler]:

@@ -48,12 +48,14 @@ def count(names: Collection[str], prefix: str) -> int:
     return len({match[1] for name in names if (match := pattern.match(name))})
 
 
-def spec_of(tensors: Mapping[str, Tensor], streams: tuple[tuple[int, ...], ...] | None, channels: int) -> EnhancerSpec:
+def spec_of(
+    tensors: Mapping[str, Tensor], stream_channels: tuple[tuple[int, ...], ...] | None, channels: int
+) -> EnhancerSpec:
     """Infer the spec of a generator from its tensors.
 
     Args:
         tensors: tensors with `stripped` names.
-        streams: channels that each class stream reads; None: all channels, which the weights must confirm.
+        stream_channels: channels that each class stream reads; None: all channels, which the weights must confirm.
         channels: G.
 
     Raises:
@@ -68,16 +70,16 @@ def spec_of(tensors: Mapping[str, Tensor], streams: tuple[tuple[int, ...], ...] 
         return tuple(value.shape)
 
     read = stream_inputs(tensors)
-    if streams is None:
-        streams = (tuple(range(channels)),) * len(read)
-    if [len(stream) for stream in streams] != read:
+    if stream_channels is None:
+        stream_channels = (tuple(range(channels)),) * len(read)
+    if [len(stream) for stream in stream_channels] != read:
         raise ValueError(
             f"its class streams read {', '.join(map(str, read))} channels, the description's "
-            f"{', '.join(str(len(stream)) for stream in streams)}"
+            f"{', '.join(str(len(stream)) for stream in stream_channels)}"
         )
     return EnhancerSpec(
         channels=channels,
-        streams=streams,
+        streams=stream_channels,
         width=shape(STEM)[0],
         stages=count(tensors, "gbuffer_encoder.joint_encoder_layers"),
         blocks=count(tensors, "layer1"),

@@ -127,7 +127,7 @@ def scratch_file(folder: Path, group: ProcessGroup) -> Iterator[ScratchFile]:
 
 def _shared_path(folder: Path, group: ProcessGroup) -> Path:
     """A new file's path, which the first process passes to all others."""
-    told = np.zeros(MAX_PATH)
+    message = np.zeros(MAX_PATH)
     if group.first:
         try:
             handle, name = tempfile.mkstemp(prefix="features-", dir=folder.absolute())
@@ -138,6 +138,6 @@ def _shared_path(folder: Path, group: ProcessGroup) -> Path:
             ) from error
         os.close(handle)
         raw = os.fsencode(name)
-        told[: len(raw)] = np.frombuffer(raw, np.uint8)
-    group.add([told])
-    return Path(os.fsdecode(told.astype(np.uint8).tobytes().rstrip(b"\0")))
+        message[: len(raw)] = np.frombuffer(raw, np.uint8)
+    group.add([message])
+    return Path(os.fsdecode(message.astype(np.uint8).tobytes().rstrip(b"\0")))

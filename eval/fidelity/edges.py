@@ -70,7 +70,7 @@ def _turned(plane: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
     return None if plane is None else plane.T
 
 
-def share_found(edges: Edges, among: Edges) -> float:
+def fraction_found(edges: Edges, among: Edges) -> float:
     """The fraction of edge pixels that have an edge of the other set within the tolerance.
 
     Args:

@@ -19,7 +19,7 @@ from eval.inputs import relative
 from eval.kvd.crops import DrawnCrops, Maps, PhotoPictures, Pixels, cut, read_crops, usable_photos
 from eval.kvd.layers import Layer
 from eval.kvd.pairing import Pairing, pair
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from eval.kvd.setup import UNLIKE, SkvdSetup
 from eval.metrics.bootstrap import draw_resamples
 from eval.records import skvd_record
@@ -46,7 +46,7 @@ class FloorSetup:
     pairing: Pairing
 
 
-def set_up_floor(settings: Settings, setup: SkvdSetup, folder: Path, labels: Path) -> FloorSetup:
+def set_up_floor(settings: SkvdSettings, setup: SkvdSetup, folder: Path, labels: Path) -> FloorSetup:
     """Draw crops of other photographs and find their partners among the same real crops that frames choose from.
 
     Args:
@@ -98,7 +98,7 @@ def sharing_real_crops(setup: SkvdSetup, floor: FloorSetup) -> tuple[SkvdSetup, 
     return replace(setup, pairing=ours), replace(floor, pairing=replace(theirs, sample=ours.sample))
 
 
-def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: Settings) -> dict[str, Layer]:
+def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: SkvdSettings) -> dict[str, Layer]:
     """Layers with the other photographs as the only method, at the scale of the frames' layers.
 
     Args:

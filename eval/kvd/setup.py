@@ -26,7 +26,7 @@ from eval.kvd.crops import (
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.per_class import ClassCrops
 from eval.kvd.protocols import SkvdProtocol
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from gbuffer_tools.errors import InputError
 
 UNLIKE = (254, 255)
@@ -63,7 +63,7 @@ class SkvdSetup:
     pairing: Pairing
 
 
-def set_up(settings: Settings) -> SkvdSetup:
+def set_up(settings: SkvdSettings) -> SkvdSetup:
     """Draw crops on both sides and find partners.
 
     Raises:

@@ -24,7 +24,7 @@ from eval.records.scores_record import Metric
 
 Array = NDArray[np.float64]
 
-LEAST = 20
+MIN_PATCHES = 20
 """A class with fewer patches on a side is left out."""
 
 
@@ -74,7 +74,7 @@ def class_values(
     with tqdm(total=total, desc="spectra by class", unit="picture", disable=not progress) as bar:
         real = class_sums(photos, real_labels, classes, height, photo_filter, bar)
         fake = {name: class_sums(images, fake_labels, classes, None, "area", bar) for name, images in methods.items()}
-    wanted = [k for k in range(classes) if min(one.counts[:, k].sum() for one in (real, *fake.values())) >= LEAST]
+    wanted = [k for k in range(classes) if min(one.counts[:, k].sum() for one in (real, *fake.values())) >= MIN_PATCHES]
     own = real.mean(np.ones((1, len(photos))))[0]
     values: dict[str, dict[str, Array]] = {}
     for name, one in fake.items():
@@ -92,8 +92,9 @@ def class_values(
         for k in wanted
     ]
     text = (
-        f"labels by {method}, {classes} classes; patches of which a class covers more than half, classes of {LEAST} "
-        "patches or more on all sides; distances are plain root mean squares, whose finite sets lift them above 0"
+        f"labels by {method}, {classes} classes; patches of which a class covers more than half, classes of "
+        f"{MIN_PATCHES} patches or more on all sides; distances are plain root mean squares, whose finite sets lift "
+        "them above 0"
     )
     return tuple(metrics), values, {"spectra by class": text}
 

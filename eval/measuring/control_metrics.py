@@ -18,7 +18,7 @@ from eval.digests import pixel_digest
 from eval.fidelity.colour import class_sums, to_lab
 from eval.fidelity.defects import beyond_grading, chroma_kept, corner_lightness, halo
 from eval.fidelity.depth import depth_error
-from eval.fidelity.edges import Edges, canny, f1, of_geometry, share_found
+from eval.fidelity.edges import Edges, canny, f1, fraction_found, of_geometry
 from eval.inputs import RENDER, picture_like
 from eval.measuring.class_colours import MIN_PIXELS
 from eval.metrics.spectrum import luma, weave
@@ -175,10 +175,10 @@ def _edge_values(edges: Edges, before: Edges | None, geometry: Edges | None) -> 
     """A picture's edge values: against the render's, unless it is the render, and against the geometry's."""
     found = {}
     if before is not None:
-        precision, recall = value_or_nan(share_found, edges, before), value_or_nan(share_found, before, edges)
+        precision, recall = value_or_nan(fraction_found, edges, before), value_or_nan(fraction_found, before, edges)
         found = {"edges_f1": f1(precision, recall), "edges_precision": precision, "edges_recall": recall}
     if geometry is not None:
-        found["geometry_recall"] = value_or_nan(share_found, geometry, edges)
+        found["geometry_recall"] = value_or_nan(fraction_found, geometry, edges)
     return found
 
 
@@ -197,5 +197,5 @@ def _defects(
 
 def shown_classes(facts: FrameFacts) -> tuple[str, ...]:
     """The names of the classes that at least one frame shows enough of; "" in place of the others."""
-    most = facts.pixels.max(axis=0, initial=0).tolist()
-    return tuple(name if pixels >= MIN_PIXELS else "" for name, pixels in zip(facts.classes, most, strict=True))
+    max_pixels = facts.pixels.max(axis=0, initial=0).tolist()
+    return tuple(name if pixels >= MIN_PIXELS else "" for name, pixels in zip(facts.classes, max_pixels, strict=True))

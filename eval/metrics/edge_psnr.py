@@ -14,8 +14,8 @@ from gbuffer_tools.io.psnr import psnr
 
 Pixels = NDArray[np.uint8]
 
-SHARE = 0.1
-"""The share of a picture's pixels that are edges: those with the steepest gradients."""
+EDGE_FRACTION = 0.1
+"""The fraction of a picture's pixels that are edges: those with the steepest gradients."""
 
 
 def edges(truth: Pixels) -> NDArray[np.bool_]:
@@ -28,10 +28,10 @@ def edges(truth: Pixels) -> NDArray[np.bool_]:
     """
     grey = truth.sum(-1, dtype=np.float64)
     gradient = np.hypot(*(cv2.Sobel(grey, cv2.CV_64F, 1 - axis, axis, ksize=3) for axis in (0, 1)))
-    least = np.quantile(gradient, 1 - SHARE, method="lower")
+    min_gradient = np.quantile(gradient, 1 - EDGE_FRACTION, method="lower")
     if not gradient.any():
         raise NoValueError("the picture is flat, so it has no edges.")
-    return (gradient >= least) & (gradient > 0)
+    return (gradient >= min_gradient) & (gradient > 0)
 
 
 def edge_psnr(a: Pixels, truth: Pixels) -> float:

@@ -123,7 +123,7 @@ def spectrum(picture: NDArray[np.uint8]) -> Array:
     return patch_spectra(luma(picture)).mean(0)
 
 
-def class_shares(labels: Labels, size: tuple[int, int], classes: int) -> Array:
+def class_fractions(labels: Labels, size: tuple[int, int], classes: int) -> Array:
     """The fraction of each patch's window that shows each class, (N, classes).
 
     Args:
@@ -142,13 +142,13 @@ def class_spectra(picture: NDArray[np.uint8], labels: Labels, classes: int) -> t
 
     Args:
         picture: (H, W, 3) uint8 sRGB.
-        labels, classes: as in `class_shares`.
+        labels, classes: as in `class_fractions`.
 
     Raises:
         NoValueError: the picture is smaller than a patch.
     """
     found = patch_spectra(luma(picture))
-    inside = (class_shares(labels, picture.shape[:2], classes) > COVERED).astype(np.float64)
+    inside = (class_fractions(labels, picture.shape[:2], classes) > COVERED).astype(np.float64)
     return inside.T @ found, inside.sum(0)
 
 

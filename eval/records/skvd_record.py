@@ -114,7 +114,7 @@ class SkvdPhotos:
         resized: photographs that were resized to the frames' height.
         candidates: crops drawn from them.
         partners: distinct crops that are in a pair, from `partner_images` photographs.
-        largest_share: fraction of the pairs that the busiest photograph serves.
+        largest_fraction: fraction of the pairs that the busiest photograph serves.
         sample: crops that represent the photographs in KVD.
         digest: digest of the photographs.
         labels: digest of their label maps.
@@ -127,7 +127,7 @@ class SkvdPhotos:
     candidates: int
     partners: int
     partner_images: int
-    largest_share: float
+    largest_fraction: float
     sample: int
     digest: str
     labels: str
@@ -140,8 +140,8 @@ class ClassGroups:
     Attributes:
         groups: labels of each group.
         pairs: how many pairs each group has; also of "rest", what belongs to no group, if the protocol has it.
-        least_pairs: a group with fewer is left out, and so is one whose pairs all come from one frame or photograph.
-        share_above: fraction of a crop that a group has to cover; "rest" need not.
+        min_pairs: a group with fewer is left out, and so is one whose pairs all come from one frame or photograph.
+        min_fraction: fraction of a crop that a group has to cover; "rest" need not.
         layer: the network's layer.
         partners: what makes pairs, in words.
         hidden: what replaces other classes, in words.
@@ -149,8 +149,8 @@ class ClassGroups:
 
     groups: dict[str, tuple[int, ...]]
     pairs: dict[str, int]
-    least_pairs: int
-    share_above: float
+    min_pairs: int
+    min_fraction: float
     layer: str
     partners: str
     hidden: str

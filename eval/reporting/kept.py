@@ -20,7 +20,7 @@ COLUMNS = {
 }
 """Metrics of eval.control and eval.segmentation by key, and what the panel calls them."""
 QUANTITIES = {"L": "lightness", "C": "chroma", "hue": "hue in degrees"}
-MOST_SHIFTED = 3
+MAX_SHIFTS = 3
 COMMAND = "eval.control"
 
 
@@ -63,7 +63,7 @@ def colour_shifts(method: ScoredMethod) -> tuple[str, ...]:
             # If the render has a value too, the panel shows the difference.
             found.setdefault(parts[0], {})[parts[1]] = method.differences.get(key, value)
     moved = sorted((name for name in found if "dE" in found[name]), key=lambda name: -found[name]["dE"].value)
-    return tuple(_line(name, found[name]) for name in moved[:MOST_SHIFTED])
+    return tuple(_line(name, found[name]) for name in moved[:MAX_SHIFTS])
 
 
 def _line(name: str, found: dict[str, Estimate]) -> str:

@@ -60,8 +60,8 @@ def orders(trial: TrialRecord) -> Table:
                 bad.add((len(rows), column + 1))
             sides = " < ".join(number(side[metric.key].value) for side in (order.better, order.worse))
             cells.append(f"{kept(order, metric.key)}: {sides} (difference {ends(order.difference[metric.key])})")
-        share = questions(trial, metric.key).get("known orders")
-        rows.append((*cells, "–" if share is None else f"{share:.2f}"))
+        fraction = questions(trial, metric.key).get("known orders")
+        rows.append((*cells, "–" if fraction is None else f"{fraction:.2f}"))
     return Table(
         "Which known orders does it keep?",
         "Values of the better and of the worse side, and the 95 % interval of the difference (above 0: kept). A "

@@ -40,8 +40,8 @@ def merged_questions(trials: Iterable[TrialRecord], key: str) -> dict[str, float
 
 def distrusted(trials: Sequence[TrialRecord], key: str) -> dict[str, float]:
     """The questions for which a measure is not trusted, with its values there."""
-    least = max((trial.trusted_from for trial in trials), default=0.0)
-    return {name: value for name, value in merged_questions(trials, key).items() if value < least}
+    minimum = max((trial.trusted_from for trial in trials), default=0.0)
+    return {name: value for name, value in merged_questions(trials, key).items() if value < minimum}
 
 
 NOT_TRUSTED = "not trusted for "

@@ -89,9 +89,9 @@ def cautions(record: SkvdRecord) -> list[str]:
             f"Only {frames.matched} of {seeking} {record.protocol.seeking} crops have a partner; "
             "sKVD leaves out the rest. More photographs, or labels of fewer classes, make more pairs."
         )
-    if photos.largest_share > MAX_OF_ONE_PHOTO:
+    if photos.largest_fraction > MAX_OF_ONE_PHOTO:
         found.append(
-            f"One photograph serves {100 * photos.largest_share:.0f} % of the pairs: sKVD is largely its distance. "
+            f"One photograph serves {100 * photos.largest_fraction:.0f} % of the pairs: sKVD is largely its distance. "
             "More photographs, or labels of fewer classes, spread the pairs."
         )
     return found
@@ -133,15 +133,15 @@ def class_facts(record: SkvdRecord) -> list[str]:
     if classes is None:
         return []
     facts = [
-        f"Crops of which a group of classes covers more than {100 * classes.share_above:g} %, with {classes.hidden} in "
-        f"place of all else; {classes.layer} alone. Pairs: {classes.partners}. Values of different groups are not to "
-        "be compared: the outline of a group is seen, too."
+        f"Crops of which a group of classes covers more than {100 * classes.min_fraction:g} %, with {classes.hidden} "
+        f"in place of all else; {classes.layer} alone. Pairs: {classes.partners}. Values of different groups are not "
+        "to be compared: the outline of a group is seen, too."
     ]
     measured = record.methods[0].ckvd.value if record.methods[0].ckvd else {}
     left = [f"{name} ({pairs})" for name, pairs in classes.pairs.items() if name not in measured]
     if left:
         facts.append(
-            f"Left out, with their pairs, for fewer than {classes.least_pairs} of them or for pairs of one picture "
+            f"Left out, with their pairs, for fewer than {classes.min_pairs} of them or for pairs of one picture "
             f"alone: {', '.join(left)}."
         )
     return facts
@@ -170,7 +170,7 @@ def counts(record: SkvdRecord) -> list[tuple[str, str]]:
         (
             "partners",
             f"{photos.partners} distinct crops of {photos.partner_images} photographs; "
-            f"the busiest photograph serves {100 * photos.largest_share:.0f} % of the pairs",
+            f"the busiest photograph serves {100 * photos.largest_fraction:.0f} % of the pairs",
         ),
     ]
 

@@ -86,14 +86,14 @@ def read_pictures(
     return Pictures(folder, keys, pixels, maps)
 
 
-def chosen_keys(folder: Path, most: int | None) -> tuple[str, ...]:
-    """The keys of a folder, or at most `most` of them, evenly spaced.
+def chosen_keys(folder: Path, max_count: int | None) -> tuple[str, ...]:
+    """The keys of a folder, or at most `max_count` of them, evenly spaced.
 
     Raises:
         InputError: there are fewer than four.
     """
     keys = Images(folder).keys
-    found = spread(keys, most) if most else tuple(keys)
+    found = spread(keys, max_count) if max_count else tuple(keys)
     if len(found) < 4:
         raise InputError(f"{folder}: {len(found)} pictures, wanted four or more; add pictures.")
     return found

@@ -30,8 +30,8 @@ def effective_rank(features: NDArray[np.floating]) -> float:
     values = np.square(np.linalg.svd(centred, compute_uv=False))
     if not values.sum() > 0:
         raise ValueError("vectors that are all equal have no effective rank; wanted two that differ.")
-    shares = values / values.sum()
-    return float(np.exp(-np.sum(shares * np.log(np.where(shares > 0, shares, 1.0)))))
+    fractions = values / values.sum()
+    return float(np.exp(-np.sum(fractions * np.log(np.where(fractions > 0, fractions, 1.0)))))
 
 
 def sparseness(features: NDArray[np.floating], k: int = NEIGHBOUR) -> float:

@@ -76,7 +76,7 @@ class Trial:
 
     def __init__(self, settings: TrialSettings) -> None:
         self.settings = settings
-        keys = chosen_keys(settings.photos, settings.most_photos)
+        keys = chosen_keys(settings.photos, settings.max_photos)
         self.own_half = settings.degrade is None and bool(settings.degradations)
         self.degraded_keys = keys[1::2] if self.own_half else ()
         keys = keys[::2] if self.own_half else keys
@@ -95,10 +95,10 @@ class Trial:
         """Folders that are judged, with the keys that are used."""
         settings, found = self.settings, {}
         if settings.degradations and settings.degrade:
-            found[settings.degrade] = chosen_keys(settings.degrade, settings.most_pictures)
+            found[settings.degrade] = chosen_keys(settings.degrade, settings.max_pictures)
         for order in settings.orders:
             for side in (order.better, order.worse):
-                found[side.folder] = chosen_keys(side.folder, settings.most_pictures)
+                found[side.folder] = chosen_keys(side.folder, settings.max_pictures)
         return found
 
     def _labels(self, folder: Path) -> Path | None:
@@ -131,9 +131,9 @@ class Trial:
         orders = tuple(self._order(order, cells, relative_to) for order in settings.orders)
         return new_trial(
             tuple(self.metrics.values()),
-            self._about("photographs", settings.photos, self.photos, relative_to),
+            self._trial_pictures("photographs", settings.photos, self.photos, relative_to),
             self._spaces(),
-            self._about("degraded", judged.folder, judged, relative_to) if judged else None,
+            self._trial_pictures("degraded", judged.folder, judged, relative_to) if judged else None,
             degradations,
             orders,
             agreement.TRUSTED,
@@ -219,8 +219,8 @@ class Trial:
         sizes, drawn = stability.subsets(settings.subsets, counts, settings.seed)
         found = [cell.values(rows) for cell, rows in zip(pair, draws, strict=True)]
         few = [cell.values(rows) if len(rows) else {} for cell, rows in zip(pair, (drawn[0], drawn[-1]), strict=True)]
-        about = [self._about(side.name, side.folder, self._read(side.folder), relative_to) for side in sides]
-        result = OrderResult(about[0], about[1], paired, {}, {}, {}, {})
+        shown = [self._trial_pictures(side.name, side.folder, self._read(side.folder), relative_to) for side in sides]
+        result = OrderResult(shown[0], shown[1], paired, {}, {}, {}, {})
         for key, metric in self.metrics.items():
             rows = [values[key] for values in found if key in values]
             if len(rows) < 2 or not all(np.isfinite(row[0]) for row in rows):
@@ -234,7 +234,7 @@ class Trial:
             result.frames[key] = stability.frames_needed(change, sizes, result.difference[key].value)
         return result
 
-    def _about(self, name: str, folder: Path, pictures: Pictures, relative_to: Path) -> TrialPictures:
+    def _trial_pictures(self, name: str, folder: Path, pictures: Pictures, relative_to: Path) -> TrialPictures:
         return TrialPictures(name, relative(folder, relative_to), len(pictures), pictures.digest)
 
     def _spaces(self) -> tuple[FeatureSpace, ...]:

@@ -19,7 +19,7 @@ class TrialSettings:
         orders: known orders.
         labels: folder of label maps by folder of pictures, resolved.
         height: the height that taller pictures are reduced to; None: that of the shortest picture.
-        most_photos, most_pictures: how many photographs, and pictures of any other folder, are used at most; None: all.
+        max_photos, max_pictures: how many photographs, and pictures of any other folder, are used at most; None: all.
         photo_filter: how photographs are reduced.
         crops, candidates: crops per picture and per photograph, for sKVD and KVD.
         vgg, inception, clip: files of weights; None: the fetched ones, if any.
@@ -36,8 +36,8 @@ class TrialSettings:
     orders: tuple[Order, ...]
     labels: dict[Path, Path]
     height: int | None = None
-    most_photos: int | None = None
-    most_pictures: int | None = None
+    max_photos: int | None = None
+    max_pictures: int | None = None
     photo_filter: PhotoFilter = "area"
     crops: int = 4
     candidates: int = 16

@@ -14,7 +14,7 @@ Sizes = NDArray[np.int64]
 
 AGREEING = 0.95
 """The fraction of subsets that must have the sign of the whole set."""
-LEAST = 2
+MIN_FRAMES = 2
 """Frames in the smallest subset: fewer have no kernel distance."""
 
 
@@ -29,7 +29,7 @@ def subsets(count: int, frames: tuple[int, ...], seed: int) -> tuple[Sizes, tupl
     Returns:
         (S,) size of each subset; by set, (S, N): 1 for frames that are in the subset, otherwise 0.
     """
-    sizes = np.repeat(np.arange(LEAST, min(frames) // 2 + 1), count)
+    sizes = np.repeat(np.arange(MIN_FRAMES, min(frames) // 2 + 1), count)
     drawn = []
     for index, total in enumerate(frames):
         order = np.random.default_rng([seed, 2, index]).permuted(np.tile(np.arange(total), (len(sizes), 1)), axis=1)

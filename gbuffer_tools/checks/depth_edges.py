@@ -15,16 +15,16 @@ Floats = npt.NDArray[np.floating]
 
 SKY_METRES = 1e6
 RUN = 0.25
-"""How much a side of an edge may slope, as a share of the pixel's distance from it."""
+"""How much a side of an edge may slope, as a fraction of the pixel's distance from it."""
 SPAN = 7
 """Pixels that an edge and its two sides span; noise has no such sides."""
 MIN_STEP = 0.1
 """Smallest difference between an edge's sides, in the logarithm of their depth."""
 FLAT = 0.1
-"""Share of an edge's step by which its sides may slope, and a pixel may differ from the side it belongs to."""
-MIN_SHARE, MIN_PIXELS = 0.45, 10
+"""Fraction of an edge's step by which its sides may slope, and a pixel may differ from the side it belongs to."""
+MIN_FRACTION, MIN_PIXELS = 0.45, 10
 MIN_EDGES = 0.005
-"""Smallest share of the steps that are edges with two even sides: noise has fewer."""
+"""Smallest fraction of the steps that are edges with two even sides: noise has fewer."""
 
 
 @dataclass
@@ -62,19 +62,19 @@ class DepthEdges:
         for side, others in ((left, around[: SPAN // 2 - 1]), (right, around[SPAN // 2 + 2 :])):
             slopes.append(np.max([np.abs(side - other) for other in others], axis=0))
             edge &= slopes[-1] < FLAT * np.abs(step)
-        share = (here - left)[edge] / step[edge]
-        between = (share > FLAT) & (share < 1 - FLAT)
+        position = (here - left)[edge] / step[edge]
+        between = (position > FLAT) & (position < 1 - FLAT)
         # The ground recedes ever faster towards the horizon: such a pixel is just the next one of its side.
         for side, slope in zip((left, right), slopes, strict=True):
             between &= slope[edge] < RUN * np.abs(here - side)[edge]
         sky = np.maximum(left, right)[edge] >= np.log(SKY_METRES)
         for i, which in enumerate((sky, ~sky)):
             self.between[i] += (between & which).sum()
-            self.clean[i] += (~between & which & np.isfinite(share)).sum() / 2  # both pixels at a clean edge see it
+            self.clean[i] += (~between & which & np.isfinite(position)).sum() / 2  # both pixels at a clean edge see it
 
     @property
-    def share(self) -> float:
-        """The share of edges with such a pixel, among all edges or those between surfaces; 0 if there are few."""
+    def fraction(self) -> float:
+        """The fraction of edges with such a pixel, among all edges or those between surfaces; 0 if there are few."""
         found = [0.0]
         for between, clean in ((self.between.sum(), self.clean.sum()), (self.between[1], self.clean[1])):
             if between >= MIN_PIXELS and between + clean >= MIN_EDGES * self.steps:
@@ -84,9 +84,9 @@ class DepthEdges:
     @property
     def problem(self) -> str:
         """A line about anti-aliased depth; empty if it is not."""
-        if self.share < MIN_SHARE:
+        if self.fraction < MIN_FRACTION:
             return ""
         return (
-            f"depth is anti-aliased? {self.share:.0%} of its edges have a pixel whose depth is between their two sides "
-            "and belongs to neither; render depth with one sample a pixel and no anti-aliasing"
+            f"depth is anti-aliased? {self.fraction:.0%} of its edges have a pixel whose depth is between their two "
+            "sides and belongs to neither; render depth with one sample a pixel and no anti-aliasing"
         )

@@ -149,8 +149,8 @@ def depth_problems(values: npt.NDArray[np.float32]) -> Iterator[str]:
         limit = geometry.HALF_MAX * metres
         cut = np.isclose(values, limit, rtol=1e-6, atol=0)
         if cut.any() and np.isclose(furthest, limit, rtol=1e-6, atol=0):
-            share = cut.mean()
-            yield f"{share:.2%} of the depth are {limit:g} m, where half floats end: sky, or too far; wanted inf there"
+            found = f"{cut.mean():.2%} of the depth are {limit:g} m"
+            yield f"{found}, where half floats end: sky, or too far; wanted inf there"
 
 
 def camera_problem(view: npt.NDArray[np.float64], projection: npt.NDArray[np.float64]) -> str | None:

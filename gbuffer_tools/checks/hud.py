@@ -33,11 +33,11 @@ class Overlay:
     """A HUD: pixels of the image that do not belong to the scene.
 
     Attributes:
-        share: fraction of the image's pixels; `check --json` prints it under this name.
+        fraction: fraction of the image's pixels; `check --json` prints it under this name.
         boxes: (x, y, width, height) of the areas in pixels, largest first.
     """
 
-    share: float
+    fraction: float
     boxes: tuple[tuple[int, int, int, int], ...]
 
 

@@ -110,13 +110,13 @@ class ExrHeader:
         """
         named = self.attributes.get(VIEWS, ())
         found = named if isinstance(named, tuple) else ()
-        told = tuple(dict.fromkeys(view for view in (*found, *(part.view for part in self.parts)) if view))
+        stated = tuple(dict.fromkeys(view for view in (*found, *(part.view for part in self.parts)) if view))
         eyes = {name.rpartition(".")[0].rpartition(".")[2] for name in self.channels}
-        return told or (STEREO if set(STEREO) <= eyes else ())
+        return stated or (STEREO if set(STEREO) <= eyes else ())
 
     @property
     def covered(self) -> tuple[tuple[float, float], ...]:
-        """For each part, the share of the picture that has pixels, and the share of its pixels inside the picture."""
+        """For each part, the fraction of the picture with pixels, and the fraction of its pixels inside the picture."""
         picture = math.prod(self.display.shape)
         inside = [(part.data.overlap(self.display), math.prod(part.data.shape)) for part in self.parts]
         return tuple((count / picture, count / stored) for count, stored in inside)

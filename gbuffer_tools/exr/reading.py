@@ -39,10 +39,10 @@ def header_notes(header: ExrHeader) -> Iterator[str]:
     aspect = header.attributes.get(ASPECT)
     if isinstance(aspect, float) and math.isfinite(aspect) and abs(aspect - 1) > SQUARE_TOLERANCE:
         yield f"its pixels are {aspect:g} times as wide as high (pixelAspectRatio), taken for square ones"
-    if max(share for share, _ in header.covered) == 0:
+    if max(fraction for fraction, _ in header.covered) == 0:
         data, display = header.parts[0].data, header.display
         raise ValueError(f"all of its pixels ({data}) lie outside of its picture ({display}); write it again")
-    drawn, inside = (min(shares) for shares in zip(*header.covered, strict=True))
+    drawn, inside = (min(fractions) for fractions in zip(*header.covered, strict=True))
     if drawn < 1:
         yield f"only {drawn:.1%} of the picture have pixels (data window), the rest is 0"
     if inside < 1:
@@ -62,13 +62,13 @@ def unused(channels: Iterable[str], names: Mapping[str, str], reading: Reading) 
     known = tuple(channels)
     spelt = {named(names, wanted) or wanted for wanted in mapped_channels(reading.mapping)}
     used = {names.get(name, name) for name in spelt}
-    told = {names.get(name, name) for name in reading.others} | used
+    mentioned = {names.get(name, name) for name in reading.others} | used
     touched = {split(name)[0] for name in used} - {""}
     starts = [re.escape(ids.cryptomatte) for ids in reading.mapping.ids.values() if ids.cryptomatte]
     crypto = re.compile(rf"(?i)({'|'.join(starts)})(\d\d)?") if starts else None
     found = []
     for layer, members in layers(known).items():
-        left = [name for name in members if name not in told and (layer or name not in COVERAGE)]
+        left = [name for name in members if name not in mentioned and (layer or name not in COVERAGE)]
         if left and layer not in touched and not (crypto and crypto.fullmatch(layer)):
             letters = sorted((split(name)[1] for name in left), key=ORDER.find)
             found += [f"{layer}.{' '.join(letters)}"] if layer else left

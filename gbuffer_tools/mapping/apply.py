@@ -291,6 +291,6 @@ def fitted(name: str, values: Floats, stored: npt.DTypeLike) -> tuple[Array, str
     inside = np.where(np.isfinite(values), np.clip(values, low, high), values)
     with np.errstate(invalid="ignore"):
         far = np.abs(inside - values) > RANGE_TOLERANCE * np.maximum(np.abs(inside), 1)
-    share = float(far.any(-1).mean())
-    note = f"{share:.2%} of {name} beyond {low:g}..{high:g} cut" if share else ""
+    fraction = float(far.any(-1).mean())
+    note = f"{fraction:.2%} of {name} beyond {low:g}..{high:g} cut" if fraction else ""
     return (inside[..., 0] if inside.shape[-1] == 1 else inside).astype(dtype), note

@@ -107,9 +107,9 @@ def ids(channels: Channels, name: str) -> Array | None:
     if first.dtype != np.float32:
         raise ValueError(f"cryptomatte {name!r} is stored as {first.dtype}, which damages its ids; write 32-bit floats")
     bits: npt.NDArray[np.uint32] = np.ascontiguousarray(first).view(np.uint32)
-    most = coverage.astype(np.float32)
+    largest = coverage.astype(np.float32)
     rest = 1 - _covered(channels, name)
-    return np.where((most > 0) & (most >= rest - ROUNDING), bits, 0).astype(np.uint32)
+    return np.where((largest > 0) & (largest >= rest - ROUNDING), bits, 0).astype(np.uint32)
 
 
 def _covered(channels: Channels, name: str) -> npt.NDArray[np.float64]:

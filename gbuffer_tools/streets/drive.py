@@ -39,8 +39,8 @@ class Path:
         """The places (...,2) after these numbers of metres."""
         wanted = np.asarray(ways, np.float64)
         i = np.clip(np.searchsorted(self.way, wanted) - 1, 0, len(self.way) - 2)
-        share = (wanted - self.way[i]) / (self.way[i + 1] - self.way[i])
-        return self.points[i] + share[..., None] * (self.points[i + 1] - self.points[i])
+        fraction = (wanted - self.way[i]) / (self.way[i + 1] - self.way[i])
+        return self.points[i] + fraction[..., None] * (self.points[i + 1] - self.points[i])
 
     def at(self, way: float) -> tuple[float, float]:
         """The place after this many metres."""

@@ -41,12 +41,12 @@ class Road:
     ticks: Floats
     taken: list[Floats] = field(default_factory=list)
 
-    def is_clear(self, track: Track, half: float, least: float) -> bool:
-        """Whether something that reaches `half` along its x stays `least` metres away from the camera, and is seen."""
+    def is_clear(self, track: Track, half: float, min_distance: float) -> bool:
+        """Whether what reaches `half` along its x stays `min_distance` metres away from the camera, and is seen."""
         spots = track.spots(half, self.ticks)
         far = np.linalg.norm(spots - self.camera[:, None], axis=-1)
         far = np.where(np.isnan(far), np.inf, far)
-        return least < float(far.min()) < FAR
+        return min_distance < float(far.min()) < FAR
 
     def take(self, track: Track, half: float) -> bool:
         """Whether a vehicle finds room at all ticks; if so, its room is taken."""
@@ -197,9 +197,9 @@ def _crossing(route: Route, way: float, tick: float, random: Random) -> Ride:
     return Ride(across, -speed * tick / TICKS, speed)
 
 
-def _add_walker(things: Things, road: Road, ride: Ride, least: float, random: Random) -> None:
+def _add_walker(things: Things, road: Road, ride: Ride, min_distance: float, random: Random) -> None:
     name = f"{random.random()}"
-    if road.is_clear(ride, 0.2, least):
+    if road.is_clear(ride, 0.2, min_distance):
         things.begin()
         for part in people.walker(name, standing=not ride.speed):
             things.add("pedestrian", Ride(ride.path, ride.start, ride.speed, ride.height, part.joint), part.build)

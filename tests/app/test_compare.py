@@ -42,13 +42,13 @@ def test_a_row_is_a_frame_and_a_column_a_folder(folders: Path, capsys: pytest.Ca
 
 
 def test_frames_are_spread_over_all(folders: Path) -> None:
-    assert compare(folders, "--out", folders / "sheet.png", "--most", 3) == 0
+    assert compare(folders, "--out", folders / "sheet.png", "--max-frames", 3) == 0
     sheet = read_image(folders / "sheet.png")
     assert [int(cell(sheet, row, 0)[0, 0, 0]) for row in range(3)] == [0, 40, 90]
 
 
 def test_a_jpeg_by_its_name(folders: Path) -> None:
-    assert compare(folders, "--out", folders / "sheet.jpg", "--most", 1) == 0
+    assert compare(folders, "--out", folders / "sheet.jpg", "--max-frames", 1) == 0
     assert (folders / "sheet.jpg").read_bytes()[:2] == b"\xff\xd8"
     assert np.abs(cell(read_image(folders / "sheet.jpg"), 0, 1).astype(int) - 5).mean() < 2
 
@@ -57,7 +57,7 @@ def test_a_jpeg_by_its_name(folders: Path) -> None:
     ("words", "said"),
     [
         (("--out", "s.gif"), "wanted a name that ends in .png or .jpg"),
-        (("--out", "s.png", "--most", 0), "--most 0: wanted 1 or more"),
+        (("--out", "s.png", "--max-frames", 0), "--max-frames 0: wanted 1 or more"),
         (("--out", "s.png", "--key", "town/0099"), "--key town/0099: no such frame; there are 10, such as 'town/0000'"),
     ],
 )

@@ -173,8 +173,8 @@ def test_bad_checkpoints_are_one_line(
     (tmp_path / "pickle.pth.tar").write_bytes(pickle.dumps(Evil()))
     torch.save({"a": torch.zeros(3)}, tmp_path / "old.pth.tar", _use_new_zipfile_serialization=False)
     whole = (tmp_path / "old.pth.tar").read_bytes()
-    for share in range(1, 20):
-        (tmp_path / f"half{share}.pth.tar").write_bytes(whole[: len(whole) * share // 20])
+    for part in range(1, 20):
+        (tmp_path / f"half{part}.pth.tar").write_bytes(whole[: len(whole) * part // 20])
     torch.save([1, 2], tmp_path / "list.pth.tar")
     torch.save({"network.stem.1.weight": grown()}, tmp_path / "grown.pth.tar")
     torch.save({"network.stem.1.weight": torch.zeros(3, dtype=torch.int64)}, tmp_path / "whole.pth.tar")
@@ -189,7 +189,7 @@ def test_bad_checkpoints_are_one_line(
         ("pickle", "not a checkpoint that torch wrote"),
         ("old", "not a generator of the release"),
         ("list", "holds a list"),
-        *((f"half{share}", "not a checkpoint") for share in range(1, 20)),
+        *((f"half{part}", "not a checkpoint") for part in range(1, 20)),
         ("grown", "'network.stem.1.weight' is not a dense tensor"),
         ("whole", "'network.stem.1.weight' is not a dense tensor"),
         ("other", "not a generator of the release"),

@@ -371,7 +371,7 @@ def test_a_photograph_leads_models_that_look_at_one(
     save(blind, tmp_path / "blind.safetensors")
     assert command(tmp_path / "blind.safetensors", one, out / "blind") == 0
     capsys.readouterr()
-    for told, arguments in (
+    for message, arguments in (
         ("model.safetensors: has no style; leave --style out.", (model, one, out / "x", *shown)),
         ("blind.safetensors: has no style", (tmp_path / "blind.safetensors", one, out / "x", *shown)),
         ("no-such.png", (tmp_path / "styled.safetensors", one, out / "x", "--style", "no-such.png")),
@@ -379,5 +379,5 @@ def test_a_photograph_leads_models_that_look_at_one(
     ):
         assert command(*arguments) == 2
         err = capsys.readouterr().err
-        assert told in err
+        assert message in err
         assert err.count("\n") == 1

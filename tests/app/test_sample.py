@@ -94,8 +94,8 @@ def test_several_temperatures_make_a_sheet(files: Path, tmp_path: Path, capsys: 
     entropies = [float(line.split()[-2]) for line in capsys.readouterr().out.splitlines() if "entropy" in line]
     for temperature, entropy in zip(("0.1", "1", "4"), entropies, strict=True):
         drawn = np.stack([greys(path) for path in (tmp_path / f"temperature-{temperature}").iterdir()])
-        shares = np.unique(drawn, return_counts=True)[1] / drawn.size
-        assert entropy == pytest.approx(-(shares * np.log2(shares)).sum(), abs=0.006)  # two digits are printed
+        fractions = np.unique(drawn, return_counts=True)[1] / drawn.size
+        assert entropy == pytest.approx(-(fractions * np.log2(fractions)).sum(), abs=0.006)  # two digits are printed
     assert entropies[2] > entropies[1] + 0.2
 
 

@@ -119,10 +119,10 @@ def test_a_texture_goes_on_at_its_other_side(changes: Path, tmp_path: Path) -> N
         stored(tmp_path / "in" / f"{name}.png", picture)
     assert upscale(changes, tmp_path / "in", "--out", tmp_path / "plain") == 0
     assert upscale(changes, tmp_path / "in", "--out", tmp_path / "round", "--circular") == 0
-    for kind, most in (("plain", 255), ("round", 1)):
+    for kind, max_difference in (("plain", 255), ("round", 1)):
         a, b = (read_picture(tmp_path / kind / f"{name}.png").pixels.astype(int) for name in "ab")
         differ = np.abs(np.roll(a, (8, 12), (0, 1)) - b).max()
-        assert differ <= most  # a value on the edge of rounding
+        assert differ <= max_difference  # a value on the edge of rounding
         assert differ <= 1 or kind == "plain"
         assert differ > 5 or kind == "round"
 

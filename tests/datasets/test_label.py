@@ -61,8 +61,8 @@ def test_facts(folder: Path, labels: Path, vgg_file: Path) -> None:
     assert frames["digests"]["vgg"] == models.digest(vgg_file)  # type: ignore[index]
     found = maps(folder, labels)
     ids = np.concatenate([m.ravel() for name, m in found.items() if name.startswith("frames")])
-    # The shares are written with four digits.
-    assert frames["shares"] == pytest.approx((np.bincount(ids, minlength=4) / len(ids)).tolist(), abs=5e-5)
+    # The fractions are written with four digits.
+    assert frames["fractions"] == pytest.approx((np.bincount(ids, minlength=4) / len(ids)).tolist(), abs=5e-5)
 
 
 def test_the_same_clustering_gives_the_same_maps(folder: Path, labels: Path, vgg_file: Path, tmp_path: Path) -> None:

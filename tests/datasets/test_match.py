@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def matches(folder: Path, vgg_file: Path) -> Path:
     torch.set_num_threads(1)
-    assert command(folder, vgg_file, folder / "out" / "matches.npz", "--least", "0", "--neighbours", "2") == 0
+    assert command(folder, vgg_file, folder / "out" / "matches.npz", "--min-similarity", "0", "--neighbours", "2") == 0
     return folder / "out" / "matches.npz"
 
 
@@ -67,8 +67,8 @@ def test_a_cosine_is_that_of_its_two_crops(folder: Path, matches: Path, vgg_file
     with np.load(matches) as file:
         frame, photo, cosine = (file[name] for name in ("frame", "photo", "cosine"))
 
-    def features(image: np.ndarray, place: np.ndarray, domain: list[np.ndarray]) -> torch.Tensor:
-        top, left = place.tolist()
+    def features(image: np.ndarray, corner: np.ndarray, domain: list[np.ndarray]) -> torch.Tensor:
+        top, left = corner.tolist()
         crop = torch.from_numpy(image[top : top + CROP, left : left + CROP].copy()).movedim(-1, 0) / 255
         return describe(vgg, crop, *moments(domain))[0, 0]
 
@@ -91,8 +91,8 @@ def test_moments_agree_with_numpy() -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        ("--least", "1"),
-        ("--least", "nan"),
+        ("--min-similarity", "1"),
+        ("--min-similarity", "nan"),
         ("--neighbours", "0"),
         ("--balance", "1.5"),
         ("--balance", "nan"),

@@ -30,6 +30,7 @@ WRITTEN = re.compile(r"^# (\S+\.(?:py|yaml|html))$", re.MULTILINE)
 # Names that the project had before it took the field's.
 RETIRED = re.compile(
     r"\b(Players|Pace|Ring|Course|Descent|Meanings|carry_out|descend|tell_apart|fool|likeness|rematerialise)\b|"
+    r"\b(least_pairs|share_above|largest_share)\b|"
     r"\bpace/"
 )
 

@@ -132,12 +132,12 @@ def test_learned_distances_are_those_of_the_arithmetic(folders: Path) -> None:
 def test_the_smallest_pictures(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     weights = {name: torch.rand(width) for name, width in zip(LAYERS, (64, 128, 256, 512, 512), strict=True)}
-    least = np.random.default_rng(0).integers(0, 256, (2, MIN_SIDE, 40, 3), dtype=np.uint8)
+    smallest = np.random.default_rng(0).integers(0, 256, (2, MIN_SIDE, 40, 3), dtype=np.uint8)
     for pooling in ("max", "blurred"):  # LPIPS, ST-LPIPS
         distance = LPIPS(frozen(VGG16("zeros", pooling)), weights, torch.device("cpu"))
-        assert distance(*least) > 0
+        assert distance(*smallest) > 0
     for name in ("render", "much"):
-        write_png(folders / name / "3.png", least[0, :-1])
+        write_png(folders / name / "3.png", smallest[0, :-1])
     assert run(*fakes(folders, "render", "much"), "--out", folders / "a.json") == 2
     assert "render/3.png: 40x17 pixels, wanted 18 or more a side" in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eval.fidelity.defects import halo
-from eval.fidelity.edges import share_found
+from eval.fidelity.edges import fraction_found
 from eval.measuring.enlargements import measured
 from eval.measuring.set_distances import FeatureSets, plain
 from eval.metrics.edge_psnr import edge_psnr
@@ -31,7 +31,7 @@ PRISTINE = Pristine(np.zeros(FEATURES), np.eye(FEATURES))
         (ssim, (SMALL, SMALL)),
         (edge_psnr, (FLAT, FLAT)),
         (weave, (SMALL[..., 0],)),
-        (share_found, (np.zeros((9, 9), bool), np.ones((9, 9), bool))),
+        (fraction_found, (np.zeros((9, 9), bool), np.ones((9, 9), bool))),
         (halo, (np.zeros((9, 9)), np.ones((9, 9)))),
         (precision, (torch.rand(3, 4), torch.rand(9, 4))),
         (cmmd, (torch.rand(1, 4), torch.rand(9, 4))),

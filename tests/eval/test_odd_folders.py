@@ -110,10 +110,10 @@ def test_the_same_pixels_in_other_files_are_the_same_report(folder: Path, random
     assert after.photos == before.photos
 
 
-def corrupt(share: float) -> Callable[[Image.Image, Path], object]:
+def corrupt(fraction: float) -> Callable[[Image.Image, Path], object]:
     def write(image: Image.Image, path: Path) -> None:
         image.save(path)
-        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
 
     return write
 

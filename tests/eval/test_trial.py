@@ -97,7 +97,7 @@ def test_orders_alone_of_other_frames_have_no_pairs(words, scenes, tmp_path) -> 
     changed(scenes / "noisy", fewer, lambda image, _: image)
     next(fewer.rglob("*.png")).unlink()
     order = ["--order", f"a={scenes / 'others'} > b={fewer}", "--degradations"]
-    assert run(*words, *order, "--most-photos", 5, "--out", tmp_path / "a.json") == 0
+    assert run(*words, *order, "--max-photos", 5, "--out", tmp_path / "a.json") == 0
     found = trial_record.read(tmp_path / "a.json")
     assert found.degraded is None
     assert found.degradations == ()
@@ -116,7 +116,7 @@ def test_orders_alone_of_other_frames_have_no_pairs(words, scenes, tmp_path) -> 
         (["--degradations", "rain"], "--degradations: got 'rain', wanted some of blur, sharpen"),
         (["--degradations"], "--degradations: none, and no --order"),
         (["--height", "10"], "--height: got 10, wanted 80 or more"),
-        (["--most-photos", "3"], "--most-photos: got 3, wanted 4 or more"),
+        (["--max-photos", "3"], "--max-photos: got 3, wanted 4 or more"),
         (["--order", "a=b"], "--order 'a=b': got 1 sides"),
         (["--labels", "a"], "--labels 'a': wanted DIR=LABELS"),
         (["--degrade", "elsewhere"], "elsewhere: no such folder"),
@@ -130,7 +130,7 @@ def test_senseless_options_are_one_line(words, tmp_path, capsys, options, messag
 
 
 def test_too_few_photographs(words, scenes, tmp_path, capsys) -> None:
-    assert run(*words, "--most-photos", 6, "--out", tmp_path / "a.json") == 2
+    assert run(*words, "--max-photos", 6, "--out", tmp_path / "a.json") == 2
     assert "too few photographs for two halves" in capsys.readouterr().err
 
 

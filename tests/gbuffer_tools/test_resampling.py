@@ -1,4 +1,4 @@
-"""Labels and shares at another size, against the definition."""
+"""Labels and masks at another size, against the definition."""
 
 import numpy as np
 import pytest
@@ -28,18 +28,18 @@ def test_a_crop_is_the_crop_of_the_whole() -> None:
     ("old", "new"),
     [((24, 32), (12, 16)), ((25, 33), (12, 17)), ((12, 16), (25, 31)), ((40, 9), (8, 20)), ((9, 9), (1, 9))],
 )
-def test_shares_are_blurred_as_far_as_they_shrink(old: tuple[int, int], new: tuple[int, int]) -> None:
+def test_masks_are_blurred_as_far_as_they_shrink(old: tuple[int, int], new: tuple[int, int]) -> None:
     """Retyped with scipy: what scikit-image does with anti_aliasing=True and mode="constant"."""
-    shares = np.eye(5)[np.random.default_rng(0).integers(0, 5, old)][..., :4]
+    masks = np.eye(5)[np.random.default_rng(0).integers(0, 5, old)][..., :4]
     factors = [there / here for there, here in zip(old, new, strict=True)]
-    smooth = ndimage.gaussian_filter(shares, [*(max(0, (f - 1) / 2) for f in factors), 0], mode="constant")
+    smooth = ndimage.gaussian_filter(masks, [*(max(0, (f - 1) / 2) for f in factors), 0], mode="constant")
     wanted = ndimage.zoom(smooth, [*(1 / f for f in factors), 1], order=1, mode="grid-constant", grid_mode=True)
-    found = antialiased(shares, new)
+    found = antialiased(masks, new)
     assert found.dtype == np.float32
     assert found.shape == wanted.shape == (*new, 4)
     assert np.abs(found - wanted.clip(0, 1)).max() < 1e-6
 
 
-def test_shares_of_the_same_size_stay_as_they_are() -> None:
-    shares = np.random.default_rng(0).random((5, 6, 3)).astype(np.float16)
-    assert np.array_equal(antialiased(shares, (5, 6)), shares.astype(np.float32))
+def test_masks_of_the_same_size_stay_as_they_are() -> None:
+    masks = np.random.default_rng(0).random((5, 6, 3)).astype(np.float16)
+    assert np.array_equal(antialiased(masks, (5, 6)), masks.astype(np.float32))

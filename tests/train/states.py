@@ -11,7 +11,7 @@ from datasets.matched_pairs import MatchedCrops
 from epe.distributed.processes import ProcessGroup
 from tests.train.made import configured
 from train.recipes.epe import EPETrainState
-from train.recipes.epe_run import build_state, streams_of
+from train.recipes.epe_run import build_state, channels_of_streams
 from train.recipes.generator import new_generator
 
 
@@ -20,8 +20,8 @@ def train_state(data: Path, vgg_file: Path, **changes: Any) -> EPETrainState:
     config = configured(data, vgg_file, Path("unused"), **changes)
     reading = measure(config.frames, config.features, config.streams)
     torch.manual_seed(config.seed)
-    streams = streams_of(config, reading)
-    network, _ = new_generator(config.preset, reading, streams, config.initial, config.trainable)
+    stream_channels = channels_of_streams(config, reading)
+    network, _ = new_generator(config.preset, reading, stream_channels, config.initial, config.trainable)
     return build_state(config, network, 4, ProcessGroup())
 
 

@@ -367,7 +367,7 @@ def test_two_replicas_of_two_that_share_tokens_equal_one_process(data: Path, vgg
 
 class TestCommand:
     def test_ways(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        for arguments, code, told in (
+        for arguments, code, message in (
             (["--help"], 0, "paired"),
             ([], 2, "required: way"),
             (["sideways"], 2, "invalid choice"),
@@ -379,4 +379,4 @@ class TestCommand:
                 realformer.main()
             assert caught.value.code == code
             out = capsys.readouterr()
-            assert told in out.out + out.err
+            assert message in out.out + out.err

@@ -82,8 +82,8 @@ class EPETrainState:
         distance = perceptual_distance(as_float(fake.features), as_float(target)).mean()
         terms = {"perceptual": (self.config.perceptual_weight, distance)}
         if weight := self.config.class_colour_weight:
-            streams, side = len(self.config.streams), self.config.class_colour_side
-            change = class_colour_change(fake.image, batch.image, batch.classes, streams, side)
+            count, side = len(self.config.streams), self.config.class_colour_side
+            change = class_colour_change(fake.image, batch.image, batch.classes, count, side)
             terms["class colour"] = weight, change.mean()
         return terms
 

@@ -62,8 +62,8 @@ def train_with(
     )
     reading = withholding(reading, config.withheld)
     torch.manual_seed(config.seed)
-    streams = streams_of(config, reading)
-    network, reading = new_generator(config.preset, reading, streams, config.initial, config.trainable)
+    stream_channels = channels_of_streams(config, reading)
+    network, reading = new_generator(config.preset, reading, stream_channels, config.initial, config.trainable)
     frames = Frames(config.frames, reading)
     sampler = StepSampler(config.batch, config.accumulate, group.replica, group.replicas)
     pairs = MatchedPairs(
@@ -120,14 +120,14 @@ def withholding(reading: Reading, names: tuple[str, ...]) -> Reading:
     return dataclasses.replace(reading, withheld=tuple(names))
 
 
-def streams_of(config: EPEConfig, reading: Reading) -> list[tuple[int, ...]]:
+def channels_of_streams(config: EPEConfig, reading: Reading) -> list[tuple[int, ...]]:
     """Return the indices of the channels that each class stream reads."""
     channels = channel_names(reading.features)
-    streams = list(every_channel(len(channels), len(reading.streams)))
+    found = list(every_channel(len(channels), len(reading.streams)))
     if config.sky_features is not None:
         read = tuple(i for i, name in enumerate(channels) if name.partition(".")[0] in config.sky_features)
-        streams = [read if "sky" in names else every for names, every in zip(reading.streams, streams, strict=True)]
-    return streams
+        found = [read if "sky" in names else every for names, every in zip(reading.streams, found, strict=True)]
+    return found
 
 
 def build_state(

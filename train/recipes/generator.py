@@ -12,7 +12,7 @@ from datasets.pairs.render_pairs import Targets
 from datasets.photos import Photos
 from datasets.runtime.weights import load_model
 from epe import models
-from epe.generator import Generator, Streams
+from epe.generator import Generator, StreamChannels
 from epe.networks.generators import build_generator
 from gbuffer_tools.errors import InputError
 from train.loop.checkpoint import RunInputs
@@ -26,7 +26,7 @@ MAX_PHOTOS = 64
 def new_generator(
     preset: str,
     reading: Reading,
-    streams: Streams,
+    stream_channels: StreamChannels,
     initial: Path | None,
     trainable: Sequence[str],
 ) -> tuple[Generator, Reading]:
@@ -35,7 +35,7 @@ def new_generator(
     Args:
         preset: name of the preset.
         reading: how the run's frames are read.
-        streams: channels that each class stream reads.
+        stream_channels: channels that each class stream reads.
         initial: model file to start from; None for random weights.
         trainable: patterns of the weights to train (train/loop/fine_tuning.py).
 
@@ -46,7 +46,7 @@ def new_generator(
         InputError: the generator cannot be built, the initial model does not fit, or no weight is left to train.
     """
     try:
-        network = build_generator(preset, len(channel_names(reading.features)), streams)
+        network = build_generator(preset, len(channel_names(reading.features)), stream_channels)
     except ValueError as error:
         raise InputError(f"this run's generator cannot be built: {error}") from error
     if initial is not None:

@@ -102,5 +102,5 @@ class CodebookUsage(nn.Module):
 
 def perplexity(counts: Tensor) -> Tensor:
     """Return the exponential of the entropy of counts (K,), a scalar in 1 .. K."""
-    share = counts / counts.sum()
-    return torch.special.entr(share).sum().exp()
+    fractions = counts / counts.sum()
+    return torch.special.entr(fractions).sum().exp()

@@ -49,9 +49,9 @@ def thin_structures(frame: Tensor, plain: Tensor) -> Tensor:
         plain: the picture decoded from the frame's own codes.
     """
     lost = frame - plain
-    most = F.max_pool2d(lost.abs().amax(1, keepdim=True), 3, stride=1, padding=1)
-    share = ((most - FAINT) / (STRONG - FAINT)).clamp(0, 1)
-    return share * lost
+    largest = F.max_pool2d(lost.abs().amax(1, keepdim=True), 3, stride=1, padding=1)
+    fraction = ((largest - FAINT) / (STRONG - FAINT)).clamp(0, 1)
+    return fraction * lost
 
 
 @torch.inference_mode()

@@ -74,7 +74,7 @@ def groups(length: int, side: int, step: int) -> dict[int, slice]:
     return found
 
 
-def least_likely(scores: Tensor, fraction: float) -> Tensor:
+def lowest(scores: Tensor, fraction: float) -> Tensor:
     """Mark the least likely codes of each map.
 
     Args:
@@ -110,7 +110,7 @@ def resample(
     Returns:
         The codes, (B, h, w).
     """
-    anew = least_likely(log_probabilities(network, condition, codes, step=step), fraction)
+    anew = lowest(log_probabilities(network, condition, codes, step=step), fraction)
     size = (codes.shape[1], codes.shape[2])
     given = codes.masked_fill(anew, -1)
     return sample(network, condition, size, generators, choice=choice, given=given, step=step)

@@ -29,9 +29,9 @@ def check_step(side: int, step: int) -> None:
     Raises:
         ValueError: the step is too large for this side, or below 1.
     """
-    most = side - side // 2
-    if not 1 <= step <= most:
-        raise ValueError(f"windows of {side} codes a side move by 1 .. {most} codes, not by {step}.")
+    max_step = side - side // 2
+    if not 1 <= step <= max_step:
+        raise ValueError(f"windows of {side} codes a side move by 1 .. {max_step} codes, not by {step}.")
 
 
 def check_size(size: tuple[int, int], side: int) -> None:

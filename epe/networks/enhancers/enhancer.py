@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.generator import Generator, GeneratorSpec, Streams
+from epe.generator import Generator, GeneratorSpec, StreamChannels
 from epe.inference.bands import Banded
 from epe.layers.classes import soft_masks
 from epe.layers.convolutions import ScaledBlock, SpectralBlock
@@ -83,12 +83,12 @@ class EnhancerSpec(GeneratorSpec):
         return cls(**{**sizes, "streams": tuple(map(tuple, sizes["streams"]))})
 
     @classmethod
-    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
-        return cls(channels, tuple(map(tuple, streams)), **sizes)
+    def for_data(cls, channels: int, stream_channels: StreamChannels, sizes: Mapping[str, Any]) -> Self:
+        return cls(channels, tuple(map(tuple, stream_channels)), **sizes)
 
 
 def every_channel(channels: int, classes: int) -> tuple[tuple[int, ...], ...]:
-    """Return class streams that each read all channels."""
+    """Return the channels of class streams that each read all of them."""
     return (tuple(range(channels)),) * classes
 
 

@@ -28,8 +28,8 @@ class GBufferEncoder(nn.Module):
     """Class streams, merged by the masks, followed by one residual step per scale.
 
     Args:
-        streams: indices of the G-buffer channels that each class stream reads. The sky, for example, has no albedo:
-            restricting its channels keeps its stream from learning noise.
+        stream_channels: indices of the G-buffer channels that each class stream reads. The sky, for example, has no
+            albedo: restricting its channels keeps its stream from learning noise.
         stream_width: channels inside the streams (64 in the release).
         encoded: channels of the result (128 in the release).
         scales: number of maps; map i has 1 / 2^i of the resolution.
@@ -38,14 +38,14 @@ class GBufferEncoder(nn.Module):
 
     def __init__(
         self,
-        streams: Sequence[Sequence[int]],
+        stream_channels: Sequence[Sequence[int]],
         stream_width: int,
         encoded: int,
         scales: int,
         block: Callable[..., nn.Module] = SpectralBlock,
     ) -> None:
         super().__init__()
-        self.channels, self.encoded = tuple(tuple(stream) for stream in streams), encoded
+        self.channels, self.encoded = tuple(tuple(stream) for stream in stream_channels), encoded
         self.streams = nn.ModuleList(
             nn.Sequential(
                 block(len(stream), stream_width, stream_width),

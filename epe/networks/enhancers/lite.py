@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.generator import Generator, GeneratorSpec, Streams
+from epe.generator import Generator, GeneratorSpec, StreamChannels
 from epe.layers.classes import soft_masks
 from epe.layers.convolutions import conv3
 from epe.layers.inplace import add, modulate, relu
@@ -74,8 +74,8 @@ class LiteSpec(GeneratorSpec):
         return [self.width * (2 + i) // 2 for i in range(self.scales)]
 
     @classmethod
-    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
-        return cls(channels, len(streams), **sizes)
+    def for_data(cls, channels: int, stream_channels: StreamChannels, sizes: Mapping[str, Any]) -> Self:
+        return cls(channels, len(stream_channels), **sizes)
 
 
 PRESETS: dict[str, dict[str, int]] = {"lite": {}, "lite-small": {"width": 32}, "lite-tiny": {"width": 8, "blocks": 1}}

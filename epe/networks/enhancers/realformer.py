@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
-from epe.generator import Crops, GeneratorSpec, Streams, StyledGenerator
+from epe.generator import Crops, GeneratorSpec, StreamChannels, StyledGenerator
 from epe.layers.adain import AdaIN, StyleEncoder
 from epe.layers.attention import LinearAttention
 from epe.layers.classes import soft_masks
@@ -93,8 +93,8 @@ class RealFormerSpec(GeneratorSpec):
         return [self.patch >> i for i in range(1, int(math.log2(self.patch)) + 1)]
 
     @classmethod
-    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
-        return cls(channels, len(streams), **sizes)
+    def for_data(cls, channels: int, stream_channels: StreamChannels, sizes: Mapping[str, Any]) -> Self:
+        return cls(channels, len(stream_channels), **sizes)
 
 
 PRESETS: dict[str, dict[str, int]] = {

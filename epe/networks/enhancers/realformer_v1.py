@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.generator import GeneratorSpec, Streams, StyledGenerator
+from epe.generator import GeneratorSpec, StreamChannels, StyledGenerator
 from epe.layers.adain import AdaIN
 from epe.layers.attention import Attention, LocationAttention
 from epe.layers.convolutions import conv3
@@ -106,7 +106,7 @@ class RealFormerV1Spec(GeneratorSpec):
         return self.width if self.encoder_style or self.decoder_style else 0
 
     @classmethod
-    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+    def for_data(cls, channels: int, stream_channels: StreamChannels, sizes: Mapping[str, Any]) -> Self:
         return cls(**sizes)
 
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from epe.generator import GeneratorSpec, Streams, StyledGenerator
+from epe.generator import GeneratorSpec, StreamChannels, StyledGenerator
 from epe.layers.attention import LinearAttention
 from epe.layers.convolutions import ReplicateConv2d
 from epe.layers.group_norm import InstanceNorm
@@ -71,7 +71,7 @@ class RealFormerV2Spec(GeneratorSpec):
         return 4 * self.base
 
     @classmethod
-    def for_data(cls, channels: int, streams: Streams, sizes: Mapping[str, Any]) -> Self:
+    def for_data(cls, channels: int, stream_channels: StreamChannels, sizes: Mapping[str, Any]) -> Self:
         return cls(**sizes)
 
 

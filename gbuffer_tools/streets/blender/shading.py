@@ -86,9 +86,9 @@ class Nodes:
         """A colour times a number."""
         return self.add("VectorMath", {0: colour, "Scale": factor}, operation="SCALE").outputs[0]
 
-    def mixed(self, share: object, first: object, second: object) -> bpy.types.NodeSocket:
+    def mixed(self, fraction: object, first: object, second: object) -> bpy.types.NodeSocket:
         """A mix of two colours."""
-        return self.add("Mix", {0: share, 6: first, 7: second}, data_type="RGBA").outputs[2]
+        return self.add("Mix", {0: fraction, 6: first, 7: second}, data_type="RGBA").outputs[2]
 
 
 def materials() -> dict[str, bpy.types.Material]:

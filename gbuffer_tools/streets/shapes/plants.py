@@ -99,10 +99,10 @@ def _conifer(builder: Builder, random: np.random.Generator, bark: Colour) -> Non
     height = random.uniform(5, 9)
     builder.tube([(0, 0, -0.1), (0, 0, height)], [0.16, 0.03], "bark", bark)
     count = 2600
-    share = random.uniform(0, 1, count) ** 0.7
-    radius = (1 - share) * height * 0.2 * random.uniform(0.55, 1.0, count)
+    height_fraction = random.uniform(0, 1, count) ** 0.7
+    radius = (1 - height_fraction) * height * 0.2 * random.uniform(0.55, 1.0, count)
     turn = random.uniform(0, 2 * np.pi, count)
-    z = 0.7 + share * (height - 0.7)
+    z = 0.7 + height_fraction * (height - 0.7)
     centres = np.stack([radius * np.cos(turn), radius * np.sin(turn), z], 1)
     for shade in range(4):
         quads(builder, random, centres[shade::4], 0.2, tinted(rgb("2a4426"), 0.7 + 0.2 * shade))

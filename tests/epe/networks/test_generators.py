@@ -72,7 +72,7 @@ def test_gbuffers_and_classes_are_not_read(spec: Spec) -> None:
 def test_style_matters_where_there_is_one(spec: Spec) -> None:
     network, (image, *rest) = trained(spec), inputs(1, 24, 32)
     photo = torch.rand(1, 3, 20, 30)
-    dark, light = (network.encode_style(photo * share) for share in (0.3, 1.0))
+    dark, light = (network.encode_style(photo * gain) for gain in (0.3, 1.0))
     assert dark.shape == (1, spec.style)
     out = network(image, *rest, style=light)
     assert torch.equal(out, network(image, *rest, style=light + 1)) != bool(spec.style)

@@ -65,11 +65,11 @@ def test_pooled_labels_embed_exactly_as_pixels_do(critics: PerceptualDiscriminat
     critic = critics.critics["relu2_1"].double()
     labels = torch.randint(7, (2, size, size), generator=torch.Generator().manual_seed(2))
     features = features_of(2)["relu2_1"].double()
-    shares = F.one_hot(labels, 7).movedim(-1, 1).double()
+    fractions = F.one_hot(labels, 7).movedim(-1, 1).double()
     x = critic.body(features)
     embedded = F.adaptive_avg_pool2d(critic.embedding(labels).movedim(-1, 1), x.shape[-2:])
     wanted = critic.out(x) + (embedded * x).sum(1, keepdim=True)
-    assert torch.allclose(critic(features, shares), wanted, rtol=0, atol=1e-13)
+    assert torch.allclose(critic(features, fractions), wanted, rtol=0, atol=1e-13)
 
 
 def test_one_image_does_not_touch_another(critics: PerceptualDiscriminator) -> None:

@@ -42,9 +42,9 @@ def test_parameters_are_as_many_as_published() -> None:
     assert count(WCT2("vgg19")) - count(WCT2("vgg16")) == 2 * 590_080
 
 
-def assert_near(found: torch.Tensor, wanted: torch.Tensor, share: float) -> None:
+def assert_near(found: torch.Tensor, wanted: torch.Tensor, tolerance: float) -> None:
     """Equal up to a share of the largest number: only the order of sums (of up to 11,520 products) may differ."""
-    torch.testing.assert_close(found, wanted, rtol=0, atol=share * float(wanted.abs().max()))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()))
 
 
 def doubled(tensors: published.Tensors) -> published.Tensors:

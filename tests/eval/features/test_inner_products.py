@@ -72,7 +72,7 @@ def tables(found):
     return [table for layer in found.values() for table in (layer.real, *layer.fake, *layer.across)]
 
 
-def test_gram_agrees_with_numpy(monkeypatch):
+def test_inner_products_agree_with_numpy(monkeypatch):
     monkeypatch.setattr(module, "STRIP", 7)  # uneven: 40 dimensions in strips of 7
     x, y = torch.randn(5, 40), torch.randn(3, 40)
     wanted = x.double().numpy() @ y.double().numpy().T / 40
@@ -115,15 +115,15 @@ def test_each_crop_is_computed_once_and_memory_changes_no_bit(tmp_path, memory):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("share", [0.5, 0.2])
-def test_a_disk_that_is_too_small_costs_time_and_changes_no_bit(tmp_path, monkeypatch, capsys, share):
+@pytest.mark.parametrize("fraction", [0.5, 0.2])
+def test_a_disk_that_is_too_small_costs_time_and_changes_no_bit(tmp_path, monkeypatch, capsys, fraction):
     wanted = run(Maps(), 10**9, tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, int(share * ALL / USABLE)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, int(fraction * ALL / USABLE)))
     extract = Maps()
     found = run(extract, 1, tmp_path, progress=True)
     (times,) = set(extract.seen.values())
     # Strips are whole, so that a part of the space may stay empty.
-    assert 1 / share <= times <= 1 / share + 2
+    assert 1 / fraction <= times <= 1 / fraction + 2
     assert (
         f"{tmp_path}: too little space for all features; every crop is computed {times} times"
         in capsys.readouterr().err
@@ -157,8 +157,8 @@ def test_the_disk_is_freed_when_the_network_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("share", [10, 0.4])
-def test_bar_counts_every_crop(tmp_path, monkeypatch, share):
+@pytest.mark.parametrize("fraction", [10, 0.4])
+def test_bar_counts_every_crop(tmp_path, monkeypatch, fraction):
     bars = []
 
     class Bar:
@@ -179,7 +179,7 @@ def test_bar_counts_every_crop(tmp_path, monkeypatch, share):
             self.done += count
 
     monkeypatch.setattr(module, "tqdm", Bar)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, int(share * ALL / USABLE)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, int(fraction * ALL / USABLE)))
     extract = Maps()
     run(extract, 1, tmp_path, progress=True)
     assert bars[0].done == bars[0].total == sum(extract.seen.values()) >= 9 + 7 + 7

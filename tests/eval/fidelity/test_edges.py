@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval.fidelity.edges import canny, f1, of_geometry, share_found
+from eval.fidelity.edges import canny, f1, fraction_found, of_geometry
 
 
 def boxes(left: int = 0, contrast: float = 1.0) -> np.ndarray:
@@ -14,15 +14,15 @@ def boxes(left: int = 0, contrast: float = 1.0) -> np.ndarray:
 
 def score(picture: np.ndarray, render: np.ndarray) -> float:
     edges, before = canny(picture), canny(render)
-    return f1(share_found(edges, before), share_found(before, edges))
+    return f1(fraction_found(edges, before), fraction_found(before, edges))
 
 
 def test_edges_are_where_the_boxes_end() -> None:
     edges = canny(boxes())
     outline = np.zeros((100, 140), bool)
     outline[19:21, 20:70] = outline[20:60, 19:21] = True
-    assert share_found(edges, of_geometry((boxes()[..., 0] // 10).astype(np.uint8), None)) == 1
-    assert share_found(outline, edges) > 0.95  # Canny rounds the corners
+    assert fraction_found(edges, of_geometry((boxes()[..., 0] // 10).astype(np.uint8), None)) == 1
+    assert fraction_found(outline, edges) > 0.95  # Canny rounds the corners
     assert 200 < edges.sum() < 420  # lines a pixel wide: 360 round both boxes, less what one hides
 
 
@@ -46,16 +46,16 @@ def test_what_is_lost_and_what_is_invented() -> None:
     one = boxes()
     one[20:60, 20:60] = 60  # most of a box is gone
     edges, before = canny(one), canny(boxes())
-    assert share_found(before, edges) < 0.8
-    assert share_found(edges, before) > 0.85  # the rest ends at a place of its own
+    assert fraction_found(before, edges) < 0.8
+    assert fraction_found(edges, before) > 0.85  # the rest ends at a place of its own
 
 
 def test_flat_pictures_have_no_edges() -> None:
     edges = canny(np.full((40, 50, 3), 90, np.uint8))
     assert not edges.any()
     with pytest.raises(ValueError, match="no edges"):
-        share_found(edges, canny(boxes()[:40, :50]))
-    assert share_found(canny(boxes()[:40, :50]), edges) == 0
+        fraction_found(edges, canny(boxes()[:40, :50]))
+    assert fraction_found(canny(boxes()[:40, :50]), edges) == 0
     assert f1(0.0, 0.0) == 0
 
 

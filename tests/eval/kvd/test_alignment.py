@@ -66,9 +66,9 @@ def test_description_at_the_far_corner_stays_inside():
     assert cells.tolist() == [5] * 256
 
 
-def cells(*shares):
+def cells(*counts):
     """Descriptor whose first cells hold label 0, then 1, ...: numbers of cells."""
-    return np.repeat(np.arange(len(shares)), shares).astype(np.uint8)
+    return np.repeat(np.arange(len(counts)), counts).astype(np.uint8)
 
 
 def test_nearest_real_crop_by_hand():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eval.metrics.edge_psnr import SHARE, edge_psnr, edges
+from eval.metrics.edge_psnr import EDGE_FRACTION, edge_psnr, edges
 from gbuffer_tools.io.psnr import MAX_PSNR
 
 
@@ -23,7 +23,7 @@ def test_a_step_has_two_columns_of_edges() -> None:
 def test_a_tenth_of_a_picture_has_edges() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
     # One pixel more may be as steep as the last.
-    assert edges(noise).mean() == pytest.approx(SHARE, abs=2 / noise[..., 0].size)
+    assert edges(noise).mean() == pytest.approx(EDGE_FRACTION, abs=2 / noise[..., 0].size)
 
 
 def test_differences_count_at_edges_only() -> None:

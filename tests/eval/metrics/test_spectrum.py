@@ -10,7 +10,7 @@ from eval.metrics.spectrum import (
     RINGS,
     ROUNDING,
     SIDE,
-    class_shares,
+    class_fractions,
     class_spectra,
     distance,
     high_excess,
@@ -107,9 +107,9 @@ def test_grey_is_its_own_luma() -> None:
 def test_patches_belong_to_the_class_that_covers_them() -> None:
     labels = np.zeros((8, 16), np.uint8)
     labels[:, 8:] = 1
-    shares = class_shares(labels, (64, 128), 3)
+    fractions = class_fractions(labels, (64, 128), 3)
     # Patches begin at columns 0, 32, 64.
-    assert np.allclose(shares, [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0]])
+    assert np.allclose(fractions, [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0]])
     labels[:, 8] = 0  # the middle patch now shows more of class 0
     picture = np.zeros((64, 128, 3), np.uint8)
     picture[:, 64:] = np.random.default_rng(0).integers(0, 256, (64, 64, 1))

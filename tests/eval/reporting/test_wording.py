@@ -47,9 +47,9 @@ def test_verdict(scale, closer, farther, text):
 
 def test_every_fact_of_the_record_is_told():
     record = made()
-    told = " ".join(f"{name} {text}" for name, text in counts(record) + protocol(record))
+    facts = " ".join(f"{name} {text}" for name, text in counts(record) + protocol(record))
     for digest in "abcde":
-        assert digest * 64 in told
+        assert digest * 64 in facts
     for fact in (
         "12: 10 matched, 2 dropped",
         "1 dropped as smaller",
@@ -59,7 +59,7 @@ def test_every_fact_of_the_record_is_told():
         "seed 0",
         "95 %",
     ):
-        assert fact in told
+        assert fact in facts
 
 
 def test_other_weights_than_the_published_ones_are_said():
@@ -75,5 +75,5 @@ def test_thin_ground_is_said():
     assert cautions(record) == []
     few = replace(record, frames=replace(record.frames, matched=5, dropped=7))
     assert [text.split(" rendered")[0] for text in cautions(few)] == ["Only 5 of 12"]
-    one = replace(record, photos=replace(record.photos, largest_share=0.62))
+    one = replace(record, photos=replace(record.photos, largest_fraction=0.62))
     assert cautions(one)[0].startswith("One photograph serves 62 % of the pairs")

@@ -112,26 +112,26 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_what_cannot_be_used_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def told(code: int) -> str:
+    def message(code: int) -> str:
         assert code == 2
         return one_line(capsys)
 
-    assert "is a 'cut', wanted a 'spade' (train.spade)" in told(spade(folder, "cut"))
-    assert "is a 'vgg16', wanted a 'spade'" in told(spade(folder, "vgg"))
-    assert "no such file" in told(spade(folder, "gone"))
+    assert "is a 'cut', wanted a 'spade' (train.spade)" in message(spade(folder, "cut"))
+    assert "is a 'vgg16', wanted a 'spade'" in message(spade(folder, "vgg"))
+    assert "no such file" in message(spade(folder, "gone"))
     write_synthesis(folder / "bare", {})
-    assert "bare: does not say which labels it was trained with" in told(spade(folder, "bare"))
+    assert "bare: does not say which labels it was trained with" in message(spade(folder, "bare"))
     write_synthesis(folder / "odd", {"labels": FACTS | {"classes": 5}})
     write_facts(folder / "labels", FACTS | {"classes": 5})
-    assert "odd: reads 4 labels, but names 5" in told(spade(folder, "odd"))
+    assert "odd: reads 4 labels, but names 5" in message(spade(folder, "odd"))
     write_facts(folder / "labels", FACTS)
     write_label(folder / "labels", "b/0", np.full((5, 7), 4, np.uint8))
-    assert "b/0.png: has the id 4, labels.json has 4 classes" in told(spade(folder))
+    assert "b/0.png: has the id 4, labels.json has 4 classes" in message(spade(folder))
     (folder / "labels" / "b" / "0.png").unlink()
     (folder / "out" / "a" / "0.png").unlink()
-    assert "no label map for image 'b/0'" in told(spade(folder))
+    assert "no label map for image 'b/0'" in message(spade(folder))
     write_png(folder / "frames" / "a" / "0.png", np.zeros((7, 50, 3), np.uint8))
-    assert "frame a/0: is 50x7, wanted 8 pixels a side" in told(cut(folder, "--overwrite"))
+    assert "frame a/0: is 50x7, wanted 8 pixels a side" in message(cut(folder, "--overwrite"))
 
 
 def test_a_file_that_lies_about_its_network(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,9 +110,9 @@ class TestIdt:
         moved = np.concatenate([idt.transfer(image, chain).reshape(-1, 3) for image in DARK])
         wanted = np.concatenate([image.reshape(-1, 3) for image in LIGHT]) / 255
         before = np.concatenate([image.reshape(-1, 3) for image in DARK]) / 255
-        shares = np.linspace(0.02, 0.98, 49)
+        fractions = np.linspace(0.02, 0.98, 49)
         for axis in np.random.default_rng(5).normal(size=(20, 3)):
-            ours, theirs, old = (np.quantile(x @ axis, shares) for x in (moved, wanted, before))
+            ours, theirs, old = (np.quantile(x @ axis, fractions) for x in (moved, wanted, before))
             # 4,000 pixels a set: a quantile near the end is uncertain by 0.01.
             assert np.abs(ours - theirs).max() < 0.015
             assert np.abs(ours - theirs).mean() < 0.06 * np.abs(old - theirs).mean()

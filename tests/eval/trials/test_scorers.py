@@ -16,7 +16,7 @@ from eval.features.vgg_statistics import MEANS, VggStatistics, part
 from eval.kvd.judge import judge
 from eval.kvd.pairing import pair, unpaired
 from eval.kvd.protocols import OURS
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from eval.measuring.set_distances import FeatureSets, gram_mmd, spectral_distance
 from eval.measuring.set_metrics import SPECTRAL_METRICS, VGG_METRICS
 from eval.metrics.bootstrap import draw_resamples
@@ -48,7 +48,7 @@ def crop_scorer(extract: Extractor, photos: Pictures, judged: Pictures) -> CropS
     return CropScorer(extract, "w", photos, judged, side=SIDE, crops=3, candidates=6, seed=0)
 
 
-def test_crops_have_the_distances_of_eval_skvd(scenes: Path, extract: Extractor, settings: Settings) -> None:
+def test_crops_have_the_distances_of_eval_skvd(scenes: Path, extract: Extractor, settings: SkvdSettings) -> None:
     frames, photos = side(scenes, "frames"), side(scenes, "photos")
     scorer = crop_scorer(extract, photos, frames)
     draws = draw_resamples(np.arange(len(frames)), count=5, seed=3)

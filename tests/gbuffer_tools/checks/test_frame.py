@@ -56,7 +56,7 @@ def test_one_class_everywhere_is_noted():
         assert list(constants(ShardStatistics(MIN_CONSTANT_PIXELS, classes=other), classes)) == []
 
 
-def test_angles_by_share():
+def test_angles_by_fraction():
     angles = np.random.default_rng(0).uniform(0, 40, 100_001)
     counts = np.histogram(angles, ANGLE_BINS, (0, 180))[0]
     assert angle_at(counts, 0.5) == pytest.approx(np.median(angles), abs=0.1)

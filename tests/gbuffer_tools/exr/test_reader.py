@@ -104,7 +104,7 @@ def test_parts_give_their_name_to_channels_that_lack_it(tmp_path):
     assert header.attributes["software"] == "hand"
 
 
-def test_shares_of_windows(tmp_path):
+def test_fractions_of_windows(tmp_path):
     z = {"Z": np.ones((4, 8), np.float32)}
     small = write(tmp_path / "a.exr", z, dataWindow=box(2, 5, 9, 8), displayWindow=box(0, 0, 7, 7))
     assert reader.header(small).covered == ((6 * 3 / 64, 6 * 3 / 32),)

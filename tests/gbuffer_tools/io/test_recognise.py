@@ -26,7 +26,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64
 PAGE = b"\xef\xbb\xbf\n<!-- proxy -->\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>"
 
 
-def told(content: bytes, kinds: tuple[str, ...] = (), *, text: bool = False) -> str:
+def described(content: bytes, kinds: tuple[str, ...] = (), *, text: bool = False) -> str:
     return recognised(content, content[-TAIL:], len(content), kinds, text=text)
 
 
@@ -54,25 +54,25 @@ def told(content: bytes, kinds: tuple[str, ...] = (), *, text: bool = False) -> 
     ],
 )
 def test_what_is_no_use_to_any_reader(content, words):
-    assert told(content).startswith(words)
+    assert described(content).startswith(words)
 
 
 @pytest.mark.parametrize(
     "content", [b"\x01\x02\x03\x04 pixels", b"version 2 of something", b"no picture", b"<<<", b"4"]
 )
 def test_nothing_is_made_up(content):
-    assert told(content) == ""
+    assert described(content) == ""
 
 
 def test_comments_without_end_take_no_time():
-    assert told(b"<!---->" * 500 + b"\x01") == ""
-    assert told(b"<!--" * 900 + b"\x01") == ""
-    assert told(b" " * 4000 + b"\x01") == ""
+    assert described(b"<!---->" * 500 + b"\x01") == ""
+    assert described(b"<!--" * 900 + b"\x01") == ""
+    assert described(b" " * 4000 + b"\x01") == ""
 
 
 def test_a_json_reader_reads_what_others_take_for_an_answer():
-    assert told(b'{"message": [1, 2, }', text=True) == ""
-    assert told(b'{"message": [1, 2', text=True).startswith("cut off after 17 bytes")
+    assert described(b'{"message": [1, 2, }', text=True) == ""
+    assert described(b'{"message": [1, 2', text=True).startswith("cut off after 17 bytes")
 
 
 def encoded(suffix: str) -> bytes:
@@ -106,11 +106,11 @@ def hdf5(version: str) -> Callable[[], bytes]:
 )  # fmt: skip
 def test_what_was_cut_off(make, kind):
     whole = make()
-    assert told(whole, (kind,)) == ""
+    assert described(whole, (kind,)) == ""
     for count in (len(whole) // 2, len(whole) - 20):
-        assert told(whole[:count], (kind,)).startswith("cut off"), count
+        assert described(whole[:count], (kind,)).startswith("cut off"), count
     for count in range(min(len(whole), 300)):
-        told(whole[:count], (kind,))  # whatever is left
+        described(whole[:count], (kind,))  # whatever is left
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -247,12 +247,12 @@ def test_a_flat_scene_fixes_no_camera():
 def test_motion_is_in_pixels_and_points_to_the_previous_frame():
     channels = {"v.X": np.full(SIZE, 0.75, np.float32), "v.Y": np.full(SIZE, 0.5, np.float32)}
     channels["v.Y"][0, 0] = np.nan
-    told = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5))
-    found = told.frame.buffers["motion"]
+    result = made(channels, motion=Motion(("v.X", "v.Y"), (-60.0, 40.0), 0.5))
+    found = result.frame.buffers["motion"]
     assert found[1, 1].tolist() == [-15, 0]
     assert np.isnan(found[0, 0, 1])
     assert np.isfinite(found).sum() == found.size - 1
-    assert "motion has 1 pixel that is not a number" in told.note
+    assert "motion has 1 pixel that is not a number" in result.note
 
 
 def test_buffers_keep_what_is_no_number_or_infinite_and_the_line_counts_it():
@@ -301,7 +301,7 @@ def test_colours_and_buffers_of_colours_are_converted_to_rec709():
 
 def test_other_buffers_are_scaled_and_kept_in_range():
     wet = np.full(SIZE, 70000, np.float32)
-    told = made(
+    result = made(
         {"w": wet, "r": np.full(SIZE, 1.5, np.float32), "u": wet.astype(np.uint32)},
         buffers={
             "x_wet": Buffer(("w",), 0.5, 1),
@@ -311,8 +311,8 @@ def test_other_buffers_are_scaled_and_kept_in_range():
             "x_sum": Buffer(("r",), 2, 1, plus=("G",)),
         },
     )
-    assert "100.00% of roughness beyond 0..1 cut; 100.00% of emission beyond 0..65504 cut" in told.note
-    found = told.frame.buffers
+    assert "100.00% of roughness beyond 0..1 cut; 100.00% of emission beyond 0..65504 cut" in result.note
+    found = result.frame.buffers
     assert found["x_wet"].dtype == np.float32
     assert (found["x_wet"] == 35001).all()
     assert found["roughness"].dtype == np.float16

@@ -44,9 +44,9 @@ def test_ids_are_those_of_another_decoder(file, crypto, producer, kind, names):
     number = {name: ident for ident, name in declared.names.items()}
     found = cryptomatte.ids(channels, crypto)
     for name in names:
-        most = coverage(producer, kind, name) > HALF
-        assert most.sum() > 100
-        assert (found[most] == number[name]).all()
+        mostly = coverage(producer, kind, name) > HALF
+        assert mostly.sum() > 100
+        assert (found[mostly] == number[name]).all()
 
 
 def test_frames_of_files_with_a_picture(tmp_path):

@@ -158,13 +158,13 @@ def test_one_eye_of_a_stereo_file(tmp_path, capsys, eye, grey_level, z):
     assert "not used" not in line
 
 
-@pytest.mark.parametrize("told", [{"multiView": ["left", "right"]}, {}])
-def test_eyes_of_blenders_view_layers(tmp_path, capsys, told):
+@pytest.mark.parametrize("attributes", [{"multiView": ["left", "right"]}, {}])
+def test_eyes_of_blenders_view_layers(tmp_path, capsys, attributes):
     channels = {}
     for i, eye in enumerate(("left", "right")):
         channels |= {f"View.Combined.{eye}.{c}": np.full(SIZE, i / 4, np.float32) for c in "RGB"}
         channels |= {f"View.Depth.{eye}.Z": np.full(SIZE, i + 1, np.float32)}
-    path = write_exr(tmp_path / "s" / "a.exr", channels, **told, **BLENDER)
+    path = write_exr(tmp_path / "s" / "a.exr", channels, **attributes, **BLENDER)
     assert (only_frame(tmp_path, path, accepted=False).buffers["depth"] == 1).all()
     assert (only_frame(tmp_path / "2", path, "--layer", "right", accepted=False).buffers["depth"] == 2).all()
     assert "view left of left, right (--layer)" in capsys.readouterr().out

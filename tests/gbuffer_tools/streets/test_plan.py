@@ -87,11 +87,11 @@ def test_nobody_comes_into_the_camera_s_way(town: Town) -> None:
     ticks = np.arange(0.0, DRIVE, 7)
     camera = town.route.path.places([camera_ride(town.route).way(tick) for tick in ticks])
     assert len(road.camera) > len(camera)
-    for label, least in (("car", 1.9), ("bicyclist", 0.9), ("pedestrian", 0.45)):
+    for label, min_distance in (("car", 1.9), ("bicyclist", 0.9), ("pedestrian", 0.45)):
         for thing in town.things:
             if thing.label == label:
                 away = np.linalg.norm(thing.track.spots(0.0, ticks)[:, 2] - camera, axis=-1)
-                assert np.nanmin(np.where(np.isnan(away), np.inf, away)) > least, label
+                assert np.nanmin(np.where(np.isnan(away), np.inf, away)) > min_distance, label
 
 
 def test_no_car_stands_or_drives_in_a_house_or_in_another_car(town: Town) -> None:

@@ -144,11 +144,11 @@ class TestRefused:
         (tmp_path / "c").write_bytes(content)
         self.refusal(tmp_path / "c", parts(1))
 
-    @pytest.mark.parametrize("share", [0.1, 0.9])
-    def test_cut_off(self, tmp_path: Path, share: float) -> None:
+    @pytest.mark.parametrize("fraction", [0.1, 0.9])
+    def test_cut_off(self, tmp_path: Path, fraction: float) -> None:
         Checkpoint(tmp_path / "c", parts(1)).save(1)
         whole = (tmp_path / "c").read_bytes()
-        (tmp_path / "c").write_bytes(whole[: int(len(whole) * share)])
+        (tmp_path / "c").write_bytes(whole[: int(len(whole) * fraction)])
         self.refusal(tmp_path / "c", parts(1))
 
     @pytest.mark.parametrize(

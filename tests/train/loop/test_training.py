@@ -18,12 +18,12 @@ from train.loop.training import check_same_run, check_single_process
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(LinearDecayConfig, GanConfig):
+class Config(LinearDecayConfig, GanConfig):
     """As of train.cut."""
 
 
 def test_rates_are_constant_and_then_fall_to_nothing() -> None:
-    settings = Settings(out=Path("x"), steps=8, constant=0.5)
+    settings = Config(out=Path("x"), steps=8, constant=0.5)
     optimiser = settings.adam(0.1, nn.Linear(1, 1), nn.Linear(1, 1))
     assert len(optimiser.param_groups[0]["params"]) == 4
     assert [settings.learning_rate(0.1, n) for n in range(1, 9)] == pytest.approx([0.1] * 5 + [0.075, 0.05, 0.025])
@@ -132,13 +132,13 @@ def test_a_sample_that_cannot_be_read_is_one_line(workers: int) -> None:
 )
 def test_settings_that_no_run_can_have(changes: dict[str, float], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check_single_process(Settings(out=Path("x"), **changes))  # type: ignore[arg-type]
+        check_single_process(Config(out=Path("x"), **changes))  # type: ignore[arg-type]
 
 
 def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(tmp_path: Path) -> None:
     def check(**changes: object) -> None:
         shown = {"seed": 3, "rate": 0.1, "steps": 10, "workers": 1} | changes
-        check_same_run(Settings(out=tmp_path), yaml.safe_dump({"out": "elsewhere", **shown}))
+        check_same_run(Config(out=tmp_path), yaml.safe_dump({"out": "elsewhere", **shown}))
 
     check(seed=4)  # there is no run
     (tmp_path / "run.yaml").write_text("seed: 3\nrate: 0.1\nsteps: 10\nout: x\n")
@@ -159,7 +159,7 @@ def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(tmp_path: Path) 
 
 def test_other_processes_may_share_the_samples_of_a_step(tmp_path: Path) -> None:
     def check(batch: int, samples_per_step: int | None) -> None:
-        check_same_run(Settings(out=tmp_path), yaml.safe_dump({"batch": batch}), samples_per_step)
+        check_same_run(Config(out=tmp_path), yaml.safe_dump({"batch": batch}), samples_per_step)
 
     (tmp_path / "run.yaml").write_text("batch: 4\n")
     (tmp_path / "checkpoint.safetensors").touch()

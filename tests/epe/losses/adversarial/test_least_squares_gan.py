@@ -61,8 +61,8 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("photo", "fake", "share"), [(1.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.5), (0.5, 0.5, 0.0), (0.6, 0.4, 1.0)]
+    ("photo", "fake", "fraction"), [(1.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.5), (0.5, 0.5, 0.0), (0.6, 0.4, 1.0)]
 )
-def test_accuracy_of_constant_scores(photo: float, fake: float, share: float) -> None:
+def test_accuracy_of_constant_scores(photo: float, fake: float, fraction: float) -> None:
     # Of different sizes: photographs and fakes weigh alike all the same.
-    assert accuracy(torch.full((2, 1, 4, 4), photo), torch.full((1, 1, 3, 3), fake)).item() == share
+    assert accuracy(torch.full((2, 1, 4, 4), photo), torch.full((1, 1, 3, 3), fake)).item() == fraction

@@ -97,9 +97,9 @@ class TestDraw:
     def test_as_often_as_is_likely(self) -> None:
         chances = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64)
         numbers = torch.rand(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        shares = torch.bincount(draw(chances.expand(20_000, 3), numbers)) / 20_000
+        fractions = torch.bincount(draw(chances.expand(20_000, 3), numbers)) / 20_000
         # Four standard deviations of a share of 20,000 draws.
-        assert (shares - chances).abs().max() < 4 * (0.25 / 20_000) ** 0.5
+        assert (fractions - chances).abs().max() < 4 * (0.25 / 20_000) ** 0.5
 
 
 @pytest.mark.parametrize(

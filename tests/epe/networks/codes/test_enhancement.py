@@ -56,5 +56,5 @@ class TestThinStructures:
     def test_between_faint_and_strong_it_is_a_share(self) -> None:
         plain = torch.zeros(1, 3, 8, 8)
         for lost in (0.5 * FAINT, 0.5 * (FAINT + STRONG), 2 * STRONG):
-            share = min(max((lost - FAINT) / (STRONG - FAINT), 0), 1)
-            assert torch.allclose(thin_structures(plain + lost, plain), plain + share * lost, atol=1e-6)
+            fraction = min(max((lost - FAINT) / (STRONG - FAINT), 0), 1)
+            assert torch.allclose(thin_structures(plain + lost, plain), plain + fraction * lost, atol=1e-6)

@@ -120,9 +120,9 @@ def test_the_same_generators_give_the_same_codes_and_others_do_not() -> None:
 
 
 def test_progress_is_told_code_by_code() -> None:
-    told: list[int] = []
-    sample(tiny(), torch.tensor([0]), (4, 6), generators(1), advance=lambda: told.append(1))
-    assert len(told) == 24
+    calls: list[int] = []
+    sample(tiny(), torch.tensor([0]), (4, 6), generators(1), advance=lambda: calls.append(1))
+    assert len(calls) == 24
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from epe.networks.codes.sampling import NextCode, sample
-from epe.networks.codes.scoring import least_likely, log_probabilities, resample
+from epe.networks.codes.scoring import log_probabilities, lowest, resample
 from tests.epe.networks.codes.made import codes_of, generators, tiny
 
 
@@ -41,16 +41,16 @@ def test_all_codes_together_have_the_probability_1() -> None:
 
 def test_the_least_likely_share() -> None:
     scores = torch.tensor([[[-1.0, -5, -2], [-5, 0, -9]], [[0.0, 0, 0], [0, 0, 0]]])
-    assert least_likely(scores, 0.5).int().tolist() == [[[0, 1, 0], [1, 0, 1]], [[1, 1, 1], [0, 0, 0]]]
-    assert not least_likely(scores, 0).any()
-    assert least_likely(scores, 1).all()
+    assert lowest(scores, 0.5).int().tolist() == [[[0, 1, 0], [1, 0, 1]], [[1, 1, 1], [0, 0, 0]]]
+    assert not lowest(scores, 0).any()
+    assert lowest(scores, 1).all()
 
 
 class TestResample:
     def test_only_the_unlikely_ones_change(self) -> None:
         network, codes, zero = tiny(double=True), codes_of(2, 6, 6), torch.zeros(2, dtype=torch.int64)
         scores = log_probabilities(network, zero, codes)
-        found, anew = resample(network, zero, codes, generators(2), fraction=0.25), least_likely(scores, 0.25)
+        found, anew = resample(network, zero, codes, generators(2), fraction=0.25), lowest(scores, 0.25)
         assert anew.flatten(1).sum(1).tolist() == [9, 9]
         assert scores[0][anew[0]].max() <= scores[0][~anew[0]].min()
         assert torch.equal(found[~anew], codes[~anew])

@@ -211,16 +211,16 @@ class TestPositions:
         assert torch.allclose(positions(6, 6)[0], positions.grid, atol=1e-6)  # fp32
 
     @pytest.mark.parametrize("size", [(3, 5), (18, 32), (7, 1)])
-    @pytest.mark.parametrize("place", [None, (0.25, 0.5, 0.75, 0.625)])
+    @pytest.mark.parametrize("crop_box", [None, (0.25, 0.5, 0.75, 0.625)])
     def test_maps_get_their_part_of_it_stretched(
-        self, size: tuple[int, int], place: tuple[float, float, float, float] | None
+        self, size: tuple[int, int], crop_box: tuple[float, float, float, float] | None
     ) -> None:
         positions = Positions(2, 8)
         ramp = (torch.arange(8) + 0.5) / 8
         with torch.no_grad():
             positions.grid[0], positions.grid[1] = ramp[:, None], ramp
-        found = positions(*size, None if place is None else torch.tensor([place]))[0]
-        top, left, bottom, right = place or (0, 0, 1, 1)
+        found = positions(*size, None if crop_box is None else torch.tensor([crop_box]))[0]
+        top, left, bottom, right = crop_box or (0, 0, 1, 1)
         rows, columns = ((torch.arange(n) + 0.5) / n for n in size)
         # Half a place of the grid from the border and farther out all places are alike.
         wanted = [(top + (bottom - top) * rows)[:, None], left + (right - left) * columns]
