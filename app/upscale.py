@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from app.inference.pictures import check_target, enlarge_file, sources
+    from app.inference.pictures import check_target, enlarge_file, input_pictures
     from app.inference.upscalers import check_large, open_enlarger
     from datasets.images import check_out, to_make
     from datasets.runtime.device import device_of
@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> None:
     )
     if args.guides is not None and enlarger.guides is None:
         raise InputError(f"--guides {args.guides}: {args.model} is guided by nothing; leave --guides out.")
-    found = sources(args.input, f".{args.format}" if args.format else None)
+    found = input_pictures(args.input, f".{args.format}" if args.format else None)
     paths = [args.out / f"{source.key}{source.suffix}" for source in found]
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
     for index in wanted:

@@ -26,7 +26,7 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
 
 if TYPE_CHECKING:
-    from eval.kvd.settings import Settings
+    from eval.kvd.settings import SkvdSettings
 
 MAKE_LABELS = "make both with `python -m datasets.label FRAMES PHOTOS --method clusters --out LABELS`"
 
@@ -96,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def settings(args: argparse.Namespace) -> "Settings":
+def settings(args: argparse.Namespace) -> "SkvdSettings":
     """The settings that the options ask for.
 
     Raises:
@@ -105,7 +105,7 @@ def settings(args: argparse.Namespace) -> "Settings":
     from datasets.runtime.weights import asset
     from eval.features.scratch import check_folder
     from eval.kvd.protocols import protocol_named, with_photo_filter
-    from eval.kvd.settings import Settings
+    from eval.kvd.settings import SkvdSettings
     from eval.options import named
 
     if args.fake_labels is None or args.real_labels is None:
@@ -135,7 +135,7 @@ def settings(args: argparse.Namespace) -> "Settings":
         check_folder(args.scratch)
     if args.out.suffix != ".json":
         raise InputError(f"--out: got {args.out}, wanted a name that ends in .json")
-    return Settings(
+    return SkvdSettings(
         methods=named(args.fake),
         real=args.real,
         fake_labels=args.fake_labels,

@@ -23,7 +23,7 @@ from gbuffer_tools.io.atomic import clear
 from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.pipeline.parallel import cores
 from gbuffer_tools.streets.plan import DRIVE
-from gbuffer_tools.streets.rendering import Settings, add_frames, file_of, missing
+from gbuffer_tools.streets.rendering import RenderSettings, add_frames, file_of, missing
 
 PROG = "python -m gbuffer_tools.town"
 BLENDER = Path(".venv-blender/bin/python")
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the workers, whoever stops us
     check(args)
     height, width = parse_size(args.size, "--size", (16, MAX_SIDE))
-    settings = Settings(args.blender, (width, height), args.samples, args.every, max(cores() // args.jobs, 1))
+    settings = RenderSettings(args.blender, (width, height), args.samples, args.every, max(cores() // args.jobs, 1))
     wanted = plan(args.seed, args.frames, args.per_town, args.every)
     todo = {seed: missing(file_of(args.out, seed), seed, ticks, settings) for seed, ticks in wanted.items()}
     print(f"{sum(map(len, todo.values()))} of {args.frames} frames of {len(wanted)} towns to render", file=sys.stderr)

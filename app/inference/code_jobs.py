@@ -14,7 +14,7 @@ from torch import Tensor
 
 from app.inference.controls import mask_path, read_mask
 from datasets.coding.code_maps import Codes
-from datasets.coding.conditions import Maps
+from datasets.coding.conditions import ConditionMaps
 from datasets.coding.first_stages import FirstStages
 from datasets.crops import as_pixels, as_tensor
 from datasets.images import Images, read_image
@@ -197,7 +197,7 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
     return jobs
 
 
-def open_condition(sampler: Sampler, inputs: Inputs) -> Maps | None:
+def open_condition(sampler: Sampler, inputs: Inputs) -> ConditionMaps | None:
     """Open the maps that pictures are conditioned on, if the model reads any.
 
     Raises:
@@ -259,7 +259,7 @@ def label_folders(labels: Iterable[str]) -> dict[str, str]:
 
 
 def sources(
-    sampler: Sampler, inputs: Inputs, maps: Maps | None
+    sampler: Sampler, inputs: Inputs, maps: ConditionMaps | None
 ) -> Iterator[tuple[str, tuple[int, int], np.ndarray | None]]:
     """Yield key, height and width in pixels, and pixels of each input; without inputs, of one with the key "".
 

@@ -25,7 +25,7 @@ EXR, FRAMES, PNG = ".exr", ".h5", ".png"
 
 
 @dataclass(frozen=True)
-class Source:
+class InputPicture:
     """A picture to enlarge.
 
     Attributes:
@@ -43,7 +43,7 @@ class Source:
     read: Callable[[], Picture | Light]
 
 
-def sources(named: Path, suffix: str | None) -> list[Source]:
+def input_pictures(named: Path, suffix: str | None) -> list[InputPicture]:
     """Find the pictures of a folder or a frame file, or the one picture that the user named; headers are read.
 
     Args:
@@ -66,7 +66,7 @@ def sources(named: Path, suffix: str | None) -> list[Source]:
             _frame(named, f"{named.stem}/{name}", suffix, size, partial(shard.image, number))
             for number, name in enumerate(shard.names)
         ]
-    found: list[Source] = []
+    found: list[InputPicture] = []
     images = Images(named, (*SUFFIXES, EXR))
     for index, key in enumerate(images.keys):
         path = images.path(index)
@@ -77,20 +77,22 @@ def sources(named: Path, suffix: str | None) -> list[Source]:
     return found
 
 
-def _file(path: Path, key: str, suffix: str | None) -> Source:
+def _file(path: Path, key: str, suffix: str | None) -> InputPicture:
     if path.suffix.lower() == EXR:
         if suffix is not None:
             raise InputError(f"{path}: holds linear light, which is written as EXR alone; leave --format out.")
-        return Source(path, key, EXR, exr.header(path).display.shape, partial(read_light, path))
+        return InputPicture(path, key, EXR, exr.header(path).display.shape, partial(read_light, path))
     same = path.suffix if path.suffix.lower() in WRITTEN else PNG
-    return Source(path, key, suffix or same, image_size(path), partial(read_picture, path))
+    return InputPicture(path, key, suffix or same, image_size(path), partial(read_picture, path))
 
 
-def _frame(path: Path, key: str, suffix: str | None, size: tuple[int, int], read: Callable[[], np.ndarray]) -> Source:
-    return Source(path, key, suffix or PNG, size, lambda: Picture(read()))
+def _frame(
+    path: Path, key: str, suffix: str | None, size: tuple[int, int], read: Callable[[], np.ndarray]
+) -> InputPicture:
+    return InputPicture(path, key, suffix or PNG, size, lambda: Picture(read()))
 
 
-def check_target(source: Source, path: Path, factor: int) -> None:
+def check_target(source: InputPicture, path: Path, factor: int) -> None:
     """Refuse to overwrite the input, and refuse a picture that, by its size, its format cannot hold enlarged.
 
     Raises:
@@ -102,7 +104,7 @@ def check_target(source: Source, path: Path, factor: int) -> None:
         check_fit(path, Layout(height, width, 1, 8))
 
 
-def enlarge_file(enlarger: Enlarger, source: Source, path: Path) -> str:
+def enlarge_file(enlarger: Enlarger, source: InputPicture, path: Path) -> str:
     """Enlarge a picture into a file.
 
     Returns:

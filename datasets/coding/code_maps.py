@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from datasets.coding.conditions import Maps
+from datasets.coding.conditions import ConditionMaps
 from datasets.crops import as_tensor, check_size
 from datasets.photos import Photos
 from epe.first_stage import FirstStage
@@ -82,7 +82,7 @@ class Condition:
     """
 
     labels: Mapping[str, int]
-    maps: Maps | None = None
+    maps: ConditionMaps | None = None
     encoder: Encoder | None = None
 
     def of(self, key: str, size: tuple[int, int], rows: slice, cols: slice, *, flip: bool) -> Codes:

@@ -27,8 +27,8 @@ from gbuffer_tools.resampling import nearest
 from gbuffer_tools.schema import Shard, shards
 
 
-class Maps(Protocol):
-    """Maps, by the keys of the pictures that they belong to."""
+class ConditionMaps(Protocol):
+    """The maps of a folder of pictures, by the pictures' keys."""
 
     keys: tuple[str, ...]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from datasets.coding.code_maps import Condition, Encoder
-from datasets.coding.conditions import Buffers, ClassMaps, Maps
+from datasets.coding.conditions import Buffers, ClassMaps, ConditionMaps
 from datasets.runtime.weights import load_model
 from epe.first_stage import FirstStage
 from epe.models import Model
@@ -54,7 +54,7 @@ class FirstStages:
             )
         return cls(encoder, of_maps, model, maps)
 
-    def open_maps(self, folder: Path, classes: Path | None) -> Maps | None:
+    def open_maps(self, folder: Path, classes: Path | None) -> ConditionMaps | None:
         """Open the maps of a folder of label maps or frame files; None if no maps are encoded.
 
         Args:
@@ -78,7 +78,7 @@ class FirstStages:
             raise InputError(f"{classes}: {self.path} encodes G-buffers, which have no classes; leave --classes out.")
         return Buffers(folder, self.model, self.path)
 
-    def condition(self, maps: Maps | None, labels: dict[str, int]) -> Condition:
+    def condition(self, maps: ConditionMaps | None, labels: dict[str, int]) -> Condition:
         """Return the condition of pictures with these maps, or these labels."""
         return Condition(labels, maps, self.maps)
 

@@ -37,7 +37,7 @@ from eval.kvd.per_class import (
     read_groups,
 )
 from eval.kvd.protocols import SkvdProtocol
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from eval.kvd.setup import SkvdSetup, class_sides, read, set_up
 from eval.kvd.vgg_file import VggFile, read_vgg_file
 from eval.metrics.bootstrap import draw_resamples
@@ -57,7 +57,7 @@ SCALING = {
 
 
 def judge(
-    settings: Settings, *, relative_to: Path, progress: bool = True, group: ProcessGroup | None = None
+    settings: SkvdSettings, *, relative_to: Path, progress: bool = True, group: ProcessGroup | None = None
 ) -> skvd_record.SkvdRecord:
     """Measure sKVD, KVD and, if asked for, cKVD of every method on the same crops.
 
@@ -119,7 +119,7 @@ def judge(
     )
 
 
-def _groups(settings: Settings, protocol: SkvdProtocol) -> LabelGroups:
+def _groups(settings: SkvdSettings, protocol: SkvdProtocol) -> LabelGroups:
     """Groups of classes that a file names; {} if there is none."""
     path = settings.class_groups or protocol.groups
     groups = read_groups(path) if settings.per_class and path else {}
@@ -136,7 +136,7 @@ def _of_layer(products: Callable[..., dict[str, InnerProducts]], real: Crops, fa
 
 
 def _layers(
-    settings: Settings,
+    settings: SkvdSettings,
     setup: SkvdSetup,
     vgg_file: VggFile,
     products: dict[str, InnerProducts],
@@ -261,7 +261,7 @@ def _photos(setup: SkvdSetup, relative_to: Path) -> skvd_record.SkvdPhotos:
 
 
 def _protocol(
-    settings: Settings, protocol: SkvdProtocol, side: int, scales: dict[str, float], facts: tuple[str, int]
+    settings: SkvdSettings, protocol: SkvdProtocol, side: int, scales: dict[str, float], facts: tuple[str, int]
 ) -> skvd_record.ProtocolFacts:
     return skvd_record.ProtocolFacts(
         name=protocol.name,

@@ -9,7 +9,7 @@ from eval.kvd.protocols import OURS, SkvdProtocol
 
 
 @dataclass(frozen=True)
-class Settings:
+class SkvdSettings:
     """What eval.skvd judges, and how.
 
     Attributes:

@@ -12,10 +12,10 @@ from eval.inputs import opened
 from eval.kvd import alignment
 from eval.kvd.crops import (
     DrawnCrops,
-    Maps,
-    PhotoPictures,
-    Pictures,
+    LabelMaps,
     Pixels,
+    UsablePhotos,
+    UsablePictures,
     check_size,
     cut,
     read_crops,
@@ -26,7 +26,7 @@ from eval.kvd.crops import (
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.per_class import ClassCrops
 from eval.kvd.protocols import SkvdProtocol
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from gbuffer_tools.errors import InputError
 
 UNLIKE = (254, 255)
@@ -56,14 +56,14 @@ class SkvdSetup:
     own: tuple[int, int]
     size: tuple[int, int]
     side: int
-    usable: PhotoPictures
-    maps: tuple[Maps, Maps]
+    usable: UsablePhotos
+    maps: tuple[LabelMaps, LabelMaps]
     fake: DrawnCrops
     real: DrawnCrops
     pairing: Pairing
 
 
-def set_up(settings: Settings) -> SkvdSetup:
+def set_up(settings: SkvdSettings) -> SkvdSetup:
     """Draw crops on both sides and find partners.
 
     Raises:
@@ -87,10 +87,10 @@ def set_up(settings: Settings) -> SkvdSetup:
     for index in range(len(frames)):
         check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
-    pictures = Pictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
+    pictures = UsablePictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
     usable = usable_photos(photos, min_size=protocol.min_photo(size, side), fit=lambda photo: protocol.fit(photo, size))
     maps = tuple(
-        Maps(folder, seen, lambda label, own: protocol.fit_label(label, own, size), other_class(folder), unlike)
+        LabelMaps(folder, seen, lambda label, own: protocol.fit_label(label, own, size), other_class(folder), unlike)
         for folder, seen, unlike in zip(
             (settings.fake_labels, settings.real_labels), (pictures, usable), UNLIKE, strict=True
         )

@@ -9,7 +9,7 @@ import numpy as np
 from eval.measuring.picture_metrics import Compare, Judge
 from eval.no_value import value_or_nan
 from eval.records.scores_record import Metric
-from eval.trials.pictures import Pictures
+from eval.trials.pictures import PictureSet
 from eval.trials.scorer import Array, Arrays
 
 
@@ -42,7 +42,7 @@ class FrameScorer:
         """Nothing."""
         return {}
 
-    def measure(self, pictures: Pictures) -> Arrays:
+    def measure(self, pictures: PictureSet) -> Arrays:
         """One value per picture (N,) by the metric's key, NaN where there is none."""
         found = {metric.key: [value_or_nan(judge, x) for x in pictures.pixels] for metric, judge in self.judge.items()}
         for metric, compare in self.compare.items() if pictures.originals else ():

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Settings:
+class RenderSettings:
     """How frames are rendered.
 
     Attributes:
@@ -62,7 +62,7 @@ def name_of(seed: int, tick: int) -> str:
     return f"{seed:04d}-{tick:04d}"
 
 
-def missing(path: Path, seed: int, ticks: list[int], settings: Settings) -> list[int]:
+def missing(path: Path, seed: int, ticks: list[int], settings: RenderSettings) -> list[int]:
     """The ticks for which a frame file has no frame.
 
     Raises:
@@ -79,7 +79,7 @@ def missing(path: Path, seed: int, ticks: list[int], settings: Settings) -> list
     return [tick for tick in ticks if name_of(seed, tick) not in names]
 
 
-def add_frames(path: Path, seed: int, ticks: list[int], settings: Settings) -> Iterator[int]:
+def add_frames(path: Path, seed: int, ticks: list[int], settings: RenderSettings) -> Iterator[int]:
     """Render frames of a town and add each to the town's frame file; yields each tick once its frame is there.
 
     Raises:
@@ -113,7 +113,7 @@ def _frame(town: Town, tick: int, every: int, scratch: Path) -> Frame:
 
 
 @contextmanager
-def _worker(seed: int, ticks: list[int], settings: Settings, scratch: Path) -> Iterator[Iterator[str]]:
+def _worker(seed: int, ticks: list[int], settings: RenderSettings, scratch: Path) -> Iterator[Iterator[str]]:
     """A running worker's lines. When the block ends, so does the worker; if it failed, the block raises its error."""
     job = {
         "seed": seed, "frames": ticks, "size": settings.size, "samples": settings.samples,

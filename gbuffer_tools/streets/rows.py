@@ -22,7 +22,7 @@ TREES = 20
 
 
 @dataclass(frozen=True)
-class Row:
+class HouseRow:
     """The houses of a block's side.
 
     Attributes:
@@ -39,10 +39,10 @@ class Row:
     span: tuple[float, float]
 
 
-def rows_of(block: Block, seed: int) -> list[Row]:
+def rows_of(block: Block, seed: int) -> list[HouseRow]:
     """The rows of a block; those along y stand between those along x."""
     random = Random(f"{seed}/rows/{block.low}")
-    found: dict[int, Row] = {}
+    found: dict[int, HouseRow] = {}
     for side in (0, 2, 1, 3):
         street = block.streets[side]
         if street is None:
@@ -55,7 +55,7 @@ def rows_of(block: Block, seed: int) -> list[Row]:
             for i, (other, sign) in enumerate((((side - 1) % 4, 1), ((side + 1) % 4, -1))):
                 if other in found:
                     ends[i] += sign * (found[other].front - block.pavement + found[other].depth + 1.2)
-        found[side] = Row(side, style, front, depth, (ends[0], ends[1]))
+        found[side] = HouseRow(side, style, front, depth, (ends[0], ends[1]))
     return list(found.values())
 
 
@@ -83,7 +83,7 @@ def add_tree(
     things.stand("tree", scaled, partial(plants.tree_mesh, kind, number), f"tree {kind} {number}")
 
 
-def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random) -> None:
+def _add_row(things: Things, grid: Grid, block: Block, row: HouseRow, random: Random) -> None:
     gap = row.front - block.pavement
     low, high = row.span
     if gap > 0.3 and random.random() < (0.25 if row.style == "detached" else 0.6):
@@ -112,7 +112,7 @@ def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random)
 
 
 def _garden(
-    things: Things, grid: Grid, block: Block, row: Row, span: tuple[float, float], gap: float, random: Random
+    things: Things, grid: Grid, block: Block, row: HouseRow, span: tuple[float, float], gap: float, random: Random
 ) -> None:
     """Add what encloses a front garden, with a way in, and what grows in it."""
     kind = random.choice(("hedge", "wall", "railing", "panel", "hedge", "open"))

@@ -5,7 +5,7 @@ import torch
 
 from epe import models
 from epe.networks.backbones.vgg import VGG16
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from tests.eval.made.scenes import write_scenes
 
 
@@ -33,8 +33,8 @@ def scenes(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def settings(scenes, random_vgg) -> Settings:
-    return Settings(
+def settings(scenes, random_vgg) -> SkvdSettings:
+    return SkvdSettings(
         methods={"render": scenes / "frames"},
         real=scenes / "photos",
         fake_labels=scenes / "labels" / "frames",

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 
 from datasets.labels import write_facts
 from eval.kvd.judge import judge
-from eval.kvd.settings import Settings
+from eval.kvd.settings import SkvdSettings
 from eval.kvd.setup import set_up
 from eval.records.skvd_record import SkvdRecord
 from gbuffer_tools.io.cache import cache_folder
@@ -62,8 +62,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def given(real: Path, random_vgg: Path) -> Settings:
-    return Settings(
+def given(real: Path, random_vgg: Path) -> SkvdSettings:
+    return SkvdSettings(
         methods={"render": real / "frames"},
         real=real / "photos",
         fake_labels=real / "labels" / "frames",
@@ -75,12 +75,12 @@ def given(real: Path, random_vgg: Path) -> Settings:
     )
 
 
-def measure(given: Settings) -> SkvdRecord:
+def measure(given: SkvdSettings) -> SkvdRecord:
     return judge(given, relative_to=given.real.parent, progress=False)
 
 
 @pytest.fixture(scope="module")
-def plain(given: Settings) -> SkvdRecord:
+def plain(given: SkvdSettings) -> SkvdRecord:
     return measure(given)
 
 
@@ -146,7 +146,7 @@ def paired_distance(pairs: list[tuple[Crop, Crop]], kernel: dict[tuple[int, int]
     return 1000 * float(np.mean([k(a, c) + k(b, d) - k(a, d) - k(c, b) for a, b, c, d in apart]))
 
 
-def by_definition(given: Settings) -> tuple[np.ndarray, int]:
+def by_definition(given: SkvdSettings) -> tuple[np.ndarray, int]:
     """(2, 5) sKVD and KVD of each layer, and how many crops have partners."""
     scene = set_up(given)
     frames = [Crop(given.methods["render"], given.fake_labels, crop) for crop in scene.fake.crops]
@@ -169,7 +169,7 @@ def by_definition(given: Settings) -> tuple[np.ndarray, int]:
     return np.array(found).T, len(pairs)
 
 
-def test_every_layer_agrees_with_the_definition(given: Settings, plain: SkvdRecord) -> None:
+def test_every_layer_agrees_with_the_definition(given: SkvdSettings, plain: SkvdRecord) -> None:
     wanted, pairs = by_definition(given)
     assert plain.frames.matched == pairs
     assert plain.photos.partners < pairs, "no photograph serves twice: weights are not tested"
@@ -179,7 +179,7 @@ def test_every_layer_agrees_with_the_definition(given: Settings, plain: SkvdReco
 
 
 @pytest.mark.parametrize("change", [{"batch": 1}, {"memory": 8_000_000}, {}], ids=["batches", "memory", "threads"])
-def test_how_it_is_computed_does_not_matter(given: Settings, plain: SkvdRecord, change: dict[str, int]) -> None:
+def test_how_it_is_computed_does_not_matter(given: SkvdSettings, plain: SkvdRecord, change: dict[str, int]) -> None:
     torch.set_num_threads(1 if change else 2)
     try:
         other = measure(replace(given, **change))
@@ -190,7 +190,7 @@ def test_how_it_is_computed_does_not_matter(given: Settings, plain: SkvdRecord, 
     assert other.pairs == plain.pairs
 
 
-def test_order_and_format_of_files_change_no_bit(given: Settings, plain: SkvdRecord, tmp_path: Path) -> None:
+def test_order_and_format_of_files_change_no_bit(given: SkvdSettings, plain: SkvdRecord, tmp_path: Path) -> None:
     """Keys decide: copied backwards, and every second one as lossless WebP."""
     for folder in (*given.methods.values(), given.real):
         for number, path in enumerate(sorted(folder.iterdir(), reverse=True)):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.channels import channel_names
-from datasets.coding.autoencoder_crops import AutoencoderCrops, Pictures
+from datasets.coding.autoencoder_crops import AutoencoderCrops, AutoencoderPictures
 from datasets.frames import Reading, measure
 from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_model, load_vgg
@@ -293,7 +293,7 @@ def make_first_codes(state: VQGANTrainState, crops: AutoencoderCrops) -> None:
     state.group.broadcast(state.network.quantiser.codebook)
 
 
-def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> dict[str, float]:
+def validate(state: VQGANTrainState, pictures: AutoencoderPictures | None, done: int) -> dict[str, float]:
     """Judge reconstructions of the validation pictures after `done` steps; return nothing if there are none."""
     if pictures is None:
         return {}

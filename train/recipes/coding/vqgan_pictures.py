@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.coding.autoencoder_crops import BufferPictures, ClassPictures, ImagePictures, Pictures
+from datasets.coding.autoencoder_crops import AutoencoderPictures, BufferPictures, ClassPictures, ImagePictures
 from datasets.frames import Reading
 from datasets.labelling.labelled_images import LabelledImages
 from epe.losses.perceptual import perceptual_distance
@@ -36,7 +36,7 @@ def open_pictures(
     classes: Path | None,
     height: int | None,
     reading: Reading | None,
-) -> Pictures:
+) -> AutoencoderPictures:
     """Open a folder of pictures, of the kind that a run trains on.
 
     Args:
@@ -56,7 +56,7 @@ def open_pictures(
     return ImagePictures(folder, height)
 
 
-def class_names(pictures: Pictures) -> tuple[str, ...]:
+def class_names(pictures: AutoencoderPictures) -> tuple[str, ...]:
     """Return the channel names of class maps; none for other pictures."""
     return pictures.names if isinstance(pictures, ClassPictures) else ()
 
@@ -99,7 +99,7 @@ def cluster_codes(network: VQGAN, crops: list[Tensor], seed: int) -> None:
     quantiser.codebook.copy_(torch.from_numpy(clusters.centroids))
 
 
-def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
+def whole(pictures: AutoencoderPictures, number: int, factor: int) -> Tensor:
     """Return the middle of a picture, (1, C, H, W), as large as multiples of a factor allow."""
     height, width = pictures.size(number)
     top, left = height % factor // 2, width % factor // 2
@@ -109,7 +109,7 @@ def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
 
 @torch.inference_mode()
 def judge_reconstructions(
-    network: VQGAN, pictures: Pictures, vgg: VGG16 | None, precision: NumberFormat
+    network: VQGAN, pictures: AutoencoderPictures, vgg: VGG16 | None, precision: NumberFormat
 ) -> dict[str, float]:
     """Judge reconstructions of whole pictures: means over pictures, and code usage.
 
