@@ -48,7 +48,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Job:
+class SamplingJob:
     """A map of codes to draw.
 
     Attributes:
@@ -95,7 +95,14 @@ class Sampler:
         return self.stages.pictures.network.factor
 
     def draw(
-        self, jobs: Sequence[Job], choice: Choice, *, seed: int, step: int, bf16: bool, advance: Callable[[int], object]
+        self,
+        jobs: Sequence[SamplingJob],
+        choice: Choice,
+        *,
+        seed: int,
+        step: int,
+        bf16: bool,
+        advance: Callable[[int], object],
     ) -> Tensor:
         """Draw the maps of jobs that have the same size, (B, h, w).
 
@@ -169,7 +176,7 @@ def open_sampler(path: Path, autoencoder: Path, condition_autoencoder: Path | No
     return Sampler(network, model, stages, path, device)
 
 
-def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
+def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[SamplingJob]:
     """Read and encode all inputs.
 
     Raises:
@@ -182,7 +189,7 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
         raise InputError(f"--step {step}: {error}") from error
     maps, labels = open_condition(sampler, inputs), label_numbers(sampler, inputs.label)
     count = inputs.count or (1 if inputs.complete or maps else COUNT)
-    jobs: list[Job] = []
+    jobs: list[SamplingJob] = []
     folders = label_folders(labels)
     for key, size, pixels in sources(sampler, inputs, maps):
         given = None if pixels is None else known_codes(sampler, inputs.mask, key, pixels)
@@ -193,7 +200,7 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
             for i in range(count):
                 numbered = f"{name}-{i:03}" if key else f"{name}/{i:03}" if name else f"{i:03}"
                 codes = rows.stop // sampler.factor, cols.stop // sampler.factor
-                jobs.append(Job(name if key and count == 1 else numbered, len(jobs), codes, condition, given))
+                jobs.append(SamplingJob(name if key and count == 1 else numbered, len(jobs), codes, condition, given))
     return jobs
 
 
@@ -321,9 +328,9 @@ def known_codes(sampler: Sampler, mask: Path | None, key: str, pixels: np.ndarra
     return np.where(anew.numpy(), -1, codes).astype(np.int32)
 
 
-def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
+def batches(jobs: Sequence[SamplingJob], most: int) -> Iterator[list[SamplingJob]]:
     """Yield jobs in order, in batches of one size and at most `most` jobs."""
-    part: list[Job] = []
+    part: list[SamplingJob] = []
     for job in jobs:
         if part and (len(part) == most or job.size != part[0].size):
             yield part

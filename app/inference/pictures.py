@@ -16,8 +16,8 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
 from gbuffer_tools.io.images import SUFFIXES, image_size
 from gbuffer_tools.picture_file.layout import SUFFIXES as WRITTEN
-from gbuffer_tools.picture_file.layout import Layout, bits_in, check_fit
-from gbuffer_tools.picture_file.reader import Picture, read_picture
+from gbuffer_tools.picture_file.layout import PixelLayout, bits_in, check_fit
+from gbuffer_tools.picture_file.reader import StoredPicture, read_picture
 from gbuffer_tools.picture_file.writer import write_picture
 from gbuffer_tools.schema import Shard
 
@@ -40,7 +40,7 @@ class InputPicture:
     key: str
     suffix: str
     size: tuple[int, int]
-    read: Callable[[], Picture | Light]
+    read: Callable[[], StoredPicture | Light]
 
 
 def input_pictures(named: Path, suffix: str | None) -> list[InputPicture]:
@@ -89,7 +89,7 @@ def _file(path: Path, key: str, suffix: str | None) -> InputPicture:
 def _frame(
     path: Path, key: str, suffix: str | None, size: tuple[int, int], read: Callable[[], np.ndarray]
 ) -> InputPicture:
-    return InputPicture(path, key, suffix or PNG, size, lambda: Picture(read()))
+    return InputPicture(path, key, suffix or PNG, size, lambda: StoredPicture(read()))
 
 
 def check_target(source: InputPicture, path: Path, factor: int) -> None:
@@ -101,7 +101,7 @@ def check_target(source: InputPicture, path: Path, factor: int) -> None:
     check_not_read(path, source.path)
     if source.suffix != EXR:
         height, width = (factor * side for side in source.size)
-        check_fit(path, Layout(height, width, 1, 8))
+        check_fit(path, PixelLayout(height, width, 1, 8))
 
 
 def enlarge_file(enlarger: Enlarger, source: InputPicture, path: Path) -> str:
@@ -125,13 +125,13 @@ def enlarge_file(enlarger: Enlarger, source: InputPicture, path: Path) -> str:
         return picture.note
     height, width, channels = picture.pixels.shape
     size = (enlarger.factor * height, enlarger.factor * width)
-    layout = Layout(*size, channels, bits_in(path, 8 * picture.pixels.itemsize))
+    layout = PixelLayout(*size, channels, bits_in(path, 8 * picture.pixels.itemsize))
     check_fit(path, layout, picture.notes)
     write_picture(path, _pixels(enlarger, picture, source.key, layout.bits), layout, picture.notes)
     return picture.notes.lost
 
 
-def _pixels(enlarger: Enlarger, picture: Picture, key: str, bits: int) -> Iterator[np.ndarray]:
+def _pixels(enlarger: Enlarger, picture: StoredPicture, key: str, bits: int) -> Iterator[np.ndarray]:
     """Yield the enlarged picture in bands (h, f W, C) of 8 or 16 bits."""
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0), np.float32))
     planes /= np.iinfo(picture.pixels.dtype).max

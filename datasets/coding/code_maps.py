@@ -54,7 +54,7 @@ class CodeWindow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Encoder:
+class FirstStageEncoder:
     """A first stage on its device, which encodes one picture at a time.
 
     Attributes:
@@ -83,7 +83,7 @@ class Condition:
 
     labels: Mapping[str, int]
     maps: ConditionMaps | None = None
-    encoder: Encoder | None = None
+    encoder: FirstStageEncoder | None = None
 
     def of(self, key: str, size: tuple[int, int], rows: slice, cols: slice, *, flip: bool) -> Codes:
         """Return the condition of a picture of this size, or of a part of it; `flip` mirrors the picture first.
@@ -97,7 +97,7 @@ class Condition:
 
 
 def encode_pictures(
-    pictures: Photos, encoder: Encoder, condition: Condition, *, side: int, variants: int, seed: int
+    pictures: Photos, encoder: FirstStageEncoder, condition: Condition, *, side: int, variants: int, seed: int
 ) -> list[list[CodeMap]]:
     """Encode all pictures of a folder.
 

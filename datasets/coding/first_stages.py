@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, cast
 
-from datasets.coding.code_maps import Condition, Encoder
+from datasets.coding.code_maps import Condition, FirstStageEncoder
 from datasets.coding.conditions import Buffers, ClassMaps, ConditionMaps
 from datasets.runtime.weights import load_model
 from epe.first_stage import FirstStage
@@ -25,8 +25,8 @@ class FirstStages:
         path: the file of `maps`.
     """
 
-    pictures: Encoder
-    maps: Encoder | None = None
+    pictures: FirstStageEncoder
+    maps: FirstStageEncoder | None = None
     model: Model | None = None
     path: Path | None = None
 
@@ -83,11 +83,11 @@ class FirstStages:
         return Condition(labels, maps, self.maps)
 
 
-def load_encoder(path: Path, device: str) -> tuple[Encoder, Model]:
+def load_encoder(path: Path, device: str) -> tuple[FirstStageEncoder, Model]:
     """Load a first stage, frozen and in evaluation mode, onto a device.
 
     Raises:
         InputError: the file holds no first stage.
     """
     model = load_model(path, KIND, "train.vqgan, app.convert")
-    return Encoder(cast(FirstStage, model.network.to(device)), device), model
+    return FirstStageEncoder(cast(FirstStage, model.network.to(device)), device), model

@@ -17,7 +17,7 @@ from eval.digests import folder_digest, picture_numbers
 from eval.features.inner_products import InnerProducts
 from eval.inputs import relative
 from eval.kvd.crops import DrawnCrops, LabelMaps, Pixels, UsablePhotos, cut, read_crops, usable_photos
-from eval.kvd.layers import Layer
+from eval.kvd.layers import LayerDistances
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.settings import SkvdSettings
 from eval.kvd.setup import UNLIKE, SkvdSetup
@@ -98,7 +98,9 @@ def sharing_real_crops(setup: SkvdSetup, floor: FloorSetup) -> tuple[SkvdSetup, 
     return replace(setup, pairing=ours), replace(floor, pairing=replace(theirs, sample=ours.sample))
 
 
-def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: SkvdSettings) -> dict[str, Layer]:
+def floor_layers(
+    floor: FloorSetup, layers: dict[str, LayerDistances], settings: SkvdSettings
+) -> dict[str, LayerDistances]:
     """Layers with the other photographs as the only method, at the scale of the frames' layers.
 
     Args:
@@ -117,7 +119,7 @@ def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: SkvdSett
 
 
 def floor_record(
-    floor: FloorSetup, layers: dict[str, Layer], skvd: dict[str, Array], relative_to: Path
+    floor: FloorSetup, layers: dict[str, LayerDistances], skvd: dict[str, Array], relative_to: Path
 ) -> skvd_record.SkvdFloor:
     """What a record says about the other photographs.
 

@@ -17,7 +17,7 @@ from eval.features.vgg_features import LAYERS, Extractor
 from eval.kvd import alignment
 from eval.kvd.alignment import Crop
 from eval.kvd.crops import DrawnCrops, by_picture, region
-from eval.kvd.layers import Layer, mean_square
+from eval.kvd.layers import LayerDistances, mean_square
 from eval.kvd.pairing import pair, unpaired
 from eval.kvd.protocols import OURS
 from eval.records.scores_record import Metric
@@ -110,7 +110,7 @@ class CropScorer:
             if not square > 0:
                 raise InputError(f"{self.photos.folder}: {layer} sees nothing in these photographs")
             numbers = [found["numbers"].astype(np.int64)]
-            one = Layer(products, square, numbers, photos, self.pairing, draws[:, self.fake.groups])
+            one = LayerDistances(products, square, numbers, photos, self.pairing, draws[:, self.fake.groups])
             if self.aligned:
                 values[f"skvd_{layer}"] = one.skvd(0)
             values[f"kvd_{layer}"] = one.kvd(0)

@@ -33,7 +33,7 @@ from eval.trials import agreement, reference_set, stability
 from eval.trials.degradations import Degradation
 from eval.trials.orders import Order
 from eval.trials.pictures import PictureSet, chosen_keys, degraded, read_pictures
-from eval.trials.scorer import Array, Arrays, Cache, Scorer
+from eval.trials.scorer import Array, ArrayCache, Arrays, Scorer
 from eval.trials.scorers import Scorers
 from eval.trials.settings import TrialSettings
 from gbuffer_tools.errors import InputError
@@ -87,7 +87,7 @@ class Trial:
         self.photos = read_pictures(
             settings.photos, self.height, self._labels(settings.photos), keys, settings.photo_filter
         )
-        self.scorers, self.cache = Scorers(settings, self.photos, self.height), Cache(settings.cache)
+        self.scorers, self.cache = Scorers(settings, self.photos, self.height), ArrayCache(settings.cache)
         self.metrics: dict[str, Metric] = {}
         self._common: dict[str, Arrays] = {}
 

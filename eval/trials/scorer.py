@@ -64,7 +64,7 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
-class Cache:
+class ArrayCache:
     """A folder of arrays, keyed by what they were made from; None keeps nothing."""
 
     folder: Path | None

@@ -24,7 +24,7 @@ MULTIPLE_OF = 8
 """Height and width must be multiples of this, because of three poolings."""
 
 
-Change = Callable[[str, Tensor], Tensor]
+FeatureChange = Callable[[str, Tensor], Tensor]
 """Called with the name of a layer and its features; returns the features that the network uses next."""
 
 

@@ -26,7 +26,7 @@ from eval.trials.crop_scorer import CropScorer
 from eval.trials.degradations import DEGRADATIONS
 from eval.trials.frame_scorer import FrameScorer
 from eval.trials.pictures import PictureSet, degraded, read_pictures
-from eval.trials.scorer import Cache
+from eval.trials.scorer import ArrayCache
 from eval.trials.set_scorer import SetScorer
 from gbuffer_tools.errors import InputError
 from tests.eval.made.scenes import SIDE
@@ -164,7 +164,7 @@ def test_frames_have_means_and_compare_with_their_originals(scenes: Path) -> Non
 
 
 def test_a_cache_keeps_what_was_made_and_refuses_what_is_damaged(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
+    cache = ArrayCache(tmp_path)
     made = {"a": np.arange(6.0).reshape(2, 3), "numbers": np.arange(3)}
     assert cache.get(("x", "1"), lambda: made) is made
     again = cache.get(("x", "1"), lambda: pytest.fail("made again"))
@@ -174,7 +174,7 @@ def test_a_cache_keeps_what_was_made_and_refuses_what_is_damaged(tmp_path: Path)
         path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="not a file of a trial's arrays"):
         cache.get(("x", "1"), lambda: made)
-    assert Cache(None).get(("x", "1"), lambda: made) is made
+    assert ArrayCache(None).get(("x", "1"), lambda: made) is made
 
 
 def test_pictures_are_known_by_what_they_show(scenes: Path) -> None:

@@ -28,6 +28,7 @@ from datasets.runtime.weights import load_model, load_vgg
 from epe import models
 from epe.distributed.batch_norm import SharedBatchNorm2d
 from epe.distributed.processes import ProcessGroup, process_group
+from epe.first_stage import Content
 from epe.losses.adversarial import hinge_gan
 from epe.losses.adversarial.adaptive_weight import adaptive_weight
 from epe.losses.codebook import codebook_loss
@@ -53,7 +54,6 @@ from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
 from train.loop.training import run_training
 from train.recipes.coding.vqgan_pictures import (
-    Content,
     check_latents,
     class_names,
     cluster_codes,

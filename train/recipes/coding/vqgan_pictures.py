@@ -1,7 +1,6 @@
 """The pictures of a train.vqgan run, how their reconstructions are judged and shown, and the initial codebook."""
 
 from pathlib import Path
-from typing import Literal
 
 import faiss
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from datasets.coding.autoencoder_crops import AutoencoderPictures, BufferPictures, ClassPictures, ImagePictures
 from datasets.frames import Reading
 from datasets.labelling.labelled_images import LabelledImages
+from epe.first_stage import Content
 from epe.losses.perceptual import perceptual_distance
 from epe.networks.autoencoders.codebook_usage import perplexity
 from epe.networks.autoencoders.vqgan import VQGAN
@@ -21,7 +21,6 @@ from train.loop.config import NumberFormat
 from train.loop.preview import colours
 from train.recipes.features import compared_features
 
-Content = Literal["image", "classes", "buffers"]
 ROUNDS = 20
 """Iterations of k-means."""
 TALL = 1 << 14
