@@ -99,7 +99,7 @@ def enhancing(preset: str, size: tuple[int, int]) -> Callable[[], object]:
         del model, network
         backend = torch_backend(Path(folder) / "model.safetensors", torch.device("cpu"), bf16=False)
     sample = Sample(*(part[0] for part in inputs(1, *size, "cpu")))
-    return partial(enhance, backend, sample, strength=1.0, tile=backend.tile)
+    return partial(enhance, backend, sample, strength=1.0)
 
 
 def enlarging(preset: str, size: tuple[int, int]) -> Callable[[], object]:

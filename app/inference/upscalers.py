@@ -7,7 +7,7 @@ import torch
 
 from app.fetching.realesrgan import NETWORKS
 from app.inference.enlarging import Enlarger
-from datasets.channels import feature_names
+from datasets.channels import model_features
 from datasets.frames import Frames, Reading
 from datasets.runtime.weights import asset, unusable
 from epe.models import Model, ModelError, load
@@ -40,13 +40,13 @@ def open_guides(folder: Path | None, model: Model, name: str) -> Frames | None:
     """Open the frame files that guide a model, to be read as in its training; None for a model without guides.
 
     Raises:
-        InputError: guides are missing, or a file lacks a buffer.
+        InputError: guides are missing, a file lacks a buffer, or the model reads what is not a channel of frames.
     """
     if not model.channels:
         return None
     if folder is None:
         raise InputError(f"{name}: is guided by {', '.join(model.channels)}; give the large frame files as --guides.")
-    return Frames(folder, Reading(feature_names(model.channels), (("*",),), model.mean, model.std))
+    return Frames(folder, Reading(model_features(Path(name), model.channels), (("*",),), model.mean, model.std))
 
 
 def open_enlarger(

@@ -1,6 +1,6 @@
-"""Markdown: tables, and text that shows as it is."""
+"""Tables in Markdown."""
 
-from eval.reporting.markdown import literal, markdown_table, table_row, table_rule
+from eval.reporting.markdown import markdown_table, table_row, table_rule
 
 
 def test_a_table_aligns_numbers_at_the_right() -> None:
@@ -15,7 +15,3 @@ def test_a_table_aligns_numbers_at_the_right() -> None:
 def test_texts_are_aligned_at_the_left_and_a_table_may_be_empty() -> None:
     assert markdown_table(["a", "b"], [], numbers=False) == "| a | b |\n|---|---|"
     assert (table_row(["a"]), table_rule(1)) == ("| a |", "|---|")
-
-
-def test_text_shows_as_it_is_in_a_cell() -> None:
-    assert literal("a | b\n<i> *c* `d` [e] \\") == "a \\| b \\<i> \\*c\\* \\`d\\` \\[e] \\\\"
