@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.inference.memory import memory_advice
+from app.inference.options import add_device_options
 from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 
@@ -120,10 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="torch",
         help="onnx: run a file of app.export with onnxruntime on the CPU (default: %(default)s)",
     )
-    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda if available)")
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), default="fp32", help="number format (default: %(default)s)"
-    )
+    add_device_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing images")
     parser.add_argument(
         "--resume", action="store_true", help="keep existing images and make the others, after a run that was stopped"
@@ -218,9 +216,8 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     Raises:
         InputError: a number is out of range, options contradict each other, or a file or the device does not exist.
     """
-    import torch
 
-    from datasets.runtime.device import device_of
+    from datasets.runtime.device import device_or_cuda
 
     if not 0 <= args.strength <= 1:
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")
@@ -242,7 +239,7 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     ):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
-    return device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return device_or_cuda(args.device)
 
 
 def open_model(args: argparse.Namespace, device: "torch.device") -> "Backend":

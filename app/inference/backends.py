@@ -11,10 +11,10 @@ from torch import Tensor
 from datasets.channels import model_features
 from datasets.frames import Reading
 from datasets.runtime.onnx_session import open_session
-from datasets.runtime.weights import unusable
+from datasets.runtime.weights import load_any_model, unusable
 from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
-from epe.models import ModelError, load, parse_header, read_header
+from epe.models import ModelError, parse_header, read_header
 from epe.networks.generators import GENERATORS
 from gbuffer_tools.errors import InputError
 
@@ -131,10 +131,7 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     Raises:
         InputError: not a model file, or not an enhancer.
     """
-    try:
-        model = load(path)
-    except ModelError as error:
-        raise unusable(path, error) from error
+    model = load_any_model(path)
     if not isinstance(model.network, Generator):
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     wanted = getattr(model.network.spec, "channels", 0)

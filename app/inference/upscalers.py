@@ -9,8 +9,8 @@ from app.fetching.realesrgan import NETWORKS
 from app.inference.enlarging import Enlarger
 from datasets.channels import model_features
 from datasets.frames import Frames, Reading
-from datasets.runtime.weights import asset, unusable
-from epe.models import Model, ModelError, load
+from datasets.runtime.weights import asset, load_any_model
+from epe.models import Model
 from epe.upscaler import Upscaler
 from gbuffer_tools.errors import InputError
 
@@ -27,10 +27,7 @@ def open_upscaler(name: str) -> tuple[Upscaler, Model]:
         InputError: the file does not exist, or holds another network.
     """
     path = asset(name) if name in NETWORKS else Path(name)
-    try:
-        model = load(path)
-    except ModelError as error:
-        raise unusable(path, error) from error
+    model = load_any_model(path)
     if not isinstance(model.network, Upscaler):
         raise InputError(f"{path}: is a {model.kind!r}, which enlarges nothing; wanted an upscaler (train.upscaler).")
     return model.network, model

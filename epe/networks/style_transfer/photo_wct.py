@@ -13,7 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.layers.inplace import relu
-from epe.networks.style_transfer.vgg_autoencoder import LEVELS, FeatureChange, Trunk, decoder, encoder, unchanged, up_to
+from epe.networks.style_transfer.vgg_autoencoder import (
+    LEVELS,
+    FeatureChange,
+    Trunk,
+    decoder,
+    encoder,
+    features_visited,
+    unchanged,
+    up_to,
+)
 from epe.networks.style_transfer.whitening import WhiteningRule
 
 
@@ -89,14 +98,7 @@ class PhotoWCT(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the features at the ends of the four levels, which a reconstruction should share with its image."""
-        found: list[Tensor] = []
-
-        def keep(_place: str, features: Tensor) -> Tensor:
-            found.append(features)
-            return features
-
-        self.visit(image, keep)
-        return found
+        return features_visited(lambda visitor: self.visit(image, visitor))
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
         """Return the reconstructions that training compares with the image, each with the level it was decoded from."""

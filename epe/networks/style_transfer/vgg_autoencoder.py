@@ -33,6 +33,18 @@ def unchanged(_place: str, features: Tensor) -> Tensor:
     return features
 
 
+def features_visited(visit: Callable[[FeatureChange], object]) -> list[Tensor]:
+    """Return the features that a network hands to a visitor, in order; the visitor leaves them unchanged."""
+    found: list[Tensor] = []
+
+    def keep(_place: str, features: Tensor) -> Tensor:
+        found.append(features)
+        return features
+
+    visit(keep)
+    return found
+
+
 def steps(trunk: Trunk) -> tuple[str, ...]:
     """Return the names of the encoder's layers in order: conv1_1, conv1_2, pool1, conv2_1, … conv4_1.
 

@@ -15,7 +15,16 @@ from torch import Tensor, nn
 
 from epe.layers.inplace import relu
 from epe.networks.style_transfer import haar
-from epe.networks.style_transfer.vgg_autoencoder import LEVELS, FeatureChange, Trunk, decoder, encoder, steps, unchanged
+from epe.networks.style_transfer.vgg_autoencoder import (
+    LEVELS,
+    FeatureChange,
+    Trunk,
+    decoder,
+    encoder,
+    features_visited,
+    steps,
+    unchanged,
+)
 from epe.networks.style_transfer.whitening import WhiteningRule
 
 Unpooling = Literal["sum", "cat5"]
@@ -121,14 +130,7 @@ class WCT2(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the features at the ends of the four levels, which a reconstruction should share with its image."""
-        found: list[Tensor] = []
-
-        def keep(_place: str, features: Tensor) -> Tensor:
-            found.append(features)
-            return features
-
-        self.encode(image, keep, {})
-        return found
+        return features_visited(lambda visitor: self.encode(image, visitor, {}))
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
         """Return the reconstructions that training compares with the image, each with the level it was decoded from."""
