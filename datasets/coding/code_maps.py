@@ -148,7 +148,7 @@ def window(found: CodeMap, top: int, left: int, side: int) -> tuple[Codes, Codes
 
 
 def as_window(codes: Codes, seen: Codes, condition: Codes) -> CodeWindow:
-    """Convert to tensors."""
+    """Return a window's codes, as they are and as the network reads them, and its condition as tensors."""
     return CodeWindow(*(torch.from_numpy(np.ascontiguousarray(x, np.int64)) for x in (codes, seen, condition)))
 
 

@@ -75,5 +75,5 @@ def blurred(picture: Picture, sigma: float) -> Picture:
 
 
 def degrade(picture: Picture, scale: int, rng: np.random.Generator) -> Picture:
-    """Draw, and render smaller; shapes as for `second_order.applied`."""
+    """Render a picture smaller, as a renderer would at random; shapes as for `second_order.applied`."""
     return applied(picture, scale, draw(rng))

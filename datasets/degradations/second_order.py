@@ -93,7 +93,7 @@ def draw(rng: np.random.Generator) -> SecondOrderDraws:
 
 
 def draw_round(ranges: RoundRanges, rng: np.random.Generator) -> Round:
-    """Draw one round."""
+    """Draw what happens in one round of degradation."""
     blur = draw_blur(rng, ranges.sigma, SINC) if rng.random() < ranges.blur else None
     change = rng.choice(3, p=ranges.resize)
     factor = (rng.uniform(1, ranges.factors[1]), rng.uniform(ranges.factors[0], 1), 1.0)[change]
@@ -145,5 +145,5 @@ def noisy(picture: Picture, drawn: Round, rng: np.random.Generator) -> Picture:
 
 
 def degrade(picture: Picture, scale: int, rng: np.random.Generator) -> Picture:
-    """Draw, and degrade; shapes as for `applied`."""
+    """Degrade a picture at random; shapes as for `applied`."""
     return applied(picture, scale, draw(rng), rng)

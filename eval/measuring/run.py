@@ -99,7 +99,7 @@ def run_measuring(command: str, args: argparse.Namespace, measure: Measure) -> N
 
 
 def run_shared(command: str, args: argparse.Namespace, measure: SharedMeasure) -> None:
-    """As `run_measuring`, for a command whose work the processes that torchrun started share; the first one writes.
+    """Measure in all processes that torchrun started, which share the work; the first one writes the record and prints.
 
     Args:
         command: its name, such as "eval.sets".

@@ -29,7 +29,7 @@ class FrameScorer:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Those of one picture, then those of two."""
+        """The metrics of one picture, then those of a picture and its original."""
         return (*self.judge, *self.compare)
 
     @property
@@ -39,7 +39,7 @@ class FrameScorer:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def common(self) -> Arrays:
-        """Nothing."""
+        """Nothing comes from the photographs: each picture is judged by itself."""
         return {}
 
     def measure(self, pictures: PictureSet) -> Arrays:

@@ -65,7 +65,7 @@ class MeasuredPictures:
 
 
 class Trial:
-    """One trial.
+    """One trial of measures, on pictures of which it is known which ones are better.
 
     Args:
         settings: what is put on trial.
@@ -112,7 +112,7 @@ class Trial:
         return read_pictures(folder, self.height, self._labels(folder), self.folders[folder])
 
     def run(self, relative_to: Path) -> TrialRecord:
-        """Measure everything.
+        """Measure all pictures, and compare the measures with what is known.
 
         Args:
             relative_to: the folder that folders in the record are relative to.

@@ -195,7 +195,7 @@ class _Parser:
         return found
 
     def take(self, count: int) -> bytes:
-        """The next bytes."""
+        """The header's next bytes."""
         wanted = self.at + count
         if wanted > MAX_HEADER_BYTES:
             raise self.bad(f"its header takes more than {MAX_HEADER_BYTES:,} bytes")

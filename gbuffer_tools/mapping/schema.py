@@ -66,7 +66,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Depth:
-    """Depth or distance.
+    """The channel with the depth of each pixel, or with its distance.
 
     Attributes:
         along: "axis": along the view axis; "ray": the distance to the camera, which needs a camera to convert.
