@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.inference.memory import memory_advice
+from app.inference.options import add_device_options
 from gbuffer_tools.command import check_seed, run
 from gbuffer_tools.errors import InputError
 
@@ -120,10 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="torch",
         help="onnx: run a file of app.export with onnxruntime on the CPU (default: %(default)s)",
     )
-    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda if available)")
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), default="fp32", help="number format (default: %(default)s)"
-    )
+    add_device_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing images")
     parser.add_argument(
         "--resume", action="store_true", help="keep existing images and make the others, after a run that was stopped"
@@ -137,22 +135,11 @@ def open_frames(source: Path, model: "Backend") -> "Frames":
     Raises:
         InputError: the input does not exist, or a file lacks something that the model reads.
     """
-    from datasets.channels import FEATURES, feature_names
-    from datasets.frames import Frames, Reading
+    from datasets.frames import Frames
 
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; wanted a frame file (.h5) or a folder of them.")
-    try:
-        features = feature_names(model.channels)
-    except KeyError as error:
-        raise InputError(
-            f"the model reads {error}, which is not a channel of frames; wanted all channels of "
-            f"{', '.join(FEATURES)} or of a buffer x_…, in order."
-        ) from error
-    reading = Reading(
-        features, model.classes, model.mean, model.std, model.optional, model.withheld, model.no_stream, model.soft
-    )
-    return Frames(source, reading)
+    return Frames(source, model.reading)
 
 
 def enhance(
@@ -160,17 +147,15 @@ def enhance(
     sample: "Sample",
     *,
     strength: float,
-    tile: int,
     mask: "torch.Tensor | None" = None,
     colours: bool = False,
 ) -> "torch.Tensor":
     """Enhance one frame.
 
     Args:
-        model: the network.
+        model: the network; in bands it runs as many pixels at once as a square tile has.
         sample: the frame.
         strength: 0 returns the frame, 1 the network's image; values in between mix them in sRGB.
-        tile: longest side in pixels that is run at once; `Backend.in_bands` runs the pixels of a square of this side.
         mask: (H, W) in [0, 1], a factor of the strength.
         colours: keep the frame's detail (`app.inference.controls.colour_only`).
 
@@ -185,11 +170,12 @@ def enhance(
     from app.inference.controls import colour_only
     from epe.inference.tiling import run_tiled
 
-    inputs, run = [part[None] for part in sample], model.run
-    if model.in_bands is not None and max(sample.image.shape) > tile:
-        run, tile = partial(model.in_bands, pixels=tile**2), sys.maxsize
+    inputs, run, tiling = [part[None] for part in sample], model.run, model.tiling
+    tile = tiling.tile
+    if tiling.in_bands is not None and max(sample.image.shape) > tile:
+        run, tile = partial(tiling.in_bands, pixels=tile**2), sys.maxsize
     (enhanced,) = run_tiled(
-        run, inputs, tile=tile, overlap=model.overlap, multiple_of=model.multiple_of, crop_boxes=True
+        run, inputs, tile=tile, overlap=tiling.overlap, multiple_of=tiling.multiple_of, crop_boxes=True
     )
     if not torch.isfinite(enhanced).all():
         raise FloatingPointError
@@ -230,9 +216,8 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     Raises:
         InputError: a number is out of range, options contradict each other, or a file or the device does not exist.
     """
-    import torch
 
-    from datasets.runtime.device import device_of
+    from datasets.runtime.device import device_or_cuda
 
     if not 0 <= args.strength <= 1:
         raise InputError(f"--strength {args.strength}: wanted a number in 0 .. 1.")
@@ -254,11 +239,11 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     ):
         if path is not None and not path.exists():
             raise InputError(f"{option} {path}: no such file or folder.")
-    return device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return device_or_cuda(args.device)
 
 
-def open_model(args: argparse.Namespace, device: "torch.device") -> "tuple[Backend, int]":
-    """Open the enhancer; return it with the longest side in pixels that runs at once.
+def open_model(args: argparse.Namespace, device: "torch.device") -> "Backend":
+    """Open the enhancer, with the tiles that the user wants.
 
     Raises:
         InputError: it is not an enhancer, or options do not fit it.
@@ -276,14 +261,16 @@ def open_model(args: argparse.Namespace, device: "torch.device") -> "tuple[Backe
         model = code_backend(args.model, args.prior, device, fraction=fraction, seed=args.seed, bf16=bf16)
     else:
         model = torch_backend(args.model, device, bf16=bf16)
-    if args.style is not None and model.keep_style is None:
+    if args.style is not None and model.style is None:
         raise InputError(f"{args.model}: has no style; leave --style out.")
+    tiling = model.tiling
     if args.independent_tiles:
-        model = replace(model, in_bands=None)
-    tile = args.tile if args.tile is not None else model.tile
-    if tile < 4 * model.overlap:
-        raise InputError(f"--tile {tile}: wanted {4 * model.overlap} or more, so that tiles can overlap.")
-    return model, tile
+        tiling = replace(tiling, in_bands=None)
+    if args.tile is not None:
+        tiling = replace(tiling, tile=args.tile)
+    if tiling.tile < 4 * tiling.overlap:
+        raise InputError(f"--tile {tiling.tile}: wanted {4 * tiling.overlap} or more, so that tiles can overlap.")
+    return replace(model, tiling=tiling)
 
 
 def open_upscaling(args: argparse.Namespace, model: "Backend", device: "torch.device") -> "Upscaling":
@@ -295,7 +282,7 @@ def open_upscaling(args: argparse.Namespace, model: "Backend", device: "torch.de
     from app.inference.enlarged_frames import Upscaling
     from app.inference.upscalers import DEFAULT, open_enlarger
 
-    name, reads = args.upscaler or DEFAULT, bool(model.channels or model.classes)
+    name, reads = args.upscaler or DEFAULT, bool(model.reading.features or model.reading.streams)
     bf16 = args.precision == "bf16"
     enlarger = open_enlarger(name, device, bf16=bf16, guides=args.guides, factor=args.upscale)
     if args.upscale_first and reads and args.guides is None:
@@ -325,7 +312,7 @@ def main(args: argparse.Namespace) -> None:
     for read in (args.linear, args.mask):
         if read is not None:
             check_out(args.out, read)
-    model, tile = open_model(args, device)
+    model = open_model(args, device)
     upscaling = open_upscaling(args, model, device) if args.upscale else None
     frames = Frames(args.input, PICTURES_ALONE) if args.upscale_first else open_frames(args.input, model)
     if upscaling is not None:
@@ -336,12 +323,13 @@ def main(args: argparse.Namespace) -> None:
     masks = [mask_path(args.mask, key) if args.mask else None for key in frames.keys]
     linears = linear_paths(args.linear, frames.keys) if args.linear else [None] * len(frames)
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
-    if args.style is not None and model.keep_style is not None:
-        model.keep_style(shown_photo(args.style, sizes[0][0]))
-    if model.in_bands is None and model.uses_whole_frame and max(map(max, sizes)) > tile:
+    if args.style is not None and model.style is not None:
+        model.style.keep(shown_photo(args.style, sizes[0][0]))
+    tiling = model.tiling
+    if tiling.in_bands is None and tiling.uses_whole_frame and max(map(max, sizes)) > tiling.tile:
         print(
-            f"{args.model}: frames larger than {tile} px run in tiles, which differ from the whole frame, because this "
-            "network uses all of it (docs/models.md says how much); a larger --tile avoids that.",
+            f"{args.model}: frames larger than {tiling.tile} px run in tiles, which differ from the whole frame, "
+            "because this network uses all of it (docs/models.md says how much); a larger --tile avoids that.",
             file=sys.stderr,
         )
     or_upscaler = " or the upscaler" if upscaling else ""
@@ -357,9 +345,9 @@ def main(args: argparse.Namespace) -> None:
         try:
             if upscaling is not None:
                 sample = upscaling.before(sample, key)
-            if args.style is None and model.styled_by_frame and model.keep_style is not None:
-                model.keep_style(sample.image)
-            picture = enhance(model, sample, strength=args.strength, tile=tile, mask=mask, colours=args.colour_only)
+            if args.style is None and model.style is not None and model.style.by_frame:
+                model.style.keep(sample.image)
+            picture = enhance(model, sample, strength=args.strength, mask=mask, colours=args.colour_only)
             if upscaling is not None:
                 picture = upscaling.after(picture, key)
         except FloatingPointError:

@@ -149,9 +149,8 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from datasets.images import check_not_read
-    from datasets.runtime.weights import unusable
+    from datasets.runtime.weights import load_any_model
     from epe.generator import Generator
-    from epe.models import ModelError, load
     from epe.networks.generators import exported_kinds
     from epe.networks.segmenters.unet import UNet
     from epe.upscaler import Upscaler
@@ -159,10 +158,7 @@ def main(args: argparse.Namespace) -> None:
     check_not_read(args.onnx, args.model)
     if args.onnx.exists() and not args.overwrite:
         raise InputError(f"{args.onnx}: already exists; pass --overwrite or another --onnx.")
-    try:
-        model = load(args.model)
-    except ModelError as error:
-        raise unusable(args.model, error) from error
+    model = load_any_model(args.model)
     if model.kind == UNet.kind:
         write_onnx(model, model.network, {"image": torch.rand(1, 3, 64, 64)}, "scores", args.onnx, {})
         print_written(args.onnx, model.multiple_of)

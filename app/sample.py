@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from app.inference.memory import memory_advice
+from app.inference.options import add_device_options
 from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 
@@ -92,10 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures at once (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all draws (default: %(default)s)")
-    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda if available)")
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), default="fp32", help="number format (default: %(default)s)"
-    )
+    add_device_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing pictures")
     return parser
 
@@ -134,16 +132,15 @@ def main(args: argparse.Namespace) -> None:
     check_arguments(args)
 
     import numpy as np
-    import torch
     from tqdm import tqdm
 
     from app.inference.code_jobs import Inputs, batches, entropy_of, make_jobs, open_sampler
     from app.inference.sheet import sheet
     from datasets.images import check_not_read, check_out, write_png
-    from datasets.runtime.device import device_of
+    from datasets.runtime.device import device_or_cuda
     from epe.networks.codes.choice import Choice
 
-    device = device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_or_cuda(args.device)
     for source in (args.complete, args.condition):
         if source is not None:
             check_out(args.out, source)

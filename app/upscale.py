@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from app.inference.memory import memory_advice
+from app.inference.options import add_device_options
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -44,10 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="longest side, in pixels of the small picture, that is run at once; larger pictures run in overlapping "
         "tiles that are blended (default: the network's, 128 to 832)",
     )
-    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, … (default: cuda if available)")
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), default="fp32", help="number format (default: %(default)s)"
-    )
+    add_device_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing pictures")
     parser.add_argument(
         "--resume", action="store_true", help="keep existing pictures and make the others, after a run that was stopped"
@@ -60,16 +58,15 @@ def main(args: argparse.Namespace) -> None:
     """Enlarge every picture; report problems before the first one if possible."""
     from dataclasses import replace
 
-    import torch
     from tqdm import tqdm
 
-    from app.inference.pictures import check_target, enlarge_file, sources
+    from app.inference.pictures import check_target, enlarge_file, input_pictures
     from app.inference.upscalers import check_large, open_enlarger
     from datasets.images import check_out, to_make
-    from datasets.runtime.device import device_of
+    from datasets.runtime.device import device_or_cuda
 
     check_out(args.out, args.input)
-    device = device_of(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_or_cuda(args.device)
     enlarger = open_enlarger(
         args.model,
         device,
@@ -80,7 +77,7 @@ def main(args: argparse.Namespace) -> None:
     )
     if args.guides is not None and enlarger.guides is None:
         raise InputError(f"--guides {args.guides}: {args.model} is guided by nothing; leave --guides out.")
-    found = sources(args.input, f".{args.format}" if args.format else None)
+    found = input_pictures(args.input, f".{args.format}" if args.format else None)
     paths = [args.out / f"{source.key}{source.suffix}" for source in found]
     wanted = to_make(paths, overwrite=args.overwrite, resume=args.resume)
     for index in wanted:

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.seeds import mean_and_ends
-from benchmarks.tables import head, line
 from datasets.coding.conditions import label_maps
 from datasets.images import Images, write_png
 from datasets.labelling.taxonomy import Labels
 from datasets.photos import Photos
 from eval.metrics.bootstrap import draw_resamples
 from eval.records.estimate import estimate
+from eval.reporting.markdown import markdown_table
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.resampling import nearest
@@ -76,9 +76,9 @@ def agreement(args: argparse.Namespace) -> None:
     chance = np.array([np.mean([equal(drawn, maps[key]) for drawn in free.values()]) for key in by_maps])
     weights = draw_resamples(np.arange(len(fits)), count=RESAMPLES, seed=0)
     weights /= weights.sum(axis=1, keepdims=True)
-    print("\n".join(head("pictures", ["share of pixels that fit"])))
-    for name, values in (("drawn by maps", fits), ("drawn by nothing", chance), ("difference", fits - chance)):
-        print(line(name, [mean_and_ends([estimate(weights @ values)], digits=3)]))
+    found = {"drawn by maps": fits, "drawn by nothing": chance, "difference": fits - chance}
+    rows = ((name, mean_and_ends([estimate(weights @ values)], digits=3)) for name, values in found.items())
+    print(markdown_table(["pictures", "share of pixels that fit"], rows, numbers=False))
 
 
 def build_parser() -> argparse.ArgumentParser:

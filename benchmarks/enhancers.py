@@ -38,8 +38,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The figures of one generator.
+class GeneratorCost:
+    """What one generator costs.
 
     Attributes:
         parameters: number of parameters.
@@ -65,7 +65,7 @@ def inputs(batch: int, height: int, width: int, device: str) -> list[torch.Tenso
     return [x.to(device) for x in (image, gbuffers, torch.randint(CLASSES, (batch, height, width)))]
 
 
-def measure(name: str, precision: str, size: tuple[int, int], frames: int, threads: int, device: str) -> Measured:
+def measure(name: str, precision: str, size: tuple[int, int], frames: int, threads: int, device: str) -> GeneratorCost:
     """Measure one generator, in its own process, so its memory is measured alone."""
     torch.set_num_threads(threads)
     network = build_generator(name, CHANNELS, every_channel(CHANNELS, CLASSES)).eval()
@@ -91,7 +91,7 @@ def measure(name: str, precision: str, size: tuple[int, int], frames: int, threa
         step()
         training = statistics.median(timed(step, kind) for _ in range(frames))
     count = sum(p.numel() for p in network.parameters())
-    return Measured(name, precision, count, macs.total, statistics.median(seconds), memory / 2**30, 1 / training)
+    return GeneratorCost(name, precision, count, macs.total, statistics.median(seconds), memory / 2**30, 1 / training)
 
 
 def timed(work: Callable[[], object], kind: str) -> float:
@@ -138,7 +138,7 @@ def main(args: argparse.Namespace) -> None:
     print(
         f"{'name':<24}{'parameters':>12}{'TMAC':>9}{'s/frame':>10}{'ratio':>8}{'x floor':>9}{'GiB':>7}{'samples/s':>11}"
     )
-    found: list[Measured] = []
+    found: list[GeneratorCost] = []
     spawn = multiprocessing.get_context("spawn")
     for name, precision in itertools.product(args.names, args.precision):
         with spawn.Pool(1) as pool:

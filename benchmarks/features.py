@@ -23,7 +23,7 @@ from benchmarks.enhancers import multiply_adds_per_second, processor
 from epe.inference.macs import Macs
 from epe.networks.backbones.vgg import VGG16, frozen
 from eval.features.inner_products import crop_inner_products
-from eval.features.vgg_features import LAYERS, Crops, Extractor
+from eval.features.vgg_features import LAYERS, CropPixels, Extractor
 from gbuffer_tools.command import run
 
 
@@ -34,7 +34,7 @@ class Timed:
         self.extract, self.crops, self.seconds = extract, 0, 0.0
         self.batch, self.dtype, self.device, self.widths = extract.batch, extract.dtype, extract.device, extract.widths
 
-    def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
+    def __call__(self, crops: CropPixels, layers: Sequence[str]) -> dict[str, Tensor]:
         """Return the extractor's features."""
         began = time.perf_counter()
         found = self.extract(crops, layers)

@@ -19,19 +19,20 @@ from torch import Tensor
 
 from benchmarks.enhancers import processor
 from epe.layers.convolutions import without_padding
+from eval.reporting.markdown import table_row, table_rule
 from gbuffer_tools.command import run
 
 # The largest maps of a training step: VGG16's and the G-buffer encoder's, for four crops of 128 pixels.
 SHAPES = ((4, 64, 128, 128), (4, 24, 128, 128), (4, 128, 64, 64), (4, 256, 32, 32))
 SIDES = [1, 1, 1, 1]
+HEADS = ("map", "padding: autocast", "ours", "copy", "its gradient: autocast", "ours", "copy")
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure and print."""
     torch.set_num_threads(args.threads)
     print(f"{processor()}, {args.threads} threads, torch {torch.__version__}\n")
-    print("| map | padding: autocast | ours | copy | its gradient: autocast | ours | copy |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(table_row(HEADS), table_rule(len(HEADS)), sep="\n")
     for shape in SHAPES:
         x, like = torch.randn(shape).bfloat16(), torch.empty(shape)
         gradient = torch.randn_like(F.pad(x, SIDES, mode="replicate"))
@@ -39,8 +40,8 @@ def main(args: argparse.Namespace) -> None:
         backward = medians(
             [partial(autocast_gradient, gradient, like), partial(without_padding, gradient), gradient.clone], args.count
         )
-        cells = " | ".join(f"{1e3 * seconds:.2f}" for seconds in (*forward, *backward))
-        print(f"| {' x '.join(map(str, shape))} | {cells} |")
+        milliseconds = (f"{1e3 * seconds:.2f}" for seconds in (*forward, *backward))
+        print(table_row([" x ".join(map(str, shape)), *milliseconds]))
 
 
 def padding(x: Tensor) -> Tensor:

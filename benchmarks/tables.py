@@ -26,6 +26,7 @@ from eval.measuring.differences import differences_to
 from eval.records import scores_record, skvd_record
 from eval.records.estimate import Estimate
 from eval.records.scores_record import CLASS_COLOUR, Metric, ScoredMethod, Scores
+from eval.reporting.markdown import markdown_table
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 
@@ -39,22 +40,26 @@ def skvd(paths: Sequence[Path]) -> Iterator[str]:
     """
     record = skvd_record.read(one_of(paths))
     layers, render = record.protocol.layers, record.methods[0]
-    yield from head("sKVD x 1000", layers)
+    rows = []
     for name, seeds in by_name(record.methods).items():
         values = [mean_and_ends([one.skvd[layer] for one in seeds]) for layer in layers]
         closer = [decided([one.difference[layer] for one in seeds], below=True) for layer in layers]
-        yield line(name, values if seeds == [render] else [f"{v} {c}" for v, c in zip(values, closer, strict=True)])
+        cells = values if seeds == [render] else [f"{v} {c}" for v, c in zip(values, closer, strict=True)]
+        rows.append([name, *cells])
     if record.floor:
-        yield line("other photographs", [mean_and_ends([record.floor.skvd[layer]]) for layer in layers])
+        rows.append(["other photographs", *(mean_and_ends([record.floor.skvd[layer]]) for layer in layers)])
+    yield markdown_table(["sKVD x 1000", *layers], rows, numbers=False)
     ways = {
         name: [one.toward_floor for one in seeds if one.toward_floor] for name, seeds in by_name(record.methods).items()
     }
     if any(ways.values()):
         yield ""
-        yield from head("of the way", layers)
-        for name, found in ways.items():
-            if name != render.name:
-                yield line(name, [mean_and_ends([way[layer] for way in found], digits=2) for layer in layers])
+        rows = [
+            [name, *(mean_and_ends([way[layer] for way in found], digits=2) for layer in layers)]
+            for name, found in ways.items()
+            if name != render.name
+        ]
+        yield markdown_table(["of the way", *layers], rows, numbers=False)
 
 
 def ratios(paths: Sequence[Path]) -> Iterator[str]:
@@ -64,15 +69,15 @@ def ratios(paths: Sequence[Path]) -> Iterator[str]:
     """
     record = skvd_record.read(one_of(paths))
     layers, render = record.protocol.layers, record.methods[0]
-    yield from head("", layers)
-    yield line(render.name, [mean_and_ends([render.skvd[layer]]) for layer in layers])
+    rows = [[render.name, *(mean_and_ends([render.skvd[layer]]) for layer in layers)]]
     for name, seeds in by_name(record.methods[1:]).items():
         cells = []
         for layer in layers:
             ratio = mean_and_ends([one.ratio[layer] for one in seeds], digits=2)
             closer = decided([one.difference[layer] for one in seeds], below=True)
             cells.append(ratio if ratio == "–" else f"{ratio} {closer}")
-        yield line(name, cells)
+        rows.append([name, *cells])
+    yield markdown_table(["", *layers], rows, numbers=False)
 
 
 def buffers(paths: Sequence[Path]) -> Iterator[str]:
@@ -84,13 +89,12 @@ def buffers(paths: Sequence[Path]) -> Iterator[str]:
     layers, names = records[0].protocol.layers, [[method.name for method in record.methods] for record in records]
     if any(found != names[0] for found in names):
         raise InputError(f"{paths[0]}: the records have different methods; wanted one record for each seed")
-    yield from head("sKVD x 1000", layers)
     columns = [[record.methods[0].skvd[layer] for record in records] for layer in layers]
-    yield line(names[0][0], [mean_and_ends(column) for column in columns])
+    rows = [[names[0][0], *map(mean_and_ends, columns)]]
     for index, name in enumerate(names[0][1:], 1):
         lost = [[record.methods[index].difference[layer] for record in records] for layer in layers]
-        cells = [f"{signed(column)} {decided(column, below=False)}" for column in lost]
-        yield line(name, cells)
+        rows.append([name, *(f"{signed(column)} {decided(column, below=False)}" for column in lost)])
+    yield markdown_table(["sKVD x 1000", *layers], rows, numbers=False)
 
 
 def segmentation(paths: Sequence[Path]) -> Iterator[str]:
@@ -104,8 +108,8 @@ def segmentation(paths: Sequence[Path]) -> Iterator[str]:
         for metric in records[0].metrics
         if (metric.key == "miou" or metric.key.startswith("iou_")) and of_all(records[0], metric)
     ]
-    yield from head("", [metric.key.removeprefix("iou_") for metric in metrics])
-    yield from score_lines(records, metrics, digits=2)
+    heads = ["", *(metric.key.removeprefix("iou_") for metric in metrics)]
+    yield markdown_table(heads, score_rows(records, metrics, digits=2), numbers=False)
 
 
 def scores(paths: Sequence[Path]) -> Iterator[str]:
@@ -116,13 +120,12 @@ def scores(paths: Sequence[Path]) -> Iterator[str]:
     """
     record = scores_record.read(one_of(paths))
     metrics = [metric for metric in record.metrics if not metric.key.startswith(CLASS_COLOUR)]
-    yield from head("", [metric.name for metric in metrics])
-    yield from score_lines([record], metrics)
+    rows = [*score_rows([record], metrics)]
     if record.photos:
         own = [record.photos.values.get(metric.key) for metric in metrics]
-        yield line(
-            "photographs", ["–" if value is None else mean_and_ends([Estimate(value, None, None)]) for value in own]
-        )
+        cells = ("–" if value is None else mean_and_ends([Estimate(value, None, None)]) for value in own)
+        rows.append(["photographs", *cells])
+    yield markdown_table(["", *(metric.name for metric in metrics)], rows, numbers=False)
 
 
 def differences(paths: Sequence[Path], against: str | None = None) -> Iterator[str]:
@@ -137,13 +140,15 @@ def differences(paths: Sequence[Path], against: str | None = None) -> Iterator[s
         record = replace(record, methods=(methods[against], *others))
     metrics = [metric for metric in record.metrics if any(metric.key in one.differences for one in record.methods)]
     metrics = [metric for metric in metrics if not metric.key.startswith(CLASS_COLOUR)]
-    yield from head(f"less {record.methods[0].name}", [metric.name for metric in metrics])
-    for name, seeds in by_name(record.methods[1:]).items():
-        yield line(name, [signed([one.differences.get(metric.key) for one in seeds]) for metric in metrics])
+    rows = (
+        [name, *(signed([one.differences.get(metric.key) for one in seeds]) for metric in metrics)]
+        for name, seeds in by_name(record.methods[1:]).items()
+    )
+    yield markdown_table([f"less {record.methods[0].name}", *(metric.name for metric in metrics)], rows, numbers=False)
 
 
-def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: int | None = None) -> Iterator[str]:
-    """Yield the line of each method: values of the metrics, then how many seeds are decidedly better than the first."""
+def score_rows(records: Sequence[Scores], metrics: Sequence[Metric], digits: int | None = None) -> Iterator[list[str]]:
+    """Yield the row of each method: values of the metrics, then how many seeds are decidedly better than the first."""
     for name in by_name(records[0].methods):
         found: list[ScoredMethod] = [one for record in records for one in by_name(record.methods).get(name, [])]
         cells = []
@@ -152,7 +157,7 @@ def score_lines(records: Sequence[Scores], metrics: Sequence[Metric], digits: in
             differences = [one.differences[metric.key] for one in found if metric.key in one.differences]
             better = decided(differences, below=metric.better == "lower")
             cells.append(f"{text} {better}" if differences else text)
-        yield line(name, cells)
+        yield [name, *cells]
 
 
 def validation(paths: Sequence[Path]) -> Iterator[str]:
@@ -175,9 +180,8 @@ def validation(paths: Sequence[Path]) -> Iterator[str]:
     if not found:
         raise InputError(f"{paths[0]}/tensorboard: no run here was validated; give folders of runs with --validation")
     columns = list(next(iter(found.values())))
-    yield from head("", columns)
-    for name, values in found.items():
-        yield line(name, [mean_and_ends(values.get(column, [])) for column in columns])
+    rows = ([name, *(mean_and_ends(values.get(column, [])) for column in columns)] for name, values in found.items())
+    yield markdown_table(["", *columns], rows, numbers=False)
 
 
 def seconds(paths: Sequence[Path]) -> Iterator[str]:
@@ -189,9 +193,8 @@ def seconds(paths: Sequence[Path]) -> Iterator[str]:
         stage = name.split("/")[0]
         parts.setdefault(stage, set()).add(name)
         total[stage] += int(took)
-    yield from head("stage", ["parts", "minutes"])
-    for stage, names in parts.items():
-        yield line(stage, [str(len(names)), f"{total[stage] / 60:.1f}"])
+    rows = ((stage, str(len(names)), f"{total[stage] / 60:.1f}") for stage, names in parts.items())
+    yield markdown_table(["stage", "parts", "minutes"], rows, numbers=False)
 
 
 def of_all(record: Scores, metric: Metric) -> bool:
@@ -214,17 +217,6 @@ def one_of(paths: Sequence[Path]) -> Path:
     if len(paths) > 1:
         raise InputError(f"{paths[1]}: this table is of one file; give only one")
     return paths[0]
-
-
-def head(corner: str, columns: Sequence[str]) -> Iterator[str]:
-    """Yield the first two lines of a Markdown table."""
-    yield line(corner, columns)
-    yield "|---" * (len(columns) + 1) + "|"
-
-
-def line(name: str, cells: Sequence[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {name} | {' | '.join(cells)} |"
 
 
 TABLES: dict[str, Callable[[Sequence[Path]], Iterator[str]]] = {

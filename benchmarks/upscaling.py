@@ -38,8 +38,8 @@ from gbuffer_tools.errors import InputError
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One way to make a large frame.
+class UpscalingCost:
+    """What one way to make a large frame costs.
 
     Attributes:
         way: the networks and the size of the frame that is enhanced.
@@ -59,7 +59,7 @@ class Measured:
         return self.enhancing + self.enlarging
 
 
-def measure(enhancer: str, upscaler: str | None, size: tuple[int, int], frames: int, threads: int) -> Measured:
+def measure(enhancer: str, upscaler: str | None, size: tuple[int, int], frames: int, threads: int) -> UpscalingCost:
     """Measure one way, in its own process, so its memory is measured alone.
 
     Args:
@@ -82,7 +82,7 @@ def measure(enhancer: str, upscaler: str | None, size: tuple[int, int], frames: 
         taken = [statistics.median(timed(part, "cpu") for _ in range(frames)) for part in parts]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     way = f"{enhancer} at {width}x{height}" + (f", {upscaler}" if upscaler else "")
-    return Measured(way, macs.total, taken[0], sum(taken[1:]), memory / 2**30)
+    return UpscalingCost(way, macs.total, taken[0], sum(taken[1:]), memory / 2**30)
 
 
 def enhancing(preset: str, size: tuple[int, int]) -> Callable[[], object]:
@@ -99,7 +99,7 @@ def enhancing(preset: str, size: tuple[int, int]) -> Callable[[], object]:
         del model, network
         backend = torch_backend(Path(folder) / "model.safetensors", torch.device("cpu"), bf16=False)
     sample = Sample(*(part[0] for part in inputs(1, *size, "cpu")))
-    return partial(enhance, backend, sample, strength=1.0, tile=backend.tile)
+    return partial(enhance, backend, sample, strength=1.0)
 
 
 def enlarging(preset: str, size: tuple[int, int]) -> Callable[[], object]:
@@ -135,7 +135,7 @@ def main(args: argparse.Namespace) -> None:
     load = os.getloadavg()[0]
     print(f"{processor()}, {threads} threads, fp32 {speed / 1e9:,.0f} GMAC/s, load {load:.1f}, {args.size}")
     print(f"{'way':<34}{'TMAC':>8}{'enhance s':>11}{'enlarge s':>11}{'sum s':>9}{'ratio':>8}{'x floor':>9}{'GiB':>7}")
-    found: list[Measured] = []
+    found: list[UpscalingCost] = []
     spawn = multiprocessing.get_context("spawn")
     for upscaler in (None, *args.upscalers):
         with spawn.Pool(1) as pool:

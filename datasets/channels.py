@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from gbuffer_tools import geometry
+from gbuffer_tools.errors import InputError
 from gbuffer_tools.geometry import linear_to_srgb
 
 Array = npt.NDArray[np.float32]
@@ -157,6 +159,21 @@ def feature_names(channels: tuple[str, ...]) -> tuple[str, ...]:
     if found != channels:
         raise KeyError(next(a or b for a, b in zip_longest(channels, found) if a != b))
     return names
+
+
+def model_features(path: Path, channels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features of frames that give the channels of a model file.
+
+    Raises:
+        InputError: the model reads something that is not a channel of frames.
+    """
+    try:
+        return feature_names(channels)
+    except KeyError as error:
+        raise InputError(
+            f"{path}: reads {error}, which is not a channel of frames; wanted all channels of "
+            f"{', '.join(FEATURES)} or of a buffer x_…, in order."
+        ) from error
 
 
 def mirrored_channels(features: tuple[str, ...]) -> npt.NDArray[np.float32]:

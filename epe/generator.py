@@ -20,7 +20,7 @@ from epe.layers.spec import Spec
 StreamChannels = Sequence[Sequence[int]]
 """The indices of the G-buffer channels that each class stream reads."""
 
-Crops = tuple[Tensor, Tensor, Tensor, Tensor]
+FrameCrops = tuple[Tensor, Tensor, Tensor, Tensor]
 """Image, G-buffers, classes and crop boxes: the arguments of `Generator.forward`."""
 
 
@@ -115,7 +115,7 @@ class Generator(nn.Module, ABC):
         """
         raise NotImplementedError(f"{self.kind} does not run in bands")
 
-    def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
+    def enhance_like(self, photo: Tensor, crops: FrameCrops, sequence: SequenceParallel = ALONE) -> Tensor:
         """Enhance crops in the style of reference photographs; training calls this instead of `forward`.
 
         Args:
@@ -181,7 +181,7 @@ class StyledGenerator(Generator):
     ) -> Tensor:
         """Enhance frames as `Generator.forward` does; `style` (B, S) is from `encode_style`, None: the kept style."""
 
-    def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
+    def enhance_like(self, photo: Tensor, crops: FrameCrops, sequence: SequenceParallel = ALONE) -> Tensor:
         return self(*crops, self.encode_style(photo))
 
     @torch.no_grad()

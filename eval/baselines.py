@@ -20,7 +20,7 @@ from gbuffer_tools.errors import InputError
 
 if TYPE_CHECKING:
     from datasets.images import Images
-    from epe.networks.style_transfer.wct2 import Part
+    from epe.networks.style_transfer.wct2 import WctPart
     from eval.transfers.photo_style import Stylist
     from eval.transfers.reinhard import Array as Floats
     from eval.transfers.soften import Pixels
@@ -41,7 +41,7 @@ STYLES = {
     "photowct": "photorealistic style transfer of each frame's nearest photograph (Li et al. 2018), unsmoothed",
     "wct2": "the same with wavelets (WCT2; Yoo et al. 2019)",
 }
-PARTS: "tuple[Part, ...]" = ("encoder", "skip", "decoder")
+PARTS: "tuple[WctPart, ...]" = ("encoder", "skip", "decoder")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from eval.records.estimate import Estimate
 from eval.records.scores_record import class_colour
 from eval.records.skvd_record import SkvdMethod, SkvdRecord
+from eval.reporting.markdown import literal, markdown_table
 from eval.reporting.wording import (
     FLOOR_MEANS,
     OTHER_PHOTOGRAPHS,
@@ -29,7 +30,6 @@ from eval.reporting.wording import (
     counts,
     ends,
     floor_rows,
-    literal,
     number,
     protocol,
     side,
@@ -71,7 +71,7 @@ def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecor
 
     names = [literal(method.name) for method in record.methods] + ([OTHER_PHOTOGRAPHS] if record.floor else [])
     title = {"skvd": "sKVD", "kvd": "KVD"}[metric]
-    lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    rows = []
     for layer in record.protocol.layers:
         cells = []
         for index, method in enumerate(record.methods):
@@ -82,31 +82,27 @@ def table(record: SkvdRecord, metric: str = "skvd", trials: "Sequence[TrialRecor
             own: Estimate = getattr(record.floor, metric)[layer]
             cells.append(f"{number(own.value)} ({ends(own)})")
         said = trial_verdict(trials, f"{metric}_{layer}") if record.protocol.name == "ours" else ""
-        lines.append(f"| {literal(marked(layer, said))} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([literal(marked(layer, said)), *cells])
+    return markdown_table([title, *names], rows)
 
 
 def floor_table(record: SkvdRecord) -> str:
     """Markdown: the fraction of the way from the first method to the floor, a row per layer; "" without a floor."""
     rows = floor_rows(record)
-    lines = [f"| of the way | {' | '.join(literal(method.name) for method in record.methods[1:])} |"]
-    lines.append(f"|---|{'---:|' * (len(record.methods) - 1)}")
-    lines += [f"| {literal(layer)} | {' | '.join(cells)} |" for layer, cells in rows]
-    return "\n".join(lines) if rows else ""
+    heads = ["of the way", *(literal(method.name) for method in record.methods[1:])]
+    return markdown_table(heads, ([literal(layer), *cells] for layer, cells in rows)) if rows else ""
 
 
 def class_table(record: SkvdRecord) -> str:
     """Markdown: a row per group of classes, a column per method; "" without any."""
-    rows = class_rows(record)
-    lines = [f"| cKVD | pairs | {' | '.join(literal(method.name) for method in record.methods)} |"]
-    lines.append(f"|---|---:|{'---:|' * len(record.methods)}")
-    for name, pairs, found in rows:
+    heads, rows = ["cKVD", "pairs", *(literal(method.name) for method in record.methods)], []
+    for name, pairs, found in class_rows(record):
         cells = [
             f"{number(value.value)} ({ends(value)}{f', {side(difference)}' if index else ''})"
             for index, (value, difference) in enumerate(found)
         ]
-        lines.append(f"| {literal(name)} | {pairs} | {' | '.join(cells)} |")
-    return "\n".join(lines) if rows else ""
+        rows.append([literal(name), pairs, *cells])
+    return markdown_table(heads, rows) if rows else ""
 
 
 def moves(method: SkvdMethod, layer: str) -> str:

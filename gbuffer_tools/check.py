@@ -25,7 +25,7 @@ from tqdm import tqdm
 from gbuffer_tools.checks.dataset import Summary, differences, duplicates, gaps
 from gbuffer_tools.checks.depth_edges import DepthEdges
 from gbuffer_tools.checks.frame import Finding, ShardStatistics, constants, frame_problems, normal_angle
-from gbuffer_tools.checks.hud import Overlay, Still, overlay
+from gbuffer_tools.checks.hud import Overlay, StillPixels, overlay
 from gbuffer_tools.command import run
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.pipeline.cluster import over
@@ -98,7 +98,7 @@ def check(path: Path) -> tuple[Summary, list[Finding]]:
 
 def check_shard(shard: Shard) -> tuple[Summary, list[Finding]]:
     """Check every frame of an open file, and what the frames have in common."""
-    file, seen, still, edges = str(shard.path), ShardStatistics(), Still(), DepthEdges()
+    file, seen, still, edges = str(shard.path), ShardStatistics(), StillPixels(), DepthEdges()
     findings, images, relights = [], {}, []
     for i, name in enumerate(shard.names):
         findings += [Finding(file, name, what) for what in frame_problems(shard, i, seen)]

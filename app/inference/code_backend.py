@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from app.inference.backends import Backend, header_of
+from app.inference.backends import Backend, Tiling, header_of
 from app.inference.code_jobs import open_sampler
+from app.inference.enlarged_frames import PICTURES_ALONE
 from datasets.coding.first_stages import KIND, FirstStages
 from epe.networks.codes.choice import Choice
 from epe.networks.codes.enhancement import Prior, enhance_by_codes
@@ -54,18 +55,4 @@ def code_backend(
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             return enhance_by_codes(stage, image.to(device), drawn, keep_thin=True).float().cpu()
 
-    return Backend(
-        run=run,
-        channels=(),
-        mean=(),
-        std=(),
-        classes=(),
-        multiple_of=1,
-        optional=False,
-        withheld=(),
-        no_stream=(),
-        soft=False,
-        tile=TILE,
-        overlap=4 * stage.factor,
-        uses_whole_frame=True,
-    )
+    return Backend(run, PICTURES_ALONE, Tiling(TILE, 4 * stage.factor, multiple_of=1, uses_whole_frame=True))

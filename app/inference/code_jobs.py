@@ -14,7 +14,7 @@ from torch import Tensor
 
 from app.inference.controls import mask_path, read_mask
 from datasets.coding.code_maps import Codes
-from datasets.coding.conditions import Maps
+from datasets.coding.conditions import ConditionMaps
 from datasets.coding.first_stages import FirstStages
 from datasets.crops import as_pixels, as_tensor
 from datasets.images import Images, read_image
@@ -48,7 +48,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Job:
+class SamplingJob:
     """A map of codes to draw.
 
     Attributes:
@@ -95,7 +95,14 @@ class Sampler:
         return self.stages.pictures.network.factor
 
     def draw(
-        self, jobs: Sequence[Job], choice: Choice, *, seed: int, step: int, bf16: bool, advance: Callable[[int], object]
+        self,
+        jobs: Sequence[SamplingJob],
+        choice: Choice,
+        *,
+        seed: int,
+        step: int,
+        bf16: bool,
+        advance: Callable[[int], object],
     ) -> Tensor:
         """Draw the maps of jobs that have the same size, (B, h, w).
 
@@ -170,7 +177,7 @@ def open_sampler(path: Path, autoencoder: Path, condition_autoencoder: Path | No
     return Sampler(network, model, stages, path, device)
 
 
-def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
+def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[SamplingJob]:
     """Read and encode all inputs.
 
     Raises:
@@ -183,7 +190,7 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
         raise InputError(f"--step {step}: {error}") from error
     maps, labels = open_condition(sampler, inputs), label_numbers(sampler, inputs.label)
     count = inputs.count or (1 if inputs.complete or maps else COUNT)
-    jobs: list[Job] = []
+    jobs: list[SamplingJob] = []
     folders = label_folders(labels)
     for key, size, pixels in sources(sampler, inputs, maps):
         given = None if pixels is None else known_codes(sampler, inputs.mask, key, pixels)
@@ -194,11 +201,11 @@ def make_jobs(sampler: Sampler, inputs: Inputs, step: int) -> list[Job]:
             for i in range(count):
                 numbered = f"{name}-{i:03}" if key else f"{name}/{i:03}" if name else f"{i:03}"
                 codes = rows.stop // sampler.factor, cols.stop // sampler.factor
-                jobs.append(Job(name if key and count == 1 else numbered, len(jobs), codes, condition, given))
+                jobs.append(SamplingJob(name if key and count == 1 else numbered, len(jobs), codes, condition, given))
     return jobs
 
 
-def open_condition(sampler: Sampler, inputs: Inputs) -> Maps | None:
+def open_condition(sampler: Sampler, inputs: Inputs) -> ConditionMaps | None:
     """Open the maps that pictures are conditioned on, if the model reads any.
 
     Raises:
@@ -260,7 +267,7 @@ def label_folders(labels: Iterable[str]) -> dict[str, str]:
 
 
 def sources(
-    sampler: Sampler, inputs: Inputs, maps: Maps | None
+    sampler: Sampler, inputs: Inputs, maps: ConditionMaps | None
 ) -> Iterator[tuple[str, tuple[int, int], np.ndarray | None]]:
     """Yield key, height and width in pixels, and pixels of each input; without inputs, of one with the key "".
 
@@ -322,9 +329,9 @@ def known_codes(sampler: Sampler, mask: Path | None, key: str, pixels: np.ndarra
     return np.where(anew.numpy(), -1, codes).astype(np.int32)
 
 
-def batches(jobs: Sequence[Job], max_size: int) -> Iterator[list[Job]]:
+def batches(jobs: Sequence[SamplingJob], max_size: int) -> Iterator[list[SamplingJob]]:
     """Yield jobs in order, in batches of one size and at most `max_size` jobs."""
-    part: list[Job] = []
+    part: list[SamplingJob] = []
     for job in jobs:
         if part and (len(part) == max_size or job.size != part[0].size):
             yield part

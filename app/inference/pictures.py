@@ -16,8 +16,8 @@ from gbuffer_tools.errors import InputError
 from gbuffer_tools.exr import reader as exr
 from gbuffer_tools.io.images import SUFFIXES, image_size
 from gbuffer_tools.picture_file.layout import SUFFIXES as WRITTEN
-from gbuffer_tools.picture_file.layout import Layout, bits_in, check_fit
-from gbuffer_tools.picture_file.reader import Picture, read_picture
+from gbuffer_tools.picture_file.layout import PixelLayout, bits_in, check_fit
+from gbuffer_tools.picture_file.reader import StoredPicture, read_picture
 from gbuffer_tools.picture_file.writer import write_picture
 from gbuffer_tools.schema import Shard
 
@@ -25,7 +25,7 @@ EXR, FRAMES, PNG = ".exr", ".h5", ".png"
 
 
 @dataclass(frozen=True)
-class Source:
+class InputPicture:
     """A picture to enlarge.
 
     Attributes:
@@ -40,10 +40,10 @@ class Source:
     key: str
     suffix: str
     size: tuple[int, int]
-    read: Callable[[], Picture | Light]
+    read: Callable[[], StoredPicture | Light]
 
 
-def sources(named: Path, suffix: str | None) -> list[Source]:
+def input_pictures(named: Path, suffix: str | None) -> list[InputPicture]:
     """Find the pictures of a folder or a frame file, or the one picture that the user named; headers are read.
 
     Args:
@@ -66,7 +66,7 @@ def sources(named: Path, suffix: str | None) -> list[Source]:
             _frame(named, f"{named.stem}/{name}", suffix, size, partial(shard.image, number))
             for number, name in enumerate(shard.names)
         ]
-    found: list[Source] = []
+    found: list[InputPicture] = []
     images = Images(named, (*SUFFIXES, EXR))
     for index, key in enumerate(images.keys):
         path = images.path(index)
@@ -77,20 +77,22 @@ def sources(named: Path, suffix: str | None) -> list[Source]:
     return found
 
 
-def _file(path: Path, key: str, suffix: str | None) -> Source:
+def _file(path: Path, key: str, suffix: str | None) -> InputPicture:
     if path.suffix.lower() == EXR:
         if suffix is not None:
             raise InputError(f"{path}: holds linear light, which is written as EXR alone; leave --format out.")
-        return Source(path, key, EXR, exr.header(path).display.shape, partial(read_light, path))
+        return InputPicture(path, key, EXR, exr.header(path).display.shape, partial(read_light, path))
     same = path.suffix if path.suffix.lower() in WRITTEN else PNG
-    return Source(path, key, suffix or same, image_size(path), partial(read_picture, path))
+    return InputPicture(path, key, suffix or same, image_size(path), partial(read_picture, path))
 
 
-def _frame(path: Path, key: str, suffix: str | None, size: tuple[int, int], read: Callable[[], np.ndarray]) -> Source:
-    return Source(path, key, suffix or PNG, size, lambda: Picture(read()))
+def _frame(
+    path: Path, key: str, suffix: str | None, size: tuple[int, int], read: Callable[[], np.ndarray]
+) -> InputPicture:
+    return InputPicture(path, key, suffix or PNG, size, lambda: StoredPicture(read()))
 
 
-def check_target(source: Source, path: Path, factor: int) -> None:
+def check_target(source: InputPicture, path: Path, factor: int) -> None:
     """Refuse to overwrite the input, and refuse a picture that, by its size, its format cannot hold enlarged.
 
     Raises:
@@ -99,10 +101,10 @@ def check_target(source: Source, path: Path, factor: int) -> None:
     check_not_read(path, source.path)
     if source.suffix != EXR:
         height, width = (factor * side for side in source.size)
-        check_fit(path, Layout(height, width, 1, 8))
+        check_fit(path, PixelLayout(height, width, 1, 8))
 
 
-def enlarge_file(enlarger: Enlarger, source: Source, path: Path) -> str:
+def enlarge_file(enlarger: Enlarger, source: InputPicture, path: Path) -> str:
     """Enlarge a picture into a file.
 
     Returns:
@@ -123,13 +125,13 @@ def enlarge_file(enlarger: Enlarger, source: Source, path: Path) -> str:
         return picture.note
     height, width, channels = picture.pixels.shape
     size = (enlarger.factor * height, enlarger.factor * width)
-    layout = Layout(*size, channels, bits_in(path, 8 * picture.pixels.itemsize))
+    layout = PixelLayout(*size, channels, bits_in(path, 8 * picture.pixels.itemsize))
     check_fit(path, layout, picture.notes)
     write_picture(path, _pixels(enlarger, picture, source.key, layout.bits), layout, picture.notes)
     return picture.notes.lost
 
 
-def _pixels(enlarger: Enlarger, picture: Picture, key: str, bits: int) -> Iterator[np.ndarray]:
+def _pixels(enlarger: Enlarger, picture: StoredPicture, key: str, bits: int) -> Iterator[np.ndarray]:
     """Yield the enlarged picture in bands (h, f W, C) of 8 or 16 bits."""
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0), np.float32))
     planes /= np.iinfo(picture.pixels.dtype).max

@@ -7,10 +7,10 @@ import torch
 
 from app.fetching.realesrgan import NETWORKS
 from app.inference.enlarging import Enlarger
-from datasets.channels import feature_names
+from datasets.channels import model_features
 from datasets.frames import Frames, Reading
-from datasets.runtime.weights import asset, unusable
-from epe.models import Model, ModelError, load
+from datasets.runtime.weights import asset, load_any_model
+from epe.models import Model
 from epe.upscaler import Upscaler
 from gbuffer_tools.errors import InputError
 
@@ -27,10 +27,7 @@ def open_upscaler(name: str) -> tuple[Upscaler, Model]:
         InputError: the file does not exist, or holds another network.
     """
     path = asset(name) if name in NETWORKS else Path(name)
-    try:
-        model = load(path)
-    except ModelError as error:
-        raise unusable(path, error) from error
+    model = load_any_model(path)
     if not isinstance(model.network, Upscaler):
         raise InputError(f"{path}: is a {model.kind!r}, which enlarges nothing; wanted an upscaler (train.upscaler).")
     return model.network, model
@@ -40,13 +37,13 @@ def open_guides(folder: Path | None, model: Model, name: str) -> Frames | None:
     """Open the frame files that guide a model, to be read as in its training; None for a model without guides.
 
     Raises:
-        InputError: guides are missing, or a file lacks a buffer.
+        InputError: guides are missing, a file lacks a buffer, or the model reads what is not a channel of frames.
     """
     if not model.channels:
         return None
     if folder is None:
         raise InputError(f"{name}: is guided by {', '.join(model.channels)}; give the large frame files as --guides.")
-    return Frames(folder, Reading(feature_names(model.channels), (("*",),), model.mean, model.std))
+    return Frames(folder, Reading(model_features(Path(name), model.channels), (("*",),), model.mean, model.std))
 
 
 def open_enlarger(

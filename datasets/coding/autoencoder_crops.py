@@ -23,8 +23,8 @@ from datasets.labelling.labelled_images import LabelledImages
 from datasets.photos import Photos
 
 
-class Pictures(Protocol):
-    """Pictures of one kind, cut on access.
+class AutoencoderPictures(Protocol):
+    """What an autoencoder learns to encode: images, class maps or buffers, cut on access.
 
     Attributes:
         folder: where they are.
@@ -126,7 +126,7 @@ class AutoencoderCrops(Dataset[Tensor]):
         InputError: a picture is too small.
     """
 
-    def __init__(self, pictures: Pictures, *, size: int, length: int, seed: int) -> None:
+    def __init__(self, pictures: AutoencoderPictures, *, size: int, length: int, seed: int) -> None:
         for number, key in enumerate(pictures.keys):
             check_size(f"{pictures.folder}/{key}", pictures.size(number), size)
         self.pictures, self.size, self.length, self.seed = pictures, size, length, seed

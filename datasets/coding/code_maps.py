@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from datasets.coding.conditions import Maps
+from datasets.coding.conditions import ConditionMaps
 from datasets.crops import as_tensor, check_size
 from datasets.photos import Photos
 from epe.first_stage import FirstStage
@@ -54,7 +54,7 @@ class CodeWindow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Encoder:
+class FirstStageEncoder:
     """A first stage on its device, which encodes one picture at a time.
 
     Attributes:
@@ -82,8 +82,8 @@ class Condition:
     """
 
     labels: Mapping[str, int]
-    maps: Maps | None = None
-    encoder: Encoder | None = None
+    maps: ConditionMaps | None = None
+    encoder: FirstStageEncoder | None = None
 
     def of(self, key: str, size: tuple[int, int], rows: slice, cols: slice, *, flip: bool) -> Codes:
         """Return the condition of a picture of this size, or of a part of it; `flip` mirrors the picture first.
@@ -97,7 +97,7 @@ class Condition:
 
 
 def encode_pictures(
-    pictures: Photos, encoder: Encoder, condition: Condition, *, side: int, variants: int, seed: int
+    pictures: Photos, encoder: FirstStageEncoder, condition: Condition, *, side: int, variants: int, seed: int
 ) -> list[list[CodeMap]]:
     """Encode all pictures of a folder.
 
@@ -149,7 +149,7 @@ def window(found: CodeMap, top: int, left: int, side: int) -> tuple[Codes, Codes
 
 
 def as_window(codes: Codes, seen: Codes, condition: Codes) -> CodeWindow:
-    """Convert to tensors."""
+    """Return a window's codes, as they are and as the network reads them, and its condition as tensors."""
     return CodeWindow(*(torch.from_numpy(np.ascontiguousarray(x, np.int64)) for x in (codes, seen, condition)))
 
 

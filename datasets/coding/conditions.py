@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.channels import feature_names
+from datasets.channels import model_features
 from datasets.flaws import check_fit
 from datasets.frames import Frames, Reading
 from datasets.labelling.class_maps import class_names
@@ -27,8 +27,8 @@ from gbuffer_tools.resampling import nearest
 from gbuffer_tools.schema import Shard, shards
 
 
-class Maps(Protocol):
-    """Maps, by the keys of the pictures that they belong to."""
+class ConditionMaps(Protocol):
+    """The maps of a folder of pictures, by the pictures' keys."""
 
     keys: tuple[str, ...]
 
@@ -147,14 +147,11 @@ class Buffers:
         path: its file, for messages.
 
     Raises:
-        InputError: a frame file lacks a buffer, or the model's channels are unknown here.
+        InputError: a frame file lacks a buffer, or the model reads what is not a channel of frames.
     """
 
     def __init__(self, folder: Path, model: Model, path: Path) -> None:
-        try:
-            features = feature_names(model.channels)
-        except KeyError as error:
-            raise InputError(f"{path}: reads the channel {error}, which is unknown here.") from error
+        features = model_features(path, model.channels)
         if not features:
             raise InputError(f"{path}: reads no G-buffers; wanted a first stage of G-buffers (train.vqgan).")
         self._frames = Frames(folder, Reading(features, (), model.mean, model.std))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, cast
 
-from datasets.coding.code_maps import Condition, Encoder
-from datasets.coding.conditions import Buffers, ClassMaps, Maps
+from datasets.coding.code_maps import Condition, FirstStageEncoder
+from datasets.coding.conditions import Buffers, ClassMaps, ConditionMaps
 from datasets.runtime.weights import load_model
 from epe.first_stage import FirstStage
 from epe.models import Model
@@ -25,8 +25,8 @@ class FirstStages:
         path: the file of `maps`.
     """
 
-    pictures: Encoder
-    maps: Encoder | None = None
+    pictures: FirstStageEncoder
+    maps: FirstStageEncoder | None = None
     model: Model | None = None
     path: Path | None = None
 
@@ -54,7 +54,7 @@ class FirstStages:
             )
         return cls(encoder, of_maps, model, maps)
 
-    def open_maps(self, folder: Path, classes: Path | None) -> Maps | None:
+    def open_maps(self, folder: Path, classes: Path | None) -> ConditionMaps | None:
         """Open the maps of a folder of label maps or frame files; None if no maps are encoded.
 
         Args:
@@ -78,16 +78,16 @@ class FirstStages:
             raise InputError(f"{classes}: {self.path} encodes G-buffers, which have no classes; leave --classes out.")
         return Buffers(folder, self.model, self.path)
 
-    def condition(self, maps: Maps | None, labels: dict[str, int]) -> Condition:
+    def condition(self, maps: ConditionMaps | None, labels: dict[str, int]) -> Condition:
         """Return the condition of pictures with these maps, or these labels."""
         return Condition(labels, maps, self.maps)
 
 
-def load_encoder(path: Path, device: str) -> tuple[Encoder, Model]:
+def load_encoder(path: Path, device: str) -> tuple[FirstStageEncoder, Model]:
     """Load a first stage, frozen and in evaluation mode, onto a device.
 
     Raises:
         InputError: the file holds no first stage.
     """
     model = load_model(path, KIND, "train.vqgan, app.convert")
-    return Encoder(cast(FirstStage, model.network.to(device)), device), model
+    return FirstStageEncoder(cast(FirstStage, model.network.to(device)), device), model

@@ -7,7 +7,7 @@ import numpy as np
 from datasets.degradations import render, second_order
 from datasets.degradations.resizing import MODES, Picture, resized
 
-Degradation = Callable[[Picture, int, np.random.Generator], Picture]
+Degrade = Callable[[Picture, int, np.random.Generator], Picture]
 """A picture (H, W, 3) in [0, 1], a scale that divides H and W, and the picture's own generator -> the picture at
 H / scale and W / scale."""
 
@@ -22,7 +22,7 @@ def resampled(picture: Picture, scale: int, rng: np.random.Generator) -> Picture
     return np.clip(resized(picture, (height, width), MODES[rng.integers(len(MODES))], antialias=True), 0, 1)
 
 
-DEGRADATIONS: Mapping[str, Degradation] = {
+DEGRADATIONS: Mapping[str, Degrade] = {
     "resampled": resampled,
     "second_order": second_order.degrade,
     "render": render.degrade,

@@ -86,7 +86,7 @@ def sinc(side: int, cutoff: float) -> Kernel:
 
 
 def draw_blur(rng: np.random.Generator, sigma: tuple[float, float], sinc_probability: float) -> Blur:
-    """Draw a kernel.
+    """Draw the kernel of a random blur.
 
     Args:
         rng: the picture's own.

@@ -28,8 +28,8 @@ LARGE = 0.5
 
 
 @dataclass(frozen=True)
-class Draws:
-    """What was drawn for a picture.
+class RenderDraws:
+    """What was drawn for a picture that is rendered smaller.
 
     Attributes:
         samples: one of `SAMPLES`.
@@ -44,9 +44,9 @@ class Draws:
     quality: float
 
 
-def draw(rng: np.random.Generator) -> Draws:
+def draw(rng: np.random.Generator) -> RenderDraws:
     """Draw everything that happens to one picture."""
-    return Draws(
+    return RenderDraws(
         SAMPLES[rng.choice(len(SAMPLES), p=SAMPLED)],
         rng.uniform(*BIAS),
         rng.uniform(*ACCUMULATED) if rng.random() < TEMPORAL else 0.0,
@@ -54,7 +54,7 @@ def draw(rng: np.random.Generator) -> Draws:
     )
 
 
-def applied(picture: Picture, scale: int, draws: Draws) -> Picture:
+def applied(picture: Picture, scale: int, draws: RenderDraws) -> Picture:
     """Render a picture smaller, as drawn; shapes as for `second_order.applied`."""
     height, width = (side // scale for side in picture.shape[:2])
     x = blurred(picture, LARGE * scale * 2**draws.bias) if scale > 1 else picture
@@ -75,5 +75,5 @@ def blurred(picture: Picture, sigma: float) -> Picture:
 
 
 def degrade(picture: Picture, scale: int, rng: np.random.Generator) -> Picture:
-    """Draw, and render smaller; shapes as for `second_order.applied`."""
+    """Render a picture smaller, as a renderer would at random; shapes as for `second_order.applied`."""
     return applied(picture, scale, draw(rng))

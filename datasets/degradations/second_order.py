@@ -25,8 +25,8 @@ GAUSSIAN, GREY = 0.5, 0.4
 
 
 @dataclass(frozen=True)
-class Order:
-    """What one of the two rounds draws from.
+class RoundRanges:
+    """What one of the two rounds of degradation draws from.
 
     Attributes:
         blur: probability of a blur.
@@ -45,15 +45,15 @@ class Order:
     poisson: tuple[float, float]
 
 
-ORDERS = (
-    Order(1.0, (0.2, 3.0), (0.2, 0.7, 0.1), (0.15, 1.5), (1.0, 30.0), (0.05, 3.0)),
-    Order(0.8, (0.2, 1.5), (0.3, 0.4, 0.3), (0.3, 1.2), (1.0, 25.0), (0.05, 2.5)),
+ROUND_RANGES = (
+    RoundRanges(1.0, (0.2, 3.0), (0.2, 0.7, 0.1), (0.15, 1.5), (1.0, 30.0), (0.05, 3.0)),
+    RoundRanges(0.8, (0.2, 1.5), (0.3, 0.4, 0.3), (0.3, 1.2), (1.0, 25.0), (0.05, 2.5)),
 )
 
 
 @dataclass(frozen=True)
 class Round:
-    """What was drawn for one round.
+    """What was drawn for one round of degradation.
 
     Attributes:
         blur: None for no blur.
@@ -75,8 +75,8 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Draws:
-    """What was drawn for a picture, except the noise itself."""
+class SecondOrderDraws:
+    """What was drawn for a picture's second-order degradation, except the noise itself."""
 
     rounds: tuple[Round, Round]
     last_mode: Mode
@@ -84,19 +84,21 @@ class Draws:
     resize_before_jpeg: bool
 
 
-def draw(rng: np.random.Generator) -> Draws:
+def draw(rng: np.random.Generator) -> SecondOrderDraws:
     """Draw everything that happens to one picture."""
-    first, second = (draw_round(order, rng) for order in ORDERS)
-    return Draws((first, second), draw_mode(rng), draw_sinc(rng, FINAL_SINC), bool(rng.random() < SINC_FIRST))
+    first, second = (draw_round(ranges, rng) for ranges in ROUND_RANGES)
+    return SecondOrderDraws(
+        (first, second), draw_mode(rng), draw_sinc(rng, FINAL_SINC), bool(rng.random() < SINC_FIRST)
+    )
 
 
-def draw_round(order: Order, rng: np.random.Generator) -> Round:
-    """Draw one round."""
-    blur = draw_blur(rng, order.sigma, SINC) if rng.random() < order.blur else None
-    change = rng.choice(3, p=order.resize)
-    factor = (rng.uniform(1, order.factors[1]), rng.uniform(order.factors[0], 1), 1.0)[change]
+def draw_round(ranges: RoundRanges, rng: np.random.Generator) -> Round:
+    """Draw what happens in one round of degradation."""
+    blur = draw_blur(rng, ranges.sigma, SINC) if rng.random() < ranges.blur else None
+    change = rng.choice(3, p=ranges.resize)
+    factor = (rng.uniform(1, ranges.factors[1]), rng.uniform(ranges.factors[0], 1), 1.0)[change]
     noise: Literal["gaussian", "poisson"] = "gaussian" if rng.random() < GAUSSIAN else "poisson"
-    strength = rng.uniform(*(order.noise if noise == "gaussian" else order.poisson))
+    strength = rng.uniform(*(ranges.noise if noise == "gaussian" else ranges.poisson))
     return Round(blur, factor, draw_mode(rng), noise, strength, bool(rng.random() < GREY), rng.uniform(*JPEG))
 
 
@@ -105,7 +107,7 @@ def draw_mode(rng: np.random.Generator) -> Mode:
     return MODES[rng.integers(len(MODES))]
 
 
-def applied(picture: Picture, scale: int, draws: Draws, rng: np.random.Generator) -> Picture:
+def applied(picture: Picture, scale: int, draws: SecondOrderDraws, rng: np.random.Generator) -> Picture:
     """Degrade a picture as drawn.
 
     Args:
@@ -143,5 +145,5 @@ def noisy(picture: Picture, drawn: Round, rng: np.random.Generator) -> Picture:
 
 
 def degrade(picture: Picture, scale: int, rng: np.random.Generator) -> Picture:
-    """Draw, and degrade; shapes as for `applied`."""
+    """Degrade a picture at random; shapes as for `applied`."""
     return applied(picture, scale, draw(rng), rng)

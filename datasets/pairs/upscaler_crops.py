@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from datasets.channels import channel_names
 from datasets.crops import Box, channels_first, check_size, draw_box
-from datasets.degradations.degradations import Degradation
+from datasets.degradations.degradations import Degrade
 from datasets.degradations.resizing import Picture
 from datasets.degradations.steps import as_picture, sharpened
 from datasets.flaws import check_fit
@@ -136,7 +136,7 @@ class UpscalerCrops(Dataset[UpscalerCrop]):
         self,
         pictures: LargePictures,
         small: Images | None,
-        degradation: Degradation,
+        degradation: Degrade,
         *,
         scale: int,
         size: int,

@@ -23,6 +23,15 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+def device_or_cuda(name: str | None) -> torch.device:
+    """Return the device with a name; without one, CUDA's if there is any, else the CPU.
+
+    Raises:
+        InputError: this machine does not have the device.
+    """
+    return device_of(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Context manager or decorator in which CUDA convolves in float32.

@@ -40,6 +40,18 @@ def unusable(path: Path, error: models.ModelError) -> InputError:
     return refusal(path, claim, mark + details)
 
 
+def load_any_model(path: Path) -> models.Model:
+    """Load a model file of any kind, on the CPU, in evaluation mode.
+
+    Raises:
+        InputError: not a model file.
+    """
+    try:
+        return models.load(path)
+    except models.ModelError as error:
+        raise unusable(path, error) from error
+
+
 def load_model(path: Path, kind: str, source: str) -> models.Model:
     """Load a model file of one kind, on the CPU, in evaluation mode, with frozen weights.
 
@@ -51,10 +63,7 @@ def load_model(path: Path, kind: str, source: str) -> models.Model:
     Raises:
         InputError: not a model file, one of another kind, or one whose weights are not finite.
     """
-    try:
-        model = models.load(path)
-    except models.ModelError as error:
-        raise unusable(path, error) from error
+    model = load_any_model(path)
     if model.kind != kind:
         raise InputError(f"{path}: is a {model.kind!r}, wanted a {kind!r} ({source}).")
     # Networks that take the nearest or the likeliest of something make pictures even from NaN, without complaint.

@@ -52,7 +52,7 @@ class ProcessGroup:
 
     @property
     def replicas(self) -> int:
-        """Number of replicas."""
+        """Number of replicas of the network, each held by the processes that share a sequence."""
         return self.size // self.sequence.size
 
     @property

@@ -109,7 +109,7 @@ class LocationAttention(Attention):
         return super().project(x + self.location, memory)
 
 
-class Cache:
+class KeyValueCache:
     """Keys and values of the tokens that causal attention has seen, in memory with room for all later ones.
 
     Args:
@@ -138,7 +138,7 @@ class Cache:
 class CausalAttention(Projected):
     """Softmax attention from each token to itself and to the tokens before it."""
 
-    def forward(self, x: Tensor, cache: Cache | None = None, unmasked: int = 0) -> Tensor:
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None, unmasked: int = 0) -> Tensor:
         """Apply the attention.
 
         Args:

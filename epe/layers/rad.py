@@ -1,7 +1,7 @@
 """Modules that condition image features on G-buffers: the paper's RAD, and RAC from the authors' second network.
 
 Each is called with image features (B, C, H, W) and a map of encoded G-buffers (B, E, H, W), and returns (B, C, H, W):
-B images, C image features, E channels of the map, H W pixels. Both also accept `Terms` instead of the map.
+B images, C image features, E channels of the map, H W pixels. Both also accept `ModulatingMap` instead of the map.
 """
 
 from typing import Protocol
@@ -27,7 +27,7 @@ class Reader(Protocol):
         ...
 
 
-class Terms(Protocol):
+class ModulatingMap(Protocol):
     """A map whose scale and shift are computed differently: `Kept`, or `Banded` (epe/inference/bands.py).
 
     Attributes:
@@ -65,7 +65,7 @@ class Kept:
         return modulate(x, *self.terms(reader))
 
 
-Map = Tensor | Terms | None
+Map = Tensor | ModulatingMap | None
 """The conditioning input of a block; None if the block has none."""
 
 
@@ -106,7 +106,7 @@ class RAD(nn.Module):
         g = self.tower(g)
         return self.scale(g), self.shift(g)
 
-    def forward(self, x: Tensor, g: Tensor | Terms) -> Tensor:
+    def forward(self, x: Tensor, g: Tensor | ModulatingMap) -> Tensor:
         return modulate(self.norm(x), *self.terms(g)) if isinstance(g, Tensor) else g.modulate(self.norm(x), self)
 
 
@@ -131,5 +131,5 @@ class RAC(nn.Module):
         g = self.tower(g)
         return 1 - 0.1 * self.scale(g), 0.1 * self.shift(g)
 
-    def forward(self, x: Tensor, g: Tensor | Terms) -> Tensor:
+    def forward(self, x: Tensor, g: Tensor | ModulatingMap) -> Tensor:
         return modulate(x, *self.terms(g)) if isinstance(g, Tensor) else g.modulate(x, self)

@@ -14,9 +14,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Layer = Literal["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
+VGGLayer = Literal["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
 # The layers of LPIPS-VGG.
-LAYERS: tuple[Layer, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+LAYERS: tuple[VGGLayer, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 BEFORE_RELU = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
 """Real-ESRGAN's weights (Wang et al. 2021) for the last convolution of each block; Real-ESRGAN uses VGG19."""
 NAME = "VGG16 baseline distance (unit-normalised features, no learned channel weights; not LPIPS v0.1)"

@@ -158,7 +158,7 @@ def nearest(
 
 @dataclass(frozen=True)
 class CropPairs:
-    """Matched crops.
+    """Pairs of a frame's crop and a photograph's crop that was matched to it.
 
     Attributes:
         frame, photo: (P,) indices into the two sets of crops.

@@ -21,7 +21,7 @@ from epe.networks.backbones.vgg import CHANNELS
 
 LIMITS = {"classes": (1, 65536), "layers": (1, 16), "max_width": (8, 4096)}
 
-Labels = Literal["pooled", "sampled"]
+LabelReduction = Literal["pooled", "sampled"]
 
 # The ten layers of the release.
 RELEASED_TAPS = (
@@ -46,7 +46,7 @@ class DiscriminatorSpec:
     classes: int = 194
     layers: int = 4
     max_width: int = 256
-    labels: Labels = "pooled"
+    labels: LabelReduction = "pooled"
 
     def __post_init__(self) -> None:
         unknown = [tap for tap in self.taps if tap not in CHANNELS]
@@ -68,7 +68,7 @@ class Critic(nn.Module):
         labels: as in `DiscriminatorSpec`.
     """
 
-    def __init__(self, tap: str, classes: int, layers: int, max_width: int, labels: Labels = "pooled") -> None:
+    def __init__(self, tap: str, classes: int, layers: int, max_width: int, labels: LabelReduction = "pooled") -> None:
         super().__init__()
         self.labels = labels
         halvings = max(0, 5 - int(tap[4]))  # relu1 is at 1/1, relu4 at 1/8; the scores are at about 1/16

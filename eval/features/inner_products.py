@@ -27,7 +27,7 @@ from tqdm import tqdm
 from epe.distributed.processes import ProcessGroup
 from eval.features.scratch import scratch_file, usable_bytes
 from eval.features.strips import StripStore, Sweep, cut, sweeps
-from eval.features.vgg_features import Crops
+from eval.features.vgg_features import CropPixels
 from gbuffer_tools.errors import InputError
 
 Array = NDArray[np.float64]
@@ -57,7 +57,7 @@ class Extract(Protocol):
         """Feature dimensions by layer, for crops of `side` pixels."""
         ...
 
-    def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
+    def __call__(self, crops: CropPixels, layers: Sequence[str]) -> dict[str, Tensor]:
         """Features (N, D) by layer of crops (N, S, S, 3 or 4) uint8."""
         ...
 
@@ -87,8 +87,8 @@ def inner_products(x: Tensor, y: Tensor) -> Tensor:
 
 def crop_inner_products(
     extract: Extract,
-    real: Crops,
-    fakes: Sequence[Crops],
+    real: CropPixels,
+    fakes: Sequence[CropPixels],
     *,
     layers: Sequence[str],
     memory: int,
@@ -162,7 +162,7 @@ def _needed(sets: int) -> list[tuple[int, int]]:
     return [(0, 0)] + [pair for fake in range(1, sets) for pair in ((fake, 0), (fake, fake))]
 
 
-def _empty_tables(sets: Sequence[Crops], device: torch.device) -> Tables:
+def _empty_tables(sets: Sequence[CropPixels], device: torch.device) -> Tables:
     return {
         (a, b): torch.zeros(len(sets[a]), len(sets[b]), dtype=torch.float64, device=device)
         for a, b in _needed(len(sets))
@@ -171,7 +171,7 @@ def _empty_tables(sets: Sequence[Crops], device: torch.device) -> Tables:
 
 def _run(
     extract: Extract,
-    sets: Sequence[Crops],
+    sets: Sequence[CropPixels],
     store: StripStore,
     tables: dict[str, Tables],
     group: ProcessGroup,
@@ -180,7 +180,7 @@ def _run(
     """Add the products in a sweep's strips to the tables; each method's features overwrite the previous method's."""
     base = len(sets[0])
 
-    def fill(crops: Crops, row: int) -> None:
+    def fill(crops: CropPixels, row: int) -> None:
         for start, chunk in _chunks(crops, extract.batch, group):
             store.write(row + start, extract(chunk, store.sweep.layers))
             bar.update(len(chunk))
@@ -202,14 +202,14 @@ def _run(
         group.wait()  # until no process reads them any more
 
 
-def _chunks(crops: Crops, batch: int, group: ProcessGroup) -> Iterator[tuple[int, Crops]]:
+def _chunks(crops: CropPixels, batch: int, group: ProcessGroup) -> Iterator[tuple[int, CropPixels]]:
     """This process's batches of crops, each with the index of its first crop."""
     for number, start in enumerate(range(0, len(crops), batch)):
         if number % group.size == group.rank:
             yield start, crops[start : start + batch]
 
 
-def _blocks(sets: Sequence[Crops], number: int, group: ProcessGroup) -> Iterator[tuple[int, slice, int, slice]]:
+def _blocks(sets: Sequence[CropPixels], number: int, group: ProcessGroup) -> Iterator[tuple[int, slice, int, slice]]:
     """This process's blocks of a method's tables; the first method's come with those of the real crops' own table."""
     pairs = [(number, 0), (number, number)] + [(0, 0)] * (number == 1)
     every = [
@@ -221,7 +221,7 @@ def _blocks(sets: Sequence[Crops], number: int, group: ProcessGroup) -> Iterator
     yield from every[group.rank :: group.size]
 
 
-def _collect(tables: Tables, sets: Sequence[Crops], width: int, group: ProcessGroup) -> InnerProducts:
+def _collect(tables: Tables, sets: Sequence[CropPixels], width: int, group: ProcessGroup) -> InnerProducts:
     """A layer's products from the sums over its D = `width` dimensions."""
     found: dict[tuple[int, int], Array] = {}
     for pair, sums in tables.items():

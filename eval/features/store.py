@@ -58,7 +58,7 @@ class Embedding(Protocol):
 
 
 @dataclass(frozen=True)
-class Features:
+class FolderFeatures:
     """Features of all pictures in a folder, in the order of its keys.
 
     Attributes:
@@ -70,7 +70,7 @@ class Features:
     contents: dict[str, bytes]
 
 
-class Store:
+class FeatureStore:
     """The cached features of one embedding."""
 
     def __init__(self, cache: Path, embedding: Embedding) -> None:
@@ -135,7 +135,7 @@ class Store:
 
 def embed(
     images: Images, embedding: Embedding, cache: Path, *, fit: Fit, group: ProcessGroup, bar: "tqdm[NoReturn]"
-) -> Features:
+) -> FolderFeatures:
     """Features of every picture in a folder; only those of unknown pictures are computed.
 
     Args:
@@ -149,7 +149,7 @@ def embed(
     Raises:
         InputError: a picture that the network cannot take, or a cache that is damaged or not shared.
     """
-    store = Store(cache, embedding)
+    store = FeatureStore(cache, embedding)
     store.refresh()
     contents: dict[str, bytes] = {}
     fitted: list[bytes] = []
@@ -174,4 +174,4 @@ def embed(
     store.refresh()
     if not store.places.keys() >= set(fitted):
         raise InputError(f"{store.folder}: not seen by all processes; wanted a folder that they share, by --cache.")
-    return Features(store.rows(fitted), contents)
+    return FolderFeatures(store.rows(fitted), contents)

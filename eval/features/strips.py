@@ -25,7 +25,7 @@ class Strip:
 
     @property
     def width(self) -> int:
-        """W."""
+        """Number of dimensions, W."""
         return self.stop - self.start
 
 

@@ -20,9 +20,9 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 # relu5_3 comes after four poolings; 32 pixels leave it 2 x 2 cells.
 MIN_CROP_SIDE = 32
 
-Pooling = Literal["none", "mean"]
+FeaturePooling = Literal["none", "mean"]
 Precision = Literal["fp32", "bf16"]
-Crops = NDArray[np.uint8]
+CropPixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Extractor:
     """
 
     vgg: VGG16
-    pooling: Pooling
+    pooling: FeaturePooling
     batch: int
     device: torch.device
     hidden: tuple[float, float, float] = IMAGENET_MEAN
@@ -57,7 +57,7 @@ class Extractor:
 
     @full_precision()
     @torch.inference_mode()
-    def __call__(self, crops: Crops, layers: Sequence[str]) -> dict[str, Tensor]:
+    def __call__(self, crops: CropPixels, layers: Sequence[str]) -> dict[str, Tensor]:
         """Features of crops: per layer (N, D) of `dtype` on `device`.
 
         Args:
@@ -78,7 +78,7 @@ class Extractor:
                 features[layer][start : start + len(rows)] = rows
         return features
 
-    def _pixels(self, crops: Crops) -> Tensor:
+    def _pixels(self, crops: CropPixels) -> Tensor:
         """Crops as the network takes them: (B, 3, S, S) in [0, 1]."""
         pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self.vgg.mean.dtype) / 255.0
         if pixels.shape[1] == 3:

@@ -19,7 +19,7 @@ Sizes = Mapping[str, Size]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class UsablePictures:
     """The pictures of one side that crops can be drawn from; heights and widths in pixels, by key.
 
     Attributes:
@@ -32,7 +32,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class PhotoPictures(Pictures):
+class UsablePhotos(UsablePictures):
     """The photographs that crops can be drawn from.
 
     Attributes:
@@ -64,7 +64,7 @@ class DrawnCrops:
 
 
 @dataclass(frozen=True)
-class Maps:
+class LabelMaps:
     """Label maps of one side.
 
     Attributes:
@@ -76,7 +76,7 @@ class Maps:
     """
 
     folder: Path
-    pictures: Pictures
+    pictures: UsablePictures
     fit: Callable[[Pixels, Size], Pixels]
     other: int | None = None
     unlike: int = 255
@@ -88,7 +88,7 @@ class Maps:
         return self.fit(named, self.pictures.own[key]), pixel_digest(label)
 
 
-def usable_photos(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixels]) -> PhotoPictures:
+def usable_photos(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pixels]) -> UsablePhotos:
     """The photographs that are large enough for crops.
 
     Args:
@@ -113,10 +113,10 @@ def usable_photos(photos: Images, *, min_size: Size, fit: Callable[[Pixels], Pix
             "at the frames' height, wanted at least 2 that are not; add photographs"
         )
     resized = sum(own[key][0] != sizes[key][0] for key in own)
-    return PhotoPictures(own, sizes, pixels, resized, dropped)
+    return UsablePhotos(own, sizes, pixels, resized, dropped)
 
 
-def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], Pixels]) -> DrawnCrops:
+def cut(crops: list[Crop], maps: LabelMaps, describe: Callable[[Pixels, Crop, Size], Pixels]) -> DrawnCrops:
     """Describe crops by the labels that they show.
 
     Args:
@@ -135,7 +135,7 @@ def cut(crops: list[Crop], maps: Maps, describe: Callable[[Pixels, Crop, Size], 
     return DrawnCrops(crops, groups, np.stack(cells), folder_digest(parts))
 
 
-def read_labels(crops: list[Crop], maps: Maps, *, side: int) -> Pixels:
+def read_labels(crops: list[Crop], maps: LabelMaps, *, side: int) -> Pixels:
     """Labels of all crop pixels: (N, S, S) in the order of `crops`."""
     labels = np.empty((len(crops), side, side), np.uint8)
     for key, indices in by_picture(crops).items():

@@ -48,7 +48,7 @@ from eval.kvd.crops import DrawnCrops, Pixels, Size, Sizes
 HEIGHT, WIDTH = 526, 957
 SEED = 42
 
-Positions = NDArray[np.float64]
+CropPositions = NDArray[np.float64]
 Has = NDArray[np.bool_]
 PairIndices = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -141,7 +141,7 @@ def _scaled_width(own: Size, height: int) -> int:
     return max(1, int(own[1] * height / own[0] + 0.5))
 
 
-def _sources(source: Size, own: Size, size: Size) -> tuple[Positions, Positions]:
+def _sources(source: Size, own: Size, size: Size) -> tuple[CropPositions, CropPositions]:
     """Where the row and column centres of a judged picture lie, in pixels of `source`: both share one centre.
 
     Args:
@@ -156,11 +156,11 @@ def _sources(source: Size, own: Size, size: Size) -> tuple[Positions, Positions]
     return rows, (columns - width / 2) * scale + source[1] / 2
 
 
-def _nearest(positions: Positions, source: int) -> NDArray[np.int64]:
+def _nearest(positions: CropPositions, source: int) -> NDArray[np.int64]:
     return np.floor(positions).astype(np.int64).clip(0, source - 1)
 
 
-def _cubic(picture: NDArray[np.float64], positions: Positions) -> NDArray[np.float64]:
+def _cubic(picture: NDArray[np.float64], positions: CropPositions) -> NDArray[np.float64]:
     """Rows of a picture (H, W, 3) interpolated at positions (K,): (K, W, 3). The border is repeated."""
     first = np.floor(positions - 0.5).astype(np.int64) - 1
     total = np.zeros((len(positions), *picture.shape[1:]))

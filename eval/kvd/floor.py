@@ -16,8 +16,8 @@ from datasets.labels import other_class
 from eval.digests import folder_digest, picture_numbers
 from eval.features.inner_products import InnerProducts
 from eval.inputs import relative
-from eval.kvd.crops import DrawnCrops, Maps, PhotoPictures, Pixels, cut, read_crops, usable_photos
-from eval.kvd.layers import Layer
+from eval.kvd.crops import DrawnCrops, LabelMaps, Pixels, UsablePhotos, cut, read_crops, usable_photos
+from eval.kvd.layers import LayerDistances
 from eval.kvd.pairing import Pairing, pair
 from eval.kvd.settings import SkvdSettings
 from eval.kvd.setup import UNLIKE, SkvdSetup
@@ -41,7 +41,7 @@ class FloorSetup:
     """
 
     photos: Images
-    usable: PhotoPictures
+    usable: UsablePhotos
     drawn: DrawnCrops
     pairing: Pairing
 
@@ -75,7 +75,7 @@ def set_up_floor(settings: SkvdSettings, setup: SkvdSetup, folder: Path, labels:
         usable.sizes, {}, setup.side, crops=settings.crops, candidates=settings.candidates, seed=settings.seed
     )
     # They take the frames' side: an unnamed pixel matches none of the photographs'.
-    maps = Maps(
+    maps = LabelMaps(
         labels, usable, lambda label, own: protocol.fit_label(label, own, setup.size), other_class(labels), UNLIKE[0]
     )
     drawn = cut(crops, maps, lambda label, crop, shape: protocol.describe(label, crop, setup.side, shape))
@@ -98,7 +98,9 @@ def sharing_real_crops(setup: SkvdSetup, floor: FloorSetup) -> tuple[SkvdSetup, 
     return replace(setup, pairing=ours), replace(floor, pairing=replace(theirs, sample=ours.sample))
 
 
-def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: SkvdSettings) -> dict[str, Layer]:
+def floor_layers(
+    floor: FloorSetup, layers: dict[str, LayerDistances], settings: SkvdSettings
+) -> dict[str, LayerDistances]:
     """Layers with the other photographs as the only method, at the scale of the frames' layers.
 
     Args:
@@ -117,7 +119,7 @@ def floor_layers(floor: FloorSetup, layers: dict[str, Layer], settings: SkvdSett
 
 
 def floor_record(
-    floor: FloorSetup, layers: dict[str, Layer], skvd: dict[str, Array], relative_to: Path
+    floor: FloorSetup, layers: dict[str, LayerDistances], skvd: dict[str, Array], relative_to: Path
 ) -> skvd_record.SkvdFloor:
     """What a record says about the other photographs.
 

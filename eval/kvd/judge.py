@@ -12,7 +12,7 @@ from datasets.runtime.weights import load_vgg
 from epe.distributed.processes import ProcessGroup
 from eval.digests import folder_digest, picture_numbers
 from eval.features.inner_products import InnerProducts, crop_inner_products
-from eval.features.vgg_features import Crops, Extractor
+from eval.features.vgg_features import CropPixels, Extractor
 from eval.inputs import label_facts, relative, spread
 from eval.kvd import alignment
 from eval.kvd.floor import (
@@ -23,7 +23,7 @@ from eval.kvd.floor import (
     sharing_real_crops,
     toward_floor,
 )
-from eval.kvd.layers import UNIT, Array, Layer, mean_square
+from eval.kvd.layers import UNIT, Array, LayerDistances, mean_square
 from eval.kvd.outliers import worst
 from eval.kvd.pairing import as_pair, shown_pairs
 from eval.kvd.per_class import (
@@ -130,7 +130,9 @@ def _groups(settings: SkvdSettings, protocol: SkvdProtocol) -> LabelGroups:
     return groups
 
 
-def _of_layer(products: Callable[..., dict[str, InnerProducts]], real: Crops, fakes: list[Crops]) -> InnerProducts:
+def _of_layer(
+    products: Callable[..., dict[str, InnerProducts]], real: CropPixels, fakes: list[CropPixels]
+) -> InnerProducts:
     """Inner products in cKVD's only layer."""
     return products(real, fakes, layers=(CKVD_LAYER,), progress=False)[CKVD_LAYER]
 
@@ -141,7 +143,7 @@ def _layers(
     vgg_file: VggFile,
     products: dict[str, InnerProducts],
     contents: list[dict[str, bytes]],
-) -> dict[str, Layer]:
+) -> dict[str, LayerDistances]:
     keys = [crop.key for crop in setup.fake.crops]
     frames = [picture_numbers(keys, pixels) for pixels in contents]
     photos = picture_numbers([setup.real.crops[i].key for i in setup.pairing.used], setup.usable.pixels)
@@ -157,7 +159,7 @@ def _layers(
             raise InputError(
                 f"{settings.real}: {name} sees nothing in these photographs, wanted pictures that are not black"
             )
-        layers[name] = Layer(found, square, frames, photos, setup.pairing, draws, setup.protocol.by_image)
+        layers[name] = LayerDistances(found, square, frames, photos, setup.pairing, draws, setup.protocol.by_image)
     return layers
 
 
@@ -166,7 +168,7 @@ def _method(
     index: int,
     relative_to: Path,
     digest: str,
-    layers: dict[str, Layer],
+    layers: dict[str, LayerDistances],
     by_class: ClassDistances | None,
     floor_skvd: dict[str, Array],
 ) -> skvd_record.SkvdMethod:
@@ -191,7 +193,7 @@ def _method(
     )
 
 
-def _worst(layers: dict[str, Layer], index: int, setup: SkvdSetup) -> tuple[skvd_record.CropPair, ...]:
+def _worst(layers: dict[str, LayerDistances], index: int, setup: SkvdSetup) -> tuple[skvd_record.CropPair, ...]:
     """The pairs whose rendered crop moved farthest away from photographs, over all layers, at most one per frame.
 
     For the first method, which did not move: the pairs whose crop is farthest away.

@@ -22,8 +22,8 @@ UNIT = 1000.0
 
 
 @dataclass(frozen=True)
-class Layer:
-    """The crops' kernel values in one layer.
+class LayerDistances:
+    """The distances between crops in one layer of the network, by the inner products of their features.
 
     Attributes:
         products: inner products of the features, divided by their dimension.

@@ -32,7 +32,7 @@ class Pairing:
     fake: Indices
 
     def within(self, used: Indices) -> "Pairing":
-        """The same pairs, with real crops indexed within more candidates: `used`, ascending, contains all of these."""
+        """These pairs, with real crops indexed within more candidates: `used`, ascending, contains all of them."""
         places = np.searchsorted(used, self.used)
         return replace(self, used=used, sample=places[self.sample], partner=places[self.partner])
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eval.features.inner_products import InnerProducts
-from eval.features.vgg_features import Crops
+from eval.features.vgg_features import CropPixels
 from eval.kvd.crops import Pixels
 from eval.kvd.feamgan import PairIndices
-from eval.kvd.layers import Array, Indices, Layer
+from eval.kvd.layers import Array, Indices, LayerDistances
 from eval.kvd.pairing import Pairing
 from eval.kvd.protocols import SkvdProtocol
 from gbuffer_tools.io.yaml import read_sections
@@ -99,8 +99,8 @@ def distances(
     real: ClassCrops,
     groups: LabelGroups,
     protocol: SkvdProtocol,
-    layer: Layer,
-    products: Callable[[Crops, list[Crops]], InnerProducts],
+    layer: LayerDistances,
+    products: Callable[[CropPixels, list[CropPixels]], InnerProducts],
     *,
     progress: bool,
 ) -> ClassDistances:
@@ -139,7 +139,7 @@ def distances(
     return found
 
 
-def masked(pixels: Pixels, shown: NDArray[np.bool_], used: Indices) -> Crops:
+def masked(pixels: Pixels, shown: NDArray[np.bool_], used: Indices) -> CropPixels:
     """Crops (K, S, S, 4) whose fourth channel hides what is not shown.
 
     Args:
@@ -150,7 +150,7 @@ def masked(pixels: Pixels, shown: NDArray[np.bool_], used: Indices) -> Crops:
     return np.concatenate([pixels[used], 255 * shown[used, :, :, None].astype(np.uint8)], axis=3)
 
 
-def _of_pairs(layer: Layer, pairs: PairIndices, products: InnerProducts) -> Layer:
+def _of_pairs(layer: LayerDistances, pairs: PairIndices, products: InnerProducts) -> LayerDistances:
     """The layer with other pairs; the products are those of the crops that are in a pair."""
     (fake, fake_indices), (real, real_indices) = (np.unique(crops, return_inverse=True) for crops in pairs)
     return replace(

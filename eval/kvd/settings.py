@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from eval.features.vgg_features import Pooling, Precision
+from eval.features.vgg_features import FeaturePooling, Precision
 from eval.kvd.protocols import OURS, SkvdProtocol
 
 
@@ -41,7 +41,7 @@ class SkvdSettings:
     vgg: Path
     crops: int = 8
     candidates: int = 32
-    pooling: Pooling = "none"
+    pooling: FeaturePooling = "none"
     scaling: Literal["rms", "none", "as trained"] = "rms"
     resamples: int = 1000
     seed: int = 0

@@ -12,10 +12,10 @@ from eval.inputs import opened
 from eval.kvd import alignment
 from eval.kvd.crops import (
     DrawnCrops,
-    Maps,
-    PhotoPictures,
-    Pictures,
+    LabelMaps,
     Pixels,
+    UsablePhotos,
+    UsablePictures,
     check_size,
     cut,
     read_crops,
@@ -56,8 +56,8 @@ class SkvdSetup:
     own: tuple[int, int]
     size: tuple[int, int]
     side: int
-    usable: PhotoPictures
-    maps: tuple[Maps, Maps]
+    usable: UsablePhotos
+    maps: tuple[LabelMaps, LabelMaps]
     fake: DrawnCrops
     real: DrawnCrops
     pairing: Pairing
@@ -87,10 +87,10 @@ def set_up(settings: SkvdSettings) -> SkvdSetup:
     for index in range(len(frames)):
         check_size(frames.path(index), frames.size(index), own)  # or its label map would be blamed
     photos = Images(settings.real)
-    pictures = Pictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
+    pictures = UsablePictures(dict.fromkeys(frames.keys, own), dict.fromkeys(frames.keys, size))
     usable = usable_photos(photos, min_size=protocol.min_photo(size, side), fit=lambda photo: protocol.fit(photo, size))
     maps = tuple(
-        Maps(folder, seen, lambda label, own: protocol.fit_label(label, own, size), other_class(folder), unlike)
+        LabelMaps(folder, seen, lambda label, own: protocol.fit_label(label, own, size), other_class(folder), unlike)
         for folder, seen, unlike in zip(
             (settings.fake_labels, settings.real_labels), (pictures, usable), UNLIKE, strict=True
         )

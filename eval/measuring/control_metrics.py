@@ -29,7 +29,7 @@ from gbuffer_tools.schema import Shard
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
-Estimate = Callable[[Pixels], Array]
+DepthEstimator = Callable[[Pixels], Array]
 """A picture (H, W, 3) uint8 -> inverse depth (H, W), of unknown scale and shift."""
 
 MAX_IDS = 256
@@ -105,7 +105,7 @@ def frame_buffers(frames: Images) -> Iterator[FrameBuffers]:
         opened[1].close()
 
 
-def measure_frames(methods: Mapping[str, Images], estimate: Estimate | None) -> FrameFacts:
+def measure_frames(methods: Mapping[str, Images], estimate: DepthEstimator | None) -> FrameFacts:
     """Measure every frame in every method.
 
     Args:

@@ -26,7 +26,7 @@ from eval.reporting.wording import ends, number
 Array = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, Array]]
 """Several values, by method and by the metric's key."""
-Pictures = Mapping[str, bytes]
+PictureDigests = Mapping[str, bytes]
 """The digest of each picture of a folder, by key; see `eval.digests`."""
 
 
@@ -41,7 +41,7 @@ class RealSide:
     """
 
     images: Images
-    pictures: Pictures
+    pictures: PictureDigests
     values: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -66,7 +66,7 @@ class Measured:
     metrics: tuple[Metric, ...]
     keys: tuple[str, ...]
     methods: Mapping[str, Images]
-    pictures: Mapping[str, Pictures]
+    pictures: Mapping[str, PictureDigests]
     resampled: Values
     protocol: Mapping[str, str]
     frames: Values = field(default_factory=dict)
@@ -99,7 +99,7 @@ def run_measuring(command: str, args: argparse.Namespace, measure: Measure) -> N
 
 
 def run_shared(command: str, args: argparse.Namespace, measure: SharedMeasure) -> None:
-    """As `run_measuring`, for a command whose work the processes that torchrun started share; the first one writes.
+    """Measure in all processes that torchrun started, which share the work; the first one writes the record and prints.
 
     Args:
         command: its name, such as "eval.sets".

@@ -22,7 +22,7 @@ from eval.records.scores_record import Metric
 from gbuffer_tools.errors import InputError
 
 Array = NDArray[np.float64]
-Labelled = tuple[str, int]
+LabelledPictures = tuple[str, int]
 """Pictures that a segmenter labelled: the name of a method or of segmenters, and which of those with that name."""
 
 
@@ -89,7 +89,9 @@ def _of_class(index: int, name: str, of: str) -> AgreementMetric:
     return AgreementMetric(metric, lambda found: iou(found.truth.of_class(index)))
 
 
-def values(found: Mapping[Labelled, Agreement], rows: Sequence[AgreementMetric]) -> dict[Labelled, dict[str, Array]]:
+def values(
+    found: Mapping[LabelledPictures, Agreement], rows: Sequence[AgreementMetric]
+) -> dict[LabelledPictures, dict[str, Array]]:
     """A value for each row of the counts, (F,) or (R,), by what was labelled and by metric."""
     first = next(iter(found))
     return {
@@ -98,7 +100,7 @@ def values(found: Mapping[Labelled, Agreement], rows: Sequence[AgreementMetric])
     }
 
 
-def averaged(found: Mapping[Labelled, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
+def averaged(found: Mapping[LabelledPictures, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
     """The means over the seeds of each name, by name and metric."""
     seeds: dict[str, list[Mapping[str, Array]]] = {}
     for (name, _), rows in found.items():
@@ -157,9 +159,9 @@ def true_labels(folder: Path, taxonomy: SegmenterTaxonomy) -> Iterator[tuple[str
 
 def agreements(
     truth: Iterable[tuple[str, Labels]],
-    labelled: Mapping[Labelled, tuple[Images, Callable[[Pixels], Labels]]],
+    labelled: Mapping[LabelledPictures, tuple[Images, Callable[[Pixels], Labels]]],
     classes: int,
-) -> tuple[dict[Labelled, Agreement], dict[Labelled, dict[str, bytes]]]:
+) -> tuple[dict[LabelledPictures, Agreement], dict[LabelledPictures, dict[str, bytes]]]:
     """All counts (F, C), frames in the order of the pictures' keys, and the digests of all pictures.
 
     Args:
@@ -175,7 +177,7 @@ def agreements(
     indices = {key: index for index, key in enumerate(keys)}
     # Against the truth and the render: both, either, truth. Not confusion matrices: with many classes they are large.
     tables = {which: np.zeros((2, 3, len(keys), classes), np.int64) for which in labelled}
-    contents: dict[Labelled, dict[str, bytes]] = {which: {} for which in labelled}
+    contents: dict[LabelledPictures, dict[str, bytes]] = {which: {} for which in labelled}
     for key, labels in truth:
         index, rendered = indices[key], None
         for which, (images, segment) in labelled.items():

@@ -117,7 +117,7 @@ def gram_mmd(sets: FeatureSets) -> Array:
 def gram_mmd_of_products(
     xx: Array, xy: Array, yy: Array, x_numbers: Indices, y_numbers: Indices, draws: Array
 ) -> Array:
-    """As `gram_mmd`, from the inner products of upper triangles: (N, N), (N, M), (M, M), all in the same unit.
+    """Gram-MMD from inner products of upper triangles: (N, N), (N, M), (M, M), all in the same unit; see `gram_mmd`.
 
     Args:
         xx, xy, yy: among judged pictures, between them and photographs, among photographs.

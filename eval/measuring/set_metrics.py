@@ -194,7 +194,7 @@ def vgg_family(path: Path, device: torch.device, styles: tuple[str, ...]) -> Fam
 
 
 def spectral_family() -> Family:
-    """Power spectra, compared with the photographs'."""
+    """The family of power spectra, compared with the photographs'."""
     protocol = (
         "luma in 64 x 64 patches under a Hann window, rings of half an octave, decibels averaged over patches and "
         "pictures; photographs reduced to the frames' height"
@@ -203,7 +203,7 @@ def spectral_family() -> Family:
 
 
 def inception_family(path: Path, device: torch.device) -> Family:
-    """FID, KID, and precision and recall of the same features."""
+    """Inception's family: FID, KID, and precision and recall of the same features."""
     protocol = (
         f"{path.name}, sha256 {models.digest(path)}; whole pictures as they are, resized as TensorFlow 1 does; "
         f"KID {KID_PAIRS}; FID is biased upward by small sets: compare equal numbers of pictures, 10,000 or more"
@@ -212,7 +212,7 @@ def inception_family(path: Path, device: torch.device) -> Family:
 
 
 def clip_family(path: Path, device: torch.device) -> Family:
-    """CMMD."""
+    """CLIP's family: CMMD."""
     protocol = (
         f"{path.name}, sha256 {models.digest(path)}; the middle square of whole pictures; 1000 x biased MMD², σ = 10"
     )

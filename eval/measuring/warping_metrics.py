@@ -25,7 +25,7 @@ from gbuffer_tools.schema import Shard, shards
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
-Motion = Literal["auto", "cameras", "flow"]
+MotionSource = Literal["auto", "cameras", "flow"]
 
 MIN_SEEN = 0.25
 """Fraction of a frame that the next one must show: below it, a pair (a cut, a jump) says nothing."""
@@ -116,7 +116,7 @@ def camera_of(shard: Shard, i: int) -> CameraMatrices | str:
     return f"{shard.names[i]}: {problem}" if problem else camera
 
 
-def flows(shard: Shard, i: int, motion: Motion) -> tuple[Array, Array, str]:
+def flows(shard: Shard, i: int, motion: MotionSource) -> tuple[Array, Array, str]:
     """Flows (H, W, 2) from frame i of a file to the next one and back, and what they were made from.
 
     Raises:
@@ -158,7 +158,7 @@ def order_of(frames: Path) -> str:
 
 
 def measured_steps(
-    methods: Mapping[str, Images], motion: Motion
+    methods: Mapping[str, Images], motion: MotionSource
 ) -> tuple[tuple[Step, ...], dict[str, dict[str, bytes]]]:
     """Every two consecutive frames of every frame file, and the digests of all pictures, by method and key.
 
@@ -200,7 +200,7 @@ def _pictures(methods: Mapping[str, Images], index: int) -> dict[str, Pixels]:
 
 
 def _errors(
-    shard: Shard, i: int, motion: Motion, here: Mapping[str, Pixels], there: Mapping[str, Pixels]
+    shard: Shard, i: int, motion: MotionSource, here: Mapping[str, Pixels], there: Mapping[str, Pixels]
 ) -> tuple[float, str, dict[str, float]]:
     """From frame i of a file to the next one: the fraction seen again, what the flow was made from, and the errors.
 

@@ -17,16 +17,16 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FeatureMoments:
-    """Mean (D,) and covariance (D, D; divided by N - 1) of N feature vectors."""
+class FeatureGaussian:
+    """The normal distribution fitted to N feature vectors: mean (D,), covariance (D, D; divided by N - 1)."""
 
     mean: Array
     covariance: Array
     count: int
 
 
-def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
-    """Mean and covariance of features that come in blocks (n, D), so they need not fit into memory.
+def fit_gaussian(blocks: Iterable[NDArray[np.floating]]) -> FeatureGaussian:
+    """Fit a normal distribution to features that come in blocks (n, D), so they need not fit into memory.
 
     Raises:
         NoValueError: fewer than two vectors.
@@ -46,10 +46,10 @@ def moments(blocks: Iterable[NDArray[np.floating]]) -> FeatureMoments:
     if count < 2:
         raise NoValueError(f"a covariance takes two vectors or more, got {count}.")
     mean = total / count
-    return FeatureMoments(mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count)
+    return FeatureGaussian(mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count)
 
 
-def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
+def frechet(a: FeatureGaussian, b: FeatureGaussian) -> float:
     """Fréchet distance of two normal distributions: |mean difference|² + trace(A + B - 2 (A B)^½).
 
     The trace of the root is the sum of roots of the eigenvalues of A^½ B A^½, a symmetric matrix: no complex roots, and
@@ -63,7 +63,7 @@ def frechet(a: FeatureMoments, b: FeatureMoments) -> float:
 
 
 def frechet_of_few(x: Array, y: Array) -> float:
-    """As `frechet` of the moments of (N, D) and (M, D), for N and M that are small compared with D.
+    """Fréchet distance between features (N, D) and (M, D), for N and M that are small compared with D.
 
     With A = X Xᵀ and B = Y Yᵀ of centred vectors as columns, the roots of the eigenvalues of A B are the singular
     values of Xᵀ Y, an N x M matrix.
@@ -87,4 +87,4 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     """
     if len(x) + len(y) < x.shape[1]:
         return frechet_of_few(x.double().numpy(), y.double().numpy())
-    return frechet(moments([x.numpy()]), moments([y.numpy()]))
+    return frechet(fit_gaussian([x.numpy()]), fit_gaussian([y.numpy()]))

@@ -34,7 +34,7 @@ class PixelCounts:
     truth: Pixels
 
     def weighted(self, draws: Array) -> "PixelCounts":
-        """Sums over pictures.
+        """Sum the counts of pictures, each as often as it was drawn.
 
         Args:
             draws: (R, F), how often each of F pictures counts.

@@ -163,7 +163,7 @@ def write(record: Scores, path: Path) -> None:
 
 
 def read(path: Path) -> Scores:
-    """Read a record.
+    """Read a record of eval.sets, content, control, segmentation or temporal.
 
     Raises:
         InputError: the file is not a record of this version; the message names the first entry that does not fit, and

@@ -86,7 +86,7 @@ class SkvdFloor:
 
 @dataclass(frozen=True)
 class SkvdFrames:
-    """The rendered side, common to all methods.
+    """The frames of a judgement, common to all methods, and what was used of them.
 
     Attributes:
         images: frames judged; each is `height` x `width` pixels as judged.
@@ -106,7 +106,7 @@ class SkvdFrames:
 
 @dataclass(frozen=True)
 class SkvdPhotos:
-    """The real side.
+    """The photographs of a judgement, and what was used of them.
 
     Attributes:
         folder: where the photographs are.
@@ -222,7 +222,7 @@ class CropPair:
 
 @dataclass(frozen=True)
 class SkvdRecord:
-    """Everything about one judgement."""
+    """Everything about one judgement by eval.skvd."""
 
     format: str
     version: int
@@ -239,12 +239,12 @@ class SkvdRecord:
 
 
 def write(record: SkvdRecord, path: Path) -> None:
-    """Write a record as a JSON file."""
+    """Write a record of eval.skvd as a JSON file."""
     write_record(record, path)
 
 
 def read(path: Path) -> SkvdRecord:
-    """Read a record.
+    """Read a record of eval.skvd.
 
     Raises:
         InputError: the file is not a record of this version; the message names the first entry that does not fit.

@@ -122,7 +122,7 @@ def write(record: TrialRecord, path: Path) -> None:
 
 
 def read(path: Path) -> TrialRecord:
-    """Read a record.
+    """Read a record of eval.trial.
 
     Raises:
         InputError: the file is not a record of this version; the message names the first entry that does not fit.

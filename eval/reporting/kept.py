@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from eval.records.estimate import Estimate
 from eval.records.scores_record import ScoredMethod, class_colour
+from eval.reporting.markdown import literal, table_row, table_rule
 from eval.reporting.summary import DataSet
-from eval.reporting.wording import ends, literal, number
+from eval.reporting.wording import ends, number
 
 COLUMNS = {
     "edges_f1": "edges, F1",
@@ -81,8 +82,8 @@ def signed(change: Estimate) -> str:
 
 def markdown(found: Panel) -> str:
     """The panel as a Markdown table."""
-    lines = [f"| | {' | '.join(literal(head) for head in found.heads)} |", f"|---|{'---|' * len(found.heads)}"]
+    lines = [f"| {table_row(map(literal, found.heads))}", table_rule(1 + len(found.heads), numbers=False)]
     for name, cells in found.rows:
         texts = ("; ".join(literal(line) for line in cell) for cell in cells)
-        lines.append(f"| {literal(name)} | {' | '.join(texts)} |")
+        lines.append(table_row([literal(name), *texts]))
     return "\n".join(lines)

@@ -157,7 +157,7 @@ def data_sets(records: Iterable[Read], trials: Sequence[TrialRecord] = ()) -> li
 
 
 def tried(data: DataSet, trials: Sequence[TrialRecord]) -> DataSet:
-    """The same table, whose columns say what trials found about them."""
+    """A data set with trials: its columns say what the trials found about them."""
     columns = tuple(replace(column, trial=trial_verdict(trials, column.key)) for column in data.columns)
     return replace(data, columns=columns, trials=tuple(trials))
 

@@ -5,9 +5,10 @@ import io
 from collections.abc import Sequence
 from itertools import groupby
 
+from eval.reporting.markdown import literal, markdown_table
 from eval.reporting.summary import Cell, Column, DataSet, Row
 from eval.reporting.trust import MARK, NOT_TRUSTED, marked, trial_of
-from eval.reporting.wording import ends, literal, number
+from eval.reporting.wording import ends, number
 
 FIELDS = ("frames", "measure", "name", "better", "method", "value", "low", "high", "against the first", "trial")
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
@@ -46,13 +47,11 @@ def markdown(data: DataSet) -> str:
     for group, members in groupby(data.columns, key=lambda column: column.group):
         columns = list(members)
         heads = (f"{literal(marked(column.name, column.trial))} {ARROWS[column.better]}".rstrip() for column in columns)
-        lines = [f"| {literal(group)} | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
-        for row in data.rows:
-            lines.append(f"| {literal(row.method)} | {' | '.join(plain(row.cells.get(c.key)) for c in columns)} |")
+        rows = [[literal(row.method), *(plain(row.cells.get(c.key)) for c in columns)] for row in data.rows]
         own = [number(data.photographs[c.key]) if c.key in data.photographs else "–" for c in columns]
         if set(own) != {"–"}:
-            lines.append(f"| photographs | {' | '.join(own)} |")
-        parts.append("\n".join(lines))
+            rows.append(["photographs", *own])
+        parts.append(markdown_table([literal(group), *heads], rows))
     return "\n\n".join(parts + ([findings(data)] if data.trials else []))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from eval.records.scores_record import Metric
 from eval.records.trial_record import OrderResult, TrialRecord
+from eval.reporting.markdown import literal, markdown_table
 from eval.reporting.trust import kept, questions, trial_verdict
-from eval.reporting.wording import ends, literal, number
+from eval.reporting.wording import ends, number
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,11 @@ def markdown(trial: TrialRecord) -> str:
 
 def _markdown(table: Table) -> str:
     lines = [f"## {literal(table.heading)}\n"] + ([f"{literal(table.text)}\n"] if table.text else [])
-    lines.append(f"| {' | '.join(map(literal, table.heads))} |")
-    lines.append(f"|---|{'---:|' * (len(table.heads) - 1)}")
-    for i, row in enumerate(table.rows):
-        cells = (literal(cell) + (" ✗" if (i, j) in table.bad else "") for j, cell in enumerate(row))
-        lines.append(f"| {' | '.join(cells)} |")
+    rows = (
+        [literal(cell) + (" ✗" if (i, j) in table.bad else "") for j, cell in enumerate(row)]
+        for i, row in enumerate(table.rows)
+    )
+    lines.append(markdown_table([*map(literal, table.heads)], rows))
     return "\n".join(lines) + "\n"
 
 

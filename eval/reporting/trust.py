@@ -30,7 +30,7 @@ def questions(trial: TrialRecord, key: str) -> dict[str, float]:
 
 
 def merged_questions(trials: Iterable[TrialRecord], key: str) -> dict[str, float]:
-    """As `questions`, over several trials: the lowest value counts."""
+    """How far a measure can be trusted, by question, over several trials: the lowest value counts."""
     found: dict[str, float] = {}
     for trial in trials:
         own = questions(trial, key) or questions(trial, ORIGINAL + key)

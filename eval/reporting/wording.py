@@ -218,8 +218,3 @@ def protocol(record: SkvdRecord) -> list[tuple[str, str]]:
         ("labels' digests", f"frames {record.frames.labels}; photographs {record.photos.labels}"),
     ]
     return rows + [(f"digest of {method.name}", method.digest) for method in record.methods]
-
-
-def literal(text: str) -> str:
-    """Text escaped so that Markdown shows it as it is, on one line, in a table cell too."""
-    return "".join("\\" + letter if letter in "\\|<`*[" else letter for letter in " ".join(text.split()))

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 SAMPLES = 200_000
-ROUNDS = 20
+ITERATIONS = 20
 # Quantiles per axis: steps of the distribution that a map follows.
 STEPS = 400
 MIN_STEP = 1e-300
@@ -24,8 +24,8 @@ MIN_STEP = 1e-300
 
 
 @dataclass(frozen=True)
-class Round:
-    """One rotation and the maps along its axes.
+class IdtIteration:
+    """One iteration of the transfer: a rotation, and the maps along its axes.
 
     Attributes:
         rotation: (3, 3), rows are axes.
@@ -74,7 +74,7 @@ def sample(images: Collection[Pixels], seed: int) -> Array:
     return np.concatenate(drawn) / 255.0
 
 
-def fit(source: Array, target: Array, seed: int) -> list[Round]:
+def fit(source: Array, target: Array, seed: int) -> list[IdtIteration]:
     """The chain of maps that takes one distribution to the other.
 
     Args:
@@ -83,17 +83,17 @@ def fit(source: Array, target: Array, seed: int) -> list[Round]:
     """
     rng, levels = np.random.default_rng(seed), np.linspace(0, 1, STEPS + 1)
     chain = []
-    for _ in range(ROUNDS):
+    for _ in range(ITERATIONS):
         rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0].T
         ours, theirs = (np.quantile(x @ rotation.T, levels, axis=0).T for x in (source, target))
-        chain.append(Round(rotation, ours, theirs))
+        chain.append(IdtIteration(rotation, ours, theirs))
         source = chain[-1](source)
     return chain
 
 
-def transfer(image: Pixels, chain: list[Round]) -> Array:
+def transfer(image: Pixels, chain: list[IdtIteration]) -> Array:
     """Map a picture of the source set, (H, W, 3) uint8, to (H, W, 3) RGB in [0, 1], not clipped."""
     colours = image.reshape(-1, 3) / 255.0
-    for one in chain:
-        colours = one(colours)
+    for iteration in chain:
+        colours = iteration(colours)
     return colours.reshape(image.shape)

@@ -70,7 +70,7 @@ class Stylist:
     network: WCT2 | PhotoWCT
     photos: Images
     labels: tuple[Path, Path] | None
-    parts: Collection[wct2.Part]
+    parts: Collection[wct2.WctPart]
     device: torch.device
     _styles: dict[tuple[int, int], StyleStatistics] = field(default_factory=dict)
 

@@ -17,11 +17,11 @@ from eval.features.vgg_features import LAYERS, Extractor
 from eval.kvd import alignment
 from eval.kvd.alignment import Crop
 from eval.kvd.crops import DrawnCrops, by_picture, region
-from eval.kvd.layers import Layer, mean_square
+from eval.kvd.layers import LayerDistances, mean_square
 from eval.kvd.pairing import pair, unpaired
 from eval.kvd.protocols import OURS
 from eval.records.scores_record import Metric
-from eval.trials.pictures import Pictures
+from eval.trials.pictures import PictureSet
 from eval.trials.scorer import Array, Arrays
 from gbuffer_tools.errors import InputError
 
@@ -48,8 +48,8 @@ class CropScorer:
         self,
         extract: Extractor,
         weights: str,
-        photos: Pictures,
-        judged: Pictures,
+        photos: PictureSet,
+        judged: PictureSet,
         *,
         side: int,
         crops: int,
@@ -86,7 +86,7 @@ class CropScorer:
         """Inner products among the real crops, by layer."""
         return {f"yy {layer}": inner_products(rows, rows).cpu().numpy() for layer, rows in self._features.items()}
 
-    def measure(self, pictures: Pictures) -> Arrays:
+    def measure(self, pictures: PictureSet) -> Arrays:
         """Inner products among the crops of pictures, and between them and the real ones, by layer."""
         rows = self.extract(_pixels(pictures, self.fake.crops, self.side), LAYERS)
         found: dict[str, NDArray[np.generic]] = {"numbers": pictures.numbers[self.fake.groups]}
@@ -110,14 +110,14 @@ class CropScorer:
             if not square > 0:
                 raise InputError(f"{self.photos.folder}: {layer} sees nothing in these photographs")
             numbers = [found["numbers"].astype(np.int64)]
-            one = Layer(products, square, numbers, photos, self.pairing, draws[:, self.fake.groups])
+            one = LayerDistances(products, square, numbers, photos, self.pairing, draws[:, self.fake.groups])
             if self.aligned:
                 values[f"skvd_{layer}"] = one.skvd(0)
             values[f"kvd_{layer}"] = one.kvd(0)
         return values
 
 
-def _drawn(pictures: Pictures, side: int, count: int, seed: int) -> DrawnCrops:
+def _drawn(pictures: PictureSet, side: int, count: int, seed: int) -> DrawnCrops:
     """Crops of pictures, described by label maps if there are any."""
     crops: list[Crop] = []
     cells: list[Pixels] = []
@@ -139,7 +139,7 @@ def _drawn(pictures: Pictures, side: int, count: int, seed: int) -> DrawnCrops:
     return DrawnCrops(crops, np.array(groups, dtype=np.int64), described, digest)
 
 
-def _pixels(pictures: Pictures, crops: list[Crop], side: int) -> Pixels:
+def _pixels(pictures: PictureSet, crops: list[Crop], side: int) -> Pixels:
     """The pixels of crops (N, S, S, 3)."""
     places = {key: index for index, key in enumerate(pictures.keys)}
     pixels = np.empty((len(crops), side, side, 3), np.uint8)

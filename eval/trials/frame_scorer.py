@@ -9,7 +9,7 @@ import numpy as np
 from eval.measuring.picture_metrics import Compare, Judge
 from eval.no_value import value_or_nan
 from eval.records.scores_record import Metric
-from eval.trials.pictures import Pictures
+from eval.trials.pictures import PictureSet
 from eval.trials.scorer import Array, Arrays
 
 
@@ -29,7 +29,7 @@ class FrameScorer:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Those of one picture, then those of two."""
+        """The metrics of one picture, then those of a picture and its original."""
         return (*self.judge, *self.compare)
 
     @property
@@ -39,10 +39,10 @@ class FrameScorer:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def common(self) -> Arrays:
-        """Nothing."""
+        """Nothing comes from the photographs: each picture is judged by itself."""
         return {}
 
-    def measure(self, pictures: Pictures) -> Arrays:
+    def measure(self, pictures: PictureSet) -> Arrays:
         """One value per picture (N,) by the metric's key, NaN where there is none."""
         found = {metric.key: [value_or_nan(judge, x) for x in pictures.pixels] for metric, judge in self.judge.items()}
         for metric, compare in self.compare.items() if pictures.originals else ():

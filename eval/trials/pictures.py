@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureSet:
     """Some pictures of a folder, as a trial sees them.
 
     Attributes:
@@ -59,7 +59,7 @@ class Pictures:
 
 def read_pictures(
     folder: Path, height: int, labels: Path | None, keys: tuple[str, ...], photo_filter: PhotoFilter = "area"
-) -> Pictures:
+) -> PictureSet:
     """Read pictures of a folder.
 
     Args:
@@ -83,7 +83,7 @@ def read_pictures(
                 f"{labels}/{key}.png: got a map of {w}x{h} for a picture of {columns}x{rows}, wanted its aspect; "
                 "make the labels of this folder again"
             )
-    return Pictures(folder, keys, pixels, maps)
+    return PictureSet(folder, keys, pixels, maps)
 
 
 def chosen_keys(folder: Path, max_count: int | None) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def chosen_keys(folder: Path, max_count: int | None) -> tuple[str, ...]:
     return found
 
 
-def degraded(pictures: Pictures, degradation: Degradation, strength: float, seed: int) -> Pictures:
+def degraded(pictures: PictureSet, degradation: Degradation, strength: float, seed: int) -> PictureSet:
     """Degraded pictures, whose label maps stay as they are: what they show is still the same.
 
     The noise of a picture depends on its key and the seed, and is the same pattern at all strengths.
@@ -108,4 +108,4 @@ def degraded(pictures: Pictures, degradation: Degradation, strength: float, seed
         degradation(picture, strength, generator_for(key, seed))
         for key, picture in zip(pictures.keys, pictures.pixels, strict=True)
     )
-    return Pictures(pictures.folder, pictures.keys, found, pictures.labels, pictures.pixels)
+    return PictureSet(pictures.folder, pictures.keys, found, pictures.labels, pictures.pixels)

@@ -1,6 +1,6 @@
-"""eval.trial from settings to record: pictures, cells, values, agreement with what is known.
+"""eval.trial from settings to record: pictures, measurements, values, agreement with what is known.
 
-A cell is a set of pictures that is measured: a folder, degraded in one way or not at all.
+What is measured is a set of pictures: those of a folder, degraded in one way or not at all.
 
 Shapes: C strengths, N pictures of a folder, B resamples, S selections of pictures.
 """
@@ -32,8 +32,8 @@ from eval.records.trial_record import (
 from eval.trials import agreement, reference_set, stability
 from eval.trials.degradations import Degradation
 from eval.trials.orders import Order
-from eval.trials.pictures import Pictures, chosen_keys, degraded, read_pictures
-from eval.trials.scorer import Array, Arrays, Cache, Scorer
+from eval.trials.pictures import PictureSet, chosen_keys, degraded, read_pictures
+from eval.trials.scorer import Array, ArrayCache, Arrays, Scorer
 from eval.trials.scorers import Scorers
 from eval.trials.settings import TrialSettings
 from gbuffer_tools.errors import InputError
@@ -43,7 +43,7 @@ Values = dict[str, Array]
 
 
 @dataclass(frozen=True)
-class Cell:
+class MeasuredPictures:
     """What all scorers keep about some pictures.
 
     Attributes:
@@ -65,7 +65,7 @@ class Cell:
 
 
 class Trial:
-    """One trial.
+    """One trial of measures, on pictures of which it is known which ones are better.
 
     Args:
         settings: what is put on trial.
@@ -87,7 +87,7 @@ class Trial:
         self.photos = read_pictures(
             settings.photos, self.height, self._labels(settings.photos), keys, settings.photo_filter
         )
-        self.scorers, self.cache = Scorers(settings, self.photos, self.height), Cache(settings.cache)
+        self.scorers, self.cache = Scorers(settings, self.photos, self.height), ArrayCache(settings.cache)
         self.metrics: dict[str, Metric] = {}
         self._common: dict[str, Arrays] = {}
 
@@ -108,11 +108,11 @@ class Trial:
             label_facts(own, photos)
         return own
 
-    def _read(self, folder: Path) -> Pictures:
+    def _read(self, folder: Path) -> PictureSet:
         return read_pictures(folder, self.height, self._labels(folder), self.folders[folder])
 
     def run(self, relative_to: Path) -> TrialRecord:
-        """Measure everything.
+        """Measure all pictures, and compare the measures with what is known.
 
         Args:
             relative_to: the folder that folders in the record are relative to.
@@ -127,8 +127,8 @@ class Trial:
         total = (strengths + 1) * len(judged or ()) + sum(len(self.folders[folder]) for folder in of_orders)
         with tqdm(total=total, desc="trial", unit="picture") as bar:
             degradations = tuple(self._degradations(judged, bar)) if judged else ()
-            cells = {folder: self._cell(self._read(folder), bar) for folder in sorted(of_orders)}
-        orders = tuple(self._order(order, cells, relative_to) for order in settings.orders)
+            measured = {folder: self._measured(self._read(folder), bar) for folder in sorted(of_orders)}
+        orders = tuple(self._order(order, measured, relative_to) for order in settings.orders)
         return new_trial(
             tuple(self.metrics.values()),
             self._trial_pictures("photographs", settings.photos, self.photos, relative_to),
@@ -140,14 +140,16 @@ class Trial:
             self._protocol(),
         )
 
-    def _degraded_pictures(self) -> Pictures:
+    def _degraded_pictures(self) -> PictureSet:
         folder = self.settings.degrade
         if folder:
             return self._read(folder)
         photos = self.settings.photos
         return read_pictures(photos, self.height, self._labels(photos), self.degraded_keys, self.settings.photo_filter)
 
-    def _cell(self, pictures: Pictures, bar: "tqdm[NoReturn]", scorers: tuple[Scorer, ...] | None = None) -> Cell:
+    def _measured(
+        self, pictures: PictureSet, bar: "tqdm[NoReturn]", scorers: tuple[Scorer, ...] | None = None
+    ) -> MeasuredPictures:
         """Measure some pictures, or find what was already measured."""
         scorers = scorers or self.scorers.of(pictures)
         found = []
@@ -160,36 +162,36 @@ class Trial:
                 )
             )
         bar.update(len(pictures))
-        return Cell(scorers, tuple(found), len(pictures))
+        return MeasuredPictures(scorers, tuple(found), len(pictures))
 
     def _of_photos(self, scorer: Scorer) -> Arrays:
-        """What a scorer keeps about the photographs; held in memory, as all cells need it."""
+        """What a scorer keeps about the photographs; held in memory, as all sets of pictures need it."""
         if scorer.digest not in self._common:
             self._common[scorer.digest] = self.cache.get(("common", scorer.digest), scorer.common)
         return self._common[scorer.digest]
 
-    def _degradations(self, judged: Pictures, bar: "tqdm[NoReturn]") -> Iterator[DegradationResult]:
+    def _degradations(self, judged: PictureSet, bar: "tqdm[NoReturn]") -> Iterator[DegradationResult]:
         scorers = self.scorers.of(judged)
-        untouched = Pictures(judged.folder, judged.keys, judged.pixels, judged.labels, judged.pixels)
-        first = self._cell(untouched, bar, scorers)
+        untouched = PictureSet(judged.folder, judged.keys, judged.pixels, judged.labels, judged.pixels)
+        first = self._measured(untouched, bar, scorers)
         for kind in self.settings.degradations:
-            cells = [first]
+            measured = [first]
             for strength in kind.strengths:
                 changed = degraded(judged, kind, strength, self.settings.seed)
-                cells.append(self._cell(changed, bar, scorers))
-            yield self._degradation(kind, cells)
+                measured.append(self._measured(changed, bar, scorers))
+            yield self._degradation(kind, measured)
 
-    def _degradation(self, kind: Degradation, cells: list[Cell]) -> DegradationResult:
+    def _degradation(self, kind: Degradation, measured: list[MeasuredPictures]) -> DegradationResult:
         settings = self.settings
-        draws = draw_resamples(np.arange(cells[0].count), count=settings.resamples, seed=settings.seed)
-        sizes, (drawn,) = stability.subsets(settings.subsets, (cells[0].count,), settings.seed)
+        draws = draw_resamples(np.arange(measured[0].count), count=settings.resamples, seed=settings.seed)
+        sizes, (drawn,) = stability.subsets(settings.subsets, (measured[0].count,), settings.seed)
         middle = len(kind.strengths) // 2 + 1
-        found = [cell.values(draws) for cell in cells]
-        before, after = (cells[index].values(drawn) if len(drawn) else {} for index in (0, middle))
+        found = [one.values(draws) for one in measured]
+        before, after = (measured[index].values(drawn) if len(drawn) else {} for index in (0, middle))
         result = DegradationResult(kind.name, kind.what, (0.0, *map(float, kind.strengths)), {}, {}, {}, {}, {})
         for key, metric in self.metrics.items():
             rows = np.array([values[key] for values in found if key in values])
-            if len(rows) < len(cells) or not np.isfinite(rows[:, 0]).all():
+            if len(rows) < len(measured) or not np.isfinite(rows[:, 0]).all():
                 continue
             result.values[key] = tuple(estimate(row) for row in rows)
             result.differences[key] = tuple(estimate(row - rows[0]) for row in rows)
@@ -203,22 +205,22 @@ class Trial:
             result.frames[key] = stability.frames_needed(change, sizes, worse[middle, 0] - worse[0, 0])
         return result
 
-    def _order(self, order: Order, cells: dict[Path, Cell], relative_to: Path) -> OrderResult:
+    def _order(self, order: Order, measured: dict[Path, MeasuredPictures], relative_to: Path) -> OrderResult:
         settings = self.settings
         sides = (order.better, order.worse)
-        pair = [cells[side.folder] for side in sides]
+        pair = [measured[side.folder] for side in sides]
         paired = self.folders[order.better.folder] == self.folders[order.worse.folder]
         # Frames with the same names are drawn together, others separately.
         draws = [
             draw_resamples(
-                np.arange(cell.count), count=settings.resamples, seed=settings.seed + (0 if paired else index)
+                np.arange(one.count), count=settings.resamples, seed=settings.seed + (0 if paired else index)
             )
-            for index, cell in enumerate(pair)
+            for index, one in enumerate(pair)
         ]
-        counts = (pair[0].count,) if paired else tuple(cell.count for cell in pair)
+        counts = (pair[0].count,) if paired else tuple(one.count for one in pair)
         sizes, drawn = stability.subsets(settings.subsets, counts, settings.seed)
-        found = [cell.values(rows) for cell, rows in zip(pair, draws, strict=True)]
-        few = [cell.values(rows) if len(rows) else {} for cell, rows in zip(pair, (drawn[0], drawn[-1]), strict=True)]
+        found = [one.values(rows) for one, rows in zip(pair, draws, strict=True)]
+        few = [one.values(rows) if len(rows) else {} for one, rows in zip(pair, (drawn[0], drawn[-1]), strict=True)]
         shown = [self._trial_pictures(side.name, side.folder, self._read(side.folder), relative_to) for side in sides]
         result = OrderResult(shown[0], shown[1], paired, {}, {}, {}, {})
         for key, metric in self.metrics.items():
@@ -234,7 +236,7 @@ class Trial:
             result.frames[key] = stability.frames_needed(change, sizes, result.difference[key].value)
         return result
 
-    def _trial_pictures(self, name: str, folder: Path, pictures: Pictures, relative_to: Path) -> TrialPictures:
+    def _trial_pictures(self, name: str, folder: Path, pictures: PictureSet, relative_to: Path) -> TrialPictures:
         return TrialPictures(name, relative(folder, relative_to), len(pictures), pictures.digest)
 
     def _spaces(self) -> tuple[FeatureSpace, ...]:
@@ -285,7 +287,7 @@ def _sign(metric: Metric) -> float:
     return -1.0 if metric.better == "higher" else 1.0
 
 
-def _measuring(scorer: Scorer, pictures: Pictures) -> Callable[[], Arrays]:
+def _measuring(scorer: Scorer, pictures: PictureSet) -> Callable[[], Arrays]:
     return lambda: scorer.measure(pictures)
 
 

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from eval.records.scores_record import Metric
-from eval.trials.pictures import Pictures
+from eval.trials.pictures import PictureSet
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing
 
@@ -49,7 +49,7 @@ class Scorer(Protocol):
         """What is the same for all pictures: the part that comes from the photographs."""
         ...
 
-    def measure(self, pictures: Pictures) -> Arrays:
+    def measure(self, pictures: PictureSet) -> Arrays:
         """Everything that `values` needs from some pictures."""
         ...
 
@@ -64,7 +64,7 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
-class Cache:
+class ArrayCache:
     """A folder of arrays, keyed by what they were made from; None keeps nothing."""
 
     folder: Path | None

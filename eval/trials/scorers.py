@@ -26,7 +26,7 @@ from eval.measuring.set_metrics import (
 from eval.metrics.lpips import LPIPS
 from eval.trials.crop_scorer import CropScorer
 from eval.trials.frame_scorer import FrameScorer
-from eval.trials.pictures import Pictures
+from eval.trials.pictures import PictureSet
 from eval.trials.scorer import Scorer
 from eval.trials.set_scorer import SetScorer
 from eval.trials.settings import TrialSettings
@@ -48,7 +48,7 @@ class Scorers:
     """
 
     settings: TrialSettings
-    photos: Pictures
+    photos: PictureSet
     height: int
 
     @cached_property
@@ -94,7 +94,7 @@ class Scorers:
         found.append(FrameScorer(single(), compare, weights))
         return tuple(found)
 
-    def of(self, judged: Pictures) -> tuple[Scorer, ...]:
+    def of(self, judged: PictureSet) -> tuple[Scorer, ...]:
         """All measures for the pictures of one folder.
 
         Raises:

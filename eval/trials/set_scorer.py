@@ -18,7 +18,7 @@ from eval.measuring.set_distances import FeatureSets, gram_mmd_of_products
 from eval.measuring.set_metrics import SetMetric, gram_metric
 from eval.metrics.gram_mmd import upper_triangle
 from eval.records.scores_record import Metric
-from eval.trials.pictures import Pictures
+from eval.trials.pictures import PictureSet
 from eval.trials.scorer import Array, Arrays
 from gbuffer_tools.errors import InputError
 
@@ -39,7 +39,7 @@ class SetScorer:
     embedding: Embedding
     rows: tuple[SetMetric, ...]
     grams: tuple[str, ...]
-    photos: Pictures
+    photos: PictureSet
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -60,7 +60,7 @@ class SetScorer:
     def _real(self) -> dict[str, Floats]:
         return self.features(self.photos)
 
-    def features(self, pictures: Pictures) -> dict[str, Floats]:
+    def features(self, pictures: PictureSet) -> dict[str, Floats]:
         """Features (N, D) by part; Gram matrices as upper triangles.
 
         Raises:
@@ -82,7 +82,7 @@ class SetScorer:
         grams = {f"yy {name}": _products(rows[name], rows[name]) for name in map(part, self.grams)}
         return {name: rows[name] for name in self._vectors} | grams
 
-    def measure(self, pictures: Pictures) -> Arrays:
+    def measure(self, pictures: PictureSet) -> Arrays:
         """Vectors of pictures, inner products of their Gram matrices, and the pictures' numbers."""
         rows = self.features(pictures)
         found: dict[str, NDArray[np.generic]] = {name: rows[name] for name in self._vectors}

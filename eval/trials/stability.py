@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Sizes = NDArray[np.int64]
+SubsetSizes = NDArray[np.int64]
 
 AGREEING = 0.95
 """The fraction of subsets that must have the sign of the whole set."""
@@ -18,7 +18,7 @@ MIN_FRAMES = 2
 """Frames in the smallest subset: fewer have no kernel distance."""
 
 
-def subsets(count: int, frames: tuple[int, ...], seed: int) -> tuple[Sizes, tuple[Array, ...]]:
+def subsets(count: int, frames: tuple[int, ...], seed: int) -> tuple[SubsetSizes, tuple[Array, ...]]:
     """Random subsets of some sets of frames, of all sizes from 2 to half of the smallest set.
 
     Args:
@@ -37,7 +37,7 @@ def subsets(count: int, frames: tuple[int, ...], seed: int) -> tuple[Sizes, tupl
     return sizes, tuple(drawn)
 
 
-def frames_needed(differences: Array, sizes: Sizes, whole: float) -> int | None:
+def frames_needed(differences: Array, sizes: SubsetSizes, whole: float) -> int | None:
     """The smallest size from which subsets agree with the whole set; None if there is none.
 
     Args:

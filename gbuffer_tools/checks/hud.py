@@ -42,7 +42,7 @@ class Overlay:
 
 
 @dataclass
-class Still:
+class StillPixels:
     """Which pixels are the same in all frames so far. Frames that show the same as another count once.
 
     Attributes:
@@ -82,7 +82,7 @@ class Still:
         self.frames.append(i)
 
 
-def overlay(shard: Shard, still: Still) -> Overlay | None:
+def overlay(shard: Shard, still: StillPixels) -> Overlay | None:
     """A file's HUD; None if there is none or if fewer than `MIN_FRAMES` frames can tell."""
     if len(still.frames) < MIN_FRAMES or still.same is None or still.moved is None:
         return None

@@ -37,8 +37,8 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One picture of a file.
+class ExrPart:
+    """One part of an EXR file: a picture with channels of its own.
 
     Attributes:
         name: empty in single-part files.
@@ -83,7 +83,7 @@ class ExrHeader:
         attributes: texts, numbers and matrices (as stored, row by row) of all parts; the first part's win.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[ExrPart, ...]
     display: Window
     attributes: dict[str, Attribute]
 

@@ -13,7 +13,7 @@ from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import reader
 from gbuffer_tools.exr.attributes import Attribute, to_rec709
 from gbuffer_tools.exr.header import ExrHeader
-from gbuffer_tools.exr.reading import Reading, header_notes, unused, unused_note
+from gbuffer_tools.exr.reading import ChannelReading, header_notes, unused, unused_note
 from gbuffer_tools.frame import Array
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.folders import Walk
@@ -44,7 +44,7 @@ class ExrSource:
     name: str
     reads: str
     conventions: str
-    reading_of: Callable[[tuple[str, ...], Attributes, str], Reading | None]
+    reading_of: Callable[[tuple[str, ...], Attributes, str], ChannelReading | None]
     producer: Callable[[Attributes], str]
     mapping: Mapping = NOTHING_SAID
     layer: str = ""
@@ -95,9 +95,9 @@ class ExrSource:
         seen = channels | {plain: channels[name] for plain, name in names.items()}
         try:
             known = self.reading_of(tuple(names), header.attributes, "" if self.layer in views else self.layer)
-            reading = self.decided(known or Reading(), header, seen)
+            reading = self.decided(known or ChannelReading(), header, seen)
             if reading.mapping.image is None:
-                there = listed(unused(channels, {}, Reading()))
+                there = listed(unused(channels, {}, ChannelReading()))
                 raise ValueError(f"has no image; name its channels under image.channels of a --mapping; it has {there}")
             colours = to_rec709(header.attributes)
             attributes = with_manifests(job.file, header.attributes)
@@ -121,7 +121,7 @@ class ExrSource:
         notes.append(unused_note(unused(mine, names, reading)))
         return replace(made, note="; ".join(filter(None, notes)))
 
-    def decided(self, known: Reading, header: ExrHeader, channels: dict[str, Array]) -> Reading:
+    def decided(self, known: ChannelReading, header: ExrHeader, channels: dict[str, Array]) -> ChannelReading:
         """The reading with the user's mapping added, without cryptomattes that the file's pixels cannot hold."""
         mapping, notes = merged(known.mapping, self.mapping), list(known.notes)
         if header.lossy:

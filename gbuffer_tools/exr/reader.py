@@ -24,7 +24,7 @@ import numpy as np
 
 from gbuffer_tools.errors import InputError, NotInstalledError, one_line
 from gbuffer_tools.exr.attributes import values
-from gbuffer_tools.exr.header import ExrHeader, Part, Window
+from gbuffer_tools.exr.header import ExrHeader, ExrPart, Window
 from gbuffer_tools.frame import MAX_FRAME_BYTES, MAX_SIDE, Array
 from gbuffer_tools.io.recognise import refusal
 from gbuffer_tools.io.text import plain
@@ -195,7 +195,7 @@ class _Parser:
         return found
 
     def take(self, count: int) -> bytes:
-        """The next bytes."""
+        """The header's next bytes."""
         wanted = self.at + count
         if wanted > MAX_HEADER_BYTES:
             raise self.bad(f"its header takes more than {MAX_HEADER_BYTES:,} bytes")
@@ -234,14 +234,14 @@ class _Parser:
             found[name] = (kind, self.take(size))
         return found
 
-    def part(self, raw: dict[str, tuple[str, bytes]], many: bool) -> Part:
+    def part(self, raw: dict[str, tuple[str, bytes]], many: bool) -> ExrPart:
         """What a part holds."""
         code = self.raw(raw, "compression", "compression", 1)[0]
         if code >= len(COMPRESSIONS):
             raise self.bad(f"compression {code} is unknown; write it with zip")
         name = self.text(raw["name"][1], "a part's name") if many and "name" in raw else ""
         view = plain(raw["view"][1].decode(errors="replace")) if many and "view" in raw else ""
-        found = Part(name, self.channels(raw), self.window(raw, "dataWindow"), COMPRESSIONS[code], view)
+        found = ExrPart(name, self.channels(raw), self.window(raw, "dataWindow"), COMPRESSIONS[code], view)
         if "tiles" in raw:
             width, height, levels = struct.unpack("<IIB", self.raw(raw, "tiles", "tiledesc", 9))
             if levels & 0xF:

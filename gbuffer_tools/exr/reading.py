@@ -16,8 +16,8 @@ ORDER = "RGBAXYZW"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a source makes of a file's channels.
+class ChannelReading:
+    """What a source makes of an EXR file's channels.
 
     Attributes:
         mapping: what they mean.
@@ -49,7 +49,7 @@ def header_notes(header: ExrHeader) -> Iterator[str]:
         yield f"{1 - inside:.1%} of its pixels lie outside of the picture (overscan) and are cut"
 
 
-def unused(channels: Iterable[str], names: Mapping[str, str], reading: Reading) -> tuple[str, ...]:
+def unused(channels: Iterable[str], names: Mapping[str, str], reading: ChannelReading) -> tuple[str, ...]:
     """The channels of a file that were not used, one text per layer: "Normal.X Y Z".
 
     Transparency, and layers of which some channels were used, are not listed.

@@ -30,7 +30,7 @@ SHUFFLE = 1
 
 
 class Tile(NamedTuple):
-    """A packed tile.
+    """A tile of a map, packed as the file stores it.
 
     Attributes:
         place: its first index in the map, along every axis.

@@ -271,7 +271,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 def shards_in(there: Walk) -> list[Path]:
-    """As `shards`, for a folder that was already walked."""
+    """The frame files of a folder that was already walked; see `shards`."""
     found, below = frame_files(there), there.of(SUFFIXES)
     if not found:
         more = f"; {counted(below, there.folder)} lie in folders below: name one" if below else ""

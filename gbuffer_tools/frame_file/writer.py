@@ -144,7 +144,7 @@ def check_same_header(path: Path, header: Header) -> None:
 
 
 def check_equal_headers(path: Path, found: Header, header: Header) -> None:
-    """As `check_same_header`, for a file whose header `found` is known."""
+    """Raises `InputError`, which names what differs, if the header `found` in a frame file is not the wanted one."""
     for field in fields(Header):
         there, wanted = getattr(found, field.name), getattr(header, field.name)
         if there != wanted:

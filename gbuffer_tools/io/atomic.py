@@ -122,7 +122,7 @@ class Twin:
 
     @contextmanager
     def advanced(self, catch_up: Callable[[Path], None]) -> Iterator[Path]:
-        """One step.
+        """Context manager in which one step is added to the file.
 
         Args:
             catch_up: makes the previous step's addition to the twin.

@@ -27,7 +27,7 @@ WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def sensor_pictures(files: Iterable[Path], root: Path) -> set[Path]:
-    """Those files whose names, or the names of their folders below `root`, say depth, classes or normals."""
+    """The files whose names, or the names of their folders below `root`, say depth, classes or normals."""
     return {file for file in files if any(map(_is_of_sensor, file.relative_to(root).with_suffix("").parts))}
 
 

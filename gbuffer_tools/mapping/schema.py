@@ -34,7 +34,7 @@ from gbuffer_tools.io.yaml import read_sections
 
 MAX_PATTERN = 500
 AXES = frozenset(("x", "y", "z", "-x", "-y", "-z"))
-Rows = tuple[tuple[float, ...], ...]
+MatrixRows = tuple[tuple[float, ...], ...]
 
 
 def _one_of(what: str, value: str, *wanted: str) -> None:
@@ -66,7 +66,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Depth:
-    """Depth or distance.
+    """The channel with the depth of each pixel, or with its distance.
 
     Attributes:
         along: "axis": along the view axis; "ray": the distance to the camera, which needs a camera to convert.
@@ -217,11 +217,11 @@ class PinholeCamera:
 
     degrees: float = 0.0
     focal: tuple[float, ...] = ()
-    projection: Rows = ()
+    projection: MatrixRows = ()
     centre: tuple[float, ...] = ()
     planes: tuple[float, ...] = (0.1, 1000.0)
-    pose: Rows = ()
-    view: Rows = ()
+    pose: MatrixRows = ()
+    view: MatrixRows = ()
     positions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ MAX_JPEG_NOTES = 65_500
 
 
 @dataclass(frozen=True)
-class Layout:
+class PixelLayout:
     """What a picture file holds.
 
     Attributes:
@@ -42,7 +42,7 @@ def bits_in(path: Path, bits: int) -> int:
     return bits if path.suffix.lower() in (".png", *TIFF) else 8
 
 
-def check_fit(path: Path, layout: Layout, notes: Notes = NOTHING) -> None:
+def check_fit(path: Path, layout: PixelLayout, notes: Notes = NOTHING) -> None:
     """Refuse a picture that its format cannot hold; the suffix names the format.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from gbuffer_tools.io.images import PNG
-from gbuffer_tools.picture_file.layout import Layout
+from gbuffer_tools.picture_file.layout import PixelLayout
 from gbuffer_tools.picture_file.notes import XMP_KEYWORD, Notes
 
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -22,7 +22,7 @@ AT_ONCE = 2**24
 """Bytes that are filtered and packed at once."""
 
 
-def write_png(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes) -> None:
+def write_png(path: Path, bands: Iterable[np.ndarray], layout: PixelLayout, notes: Notes) -> None:
     """Write a PNG; arguments as for `gbuffer_tools.picture_file.writer.write_picture`."""
     packer = zlib.compressobj()
     with path.open("wb") as file:
@@ -47,7 +47,7 @@ def write_png(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: No
         _put(file, b"IEND", b"")
 
 
-def _notes(notes: Notes, layout: Layout) -> Iterator[tuple[bytes, bytes]]:
+def _notes(notes: Notes, layout: PixelLayout) -> Iterator[tuple[bytes, bytes]]:
     """Chunks that precede the pixels. A profile overrides sRGB, so the two are not written together."""
     if notes.icc:
         yield b"iCCP", b"ICC\0\0" + zlib.compress(notes.icc)

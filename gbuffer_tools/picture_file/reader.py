@@ -33,7 +33,7 @@ EXTRA_SAMPLES, ASSOCIATED = 338, (1,)
 
 
 @dataclass(frozen=True)
-class Picture:
+class StoredPicture:
     """A picture as its file stores it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Picture:
         return self.pixels.shape[-1] in (2, 4)
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> StoredPicture:
     """Read a PNG, JPEG, WebP, BMP or TIFF; the first of several pages or frames.
 
     Palettes become RGB, fewer than 8 bits become 8, ink becomes sRGB.
@@ -67,7 +67,7 @@ def read_picture(path: Path) -> Picture:
             deep = images.bits_of(path, content, file) == 16
             pixels = _of_16_bits(path, content, file) if deep else _of_8_bits(file)
             notes = read_notes(file, stored, only_png=coding is not None)
-            return Picture(images.upright(pixels, content), notes)
+            return StoredPicture(images.upright(pixels, content), notes)
     except BROKEN as error:
         raise images.unreadable(path) from error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gbuffer_tools.io.late import LateModule
-from gbuffer_tools.picture_file.layout import Layout
+from gbuffer_tools.picture_file.layout import PixelLayout
 from gbuffer_tools.picture_file.notes import ICC, XMP, Notes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ STRIP = 2**20
 """Approximate bytes in a strip of rows."""
 
 
-def write_tiff(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes) -> None:
+def write_tiff(path: Path, bands: Iterable[np.ndarray], layout: PixelLayout, notes: Notes) -> None:
     """Write a TIFF; arguments as for `gbuffer_tools.picture_file.writer.write_picture`."""
     with path.open("wb") as file:
         _directory(layout, notes).save(file)  # moves the strip offsets behind the directory
@@ -37,7 +37,7 @@ def write_tiff(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: N
             file.write(np.ascontiguousarray(band, "<u2" if layout.bits == 16 else None).data)
 
 
-def _directory(layout: Layout, notes: Notes) -> TiffImagePlugin.ImageFileDirectory_v2:
+def _directory(layout: PixelLayout, notes: Notes) -> TiffImagePlugin.ImageFileDirectory_v2:
     found = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     exif = Image.Exif()
     exif.load(notes.exif_of(layout.height, layout.width))

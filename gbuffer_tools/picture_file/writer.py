@@ -14,7 +14,7 @@ import numpy as np
 
 from gbuffer_tools.io.atomic import replacing
 from gbuffer_tools.io.late import LateModule
-from gbuffer_tools.picture_file.layout import Layout, check_fit
+from gbuffer_tools.picture_file.layout import PixelLayout, check_fit
 from gbuffer_tools.picture_file.notes import NOTHING, Notes
 from gbuffer_tools.picture_file.png import write_png
 from gbuffer_tools.picture_file.tiff import write_tiff
@@ -28,7 +28,7 @@ QUALITY = 95
 """Of JPEG and WebP; JPEG keeps colours at full resolution."""
 
 
-def write_picture(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes = NOTHING) -> None:
+def write_picture(path: Path, bands: Iterable[np.ndarray], layout: PixelLayout, notes: Notes = NOTHING) -> None:
     """Write a picture, whole or not at all.
 
     Args:
@@ -45,7 +45,7 @@ def write_picture(path: Path, bands: Iterable[np.ndarray], layout: Layout, notes
         WRITERS[path.suffix.lower()](new, bands, layout, notes)
 
 
-def _gathered(kind: str, path: Path, bands: Iterable[np.ndarray], layout: Layout, notes: Notes) -> None:
+def _gathered(kind: str, path: Path, bands: Iterable[np.ndarray], layout: PixelLayout, notes: Notes) -> None:
     """Write a format for which Pillow wants all pixels at once."""
     pixels, row = np.empty((layout.height, layout.width, layout.channels), np.uint8), 0
     for band in bands:
@@ -58,7 +58,7 @@ def _gathered(kind: str, path: Path, bands: Iterable[np.ndarray], layout: Layout
         picture.save(file, kind, quality=QUALITY, subsampling=0, **there)
 
 
-Writer = Callable[[Path, Iterable[np.ndarray], Layout, Notes], None]
+Writer = Callable[[Path, Iterable[np.ndarray], PixelLayout, Notes], None]
 _JPEG, _WEBP = (partial(_gathered, kind) for kind in ("JPEG", "WEBP"))
 WRITERS: Mapping[str, Writer] = {
     ".png": write_png, ".tif": write_tiff, ".tiff": write_tiff, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP,

@@ -10,18 +10,18 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from gbuffer_tools.errors import InputError, one_line
-from gbuffer_tools.pipeline.parallel import Map, ahead, in_parallel
+from gbuffer_tools.pipeline.parallel import MapFunction, ahead, in_parallel
 
 CONNECT_SECONDS = 15
 
 
-def over(scheduler: str | None, jobs: int) -> AbstractContextManager[Map]:
+def over(scheduler: str | None, jobs: int) -> AbstractContextManager[MapFunction]:
     """A map over a cluster if the user named one, else over processes on this machine."""
     return on_cluster(scheduler) if scheduler else in_parallel(jobs)
 
 
 @contextmanager
-def on_cluster(address: str) -> Iterator[Map]:
+def on_cluster(address: str) -> Iterator[MapFunction]:
     """A map over a scheduler's workers, with results in order.
 
     Args:

@@ -18,12 +18,12 @@ from gbuffer_tools.frame import CAMERAS, NUMBERS, Frame, check_frame
 from gbuffer_tools.frame_file.writer import Appender, append_checked
 from gbuffer_tools.io.atomic import write_text
 from gbuffer_tools.io.text import read_json
-from gbuffer_tools.pipeline.parallel import Map
+from gbuffer_tools.pipeline.parallel import MapFunction
 from gbuffer_tools.pipeline.plan import Work, frames_in
 from gbuffer_tools.schema import Shard
 from gbuffer_tools.source import Job, Names, SourceFrame
 
-Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+FrameLayout = Mapping[str, tuple[str, tuple[int, ...]]]
 """Path in the frame file -> element type and shape of a frame's row there."""
 
 
@@ -42,7 +42,7 @@ class Outcome:
     refused: bool = False
 
 
-def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
+def by_frame(works: list[Work], each: MapFunction) -> Iterator[Outcome]:
     """Make frames from slow sources: they are read in parallel, and each is stored once those before it are."""
     tasks = [(work, job) for work in works for job in work.jobs]
     for work, results in groupby(zip(tasks, each(read, tasks), strict=True), key=lambda result: result[0][0]):
@@ -58,7 +58,7 @@ def by_frame(works: list[Work], each: Map) -> Iterator[Outcome]:
                 yield outcome(work, job, made)
 
 
-def by_file(works: list[Work], each: Map) -> Iterator[Outcome]:
+def by_file(works: list[Work], each: MapFunction) -> Iterator[Outcome]:
     """Make frames from fast sources: each process makes a whole frame file, so compression runs in parallel too."""
     for lines in each(make_file, works):
         yield from lines
@@ -84,7 +84,7 @@ def make_file(work: Work) -> list[Outcome]:
     return lines
 
 
-def _add_to_file(work: Work, layout: Layout) -> list[Outcome]:
+def _add_to_file(work: Work, layout: FrameLayout) -> list[Outcome]:
     lines = list[Outcome]()
     frames = _frames(work, layout, lines)
     first = next(frames, None)
@@ -97,7 +97,7 @@ class _MixedError(Exception):
     """A frame does not fit the first one, which may be the odd one out."""
 
 
-def _frames(work: Work, layout: Layout, lines: list[Outcome]) -> Iterator[Frame]:
+def _frames(work: Work, layout: FrameLayout, lines: list[Outcome]) -> Iterator[Frame]:
     """Yield the frames that can be made and fit together; then store their names, before the file gets its own name.
 
     Frames that lack something wait for those that do not, which decide what the file holds: otherwise a first frame
@@ -130,7 +130,7 @@ def _frames(work: Work, layout: Layout, lines: list[Outcome]) -> Iterator[Frame]
     add_names(work.path, names)
 
 
-def commonest_layout(work: Work) -> Layout:
+def commonest_layout(work: Work) -> FrameLayout:
     """The commonest layout of frames that lack nothing; in a tie, the one with the most parts.
 
     Reads all frames and keeps none.
@@ -168,7 +168,7 @@ def outcome(work: Work, job: Job, made: SourceFrame | Refused) -> Outcome:
     return Outcome(f"{work.path.stem}/{job.frame}: {made.note}")
 
 
-def fitting(made: SourceFrame, job: Job, path: Path, layout: Layout) -> SourceFrame | Refused:
+def fitting(made: SourceFrame, job: Job, path: Path, layout: FrameLayout) -> SourceFrame | Refused:
     """The frame, or a refusal if it does not fit the others in its file.
 
     Args:
@@ -190,7 +190,7 @@ def fitting(made: SourceFrame, job: Job, path: Path, layout: Layout) -> SourceFr
     return refused(f"{job.file}: {why}, unlike the other frames of {path.name}; use another --out for such frames")
 
 
-def layout_of(frame: Frame) -> Layout:
+def layout_of(frame: Frame) -> FrameLayout:
     """The layout of a frame."""
     found = {"image": frame.image}
     found |= {f"buffers/{name}": array for name, array in frame.buffers.items()}
@@ -199,7 +199,7 @@ def layout_of(frame: Frame) -> Layout:
     return {key: (str(array.dtype), array.shape) for key, array in found.items()} | dict.fromkeys(numbers, ("", ()))
 
 
-def layout_in(path: Path) -> Layout:
+def layout_in(path: Path) -> FrameLayout:
     """The layout of a file's frames; empty if there is no file."""
     if not path.exists():
         return {}

@@ -25,7 +25,7 @@ SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG in linux/prctl.h."""
 
 
-class Map(Protocol):
+class MapFunction(Protocol):
     """`map`, wherever the work is done: results in the order of the tasks."""
 
     def __call__(self, function: Callable[[Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]: ...
@@ -39,7 +39,7 @@ def cores() -> int:
 
 
 @contextmanager
-def in_parallel(processes: int) -> Iterator[Map]:
+def in_parallel(processes: int) -> Iterator[MapFunction]:
     """A map over processes, with results in order; plain `map` for one process. Only for the main thread.
 
     Raises:

@@ -35,7 +35,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Attribute:
+class VertexAttribute:
     """One input of the vertex shader: which slot it reads, and how many bytes into a step."""
 
     slot: int
@@ -46,12 +46,12 @@ class Attribute:
 class VertexArray:
     """Attributes and slots by index."""
 
-    attributes: dict[int, Attribute] = field(default_factory=dict)
+    attributes: dict[int, VertexAttribute] = field(default_factory=dict)
     slots: dict[int, Slot] = field(default_factory=dict)
 
     def source(self, attribute: int) -> Slot | None:
         """Where an attribute comes from, None if it has no buffer."""
-        found = self.attributes.get(attribute, Attribute(attribute))
+        found = self.attributes.get(attribute, VertexAttribute(attribute))
         slot = self.slots.get(found.slot)
         return replace(slot, offset=slot.offset + found.offset) if slot and slot.buffer else None
 
@@ -195,7 +195,7 @@ def _initial(walk: _Walk, chunk: Any) -> None:
         return
     array = VertexArray()
     for i, item in enumerate(elements(state, "VertexAttribs")):
-        array.attributes[i] = Attribute(value(item, "vbslot"), value(item, "offset"))
+        array.attributes[i] = VertexAttribute(value(item, "vbslot"), value(item, "offset"))
     for i, item in enumerate(elements(state, "VertexBuffers")):
         array.slots[i] = Slot(value(item, "Buffer"), value(item, "Stride"), value(item, "Offset"))
     walk.arrays[value(chunk, "id")] = array
@@ -203,20 +203,20 @@ def _initial(walk: _Walk, chunk: Any) -> None:
 
 def _pointer(walk: _Walk, chunk: Any) -> None:
     index, array = value(chunk, "index"), walk.at(value(chunk, "vaobj"))
-    array.attributes[index] = Attribute(index)
+    array.attributes[index] = VertexAttribute(index)
     # A stride of 0 means tightly packed; such attributes advance by vertex, and origins do not.
     array.slots[index] = Slot(value(chunk, "buffer"), value(chunk, "stride"), value(chunk, "offset"))
 
 
 def _binding(walk: _Walk, chunk: Any) -> None:
     array, index = walk.at(value(chunk, "vaobj")), value(chunk, "attribindex")
-    before = array.attributes.get(index, Attribute(index))
+    before = array.attributes.get(index, VertexAttribute(index))
     array.attributes[index] = replace(before, slot=value(chunk, "bindingindex"))
 
 
 def _format(walk: _Walk, chunk: Any) -> None:
     array, index = walk.at(value(chunk, "vaobj")), value(chunk, "attribindex")
-    before = array.attributes.get(index, Attribute(index))
+    before = array.attributes.get(index, VertexAttribute(index))
     array.attributes[index] = replace(before, offset=value(chunk, "relativeoffset"))
 
 

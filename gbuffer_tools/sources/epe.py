@@ -62,7 +62,7 @@ def find(there: Walk) -> list[Job]:
 
 
 def _looks_like_a_list(file: Path) -> bool:
-    """Whether its first line names one or two .npz files, an image, and nothing else."""
+    """Whether the first line of a file names one or two .npz files, an image, and nothing else."""
     try:
         with file.open("rb") as stream:
             head = stream.read(HEAD_BYTES).decode("utf-8-sig", "replace")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gbuffer_tools.errors import InputError, one_line
 from gbuffer_tools.exr import frame_as_exr, reader
 from gbuffer_tools.exr.mapped_source import SUFFIXES, Attributes, ExrSource, text
-from gbuffer_tools.exr.reading import Reading
+from gbuffer_tools.exr.reading import ChannelReading
 from gbuffer_tools.frame import BUFFERS
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.folders import Walk
@@ -29,7 +29,7 @@ NOT_BY_NAME = frozenset(("depth", "normal", "motion"))
 MIN_CHANNELS = 3
 
 
-def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> ChannelReading | None:
     """What names alone say; None for files with fewer than three channels, which hold no picture."""
     if len(names) < MIN_CHANNELS:
         return None
@@ -41,9 +41,9 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
         ids=crypto_ids(attributes, layer) or ({} if layer else crypto_ids(attributes)),
     )
     if not layer:
-        return Reading(mapping)
+        return ChannelReading(mapping)
     others = tuple(name for name in names if name not in mine)
-    return Reading(mapping, (f"layer {layer}, {len(others)} channels are of others",), others)
+    return ChannelReading(mapping, (f"layer {layer}, {len(others)} channels are of others",), others)
 
 
 def in_layer(names: tuple[str, ...], layer: str) -> tuple[str, ...]:

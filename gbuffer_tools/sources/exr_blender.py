@@ -22,7 +22,7 @@ Blender's passes are taken for them, and Image for Combined.
 """
 
 from gbuffer_tools.exr.mapped_source import Attributes, ExrSource, text
-from gbuffer_tools.exr.reading import Reading, mapped_channels
+from gbuffer_tools.exr.reading import ChannelReading, mapped_channels
 from gbuffer_tools.mapping.channel_names import components, layers, only, split, within
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Motion, Normal, PinholeCamera
 from gbuffer_tools.sources.exr import crypto_ids, picture
@@ -40,7 +40,7 @@ INDEX = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Materia
 DEPTH = ("Depth", "Z")
 
 
-def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> ChannelReading | None:
     """What a view layer, or a File Output node, holds; None if a picture, or Blender's mark, is missing."""
     if MARK not in attributes:
         return None
@@ -52,11 +52,11 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
     if not views:
         mapping = mapping_of(names, "", attributes)
         passes = ", ".join(dict.fromkeys(split(name)[0] for name in mapped_channels(mapping)))
-        return Reading(mapping, (f"passes by the names that a File Output node gave them: {passes}",))
+        return ChannelReading(mapping, (f"passes by the names that a File Output node gave them: {passes}",))
     view = layer or max(views, key=lambda view: len(views[view]))
     notes = (f"view layer {view!r} of {', '.join(map(repr, views))} (--layer)",) if len(views) > 1 else ()
     others = tuple(name for other, owned in views.items() if other != view for name in owned)
-    return Reading(mapping_of(views[view], view, attributes), notes, others)
+    return ChannelReading(mapping_of(views[view], view, attributes), notes, others)
 
 
 def view_layers(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ given by a mapping. Render ids with one sample per pixel and a box filter: Mitsu
 import re
 
 from gbuffer_tools.exr.mapped_source import Attributes, ExrSource
-from gbuffer_tools.exr.reading import Reading
+from gbuffer_tools.exr.reading import ChannelReading
 from gbuffer_tools.mapping.channel_names import components, layers, only, split
 from gbuffer_tools.mapping.schema import Buffer, Depth, Ids, Image, Mapping, Normal, PinholeCamera
 
@@ -20,7 +20,7 @@ SHAPES = re.compile(r"(?i)id|ids|sid|.*(shape|object|instance).*")
 ALBEDOS = re.compile(r"(?i)a|alb|.*(albedo|reflectance|base_?colou?r).*")
 
 
-def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> ChannelReading | None:
     """What the AOVs hold, by their components and names; None if neither the header nor a distance `.T` shows that
     Mitsuba wrote them.
     """
@@ -44,7 +44,7 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
         ids={"object": Ids(shape[0])} if shape else {},
         camera=PinholeCamera(positions=positions) if positions else None,
     )
-    return Reading(mapping)
+    return ChannelReading(mapping)
 
 
 def _first(names: tuple[str, ...], pattern: re.Pattern[str], letters: str) -> tuple[str, ...] | None:

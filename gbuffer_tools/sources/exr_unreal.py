@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from gbuffer_tools.exr.mapped_source import SUFFIXES, Attributes, ExrSource, text
-from gbuffer_tools.exr.reading import Reading
+from gbuffer_tools.exr.reading import ChannelReading
 from gbuffer_tools.frame_file.naming import fit_name, shard_name
 from gbuffer_tools.io.folders import Walk
 from gbuffer_tools.mapping.channel_names import components, layers
@@ -47,7 +47,7 @@ LENS = re.compile(r"(unreal/camera)/[^/]+/(?:fov|focalLength)|(unreal/.+)/(?:fov
 OVERSCAN = "unreal/camera/overscanPercentage"
 
 
-def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Reading | None:
+def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> ChannelReading | None:
     """What the layers hold, by material name; None if there are neither Unreal's metadata nor its layers."""
     passes = {layer: layer.lower().removeprefix(PREFIX.lower()) for layer in layers(names) if layer}
     ours = any(layer.startswith((PREFIX, MASK)) for layer in passes)
@@ -72,7 +72,7 @@ def reading_of(names: tuple[str, ...], attributes: Attributes, layer: str) -> Re
         notes.append("CustomStencil holds colours of a palette, no ids; render Object Ids instead")
     if _number(attributes, OVERSCAN):
         notes.append("no camera, as the picture has an overscan")
-    return Reading(mapping, tuple(notes))
+    return ChannelReading(mapping, tuple(notes))
 
 
 def _channels(names: tuple[str, ...], passes: dict[str, str], word: str, letters: str) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from gbuffer_tools.source import Job, PlainSource, ShardInfo, SourceFrame
 
 
 def find(there: Walk) -> list[Job]:
-    """All colour images."""
+    """The jobs of a folder: its colour images."""
     images = there.of(SUFFIXES)
     sensors = sensor_pictures(images, there.folder.parent)
     return [
@@ -46,7 +46,7 @@ def shard_info(jobs: list[Job]) -> ShardInfo:
 
 
 def read(job: Job, _: ShardInfo) -> SourceFrame:
-    """Read an image."""
+    """Make a frame of an image."""
     return SourceFrame(Frame(job.frame, read_image(job.file)), "RGB alone")
 
 

@@ -29,7 +29,7 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class Layout:
+class DataSetLayout:
     """How a data set lays out its files.
 
     Attributes:
@@ -52,15 +52,15 @@ class Layout:
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout("playing-for-data", (("images", "labels"),), ("", ""), CITYSCAPES),
-        Layout("viper", (("img", "cls"),), ("", ""), VIPER),
-        Layout(
+        DataSetLayout("playing-for-data", (("images", "labels"),), ("", ""), CITYSCAPES),
+        DataSetLayout("viper", (("img", "cls"),), ("", ""), VIPER),
+        DataSetLayout(
             "cityscapes", (("leftImg8bit", "gtFine"),), ("_leftImg8bit", "_gtFine_labelIds"), CITYSCAPES, split=True
         ),
-        Layout(
+        DataSetLayout(
             "camvid", tuple((split, f"{split}annot") for split in SPLITS), ("", ""), CAMVID, split=True, sequence=True
         ),
-        Layout(
+        DataSetLayout(
             "camvid-original", (("701_StillsRaw_full", "LabeledApproved_full"),), ("", "_L"), CAMVID_ORIGINAL,
             sequence=True,
         ),
@@ -73,7 +73,7 @@ def find(there: Walk) -> list[Job]:
     return [job for layout, images, labels in _places(there) for job in _jobs(there, layout, images, labels)]
 
 
-def _places(there: Walk) -> list[tuple[Layout, Path, Path]]:
+def _places(there: Walk) -> list[tuple[DataSetLayout, Path, Path]]:
     """The image folders that have a label map folder beside them, and the latter."""
     if there.alone:
         return []
@@ -88,7 +88,7 @@ def _places(there: Walk) -> list[tuple[Layout, Path, Path]]:
     ]
 
 
-def _jobs(there: Walk, layout: Layout, images: Path, labels: Path) -> Iterator[Job]:
+def _jobs(there: Walk, layout: DataSetLayout, images: Path, labels: Path) -> Iterator[Job]:
     found = [
         image for image in there.of(SUFFIXES) if image.is_relative_to(images) and image.stem.endswith(layout.ends[0])
     ]
@@ -101,7 +101,7 @@ def _jobs(there: Walk, layout: Layout, images: Path, labels: Path) -> Iterator[J
         yield Job(shard, fit_name(name), image, 0, ((layout.name, label),))
 
 
-def _shard(path: Path, layout: Layout, images: Path, image: Path) -> str:
+def _shard(path: Path, layout: DataSetLayout, images: Path, image: Path) -> str:
     """The frame file of an image: the folders on the way to it, except the image folder itself, and its sequence.
 
     Args:
@@ -123,7 +123,7 @@ def _shard(path: Path, layout: Layout, images: Path, image: Path) -> str:
     return f"{split}/{name}" if split else name
 
 
-def label_of(layout: Layout, labels: Path, image: Path) -> Path:
+def label_of(layout: DataSetLayout, labels: Path, image: Path) -> Path:
     """The label map in the folder `labels` that belongs to an image; `image` is its path within the image folder."""
     return labels / image.parent / f"{image.stem.removesuffix(layout.ends[0])}{layout.ends[1]}.png"
 

@@ -50,7 +50,7 @@ class CaptureSource:
 
     @property
     def stepwise(self) -> bool:
-        """Replaying takes seconds."""
+        """Whether frames take seconds each: yes, replaying does."""
         return True
 
     def find(self, there: Walk) -> list[Job]:
@@ -75,7 +75,7 @@ class CaptureSource:
             yield
 
     def read(self, item: Job, _: ShardInfo) -> SourceFrame:
-        """Replay a capture."""
+        """Replay a capture, and make its frame."""
         from gbuffer_tools.renderdoc import capture_to_frame
 
         profile = self.profile

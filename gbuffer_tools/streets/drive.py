@@ -32,7 +32,7 @@ class Path:
 
     @property
     def length(self) -> float:
-        """Metres."""
+        """The path's length, metres."""
         return float(self.way[-1])
 
     def places(self, ways: npt.ArrayLike) -> Floats:
@@ -140,7 +140,7 @@ def _vector(leg: Leg) -> tuple[float, float]:
 
 
 def sampled(points: Floats) -> Floats:
-    """The same way (n,2) with a point every `STEP`."""
+    """A way (n,2) along some points, with a point every `STEP`."""
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     wanted = np.linspace(0, way[-1], max(int(way[-1] / STEP), 1) + 1)
     return np.stack([np.interp(wanted, way, points[:, k]) for k in (0, 1)], 1)

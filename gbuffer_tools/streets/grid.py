@@ -63,8 +63,8 @@ class Bend:
 
 
 @dataclass(frozen=True)
-class Block:
-    """A block, kerb to kerb, in the straight grid.
+class CityBlock:
+    """A city block, kerb to kerb, in the straight grid.
 
     Attributes:
         low, high: corners, metres.
@@ -97,7 +97,7 @@ class Grid:
     """All streets and blocks."""
 
     streets: tuple[Street, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[CityBlock, ...]
     bend: Bend
 
     def along(self, axis: int) -> list[Street]:
@@ -120,7 +120,7 @@ class Grid:
         return moved(x, y, z, heading + turn)
 
     def beside(
-        self, block: Block, side: int, along: float, inwards: float, z: float = KERB, turn: float = 0.0
+        self, block: CityBlock, side: int, along: float, inwards: float, z: float = KERB, turn: float = 0.0
     ) -> Floats:
         """The pose of a thing on a block's side: x runs along the side, y into the block."""
         return self.place(block.point(side, along, inwards), side * math.pi / 2, z, turn)
@@ -147,7 +147,7 @@ def make_grid(seed: int) -> Grid:
     return Grid((*lines[0], *lines[1]), tuple(_blocks(lines[0], lines[1], random)), bend)
 
 
-def _blocks(rows: list[Street], columns: list[Street], random: Random) -> list[Block]:
+def _blocks(rows: list[Street], columns: list[Street], random: Random) -> list[CityBlock]:
     """`rows` run along x, `columns` along y."""
     found = []
     for i in range(-1, STREETS):
@@ -158,7 +158,7 @@ def _blocks(rows: list[Street], columns: list[Street], random: Random) -> list[B
             north = rows[j + 1] if j + 1 < STREETS else None
             low = _edge(west, east, 1), _edge(south, north, 1)
             high = _edge(east, west, -1), _edge(north, south, -1)
-            found.append(Block(low, high, (south, east, north, west), random.uniform(2.0, 3.3)))
+            found.append(CityBlock(low, high, (south, east, north, west), random.uniform(2.0, 3.3)))
     return found
 
 
@@ -170,7 +170,7 @@ def _edge(street: Street | None, other: Street | None, sign: int) -> float:
     return other.at - sign * OUTSIDE
 
 
-def outline(block: Block, inset: float, *, step: float = 4.0) -> Floats:
+def outline(block: CityBlock, inset: float, *, step: float = 4.0) -> Floats:
     """Points (n,2) around a block, counter-clockwise, with rounded corners, in the straight grid.
 
     Their number does not depend on the inset, so two outlines can be joined.

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 
-from gbuffer_tools.streets.grid import KERB, Bend, Block, Grid, Street, outline
+from gbuffer_tools.streets.grid import KERB, Bend, CityBlock, Grid, Street, outline
 from gbuffer_tools.streets.shapes.mesh import Builder, Colour, Floats, Mesh, rgb, tinted
 
 ASPHALT = 0.105, 0.105, 0.11
@@ -125,7 +125,7 @@ def _entry(builder: Builder, bend: Bend, street: Street, at: float, near: tuple[
             across += 0.9
 
 
-def pavement_mesh(grid: Grid, block: Block, seed: int) -> Mesh:
+def pavement_mesh(grid: Grid, block: CityBlock, seed: int) -> Mesh:
     """A block's kerb and pavement, a ring."""
     random, builder = Random(f"{seed}/{block.low}"), Builder()
     slab = tinted(rgb(random.choice(("9a968e", "8a8884", "a49c90", "7c7a78"))), random.uniform(0.85, 1.1))
@@ -149,7 +149,7 @@ def _ring(builder: Builder, outer: Floats, inner: Floats, surface: str, colour: 
     )
 
 
-def green_mesh(grid: Grid, block: Block, seed: int) -> Mesh:
+def green_mesh(grid: Grid, block: CityBlock, seed: int) -> Mesh:
     """The ground inside a block's pavement: grass."""
     builder = Builder()
     points = np.insert(grid.bend(outline(block, block.pavement)), 2, KERB, 1)
@@ -158,7 +158,7 @@ def green_mesh(grid: Grid, block: Block, seed: int) -> Mesh:
     return builder.mesh()
 
 
-def forecourt_mesh(grid: Grid, block: Block, side: int, along: tuple[float, float], depth: float) -> Mesh:
+def forecourt_mesh(grid: Grid, block: CityBlock, side: int, along: tuple[float, float], depth: float) -> Mesh:
     """Paving between the pavement and the houses of a side."""
     builder = Builder()
     low, high = block.pavement, block.pavement + depth

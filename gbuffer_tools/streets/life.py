@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 
 from gbuffer_tools.streets.drive import TICKS, Path, Route, along_street
-from gbuffer_tools.streets.grid import CORNER, KERB, Block, Grid, Street
+from gbuffer_tools.streets.grid import CORNER, KERB, CityBlock, Grid, Street
 from gbuffer_tools.streets.shapes import people
 from gbuffer_tools.streets.shapes.mesh import Floats
 from gbuffer_tools.streets.shapes.vehicles import KINDS, length_of, vehicle_mesh
@@ -100,7 +100,7 @@ def road_of(route: Route, ticks: int) -> Road:
     return Road(route.path.places(route.start + SPEED * judged / TICKS), judged)
 
 
-def _parked(grid: Grid, block: Block, side: int, street: Street, random: Random) -> list[tuple[Still, str]]:
+def _parked(grid: Grid, block: CityBlock, side: int, street: Street, random: Random) -> list[tuple[Still, str]]:
     """Cars along the kerb, most of them facing the way they came."""
     found = []
     at, full = CORNER + 6, random.uniform(0.45, 0.9)
@@ -115,7 +115,7 @@ def _parked(grid: Grid, block: Block, side: int, street: Street, random: Random)
     return found
 
 
-def _waiting(grid: Grid, block: Block, side: int, street: Street, random: Random) -> list[tuple[Still, str]]:
+def _waiting(grid: Grid, block: CityBlock, side: int, street: Street, random: Random) -> list[tuple[Still, str]]:
     """Cars waiting to enter a crossing, at the end of a block's side."""
     found = []
     at = block.length(side) - CORNER - 0.6
@@ -175,7 +175,7 @@ def add_walkers(things: Things, grid: Grid, route: Route, seed: int, ticks: int)
         _add_walker(things, road, _crossing(route, way, tick, random), 2.5, random)
 
 
-def _walk(grid: Grid, block: Block, side: int, at: float, random: Random, ticks: int) -> Ride:
+def _walk(grid: Grid, block: CityBlock, side: int, at: float, random: Random, ticks: int) -> Ride:
     """A walk along a pavement, up or down, or someone standing there."""
     inwards = random.uniform(0.85, block.pavement - 0.35)
     ways = np.arange(CORNER, block.length(side) - CORNER, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gbuffer_tools.streets import ground, life, rows
 from gbuffer_tools.streets.drive import TICKS, Route, camera_pose, make_route
-from gbuffer_tools.streets.grid import Block, Grid, make_grid
+from gbuffer_tools.streets.grid import CityBlock, Grid, make_grid
 from gbuffer_tools.streets.shapes.mesh import Floats
 from gbuffer_tools.streets.things import MAX_PARTS, Thing, Things
 from gbuffer_tools.streets.weather import Weather, make_weather
@@ -76,7 +76,7 @@ def make_town(seed: int, ticks: int = DRIVE) -> Town:
     )  # fmt: skip
 
 
-def _distance(grid: Grid, block: Block, points: Floats) -> float:
+def _distance(grid: Grid, block: CityBlock, points: Floats) -> float:
     """From a block's middle to the nearest of points (n,2), metres."""
     middle = [(low + high) / 2 for low, high in zip(block.low, block.high, strict=True)]
     return float(np.linalg.norm(points - grid.bend([(middle[0], middle[1])])[0], axis=1).min())

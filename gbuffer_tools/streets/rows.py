@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 
 from gbuffer_tools.streets import ground
-from gbuffer_tools.streets.grid import CORNER, Block, Grid, contains, outline
+from gbuffer_tools.streets.grid import CORNER, CityBlock, Grid, contains, outline
 from gbuffer_tools.streets.shapes import furniture, plants
 from gbuffer_tools.streets.shapes.houses import BRICKS, House, house_mesh
 from gbuffer_tools.streets.shapes.mesh import Floats, tinted
@@ -22,7 +22,7 @@ TREES = 20
 
 
 @dataclass(frozen=True)
-class Row:
+class HouseRow:
     """The houses of a block's side.
 
     Attributes:
@@ -39,10 +39,10 @@ class Row:
     span: tuple[float, float]
 
 
-def rows_of(block: Block, seed: int) -> list[Row]:
+def rows_of(block: CityBlock, seed: int) -> list[HouseRow]:
     """The rows of a block; those along y stand between those along x."""
     random = Random(f"{seed}/rows/{block.low}")
-    found: dict[int, Row] = {}
+    found: dict[int, HouseRow] = {}
     for side in (0, 2, 1, 3):
         street = block.streets[side]
         if street is None:
@@ -55,11 +55,11 @@ def rows_of(block: Block, seed: int) -> list[Row]:
             for i, (other, sign) in enumerate((((side - 1) % 4, 1), ((side + 1) % 4, -1))):
                 if other in found:
                     ends[i] += sign * (found[other].front - block.pavement + found[other].depth + 1.2)
-        found[side] = Row(side, style, front, depth, (ends[0], ends[1]))
+        found[side] = HouseRow(side, style, front, depth, (ends[0], ends[1]))
     return list(found.values())
 
 
-def add_block(things: Things, grid: Grid, block: Block, seed: int) -> None:
+def add_block(things: Things, grid: Grid, block: CityBlock, seed: int) -> None:
     """Add everything that stands on a block and does not move, except street furniture."""
     random = Random(f"{seed}/block/{block.low}")
     for row in rows_of(block, seed):
@@ -83,7 +83,7 @@ def add_tree(
     things.stand("tree", scaled, partial(plants.tree_mesh, kind, number), f"tree {kind} {number}")
 
 
-def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random) -> None:
+def _add_row(things: Things, grid: Grid, block: CityBlock, row: HouseRow, random: Random) -> None:
     gap = row.front - block.pavement
     low, high = row.span
     if gap > 0.3 and random.random() < (0.25 if row.style == "detached" else 0.6):
@@ -112,7 +112,7 @@ def _add_row(things: Things, grid: Grid, block: Block, row: Row, random: Random)
 
 
 def _garden(
-    things: Things, grid: Grid, block: Block, row: Row, span: tuple[float, float], gap: float, random: Random
+    things: Things, grid: Grid, block: CityBlock, row: HouseRow, span: tuple[float, float], gap: float, random: Random
 ) -> None:
     """Add what encloses a front garden, with a way in, and what grows in it."""
     kind = random.choice(("hedge", "wall", "railing", "panel", "hedge", "open"))
@@ -145,7 +145,7 @@ def _garden(
         add_tree(things, matrix, random, random.uniform(0.45, 0.7))
 
 
-def add_furniture(things: Things, grid: Grid, block: Block, seed: int) -> None:
+def add_furniture(things: Things, grid: Grid, block: CityBlock, seed: int) -> None:
     """Add lamp posts, trees, signs, lights, bollards and railings to a block's pavements."""
     random = Random(f"{seed}/furniture/{block.low}")
     for side, street in enumerate(block.streets):
@@ -180,7 +180,7 @@ def add_furniture(things: Things, grid: Grid, block: Block, seed: int) -> None:
                 things.stand("pole", grid.beside(block, side, CORNER + 1 + 1.6 * i, 0.35), build)
 
 
-def _sign(things: Things, grid: Grid, block: Block, side: int, along: float, random: Random) -> None:
+def _sign(things: Things, grid: Grid, block: CityBlock, side: int, along: float, random: Random) -> None:
     """A post and one or two plates that face the traffic."""
     if not 3 < along < block.length(side) - 3:
         return
@@ -190,7 +190,7 @@ def _sign(things: Things, grid: Grid, block: Block, side: int, along: float, ran
     things.stand("sign", matrix, partial(furniture.sign_mesh, kind, f"{random.random()}"))
 
 
-def _signal(things: Things, grid: Grid, block: Block, side: int, along: float, random: Random) -> None:
+def _signal(things: Things, grid: Grid, block: CityBlock, side: int, along: float, random: Random) -> None:
     matrix = grid.beside(block, side, along, 0.5)
     things.stand("pole", matrix, partial(furniture.post_mesh, 2.6), "signal post")
     state = "red" if random.random() < 0.4 else "green"

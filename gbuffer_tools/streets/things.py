@@ -27,11 +27,11 @@ class Still:
         return self.matrix
 
     def seen(self, _: float) -> bool:
-        """Whether it is there."""
+        """Whether the thing is there at a tick: always."""
         return True
 
     def spots(self, half: float, ticks: Floats) -> Floats:
-        """Points (T,5,2) from its rear to its front at ticks (T,); `half` is how far it reaches along its x."""
+        """Points (T,5,2) from the thing's rear to its front at ticks (T,); `half` is how far it reaches along its x."""
         reach = np.linspace(-half, half, 5)[:, None] * self.matrix[:2, 0] + self.matrix[:2, 3]
         return np.broadcast_to(reach, (len(ticks), 5, 2))
 
@@ -68,11 +68,11 @@ class Ride:
         return body @ self.joint(way / self.stride) if self.joint else body
 
     def seen(self, tick: float) -> bool:
-        """Whether it is there."""
+        """Whether the thing is there at a tick."""
         return 0 <= self.way(tick) <= self.path.length
 
     def spots(self, half: float, ticks: Floats) -> Floats:
-        """As for `Still`; nan at ticks when it is not there."""
+        """Points (T,5,2) from the thing's rear to its front, as for `Still`; nan at ticks when it is not there."""
         ways = self.start + self.speed * ticks / TICKS
         found = self.path.places(ways[:, None] + np.linspace(-half, half, 5))
         found[(ways < 0) | (ways > self.path.length)] = np.nan

@@ -11,7 +11,7 @@ KINDS = ("clear", "clear", "low", "hazy", "overcast", "overcast")
 
 @dataclass(frozen=True)
 class Weather:
-    """The light.
+    """The light of a town: sun, sky, clouds, haze, exposure.
 
     Attributes:
         elevation, azimuth: of the sun, radians.

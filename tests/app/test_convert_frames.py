@@ -65,7 +65,7 @@ def shown(path: Path, frames: Path) -> np.ndarray:
     """The class masks (H, W, K) of the first frame, as the network of `app.enhance` sees them."""
     backend = torch_backend(path, torch.device("cpu"), bf16=False)
     classes = enhance.open_frames(frames, backend)[0].classes
-    return soft_masks(classes[None], len(backend.classes))[0].movedim(0, -1).numpy()
+    return soft_masks(classes[None], len(backend.reading.streams))[0].movedim(0, -1).numpy()
 
 
 @pytest.mark.parametrize("size", [(2, 2), (1, 2), (4, 3)])

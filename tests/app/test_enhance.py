@@ -285,8 +285,8 @@ def test_each_network_says_how_it_is_tiled(model: Path, tmp_path: Path, capsys: 
     whole, local = (
         torch_backend(path, torch.device("cpu"), bf16=False) for path in (model, tmp_path / "lite.safetensors")
     )
-    assert whole.tile >= 1280  # 720p runs whole: GroupNorm sees other statistics in tiles
-    assert (local.tile, local.overlap) == (Lite.tile, Lite.overlap)
+    assert whole.tiling.tile >= 1280  # 720p runs whole: GroupNorm sees other statistics in tiles
+    assert (local.tiling.tile, local.tiling.overlap) == (Lite.tile, Lite.overlap)
     schema.write(tmp_path / "one.h5", [frame("a", 0)], HEADER)
     assert command(tmp_path / "lite.safetensors", tmp_path / "one.h5", tmp_path / "out", "--tile", "500") == 2
     assert "--tile 500: wanted 512 or more" in capsys.readouterr().err

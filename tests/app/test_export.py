@@ -12,6 +12,7 @@ from app.enhance import build_parser as enhance_parser
 from app.enhance import main as enhance
 from app.export import build_parser, main
 from app.inference.backends import onnx_backend
+from datasets.channels import channel_names
 from datasets.images import read_image
 from datasets.runtime.onnx_session import open_session
 from epe.models import Model, load, save
@@ -143,7 +144,8 @@ def test_metadata_says_how_to_feed_it(tmp_path: Path) -> None:
     assert (header["classes"], header["multiple_of"], facts["multiple_of"]) == ([["sky"], ["*"]], 8, "8")
     assert made.opset_import[0].version == 18
     backend = onnx_backend(tmp_path / "lite-tiny.onnx")
-    assert (backend.channels, backend.std, backend.tile, backend.overlap) == (CHANNELS, (1, 2, 1, 1), 1024, 128)
+    assert (channel_names(backend.reading.features), backend.reading.std) == (CHANNELS, (1, 2, 1, 1))
+    assert (backend.tiling.tile, backend.tiling.overlap) == (1024, 128)
 
 
 def test_enhance_gives_the_same_pictures_with_both(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.inference.code_jobs import Job, batches, entropy_of
+from app.inference.code_jobs import SamplingJob, batches, entropy_of
 from app.inference.sheet import GAP, TITLE, sheet
 from app.sample import build_parser, main
 from datasets.images import read_image, write_png
@@ -263,7 +263,7 @@ def test_too_little_memory_is_one_line(files: Path, tmp_path: Path, monkeypatch,
 
 
 def test_batches_are_of_one_size() -> None:
-    job = Job("", 0, (4, 4), np.zeros(1, np.int32))
+    job = SamplingJob("", 0, (4, 4), np.zeros(1, np.int32))
     jobs = [replace(job, number=i, size=(4, 4 + (i > 2))) for i in range(6)]
     assert [[job.number for job in part] for part in batches(jobs, 2)] == [[0, 1], [2], [3, 4], [5]]
 

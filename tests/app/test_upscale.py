@@ -189,6 +189,10 @@ class TestRefused:
         write_png(tmp_path / "other" / "one" / "z.png", np.zeros((9, 16, 3), np.uint8))
         words = (path, tmp_path / "other", "--out", tmp_path / "out", "--guides", tmp_path / "large")
         assert "has no frame 'one/z'" in self.refusal(capsys, *words)
+        odd = tmp_path / "odd.safetensors"
+        save(Model(guided, "rrdb", guided.spec.as_dict(), ("warmth.0", *names[1:]), reading.mean, reading.std), odd)
+        line = self.refusal(capsys, odd, *words[1:])
+        assert "odd.safetensors: reads 'warmth', which is not a channel of frames" in line
 
     def test_weights_that_are_not_finite(self, pictures: Path, tmp_path: Path, capsys) -> None:
         broken = build_upscaler("rrdb-x4-tiny")

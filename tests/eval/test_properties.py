@@ -17,7 +17,7 @@ from epe.losses.perceptual import LAYERS
 from epe.networks.backbones.vgg import CHANNELS, VGG16
 from eval.metrics import kid_cmmd
 from eval.metrics.bootstrap import interval, resample_counts
-from eval.metrics.frechet import FeatureMoments, frechet, moments
+from eval.metrics.frechet import FeatureGaussian, fit_gaussian, frechet
 from eval.metrics.kid_cmmd import GaussianKernel, cmmd, kid
 from eval.metrics.lpips import lpips
 from eval.metrics.mmd import cubic_kernel, mmd2
@@ -63,7 +63,7 @@ def blocked(kernel: kid_cmmd.Kernel, *, unbiased: bool) -> Callable[[np.ndarray,
 
 
 def normal(x: np.ndarray, y: np.ndarray) -> float:
-    return frechet(moments([x]), moments([y[:9], y[9:]]))
+    return frechet(fit_gaussian([x]), fit_gaussian([y[:9], y[9:]]))
 
 
 UNBIASED = {
@@ -155,7 +155,7 @@ def test_frechet_by_closed_forms(seed: int, scale: float) -> None:
     about = x.mean(0) + scale * (x - x.mean(0))
     assert normal(x, about) == pytest.approx((scale - 1) ** 2 * spread, rel=1e-6, abs=1e-6)
     # Axes in common: the deviations' own distance.
-    one, other = (FeatureMoments(np.zeros(6), np.diag(v), 9) for v in (np.square(x[0]), variances))
+    one, other = (FeatureGaussian(np.zeros(6), np.diag(v), 9) for v in (np.square(x[0]), variances))
     assert frechet(one, other) == pytest.approx(np.square(np.abs(x[0]) - np.sqrt(variances)).sum(), rel=1e-7)
 
 

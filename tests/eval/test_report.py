@@ -13,7 +13,7 @@ from eval.records import scores_record, skvd_record
 from eval.records.dataclass_json import write_record
 from eval.records.scores_record import Metric
 from eval.records.skvd_record import CropPair
-from eval.reporting import summary, table_formats, wording
+from eval.reporting import markdown, summary, table_formats
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
 from tests.eval.made.records import by_class, made, method, with_floor
@@ -107,7 +107,7 @@ def test_names_are_escaped(tmp_path):
     [("a|b", r"a\|b"), (r"a\|b", r"a\\\|b"), ("<img>", r"\<img>"), ("x\n# y", "x # y"), ("*a* [b]", r"\*a\* \[b]")],
 )
 def test_markdown_shows_names_as_they_are(text, wanted):
-    assert wording.literal(text) == wanted
+    assert markdown.literal(text) == wanted
 
 
 def test_no_line_of_latex_is_a_name_s(tmp_path):

@@ -19,7 +19,7 @@ from eval.features.embeddings import inception
 from eval.features.vgg_features import LAYERS
 from eval.features.vgg_statistics import MEANS, VggStatistics
 from eval.measuring.set_distances import KID_PAIRS
-from eval.metrics.frechet import frechet, moments
+from eval.metrics.frechet import fit_gaussian, frechet
 from eval.metrics.kid_cmmd import kid_kernel, mmd2_in_blocks
 from eval.records import scores_record
 from gbuffer_tools import command
@@ -72,7 +72,7 @@ def test_values_names_and_intervals(words, scenes, random_vgg, tmp_path, capsys)
     # Against the arithmetic on features that are made here.
     embedding = VggStatistics(load_vgg(random_vgg, "zeros"), "", torch.device("cpu"))
     rows = [np.stack([embedding(image)[MEANS] for image in Images(scenes / side)]) for side in ("frames", "photos")]
-    wanted = frechet(moments([rows[0]]), moments([rows[1]]))
+    wanted = frechet(fit_gaussian([rows[0]]), fit_gaussian([rows[1]]))
     assert render.values["frechet_vgg16"].value == pytest.approx(wanted, rel=1e-5)
     assert KID_PAIRS in found.protocol["VGG16"]
     assert "kernel, VGG16" in capsys.readouterr().out
@@ -111,7 +111,7 @@ def test_inception_makes_fid_and_kid(scenes, random_vgg, tmp_path) -> None:
     embedding = inception(tmp_path / "inception.safetensors", torch.device("cpu"))
     x, y = (embedding.of(Images(tmp_path / side)) for side in ("frames", "photos"))
     values = found.methods[0].values
-    assert values["fid"].value == pytest.approx(frechet(moments([x]), moments([y])), rel=1e-4)
+    assert values["fid"].value == pytest.approx(frechet(fit_gaussian([x]), fit_gaussian([y])), rel=1e-4)
     assert KID_PAIRS in found.protocol["Inception v3, FID's"]
     wanted = mmd2_in_blocks(torch.from_numpy(x), torch.from_numpy(y), kid_kernel, unbiased=True)
     # 1e-3 of 1000 x MMD²: products are summed from float32 strips.

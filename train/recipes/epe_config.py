@@ -8,9 +8,9 @@ from datasets.photos import PhotoFilter
 from datasets.runtime.device import device_of
 from epe.losses.adversarial.diff_augment import Augmentation
 from epe.losses.adversarial.gradient_penalty import Penalised
-from epe.losses.perceptual import LAYERS, Layer
+from epe.losses.perceptual import LAYERS, VGGLayer
 from epe.networks.generators import preset_names
-from epe.networks.perceptual_discriminator import RELEASED_TAPS, Labels
+from epe.networks.perceptual_discriminator import RELEASED_TAPS, LabelReduction
 from gbuffer_tools.errors import InputError
 from train.loop.config import GanConfig, PrecisionConfig, check_preset, check_ranges
 
@@ -103,14 +103,14 @@ class EPEConfig(GanConfig, PrecisionConfig):
     critic_clip: float | None = None
     clip_norm: Literal["l2", "inf"] = "l2"
     perceptual_weight: float = 5.0
-    perceptual_layers: tuple[Layer, ...] = LAYERS
+    perceptual_layers: tuple[VGGLayer, ...] = LAYERS
     class_colour_weight: float = 0.0
     class_colour_side: int | None = None
     penalty_weight: float = 0.03
     penalty_every: int = 1
     penalty_input: Literal["image", "features"] = "image"
     penalty_of: Penalised = "scores"
-    critic_labels: Labels = "pooled"
+    critic_labels: LabelReduction = "pooled"
     diff_augment: tuple[Augmentation, ...] = ()
     adaptive_target: float = 0.6
     adaptive_start: int = 0

@@ -47,7 +47,7 @@ class CodebookUsage(nn.Module):
         ids: Tensor,
         total: Callable[[Tensor], Tensor] = lambda x: x,
     ) -> None:
-        """Add a batch.
+        """Move the averages (use of each code, sum of its latents) towards those of a batch.
 
         Args:
             quantiser: the quantiser that holds the codes.

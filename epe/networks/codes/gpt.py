@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from epe.layers.attention import Cache, CausalAttention
+from epe.layers.attention import CausalAttention, KeyValueCache
 from epe.layers.spec import Spec, check_heads, check_limits
 
 LIMITS = {
@@ -95,7 +95,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, cache: Cache | None, unmasked: int) -> Tensor:
+    def forward(self, x: Tensor, cache: KeyValueCache | None, unmasked: int) -> Tensor:
         """Process tokens (B, N, C), which follow those in `cache`, if there is one."""
         x = x + self.dropout(self.attention(self.norm1(x), cache, unmasked))
         return x + self.dropout(self.mlp(self.norm2(x)))
@@ -128,11 +128,13 @@ class GPT(nn.Module):
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
 
-    def new_past(self) -> list[Cache]:
+    def new_past(self) -> list[KeyValueCache]:
         """Return an empty cache for each block."""
-        return [Cache(self.spec.context) for _ in self.blocks]
+        return [KeyValueCache(self.spec.context) for _ in self.blocks]
 
-    def forward(self, codes: Tensor, condition: Tensor | None = None, past: list[Cache] | None = None) -> Tensor:
+    def forward(
+        self, codes: Tensor, condition: Tensor | None = None, past: list[KeyValueCache] | None = None
+    ) -> Tensor:
         """Compute the logits of the codes that follow.
 
         Args:

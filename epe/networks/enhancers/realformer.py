@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
-from epe.generator import Crops, GeneratorSpec, StreamChannels, StyledGenerator
+from epe.generator import FrameCrops, GeneratorSpec, StreamChannels, StyledGenerator
 from epe.layers.adain import AdaIN, StyleEncoder
 from epe.layers.attention import LinearAttention
 from epe.layers.classes import soft_masks
@@ -299,7 +299,7 @@ class RealFormer(StyledGenerator):
     def encode_style(self, photo: Tensor) -> Tensor:
         return self.style(photo)
 
-    def enhance_like(self, photo: Tensor, crops: Crops, sequence: SequenceParallel = ALONE) -> Tensor:
+    def enhance_like(self, photo: Tensor, crops: FrameCrops, sequence: SequenceParallel = ALONE) -> Tensor:
         return self(*crops, self.encode_style(photo), sequence)
 
     def encode(self, gbuffers: Tensor, classes: Tensor) -> Known:

@@ -144,10 +144,10 @@ def attention(spec: RealFormerV1Spec) -> Attention:
     return (LocationAttention if spec.location else Attention)(spec.width, spec.heads)
 
 
-Part = Callable[[Tensor], Tensor]
+TokenFunction = Callable[[Tensor], Tensor]
 
 
-def add_part(x: Tensor, part: Part, norm: nn.Module, adain: Part, legacy: bool) -> Tensor:
+def add_part(x: Tensor, part: TokenFunction, norm: nn.Module, adain: TokenFunction, legacy: bool) -> Tensor:
     """Add a residual part of a block to tokens (B, N, C).
 
     `adain` comes before the part and the norm after it (as in Liu et al., "Swin Transformer V2", 2022), so the skip
@@ -241,7 +241,7 @@ class Refinement(nn.Module):
         return F.interpolate(F.relu(x) if self.legacy else x, scale_factor=self.patch, mode="bilinear")
 
 
-class Pooled(nn.Module):
+class StyleEncoderV1(nn.Module):
     """Encodes a photograph of any size as a style: the means of one convolution's features."""
 
     def __init__(self, width: int) -> None:
@@ -277,7 +277,7 @@ class RealFormerV1(StyledGenerator):
         self.norm = nn.LayerNorm(spec.width)
         self.mlp = FeedForward(spec.width, spec.hidden) if spec.mlp else nn.Identity()
         self.refinement = Refinement(spec)
-        self.style = Pooled(spec.width) if spec.style else None
+        self.style = StyleEncoderV1(spec.width) if spec.style else None
         if spec.legacy:
             start_as_published(self)
 

@@ -142,7 +142,7 @@ class LinearAttentionBlock(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
-class Pooled(nn.Module):
+class StyleEncoderV2(nn.Module):
     """Encodes a photograph of any size as a style: means of features, unnormalised to keep tone and contrast.
 
     As published, the first two layers are normalised, and no ReLU follows the third.
@@ -190,7 +190,7 @@ class RealFormerV2(StyledGenerator):
             for value in out[-1].parameters():
                 nn.init.zeros_(value)
         self.decoder = nn.Sequential(enlarged(4 * base, 2 * base), enlarged(2 * base, base), out)
-        self.style = Pooled(spec)
+        self.style = StyleEncoderV2(spec)
 
     @property
     def styled_by_frame(self) -> bool:

@@ -13,8 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epe.layers.inplace import relu
-from epe.networks.style_transfer.vgg_autoencoder import LEVELS, Change, Trunk, decoder, encoder, unchanged, up_to
-from epe.networks.style_transfer.whitening import Rule
+from epe.networks.style_transfer.vgg_autoencoder import (
+    LEVELS,
+    FeatureChange,
+    Trunk,
+    decoder,
+    encoder,
+    features_visited,
+    unchanged,
+    up_to,
+)
+from epe.networks.style_transfer.whitening import WhiteningRule
 
 
 class PhotoWCT(nn.Module):
@@ -24,7 +33,7 @@ class PhotoWCT(nn.Module):
         trunk: trunk of the encoder, "vgg19" as published or "vgg16".
     """
 
-    rule = Rule(content_ridge=1.0)
+    rule = WhiteningRule(content_ridge=1.0)
 
     def __init__(self, trunk: Trunk = "vgg16") -> None:
         super().__init__()
@@ -32,7 +41,7 @@ class PhotoWCT(nn.Module):
         self.encoder = encoder(trunk)
         self.decoders = nn.ModuleDict({str(level): decoder(trunk, level) for level in LEVELS})
 
-    def forward(self, image: Tensor, change: Change = unchanged) -> Tensor:
+    def forward(self, image: Tensor, change: FeatureChange = unchanged) -> Tensor:
         """Encode and decode the image at each level, the coarsest first.
 
         Args:
@@ -47,7 +56,7 @@ class PhotoWCT(nn.Module):
             image = self.decode(change(f"level {level}", features), maxima, level)
         return image
 
-    def encode(self, image: Tensor, level: int, visitor: Change = unchanged) -> tuple[Tensor, list[Tensor]]:
+    def encode(self, image: Tensor, level: int, visitor: FeatureChange = unchanged) -> tuple[Tensor, list[Tensor]]:
         """Encode an image up to a level.
 
         Args:
@@ -83,20 +92,13 @@ class PhotoWCT(nn.Module):
                     x = relu(x)
         return x
 
-    def visit(self, image: Tensor, visitor: Change) -> None:
+    def visit(self, image: Tensor, visitor: FeatureChange) -> None:
         """Call `visitor` with the features of a style image at all levels."""
         self.encode(image, 4, visitor)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the features at the ends of the four levels, which a reconstruction should share with its image."""
-        found: list[Tensor] = []
-
-        def keep(_place: str, features: Tensor) -> Tensor:
-            found.append(features)
-            return features
-
-        self.visit(image, keep)
-        return found
+        return features_visited(lambda visitor: self.visit(image, visitor))
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
         """Return the reconstructions that training compares with the image, each with the level it was decoded from."""

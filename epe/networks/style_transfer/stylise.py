@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, Change
-from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between, moments
+from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, FeatureChange
+from epe.networks.style_transfer.whitening import FeatureMoments, WhiteningRule, between, moments
 
 MIN_FRACTION = 0.01
 WHOLE = -1
@@ -29,10 +29,10 @@ StyleStatistics = dict[str, dict[int, FeatureMoments]]
 class Network(Protocol):
     """An autoencoder that calls a function with the features of each of its named layers."""
 
-    rule: Rule
+    rule: WhiteningRule
 
-    def visit(self, image: Tensor, visitor: Change) -> None: ...
-    def __call__(self, image: Tensor, change: Change) -> Tensor: ...
+    def visit(self, image: Tensor, visitor: FeatureChange) -> None: ...
+    def __call__(self, image: Tensor, change: FeatureChange) -> Tensor: ...
 
 
 def encode_style(
@@ -137,7 +137,7 @@ class Transfer:
 
     style: StyleStatistics
     regions: Regions
-    rule: Rule
+    rule: WhiteningRule
 
     def __call__(self, part_name: str, features: Tensor) -> Tensor:
         if part_name not in self.style:

@@ -24,13 +24,25 @@ MULTIPLE_OF = 8
 """Height and width must be multiples of this, because of three poolings."""
 
 
-Change = Callable[[str, Tensor], Tensor]
+FeatureChange = Callable[[str, Tensor], Tensor]
 """Called with the name of a layer and its features; returns the features that the network uses next."""
 
 
 def unchanged(_place: str, features: Tensor) -> Tensor:
     """Return the features unchanged, so the network reconstructs its input."""
     return features
+
+
+def features_visited(visit: Callable[[FeatureChange], object]) -> list[Tensor]:
+    """Return the features that a network hands to a visitor, in order; the visitor leaves them unchanged."""
+    found: list[Tensor] = []
+
+    def keep(_place: str, features: Tensor) -> Tensor:
+        found.append(features)
+        return features
+
+    visit(keep)
+    return found
 
 
 def steps(trunk: Trunk) -> tuple[str, ...]:

@@ -15,15 +15,24 @@ from torch import Tensor, nn
 
 from epe.layers.inplace import relu
 from epe.networks.style_transfer import haar
-from epe.networks.style_transfer.vgg_autoencoder import LEVELS, Change, Trunk, decoder, encoder, steps, unchanged
-from epe.networks.style_transfer.whitening import Rule
+from epe.networks.style_transfer.vgg_autoencoder import (
+    LEVELS,
+    FeatureChange,
+    Trunk,
+    decoder,
+    encoder,
+    features_visited,
+    steps,
+    unchanged,
+)
+from epe.networks.style_transfer.whitening import WhiteningRule
 
 Unpooling = Literal["sum", "cat5"]
-Part = Literal["encoder", "skip", "decoder"]
-PARTS: tuple[Part, ...] = get_args(Part)
+WctPart = Literal["encoder", "skip", "decoder"]
+PARTS: tuple[WctPart, ...] = get_args(WctPart)
 
 
-def part_names(parts: Collection[Part] = PARTS) -> frozenset[str]:
+def part_names(parts: Collection[WctPart] = PARTS) -> frozenset[str]:
     """Return the layer names of some parts: "encoder 1" … "encoder 4", "skip 1 LH" …, "decoder 4" … "decoder 1".
 
     "decoder 4" has the same features as "encoder 4", so it is included only if the encoder is not.
@@ -49,7 +58,7 @@ class WCT2(nn.Module):
         ValueError: the trunk or the unpooling is unknown.
     """
 
-    rule = Rule(content_ridge=1.0, style_ridge=1.0, clamp=True)
+    rule = WhiteningRule(content_ridge=1.0, style_ridge=1.0, clamp=True)
 
     def __init__(self, trunk: Trunk = "vgg16", unpooling: Unpooling = "cat5") -> None:
         super().__init__()
@@ -62,7 +71,7 @@ class WCT2(nn.Module):
         ends = ("conv1_1", "conv2_1", "conv3_1") if unpooling == "cat5" else ("pool1", "pool2", "pool3")
         self.ends = {end: level for level, end in enumerate((*ends, "conv4_1"), 1)}
 
-    def forward(self, image: Tensor, change: Change = unchanged) -> Tensor:
+    def forward(self, image: Tensor, change: FeatureChange = unchanged) -> Tensor:
         """Encode and decode an image.
 
         Args:
@@ -85,7 +94,7 @@ class WCT2(nn.Module):
                 x = relu(x)
         return x
 
-    def encode(self, image: Tensor, change: Change, aside: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+    def encode(self, image: Tensor, change: FeatureChange, aside: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
         """Return the relu4_1 features; store each pooling's high bands and, for "cat5", its input in `aside`."""
         x = self.encoder["conv0"](image)
         for step in self.steps:
@@ -99,7 +108,7 @@ class WCT2(nn.Module):
                 x = change(f"encoder {self.ends[step]}", x)
         return x
 
-    def unpool(self, low: Tensor, high: Tensor, before: Tensor, step: str, change: Change) -> Tensor:
+    def unpool(self, low: Tensor, high: Tensor, before: Tensor, step: str, change: FeatureChange) -> Tensor:
         """Unpool features to twice the resolution: (B, C, H, W), or (B, 5 C, H, W) for "cat5".
 
         Args:
@@ -115,20 +124,13 @@ class WCT2(nn.Module):
             return haar.unpool(bands)
         return torch.cat([haar.unpooled(bands).flatten(1, 2), before], dim=1)
 
-    def visit(self, image: Tensor, visitor: Change) -> None:
+    def visit(self, image: Tensor, visitor: FeatureChange) -> None:
         """Call `visitor` with the features of a style image at all layers."""
         self(image, visitor)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the features at the ends of the four levels, which a reconstruction should share with its image."""
-        found: list[Tensor] = []
-
-        def keep(_place: str, features: Tensor) -> Tensor:
-            found.append(features)
-            return features
-
-        self.encode(image, keep, {})
-        return found
+        return features_visited(lambda visitor: self.encode(image, visitor, {}))
 
     def reconstructions(self, image: Tensor) -> list[tuple[int, Tensor]]:
         """Return the reconstructions that training compares with the image, each with the level it was decoded from."""

@@ -22,7 +22,7 @@ class FeatureMoments:
 
 
 @dataclass(frozen=True)
-class Rule:
+class WhiteningRule:
     """How a method uses the transform.
 
     With ridges of 0 the result has exactly the style's moments, in all directions in which the content varies.
@@ -76,7 +76,7 @@ def power(covariance: Tensor, exponent: float) -> Tensor:
     return (vectors * powers) @ vectors.T
 
 
-def between(content: FeatureMoments, style: FeatureMoments, rule: Rule) -> Affine:
+def between(content: FeatureMoments, style: FeatureMoments, rule: WhiteningRule) -> Affine:
     """Return the transform from the content's moments to the style's; `rule.clamp` is left to the caller."""
     diagonal = torch.eye(len(content.mean), dtype=content.mean.dtype, device=content.mean.device)
     colour = power(style.covariance + rule.style_ridge * diagonal, 0.5)

@@ -50,7 +50,7 @@ class BlurUp(nn.Module):
         return F.conv_transpose2d(larger, kernel, stride=2, padding=3, groups=x.shape[1])
 
 
-class Residual(nn.Module):
+class ResnetBlock(nn.Module):
     """Residual block of two normalised convolutions with reflection padding."""
 
     def __init__(self, width: int) -> None:
@@ -107,7 +107,7 @@ class Translator(nn.Module):
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normalised(3, width, 7, padding=0)]
         for wide in (2 * width, 4 * width):
             layers += [*normalised(wide // 2, wide, 3, padding=1), BlurDown()]
-        layers += [Residual(4 * width) for _ in range(spec.blocks)]
+        layers += [ResnetBlock(4 * width) for _ in range(spec.blocks)]
         for wide in (4 * width, 2 * width):
             layers += [BlurUp(), *normalised(wide, wide // 2, 3, padding=1)]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7), nn.Tanh()]

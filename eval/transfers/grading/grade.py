@@ -31,7 +31,7 @@ MIN_SIDE = 64
 
 @dataclass(frozen=True)
 class Grade:
-    """What was fitted.
+    """A grade of colours, vignette, sharpness and grain, fitted to two folders.
 
     Attributes:
         table: (N, N, N, 3) RGB in [0, 1]: tone curve and colours.

@@ -23,8 +23,7 @@ KEYS = {
 
 
 def written(files: list[Path]) -> Iterator[tuple[Path, str, int, Path | None]]:
-    """Those of the files that the pose writer wrote: the JSON file, the product, the number, and the picture if there
-    is one."""
+    """The frames that the pose writer wrote, among some files: JSON file, product, number, and the picture if any."""
     for file in files:
         match = NAME.fullmatch(file.name)
         if match and _is_one(file):

@@ -24,8 +24,8 @@ HIP, THIGH, SHIN, SHOULDER = 0.93, 0.45, 0.44, 1.42
 
 
 @dataclass(frozen=True)
-class Part:
-    """A rigid part.
+class RigidPart:
+    """A part of a person or a bicycle that does not bend.
 
     Attributes:
         build: makes its mesh.
@@ -56,13 +56,13 @@ def _clothes(seed: str, *, cyclist: bool) -> _Clothes:
     )  # fmt: skip
 
 
-def walker(seed: str, *, standing: bool) -> list[Part]:
+def walker(seed: str, *, standing: bool) -> list[RigidPart]:
     """A pedestrian; a standing one keeps still."""
     clothes = _clothes(seed, cyclist=False)
     size = Random(f"{seed}/size").uniform(0.9, 1.06)
     swing = 0.0 if standing else 0.45
     scale = np.diag([size, size, size, 1.0])
-    parts = [Part(lambda: _torso(clothes), lambda phase: scale @ moved(0, 0, 0.02 * abs(math.cos(phase)) * swing))]
+    parts = [RigidPart(lambda: _torso(clothes), lambda phase: scale @ moved(0, 0, 0.02 * abs(math.cos(phase)) * swing))]
     for side in (-1, 1):
         turn = math.pi * (side > 0)
 
@@ -77,18 +77,18 @@ def walker(seed: str, *, standing: bool) -> list[Part]:
             return scale @ moved(0, side * 0.21, SHOULDER) @ turned(-0.8 * swing * math.sin(phase + turn), "y")
 
         parts += [
-            Part(lambda: _thigh(clothes), hip),
-            Part(lambda: _shin(clothes), knee),
-            Part(lambda: _arm(clothes, 0.25), shoulder),
+            RigidPart(lambda: _thigh(clothes), hip),
+            RigidPart(lambda: _shin(clothes), knee),
+            RigidPart(lambda: _arm(clothes, 0.25), shoulder),
         ]
     return parts
 
 
-def cyclist(seed: str) -> list[Part]:
+def cyclist(seed: str) -> list[RigidPart]:
     """A bicycle and its rider; the phase is that of the pedals."""
     clothes = _clothes(seed, cyclist=True)
     lean = moved(-0.22, 0, 0.1) @ moved(0, 0, HIP) @ turned(0.6, "y") @ moved(0, 0, -HIP)
-    parts = [Part(lambda: _bicycle(seed), lambda _: np.eye(4)), Part(lambda: _torso(clothes), lambda _: lean)]
+    parts = [RigidPart(lambda: _bicycle(seed), lambda _: np.eye(4)), RigidPart(lambda: _torso(clothes), lambda _: lean)]
     for side in (-1, 1):
         turn = math.pi * (side > 0)
 
@@ -102,9 +102,9 @@ def cyclist(seed: str) -> list[Part]:
             return lean @ moved(0, side * 0.2, SHOULDER) @ turned(-1.45, "y")
 
         parts += [
-            Part(lambda: _thigh(clothes), hip),
-            Part(lambda: _shin(clothes), knee),
-            Part(lambda: _arm(clothes, 0.1), shoulder),
+            RigidPart(lambda: _thigh(clothes), hip),
+            RigidPart(lambda: _shin(clothes), knee),
+            RigidPart(lambda: _arm(clothes, 0.1), shoulder),
         ]
     return parts
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.fetching.ncnn import Layer, read_layers, upscaler_tensors
+from app.fetching.ncnn import NcnnLayer, read_layers, upscaler_tensors
 from app.fetching.realesrgan import NETWORKS
 from app.photographs import SAMPLES
 from datasets.images import Images
@@ -70,7 +70,10 @@ def test_damaged_files(change: Callable[[bytes, bytes], tuple[bytes, bytes]], wo
 
 
 def test_other_networks() -> None:
-    layer, slopes = Layer("Convolution", np.zeros((8, 8, 3, 3), np.float32)), Layer("PReLU", np.zeros(8, np.float32))
+    layer, slopes = (
+        NcnnLayer("Convolution", np.zeros((8, 8, 3, 3), np.float32)),
+        NcnnLayer("PReLU", np.zeros(8, np.float32)),
+    )
     with pytest.raises(InputError, match="has 7 convolutions, wanted 6 and 15"):
         upscaler_tensors([layer] * 7, "x")
     with pytest.raises(InputError, match="in another order"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.coding.code_maps import CodeMap, CodeWindows, Condition, Encoder, encode_pictures, part, tiles
+from datasets.coding.code_maps import CodeMap, CodeWindows, Condition, FirstStageEncoder, encode_pictures, part, tiles
 from datasets.coding.conditions import ClassMaps
 from datasets.images import read_image
 from datasets.photos import Photos
@@ -14,7 +14,7 @@ from gbuffer_tools.errors import InputError
 from tests.datasets.coding.made import NAMES, write_pictures
 from tests.epe.networks.codes.made import Blocks, BlocksSpec
 
-GREY = Encoder(Blocks(BlocksSpec(codes=256)), "cpu")
+GREY = FirstStageEncoder(Blocks(BlocksSpec(codes=256)), "cpu")
 
 
 def by_hand(pixels: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_a_picture_of_one_window_does_not_move(tmp_path: Path) -> None:
 
 def test_maps_follow_their_picture(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "in", tmp_path / "labels", size=(17, 26))
-    encoder = Encoder(Blocks(BlocksSpec(2, 2, "classes")), "cpu")
+    encoder = FirstStageEncoder(Blocks(BlocksSpec(2, 2, "classes")), "cpu")
     condition = Condition({}, ClassMaps(tmp_path / "labels", None, NAMES, 2), encoder)
     for maps in encode_pictures(Photos(folder, 99), GREY, condition, side=3, variants=6, seed=2):
         for made in maps[:2]:  # where no block is cut, light pixels are sky

@@ -89,7 +89,7 @@ class TestBuffers:
     def test_what_does_not_fit(self, maps: Buffers, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="has no frame 'gone'"):
             maps.read("gone", (4, 4), flip=False)
-        for names, words in ((("wetness.0",), "which is unknown here"), ((), "reads no G-buffers")):
+        for names, words in ((("wetness.0",), "which is not a channel of frames"), ((), "reads no G-buffers")):
             model = Model(
                 torch.nn.Identity(), "vqgan", channels=names, mean=(0.0,) * len(names), std=(1.0,) * len(names)
             )

@@ -8,7 +8,7 @@ import pytest
 from datasets.degradations import render, second_order
 from datasets.degradations.degradations import DEGRADATIONS
 from datasets.degradations.resizing import MODES
-from datasets.degradations.second_order import ORDERS, Draws, Round
+from datasets.degradations.second_order import ROUND_RANGES, Round, SecondOrderDraws
 from datasets.degradations.steps import compressed, sharpened, with_gaussian_noise, with_poisson_noise
 from tests.datasets.degradations.made import DRAWS, centre, dot, near, rng
 
@@ -39,7 +39,7 @@ class TestEach:
 
 
 @pytest.fixture(scope="module")
-def draws() -> list[Draws]:
+def draws() -> list[SecondOrderDraws]:
     generator = rng()
     return [second_order.draw(generator) for _ in range(DRAWS // 4)]
 
@@ -54,8 +54,8 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestSecondOrder:
     @pytest.mark.parametrize("index", [0, 1])
-    def test_branches_are_as_frequent_as_published(self, draws: list[Draws], index: int) -> None:
-        order, rounds, count = ORDERS[index], [found.rounds[index] for found in draws], len(draws)
+    def test_branches_are_as_frequent_as_published(self, draws: list[SecondOrderDraws], index: int) -> None:
+        ranges, rounds, count = ROUND_RANGES[index], [found.rounds[index] for found in draws], len(draws)
         assert near(sum(r.blur is not None for r in rounds), (1.0, 0.8)[index], count)
         up, down, keep = ((0.2, 0.7, 0.1), (0.3, 0.4, 0.3))[index]
         factors = np.array([r.factor for r in rounds])
@@ -76,7 +76,7 @@ class TestSecondOrder:
         qualities = np.array([r.quality for r in rounds])
         assert 30 <= qualities.min() < 31
         assert 94 < qualities.max() <= 95
-        assert order.blur == (1.0, 0.8)[index]
+        assert ranges.blur == (1.0, 0.8)[index]
         blurs = [r.blur for r in rounds if r.blur is not None]
         assert near(sum(blur.kind == "sinc" for blur in blurs), 0.1, len(blurs))
         deviations = [blur.sigma[0] for blur in blurs if blur.kind != "sinc"]
@@ -84,14 +84,14 @@ class TestSecondOrder:
         assert low <= min(deviations) < low + 0.02
         assert high - 0.02 < max(deviations) <= high
 
-    def test_the_last_steps(self, draws: list[Draws]) -> None:
+    def test_the_last_steps(self, draws: list[SecondOrderDraws]) -> None:
         count = len(draws)
         assert near(sum(found.resize_before_jpeg for found in draws), 0.5, count)
         assert near(sum(found.last_filter.kind == "sinc" for found in draws), 0.8, count)
         assert all(near(sum(found.last_mode == mode for found in draws), 1 / 3, count) for mode in MODES)
 
     @pytest.mark.usefixtures("exact")
-    def test_a_dot_stays_where_it_is(self, draws: list[Draws]) -> None:
+    def test_a_dot_stays_where_it_is(self, draws: list[SecondOrderDraws]) -> None:
         """Without noise the dot stays within a hundredth of a pixel, whatever is drawn."""
 
         def silent(drawn: Round) -> Round:
@@ -125,14 +125,14 @@ class TestRender:
     @pytest.mark.parametrize("scale", [2, 3, 4])
     def test_a_dot_stays_where_it_is(self, samples: str, accumulated: float, scale: int) -> None:
         picture = dot((192, 240))
-        made = render.applied(picture, scale, render.Draws(samples, -0.5, accumulated, 0.0))
+        made = render.applied(picture, scale, render.RenderDraws(samples, -0.5, accumulated, 0.0))
         assert np.abs((np.array(centre(made)) - centre(picture)) * made.shape[:2]).max() < 0.01
 
     def test_few_samples_alias_and_all_do_not(self) -> None:
         """Stripes of one pixel are grey at a quarter of the size; how grey tells who has looked at all of them."""
         stripes = np.tile(np.float32([0, 1, 0, 0, 1, 1, 0]), (64, 10))[:, :64, None].repeat(3, 2)
         spread = {
-            samples: float(render.applied(stripes, 4, render.Draws(samples, -6.0, 0.0, 0.0)).std())
+            samples: float(render.applied(stripes, 4, render.RenderDraws(samples, -6.0, 0.0, 0.0)).std())
             for samples in render.SAMPLES
         }
         assert spread["one"] > spread["four"] >= spread["all"]

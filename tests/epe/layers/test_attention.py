@@ -8,9 +8,9 @@ from torch import Tensor
 
 from epe.layers.attention import (
     Attention,
-    Cache,
     CausalAttention,
     ChannelAttention,
+    KeyValueCache,
     LinearAttention,
     LocationAttention,
     one_plus_elu,
@@ -91,7 +91,7 @@ class TestCausal:
     @pytest.mark.parametrize("steps", [(5,), (1, 1, 1, 1, 1), (3, 2), (1, 4)])
     def test_pieces_are_the_whole(self, steps: tuple[int, ...]) -> None:
         torch.manual_seed(0)
-        attention, x, cache = CausalAttention(8, 2).double(), drawn(2, 5, 8), Cache(room=6)
+        attention, x, cache = CausalAttention(8, 2).double(), drawn(2, 5, 8), KeyValueCache(room=6)
         for again in range(2):  # in the same memory
             parts = [attention(part, cache) for part in (x + again).split(steps, dim=1)]
             torch.testing.assert_close(torch.cat(parts, 1), attention(x + again))
@@ -104,7 +104,7 @@ class TestCausal:
         for i in range(5):
             (gradient,) = torch.autograd.grad(attention(x, unmasked=3)[0, i].sum(), x)
             assert (gradient[0].abs().sum(-1) > 0).tolist() == [j <= max(i, 2) for j in range(5)]
-        cache, x = Cache(room=5), x.detach()
+        cache, x = KeyValueCache(room=5), x.detach()
         parts = [attention(part, cache, unmasked=3) for part in (x[:, :3], x[:, 3:])]
         torch.testing.assert_close(torch.cat(parts, 1), attention(x, unmasked=3))
 

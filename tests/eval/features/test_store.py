@@ -11,7 +11,7 @@ from tqdm import tqdm
 from datasets.images import Images, write_png
 from epe.distributed.processes import ProcessGroup
 from eval.features import store
-from eval.features.store import Features, Pixels, Store, embed, pixel_digest
+from eval.features.store import FeatureStore, FolderFeatures, Pixels, embed, pixel_digest
 from gbuffer_tools.errors import InputError
 
 
@@ -30,7 +30,7 @@ class Means:
         }  # fmt: skip
 
 
-def run(folder: Path, cache: Path, embedding: Means, group: ProcessGroup | None = None) -> Features:
+def run(folder: Path, cache: Path, embedding: Means, group: ProcessGroup | None = None) -> FolderFeatures:
     with tqdm(disable=True) as bar:
         return embed(Images(folder), embedding, cache, fit=lambda x: x, group=group or ProcessGroup(), bar=bar)
 
@@ -100,7 +100,7 @@ def test_processes_share_the_work(folder: Path, tmp_path: Path) -> None:
     # Without torch.distributed: one after the other, over one folder.
     halves = [Means(), Means()]
     for rank in (0, 1):
-        known = Store(tmp_path / "cache", halves[rank])
+        known = FeatureStore(tmp_path / "cache", halves[rank])
         for index, picture in enumerate(Images(folder)):
             if index % 2 == rank:
                 known.add({pixel_digest(picture): halves[rank](picture)})

@@ -8,7 +8,7 @@ from datasets.labels import write_label
 from datasets.photos import to_height
 from eval.digests import folder_digest
 from eval.kvd.alignment import Crop, describe
-from eval.kvd.crops import Maps, Pictures, cut, read_crops, read_labels, same_size, usable_photos
+from eval.kvd.crops import LabelMaps, UsablePictures, cut, read_crops, read_labels, same_size, usable_photos
 from eval.kvd.protocols import OURS
 from gbuffer_tools.errors import InputError
 from tests.eval.made.scenes import HEIGHT, SIDE, WIDTH
@@ -71,7 +71,7 @@ def test_photographs_are_reduced_to_the_frames_height_or_dropped(tmp_path):
     assert found.own == {"large": (200, 300), "small": (60, 90)}
     assert len(found.pixels) == 4
     crops = [Crop("small", 0, 0, 0), Crop("large", 60, 110, 0), Crop("small", 20, 50, 0)]
-    side = cut(crops, Maps(labels, found, same), lambda label, crop, size: describe(label, crop, 40, size))
+    side = cut(crops, LabelMaps(labels, found, same), lambda label, crop, size: describe(label, crop, 40, size))
     assert side.groups.tolist() == [1, 0, 1]
     assert side.cells.shape == (3, 256)
 
@@ -92,16 +92,16 @@ def test_labels_of_another_aspect_are_named(tmp_path):
     _, labels = fill(tmp_path, {"a": (100, 100), "b": (100, 100)})
     write_label(labels, "b", np.zeros((50, 80), np.uint8))
     with pytest.raises(InputError, match=r"b\.png: got a map of 80x50 for an image of 100x100"):
-        Maps(labels, Pictures({"b": (100, 100)}, {"b": (50, 50)}), same).read("b")
+        LabelMaps(labels, UsablePictures({"b": (100, 100)}, {"b": (50, 50)}), same).read("b")
 
 
 def test_pixels_without_a_class_get_a_label_of_their_side(tmp_path):
     labels = np.array([[0, 1], [2, 1]], np.uint8)
     write_label(tmp_path, "a", labels)
-    pictures = Pictures({"a": (2, 2)}, {"a": (2, 2)})
-    plain, digest = Maps(tmp_path, pictures, same).read("a")
+    pictures = UsablePictures({"a": (2, 2)}, {"a": (2, 2)})
+    plain, digest = LabelMaps(tmp_path, pictures, same).read("a")
     assert np.array_equal(plain, labels)
-    shown, other_digest = Maps(tmp_path, pictures, same, other=1, unlike=254).read("a")
+    shown, other_digest = LabelMaps(tmp_path, pictures, same, other=1, unlike=254).read("a")
     assert shown.dtype == np.uint8
     assert shown.tolist() == [[0, 254], [2, 254]]
     assert digest == other_digest  # of the file as it is
@@ -109,7 +109,7 @@ def test_pixels_without_a_class_get_a_label_of_their_side(tmp_path):
 
 def test_labels_of_pixels_are_those_at_the_crops_place(tmp_path):
     write_label(tmp_path, "a", np.arange(200, dtype=np.uint8).reshape(10, 20))
-    maps = Maps(tmp_path, Pictures({"a": (20, 40)}, {"a": (20, 40)}), same)
+    maps = LabelMaps(tmp_path, UsablePictures({"a": (20, 40)}, {"a": (20, 40)}), same)
     labels = read_labels([Crop("a", 4, 6, 0), Crop("a", 16, 36, 0)], maps, side=4)
     # A pixel of the map covers 2 x 2 pixels of the picture.
     assert labels[0].tolist() == [[43, 43, 44, 44]] * 2 + [[63, 63, 64, 64]] * 2

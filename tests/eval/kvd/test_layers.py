@@ -3,7 +3,7 @@ import pytest
 
 from eval.features.inner_products import InnerProducts
 from eval.kvd.alignment import CropMatch
-from eval.kvd.layers import Layer, mean_square
+from eval.kvd.layers import LayerDistances, mean_square
 from eval.kvd.pairing import Pairing
 from eval.metrics.bootstrap import draw_resamples
 from eval.records.estimate import estimate, ratio
@@ -24,7 +24,7 @@ def layer(seed=0, square=1.0, resamples=300, dimension=5):
     fake, partner = np.array([0, 1, 2, 4, 5, 8, 9, 11]), np.array([0, 3, 3, 7, 1, 10, 3, 0])
     pairing = Pairing([CropMatch(0, 0, 1.0)], np.arange(12), np.array([0, 1, 3, 4, 6, 7, 9, 10]), partner, fake)
     draws = draw_resamples(FRAMES, count=resamples, seed=0)
-    return Layer(products, square, [FRAMES, FRAMES], PHOTOS, pairing, draws), real, fakes, pairing
+    return LayerDistances(products, square, [FRAMES, FRAMES], PHOTOS, pairing, draws), real, fakes, pairing
 
 
 def k(a, b, square=1.0):
@@ -98,12 +98,12 @@ def test_mean_square_is_that_of_the_features():
 def test_scaling_makes_the_unit_of_features_vanish():
     found, _, _, pairing = layer()
     square = mean_square(found.products.real, pairing.sample)
-    plain = Layer(found.products, square, [FRAMES, FRAMES], PHOTOS, pairing, found.draws)
+    plain = LayerDistances(found.products, square, [FRAMES, FRAMES], PHOTOS, pairing, found.draws)
     products = found.products
     tripled = InnerProducts(
         9 * products.real, tuple(9 * g for g in products.fake), tuple(9 * g for g in products.across)
     )
-    scaled = Layer(tripled, 9 * square, [FRAMES, FRAMES], PHOTOS, pairing, found.draws)
+    scaled = LayerDistances(tripled, 9 * square, [FRAMES, FRAMES], PHOTOS, pairing, found.draws)
     # 1e-9 of the largest: resamples near 0 are differences of values of that size.
     # A resample in which one image holds all pairs has no value.
     slack = 1e-9 * np.nanmax(np.abs(plain.skvd(0)))
@@ -135,7 +135,7 @@ def test_interval_covers_the_distance_of_the_whole_population():
         products = InnerProducts(photos @ photos.T / 8, (x @ x.T / 8,), (x @ photos.T / 8,))
         groups = np.repeat(np.arange(frames), crops)
         draws = draw_resamples(groups, count=count, seed=int(rng.integers(2**32)))
-        return Layer(products, 1.0, [groups], -1 - every // 4, sample, draws).kvd(0)
+        return LayerDistances(products, 1.0, [groups], -1 - every // 4, sample, draws).kvd(0)
 
     true = distances(1500, 1, 1)[0]
     for _ in range(100):

@@ -25,8 +25,8 @@ from eval.records.scores_record import Metric
 from eval.trials.crop_scorer import CropScorer
 from eval.trials.degradations import DEGRADATIONS
 from eval.trials.frame_scorer import FrameScorer
-from eval.trials.pictures import Pictures, degraded, read_pictures
-from eval.trials.scorer import Cache
+from eval.trials.pictures import PictureSet, degraded, read_pictures
+from eval.trials.scorer import ArrayCache
 from eval.trials.set_scorer import SetScorer
 from gbuffer_tools.errors import InputError
 from tests.eval.made.scenes import SIDE
@@ -34,7 +34,7 @@ from tests.eval.made.scenes import SIDE
 CPU = torch.device("cpu")
 
 
-def side(scenes: Path, name: str, *, labelled: bool = True) -> Pictures:
+def side(scenes: Path, name: str, *, labelled: bool = True) -> PictureSet:
     folder = scenes / name
     return read_pictures(folder, 96, scenes / "labels" / name if labelled else None, Images(folder).keys)
 
@@ -44,7 +44,7 @@ def extract(random_vgg: Path) -> Extractor:
     return Extractor(load_vgg(random_vgg, "zeros"), "none", 8, CPU)
 
 
-def crop_scorer(extract: Extractor, photos: Pictures, judged: Pictures) -> CropScorer:
+def crop_scorer(extract: Extractor, photos: PictureSet, judged: PictureSet) -> CropScorer:
     return CropScorer(extract, "w", photos, judged, side=SIDE, crops=3, candidates=6, seed=0)
 
 
@@ -63,7 +63,7 @@ def test_crops_have_the_distances_of_eval_skvd(scenes: Path, extract: Extractor,
     # A selection of frames is those frames alone.
     some = np.array([[1.0, 1, 1, 1, 1, 0, 0, 0]])
     few = scorer.values(scorer.common(), scorer.measure(frames), some)
-    kept = Pictures(frames.folder, frames.keys[:5], frames.pixels[:5], None)
+    kept = PictureSet(frames.folder, frames.keys[:5], frames.pixels[:5], None)
     alone = crop_scorer(extract, photos, kept)
     alone_values = alone.values(alone.common(), alone.measure(kept), np.ones((1, 5)))
     if len(alone.pairing.sample) == len(scorer.pairing.sample):
@@ -154,7 +154,7 @@ def test_frames_have_means_and_compare_with_their_originals(scenes: Path) -> Non
     scorer = FrameScorer({light: fails_when_dark}, {apart: lambda a, b: float(a.mean() - b.mean())}, "w")
     assert set(scorer.measure(frames)) == {"light"}
     pixels = (np.zeros_like(frames.pixels[0]), *(x // 2 for x in frames.pixels[1:]))
-    changed = Pictures(frames.folder, frames.keys, pixels, None, frames.pixels)
+    changed = PictureSet(frames.folder, frames.keys, pixels, None, frames.pixels)
     draws = np.array([np.ones(8), [1, 2, 0, 0, 0, 0, 0, 0]])
     found = scorer.values({}, scorer.measure(changed), draws)
     means = [x.mean() for x in pixels]
@@ -164,7 +164,7 @@ def test_frames_have_means_and_compare_with_their_originals(scenes: Path) -> Non
 
 
 def test_a_cache_keeps_what_was_made_and_refuses_what_is_damaged(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
+    cache = ArrayCache(tmp_path)
     made = {"a": np.arange(6.0).reshape(2, 3), "numbers": np.arange(3)}
     assert cache.get(("x", "1"), lambda: made) is made
     again = cache.get(("x", "1"), lambda: pytest.fail("made again"))
@@ -174,15 +174,15 @@ def test_a_cache_keeps_what_was_made_and_refuses_what_is_damaged(tmp_path: Path)
         path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="not a file of a trial's arrays"):
         cache.get(("x", "1"), lambda: made)
-    assert Cache(None).get(("x", "1"), lambda: made) is made
+    assert ArrayCache(None).get(("x", "1"), lambda: made) is made
 
 
 def test_pictures_are_known_by_what_they_show(scenes: Path) -> None:
     frames = side(scenes, "frames")
-    same = Pictures(Path("elsewhere"), frames.keys, frames.pixels, None)
+    same = PictureSet(Path("elsewhere"), frames.keys, frames.pixels, None)
     assert frames.digest == same.digest
     assert degraded(frames, DEGRADATIONS[0], 1.0, 0).digest != frames.digest
-    assert Pictures(frames.folder, frames.keys, frames.pixels, None, frames.pixels).digest != frames.digest
+    assert PictureSet(frames.folder, frames.keys, frames.pixels, None, frames.pixels).digest != frames.digest
 
 
 def test_label_maps_of_another_aspect_are_refused(scenes: Path, tmp_path: Path) -> None:

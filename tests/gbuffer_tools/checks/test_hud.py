@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gbuffer_tools.checks.hud import Overlay, Still, bars, overlay
+from gbuffer_tools.checks.hud import Overlay, StillPixels, bars, overlay
 from gbuffer_tools.schema import Frame, Shard, shards, write
 from tests.gbuffer_tools.made import HEADER
 
@@ -44,7 +44,7 @@ def found(path: Path, paint: Paint, frames: int = 6, cameras: bool = True, depth
 
 
 def look(path: Path) -> Overlay | None:
-    still = Still()
+    still = StillPixels()
     with Shard(path) as shard:
         for i in range(len(shard)):
             still.add(shard, i)

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.picture_file import png
-from gbuffer_tools.picture_file.layout import SUFFIXES, Layout, check_fit
+from gbuffer_tools.picture_file.layout import SUFFIXES, PixelLayout, check_fit
 from gbuffer_tools.picture_file.notes import NOTHING, Notes
 from gbuffer_tools.picture_file.reader import read_picture
 from gbuffer_tools.picture_file.writer import write_picture
@@ -28,7 +28,7 @@ def noise(channels: int, bits: int) -> np.ndarray:
 
 def write(path: Path, pixels: np.ndarray, notes: Notes = NOTHING, *, rows: int = 10) -> None:
     bands = (pixels[top : top + rows] for top in range(0, len(pixels), rows))
-    write_picture(path, bands, Layout(*pixels.shape, 8 * pixels.itemsize), notes)
+    write_picture(path, bands, PixelLayout(*pixels.shape, 8 * pixels.itemsize), notes)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -131,16 +131,16 @@ def test_exif_that_is_damaged_is_left_out_and_said(tmp_path: Path) -> None:
 
 def test_what_a_format_cannot_hold(tmp_path: Path) -> None:
     for name, layout, words in (
-        ("a.jpg", Layout(65536, 4, 3, 8), r"4 x 65,536; \.jpg holds sides of 65,535"),
-        ("a.webp", Layout(4, 16384, 3, 8), r"\.webp holds sides of 16,383"),
-        ("a.tif", Layout(30000, 30000, 3, 16), "TIFF holds 4,227,858,432 at most"),
-        ("a.JPG", Layout(4, 4, 4, 8), "has transparency, which JPEG lacks"),
+        ("a.jpg", PixelLayout(65536, 4, 3, 8), r"4 x 65,536; \.jpg holds sides of 65,535"),
+        ("a.webp", PixelLayout(4, 16384, 3, 8), r"\.webp holds sides of 16,383"),
+        ("a.tif", PixelLayout(30000, 30000, 3, 16), "TIFF holds 4,227,858,432 at most"),
+        ("a.JPG", PixelLayout(4, 4, 4, 8), "has transparency, which JPEG lacks"),
     ):
         with pytest.raises(InputError, match=words):
             check_fit(tmp_path / name, layout)
-    check_fit(tmp_path / "a.png", Layout(2**20, 2**20, 4, 16))
+    check_fit(tmp_path / "a.png", PixelLayout(2**20, 2**20, 4, 16))
     with pytest.raises(InputError, match="too long for JPEG"):
-        check_fit(tmp_path / "a.jpg", Layout(4, 4, 3, 8), Notes(xmp=bytes(70_000)))
+        check_fit(tmp_path / "a.jpg", PixelLayout(4, 4, 3, 8), Notes(xmp=bytes(70_000)))
 
 
 def test_a_writer_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
@@ -150,5 +150,5 @@ def test_a_writer_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 
     for suffix in SUFFIXES:
         with pytest.raises(KeyboardInterrupt):
-            write_picture(tmp_path / f"a{suffix}", bands(), Layout(37, 23, 3, 8))
+            write_picture(tmp_path / f"a{suffix}", bands(), PixelLayout(37, 23, 3, 8))
     assert list(tmp_path.iterdir()) == []

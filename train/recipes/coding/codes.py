@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 from tqdm import tqdm
 
-from datasets.coding.code_maps import CodeMap, CodeWindow, CodeWindows, Encoder, encode_pictures, tiles
+from datasets.coding.code_maps import CodeMap, CodeWindow, CodeWindows, FirstStageEncoder, encode_pictures, tiles
 from datasets.coding.first_stages import FirstStages
 from datasets.coding.labels import labels_by_file, labels_by_folder, numbered
 from datasets.photos import Photos
@@ -302,7 +302,7 @@ def write_preview(state: CodesTrainState, data: CodesData, path: Path) -> None:
     write_sheet(path, zip(*columns, strict=True))
 
 
-def decoded(encoder: Encoder, codes: Tensor) -> list[Tensor]:
+def decoded(encoder: FirstStageEncoder, codes: Tensor) -> list[Tensor]:
     """Decode code maps (B, h, w) into images (3, H, W)."""
     made, content = encoder.network.decode(codes).float().cpu(), encoder.network.spec.content
     return [visible(picture, content) for picture in made]

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.channels import channel_names
-from datasets.coding.autoencoder_crops import AutoencoderCrops, Pictures
+from datasets.coding.autoencoder_crops import AutoencoderCrops, AutoencoderPictures
 from datasets.frames import Reading, measure
 from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_model, load_vgg
 from epe import models
 from epe.distributed.batch_norm import SharedBatchNorm2d
 from epe.distributed.processes import ProcessGroup, process_group
+from epe.first_stage import Content
 from epe.losses.adversarial import hinge_gan
 from epe.losses.adversarial.adaptive_weight import adaptive_weight
 from epe.losses.codebook import codebook_loss
@@ -53,7 +54,6 @@ from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
 from train.loop.training import run_training
 from train.recipes.coding.vqgan_pictures import (
-    Content,
     check_latents,
     class_names,
     cluster_codes,
@@ -293,7 +293,7 @@ def make_first_codes(state: VQGANTrainState, crops: AutoencoderCrops) -> None:
     state.group.broadcast(state.network.quantiser.codebook)
 
 
-def validate(state: VQGANTrainState, pictures: Pictures | None, done: int) -> dict[str, float]:
+def validate(state: VQGANTrainState, pictures: AutoencoderPictures | None, done: int) -> dict[str, float]:
     """Judge reconstructions of the validation pictures after `done` steps; return nothing if there are none."""
     if pictures is None:
         return {}

@@ -1,7 +1,6 @@
 """The pictures of a train.vqgan run, how their reconstructions are judged and shown, and the initial codebook."""
 
 from pathlib import Path
-from typing import Literal
 
 import faiss
 import numpy as np
@@ -9,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.coding.autoencoder_crops import BufferPictures, ClassPictures, ImagePictures, Pictures
+from datasets.coding.autoencoder_crops import AutoencoderPictures, BufferPictures, ClassPictures, ImagePictures
 from datasets.frames import Reading
 from datasets.labelling.labelled_images import LabelledImages
+from epe.first_stage import Content
 from epe.losses.perceptual import perceptual_distance
 from epe.networks.autoencoders.codebook_usage import perplexity
 from epe.networks.autoencoders.vqgan import VQGAN
@@ -21,7 +21,6 @@ from train.loop.config import NumberFormat
 from train.loop.preview import colours
 from train.recipes.features import compared_features
 
-Content = Literal["image", "classes", "buffers"]
 ROUNDS = 20
 """Iterations of k-means."""
 TALL = 1 << 14
@@ -36,7 +35,7 @@ def open_pictures(
     classes: Path | None,
     height: int | None,
     reading: Reading | None,
-) -> Pictures:
+) -> AutoencoderPictures:
     """Open a folder of pictures, of the kind that a run trains on.
 
     Args:
@@ -56,7 +55,7 @@ def open_pictures(
     return ImagePictures(folder, height)
 
 
-def class_names(pictures: Pictures) -> tuple[str, ...]:
+def class_names(pictures: AutoencoderPictures) -> tuple[str, ...]:
     """Return the channel names of class maps; none for other pictures."""
     return pictures.names if isinstance(pictures, ClassPictures) else ()
 
@@ -99,7 +98,7 @@ def cluster_codes(network: VQGAN, crops: list[Tensor], seed: int) -> None:
     quantiser.codebook.copy_(torch.from_numpy(clusters.centroids))
 
 
-def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
+def whole(pictures: AutoencoderPictures, number: int, factor: int) -> Tensor:
     """Return the middle of a picture, (1, C, H, W), as large as multiples of a factor allow."""
     height, width = pictures.size(number)
     top, left = height % factor // 2, width % factor // 2
@@ -109,7 +108,7 @@ def whole(pictures: Pictures, number: int, factor: int) -> Tensor:
 
 @torch.inference_mode()
 def judge_reconstructions(
-    network: VQGAN, pictures: Pictures, vgg: VGG16 | None, precision: NumberFormat
+    network: VQGAN, pictures: AutoencoderPictures, vgg: VGG16 | None, precision: NumberFormat
 ) -> dict[str, float]:
     """Judge reconstructions of whole pictures: means over pictures, and code usage.
 

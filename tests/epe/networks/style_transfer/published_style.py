@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from epe.networks.style_transfer.whitening import Rule, between, moments
+from epe.networks.style_transfer.whitening import WhiteningRule, between, moments
 
 Tensors = dict[str, Tensor]
 
@@ -170,7 +170,7 @@ class WCT2:
 
 def moved(content: Tensor, style: Tensor) -> Tensor:
     """Theirs adds 1 to the variances on both sides, and keeps to the content's range."""
-    rule = Rule(1.0, 1.0)
+    rule = WhiteningRule(1.0, 1.0)
     x, y = content[0].flatten(1), style[0].flatten(1)
     return between(moments(x), moments(y), rule)(x).clamp(x.min(), x.max()).view_as(content)
 
@@ -182,7 +182,7 @@ def photo_wct(tensors: Tensors, content: Tensor, style: Tensor | None) -> Tensor
         if style is not None:
             seen, _ = photo_wct_encode(tensors, style, level)
             x, y = features[0].flatten(1), seen[0].flatten(1)
-            features = between(moments(x), moments(y), Rule(1.0, 0.0))(x).view_as(features)
+            features = between(moments(x), moments(y), WhiteningRule(1.0, 0.0))(x).view_as(features)
         content = photo_wct_decode(tensors, features, maxima, level)
     return content
 

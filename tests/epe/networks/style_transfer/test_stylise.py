@@ -11,13 +11,13 @@ from epe.networks.style_transfer.photo_wct import PhotoWCT, unpool
 from epe.networks.style_transfer.stylise import encode_style, pad_to_multiple, stylise
 from epe.networks.style_transfer.vgg_autoencoder import MULTIPLE_OF, decoder, encoder, of_vgg16, steps, up_to
 from epe.networks.style_transfer.wct2 import PARTS, WCT2, part_names
-from epe.networks.style_transfer.whitening import Rule, moments
+from epe.networks.style_transfer.whitening import WhiteningRule, moments
 
 
 class Plain:
     """One place, at half the resolution: the image itself, averaged."""
 
-    rule = Rule()
+    rule = WhiteningRule()
 
     def visit(self, image: Tensor, see: Callable[[str, Tensor], Tensor]) -> None:
         see("only", torch.nn.functional.avg_pool2d(image, 2))
@@ -71,7 +71,7 @@ def test_labels_that_the_style_lacks_are_changed_as_the_whole_picture_is() -> No
 
 def test_each_label_is_cut_off_at_its_own_extremes() -> None:
     class Clamped(Plain):
-        rule = Rule(clamp=True)
+        rule = WhiteningRule(clamp=True)
 
     content, style, labels = drawn(32, 48, 0), 4 * drawn(32, 48, 1) - 1, halves(32, 48, 0, 1)
     content[..., 24:] += 5

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from epe.networks.style_transfer.whitening import FeatureMoments, Rule, between, moments, power
+from epe.networks.style_transfer.whitening import FeatureMoments, WhiteningRule, between, moments, power
 
-PLAIN = Rule()
+PLAIN = WhiteningRule()
 
 
 def drawn(channels: int, count: int, seed: int) -> Tensor:
@@ -37,8 +37,8 @@ def test_the_result_has_the_styles_moments() -> None:
     assert_equal(moments(between(moments(content), wanted, PLAIN)(content)), wanted)
 
 
-@pytest.mark.parametrize("rule", [PLAIN, Rule(1.0, 1.0)])
-def test_equal_moments_change_nothing(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", [PLAIN, WhiteningRule(1.0, 1.0)])
+def test_equal_moments_change_nothing(rule: WhiteningRule) -> None:
     x = drawn(6, 200, 1)
     torch.testing.assert_close(between(moments(x), moments(x), rule)(x), x, rtol=0, atol=1e-9)
 
@@ -74,7 +74,7 @@ def test_ridges_by_the_definition() -> None:
     """One channel: (s + 0.5)^(1/2) (c + 2)^(-1/2) in front."""
     content, style = drawn(1, 50, 6), drawn(1, 60, 7)
     c, s = content.var(), style.var()
-    found = between(moments(content), moments(style), Rule(2.0, 0.5))(content)
+    found = between(moments(content), moments(style), WhiteningRule(2.0, 0.5))(content)
     wanted = (content - content.mean()) * ((s + 0.5) / (c + 2)).sqrt() + style.mean()
     torch.testing.assert_close(found, wanted)
 
