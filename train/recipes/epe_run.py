@@ -12,7 +12,7 @@ from datasets.frames import Frames, Reading, measure
 from datasets.matched_pairs import MatchedPairs
 from datasets.photos import Photos
 from datasets.runtime.weights import asset, load_vgg
-from epe.distributed.processes import ProcessGroup, process_group
+from epe.distributed.processes import ProcessGroup
 from epe.generator import Generator
 from epe.losses.perceptual import NAME
 from epe.networks.enhancers.enhancer import every_channel
@@ -26,7 +26,7 @@ from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
 from train.loop.preview import write_preview
 from train.loop.sampler import LeftOut, StepSampler, batches
-from train.loop.training import run_training
+from train.loop.training import run_training, train_in_group
 from train.recipes.adaptive_updates import AdaptiveUpdates
 from train.recipes.epe import EPETrainState, step
 from train.recipes.epe_config import EPEConfig
@@ -34,15 +34,8 @@ from train.recipes.generator import as_model, new_generator, run_inputs, sha256_
 
 
 def train(config: EPEConfig, text: str) -> None:
-    """Train, or resume training, to the last step; under torchrun, as one of its processes.
-
-    Args:
-        config: configuration of the run.
-        text: the same as YAML.
-    """
-    config.check()
-    with process_group(config.device) as (group, device):
-        train_with(dataclasses.replace(config, device=device), text, group)
+    """Train to the last step, alone or as one of torchrun's processes; `text` is the configuration as YAML."""
+    train_in_group(config, text, train_with)
 
 
 def train_with(
