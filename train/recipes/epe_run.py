@@ -1,15 +1,18 @@
 """A run of train/recipes/epe.py: builds data, networks and optimisers, trains, and saves the model."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from datasets.channels import CLASS, channel_names, feature
 from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading, measure
-from datasets.matched_pairs import MatchedPairs
+from datasets.matched_pairs import MatchedCrops, MatchedPairs
 from datasets.photos import Photos
 from datasets.runtime.weights import asset, load_vgg
 from epe.distributed.processes import ProcessGroup
@@ -24,13 +27,14 @@ from train.loop.compiled import compile_all, explained
 from train.loop.config import frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
-from train.loop.preview import write_preview
-from train.loop.sampler import LeftOut, StepSampler, batches
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import StepSampler
 from train.loop.training import run_training, train_in_group
 from train.recipes.adaptive_updates import AdaptiveUpdates
 from train.recipes.epe import EPETrainState, step
 from train.recipes.epe_config import EPEConfig
 from train.recipes.generator import as_model, new_generator, run_inputs, sha256_by_name
+from train.recipes.matched_batches import LeftOut, batches
 
 
 def train(config: EPEConfig, text: str) -> None:
@@ -172,6 +176,26 @@ def build_state(
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         compile_all([network, *critics.critics.values()])
     return state
+
+
+@torch.inference_mode()
+def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
+    """Write input | enhanced | matched photograph for the first samples.
+
+    The samples are the same each time, so previews can be compared.
+
+    Args:
+        path: path of the PNG.
+        enhance: turns a batch into images (B, 3, H, W).
+        pairs: the samples.
+        device: device that `enhance` runs on.
+    """
+    rows = []
+    for index in range(min(ROWS, len(pairs))):
+        pair = pairs[index]
+        made = enhance(MatchedCrops(*(x[None].to(device) for x in pair)))
+        rows.append((pair.image, made[0].cpu(), pair.photo))
+    write_sheet(path, rows)
 
 
 def record(state: EPETrainState, done: int, sha256: dict[str, str]) -> dict[str, Any]:
