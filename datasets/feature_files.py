@@ -219,7 +219,8 @@ def load_or_create_record(
                 )
             raise InputError(f"{path}: made with {name} {there}, now {value}; give another folder.")
         return record
-    load_vgg(vgg, "none")  # refuse a file of anything else before its digest is on record
+    # Refuse any other file before its digest is on record. Its header would not tell whether its values are finite.
+    load_vgg(vgg, "none")
     progress = tqdm(range(len(found)), desc=f"colours of {images}", unit="image")
     pictures = same_size(found, (picture(found, i, height) for i in progress), height)
     mean, std = STATISTICS[settings.statistics](pictures)
