@@ -14,7 +14,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.enhancers import multiply_adds_per_second, processor, timed
+from benchmarks.measuring.speed import multiply_adds_per_second, processor, timed
 from epe.inference.macs import Macs
 from epe.networks.autoencoders.vqgan import PRESETS, build_vqgan
 from gbuffer_tools.command import run

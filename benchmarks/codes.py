@@ -14,7 +14,7 @@ import os
 import torch
 from torch import Tensor
 
-from benchmarks.enhancers import processor, timed
+from benchmarks.measuring.speed import processor, timed
 from epe.networks.codes.gpt import GPT, PRESETS, GPTSpec
 from epe.networks.codes.sampling import NextCode, sample
 from gbuffer_tools.command import run

@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from benchmarks.enhancers import multiply_adds_per_second, processor
+from benchmarks.measuring.speed import multiply_adds_per_second, processor
 from eval.metrics.kid_cmmd import kid_kernel, mmd2_in_blocks
 from gbuffer_tools.command import run
 

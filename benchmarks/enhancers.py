@@ -15,25 +15,22 @@ import itertools
 import json
 import multiprocessing
 import os
-import platform
 import resource
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from app.models import CHANNELS, CLASSES
+from benchmarks.measuring.speed import inputs, multiply_adds_per_second, processor, timed
 from epe.inference.macs import Macs
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import build_generator, preset_names
+from epe.networks.preset_sizes import CHANNELS, CLASSES
 from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 
 CROP = 196
-MATRIX = 2048
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -56,13 +53,6 @@ class GeneratorCost:
     seconds: float
     gibibytes: float
     samples: float
-
-
-def inputs(batch: int, height: int, width: int, device: str) -> list[torch.Tensor]:
-    """Return random pictures, G-buffers and class ids."""
-    torch.manual_seed(0)
-    image, gbuffers = torch.rand(batch, 3, height, width), torch.randn(batch, CHANNELS, height, width)
-    return [x.to(device) for x in (image, gbuffers, torch.randint(CLASSES, (batch, height, width)))]
 
 
 def measure(name: str, precision: str, size: tuple[int, int], frames: int, threads: int, device: str) -> GeneratorCost:
@@ -92,36 +82,6 @@ def measure(name: str, precision: str, size: tuple[int, int], frames: int, threa
         training = statistics.median(timed(step, kind) for _ in range(frames))
     count = sum(p.numel() for p in network.parameters())
     return GeneratorCost(name, precision, count, macs.total, statistics.median(seconds), memory / 2**30, 1 / training)
-
-
-def timed(work: Callable[[], object], kind: str) -> float:
-    """Return the seconds that a call takes; on a GPU, from an empty queue to the end of the last kernel."""
-    if kind == "cuda":
-        torch.cuda.synchronize()
-    began = time.perf_counter()
-    work()
-    if kind == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
-
-
-def multiply_adds_per_second(device: str, dtype: torch.dtype) -> float:
-    """Return the multiply-adds per second of this machine's matrix product, the best of five."""
-    kind = torch.device(device).type
-    side = MATRIX if kind == "cpu" else 4 * MATRIX
-    a, b = torch.rand(2, side, side, device=device, dtype=dtype)
-    return float(side**3 / min(timed(lambda: a @ b, kind) for _ in range(5)))
-
-
-def processor(device: str = "cpu") -> str:
-    """Return the processor's name, if the system reports it."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def main(args: argparse.Namespace) -> None:

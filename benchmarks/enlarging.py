@@ -64,17 +64,26 @@ def model_file(name: str, folder: Path) -> str:
 
 
 def measure(model: str, size: tuple[int, int], folder: Path, threads: int) -> tuple[float, float]:
-    """Run the command on a picture of H x W pixels; return (GiB, seconds)."""
+    """Run the command on a picture of H x W pixels; return (GiB, seconds).
+
+    Raises:
+        InputError: the command failed; the message ends with its own.
+    """
     name = f"{size[1]}x{size[0]}"
     write_png(folder / f"{name}.png", made_picture(*size))
     command = [sys.executable, "-m", "app.upscale", model, str(folder / f"{name}.png"), "--out", str(folder / "out")]
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, "--device", "cpu"], stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": str(threads)}
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{' '.join(command)}: ended with {status}")
+    log = folder / "stderr.txt"  # not a pipe, which blocks the command when it is full
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*command, "--device", "cpu"], stderr=stderr, env={**os.environ, "OMP_NUM_THREADS": str(threads)}
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        reason = said[-1] if said else "no message"
+        raise InputError(f"--sizes {name}: app.upscale ended with exit code {process.returncode} ({reason})")
     return used.ru_maxrss / 2**20, time.perf_counter() - start  # Linux counts in KiB
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.enhancers import multiply_adds_per_second, processor
+from benchmarks.measuring.speed import multiply_adds_per_second, processor
 from epe.inference.macs import Macs
 from epe.networks.backbones.vgg import VGG16, frozen
 from eval.features.inner_products import crop_inner_products

@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.models import CHANNELS, CLASSES
-from benchmarks.enhancers import processor
+from benchmarks.measuring.speed import processor
 from epe.inference.fold import fold, without_copies
 from epe.networks.enhancers.enhancer import Enhancer, every_channel
 from epe.networks.enhancers.lite import Lite
 from epe.networks.generators import build_generator
+from epe.networks.preset_sizes import CHANNELS, CLASSES
 from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.enhancers import processor
+from benchmarks.measuring.speed import processor
 from epe.layers.convolutions import without_padding
 from eval.reporting.markdown import table_row, table_rule
 from gbuffer_tools.command import run

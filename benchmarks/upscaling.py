@@ -25,14 +25,14 @@ import torch
 
 from app.enhance import enhance
 from app.inference.backends import torch_backend
-from app.models import CHANNELS, CLASSES
-from benchmarks.enhancers import inputs, multiply_adds_per_second, processor, timed
+from benchmarks.measuring.speed import inputs, multiply_adds_per_second, processor, timed
 from datasets.frames import Sample
 from epe.inference.macs import Macs
 from epe.inference.tiling import run_tiled
 from epe.models import Model, save
 from epe.networks.enhancers.enhancer import every_channel
 from epe.networks.generators import build_generator, build_upscaler, find_upscaler, preset_names, upscaler_names
+from epe.networks.preset_sizes import CHANNELS, CLASSES
 from gbuffer_tools.command import parse_size, run
 from gbuffer_tools.errors import InputError
 

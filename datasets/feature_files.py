@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from datasets.images import Images
 from datasets.photos import to_height
+from datasets.runtime.device import full_precision
 from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.matching import matching
@@ -30,6 +31,7 @@ from epe.networks.backbones.vgg import VGG16
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import replacing, write_text
 
+CPU = torch.device("cpu")
 PER_FILE = 64
 LENGTH = 512
 STATISTICS = {"pixels": matching.moments, "images": matching.image_moments}
@@ -143,6 +145,7 @@ def write_groups(
     seed: int,
     jobs: int,
     settings: CropSettings = DEFAULT,
+    device: torch.device = CPU,
 ) -> FeatureFiles:
     """Compute the features of all images in a folder, and write the files of each group that has none yet.
 
@@ -152,6 +155,7 @@ def write_groups(
         vgg: file of VGG16 weights; None: those that app.assets fetched.
         jobs: number of processes.
         settings: which crops are described.
+        device: where VGG16 computes. It is not on record: what it changes is below the rounding to float16.
 
     Raises:
         InputError: the folder holds features of something else, no image is large enough, or VGG16 is missing.
@@ -164,10 +168,10 @@ def write_groups(
     with progress as bar:
         if jobs == 1:
             for number in todo:
-                write_group(folder, record, weights, number)
+                write_group(folder, record, weights, number, device)
                 bar.update()
         else:
-            given = [(folder, record, weights, number) for number in todo]
+            given = [(folder, record, weights, number, device) for number in todo]
             with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
                 for _ in pool.map(write_group, *zip(*given, strict=True)):
                     bar.update()
@@ -215,7 +219,8 @@ def load_or_create_record(
                 )
             raise InputError(f"{path}: made with {name} {there}, now {value}; give another folder.")
         return record
-    load_vgg(vgg, "none")  # refuse a file of anything else before its digest is on record
+    # Refuse any other file before its digest is on record. Its header would not tell whether its values are finite.
+    load_vgg(vgg, "none")
     progress = tqdm(range(len(found)), desc=f"colours of {images}", unit="image")
     pictures = same_size(found, (picture(found, i, height) for i in progress), height)
     mean, std = STATISTICS[settings.statistics](pictures)
@@ -263,6 +268,7 @@ def image_generator(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng((seed, index))
 
 
+@full_precision()
 def describe_image(
     vgg: VGG16,
     image: np.ndarray,
@@ -293,7 +299,7 @@ def describe_image(
     return np.column_stack([np.full(len(corners), index), corners]).astype(np.int32), features
 
 
-def write_group(folder: Path, record: FeatureSetRecord, vgg: Path, number: int) -> None:
+def write_group(folder: Path, record: FeatureSetRecord, vgg: Path, number: int, device: torch.device) -> None:
     """Compute the features of one group of `PER_FILE` images, and write its two files.
 
     Args:
@@ -301,9 +307,10 @@ def write_group(folder: Path, record: FeatureSetRecord, vgg: Path, number: int) 
         record: what the features are made from.
         vgg: the file of VGG16 weights whose digest is in `record`.
         number: number of the group, from 0.
+        device: where VGG16 computes.
     """
     torch.set_num_threads(1)
-    network = load_vgg(vgg, "none")
+    network = load_vgg(vgg, "none").to(device)
     images = Images(Path(record.images))
     mean, std = torch.tensor(record.mean), torch.tensor(record.std)
     settings = CropSettings(record.crops, record.statistics)

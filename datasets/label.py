@@ -35,6 +35,7 @@ from datasets.labelling.segmenter import open_segmenter
 from datasets.labelling.taxonomy import OTHER, read_taxonomy, shared_taxonomy
 from datasets.labels import forget_facts, write_facts, write_label
 from datasets.photos import to_height
+from datasets.runtime.device import device_of, full_precision
 from datasets.runtime.weights import asset, load_vgg
 from epe import models
 from epe.matching.clusters import LAYERS, MAX_SEED, Clusters, fit, pixel_features
@@ -74,6 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--segmenter", type=Path, metavar="FILE", help="model of train.segmenter, or ONNX network")
     parser.add_argument("--vgg", type=Path, help="VGG16 weights (default: those that app.assets fetched)")
+    parser.add_argument(
+        "--device", default="cpu", help="where VGG16, or a segmenter, computes: cpu or cuda (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of k-means (default: %(default)s)")
     return parser
 
@@ -109,6 +113,7 @@ def label_folders(sides: Sequence[Side], out: Path) -> list[Path]:
     return found
 
 
+@full_precision()
 def features_of(vgg: VGG16, image: np.ndarray, name: str) -> np.ndarray:
     """Return the features (h, w, D) of an image (H, W, 3) uint8.
 
@@ -118,7 +123,7 @@ def features_of(vgg: VGG16, image: np.ndarray, name: str) -> np.ndarray:
     if min(image.shape[:2]) < SMALLEST:
         raise InputError(f"{name}: is {image.shape[1]}x{image.shape[0]} pixels; wanted {SMALLEST} a side or more.")
     pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float() / 255
-    return pixel_features(vgg, pixels).numpy()
+    return pixel_features(vgg, pixels).cpu().numpy()
 
 
 def read_clusters(path: Path, domains: int) -> Clusters:
@@ -161,7 +166,7 @@ def by_clusters(args: argparse.Namespace, targets: list[Path]) -> None:
     sets = [Images(folder) for folder in args.folders]
     height = min(sets[0][0].shape[0], 1080)
     known = read_clusters(args.clusters, len(sets)) if args.clusters else None
-    vgg = load_vgg(args.vgg, "replicate")
+    vgg = load_vgg(args.vgg, "replicate").to(device_of(args.device))
     features = [
         [
             features_of(vgg, to_height(image, height), f"{folder}/{key}")
@@ -222,7 +227,7 @@ def by_segmenter(args: argparse.Namespace, targets: list[Path]) -> None:
     """Write label maps that a segmenter finds."""
     if args.segmenter is None:
         raise InputError("--segmenter is missing: the file of the segmenter that labels the folders.")
-    segmenter = open_segmenter(args.segmenter, args.classes)
+    segmenter = open_segmenter(args.segmenter, args.classes, device_of(args.device))
     names = list(segmenter.taxonomy.classes)
     digests = {"segmenter": models.digest(args.segmenter), "classes": segmenter.taxonomy.digest()}
     for folder, target in zip(args.folders, targets, strict=True):
@@ -248,6 +253,7 @@ METHODS: dict[str, Callable[[argparse.Namespace, list[Path]], None]] = {
 
 def main(args: argparse.Namespace) -> None:
     """Label the folders by the chosen method, and tell the user how to continue."""
+    device_of(args.device)
     targets = label_folders(args.folders, args.out)
     args.folders = [side.folder for side in args.folders]
     for folder in args.folders:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from datasets.feature_files import (
@@ -24,6 +25,7 @@ from datasets.feature_files import (
 )
 from datasets.images import Images
 from datasets.photos import to_height
+from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_vgg
 from epe.matching import matching
 from epe.matching.clusters import MAX_SEED
@@ -79,6 +81,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="store features in files in this folder (float16), for sets larger than memory and to resume a stopped "
         "run; grids lie elsewhere than in memory, --crops do not (default: in memory)",
+    )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="where VGG16 computes: cpu or cuda (default: %(default)s)",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes that compute --features (default: %(default)s)")
     parser.add_argument(
@@ -143,16 +150,17 @@ def main(args: argparse.Namespace) -> None:
     check_seed(args.seed, MAX_SEED)
     if args.per_photo > 1 and args.index != "flat":
         raise InputError(f"--per-photo {args.per_photo}: wanted 1 with --index {args.index}, or --index flat.")
+    device = device_of(args.device)
     settings = CropSettings(args.crops, args.statistics)
     frames, photos = Images(args.frames), Images(args.photos)
     height, width = frames[0].shape[:2]
     frame_features: Features
     photo_features: Features
     if args.features:
-        frame_crops, frame_features = kept(args, "frames", None, settings)
-        photo_crops, photo_features = kept(args, "photos", height, settings)
+        frame_crops, frame_features = kept(args, "frames", None, settings, device)
+        photo_crops, photo_features = kept(args, "photos", height, settings, device)
     else:
-        vgg = load_vgg(args.vgg, "none")
+        vgg = load_vgg(args.vgg, "none").to(device)
         grids = np.random.default_rng(args.seed)
         frame_pixels = [frames[i] for i in range(len(frames))]
         for key, image in zip(frames.keys, frame_pixels, strict=True):
@@ -193,10 +201,12 @@ def main(args: argparse.Namespace) -> None:
 
 
 def kept(
-    args: argparse.Namespace, name: str, height: int | None, settings: CropSettings
+    args: argparse.Namespace, name: str, height: int | None, settings: CropSettings, device: torch.device
 ) -> tuple[matching.Crops, FeatureFiles]:
     """Return the crops and features of one of the two sets, stored in files below `--features`."""
-    found = write_groups(args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs, settings)
+    found = write_groups(
+        args.features / name, getattr(args, name), height, args.vgg, args.seed, args.jobs, settings, device
+    )
     return found.crops, found
 
 

@@ -160,9 +160,9 @@ def main(args: argparse.Namespace) -> None:
     """Judge, write the three files, and print where they are."""
     chosen = settings(args)
     from epe.distributed.processes import process_group
-    from eval import report
     from eval.kvd.judge import judge
     from eval.records import skvd_record
+    from eval.reporting import html_report, markdown_report
     from eval.reporting.summary import data_sets
 
     with process_group(chosen.device) as (group, device):
@@ -172,9 +172,9 @@ def main(args: argparse.Namespace) -> None:
     page, table = args.out.with_suffix(".html"), args.out.with_suffix(".md")
     skvd_record.write(found, args.out)
     together = data_sets([(args.out, found)])
-    write_text(table, report.markdown(together))
-    write_text(page, report.html(together))
-    print(f"{report.table(found)}\n{page}")
+    write_text(table, markdown_report.markdown(together))
+    write_text(page, html_report.html(together))
+    print(f"{markdown_report.table(found)}\n{page}")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ def main(args: argparse.Namespace) -> int:
     """Find frames, plan, and make what is missing; the exit code is 2 if frames were left out."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop what we started, whoever stops us
     if args.explain:
+        check_only_explained(args)
         from gbuffer_tools.renderdoc.explain import explain
 
         for path in args.sources:
@@ -115,6 +116,13 @@ def main(args: argparse.Namespace) -> int:
         print(f"{PROG}: {len(refused)} of {total} frames refused; the same command tries them again:", file=sys.stderr)
         print("\n".join(refused), file=sys.stderr)
     return 2 if refused else 0
+
+
+def check_only_explained(args: argparse.Namespace) -> None:
+    """Raises `InputError` if an option was given that --explain would silently ignore; --patience is not one."""
+    for name in ("out", "source", "mapping", "layer", "profile", "carla", "licence", "scheduler"):
+        if value := getattr(args, name):
+            raise InputError(f"--{name} {value}: has no effect on --explain, which reads captures alone; leave it out")
 
 
 def configured(source: Source, args: argparse.Namespace, mapping: Mapping | None) -> Source:

@@ -48,11 +48,11 @@ FROZEN: dict[str, set[str]] = {
     },
     "datasets.degrade": {"--degradation", "--out", "--overwrite", "--resume", "--scale", "--seed"},
     "datasets.label": {
-        "--classes", "--clusters", "--count", "--method", "--out", "--seed", "--segmenter", "--vgg",
+        "--classes", "--clusters", "--count", "--device", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },
     "datasets.match": {
-        "--balance", "--crops", "--features", "--frames", "--index", "--jobs", "--min-similarity", "--neighbours",
-        "--out", "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
+        "--balance", "--crops", "--device", "--features", "--frames", "--index", "--jobs", "--min-similarity",
+        "--neighbours", "--out", "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
     },
     "train.epe": EPE,
     "train.realformer paired": LINEAR_DECAY

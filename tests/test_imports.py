@@ -61,16 +61,16 @@ FLOORS: dict[str, list[str]] = {
         "features records",
         "kvd transfers",
         "reporting transfers/grading",
-        "measuring report",
+        "measuring",
         "trials",
-        "skvd sets content control segmentation temporal baselines trial",
+        "skvd sets content control segmentation temporal baselines trial report",
     ],
     "train": ["loop", "recipes", "recipes/coding", "epe realformer cut spade style segmenter upscaler vqgan codes"],
     "app": [
         "fetching",
-        "inference models",
+        "inference",
         "photographs",
-        "assets atari compare convert enhance export upscale sample",
+        "assets atari models compare convert enhance export upscale sample",
     ],
 }
 MAX_LINES = 400

@@ -20,6 +20,7 @@ from datasets.labelling.taxonomy import (
     read_taxonomy,
 )
 from datasets.photos import to_height
+from datasets.runtime.device import full_precision
 from datasets.runtime.onnx_session import one_line_errors, open_session, picture_input
 from datasets.runtime.weights import load_model
 from epe import models
@@ -29,6 +30,8 @@ from gbuffer_tools.resampling import nearest
 
 if TYPE_CHECKING:
     import onnxruntime
+
+CPU = torch.device("cpu")
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -71,6 +74,7 @@ def network_of(network: nn.Module) -> Callable[[NDArray[np.float32]], object]:
     """Wrap a torch network, which must be in evaluation mode, as `Segmenter` calls it."""
 
     @torch.inference_mode()
+    @full_precision()
     def run(values: NDArray[np.float32]) -> object:
         device = next(network.parameters()).device
         return network(torch.from_numpy(values).to(device)).float().cpu().numpy()
@@ -157,21 +161,26 @@ class Segmenter:
         return number.numpy()
 
 
-def open_segmenter(path: Path, classes: Path | None) -> Segmenter:
+def open_segmenter(path: Path, classes: Path | None, device: torch.device = CPU) -> Segmenter:
     """Open a segmenter; one of train.segmenter knows its own classes.
 
     Args:
         path: a model file of train.segmenter (.safetensors), one exported by app.export, or another ONNX network.
         classes: YAML file of a taxonomy; None: the segmenter's own classes.
+        device: where it computes; ONNX networks only have the CPU.
 
     Raises:
-        InputError: not a segmenter, or it needs a taxonomy that says what its numbers mean.
+        InputError: not a segmenter, it needs a taxonomy that says what its numbers mean, or it cannot use the device.
     """
     asked = read_taxonomy(classes) if classes else None
     if path.suffix != ".onnx":
         model = load_model(path, UNet.kind, "train.segmenter")
         spec, names = class_names_of(path, model.spec, model.classes)
-        return Segmenter(path, network_of(model.network), taxonomy_of(path, spec, names, asked), height=spec.height)
+        return Segmenter(
+            path, network_of(model.network.to(device)), taxonomy_of(path, spec, names, asked), height=spec.height
+        )
+    if device.type != "cpu":
+        raise InputError(f"--device {device}: {path} is an ONNX network, which runs on the CPU; leave --device out.")
     network = OnnxNetwork(path)
     if network.header:
         try:

@@ -126,6 +126,10 @@ def process_group(device: str, sequence: int = 1) -> Iterator[tuple[ProcessGroup
     Args:
         device: device of the run.
         sequence: number of processes that share the tokens of each sample; divides `world_size()`.
+
+    Raises:
+        ConnectionError: this process was exchanging tensors with one that ended, which has its own error. An error of
+            the system, so that commands make one line of it.
     """
     size = world_size()
     if size == 1:
@@ -141,6 +145,12 @@ def process_group(device: str, sequence: int = 1) -> Iterator[tuple[ProcessGroup
         names = ("replica", "tokens")
         mesh = init_device_mesh("cuda" if cuda else "cpu", (size // sequence, sequence), mesh_dim_names=names)
         shared = SequenceParallel(mesh.get_group("tokens"))
-    yield ProcessGroup(dist.get_rank(), size, device, shared), device
+    try:
+        yield ProcessGroup(dist.get_rank(), size, device, shared), device
+    except RuntimeError as error:
+        if "gloo/transport" not in str(error):
+            raise
+        reason = str(error).partition("] ")[2].partition(". ")[0]
+        raise ConnectionError(f"lost another process of this run, whose own message says why ({reason})") from error
     # Skipped after an error, when other processes may be waiting; torchrun ends them.
     dist.destroy_process_group()

@@ -64,13 +64,13 @@ def pixel_features(vgg: VGG16, image: Tensor) -> Tensor:
     """Return relu4_3 and relu5_3, concatenated, each of unit length, at 1/8 of the resolution, averaged over 3x3.
 
     Args:
-        vgg: a VGG16 with padding, so that borders have features.
+        vgg: a VGG16 with padding, so that borders have features; it computes on its device.
         image: (3, H, W), sRGB in [0, 1].
 
     Returns:
-        (H / 8, W / 8, 1024), rounded down.
+        (H / 8, W / 8, 1024), rounded down, on the network's device.
     """
-    found = vgg(image[None], LAYERS)
+    found = vgg(image[None].to(vgg.mean.device), LAYERS)
     fine = found["relu4_3"]
     coarse = F.interpolate(found["relu5_3"], size=fine.shape[-2:], mode="bilinear", align_corners=False)
     both = torch.cat([F.normalize(fine, dim=1), F.normalize(coarse, dim=1)], dim=1)

@@ -48,13 +48,13 @@ def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     (16 i, 16 j). So one pass computes the same features as the release, which runs VGG16 crop by crop.
 
     Args:
-        vgg: a VGG16 with padding "none".
+        vgg: a VGG16 with padding "none"; it computes on its device.
         image: (3, H, W), sRGB in [0, 1], sides of at least 196.
         mean, std: (3,), colour statistics of the image's own domain. Each domain is whitened with its own statistics
             instead of ImageNet's, so that overall differences between domains do not affect which crops match.
 
     Returns:
-        (h, w, 512).
+        (h, w, 512), on the network's device.
 
     Raises:
         ValueError: the image is smaller than a crop, or the network pads.
@@ -63,6 +63,7 @@ def describe(vgg: VGG16, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         raise ValueError(f"matching needs images of at least {CROP} px a side, got {tuple(image.shape[-2:])}.")
     if vgg.padding != "none":
         raise ValueError(f"matching needs a VGG16 with padding none, got {vgg.padding}.")
+    image, mean, std = (x.to(vgg.mean.device) for x in (image, mean, std))
     whitened = (image - mean.view(3, 1, 1)) / std.view(3, 1, 1) * vgg.std + vgg.mean
     features = vgg(whitened[None], [LAYER])[LAYER][0].movedim(0, -1)
     return torch.nn.functional.normalize(features, dim=-1)
@@ -116,10 +117,10 @@ def describe_crops(
         corners = np.stack([rng.integers(side - CROP + 1, size=count) for side in (height, width)], axis=1)
         pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float() / 255
         parts = [pixels[:, top : top + CROP, left : left + CROP] for top, left in corners]
-        return corners, np.concatenate([describe(vgg, part, mean, std).numpy()[0] for part in parts])
+        return corners, np.concatenate([describe(vgg, part, mean, std).cpu().numpy()[0] for part in parts])
     top, left = (int(rng.integers(min(STRIDE, side - CROP + 1))) for side in (height, width))
     pixels = torch.from_numpy(np.ascontiguousarray(image[top:, left:])).movedim(-1, 0).float() / 255
-    found = describe(vgg, pixels, mean, std).numpy()
+    found = describe(vgg, pixels, mean, std).cpu().numpy()
     rows, cols = np.indices(found.shape[:2]).reshape(2, -1) * STRIDE
     return np.stack([rows + top, cols + left], axis=1), found.reshape(-1, found.shape[-1])
 

@@ -17,7 +17,7 @@ from eval.records.scores_record import Scores
 from eval.records.skvd_record import SkvdRecord
 from eval.records.trial_record import TrialRecord
 from eval.reporting.trust import trial_verdict
-from eval.reporting.wording import side
+from eval.reporting.wording import counts, protocol, side
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.frame import MAX_SIDE
 
@@ -311,3 +311,15 @@ def against(column: Column, difference: Estimate | None) -> str:
     if found == "undecided":
         return found
     return "better" if (found == "closer") == (column.better == "lower") else "worse"
+
+
+def facts_of(data: DataSet) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What was used and dropped, and the protocol, record by record."""
+    found = [(f"eval.skvd ({path.name})", counts(record) + protocol(record)) for path, record in data.skvd]
+    for path, record in data.scores:
+        facts = [(metric.name, metric.what) for metric in record.metrics] + list(record.protocol.items())
+        if record.photos:
+            facts.append(("photographs", f"{record.photos.images} in {record.photos.folder}; {record.photos.digest}"))
+        facts += [("tool", record.tool)] + [(f"digest of {method.name}", method.digest) for method in record.methods]
+        found.append((f"{record.command} ({path.name})", facts))
+    return found

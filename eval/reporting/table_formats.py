@@ -1,8 +1,10 @@
-"""The tables of a report as CSV, Markdown and LaTeX."""
+"""The tables of a report as CSV, Markdown, LaTeX and JSON."""
 
 import csv
 import io
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
 
 from eval.reporting.markdown import literal, markdown_table
@@ -109,3 +111,17 @@ def line(row: Row, columns: Sequence[Column]) -> str:
 def escaped(text: str) -> str:
     """Text that LaTeX prints as it is, on one line."""
     return "".join(ESCAPED.get(letter, SPELLED.get(letter, letter)) for letter in " ".join(text.split()))
+
+
+def json_text(found: Sequence[DataSet]) -> str:
+    """The tables as JSON."""
+    tables = [
+        {
+            "title": data.title,
+            "columns": [asdict(column) for column in data.columns],
+            "rows": [asdict(row) for row in data.rows],
+            "photographs": data.photographs,
+        }
+        for data in found
+    ]
+    return json.dumps({"format": "report", "version": 1, "data_sets": tables}, indent=1, ensure_ascii=False) + "\n"

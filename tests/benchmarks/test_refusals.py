@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import enlarging
 from gbuffer_tools.command import run
+from gbuffer_tools.errors import InputError
 from gbuffer_tools.schema import write
 from tests.gbuffer_tools.made import HEADER, frame
 
@@ -39,6 +41,12 @@ def test_unknown_names_and_sizes(
     capsys: pytest.CaptureFixture[str], module: str, words: tuple[str, ...], said: str
 ) -> None:
     assert refused(capsys, module, *words).startswith(f"python -m benchmarks.{module}: {said}")
+
+
+def test_a_measured_command_that_fails(tmp_path: Path) -> None:
+    said = r"^--sizes 24x16: app\.upscale ended with exit code 2 \(python -m app\.upscale: .*nowhere.*\)$"
+    with pytest.raises(InputError, match=said):
+        enlarging.measure("nowhere.safetensors", (16, 24), tmp_path, 1)
 
 
 @pytest.mark.parametrize("more", [(), ("--append", "1")])

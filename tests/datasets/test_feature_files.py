@@ -77,12 +77,13 @@ def test_only_what_is_missing_is_made_and_to_the_same_bytes(
 ) -> None:
     again = Path(shutil.copytree(kept, tmp_path / "again"))
     (again / "00001.crops.npy").unlink()
-    made: list[int] = []
+    made: list[tuple[int, torch.device]] = []
     real = feature_files.write_group
-    monkeypatch.setattr(feature_files, "write_group", lambda *given: (made.append(given[3]), real(*given)))
+    monkeypatch.setattr(feature_files, "write_group", lambda *given: (made.append(given[3:]), real(*given)))
     monkeypatch.setattr(matching, "moments", None)  # the colours are not measured again
-    write_groups(again, images, 220, vgg_file, 0, 1)
-    assert made == [1]
+    device = torch.device("cpu:0")
+    write_groups(again, images, 220, vgg_file, 0, 1, device=device)
+    assert made == [(1, device)]
     assert contents(again) == contents(kept)
 
 

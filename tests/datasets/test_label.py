@@ -157,6 +157,11 @@ class TestRefused:
         assert f"{option} {value}: wanted {wanted}" in self.refusal(capsys, code)
         assert not (tmp_path / "x").exists()
 
+    def test_a_device_that_is_not_there(self, folder: Path, vgg_file: Path, tmp_path: Path, capsys) -> None:
+        code = command(folder, vgg_file, tmp_path / "x", "--device", "tpu")
+        assert "--device tpu: cannot be used" in self.refusal(capsys, code)
+        assert not (tmp_path / "x").exists()
+
     def test_images_with_too_few_pixels(
         self, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

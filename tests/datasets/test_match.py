@@ -98,6 +98,7 @@ def test_moments_agree_with_numpy() -> None:
         ("--balance", "nan"),
         ("--seed", "-1"),
         ("--seed", str(2**31 - 1)),
+        ("--device", "tpu"),
     ],
 )
 def test_settings_without_sense(

@@ -10,10 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from datasets.images import Images, write_png
 from epe.networks.backbones.vgg import IMAGENET_MEAN, IMAGENET_STD
-from eval import report
 from eval.control import build_parser, main
 from eval.records import scores_record
-from eval.reporting import kept
+from eval.reporting import html_report, kept, markdown_report
 from eval.reporting.summary import data_sets
 from gbuffer_tools.command import run
 from gbuffer_tools.frame import Frame, Header
@@ -250,13 +249,13 @@ def test_the_panel_tells_what_moved_most(scene: Path) -> None:
     assert violet[1][-1][0].startswith("sky: ΔE00 1")
     assert f"hue in degrees {value(record.methods[1], 'colour.sky.hue'):+.1f}" in violet[1][-1][0]
     assert same[1][0] == ("1.00 (1.00 to 1.00)",)
-    page = report.html(found)
+    page = html_report.html(found)
     assert page.count("What was kept") == 1
     assert page.count("<summary>control, colour of") == 3
     # Neither the table of all metrics nor the plots hold six columns for each class.
     assert page.index("All metrics") < page.index("What was kept") < page.index("sky, chroma")
     assert page.count("<svg") == 6
-    assert "sky: ΔE00" in report.markdown(found)
+    assert "sky: ΔE00" in markdown_report.markdown(found)
     assert Images(scene / "same").keys == record.keys
 
 

@@ -13,7 +13,7 @@ from eval.records import scores_record, skvd_record
 from eval.records.dataclass_json import write_record
 from eval.records.scores_record import Metric
 from eval.records.skvd_record import CropPair
-from eval.reporting import markdown, summary, table_formats
+from eval.reporting import html_report, markdown, markdown_report, summary, table_formats
 from gbuffer_tools import command, schema
 from gbuffer_tools.errors import InputError
 from tests.eval.made.records import by_class, made, method, with_floor
@@ -51,7 +51,7 @@ def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
     found = judge(
         replace(settings, methods={"render": scenes / "frames", "dark": dark}), relative_to=tmp_path, progress=False
     )
-    page = report.html(alone(tmp_path / "r.json", found))
+    page = html_report.html(alone(tmp_path / "r.json", found))
     assert all(part.startswith(("data:image/webp;base64,", "#")) for part in parts(page))
     # 6 frames and up to 6 pairs, each in two methods, a photograph per pair, and the slider's own two; 6 of the worst
     # pairs of each method: the render's in one method, the other's in both.
@@ -62,20 +62,20 @@ def test_page_is_one_file_with_pictures_and_plots(settings, scenes, tmp_path):
     assert len(set(ids)) == len(ids) == 3 * 5 + 1  # a clipping path a plot, and the section
     assert "#0a0b0c" not in page
     assert "Pictures are left out" not in page
-    assert page == report.html(alone(tmp_path / "r.json", found))
+    assert page == html_report.html(alone(tmp_path / "r.json", found))
 
 
 def test_frame_files_show_their_buffers(tmp_path):
     schema.write(tmp_path / "frames" / "a.h5", [frame("a"), frame("b", 1)], HEADER)
     wording = ["--fake", f"render={tmp_path / 'frames'}", "--out", str(tmp_path / "c.json")]
     assert command.run(content.main, content.build_parser(), wording) == 0
-    page = report.html(summary.data_sets([(tmp_path / "c.json", scores_record.read(tmp_path / "c.json"))]))
+    page = html_report.html(summary.data_sets([(tmp_path / "c.json", scores_record.read(tmp_path / "c.json"))]))
     assert "depth:" in page
     assert page.count('class="strip"') >= 1
 
 
 def test_record_outlives_its_pictures(tmp_path):
-    page = report.html(alone(tmp_path / "r.json", made()))
+    page = html_report.html(alone(tmp_path / "r.json", made()))
     assert "Pictures are left out" in page
     assert "data:image" not in page
     assert page.count("<svg") == 3 * 2
@@ -88,7 +88,7 @@ def test_pictures_that_changed_their_size_are_left_out(tmp_path, shape):
         for key in ("00", "01", "03"):
             size = shape if name == "enhanced" else (96, 144)
             write_png(tmp_path / "pictures" / name / "set" / f"{key}.png", np.zeros((*size, 3), np.uint8))
-    page = report.html(alone(tmp_path / "r.json", found))
+    page = html_report.html(alone(tmp_path / "r.json", found))
     assert re.search("Pictures are left out: .*enhanced: .*set/00.* has another size than it was judged at", page)
     assert "data:image" not in page
 
@@ -96,9 +96,9 @@ def test_pictures_that_changed_their_size_are_left_out(tmp_path, shape):
 def test_names_are_escaped(tmp_path):
     name = '<script>alert("x")</script>|'
     found = made(method("render"), method(name))
-    assert "<script>alert" not in report.html(alone(tmp_path / "r.json", found))
-    assert "\\|" in report.table(found)
-    assert "<script>" not in report.markdown(alone(tmp_path / "r.json", found)).replace(r"\<", "")
+    assert "<script>alert" not in html_report.html(alone(tmp_path / "r.json", found))
+    assert "\\|" in markdown_report.table(found)
+    assert "<script>" not in markdown_report.markdown(alone(tmp_path / "r.json", found)).replace(r"\<", "")
     assert r"50\% \& x\_1" in table_formats.escaped("50% & x_1")
 
 
@@ -119,7 +119,7 @@ def test_no_line_of_latex_is_a_name_s(tmp_path):
 
 def test_names_are_no_formulas_and_file_names_no_tags(tmp_path):
     name = '"><script>alert(1)<' + "b>.json"
-    page = report.html(alone(tmp_path / name, made(method("render"), method("$x^$"))))
+    page = html_report.html(alone(tmp_path / name, made(method("render"), method("$x^$"))))
     assert "<script>alert" not in page
     assert "$x^$" in page[page.index("<svg") :]
 
@@ -148,20 +148,20 @@ def test_a_record_that_does_not_fit_together_is_one_line(tmp_path, capsys, found
 
 
 def test_markdown_tells_the_values(tmp_path):
-    text = report.markdown(alone(tmp_path / "r.json", made()))
+    text = markdown_report.markdown(alone(tmp_path / "r.json", made()))
     assert "| relu1_2 | 300 (240 to 360) | 210 (168 to 252, closer −30 %) |" in text
     assert "| relu5_3 | 500 (400 to 600) | 350 (280 to 420) |" in text
 
 
 def test_the_floor_is_a_column_a_row_and_a_table_of_its_own(tmp_path):
     found = with_floor(made())
-    text = report.markdown(alone(tmp_path / "r.json", found))
+    text = markdown_report.markdown(alone(tmp_path / "r.json", found))
     assert "| sKVD | render | enhanced | other photographs |" in text
     assert "30.0 (10.0 to 50.0) |" in text
     assert "| photographs | 30.0 | 30.0 |" in text
     assert "| relu1_2 | 0.25 (−0.25 to 0.75) |" in text
     assert "| relu5_3 | – |" in text
-    page = report.html(alone(tmp_path / "r.json", found))
+    page = html_report.html(alone(tmp_path / "r.json", found))
     assert "<td>0.25 (−0.25 to 0.75)</td>" in page
     assert page.count("other photographs</text>") == 4, "a bar in each layer of sKVD and of KVD"
     assert "18 crops, 15 matched" in page
@@ -169,14 +169,14 @@ def test_the_floor_is_a_column_a_row_and_a_table_of_its_own(tmp_path):
 
 def test_classes_are_a_table(tmp_path):
     found = alone(tmp_path / "r.json", by_class(made()))
-    text = report.markdown(found)
+    text = markdown_report.markdown(found)
     assert "| sky | 30 | 20.0 (15.0 to 25.0) | 20.0 (15.0 to 25.0, closer) |" in text
     assert "| road \\| way | 12 |" in text
     assert "| mean of 2 |  | 30.0 (25.0 to 35.0) |" in text
     assert "for fewer than 10 of them or for pairs of one picture alone: person (4)." in text
-    assert "<th>road | way</th><td>12</td>" in report.html(found)
+    assert "<th>road | way</th><td>12</td>" in html_report.html(found)
     plain = alone(tmp_path / "r.json", made())
-    assert "By class" not in report.markdown(plain) + report.html(plain)
+    assert "By class" not in markdown_report.markdown(plain) + html_report.html(plain)
 
 
 def test_records_of_the_same_frames_are_one_table(tmp_path):

@@ -120,6 +120,15 @@ def test_captures_take_no_mapping(tmp_path, calls, capsys):
     assert calls == []
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--profile", "supertuxkart"), ("--out", "frames"), ("--licence", "mine"), ("--carla", "0.9")]
+)
+def test_explain_refuses_what_it_would_ignore(tmp_path, capsys, option, value):
+    assert command(captures(tmp_path / "cap", "a.rdc"), "--explain", option, value) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{option} {value}: has no effect on --explain" in line
+
+
 def test_two_captures_of_one_frame_are_refused(tmp_path, calls, capsys):
     first = captures(tmp_path / "x", "town_frame60.rdc")
     second = captures(tmp_path / "y", "town_frame60.rdc")

@@ -21,9 +21,10 @@ from tests.datasets.made import HEADER, scene, write_frames, write_labels, write
 from tests.train.made import configured
 from tests.train.runs import Writer, contents
 from train.loop import training
-from train.loop.sampler import LeftOut, StepSampler, batches
+from train.loop.sampler import StepSampler
 from train.recipes import epe_run
 from train.recipes.epe import EPETrainState, step
+from train.recipes.matched_batches import LeftOut, batches
 
 # 1,000 take about a minute, and were run once (see test_training_goes_on).
 STEPS = int(os.environ.get("FLAWED_STEPS", "100"))

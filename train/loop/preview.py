@@ -1,6 +1,6 @@
 """Preview images of a run in progress, one row per sample."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from datasets.crops import as_pixels
 from datasets.images import write_png
-from datasets.matched_pairs import MatchedCrops, MatchedPairs
 
 ROWS = 6
 GAP = 4
@@ -25,23 +24,3 @@ def colours(labels: Tensor) -> Tensor:
     """Map label ids (H, W) to colours (3, H, W) in [0, 1], with hues a golden section of the circle apart."""
     turns = 0.618034 * labels.float() + torch.tensor([0.0, 1 / 3, 2 / 3]).view(3, 1, 1)
     return 0.5 + 0.5 * torch.cos(2 * torch.pi * turns)
-
-
-@torch.inference_mode()
-def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
-    """Write input | enhanced | matched photograph for the first samples.
-
-    The samples are the same each time, so previews can be compared.
-
-    Args:
-        path: path of the PNG.
-        enhance: turns a batch into images (B, 3, H, W).
-        pairs: the samples.
-        device: device that `enhance` runs on.
-    """
-    rows = []
-    for index in range(min(ROWS, len(pairs))):
-        pair = pairs[index]
-        made = enhance(MatchedCrops(*(x[None].to(device) for x in pair)))
-        rows.append((pair.image, made[0].cpu(), pair.photo))
-    write_sheet(path, rows)

@@ -1,22 +1,17 @@
-"""Which process reads which samples of each step, and a record of frames that were left out as unfit.
+"""Which process reads which samples of each step.
 
 A run has one stream of samples. Step n takes the samples n * S .. (n + 1) * S - 1, with S = batch * accumulate *
 replicas, whichever processes read them. So two processes train on the same samples as one process with twice the
 batch, and a resumed run continues where it stopped.
 """
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from torch.utils.data import DataLoader, Dataset, default_collate
-from tqdm import tqdm
+from torch.utils.data import DataLoader, Dataset
 
-from datasets.flaws import Flaw
-from datasets.matched_pairs import MatchedCrops, MatchedPairs
 from gbuffer_tools.errors import InputError
 
 Sample = TypeVar("Sample")
@@ -49,53 +44,6 @@ class StepSampler:
             for part in range(self.accumulate):
                 mine = first + (part * self.replicas + self.replica) * self.batch
                 yield list(range(mine, mine + self.batch))
-
-
-class WithFlaws(Dataset[tuple[MatchedCrops, list[Flaw]]]):
-    """Matched crops, each with the flaws of the draws that were rejected before it."""
-
-    def __init__(self, pairs: MatchedPairs) -> None:
-        self.pairs = pairs
-
-    def __getitem__(self, index: int) -> tuple[MatchedCrops, list[Flaw]]:
-        return self.pairs.with_flaws(index)
-
-
-def collate(samples: Sequence[tuple[MatchedCrops, list[Flaw]]]) -> tuple[MatchedCrops, list[Flaw]]:
-    """Stack the tensors along a new first axis B, and concatenate the lists of flaws."""
-    return default_collate([pair for pair, _ in samples]), [flaw for _, flaws in samples for flaw in flaws]
-
-
-def batches(
-    pairs: MatchedPairs, sampler: StepSampler, workers: int, note: Callable[[Flaw], None], start: int
-) -> Iterator[list[MatchedCrops]]:
-    """Yield this process's batches of each step after `start`; they do not depend on where the run was resumed.
-
-    Args:
-        pairs: the stream of samples.
-        sampler: selects this process's part of the stream.
-        workers: processes that read samples.
-        note: called with every flaw found in a draw.
-        start: number of completed steps.
-
-    Raises:
-        InputError: a sample cannot be read, or only flawed draws were found.
-    """
-    loader = DataLoader(
-        WithFlaws(pairs),
-        batch_sampler=sampler.indices(start, len(pairs)),
-        num_workers=workers,
-        collate_fn=collate,
-    )
-    parts: list[MatchedCrops] = []
-    with in_one_line():
-        for pair, flaws in loader:
-            for flaw in flaws:
-                note(flaw)
-            parts.append(pair)
-            if len(parts) == sampler.accumulate:
-                yield parts
-                parts = []
 
 
 def single_process_batches(samples: Dataset[Sample], batch: int, workers: int, start: int) -> Iterator[Sample]:
@@ -137,32 +85,3 @@ def in_one_line() -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(str(error).rpartition(f"{InputError.__name__}: ")[2].removesuffix("\\n")) from error
-
-
-class LeftOut:
-    """Reports each left-out frame once: on stderr, and in a file that a resumed run reads.
-
-    Args:
-        path: path of the file, with one line per frame; created when the first line is written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.named = self._read()
-
-    def _read(self) -> set[str]:
-        if not self.path.is_file():
-            return set()
-        return {line.rpartition(": ")[0] for line in self.path.read_text(encoding="utf-8").splitlines()}
-
-    def note(self, flaw: Flaw) -> None:
-        """Report the frame of a flawed draw, unless it was reported before."""
-        if flaw.where not in self.named:
-            self.named |= self._read()  # another process may have reported it since
-        if flaw.where in self.named:
-            return
-        self.named.add(flaw.where)
-        tqdm.write(f"left out: {flaw}", file=sys.stderr)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{flaw}\n")

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import yaml
@@ -12,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from datasets.runtime.device import device_of
 from datasets.runtime.one_process import check_one_process
 from epe import models
-from epe.distributed.processes import ProcessGroup
+from epe.distributed.processes import ProcessGroup, process_group
 from gbuffer_tools.command import check_same_settings
 from gbuffer_tools.errors import InputError
 from gbuffer_tools.io.atomic import write_text
@@ -21,6 +22,8 @@ from train.loop.checkpoint import Checkpoint, Stateful
 from train.loop.config import PrecisionConfig, RunConfig
 from train.loop.engine import Batch, Schedule, follow, run
 from train.loop.throughput import Throughput, tag
+
+Config = TypeVar("Config", bound=RunConfig)
 
 ALONE = ProcessGroup()
 FREE = frozenset({
@@ -39,6 +42,27 @@ def check_single_process(config: RunConfig) -> None:
     check_one_process()
     config.check()
     device_of(config.device)
+
+
+def train_in_group(
+    config: Config, text: str, train_with: Callable[[Config, str, ProcessGroup], None], sequence: int = 1
+) -> None:
+    """Train, or resume training, to the last step; under torchrun, as one of its processes.
+
+    Args:
+        config: configuration of the run.
+        text: the same as YAML.
+        train_with: trains one process's part of a run, given the configuration with that process's device, `text`, and
+            the process group.
+        sequence: number of processes that share the tokens of each sample.
+
+    Raises:
+        InputError: a setting is invalid, this machine does not have the device, or what `train_with` raises.
+    """
+    config.check()
+    device_of(config.device)
+    with process_group(config.device, sequence) as (group, device):
+        train_with(dataclasses.replace(config, device=device), text, group)
 
 
 def samples_of_a_step(out: Path) -> int | None:

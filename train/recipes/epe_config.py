@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.photos import PhotoFilter
-from datasets.runtime.device import device_of
 from epe.losses.adversarial.diff_augment import Augmentation
 from epe.losses.adversarial.gradient_penalty import Penalised
 from epe.losses.perceptual import LAYERS, VGGLayer
@@ -157,4 +156,3 @@ class EPEConfig(GanConfig, PrecisionConfig):
         if unread:
             raise InputError(f"--sky_features: {unread[0]!r} is not one of the features {', '.join(self.features)}.")
         check_preset(self.preset, preset_names())
-        device_of(self.device)

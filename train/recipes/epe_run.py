@@ -1,18 +1,21 @@
 """A run of train/recipes/epe.py: builds data, networks and optimisers, trains, and saves the model."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from datasets.channels import CLASS, channel_names, feature
 from datasets.flaws import Flaw
 from datasets.frames import Frames, Reading, measure
-from datasets.matched_pairs import MatchedPairs
+from datasets.matched_pairs import MatchedCrops, MatchedPairs
 from datasets.photos import Photos
 from datasets.runtime.weights import asset, load_vgg
-from epe.distributed.processes import ProcessGroup, process_group
+from epe.distributed.processes import ProcessGroup
 from epe.generator import Generator
 from epe.losses.perceptual import NAME
 from epe.networks.enhancers.enhancer import every_channel
@@ -24,25 +27,19 @@ from train.loop.compiled import compile_all, explained
 from train.loop.config import frozen_in
 from train.loop.ema import Average
 from train.loop.fine_tuning import trainable_parameters
-from train.loop.preview import write_preview
-from train.loop.sampler import LeftOut, StepSampler, batches
-from train.loop.training import run_training
+from train.loop.preview import ROWS, write_sheet
+from train.loop.sampler import StepSampler
+from train.loop.training import run_training, train_in_group
 from train.recipes.adaptive_updates import AdaptiveUpdates
 from train.recipes.epe import EPETrainState, step
 from train.recipes.epe_config import EPEConfig
 from train.recipes.generator import as_model, new_generator, run_inputs, sha256_by_name
+from train.recipes.matched_batches import LeftOut, batches
 
 
 def train(config: EPEConfig, text: str) -> None:
-    """Train, or resume training, to the last step; under torchrun, as one of its processes.
-
-    Args:
-        config: configuration of the run.
-        text: the same as YAML.
-    """
-    config.check()
-    with process_group(config.device) as (group, device):
-        train_with(dataclasses.replace(config, device=device), text, group)
+    """Train to the last step, alone or as one of torchrun's processes; `text` is the configuration as YAML."""
+    train_in_group(config, text, train_with)
 
 
 def train_with(
@@ -179,6 +176,26 @@ def build_state(
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         compile_all([network, *critics.critics.values()])
     return state
+
+
+@torch.inference_mode()
+def write_preview(path: Path, enhance: Callable[[MatchedCrops], Tensor], pairs: MatchedPairs, device: str) -> None:
+    """Write input | enhanced | matched photograph for the first samples.
+
+    The samples are the same each time, so previews can be compared.
+
+    Args:
+        path: path of the PNG.
+        enhance: turns a batch into images (B, 3, H, W).
+        pairs: the samples.
+        device: device that `enhance` runs on.
+    """
+    rows = []
+    for index in range(min(ROWS, len(pairs))):
+        pair = pairs[index]
+        made = enhance(MatchedCrops(*(x[None].to(device) for x in pair)))
+        rows.append((pair.image, made[0].cpu(), pair.photo))
+    write_sheet(path, rows)
 
 
 def record(state: EPETrainState, done: int, sha256: dict[str, str]) -> dict[str, Any]:

@@ -5,14 +5,15 @@ enhanced frame close to those of the photograph. The model file keeps the mean s
 without a reference.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from datasets.matched_pairs import MatchedCrops
 from datasets.photos import Photos
-from epe.distributed.processes import process_group, world_size
+from epe.distributed.processes import world_size
 from epe.distributed.sequence_parallel import ALONE, SequenceParallel
 from epe.generator import Generator
 from epe.losses.gram_style import style_distance
@@ -21,6 +22,7 @@ from epe.losses.total_variation import total_variation
 from epe.networks.generators import find_preset, preset_names
 from gbuffer_tools.errors import InputError
 from train.loop.config import check_ranges
+from train.loop.training import train_in_group
 from train.recipes.epe import EPETrainState, Fake, Terms
 from train.recipes.epe_config import EPEConfig
 from train.recipes.epe_run import train_with
@@ -85,12 +87,5 @@ class UnpairedTrainState(EPETrainState):
 
 
 def train(config: UnpairedConfig, text: str) -> None:
-    """Train, or resume training, to the last step; under torchrun, as one of its processes.
-
-    Args:
-        config: configuration of the run.
-        text: the same as YAML.
-    """
-    config.check()
-    with process_group(config.device, config.sequence) as (group, device):
-        train_with(replace(config, device=device), text, group, UnpairedTrainState)
+    """Train to the last step, alone or as one of torchrun's processes; `text` is the configuration as YAML."""
+    train_in_group(config, text, partial(train_with, state_type=UnpairedTrainState), config.sequence)

@@ -122,6 +122,10 @@ class TestLabel:
 
 
 class TestRefused:
+    def test_onnx_on_a_gpu(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(InputError, match=r"^--device cuda: .*m\.onnx is an ONNX network, which runs on the CPU"):
+            open_segmenter(files[1], None, torch.device("cuda"))
+
     def test_a_network_without_words(self, files: tuple[Path, Path], tmp_path: Path) -> None:
         made = onnx.load(str(files[1]))
         del made.metadata_props[:]

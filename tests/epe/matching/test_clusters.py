@@ -93,6 +93,10 @@ def test_pixel_features_lie_on_a_grid_of_8_px_and_see_locally() -> None:
     assert not torch.allclose(pixel_features(vgg, changed)[:, -3:], found[:, -3:], atol=1e-3)
 
 
+def test_pixel_features_are_computed_where_the_network_is() -> None:
+    assert pixel_features(frozen(VGG16("replicate")).to("meta"), torch.rand(3, 32, 32)).device.type == "meta"
+
+
 def test_a_clustering_is_plain_arrays() -> None:
     features, _ = domains()
     clusters = fit(features, KINDS, seed=0)

@@ -52,6 +52,10 @@ class TestDescribe:
         assert torch.allclose(same, describe(vgg, other, MEAN * gain + offset, STD * gain), atol=1e-4)
         assert not torch.allclose(same, describe(vgg, other, MEAN, STD), atol=1e-3)
 
+    def test_is_computed_where_the_network_is(self) -> None:
+        image = torch.rand(3, CROP, CROP)
+        assert describe(frozen(VGG16("none")).to("meta"), image, MEAN, STD).device.type == "meta"
+
     def test_refuses_small_images(self, vgg: VGG16) -> None:
         with pytest.raises(ValueError, match=r"196.*\(195, 300\)"):
             describe(vgg, torch.rand(3, 195, 300), MEAN, STD)

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.models import Entry, builders
-from app.models import measure as measured
 from epe import models
 from epe.generator import Generator, StyledGenerator
 from epe.networks.enhancers.realformer_v1 import RealFormerV1
 from epe.networks.enhancers.realformer_v2 import RealFormerV2
 from epe.networks.generators import GENERATORS, build_generator, kinds, preset_names
+from epe.networks.preset_sizes import Entry, builders
+from epe.networks.preset_sizes import measure as measured
 from tests.epe.networks.made import SMALL, Spec, inputs, made, trained
 
 

@@ -5,7 +5,6 @@ cross-entropy of the picture's codes only, AdamW with betas 0.9 and 0.95, and we
 first stages are frozen, in evaluation mode.
 """
 
-import dataclasses
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +21,9 @@ from datasets.coding.code_maps import CodeMap, CodeWindow, CodeWindows, FirstSta
 from datasets.coding.first_stages import FirstStages
 from datasets.coding.labels import labels_by_file, labels_by_folder, numbered
 from datasets.photos import Photos
-from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_model
 from epe import models
-from epe.distributed.processes import ProcessGroup, process_group
+from epe.distributed.processes import ProcessGroup
 from epe.networks.codes.gpt import GPT, GPTSpec
 from epe.networks.codes.sampling import sample
 from gbuffer_tools.errors import InputError
@@ -33,7 +31,7 @@ from train.loop.config import LinearDecayConfig, PrecisionConfig, autocast, chec
 from train.loop.optimiser import backward_and_step, set_rate
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
-from train.loop.training import run_training
+from train.loop.training import run_training, train_in_group
 from train.recipes.coding.vqgan_pictures import visible
 from train.recipes.generator import run_inputs, sha256_by_name
 
@@ -328,14 +326,8 @@ def as_model(state: CodesTrainState, data: CodesData, digests: dict[str, str], d
 
 
 def train(config: CodesConfig, text: str) -> None:
-    """Train, or resume training, to the last step; under torchrun, as one of its processes.
-
-    `text` is the configuration as YAML.
-    """
-    config.check()
-    device_of(config.device)
-    with process_group(config.device) as (group, device):
-        train_with(dataclasses.replace(config, device=device), text, group)
+    """Train to the last step, alone or as one of torchrun's processes; `text` is the configuration as YAML."""
+    train_in_group(config, text, train_with)
 
 
 def train_with(config: CodesConfig, text: str, group: ProcessGroup) -> None:

@@ -8,7 +8,6 @@ the adaptive weight, the critic's normalisation statistics, which latents use wh
 draw from. Every process draws the same random numbers, because the loop seeds each step.
 """
 
-import dataclasses
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,11 +22,10 @@ from tqdm import tqdm
 from datasets.channels import channel_names
 from datasets.coding.autoencoder_crops import AutoencoderCrops, AutoencoderPictures
 from datasets.frames import Reading, measure
-from datasets.runtime.device import device_of
 from datasets.runtime.weights import load_model, load_vgg
 from epe import models
 from epe.distributed.batch_norm import SharedBatchNorm2d
-from epe.distributed.processes import ProcessGroup, process_group
+from epe.distributed.processes import ProcessGroup
 from epe.first_stage import Content
 from epe.losses.adversarial import hinge_gan
 from epe.losses.adversarial.adaptive_weight import adaptive_weight
@@ -52,7 +50,7 @@ from train.loop.config import (
 from train.loop.optimiser import backward_and_step, set_rate, weighted_sum
 from train.loop.preview import ROWS, write_sheet
 from train.loop.sampler import StepSampler, process_batches
-from train.loop.training import run_training
+from train.loop.training import run_training, train_in_group
 from train.recipes.coding.vqgan_pictures import (
     check_latents,
     class_names,
@@ -338,14 +336,8 @@ def as_model(state: VQGANTrainState, reading: Reading | None, names: tuple[str, 
 
 
 def train(config: VQGANConfig, text: str) -> None:
-    """Train, or resume training, to the last step; under torchrun, as one of its processes.
-
-    `text` is the configuration as YAML.
-    """
-    config.check()
-    device_of(config.device)
-    with process_group(config.device) as (group, device):
-        train_with(dataclasses.replace(config, device=device), text, group)
+    """Train to the last step, alone or as one of torchrun's processes; `text` is the configuration as YAML."""
+    train_in_group(config, text, train_with)
 
 
 def train_with(config: VQGANConfig, text: str, group: ProcessGroup) -> None:
