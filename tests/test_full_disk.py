@@ -1,6 +1,7 @@
 """Commands of every room on a full disk: one line with the file and the system's reason, exit code 2, nothing left."""
 
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -133,10 +134,9 @@ def test_labels_matches_and_features(tmp_path, vgg_file, capsys):
         assert files_in(tmp_path / "out") == []
     settings = feature_files.CropSettings(4)
     record = feature_files.load_or_create_record(tmp_path / "f", tmp_path / "photos", 212, vgg_file, 0, settings)
+    group = partial(feature_files.write_group, tmp_path / "f", record, vgg_file, 0, feature_files.CPU)
     with full_disk(1000):
-        assert (
-            guarded(lambda: feature_files.write_group(tmp_path / "f", record, vgg_file, 0), "match", debug=False) == 2
-        )
+        assert guarded(group, "match", debug=False) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"match: {tmp_path}/f/00000.features.npy: {SAYS}"
     assert [path.name for path in files_in(tmp_path / "f")] == ["set.json"]
 
