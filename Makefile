@@ -54,7 +54,7 @@ demo: $(VENV)/runtime
 	@echo '--- label the training data, both domains by one taxonomy'
 	$(RUN) datasets.label $(FRAMES)/train $(PHOTOS)/train --out $(DEMO)/labels
 	@echo '--- match crops'
-	$(RUN) datasets.match --frames $(FRAMES)/train --photos $(PHOTOS)/train --out $(DEMO)/matches.npz --min-similarity 0.4
+	$(RUN) datasets.match --frames $(FRAMES)/train --photos $(PHOTOS)/train --out $(DEMO)/matches.npz --min-cosine 0.4
 	@echo '--- train $(STEPS) steps'
 	$(RUN) train.epe --config train/runs/samples.yaml --steps $(STEPS)
 	@echo '--- enhance the held-out frames: with the model just trained, and with the one that ships'

@@ -45,7 +45,7 @@ $(RECIPES)/frames/done: $(VENV)/installed
 
 $(RECIPES)/matches.npz: $(VENV)/installed | $(VENV)/assets
 	$(call timed,$(RUN) datasets.label $(FRAMES)/train $(PHOTOS)/train --out $(RECIPES)/labels && $(RUN) datasets.match \
-		--frames $(FRAMES)/train --photos $(PHOTOS)/train --out $@ --min-similarity 0.4,match)
+		--frames $(FRAMES)/train --photos $(PHOTOS)/train --out $@ --min-cosine 0.4,match)
 
 $(VARIANTS:%=$(RECIPES)/%/done): $(RECIPES)/%/done: $(RECIPES)/matches.npz
 	$(call timed,$(RUN) train.epe --config train/runs/samples.yaml $(COMMON) $(CHANGES_$*) --matches $< \

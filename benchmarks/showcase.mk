@@ -34,7 +34,7 @@ showcase: $(SHOW)/tables.md
 
 $(SHOW)/matches.npz: $(TOWN)/train/done | $(VENV)/assets
 	$(call timed,$(RUN) datasets.label frames=$(TOWN)/train photos=$(STREET) --out $(SHOW)/labels && $(RUN) datasets.match \
-		--frames $(TOWN)/train --photos $(STREET) --out $@ --min-similarity 0.4,match)
+		--frames $(TOWN)/train --photos $(STREET) --out $@ --min-cosine 0.4,match)
 
 $(SHOW_RUNS:%=%/done): $(SHOW)/runs/%/done: $(SHOW)/matches.npz
 	$(call timed,$(RUN) train.epe --config train/runs/streets.yaml --frames $(TOWN)/train --seed $* --out $(@D),train/$*)

@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="matches.npz to write")
     parser.add_argument("--neighbours", type=int, default=10, help="photographs per frame crop (default: %(default)s)")
     parser.add_argument(
-        "--min-similarity", type=float, default=0.5, help="cosine above which a pair is kept (default: %(default)s)"
+        "--min-cosine", type=float, default=0.5, help="cosine above which a pair is kept (default: %(default)s)"
     )
     parser.add_argument(
         "--balance",
@@ -139,9 +139,9 @@ def describe_all(
 
 def main(args: argparse.Namespace) -> None:
     """Match the crops, and write the pairs."""
-    if not -1 <= args.min_similarity < 1 or args.neighbours < 1 or not 0 <= args.balance <= 1:
+    if not -1 <= args.min_cosine < 1 or args.neighbours < 1 or not 0 <= args.balance <= 1:
         raise InputError(
-            f"--min-similarity {args.min_similarity} --neighbours {args.neighbours} --balance {args.balance}: "
+            f"--min-cosine {args.min_cosine} --neighbours {args.neighbours} --balance {args.balance}: "
             "wanted a cosine below 1, 1 or more, and 0 .. 1."
         )
     for name in ("jobs", "crops", "per_photo"):
@@ -179,15 +179,15 @@ def main(args: argparse.Namespace) -> None:
         photo_crops,
         found,
         cosines,
-        min_cosine=args.min_similarity,
+        min_cosine=args.min_cosine,
         balance=args.balance,
         crop=matching.CROP,
         size=(height, width),
     )
     if not len(pairs.frame):
         raise InputError(
-            f"{args.photos}: no crop is closer than cosine {args.min_similarity} to one of {args.frames}; "
-            "add photographs of similar scenes, or lower --min-similarity."
+            f"{args.photos}: no crop is closer than cosine {args.min_cosine} to one of {args.frames}; "
+            "add photographs of similar scenes, or lower --min-cosine."
         )
     write(args.out, frames.keys, photos.keys, frame_crops, photo_crops, pairs, height)
     used = len(np.unique(pairs.frame))

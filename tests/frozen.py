@@ -51,7 +51,7 @@ FROZEN: dict[str, set[str]] = {
         "--classes", "--clusters", "--count", "--device", "--method", "--out", "--seed", "--segmenter", "--vgg",
     },
     "datasets.match": {
-        "--balance", "--crops", "--device", "--features", "--frames", "--index", "--jobs", "--min-similarity",
+        "--balance", "--crops", "--device", "--features", "--frames", "--index", "--jobs", "--min-cosine",
         "--neighbours", "--out", "--per-photo", "--photos", "--seed", "--statistics", "--vgg",
     },
     "train.epe": EPE,

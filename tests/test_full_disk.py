@@ -122,7 +122,7 @@ def test_labels_matches_and_features(tmp_path, vgg_file, capsys):
         label: [*sides, "--vgg", str(vgg_file), "--count", "4", "--out", str(tmp_path / "out")],
         match: [
             "--frames", str(tmp_path / "frames"), "--photos", str(tmp_path / "photos"), "--vgg", str(vgg_file),
-            "--out", str(tmp_path / "out" / "matches.npz"), "--min-similarity", "0", "--neighbours", "2",
+            "--out", str(tmp_path / "out" / "matches.npz"), "--min-cosine", "0", "--neighbours", "2",
         ],
     }  # fmt: skip
     for module, words in works.items():

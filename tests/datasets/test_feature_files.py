@@ -199,7 +199,7 @@ def test_matching_from_files(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The same photographs in the same share as from memory; grids lie elsewhere, so no number is the same."""
-    more = ["--min-similarity", "0", "--neighbours", "2", "--features", str(tmp_path / "features")]
+    more = ["--min-cosine", "0", "--neighbours", "2", "--features", str(tmp_path / "features")]
     assert command(folder, vgg_file, tmp_path / "m.npz", *more) == 0
     with np.load(tmp_path / "m.npz") as file:
         assert set(file["photo"][:, 0]) == {0, 1}

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def matches(folder: Path, vgg_file: Path) -> Path:
     torch.set_num_threads(1)
-    assert command(folder, vgg_file, folder / "out" / "matches.npz", "--min-similarity", "0", "--neighbours", "2") == 0
+    assert command(folder, vgg_file, folder / "out" / "matches.npz", "--min-cosine", "0", "--neighbours", "2") == 0
     return folder / "out" / "matches.npz"
 
 
@@ -91,8 +91,8 @@ def test_moments_agree_with_numpy() -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        ("--min-similarity", "1"),
-        ("--min-similarity", "nan"),
+        ("--min-cosine", "1"),
+        ("--min-cosine", "nan"),
         ("--neighbours", "0"),
         ("--balance", "1.5"),
         ("--balance", "nan"),

@@ -90,7 +90,7 @@ def test_pairs_and_weights_are_the_released_ones(folder, vgg_file, released, tmp
 
     out = tmp_path / "matches.npz"
     # Squared distances of unit vectors are 2 - 2 cos.
-    options = ("--neighbours", f"{NEIGHBOURS}", "--min-similarity", f"{1 - limit / 2}")
+    options = ("--neighbours", f"{NEIGHBOURS}", "--min-cosine", f"{1 - limit / 2}")
     assert command(folder, vgg_file, out, *RELEASED, *options) == 0
     with np.load(out) as file:
         frame, photo, weight, cosine = (file[name] for name in ("frame", "photo", "weight", "cosine"))
@@ -113,7 +113,7 @@ def test_settings_of_ours_give_other_pairs(folder: Path, vgg_file: Path, tmp_pat
     torch.set_num_threads(1)
     found = {}
     for name, more in (("released", ()), ("pixels", ("--statistics", "pixels")), ("one", ("--per-photo", "1"))):
-        assert command(folder, vgg_file, tmp_path / f"{name}.npz", *RELEASED, "--min-similarity", "0", *more) == 0
+        assert command(folder, vgg_file, tmp_path / f"{name}.npz", *RELEASED, "--min-cosine", "0", *more) == 0
         with np.load(tmp_path / f"{name}.npz") as file:
             found[name] = file["photo"][:, 0], np.sort(file["cosine"])
     # The sums of squares above are right to 1e-3; whitened otherwise, cosines are others.
@@ -126,7 +126,7 @@ def test_features_in_files_are_of_the_same_crops(folder: Path, vgg_file: Path, t
     """Only float16 rounds them; so the pairs are those that are made in memory. All pairs are kept, to compare all."""
     torch.set_num_threads(1)
     features = ("--features", str(tmp_path / "features"))
-    every = ("--min-similarity", "-1", "--neighbours", f"{4 * CROPS}", "--per-photo", f"{CROPS}", "--seed", "8")
+    every = ("--min-cosine", "-1", "--neighbours", f"{4 * CROPS}", "--per-photo", f"{CROPS}", "--seed", "8")
     found = {}
     for name, more in (("memory", ()), ("files", features)):
         assert command(folder, vgg_file, tmp_path / f"{name}.npz", *RELEASED, *every, *more) == 0
@@ -136,7 +136,7 @@ def test_features_in_files_are_of_the_same_crops(folder: Path, vgg_file: Path, t
     assert len(found["memory"]) == 3 * CROPS * 4 * CROPS
     assert found["files"] == pytest.approx(found["memory"], abs=1e-3)  # half a step of float16 on each of 512 numbers
     assert len(np.load(tmp_path / "features" / "photos" / "00000.crops.npy")) == 4 * CROPS
-    assert command(folder, vgg_file, tmp_path / "m.npz", *RELEASED[2:], "--min-similarity", "0", *features) == 2
+    assert command(folder, vgg_file, tmp_path / "m.npz", *RELEASED[2:], "--min-cosine", "0", *features) == 2
 
 
 @pytest.mark.parametrize("more", [("--crops", "0"), ("--per-photo", "0"), ("--per-photo", "2", "--index", "ivfpq")])
