@@ -216,7 +216,6 @@ def check_arguments(args: argparse.Namespace) -> "torch.device":
     Raises:
         InputError: a number is out of range, options contradict each other, or a file or the device does not exist.
     """
-
     from datasets.runtime.device import device_or_cuda
 
     if not 0 <= args.strength <= 1:
